@@ -1,0 +1,413 @@
+//! The authority of a request (RFC 9110 §7.2, RFC 3986 §3.2) in its one canonical form: ASCII lower case, one trailing dot
+//! and an empty port removed, IPv6 as RFC 5952 writes it. Stricter than RFC 3986 on purpose: a host is a DNS name of
+//! letters, digits, hyphens and underscores, or an IP literal, and everything else is refused.
+
+use std::borrow::Cow;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// The most bytes that a DNS name has without its trailing dot (RFC 1035 §2.3.4).
+pub const MAX_NAME: usize = 253;
+/// The most bytes that a DNS label has (RFC 1035 §2.3.4).
+pub const MAX_LABEL: usize = 63;
+
+/// Why a text is no authority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AuthorityError {
+    /// No host at all: empty, only a port, or only a dot.
+    #[error("the host is empty")]
+    Empty,
+    /// `user@host`, which RFC 9110 §4.2.4 wants treated as an error.
+    #[error("it holds user information (`@`)")]
+    Userinfo,
+    /// Bytes above 0x7f: an internationalised name must come as its A-label.
+    #[error("it holds a byte that is not ASCII")]
+    NonAscii,
+    /// Control bytes.
+    #[error("it holds a control byte")]
+    Control,
+    /// Percent-encoding, or the zone of an IPv6 address.
+    #[error("it holds a percent sign")]
+    Percent,
+    /// A comma: two Host lines that a proxy joined.
+    #[error("it holds a comma, as two joined Host lines do")]
+    Comma,
+    /// Another byte that no host has.
+    #[error("it holds the byte `{}`, which no host has", char::from(*.0))]
+    Byte(u8),
+    /// Two dots in a row, or one in front.
+    #[error("it has an empty label")]
+    EmptyLabel,
+    /// A label over [`MAX_LABEL`] bytes.
+    #[error("it has a label of more than 63 bytes")]
+    LabelTooLong,
+    /// A name over [`MAX_NAME`] bytes.
+    #[error("it has a name of more than 253 bytes")]
+    NameTooLong,
+    /// A port that is no number up to 65535.
+    #[error("its port is no number from 0 to 65535")]
+    Port,
+    /// `[` without `]`, or no IPv6 address between them.
+    #[error("it holds no valid IPv6 literal")]
+    Ipv6,
+}
+
+/// What kind of host an authority has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostKind {
+    /// A DNS name.
+    Name,
+    /// An IPv4 or bracketed IPv6 literal, which never matches a domain pattern.
+    IpLiteral,
+}
+
+/// A valid authority in canonical form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authority<'a> {
+    text: Cow<'a, str>,
+    /// How much of `text` is the host.
+    host_len: usize,
+    kind: HostKind,
+}
+
+impl<'a> Authority<'a> {
+    /// Reads `host [":" port]`. Borrows where the text is canonical already.
+    ///
+    /// # Errors
+    /// The first thing that makes it no authority.
+    pub fn parse(raw: &'a [u8]) -> Result<Self, AuthorityError> {
+        // A DNS name or IPv4 address is by far the most frequent, so only '[' leaves the straight path.
+        if raw.first() == Some(&b'[') {
+            return Self::parse_ipv6(raw);
+        }
+        let mut upper = false;
+        let mut labels = Labels::default();
+        let mut end = raw.len();
+        for (position, &byte) in raw.iter().enumerate() {
+            match byte {
+                b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => labels.byte(),
+                b'A'..=b'Z' => {
+                    upper = true;
+                    labels.byte();
+                }
+                b'.' => labels.dot(),
+                b':' => {
+                    end = position;
+                    break;
+                }
+                other => return Err(refusal(other, raw)),
+            }
+        }
+        let (host, port) = raw.split_at_checked(end).unwrap_or((raw, &[]));
+        let port = Port::parse(port).map_err(|error| whole(raw).err().unwrap_or(error))?;
+        labels.finish()?;
+        let bare = host.strip_suffix(b".").unwrap_or(host);
+        if bare.len() > MAX_NAME {
+            return Err(AuthorityError::NameTooLong);
+        }
+        let bare = ascii(bare)?;
+        let kind = if is_ipv4(bare) { HostKind::IpLiteral } else { HostKind::Name };
+        if !upper && bare.len() == host.len() && port.canonical {
+            return Ok(Self { text: Cow::Borrowed(ascii(raw)?), host_len: bare.len(), kind });
+        }
+        let mut text = bare.to_ascii_lowercase();
+        let host_len = text.len();
+        port.write(&mut text);
+        Ok(Self { text: Cow::Owned(text), host_len, kind })
+    }
+
+    fn parse_ipv6(raw: &'a [u8]) -> Result<Self, AuthorityError> {
+        whole(raw)?;
+        let text = ascii(raw)?;
+        let (literal, port) = text.strip_prefix('[').and_then(|rest| rest.split_once(']')).ok_or(AuthorityError::Ipv6)?;
+        let address: Ipv6Addr = literal.parse().map_err(|_| AuthorityError::Ipv6)?;
+        let port = Port::parse(port.as_bytes())?;
+        let mut canonical = format!("[{address}]");
+        let host_len = canonical.len();
+        port.write(&mut canonical);
+        let text = if canonical == text { Cow::Borrowed(text) } else { Cow::Owned(canonical) };
+        Ok(Self { text, host_len, kind: HostKind::IpLiteral })
+    }
+
+    /// `host` or `host:port`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The host, without its port; an IPv6 literal with its brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.text.get(..self.host_len).unwrap_or_default()
+    }
+
+    /// The port behind the host, with its colon, or nothing.
+    #[must_use]
+    pub fn colon_port(&self) -> &str {
+        self.text.get(self.host_len..).unwrap_or_default()
+    }
+
+    /// Whether the host is a name or an IP literal.
+    #[must_use]
+    pub fn kind(&self) -> HostKind {
+        self.kind
+    }
+
+    /// The canonical text.
+    #[must_use]
+    pub fn into_text(self) -> Cow<'a, str> {
+        self.text
+    }
+
+    /// The canonical host alone.
+    #[must_use]
+    pub fn into_host(self) -> Cow<'a, str> {
+        match self.text {
+            Cow::Borrowed(text) => Cow::Borrowed(text.get(..self.host_len).unwrap_or_default()),
+            Cow::Owned(mut text) => {
+                text.truncate(self.host_len);
+                Cow::Owned(text)
+            }
+        }
+    }
+}
+
+/// Bytes that no authority holds, wherever they stand; found before anything is said about ports or brackets, so that a
+/// message names the byte that is really at fault.
+fn whole(raw: &[u8]) -> Result<(), AuthorityError> {
+    for &byte in raw {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b':' | b'[' | b']' => {}
+            other => return Err(refusal(other, raw)),
+        }
+    }
+    Ok(())
+}
+
+fn refusal(byte: u8, raw: &[u8]) -> AuthorityError {
+    // A comma says more than whatever else stands in two joined Hosts.
+    if raw.contains(&b',') {
+        return AuthorityError::Comma;
+    }
+    match byte {
+        b'@' => AuthorityError::Userinfo,
+        b'%' => AuthorityError::Percent,
+        0x80.. => AuthorityError::NonAscii,
+        0..=0x1f | 0x7f => AuthorityError::Control,
+        b'[' | b']' => AuthorityError::Ipv6,
+        other => AuthorityError::Byte(other),
+    }
+}
+
+fn ascii(bytes: &[u8]) -> Result<&str, AuthorityError> {
+    std::str::from_utf8(bytes).map_err(|_| AuthorityError::NonAscii)
+}
+
+fn is_ipv4(host: &str) -> bool {
+    host.as_bytes().last().is_some_and(u8::is_ascii_digit) && host.parse::<Ipv4Addr>().is_ok()
+}
+
+/// The lengths of the labels of a host that is read from left to right.
+#[derive(Default)]
+struct Labels {
+    current: usize,
+    empty: bool,
+    long: bool,
+    any: bool,
+}
+
+impl Labels {
+    fn byte(&mut self) {
+        self.current = self.current.saturating_add(1);
+        self.any = true;
+        // An empty label is only allowed as the last one, behind the trailing dot.
+        self.long |= self.current > MAX_LABEL;
+    }
+
+    fn dot(&mut self) {
+        self.empty |= self.current == 0;
+        self.current = 0;
+    }
+
+    fn finish(&self) -> Result<(), AuthorityError> {
+        match (self.any, self.empty, self.long) {
+            (false, _, _) => Err(AuthorityError::Empty),
+            (_, true, _) => Err(AuthorityError::EmptyLabel),
+            (_, _, true) => Err(AuthorityError::LabelTooLong),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What follows the host: nothing, a lone colon, or a colon and a port.
+struct Port {
+    number: Option<u16>,
+    canonical: bool,
+}
+
+impl Port {
+    fn parse(text: &[u8]) -> Result<Self, AuthorityError> {
+        let Some(digits) = text.strip_prefix(b":") else {
+            return if text.is_empty() { Ok(Self { number: None, canonical: true }) } else { Err(AuthorityError::Ipv6) };
+        };
+        if digits.is_empty() {
+            return Ok(Self { number: None, canonical: false });
+        }
+        let mut number: u16 = 0;
+        for digit in digits {
+            let value = digit.checked_sub(b'0').filter(|value| *value < 10).ok_or(AuthorityError::Port)?;
+            number = number.checked_mul(10).and_then(|n| n.checked_add(u16::from(value))).ok_or(AuthorityError::Port)?;
+        }
+        let leading_zero = digits.len() > 1 && digits.first() == Some(&b'0');
+        Ok(Self { number: Some(number), canonical: !leading_zero })
+    }
+
+    fn write(&self, text: &mut String) {
+        use std::fmt::Write as _;
+        if let Some(number) = self.number {
+            // Writing to a String cannot fail.
+            let _ = write!(text, ":{number}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn canonical(raw: &str) -> Result<String, AuthorityError> {
+        Authority::parse(raw.as_bytes()).map(|authority| authority.as_str().to_owned())
+    }
+
+    #[test]
+    fn a_canonical_authority_is_borrowed_unchanged() {
+        for raw in ["my-service.test.com", "a.b:8080", "10.0.0.1:15021", "[::1]", "[2001:db8::1]:443", "localhost", "a_b.c"] {
+            let authority = Authority::parse(raw.as_bytes()).expect(raw);
+            assert!(matches!(authority.text, Cow::Borrowed(text) if text == raw), "{raw}");
+        }
+    }
+
+    #[test]
+    fn letters_become_lower_case() {
+        assert_eq!(canonical("My-Service.TEST.com:80"), Ok("my-service.test.com:80".into()));
+    }
+
+    #[test]
+    fn exactly_one_trailing_dot_is_removed() {
+        assert_eq!(canonical("a.com."), Ok("a.com".into()));
+        assert_eq!(canonical("a.com.:443"), Ok("a.com:443".into()));
+        assert_eq!(canonical("a.com.."), Err(AuthorityError::EmptyLabel));
+        assert_eq!(canonical("."), Err(AuthorityError::Empty));
+    }
+
+    #[test]
+    fn an_empty_port_is_removed() {
+        assert_eq!(canonical("My-Service.test.com.:"), Ok("my-service.test.com".into()));
+        assert_eq!(canonical("[::1]:"), Ok("[::1]".into()));
+    }
+
+    #[test]
+    fn a_port_is_kept_as_its_number() {
+        assert_eq!(canonical("a:0443"), Ok("a:443".into()));
+        assert_eq!(canonical("a:0"), Ok("a:0".into()));
+        assert_eq!(canonical("a:65535"), Ok("a:65535".into()));
+    }
+
+    #[test]
+    fn everything_that_is_no_authority_is_refused_with_its_reason() {
+        use AuthorityError as E;
+        let long_label = "a".repeat(64);
+        let long_name = vec!["a".repeat(63); 4].join(".");
+        for (raw, error) in [
+            ("", E::Empty),
+            (":80", E::Empty),
+            ("user@a.com", E::Userinfo),
+            ("a.com:80@b.com", E::Userinfo),
+            ("bücher.example", E::NonAscii),
+            ("a\u{0}b", E::Control),
+            ("a\tb", E::Control),
+            ("a\u{7f}", E::Control),
+            ("%61.com", E::Percent),
+            ("a.com, b.com", E::Comma),
+            ("a.com,b.com", E::Comma),
+            ("a..com", E::EmptyLabel),
+            (".a.com", E::EmptyLabel),
+            (long_label.as_str(), E::LabelTooLong),
+            (long_name.as_str(), E::NameTooLong),
+            ("a:65536", E::Port),
+            ("a:99999999999999999999", E::Port),
+            ("a:8x", E::Port),
+            ("a:-1", E::Port),
+            ("::1", E::Port),
+            ("[::1", E::Ipv6),
+            ("[fe80::1%25eth0]", E::Percent),
+            ("[fe80::1%eth0]", E::Percent),
+            ("[::1]x", E::Ipv6),
+            ("[v1.x]", E::Ipv6),
+            ("[1.2.3.4]", E::Ipv6),
+            ("a]b", E::Ipv6),
+            ("a b", E::Byte(b' ')),
+            ("a/b", E::Byte(b'/')),
+            ("*.a.com", E::Byte(b'*')),
+            ("{env}.a.com", E::Byte(b'{')),
+        ] {
+            assert_eq!(canonical(raw), Err(error), "{raw:?}");
+        }
+        assert_eq!(Authority::parse(b"\xff\xfe"), Err(E::NonAscii));
+    }
+
+    #[test]
+    fn the_longest_name_and_label_are_accepted() {
+        let name = [vec!["a".repeat(63); 3].join("."), "b".repeat(61)].join(".");
+        assert_eq!(name.len(), 253);
+        assert_eq!(canonical(&name), Ok(name.clone()));
+        assert_eq!(canonical(&format!("{name}.")), Ok(name));
+    }
+
+    #[test]
+    fn ip_literals_are_known_as_such() {
+        for (raw, kind) in [
+            ("10.0.0.1", HostKind::IpLiteral),
+            ("10.0.0.1.", HostKind::IpLiteral),
+            ("[::1]:80", HostKind::IpLiteral),
+            ("10.0.0.256", HostKind::Name),
+            ("10.0.0.1.nip.io", HostKind::Name),
+        ] {
+            assert_eq!(Authority::parse(raw.as_bytes()).map(|a| a.kind()), Ok(kind), "{raw}");
+        }
+    }
+
+    #[test]
+    fn every_spelling_of_an_ipv6_address_is_one() {
+        for raw in ["[0:0:0:0:0:0:0:1]", "[::0001]", "[0::1]", "[::1]:"] {
+            assert_eq!(canonical(raw), Ok("[::1]".into()), "{raw}");
+        }
+        assert_eq!(canonical("[2001:DB8::A]:8080"), Ok("[2001:db8::a]:8080".into()));
+    }
+
+    #[test]
+    fn host_and_port_are_told_apart() {
+        let authority = Authority::parse(b"[::1]:8080").expect("valid");
+        assert_eq!((authority.host(), authority.colon_port()), ("[::1]", ":8080"));
+        let authority = Authority::parse(b"A.com.").expect("valid");
+        assert_eq!((authority.host(), authority.colon_port()), ("a.com", ""));
+    }
+
+    proptest! {
+        #[test]
+        fn normalisation_is_idempotent(raw in "[a-zA-Z0-9._:\\[\\]-]{0,40}") {
+            if let Ok(once) = canonical(&raw) {
+                prop_assert_eq!(canonical(&once), Ok(once.clone()));
+            }
+        }
+
+        #[test]
+        fn no_bytes_are_too_odd_to_be_judged(raw in proptest::collection::vec(any::<u8>(), 0..300)) {
+            if let Ok(authority) = Authority::parse(&raw) {
+                prop_assert!(authority.as_str().bytes().all(|b| b.is_ascii_graphic() && !b.is_ascii_uppercase()));
+                prop_assert!(!authority.host().is_empty() && authority.host().len() <= MAX_NAME);
+            }
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! What a policy decides about one request, as data: what is to be written, or what is to be answered, and what is to be
+//! counted. Whoever holds a decision carries it out; nothing here touches a request.
+
+use std::borrow::Cow;
+
+/// The decision on a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision<'a> {
+    /// What happens to the request.
+    pub verdict: Verdict<'a>,
+    /// What is counted.
+    pub counters: Counters,
+}
+
+/// What happens to a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict<'a> {
+    /// It goes on, with these changes.
+    Forward(Writes<'a>),
+    /// It is answered here.
+    Reply(Reply<'a>),
+}
+
+/// The changes of a request. Only what really changes is in here: an empty one leaves the request as it came.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Writes<'a> {
+    /// The new `:authority`.
+    pub authority: Option<Cow<'a, str>>,
+    /// The new `:path`.
+    pub path: Option<&'a str>,
+    /// Headers to be removed, with all their values; before any are set.
+    pub remove: Vec<&'a str>,
+    /// Headers to be set to one value.
+    pub set: Vec<(&'a str, Cow<'a, str>)>,
+}
+
+impl Writes<'_> {
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.authority.is_none() && self.path.is_none() && self.remove.is_empty() && self.set.is_empty()
+    }
+}
+
+/// A local reply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply<'a> {
+    /// The HTTP status, 200 to 599.
+    pub status: u16,
+    /// The rule, for access logs (`%RESPONSE_CODE_DETAILS%`): `gatepost.host.private`.
+    pub details: Cow<'a, str>,
+    /// What a person reads.
+    pub body: Cow<'a, str>,
+    /// The gRPC status, when the request is gRPC.
+    pub grpc_status: Option<u32>,
+}
+
+/// The rule by which a request is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The Host is no valid authority.
+    HostInvalid,
+    /// The Host is private.
+    HostPrivate,
+    /// No mapping knows the Host.
+    HostUnmapped,
+    /// A template gave no valid authority for this request: it became too long.
+    HostUnmappable,
+    /// The environment named is not allowed.
+    EnvironmentUnknown,
+}
+
+impl Refusal {
+    /// The local reply of this refusal. Its text tells nothing of what the policy knows.
+    #[must_use]
+    pub fn reply<'a>(self, grpc: bool) -> Reply<'a> {
+        // gRPC's own mapping of HTTP 404 is UNIMPLEMENTED, which is also what Envoy answers where no route is found. A bad
+        // Host is the caller's mistake, so INVALID_ARGUMENT and not the INTERNAL of that mapping.
+        const INVALID_ARGUMENT: u32 = 3;
+        const UNIMPLEMENTED: u32 = 12;
+        let (status, details, body, grpc_status) = match self {
+            Self::HostInvalid => (400, "gatepost.host.invalid", "invalid Host\n", INVALID_ARGUMENT),
+            Self::HostUnmappable => (400, "gatepost.host.unmappable", "the Host is too long\n", INVALID_ARGUMENT),
+            Self::HostPrivate => (404, "gatepost.host.private", "not found\n", UNIMPLEMENTED),
+            Self::HostUnmapped => (404, "gatepost.host.unmapped", "not found\n", UNIMPLEMENTED),
+            Self::EnvironmentUnknown => (404, "gatepost.environment.unknown", "unknown environment\n", UNIMPLEMENTED),
+        };
+        Reply { status, details: details.into(), body: body.into(), grpc_status: grpc.then_some(grpc_status) }
+    }
+}
+
+/// A counter that a decision may raise. Its name is bounded by the policy, never taken from a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Counter {
+    /// `gatepost.health_check.<name>`, by the check's place in the policy.
+    HealthCheck(u8),
+    /// `gatepost.environment.selected`: the request named an environment.
+    EnvironmentSelected,
+    /// `gatepost.environment.default`: it named none and got the default.
+    EnvironmentDefault,
+    /// `gatepost.environment.unknown`: it named an unknown one, and went on.
+    EnvironmentUnknown,
+    /// `gatepost.environment.rejected`: it named an unknown one, and was refused.
+    EnvironmentRejected,
+    /// `gatepost.host.mapped`: a mapping rewrote the host.
+    HostMapped,
+    /// `gatepost.host.private`: the host is private.
+    HostPrivate,
+    /// `gatepost.host.invalid`: the host is no valid authority, or a template gave none for it.
+    HostInvalid,
+    /// `gatepost.host.unmapped`: the policy has mappings, and none matched.
+    HostUnmapped,
+}
+
+impl Counter {
+    pub(crate) const ENVIRONMENT: &'static [Self] =
+        &[Self::EnvironmentSelected, Self::EnvironmentDefault, Self::EnvironmentUnknown, Self::EnvironmentRejected];
+    pub(crate) const HOST: &'static [Self] = &[Self::HostMapped, Self::HostPrivate, Self::HostInvalid, Self::HostUnmapped];
+
+    pub(crate) fn fixed_name(self) -> &'static str {
+        match self {
+            Self::HealthCheck(_) => "gatepost.health_check",
+            Self::EnvironmentSelected => "gatepost.environment.selected",
+            Self::EnvironmentDefault => "gatepost.environment.default",
+            Self::EnvironmentUnknown => "gatepost.environment.unknown",
+            Self::EnvironmentRejected => "gatepost.environment.rejected",
+            Self::HostMapped => "gatepost.host.mapped",
+            Self::HostPrivate => "gatepost.host.private",
+            Self::HostInvalid => "gatepost.host.invalid",
+            Self::HostUnmapped => "gatepost.host.unmapped",
+        }
+    }
+}
+
+/// The counters that one decision raises, each by one: at most one of each family.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    pub(crate) health_check: Option<Counter>,
+    pub(crate) environment: Option<Counter>,
+    pub(crate) host: Option<Counter>,
+}
+
+impl Counters {
+    /// Each counter once.
+    pub fn iter(self) -> impl Iterator<Item = Counter> {
+        [self.health_check, self.environment, self.host].into_iter().flatten()
+    }
+}

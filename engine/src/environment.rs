@@ -1,0 +1,318 @@
+//! Environments: which values name one, where a request may name it, and what the gateway's routes are told. Names are
+//! found by one hash lookup, however many there are.
+
+use std::borrow::Cow;
+use std::hash::{BuildHasher, Hasher};
+
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+use serde::de::MapAccess;
+
+use crate::authority::MAX_LABEL;
+use crate::fault::{FaultKind, Path, Place};
+use crate::header::{HeaderTable, Use, is_value, read_name};
+use crate::reader::{Choice, Context, Entries, List, Object, Parsed, Section, Seen, Value};
+use crate::request::{MAX_SOURCES, source_bit};
+use crate::source::{Source, SourceSection};
+use crate::template::{Template, read_authority};
+use crate::text::{TextRef, Texts};
+
+/// How many environments a policy may allow, and how many aliases it may give them.
+pub const MAX_ENVIRONMENTS: usize = 50_000;
+/// How many headers a policy may hint with.
+pub const MAX_HINT_HEADERS: usize = 16;
+
+/// What becomes of a value that names no environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Unknown {
+    #[default]
+    Reject,
+    Default,
+    Ignore,
+}
+
+/// The part of a policy that is about environments.
+#[derive(Debug)]
+pub(crate) struct Environments {
+    pub sources: Vec<Source>,
+    pub names: Names,
+    pub default: Option<Box<str>>,
+    pub unknown: Unknown,
+    pub hints: Hints,
+}
+
+/// What routes are told of the environment.
+#[derive(Debug, Default)]
+pub(crate) struct Hints {
+    pub headers: Vec<(Box<str>, Template)>,
+    pub authority: Option<Template>,
+}
+
+impl Environments {
+    /// Tells the table of headers which ones are read, and which ones only the gateway may set.
+    pub fn register(&self, headers: &mut HeaderTable) {
+        for (number, source) in self.sources.iter().enumerate() {
+            if let Some(roles) = source.header().and_then(|name| headers.roles_mut(name)) {
+                roles.sources |= source_bit(number);
+            }
+        }
+        for (name, _) in &self.hints.headers {
+            if let Some(roles) = headers.roles_mut(name) {
+                roles.guarded = true;
+            }
+        }
+    }
+}
+
+/// The environments there are, and the other names that people give them.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    texts: Texts,
+    /// A name and the environment that it means: itself, or an alias's target.
+    entries: Vec<(TextRef, TextRef)>,
+    index: HashTable<u32>,
+    /// Without an allow-list every DNS label is an environment.
+    any: bool,
+}
+
+impl Names {
+    /// The environment that a value names; nothing if it is not allowed. `value` is neither empty nor padded.
+    pub fn resolve(&self, value: &[u8]) -> Option<Cow<'_, str>> {
+        let mut buffer = [0u8; MAX_LABEL];
+        let lower = buffer.get_mut(..value.len())?;
+        lower.copy_from_slice(value);
+        lower.make_ascii_lowercase();
+        if let Some(target) = self.find(lower) {
+            return Some(Cow::Borrowed(target));
+        }
+        let label = std::str::from_utf8(lower).ok().filter(|label| self.any && is_dns_label(label.as_bytes()))?;
+        Some(Cow::Owned(label.to_owned()))
+    }
+
+    fn find(&self, lower: &[u8]) -> Option<&str> {
+        let same = |at: &u32| self.entries.get(*at as usize).is_some_and(|(name, _)| self.texts.get(*name).as_bytes() == lower);
+        let at = self.index.find(hash(lower), same)?;
+        self.entries.get(*at as usize).map(|(_, target)| self.texts.get(*target))
+    }
+
+    /// Adds a name, or tells the number of the entry that has it already.
+    fn add(&mut self, name: &str, target: Option<&str>) -> Result<(), usize> {
+        let hash_of_name = hash(name.as_bytes());
+        let same = |at: &u32| self.entries.get(*at as usize).is_some_and(|(n, _)| self.texts.get(*n) == name);
+        if let Some(first) = self.index.find(hash_of_name, same) {
+            return Err(*first as usize);
+        }
+        let at = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+        let name = self.texts.add(name);
+        let target = target.map_or(name, |target| self.texts.add(target));
+        self.entries.push((name, target));
+        let (entries, texts) = (&self.entries, &self.texts);
+        let rehash = |at: &u32| entries.get(*at as usize).map_or(0, |(name, _)| hash(texts.get(*name).as_bytes()));
+        self.index.insert_unique(hash_of_name, at, rehash);
+        Ok(())
+    }
+
+    fn allows(&self, name: &str) -> bool {
+        self.any || self.find(name.as_bytes()).is_some_and(|target| target == name)
+    }
+}
+
+/// RFC 1123 §2.1, as Kubernetes names its namespaces: letters, digits and inner hyphens, at most 63, in lower case.
+fn is_dns_label(text: &[u8]) -> bool {
+    let letter_or_digit = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    (1..=MAX_LABEL).contains(&text.len())
+        && text.iter().all(|b| letter_or_digit(b) || *b == b'-')
+        && text.first().is_some_and(letter_or_digit)
+        && text.last().is_some_and(letter_or_digit)
+}
+
+fn hash(name: &[u8]) -> u64 {
+    // A fixed seed, as for hosts: the names are the policy's.
+    let mut hasher = FixedState::with_seed(0x656e_7669_726f_6e73).build_hasher();
+    hasher.write(name);
+    hasher.finish()
+}
+
+fn read_environment(text: &str) -> Result<String, FaultKind> {
+    let name = text.to_ascii_lowercase();
+    if is_dns_label(name.as_bytes()) { Ok(name) } else { Err(FaultKind::EnvironmentName(text.to_owned())) }
+}
+
+#[derive(Default)]
+pub(crate) struct EnvironmentsSection {
+    sources: Vec<Source>,
+    allow: Option<Names>,
+    aliases: Vec<(String, String)>,
+    default: Option<String>,
+    unknown: Unknown,
+    hints: Hints,
+}
+
+impl<'de> Section<'de> for EnvironmentsSection {
+    type Out = Environments;
+    const FIELDS: &'static [&'static str] = &["sources", "allow", "aliases", "default", "unknown", "hints"];
+
+    fn field<A: MapAccess<'de>>(&mut self, name: &'static str, value: Value<'_, A>) -> Result<(), A::Error> {
+        match name {
+            "sources" => {
+                let sources = &mut self.sources;
+                let make = || Object(SourceSection::default());
+                let take = |_: &mut Context, source| sources.push(source);
+                value.read(List { what: "environment sources", limit: MAX_SOURCES, make, take })?;
+            }
+            "allow" => {
+                let names = self.allow.insert(Names::default());
+                let make = || Parsed(read_environment);
+                let list = value.context.path().clone();
+                let take = |context: &mut Context, name: String| {
+                    if let Err(first) = names.add(&name, None) {
+                        context.fault(FaultKind::Duplicate { value: name, first: list.clone().index(first) });
+                    }
+                };
+                value.read(List { what: "environments", limit: MAX_ENVIRONMENTS, make, take })?;
+            }
+            "aliases" => {
+                let aliases = &mut self.aliases;
+                let make = || Parsed(read_environment);
+                let take = |context: &mut Context, alias: &str, target| match read_environment(alias) {
+                    Ok(alias) => aliases.push((alias, target)),
+                    Err(kind) => context.fault_at(context.path().clone(), Place::Key, kind),
+                };
+                value.read(Entries { what: "aliases", limit: MAX_ENVIRONMENTS, make, take })?;
+            }
+            "default" => self.default = value.read(Parsed(read_environment))?,
+            "unknown" => {
+                const CHOICES: &[Unknown] = &[Unknown::Reject, Unknown::Default, Unknown::Ignore];
+                self.unknown = value.read(Choice(&["reject", "default", "ignore"], CHOICES))?.unwrap_or_default();
+            }
+            _ => self.hints = value.read(Object(HintsSection::default()))?.unwrap_or_default(),
+        }
+        Ok(())
+    }
+
+    fn finish(self, context: &mut Context, seen: Seen) -> Option<Environments> {
+        let here = context.path().clone();
+        let names = self.allow.unwrap_or(Names { any: true, ..Names::default() });
+        let not_allowed = |name: &str| FaultKind::NotAllowed(name.to_owned());
+        if let Some(default) = self.default.as_deref().filter(|default| !names.allows(default)) {
+            context.fault_at(here.clone().key("default"), Place::Value, not_allowed(default));
+        }
+        if self.unknown == Unknown::Default && !seen.has("default") {
+            context.fault_at(here.clone().key("unknown"), Place::Value, FaultKind::NoDefault);
+        }
+        if self.sources.is_empty() && !seen.has("default") && context.is_clean() {
+            context.fault(FaultKind::NoSource);
+        }
+        let names = with_aliases(names, &self.aliases, context, &here.key("aliases"));
+        Some(Environments {
+            sources: self.sources,
+            names,
+            default: self.default.map(Into::into),
+            unknown: self.unknown,
+            hints: self.hints,
+        })
+    }
+}
+
+/// An alias may shadow an environment of the allow-list, to send its traffic elsewhere; then the alias is what counts.
+fn with_aliases(mut names: Names, aliases: &[(String, String)], context: &mut Context, path: &Path) -> Names {
+    let mut combined = Names { any: names.any, ..Names::default() };
+    for (alias, target) in aliases {
+        if !names.allows(target) {
+            context.fault_at(path.clone().key(alias), Place::Value, FaultKind::NotAllowed(target.clone()));
+        }
+        if combined.add(alias, Some(target)).is_err() {
+            context.fault_at(path.clone().key(alias), Place::Key, FaultKind::DuplicateField(alias.clone()));
+        }
+    }
+    if combined.entries.is_empty() {
+        names.texts.shrink_to_fit();
+        return names;
+    }
+    for (name, _) in &names.entries {
+        // An alias of the same name is there already, and wins.
+        let _ = combined.add(names.texts.get(*name), None);
+    }
+    combined.texts.shrink_to_fit();
+    combined
+}
+
+#[derive(Default)]
+struct HintsSection(Hints);
+
+impl<'de> Section<'de> for HintsSection {
+    type Out = Hints;
+    const FIELDS: &'static [&'static str] = &["headers", "authority"];
+
+    fn field<A: MapAccess<'de>>(&mut self, name: &'static str, value: Value<'_, A>) -> Result<(), A::Error> {
+        match name {
+            "headers" => {
+                let headers = &mut self.0.headers;
+                let take = |context: &mut Context, name: &str, template: Template| match read_name(name, Use::Write) {
+                    Ok(name) if headers.iter().any(|(known, _): &(Box<str>, _)| **known == *name) => {
+                        context.fault_at(context.path().clone(), Place::Key, FaultKind::DuplicateField(name));
+                    }
+                    Ok(name) => headers.push((name.into(), template)),
+                    Err(kind) => context.fault_at(context.path().clone(), Place::Key, kind),
+                };
+                let make = || Parsed(read_hint);
+                value.read(Entries { what: "hint headers", limit: MAX_HINT_HEADERS, make, take })?;
+            }
+            _ => self.0.authority = value.read(Parsed(|text: &str| read_authority(text, None)))?,
+        }
+        Ok(())
+    }
+
+    fn finish(self, context: &mut Context, seen: Seen) -> Option<Hints> {
+        if seen.count(<Self as Section>::FIELDS) == 0 {
+            context.fault(FaultKind::AtLeastOne(<Self as Section>::FIELDS));
+        }
+        Some(self.0)
+    }
+}
+
+fn read_hint(text: &str) -> Result<Template, FaultKind> {
+    if !is_value(text) {
+        return Err(FaultKind::HeaderValue);
+    }
+    Template::parse(text, None).map_err(|error| FaultKind::Template { value: text.to_owned(), error })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(allow: &[&str]) -> Names {
+        let mut names = Names::default();
+        allow.iter().for_each(|name| names.add(name, None).expect("new"));
+        names
+    }
+
+    #[test]
+    fn a_value_is_compared_exactly_after_lower_casing() {
+        let names = names(&["env1", "env2"]);
+        assert_eq!(names.resolve(b"env1").as_deref(), Some("env1"));
+        assert_eq!(names.resolve(b"ENV1").as_deref(), Some("env1"));
+        assert_eq!(names.resolve(b"env"), None);
+        assert_eq!(names.resolve(b"env11"), None);
+        assert_eq!(names.resolve("env１".as_bytes()), None);
+    }
+
+    #[test]
+    fn without_an_allow_list_every_dns_label_is_an_environment() {
+        let names = Names { any: true, ..Names::default() };
+        assert_eq!(names.resolve(b"Pr-123").as_deref(), Some("pr-123"));
+        for malformed in ["-a", "a-", "a.b", "a_b", "a b", "a,b", "\u{e9}", &"a".repeat(64), "../etc"] {
+            assert_eq!(names.resolve(malformed.as_bytes()), None, "{malformed}");
+        }
+        assert_eq!(names.resolve(b"\xff"), None);
+    }
+
+    #[test]
+    fn an_alias_means_its_environment() {
+        let mut names = names(&["env2"]);
+        names.add("stg", Some("env2")).expect("new");
+        assert_eq!(names.resolve(b"STG").as_deref(), Some("env2"));
+        assert!(names.allows("env2") && !names.allows("stg"));
+    }
+}

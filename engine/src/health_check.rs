@@ -1,0 +1,383 @@
+//! Health checks: how a balancer's probe is known, and what becomes of it. A probe is whatever meets every condition that
+//! the rule gives; a rule without a condition is refused, because it would take every request.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::Serialize;
+use serde::de::MapAccess;
+
+use crate::authority::Authority;
+use crate::fault::FaultKind;
+use crate::header::{HeaderTable, Use, is_value, read_name};
+use crate::reader::{Context, Integer, List, Number, Object, Parsed, Reader, Section, Seen, Text, Value};
+use crate::request::{SourceAddress, Survey};
+
+/// How many health checks a policy may have.
+pub const MAX_HEALTH_CHECKS: usize = 64;
+
+const MAX_BODY: usize = 4096;
+
+/// A condition of a health check, by its name in the policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Condition {
+    /// `match.method`
+    Method,
+    /// `match.path`
+    Path,
+    /// `match.userAgent`
+    UserAgent,
+    /// `match.host`
+    Host,
+    /// `match.absentHeaders`
+    AbsentHeaders,
+    /// `match.sources`
+    Sources,
+}
+
+/// What becomes of a probe.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    Rewrite { authority: Option<Box<str>>, path: Option<Box<str>> },
+    Respond { status: u16, body: Box<str> },
+    Pass,
+}
+
+#[derive(Debug)]
+pub(crate) struct HealthCheck {
+    pub name: Box<str>,
+    conditions: Conditions,
+    pub action: Action,
+}
+
+#[derive(Debug, Default)]
+struct Conditions {
+    user_agent: Option<TextMatch>,
+    method: Option<TextMatch>,
+    path: Option<TextMatch>,
+    host: Option<TextMatch>,
+    absent_headers: Option<Vec<String>>,
+    sources: Option<Vec<IpNet>>,
+}
+
+impl HealthCheck {
+    /// The first condition that does not hold; nothing when it is a probe. `number` is the check's place in the policy,
+    /// `host` the canonical host, if the request has a valid one. The source address is asked for last, because it costs.
+    pub fn first_failed(
+        &self,
+        number: usize,
+        survey: &Survey<'_>,
+        host: Option<&str>,
+        source: &impl SourceAddress,
+    ) -> Option<Condition> {
+        let fails = |condition: &Option<TextMatch>, value: &[u8]| condition.as_ref().is_some_and(|m| !m.holds(value));
+        let conditions = &self.conditions;
+        if fails(&conditions.method, survey.method) {
+            return Some(Condition::Method);
+        }
+        if fails(&conditions.path, survey.path_only()) {
+            return Some(Condition::Path);
+        }
+        if conditions.user_agent.as_ref().is_some_and(|m| !survey.user_agent.is_some_and(|value| m.holds(value))) {
+            return Some(Condition::UserAgent);
+        }
+        if conditions.host.as_ref().is_some_and(|m| !host.is_some_and(|host| m.holds(host.as_bytes()))) {
+            return Some(Condition::Host);
+        }
+        if survey.vetoed & veto_bit(number) != 0 {
+            return Some(Condition::AbsentHeaders);
+        }
+        let sources = conditions.sources.as_ref()?;
+        let holds = source.source_address().is_some_and(|address| sources.iter().any(|net| contains(net, address)));
+        (!holds).then_some(Condition::Sources)
+    }
+
+    /// Tells the table of headers which ones must be absent for this check.
+    pub fn register(&self, number: usize, headers: &mut HeaderTable) {
+        for name in self.conditions.absent_headers.iter().flatten() {
+            if let Some(roles) = headers.roles_mut(name) {
+                roles.vetoes |= veto_bit(number);
+            }
+        }
+    }
+}
+
+fn veto_bit(number: usize) -> u64 {
+    u32::try_from(number).ok().and_then(|number| 1u64.checked_shl(number)).unwrap_or(0)
+}
+
+fn contains(net: &IpNet, address: IpAddr) -> bool {
+    net.contains(&address.to_canonical())
+}
+
+/// `exact`, `prefix` or `suffix`.
+#[derive(Debug, PartialEq, Eq)]
+enum TextMatch {
+    Exact(String),
+    Prefix(String),
+    Suffix(String),
+}
+
+impl TextMatch {
+    fn holds(&self, value: &[u8]) -> bool {
+        match self {
+            Self::Exact(text) => value == text.as_bytes(),
+            Self::Prefix(text) => value.starts_with(text.as_bytes()),
+            Self::Suffix(text) => value.ends_with(text.as_bytes()),
+        }
+    }
+}
+
+/// What a [`TextMatch`] is compared with decides what it may hold.
+#[derive(Debug, Clone, Copy)]
+enum Compared {
+    Method,
+    Path,
+    UserAgent,
+    Host,
+}
+
+impl Compared {
+    fn check(self, kind: &str, text: &str) -> Result<String, FaultKind> {
+        if text.is_empty() {
+            return Err(FaultKind::EmptyMatch);
+        }
+        match self {
+            Self::Path if text.contains(['?', '#']) || (kind != "suffix" && !text.starts_with('/')) => {
+                Err(FaultKind::PathMatch(text.to_owned()))
+            }
+            Self::Host if kind == "exact" => {
+                let host =
+                    Authority::parse(text.as_bytes()).map_err(|error| FaultKind::Authority { value: text.to_owned(), error })?;
+                if host.colon_port().is_empty() && !text.ends_with(':') {
+                    Ok(host.host().to_owned())
+                } else {
+                    Err(FaultKind::HostWithPort(text.to_owned()))
+                }
+            }
+            Self::Host => Ok(text.to_ascii_lowercase()),
+            Self::UserAgent | Self::Method | Self::Path if !is_value(text) => Err(FaultKind::HeaderValue),
+            Self::UserAgent | Self::Method | Self::Path => Ok(text.to_owned()),
+        }
+    }
+}
+
+struct TextMatchSection {
+    compared: Compared,
+    found: Option<TextMatch>,
+}
+
+impl<'de> Section<'de> for TextMatchSection {
+    type Out = TextMatch;
+    const FIELDS: &'static [&'static str] = &["exact", "prefix", "suffix"];
+
+    fn field<A: MapAccess<'de>>(&mut self, name: &'static str, value: Value<'_, A>) -> Result<(), A::Error> {
+        let compared = self.compared;
+        let text = value.read(Parsed(|text: &str| compared.check(name, text)))?;
+        self.found = text.map(|text| match name {
+            "exact" => TextMatch::Exact(text),
+            "prefix" => TextMatch::Prefix(text),
+            _ => TextMatch::Suffix(text),
+        });
+        Ok(())
+    }
+
+    fn finish(self, context: &mut Context, seen: Seen) -> Option<TextMatch> {
+        if seen.count(<Self as Section>::FIELDS) != 1 {
+            context.fault(FaultKind::ExactlyOne(<Self as Section>::FIELDS));
+            return None;
+        }
+        self.found
+    }
+}
+
+impl<'de> Section<'de> for Conditions {
+    type Out = Self;
+    const FIELDS: &'static [&'static str] = &["userAgent", "method", "path", "host", "sources", "absentHeaders"];
+
+    fn field<A: MapAccess<'de>>(&mut self, name: &'static str, value: Value<'_, A>) -> Result<(), A::Error> {
+        let text = |compared| Object(TextMatchSection { compared, found: None });
+        match name {
+            "userAgent" => self.user_agent = value.read(text(Compared::UserAgent))?,
+            "method" => self.method = value.read(text(Compared::Method))?,
+            "path" => self.path = value.read(text(Compared::Path))?,
+            "host" => self.host = value.read(text(Compared::Host))?,
+            "sources" => self.sources = read_list(value, "source blocks", read_cidr)?,
+            _ => self.absent_headers = read_list(value, "absent headers", |text| read_name(text, Use::Read))?,
+        }
+        Ok(())
+    }
+
+    fn finish(self, context: &mut Context, seen: Seen) -> Option<Self> {
+        if seen.count(<Self as Section>::FIELDS) == 0 {
+            context.fault(FaultKind::AtLeastOne(<Self as Section>::FIELDS));
+        }
+        Some(self)
+    }
+}
+
+fn read_cidr(text: &str) -> Result<IpNet, FaultKind> {
+    // A bare address is the block of that address alone.
+    let address = || text.parse::<IpAddr>().map(IpNet::from);
+    text.parse::<IpNet>().or_else(|_| address()).map(|net| net.trunc()).map_err(|_| FaultKind::Cidr(text.to_owned()))
+}
+
+/// A list of strings that may not be empty.
+fn read_list<'de, A: MapAccess<'de>, T>(
+    value: Value<'_, A>,
+    what: &'static str,
+    parse: impl Fn(&str) -> Result<T, FaultKind>,
+) -> Result<Option<Vec<T>>, A::Error> {
+    let mut list = Vec::new();
+    let reader = List { what, limit: 1024, make: || Parsed(&parse), take: |_: &mut Context, value| list.push(value) };
+    value.read(NonEmpty(reader))?;
+    Ok(Some(list))
+}
+
+struct NonEmpty<R>(R);
+
+impl<'de, R: Reader<'de, Out = usize>> Reader<'de> for NonEmpty<R> {
+    type Out = ();
+    const EXPECTED: &'static str = "a list";
+
+    fn list<A: serde::de::SeqAccess<'de>>(self, context: &mut Context, list: A) -> Result<Option<()>, A::Error> {
+        if self.0.list(context, list)? == Some(0) {
+            context.fault(FaultKind::EmptyList);
+        }
+        Ok(Some(()))
+    }
+}
+
+#[derive(Default)]
+struct RewriteSection {
+    authority: Option<Box<str>>,
+    path: Option<Box<str>>,
+}
+
+impl<'de> Section<'de> for RewriteSection {
+    type Out = Action;
+    const FIELDS: &'static [&'static str] = &["authority", "path"];
+
+    fn field<A: MapAccess<'de>>(&mut self, name: &'static str, value: Value<'_, A>) -> Result<(), A::Error> {
+        match name {
+            "authority" => self.authority = value.read(Parsed(read_authority))?,
+            _ => self.path = value.read(Parsed(read_path))?,
+        }
+        Ok(())
+    }
+
+    fn finish(self, context: &mut Context, seen: Seen) -> Option<Action> {
+        if seen.count(<Self as Section>::FIELDS) == 0 {
+            context.fault(FaultKind::AtLeastOne(<Self as Section>::FIELDS));
+        }
+        Some(Action::Rewrite { authority: self.authority, path: self.path })
+    }
+}
+
+fn read_authority(text: &str) -> Result<Box<str>, FaultKind> {
+    match Authority::parse(text.as_bytes()) {
+        Ok(authority) => Ok(authority.as_str().into()),
+        Err(error) => Err(FaultKind::Authority { value: text.to_owned(), error }),
+    }
+}
+
+fn read_path(text: &str) -> Result<Box<str>, FaultKind> {
+    let valid = text.starts_with('/') && text.bytes().all(|b| b.is_ascii_graphic() && b != b'#');
+    if valid { Ok(text.into()) } else { Err(FaultKind::RewritePath(text.to_owned())) }
+}
+
+#[derive(Default)]
+struct RespondSection {
+    status: u16,
+    body: Option<String>,
+}
+
+impl<'de> Section<'de> for RespondSection {
+    type Out = Action;
+    const FIELDS: &'static [&'static str] = &["status", "body"];
+
+    fn field<A: MapAccess<'de>>(&mut self, name: &'static str, value: Value<'_, A>) -> Result<(), A::Error> {
+        match name {
+            "status" => self.status = value.read(Status)?.unwrap_or_default(),
+            _ => {
+                self.body = value.read(Parsed(|text: &str| match text.len() {
+                    0..=MAX_BODY => Ok(text.to_owned()),
+                    _ => Err(FaultKind::TooMany { what: "bytes of body", limit: MAX_BODY }),
+                }))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self, context: &mut Context, seen: Seen) -> Option<Action> {
+        context.require(seen, &["status"]);
+        Some(Action::Respond { status: self.status, body: self.body.unwrap_or_default().into() })
+    }
+}
+
+struct Status;
+
+impl Reader<'_> for Status {
+    type Out = u16;
+    const EXPECTED: &'static str = "an integer";
+
+    fn number(self, context: &mut Context, value: Number) -> Option<u16> {
+        let status = Integer.number(context, value)?;
+        let valid = u16::try_from(status).ok().filter(|status| (200..=599).contains(status));
+        context.check(valid.ok_or(FaultKind::Status(status)))
+    }
+}
+
+struct PassSection;
+
+impl<'de> Section<'de> for PassSection {
+    type Out = Action;
+    const FIELDS: &'static [&'static str] = &[];
+
+    fn field<A: MapAccess<'de>>(&mut self, _: &'static str, value: Value<'_, A>) -> Result<(), A::Error> {
+        value.read(Text).map(drop)
+    }
+
+    fn finish(self, _: &mut Context, _: Seen) -> Option<Action> {
+        Some(Action::Pass)
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct HealthCheckSection {
+    name: Option<String>,
+    conditions: Conditions,
+    action: Option<Action>,
+}
+
+const ACTIONS: &[&str] = &["rewrite", "respond", "pass"];
+
+impl<'de> Section<'de> for HealthCheckSection {
+    type Out = HealthCheck;
+    const FIELDS: &'static [&'static str] = &["name", "match", "rewrite", "respond", "pass"];
+
+    fn field<A: MapAccess<'de>>(&mut self, name: &'static str, value: Value<'_, A>) -> Result<(), A::Error> {
+        match name {
+            "name" => self.name = value.read(Parsed(read_check_name))?,
+            "match" => self.conditions = value.read(Object(Conditions::default()))?.unwrap_or_default(),
+            "rewrite" => self.action = value.read(Object(RewriteSection::default()))?,
+            "respond" => self.action = value.read(Object(RespondSection::default()))?,
+            _ => self.action = value.read(Object(PassSection))?,
+        }
+        Ok(())
+    }
+
+    fn finish(self, context: &mut Context, seen: Seen) -> Option<HealthCheck> {
+        context.require(seen, &["name", "match"]);
+        if seen.count(ACTIONS) != 1 {
+            context.fault(FaultKind::ExactlyOne(ACTIONS));
+        }
+        Some(HealthCheck { name: self.name?.into(), conditions: self.conditions, action: self.action? })
+    }
+}
+
+fn read_check_name(text: &str) -> Result<String, FaultKind> {
+    let valid = (1..=63).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if valid { Ok(text.to_owned()) } else { Err(FaultKind::Name(text.to_owned())) }
+}

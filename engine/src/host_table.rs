@@ -1,0 +1,424 @@
+//! Host patterns found in constant time. Exact hosts are one hash lookup; the others are grouped by *shape* (which labels
+//! are literal, captured or `*`), and each shape is one lookup of its literal labels, tried from the most specific on. A
+//! policy has a handful of shapes, however many patterns it has.
+//!
+//! Of two patterns that match one host, the right-most label in which they differ decides: literal before capture before
+//! `*`. So an exact host wins, then the longest literal suffix, then captures before `*`.
+
+use std::hash::{BuildHasher, Hasher};
+
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+
+use crate::authority::HostKind;
+use crate::pattern::{HostPattern, Label};
+use crate::text::{TextRef, Texts};
+
+/// The labels of a host, counted from the right.
+#[derive(Debug)]
+pub(crate) struct Labels<'h> {
+    host: &'h str,
+    /// Where each label begins; a host of 253 bytes has at most 127 labels, and every offset fits a byte.
+    starts: [u8; 128],
+    count: u8,
+}
+
+impl<'h> Labels<'h> {
+    /// Labels of a canonical host.
+    pub fn of(host: &'h str) -> Self {
+        let mut labels = Self { host, starts: [0; 128], count: 0 };
+        for (position, byte) in host.bytes().enumerate().rev() {
+            if byte == b'.' {
+                labels.push(position.saturating_add(1));
+            }
+        }
+        labels.push(0);
+        labels
+    }
+
+    fn push(&mut self, start: usize) {
+        if let (Some(slot), Ok(start)) = (self.starts.get_mut(usize::from(self.count)), u8::try_from(start)) {
+            *slot = start;
+            self.count = self.count.saturating_add(1);
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        usize::from(self.count)
+    }
+
+    /// The label at a position from the right.
+    pub fn get(&self, position: u8) -> Option<&'h str> {
+        if position >= self.count {
+            return None;
+        }
+        let start = usize::from(*self.starts.get(usize::from(position))?);
+        let end = match position.checked_sub(1) {
+            Some(right) => usize::from(*self.starts.get(usize::from(right))?).checked_sub(1)?,
+            None => self.host.len(),
+        };
+        self.host.get(start..end)
+    }
+
+    /// The host without the label at a position from the right.
+    pub fn without(&self, position: u8) -> String {
+        let mut host = String::with_capacity(self.host.len());
+        for label in (0..self.count).rev().filter(|at| *at != position).filter_map(|at| self.get(at)) {
+            if !host.is_empty() {
+                host.push('.');
+            }
+            host.push_str(label);
+        }
+        host
+    }
+}
+
+/// What a shape wants of one label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Want {
+    Literal,
+    Capture,
+}
+
+/// Which labels, from the right, a group of patterns compares.
+#[derive(Debug, PartialEq, Eq)]
+struct Shape {
+    wants: Box<[Want]>,
+    star: bool,
+    /// What the patterns of this shape are hashed with.
+    seed: u8,
+}
+
+impl Shape {
+    fn of(pattern: &HostPattern, seed: u8) -> Self {
+        let wants = pattern.labels.iter().map(|label| match label {
+            Label::Literal(_) => Want::Literal,
+            Label::Capture(_) => Want::Capture,
+        });
+        Self { wants: wants.collect(), star: pattern.star, seed }
+    }
+
+    fn same_as(&self, other: &Self) -> bool {
+        self.wants == other.wants && self.star == other.star
+    }
+
+    fn fits(&self, labels: &Labels<'_>) -> bool {
+        if self.star { labels.len() > self.wants.len() } else { labels.len() == self.wants.len() }
+    }
+
+    /// The labels that this shape compares, from the right.
+    fn literals<'h>(&'h self, labels: &'h Labels<'h>) -> impl Iterator<Item = &'h str> {
+        let positions = self.wants.iter().zip(0u8..).filter(|(want, _)| **want == Want::Literal);
+        positions.filter_map(|(_, position)| labels.get(position))
+    }
+
+    /// Most specific first: at the first difference from the right a literal goes before a capture, and both before `*`.
+    fn rank(&self) -> Vec<u8> {
+        let labels = self.wants.iter().map(|want| match want {
+            Want::Literal => 0,
+            Want::Capture => 1,
+        });
+        labels.chain(self.star.then_some(2)).collect()
+    }
+}
+
+#[derive(Debug)]
+struct Entry<V> {
+    /// The pattern's canonical text.
+    pattern: TextRef,
+    shape: Option<u8>,
+    value: V,
+}
+
+/// Host patterns, each with a value.
+#[derive(Debug)]
+pub(crate) struct HostTable<V> {
+    texts: Texts,
+    entries: Vec<Entry<V>>,
+    index: HashTable<u32>,
+    /// In order of specificity once [`HostTable::seal`] ran.
+    shapes: Vec<Shape>,
+}
+
+/// A pattern that matched.
+#[derive(Debug)]
+pub(crate) struct Found<'t, V> {
+    pub pattern: &'t str,
+    pub value: &'t V,
+}
+
+/// Why a pattern could not be added.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// The entry with this number matches the same hosts.
+    Duplicate(usize),
+    /// More than 255 shapes: a policy in which no two patterns are alike.
+    TooManyShapes,
+}
+
+/// How many shapes a table may have.
+pub(crate) const MAX_SHAPES: usize = 255;
+
+impl<V> Default for HostTable<V> {
+    fn default() -> Self {
+        Self { texts: Texts::default(), entries: Vec::new(), index: HashTable::new(), shapes: Vec::new() }
+    }
+}
+
+impl<V> HostTable<V> {
+    pub fn add(&mut self, pattern: &HostPattern, value: V) -> Result<(), Refused> {
+        let shape = if pattern.ip.is_some() || pattern.is_exact() { None } else { Some(self.shape(pattern)?) };
+        let text = pattern.text();
+        let hash = match shape.and_then(|seed| self.by_seed(seed)) {
+            Some(shape) => hash_labels(shape.seed, pattern_literals(&text)),
+            None => hash_host(&text),
+        };
+        let same = |entry: &Entry<V>| {
+            entry.shape == shape
+                && match shape {
+                    None => self.texts.get(entry.pattern) == text,
+                    Some(_) => pattern_literals(self.texts.get(entry.pattern)).eq(pattern_literals(&text)),
+                }
+        };
+        let found = self.index.find(hash, |at| self.entries.get(*at as usize).is_some_and(same));
+        if let Some(first) = found {
+            return Err(Refused::Duplicate(*first as usize));
+        }
+        let number = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+        let pattern = self.texts.add(&text);
+        self.entries.push(Entry { pattern, shape, value });
+        let (entries, texts, shapes) = (&self.entries, &self.texts, &self.shapes);
+        self.index.insert_unique(hash, number, |at| entry_hash(entries, texts, shapes, *at));
+        Ok(())
+    }
+
+    fn shape(&mut self, pattern: &HostPattern) -> Result<u8, Refused> {
+        let seed = u8::try_from(self.shapes.len()).map_err(|_| Refused::TooManyShapes)?;
+        let shape = Shape::of(pattern, seed);
+        if let Some(known) = self.shapes.iter().find(|known| known.same_as(&shape)) {
+            return Ok(known.seed);
+        }
+        if self.shapes.len() >= MAX_SHAPES {
+            return Err(Refused::TooManyShapes);
+        }
+        self.shapes.push(shape);
+        Ok(seed)
+    }
+
+    fn by_seed(&self, seed: u8) -> Option<&Shape> {
+        self.shapes.iter().find(|shape| shape.seed == seed)
+    }
+
+    /// Puts the shapes in order and gives back what growing took. To be called once, after the last [`HostTable::add`].
+    pub fn seal(&mut self) {
+        self.shapes.sort_by_key(Shape::rank);
+        self.texts.shrink_to_fit();
+        self.entries.shrink_to_fit();
+        let (entries, texts, shapes) = (&self.entries, &self.texts, &self.shapes);
+        self.index.shrink_to_fit(|at| entry_hash(entries, texts, shapes, *at));
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The most specific pattern for a canonical host.
+    pub fn find(&self, host: &str, kind: HostKind) -> Option<Found<'_, V>> {
+        let exact =
+            |at: &u32| self.entries.get(*at as usize).is_some_and(|e| e.shape.is_none() && self.texts.get(e.pattern) == host);
+        if let Some(at) = self.index.find(hash_host(host), exact) {
+            return self.found(*at);
+        }
+        if self.shapes.is_empty() || kind == HostKind::IpLiteral {
+            return None;
+        }
+        let labels = Labels::of(host);
+        self.shapes.iter().filter(|shape| shape.fits(&labels)).find_map(|shape| {
+            let hash = hash_labels(shape.seed, shape.literals(&labels));
+            let same = |at: &u32| {
+                self.entries.get(*at as usize).is_some_and(|entry| {
+                    entry.shape == Some(shape.seed) && pattern_literals(self.texts.get(entry.pattern)).eq(shape.literals(&labels))
+                })
+            };
+            self.index.find(hash, same).and_then(|at| self.found(*at))
+        })
+    }
+
+    fn found(&self, at: u32) -> Option<Found<'_, V>> {
+        let entry = self.entries.get(at as usize)?;
+        Some(Found { pattern: self.texts.get(entry.pattern), value: &entry.value })
+    }
+}
+
+fn entry_hash<V>(entries: &[Entry<V>], texts: &Texts, shapes: &[Shape], at: u32) -> u64 {
+    let Some(entry) = entries.get(at as usize) else { return 0 };
+    let text = texts.get(entry.pattern);
+    match entry.shape {
+        Some(seed) if shapes.iter().any(|shape| shape.seed == seed) => hash_labels(seed, pattern_literals(text)),
+        _ => hash_host(text),
+    }
+}
+
+/// The literal labels of a pattern's canonical text, from the right.
+fn pattern_literals(text: &str) -> impl Iterator<Item = &str> {
+    text.rsplit('.').filter(|label| !label.starts_with(['{', '*']))
+}
+
+// A fixed seed: the keys are the policy's, so a client cannot choose what collides; and a filter has no source of
+// randomness that two of its VMs would share.
+const HASH: FixedState = FixedState::with_seed(0x6761_7465_706f_7374);
+
+fn hash_host(host: &str) -> u64 {
+    let mut hasher = HASH.build_hasher();
+    hasher.write(host.as_bytes());
+    hasher.finish()
+}
+
+fn hash_labels<'l>(seed: u8, labels: impl Iterator<Item = &'l str>) -> u64 {
+    let mut hasher = HASH.build_hasher();
+    hasher.write_u8(seed);
+    for label in labels {
+        hasher.write(label.as_bytes());
+        hasher.write_u8(b'.');
+    }
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn table(patterns: &[&str]) -> HostTable<usize> {
+        let mut table = HostTable::default();
+        for (number, pattern) in patterns.iter().enumerate() {
+            table.add(&HostPattern::parse(pattern).expect(pattern), number).expect(pattern);
+        }
+        table.seal();
+        table
+    }
+
+    fn found<'t>(table: &'t HostTable<usize>, host: &str) -> Option<&'t str> {
+        table.find(host, HostKind::Name).map(|found| found.pattern)
+    }
+
+    #[test]
+    fn an_exact_host_wins() {
+        let table = table(&["*.b.c", "{x}.b.c", "a.b.c"]);
+        assert_eq!(found(&table, "a.b.c"), Some("a.b.c"));
+        assert_eq!(found(&table, "x.b.c"), Some("{x}.b.c"));
+        assert_eq!(found(&table, "y.x.b.c"), Some("*.b.c"));
+    }
+
+    #[test]
+    fn the_longest_literal_suffix_wins() {
+        let table = table(&["*.c", "*.b.c", "{x}.{y}.c", "*.a.b.c"]);
+        assert_eq!(found(&table, "1.a.b.c"), Some("*.a.b.c"));
+        assert_eq!(found(&table, "1.b.c"), Some("*.b.c"));
+        assert_eq!(found(&table, "1.2.c"), Some("{x}.{y}.c"));
+        assert_eq!(found(&table, "2.c"), Some("*.c"));
+    }
+
+    #[test]
+    fn captures_win_over_a_star() {
+        let table = table(&["*.b.c", "{x}.b.c"]);
+        assert_eq!(found(&table, "a.b.c"), Some("{x}.b.c"));
+    }
+
+    #[test]
+    fn a_literal_further_right_wins_over_one_further_left() {
+        let table = table(&["foo.{x}.{y}.c", "{x}.{y}.bar.c"]);
+        assert_eq!(found(&table, "foo.1.bar.c"), Some("{x}.{y}.bar.c"));
+        assert_eq!(found(&table, "foo.1.baz.c"), Some("foo.{x}.{y}.c"));
+    }
+
+    #[test]
+    fn a_capture_takes_exactly_one_label_and_a_star_one_or_more() {
+        let table = table(&["{x}.one.c", "*.many.c"]);
+        assert_eq!(found(&table, "a.one.c"), Some("{x}.one.c"));
+        assert_eq!(found(&table, "a.b.one.c"), None);
+        assert_eq!(found(&table, "one.c"), None);
+        assert_eq!(found(&table, "a.many.c"), Some("*.many.c"));
+        assert_eq!(found(&table, "a.b.many.c"), Some("*.many.c"));
+        assert_eq!(found(&table, "many.c"), None);
+    }
+
+    #[test]
+    fn a_suffix_is_compared_by_whole_labels() {
+        let table = table(&["*.shop.example"]);
+        assert_eq!(found(&table, "a.shop.example"), Some("*.shop.example"));
+        assert_eq!(found(&table, "myshop.example"), None);
+        assert_eq!(found(&table, "a.myshop.example"), None);
+    }
+
+    #[test]
+    fn ip_literals_never_match_a_domain_pattern() {
+        let table = table(&["*.0.0.1", "10.0.0.9"]);
+        assert!(table.find("10.0.0.1", HostKind::IpLiteral).is_none());
+        assert!(table.find("10.0.0.9", HostKind::IpLiteral).is_some());
+    }
+
+    #[test]
+    fn the_same_pattern_twice_is_refused_whatever_its_captures_are_called() {
+        let mut table = table(&["a.b", "*.b", "{x}.y.b"]);
+        for (pattern, first) in [("A.B.", 0), ("*.b", 1), ("{other}.y.b", 2)] {
+            let pattern = HostPattern::parse(pattern).expect("valid");
+            assert_eq!(table.add(&pattern, 9), Err(Refused::Duplicate(first)));
+        }
+    }
+
+    #[test]
+    fn a_host_loses_one_label() {
+        let labels = Labels::of("env1.dev.example.com");
+        assert_eq!(labels.get(3), Some("env1"));
+        assert_eq!(labels.get(4), None);
+        assert_eq!(labels.without(3), "dev.example.com");
+        assert_eq!(labels.without(1), "env1.dev.com");
+    }
+
+    /// The rule of the module's head, written as plainly as it can be.
+    fn by_the_book<'p>(patterns: &'p [HostPattern], host: &str) -> Option<&'p HostPattern> {
+        let host: Vec<&str> = host.rsplit('.').collect();
+        let matches = |pattern: &&HostPattern| {
+            let length = pattern.labels.len();
+            let fits = if pattern.star { host.len() > length } else { host.len() == length };
+            fits && pattern.labels.iter().zip(&host).all(|(want, have)| match want {
+                Label::Literal(literal) => literal == have,
+                Label::Capture(_) => true,
+            })
+        };
+        let rank = |pattern: &&HostPattern| {
+            let label = |label: &Label| u8::from(matches!(label, Label::Capture(_)));
+            let mut rank: Vec<u8> = pattern.labels.iter().map(label).collect();
+            rank.extend(pattern.star.then_some(2));
+            rank
+        };
+        patterns.iter().filter(matches).min_by_key(rank)
+    }
+
+    proptest! {
+        #[test]
+        fn the_table_agrees_with_the_rule_written_plainly(
+            written in proptest::collection::vec("(\\*\\.)?(([ab]|\\{x\\})\\.)?(([ab]|\\{y\\})\\.)?([ab]|\\{z\\})\\.[ab]", 1..12),
+            host in "[ab](\\.[ab]){0,5}",
+        ) {
+            let mut table = HostTable::default();
+            let mut kept = Vec::new();
+            for text in &written {
+                let pattern = HostPattern::parse(text).expect("generated to be valid");
+                if table.add(&pattern, ()).is_ok() {
+                    kept.push(pattern);
+                }
+            }
+            table.seal();
+            let expected = by_the_book(&kept, &host).map(HostPattern::text);
+            let found = table.find(&host, HostKind::Name).map(|found| found.pattern.to_owned());
+            prop_assert_eq!(found, expected);
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! Hosts: which are refused from outside, which are a customer's and become the service's own, and what happens to the rest.
+
+use serde::de::MapAccess;
+
+use crate::fault::{FaultKind, Path, Place, Segment};
+use crate::header::{HeaderTable, Use, read_name};
+use crate::host_table::{HostTable, MAX_SHAPES, Refused};
+use crate::pattern::HostPattern;
+use crate::reader::{Choice, Context, List, Object, Parsed, Section, Seen, Text, Value};
+use crate::template::{Template, read_authority};
+use crate::text::{TextRef, Texts};
+
+/// How many mappings a policy may have.
+pub const MAX_MAPPINGS: usize = 200_000;
+/// How many private host patterns a policy may have.
+pub const MAX_PRIVATE: usize = 10_000;
+
+/// What happens to a request whose Host is no valid authority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Invalid {
+    #[default]
+    Reject,
+    Pass,
+}
+
+/// What happens to the port of a host that no mapping rewrites.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Port {
+    #[default]
+    Keep,
+    Strip,
+}
+
+/// What happens to a host that no mapping matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Unmapped {
+    #[default]
+    Pass,
+    Reject,
+}
+
+/// The authority that a mapping gives: most are plain text, kept together in one store.
+#[derive(Debug)]
+pub(crate) enum Target {
+    Text(TextRef),
+    Template(Box<Template>),
+}
+
+/// The part of a policy that is about hosts. The default is what a policy without it does.
+#[derive(Debug, Default)]
+pub(crate) struct Hosts {
+    pub invalid: Invalid,
+    pub private: HostTable<()>,
+    pub port: Port,
+    pub mappings: HostTable<Target>,
+    pub texts: Texts,
+    pub unmapped: Unmapped,
+    pub original_host: Option<Box<str>>,
+    /// The mappings whose authority needs an environment, by their numbers in the document; for the compiler alone.
+    pub needs_env: Vec<u32>,
+}
+
+impl Hosts {
+    pub fn register(&self, headers: &mut HeaderTable) {
+        if let Some(roles) = self.original_host.as_deref().and_then(|name| headers.roles_mut(name)) {
+            roles.guarded = true;
+        }
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct HostsSection(Hosts);
+
+impl<'de> Section<'de> for HostsSection {
+    type Out = Hosts;
+    const FIELDS: &'static [&'static str] = &["invalid", "private", "port", "mappings", "unmapped", "originalHost"];
+
+    fn field<A: MapAccess<'de>>(&mut self, name: &'static str, value: Value<'_, A>) -> Result<(), A::Error> {
+        let hosts = &mut self.0;
+        match name {
+            "invalid" => {
+                let choice = Choice(&["reject", "pass"], &[Invalid::Reject, Invalid::Pass]);
+                hosts.invalid = value.read(choice)?.unwrap_or_default();
+            }
+            "private" => {
+                let list = value.context.path().clone();
+                let private = &mut hosts.private;
+                let take = |context: &mut Context, pattern: HostPattern| {
+                    if let Err(refused) = private.add(&pattern, ()) {
+                        context.fault(refusal(refused, &pattern, |first| list.clone().index(first)));
+                    }
+                };
+                let make = || Parsed(HostPattern::read);
+                value.read(List { what: "private hosts", limit: MAX_PRIVATE, make, take })?;
+            }
+            "port" => {
+                hosts.port = value.read(Choice(&["keep", "strip"], &[Port::Keep, Port::Strip]))?.unwrap_or_default();
+            }
+            "mappings" => {
+                let mut mappings = MappingReader { hosts, list: value.context.path().clone(), numbers: Vec::new() };
+                let take = |context: &mut Context, mapping| mappings.add(context, mapping);
+                let make = || Object(MappingSection::default());
+                value.read(List { what: "mappings", limit: MAX_MAPPINGS, make, take })?;
+            }
+            "unmapped" => {
+                let choice = Choice(&["pass", "reject"], &[Unmapped::Pass, Unmapped::Reject]);
+                hosts.unmapped = value.read(choice)?.unwrap_or_default();
+            }
+            _ => hosts.original_host = value.read(Parsed(|text: &str| read_name(text, Use::Write)))?.map(Into::into),
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, _: &mut Context, _: Seen) -> Option<Hosts> {
+        self.0.private.seal();
+        self.0.mappings.seal();
+        self.0.texts.shrink_to_fit();
+        Some(self.0)
+    }
+}
+
+fn refusal(refused: Refused, pattern: &HostPattern, path: impl Fn(usize) -> Path) -> FaultKind {
+    match refused {
+        Refused::Duplicate(first) => FaultKind::Duplicate { value: pattern.text(), first: path(first) },
+        Refused::TooManyShapes => {
+            FaultKind::TooMany { what: "different arrangements of labels, captures and `*`", limit: MAX_SHAPES }
+        }
+    }
+}
+
+/// Puts mappings into the table while they are read.
+struct MappingReader<'h> {
+    hosts: &'h mut Hosts,
+    list: Path,
+    /// For each entry of the table, its number in the document; empty while they are the same.
+    numbers: Vec<u32>,
+}
+
+impl MappingReader<'_> {
+    fn add(&mut self, context: &mut Context, Mapping { pattern, template }: Mapping) {
+        if template.needs_env() {
+            self.hosts.needs_env.extend(number(context));
+        }
+        let target = match template.as_literal() {
+            Some(text) => Target::Text(self.hosts.texts.add(text)),
+            None => Target::Template(Box::new(template)),
+        };
+        match self.hosts.mappings.add(&pattern, target) {
+            Ok(()) => self.remember(context),
+            Err(refused) => {
+                let list = &self.list;
+                let number = |entry: usize| self.numbers.get(entry).map_or(entry, |number| *number as usize);
+                let path = |entry| list.clone().index(number(entry)).key("host");
+                context.fault(refusal(refused, &pattern, path));
+            }
+        }
+    }
+
+    /// Entries and the document's numbers only differ once a mapping was faulty.
+    fn remember(&mut self, context: &Context) {
+        let entry = self.hosts.mappings.len().saturating_sub(1);
+        let Some(number) = number(context) else { return };
+        if self.numbers.is_empty() && number as usize == entry {
+            return;
+        }
+        let known = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX);
+        self.numbers.extend(known..u32::try_from(entry).unwrap_or(u32::MAX));
+        self.numbers.push(number);
+    }
+}
+
+/// The number of the mapping that is being read.
+fn number(context: &Context) -> Option<u32> {
+    match context.path().segments().last() {
+        Some(Segment::Index(number)) => u32::try_from(*number).ok(),
+        _ => None,
+    }
+}
+
+struct Mapping {
+    pattern: HostPattern,
+    template: Template,
+}
+
+#[derive(Default)]
+struct MappingSection {
+    host: Option<HostPattern>,
+    authority: Option<String>,
+}
+
+impl<'de> Section<'de> for MappingSection {
+    type Out = Mapping;
+    const FIELDS: &'static [&'static str] = &["host", "authority"];
+
+    fn field<A: MapAccess<'de>>(&mut self, name: &'static str, value: Value<'_, A>) -> Result<(), A::Error> {
+        match name {
+            "host" => self.host = value.read(Parsed(HostPattern::read))?,
+            _ => self.authority = value.read(Text)?,
+        }
+        Ok(())
+    }
+
+    fn finish(self, context: &mut Context, seen: Seen) -> Option<Mapping> {
+        context.require(seen, <Self as Section>::FIELDS);
+        // Without a valid pattern nobody knows which placeholders the authority may name.
+        let (pattern, authority) = (self.host?, self.authority?);
+        match read_authority(&authority, Some(&pattern)) {
+            Ok(template) => Some(Mapping { pattern, template }),
+            Err(kind) => {
+                context.fault_at(context.path().clone().key("authority"), Place::Value, kind);
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Host patterns as a policy writes them: exact, `*.suffix`, and `{name}` captures. A pattern is a row of labels read from
+//! the right, because that is where a host's more significant end is.
+
+use crate::authority::{Authority, AuthorityError, HostKind, MAX_LABEL};
+use crate::fault::FaultKind;
+
+/// Why a text is no host pattern.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PatternError {
+    /// What is left after `*.` and captures is no valid host.
+    #[error("{0}")]
+    Host(AuthorityError),
+    /// `*` that is not the whole first label.
+    #[error("`*` may only be the whole first label, as in `*.example.com`")]
+    Star,
+    /// A capture that shares its label with other text, or is not closed.
+    #[error("a capture must be a whole label, as in `{{name}}.example.com`")]
+    PartialCapture,
+    /// A capture without a valid name.
+    #[error("a capture's name is 1 to 63 letters, digits, `-` or `_`")]
+    CaptureName,
+    /// A capture's name given twice.
+    #[error("the capture `{{{0}}}` stands in it twice")]
+    DuplicateCapture(String),
+    /// A port in a pattern.
+    #[error("it has a port, and the port is ignored for matching")]
+    Port,
+    /// Only wildcards: nothing would be left for anything else.
+    #[error("it matches every host of that many labels")]
+    NoLiteral,
+    /// A pattern of a `subdomain` source without `{env}`.
+    #[error("it must capture the environment as `{{env}}`")]
+    NoEnv,
+}
+
+impl PatternError {
+    pub(crate) fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::Port => Some("remove the port"),
+            Self::NoLiteral => Some("end it with a literal label; `hosts.unmapped` says what happens to every other host"),
+            _ => None,
+        }
+    }
+}
+
+/// One label of a pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Label {
+    Literal(String),
+    Capture(String),
+}
+
+/// A host pattern in canonical form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HostPattern {
+    /// From right to left.
+    pub labels: Vec<Label>,
+    /// One or more further labels stand in front (`*.`).
+    pub star: bool,
+    /// An IP literal, which is compared as a whole; `labels` is empty then.
+    pub ip: Option<String>,
+}
+
+impl HostPattern {
+    pub fn parse(text: &str) -> Result<Self, PatternError> {
+        let (star, rest) = match text.strip_prefix("*.") {
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        if rest.contains('*') {
+            return Err(PatternError::Star);
+        }
+        // The literal skeleton, with a letter for each capture, is judged as any other host.
+        let mut skeleton = String::with_capacity(rest.len());
+        let mut labels = Vec::new();
+        let mut names: Vec<&str> = Vec::new();
+        for (position, label) in rest.split('.').enumerate() {
+            if position > 0 {
+                skeleton.push('.');
+            }
+            if !label.contains(['{', '}']) {
+                skeleton.push_str(label);
+                labels.push(Label::Literal(label.to_ascii_lowercase()));
+                continue;
+            }
+            let name = label.strip_prefix('{').and_then(|l| l.strip_suffix('}')).ok_or(PatternError::PartialCapture)?;
+            if name.contains(['{', '}', ':']) {
+                return Err(PatternError::PartialCapture);
+            }
+            if !is_capture_name(name) {
+                return Err(PatternError::CaptureName);
+            }
+            if names.contains(&name) {
+                return Err(PatternError::DuplicateCapture(name.to_owned()));
+            }
+            names.push(name);
+            skeleton.push('x');
+            labels.push(Label::Capture(name.to_owned()));
+        }
+        let authority = Authority::parse(skeleton.as_bytes()).map_err(PatternError::Host)?;
+        if !authority.colon_port().is_empty() || skeleton.ends_with(':') {
+            return Err(PatternError::Port);
+        }
+        if authority.kind() == HostKind::IpLiteral && !star && names.is_empty() {
+            return Ok(Self { labels: Vec::new(), star: false, ip: Some(authority.host().to_owned()) });
+        }
+        // A trailing dot left an empty last label.
+        if labels.last() == Some(&Label::Literal(String::new())) {
+            labels.pop();
+        }
+        labels.reverse();
+        if !labels.iter().any(|label| matches!(label, Label::Literal(_))) {
+            return Err(PatternError::NoLiteral);
+        }
+        Ok(Self { labels, star, ip: None })
+    }
+
+    /// Parses, or gives the fault that a document's reader reports.
+    pub fn read(text: &str) -> Result<Self, FaultKind> {
+        Self::parse(text).map_err(|error| FaultKind::Pattern { value: text.to_owned(), error })
+    }
+
+    pub fn is_exact(&self) -> bool {
+        !self.star && !self.labels.iter().any(|label| matches!(label, Label::Capture(_)))
+    }
+
+    /// The capture's position, counted in labels from the right.
+    pub fn capture(&self, name: &str) -> Option<u8> {
+        let position = self.labels.iter().position(|label| matches!(label, Label::Capture(n) if n == name))?;
+        u8::try_from(position).ok()
+    }
+
+    pub fn capture_names(&self) -> impl Iterator<Item = &str> {
+        self.labels.iter().filter_map(|label| match label {
+            Label::Capture(name) => Some(name.as_str()),
+            Label::Literal(_) => None,
+        })
+    }
+
+    /// The pattern as people write it, in canonical form.
+    pub fn text(&self) -> String {
+        if let Some(ip) = &self.ip {
+            return ip.clone();
+        }
+        let mut text = String::from(if self.star { "*." } else { "" });
+        for (position, label) in self.labels.iter().rev().enumerate() {
+            if position > 0 {
+                text.push('.');
+            }
+            match label {
+                Label::Literal(literal) => text.push_str(literal),
+                Label::Capture(name) => text.extend(["{", name, "}"]),
+            }
+        }
+        text
+    }
+}
+
+pub(crate) fn is_capture_name(name: &str) -> bool {
+    (1..=MAX_LABEL).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_is_brought_to_canonical_form() {
+        for (written, text) in [
+            ("My-Service.Test.com", "my-service.test.com"),
+            ("a.com.", "a.com"),
+            ("*.Shop.example.", "*.shop.example"),
+            ("{service}.mesh.private", "{service}.mesh.private"),
+            ("{a}.x.{b}.Y", "{a}.x.{b}.y"),
+            ("*.{env}.dev.example.com", "*.{env}.dev.example.com"),
+            ("10.0.0.1", "10.0.0.1"),
+            ("[0::1]", "[::1]"),
+            ("localhost", "localhost"),
+        ] {
+            assert_eq!(HostPattern::parse(written).map(|p| p.text()), Ok(text.to_owned()), "{written}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_pattern_says_why() {
+        use PatternError as E;
+        for (written, error) in [
+            ("", E::Host(AuthorityError::Empty)),
+            ("*", E::Star),
+            ("*a.com", E::Star),
+            ("a.*.com", E::Star),
+            ("*.", E::Host(AuthorityError::Empty)),
+            ("pr-{n}.example.com", E::PartialCapture),
+            ("{n.example.com", E::PartialCapture),
+            ("{}.example.com", E::CaptureName),
+            ("{a b}.example.com", E::CaptureName),
+            ("{a}.{a}.example.com", E::DuplicateCapture("a".into())),
+            ("a.com:443", E::Port),
+            ("a.com:", E::Port),
+            ("{a}", E::NoLiteral),
+            ("*.{a}.{b}", E::NoLiteral),
+            ("a..com", E::Host(AuthorityError::EmptyLabel)),
+            ("bücher.example", E::Host(AuthorityError::NonAscii)),
+            ("a,b.com", E::Host(AuthorityError::Comma)),
+        ] {
+            assert_eq!(HostPattern::parse(written), Err(error), "{written:?}");
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! What the engine sees of a request: its headers as Envoy holds them (lower-case names, pseudo-headers among them, values
+//! of any bytes) and its source address, which is asked for only when nothing cheaper has decided.
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::header::HeaderTable;
+
+/// A request's headers, to be walked more than once: pairs of name and value, names in lower case.
+pub trait Headers<'a>: Iterator<Item = (&'a [u8], &'a [u8])> + Clone {}
+
+impl<'a, I: Iterator<Item = (&'a [u8], &'a [u8])> + Clone> Headers<'a> for I {}
+
+/// Where a request comes from. Behind a hostcall in the filter, so it is asked at most once and as late as possible.
+pub trait SourceAddress {
+    /// The downstream address, as far as the gateway trusts one.
+    fn source_address(&self) -> Option<IpAddr>;
+}
+
+impl SourceAddress for Option<IpAddr> {
+    fn source_address(&self) -> Option<IpAddr> {
+        *self
+    }
+}
+
+/// A request to be decided on.
+#[derive(Clone)]
+pub struct Request<'a, H, S> {
+    /// The headers, `:method`, `:path` and `:authority` among them.
+    pub headers: H,
+    /// Who sent it.
+    pub source: &'a S,
+}
+
+/// The address in Envoy's property `source.address`: `10.0.0.1:4711` or `[2001:db8::1]:4711`. An IPv4 address that is mapped
+/// into IPv6, as a dual-stack listener reports it, is that IPv4 address.
+#[must_use]
+pub fn parse_source_address(property: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(property).ok()?;
+    let address = text.parse::<SocketAddr>().map(|address| address.ip()).or_else(|_| text.parse::<IpAddr>()).ok()?;
+    Some(address.to_canonical())
+}
+
+/// A value that may come several times. Empty ones do not count; equal ones are one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Claim<'a> {
+    #[default]
+    Absent,
+    One(&'a [u8]),
+    /// Two different values: nothing says which is meant.
+    Conflict,
+}
+
+impl<'a> Claim<'a> {
+    pub fn add(&mut self, value: &'a [u8]) {
+        let value = value.trim_ascii();
+        *self = match *self {
+            _ if value.is_empty() => return,
+            Self::Absent => Self::One(value),
+            Self::One(first) if first.eq_ignore_ascii_case(value) => return,
+            Self::One(_) | Self::Conflict => Self::Conflict,
+        };
+    }
+}
+
+/// How many environment sources a policy may have.
+pub(crate) const MAX_SOURCES: usize = 16;
+
+/// What one pass over the headers finds.
+#[derive(Debug)]
+pub(crate) struct Survey<'a> {
+    pub method: &'a [u8],
+    pub path: &'a [u8],
+    pub authority: &'a [u8],
+    /// The only `user-agent`; none if there are several, for which no balancer is known.
+    pub user_agent: Option<&'a [u8]>,
+    /// Bit n: a header is there that health check n wants absent.
+    pub vetoed: u64,
+    /// The values of the headers that environment sources name.
+    pub claims: [Claim<'a>; MAX_SOURCES],
+    /// A header is there that clients may not send in.
+    pub guarded: bool,
+}
+
+impl<'a> Survey<'a> {
+    pub fn of(headers: impl Headers<'a>, table: &HeaderTable) -> Self {
+        let mut survey = Self {
+            method: b"",
+            path: b"",
+            authority: b"",
+            user_agent: None,
+            vetoed: 0,
+            claims: [Claim::Absent; MAX_SOURCES],
+            guarded: false,
+        };
+        let mut user_agents: u8 = 0;
+        for (name, value) in headers {
+            match name {
+                b":method" => survey.method = value,
+                b":path" => survey.path = value,
+                b":authority" => survey.authority = value,
+                b"user-agent" => {
+                    user_agents = user_agents.saturating_add(1);
+                    survey.user_agent = (user_agents == 1).then_some(value);
+                }
+                _ => {}
+            }
+            let Some((_, roles)) = table.find(name) else { continue };
+            survey.vetoed |= roles.vetoes;
+            survey.guarded |= roles.guarded;
+            if roles.sources != 0 {
+                for (number, claim) in survey.claims.iter_mut().enumerate() {
+                    if roles.sources & source_bit(number) != 0 {
+                        claim.add(value);
+                    }
+                }
+            }
+        }
+        survey
+    }
+
+    /// The path before its query.
+    pub fn path_only(&self) -> &'a [u8] {
+        self.path.split(|b| *b == b'?').next().unwrap_or_default()
+    }
+
+    /// The query behind the path, without its question mark.
+    pub fn query(&self) -> &'a [u8] {
+        let start = self.path_only().len().saturating_add(1);
+        self.path.get(start..).unwrap_or_default()
+    }
+}
+
+pub(crate) fn source_bit(number: usize) -> u16 {
+    u32::try_from(number).ok().and_then(|number| 1u16.checked_shl(number)).unwrap_or(0)
+}
+
+/// Whether the request is gRPC, judged as Envoy does: by its content type.
+pub(crate) fn is_grpc<'a>(mut headers: impl Headers<'a>) -> bool {
+    headers.any(|(name, value)| {
+        name == b"content-type"
+            && value.strip_prefix(b"application/grpc").is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_address_is_read_with_and_without_a_port() {
+        let address = |text: &str| parse_source_address(text.as_bytes()).map(|ip| ip.to_string());
+        assert_eq!(address("35.191.0.1:4711").as_deref(), Some("35.191.0.1"));
+        assert_eq!(address("[2600:2d00:1:1::1]:4711").as_deref(), Some("2600:2d00:1:1::1"));
+        assert_eq!(address("[::ffff:35.191.0.1]:4711").as_deref(), Some("35.191.0.1"));
+        assert_eq!(address("10.0.0.1").as_deref(), Some("10.0.0.1"));
+        assert_eq!(address("/var/run/socket"), None);
+        assert_eq!(parse_source_address(b"\xff"), None);
+    }
+
+    #[test]
+    fn equal_values_are_one_and_different_ones_conflict() {
+        let claim = |values: &[&'static str]| {
+            let mut claim = Claim::default();
+            values.iter().for_each(|value| claim.add(value.as_bytes()));
+            claim
+        };
+        assert_eq!(claim(&[]), Claim::Absent);
+        assert_eq!(claim(&["", " "]), Claim::Absent);
+        assert_eq!(claim(&["", "env1"]), Claim::One(b"env1"));
+        assert_eq!(claim(&["env1", "ENV1"]), Claim::One(b"env1"));
+        assert_eq!(claim(&["env1", "env2"]), Claim::Conflict);
+        assert_eq!(claim(&["env1", "env2", "env1"]), Claim::Conflict);
+    }
+
+    #[test]
+    fn grpc_is_known_by_its_content_type() {
+        let grpc = |value: &'static str| is_grpc([(&b"content-type"[..], value.as_bytes())].into_iter());
+        assert!(grpc("application/grpc"));
+        assert!(grpc("application/grpc+proto"));
+        assert!(!grpc("application/grpc-web"));
+        assert!(!grpc("application/json"));
+    }
+
+    #[test]
+    fn a_repeated_user_agent_is_nobodys() {
+        let headers = [(&b"user-agent"[..], &b"GoogleHC/1.0"[..]), (b"user-agent", b"curl")];
+        assert_eq!(Survey::of(headers.into_iter(), &HeaderTable::default()).user_agent, None);
+        assert_eq!(Survey::of(headers.into_iter().take(1), &HeaderTable::default()).user_agent, Some(&b"GoogleHC/1.0"[..]));
+    }
+
+    #[test]
+    fn path_and_query_are_told_apart() {
+        for (path, only, query) in [("/a?b?c", "/a", "b?c"), ("/?", "/", ""), ("/", "/", ""), ("", "", "")] {
+            let headers = [(&b":path"[..], path.as_bytes())];
+            let survey = Survey::of(headers.into_iter(), &HeaderTable::default());
+            assert_eq!((survey.path_only(), survey.query()), (only.as_bytes(), query.as_bytes()), "{path}");
+        }
+    }
+}

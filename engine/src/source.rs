@@ -1,0 +1,196 @@
+//! Where a request may name its environment: a header, a cookie, a query parameter, a W3C baggage member, or a label of its
+//! host. Values are taken as they stand, without percent-decoding: an environment's name never needs it.
+
+use serde::de::MapAccess;
+
+use crate::authority::HostKind;
+use crate::fault::FaultKind;
+use crate::header::{Use, is_token, read_name};
+use crate::host_table::{HostTable, Labels};
+use crate::pattern::{HostPattern, PatternError};
+use crate::reader::{Context, Parsed, Section, Seen, Value};
+use crate::request::{Claim, Headers, Survey};
+
+/// One source of environments.
+#[derive(Debug)]
+pub(crate) enum Source {
+    Header(Box<str>),
+    Cookie(Box<str>),
+    Query(Box<str>),
+    Baggage(Box<str>),
+    Subdomain {
+        /// One pattern; a table because that is what matches patterns.
+        table: HostTable<()>,
+        /// Where `{env}` stands, counted in labels from the right.
+        position: u8,
+        text: Box<str>,
+    },
+}
+
+/// What a source says.
+pub(crate) struct Named<'a> {
+    pub claim: Claim<'a>,
+    /// The host without the label that named the environment.
+    pub shortened: Option<String>,
+}
+
+impl Source {
+    /// The header that this source reads, if it reads one whole.
+    pub fn header(&self) -> Option<&str> {
+        match self {
+            Self::Header(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// The source as a person names it: `header env`.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Header(name) => format!("header {name}"),
+            Self::Cookie(name) => format!("cookie {name}"),
+            Self::Query(name) => format!("query {name}"),
+            Self::Baggage(name) => format!("baggage {name}"),
+            Self::Subdomain { text, .. } => format!("subdomain {text}"),
+        }
+    }
+
+    /// The value that the request gives. `number` is the source's place in the policy.
+    pub fn value<'h, 'a: 'h>(
+        &self,
+        number: usize,
+        survey: &Survey<'a>,
+        headers: &impl Headers<'a>,
+        host: Option<(&'h str, HostKind)>,
+    ) -> Named<'h> {
+        let mut claim = Claim::default();
+        let mut shortened = None;
+        match self {
+            Self::Header(_) => claim = survey.claims.get(number).copied().unwrap_or_default(),
+            Self::Cookie(name) => {
+                for (_, value) in headers.clone().filter(|(header, _)| *header == b"cookie") {
+                    cookies(value, name.as_bytes()).for_each(|value| claim.add(value));
+                }
+            }
+            Self::Query(name) => parameters(survey.query(), name.as_bytes()).for_each(|value| claim.add(value)),
+            Self::Baggage(name) => {
+                for (_, value) in headers.clone().filter(|(header, _)| *header == b"baggage") {
+                    members(value, name.as_bytes()).for_each(|value| claim.add(value));
+                }
+            }
+            Self::Subdomain { table, position, .. } => {
+                let found = host.filter(|(host, kind)| table.find(host, *kind).is_some());
+                if let Some((host, _)) = found {
+                    let labels = Labels::of(host);
+                    labels.get(*position).into_iter().for_each(|label| claim.add(label.as_bytes()));
+                    shortened = Some(labels.without(*position));
+                }
+            }
+        }
+        Named { claim, shortened }
+    }
+}
+
+/// The values of a cookie in a `Cookie` header (RFC 6265 §4.2.1), without the quotes that a value may stand in.
+fn cookies<'a>(header: &'a [u8], name: &[u8]) -> impl Iterator<Item = &'a [u8]> {
+    let quoted = |value: &'a [u8]| value.strip_prefix(b"\"").and_then(|v| v.strip_suffix(b"\"")).unwrap_or(value);
+    pairs(header, b';', name).map(quoted)
+}
+
+/// The values of a query parameter.
+fn parameters<'a>(query: &'a [u8], name: &[u8]) -> impl Iterator<Item = &'a [u8]> {
+    pairs(query, b'&', name)
+}
+
+/// The values of a member of a `baggage` header, without the properties behind a value (W3C Baggage §3.3.1).
+fn members<'a>(header: &'a [u8], name: &[u8]) -> impl Iterator<Item = &'a [u8]> {
+    pairs(header, b',', name).map(|value| value.split(|b| *b == b';').next().unwrap_or_default())
+}
+
+fn pairs<'a>(text: &'a [u8], separator: u8, name: &[u8]) -> impl Iterator<Item = &'a [u8]> {
+    text.split(move |b| *b == separator).filter_map(move |pair| {
+        let rest = pair.trim_ascii_start().strip_prefix(name)?;
+        rest.trim_ascii_start().strip_prefix(b"=").map(<[u8]>::trim_ascii)
+    })
+}
+
+const KINDS: &[&str] = &["header", "cookie", "query", "baggage", "subdomain"];
+
+#[derive(Default)]
+pub(crate) struct SourceSection(Option<Source>);
+
+impl<'de> Section<'de> for SourceSection {
+    type Out = Source;
+    const FIELDS: &'static [&'static str] = KINDS;
+
+    fn field<A: MapAccess<'de>>(&mut self, name: &'static str, value: Value<'_, A>) -> Result<(), A::Error> {
+        self.0 = value.read(Parsed(|text: &str| match name {
+            "header" => read_name(text, Use::Read).map(|name| Source::Header(name.into())),
+            "cookie" => token(text, "cookie").map(Source::Cookie),
+            "query" => parameter(text).map(Source::Query),
+            "baggage" => token(text, "baggage member").map(Source::Baggage),
+            _ => read_subdomain(text),
+        }))?;
+        Ok(())
+    }
+
+    fn finish(self, context: &mut Context, seen: Seen) -> Option<Source> {
+        if seen.count(KINDS) != 1 {
+            context.fault(FaultKind::ExactlyOne(KINDS));
+            return None;
+        }
+        self.0
+    }
+}
+
+fn token(text: &str, what: &'static str) -> Result<Box<str>, FaultKind> {
+    if is_token(text) { Ok(text.into()) } else { Err(FaultKind::Token(text.to_owned(), what)) }
+}
+
+fn parameter(text: &str) -> Result<Box<str>, FaultKind> {
+    let valid = !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && !b"=&#?%+".contains(&b));
+    if valid { Ok(text.into()) } else { Err(FaultKind::Token(text.to_owned(), "query parameter")) }
+}
+
+fn read_subdomain(text: &str) -> Result<Source, FaultKind> {
+    let fault = |error| FaultKind::Pattern { value: text.to_owned(), error };
+    let pattern = HostPattern::parse(text).map_err(fault)?;
+    let position = pattern.capture("env").ok_or_else(|| fault(PatternError::NoEnv))?;
+    let mut table = HostTable::default();
+    // The first pattern of a table is never a duplicate.
+    let _ = table.add(&pattern, ());
+    Ok(Source::Subdomain { table, position, text: pattern.text().into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found<'a>(values: impl Iterator<Item = &'a [u8]>) -> Vec<&'a str> {
+        values.map(|value| std::str::from_utf8(value).expect("ASCII")).collect()
+    }
+
+    #[test]
+    fn a_cookie_is_found_among_others() {
+        let header = b"theme=dark; env=env1;xenv=no; env2=no; ENV=no; env=\"env3\"";
+        assert_eq!(found(cookies(header, b"env")), ["env1", "env3"]);
+    }
+
+    #[test]
+    fn a_query_parameter_is_found_among_others() {
+        assert_eq!(found(parameters(b"a=1&env=env1&environment=x&env", b"env")), ["env1"]);
+        assert_eq!(found(parameters(b"", b"env")), [""; 0]);
+    }
+
+    #[test]
+    fn a_baggage_member_is_found_without_its_properties() {
+        let header = b"userId=alice , env = env1;ttl=30;env=no, other=env";
+        assert_eq!(found(members(header, b"env")), ["env1"]);
+    }
+
+    #[test]
+    fn a_subdomain_pattern_must_capture_the_environment() {
+        assert!(read_subdomain("{env}.dev.example.com").is_ok());
+        assert!(matches!(read_subdomain("{name}.dev.example.com"), Err(FaultKind::Pattern { error: PatternError::NoEnv, .. })));
+        assert!(read_subdomain("dev.example.com").is_err());
+    }
+}

@@ -1,0 +1,218 @@
+//! Templates: literal text with `{env}`, `{host}` and the captures of a host pattern in it. They are checked when the policy
+//! is compiled, so that at run time only validated labels are put in, in places where a label may stand.
+
+use crate::authority::{Authority, AuthorityError};
+use crate::fault::FaultKind;
+use crate::host_table::Labels;
+use crate::pattern::HostPattern;
+
+/// Why a text is no template.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TemplateError {
+    /// `{` without `}`, or the other way round.
+    #[error("a `{{` or `}}` has no partner")]
+    Unbalanced,
+    /// A placeholder that has no value here.
+    #[error("unknown placeholder `{{{name}}}`")]
+    UnknownPlaceholder {
+        /// The name between the braces.
+        name: String,
+        /// The names that have a value here.
+        known: Vec<String>,
+    },
+    /// With values put in, it would be no authority.
+    #[error("it would give no valid authority: {0}")]
+    Authority(AuthorityError),
+}
+
+/// One piece of a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    Literal(Box<str>),
+    Env,
+    Host,
+    /// A label of the host, counted from the right.
+    Label(u8),
+}
+
+/// A compiled template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Template(Box<[Piece]>);
+
+/// What a template's placeholders stand for in one request.
+#[derive(Clone, Copy)]
+pub(crate) struct Values<'v> {
+    pub env: Option<&'v str>,
+    /// The client's host in canonical form; none when it was no valid authority.
+    pub host: Option<&'v str>,
+    pub labels: Option<&'v Labels<'v>>,
+}
+
+impl Template {
+    /// Reads a template; `pattern` is the host pattern whose captures may be named. A capture hides `{env}` and `{host}`.
+    pub fn parse(text: &str, pattern: Option<&HostPattern>) -> Result<Self, TemplateError> {
+        let mut pieces = Vec::new();
+        let mut rest = text;
+        loop {
+            let (literal, after) = match rest.split_once('{') {
+                Some((literal, after)) => (literal, Some(after)),
+                None => (rest, None),
+            };
+            if literal.contains('}') {
+                return Err(TemplateError::Unbalanced);
+            }
+            if !literal.is_empty() {
+                pieces.push(Piece::Literal(literal.into()));
+            }
+            let Some(after) = after else { break };
+            let (name, after) = after.split_once('}').ok_or(TemplateError::Unbalanced)?;
+            if name.contains('{') {
+                return Err(TemplateError::Unbalanced);
+            }
+            pieces.push(placeholder(name, pattern)?);
+            rest = after;
+        }
+        Ok(Self(pieces.into()))
+    }
+
+    /// Reads a template whose result is an authority; its literal text is brought to canonical form.
+    pub fn authority(text: &str, pattern: Option<&HostPattern>) -> Result<Self, TemplateError> {
+        let template = Self::parse(text, pattern)?;
+        if template.is_literal() {
+            let authority = Authority::parse(text.as_bytes()).map_err(TemplateError::Authority)?;
+            return Ok(Self(Box::new([Piece::Literal(authority.as_str().into())])));
+        }
+        // One letter stands for any label: whatever is wrong with this is wrong with every result.
+        let sample = template.fill(|_| Some("x")).unwrap_or_default();
+        let authority = Authority::parse(sample.as_bytes()).map_err(TemplateError::Authority)?;
+        Ok(template.canonical(&sample, authority.as_str()))
+    }
+
+    /// Lower case, and the canonical end that `canonical` has and `sample` may lack: a trailing dot, an empty port or
+    /// leading zeros of a port can only stand in the last literal.
+    fn canonical(self, sample: &str, canonical: &str) -> Self {
+        let mut pieces = self.0.into_vec();
+        for piece in &mut pieces {
+            if let Piece::Literal(literal) = piece {
+                literal.make_ascii_lowercase();
+            }
+        }
+        if let Some(Piece::Literal(last)) = pieces.last_mut() {
+            let before = sample.len().saturating_sub(last.len());
+            *last = canonical.get(before..).unwrap_or_default().into();
+        }
+        Self(pieces.into())
+    }
+
+    /// The text of a template without placeholders.
+    pub fn as_literal(&self) -> Option<&str> {
+        match &*self.0 {
+            [] => Some(""),
+            [Piece::Literal(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    fn is_literal(&self) -> bool {
+        self.as_literal().is_some()
+    }
+
+    pub fn needs_env(&self) -> bool {
+        self.0.contains(&Piece::Env)
+    }
+
+    /// The template with the values put in; nothing if a value that it needs is missing.
+    pub fn expand(&self, values: Values<'_>) -> Option<String> {
+        self.fill(|piece| match piece {
+            Piece::Env => values.env,
+            Piece::Host => values.host,
+            Piece::Label(position) => values.labels?.get(*position),
+            Piece::Literal(_) => None,
+        })
+    }
+
+    fn fill<'v>(&self, value: impl Fn(&Piece) -> Option<&'v str>) -> Option<String> {
+        let mut text = String::new();
+        for piece in &self.0 {
+            match piece {
+                Piece::Literal(literal) => text.push_str(literal),
+                placeholder => text.push_str(value(placeholder)?),
+            }
+        }
+        Some(text)
+    }
+}
+
+fn placeholder(name: &str, pattern: Option<&HostPattern>) -> Result<Piece, TemplateError> {
+    if let Some(position) = pattern.and_then(|p| p.capture(name)) {
+        return Ok(Piece::Label(position));
+    }
+    match name {
+        "env" => Ok(Piece::Env),
+        "host" => Ok(Piece::Host),
+        _ => {
+            let captures = pattern.into_iter().flat_map(HostPattern::capture_names);
+            let known = captures.chain(["env", "host"]).map(str::to_owned).collect();
+            Err(TemplateError::UnknownPlaceholder { name: name.to_owned(), known })
+        }
+    }
+}
+
+/// Parses, or gives the fault that a document's reader reports.
+pub(crate) fn read_authority(text: &str, pattern: Option<&HostPattern>) -> Result<Template, FaultKind> {
+    Template::authority(text, pattern).map_err(|error| match error {
+        TemplateError::Authority(error) if !text.contains('{') => FaultKind::Authority { value: text.to_owned(), error },
+        error => FaultKind::Template { value: text.to_owned(), error },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expand(template: &str, env: Option<&str>, host: Option<&str>) -> Option<String> {
+        Template::authority(template, None).expect(template).expand(Values { env, host, labels: None })
+    }
+
+    #[test]
+    fn placeholders_are_replaced_by_their_values() {
+        assert_eq!(expand("app.{env}.svc", Some("env1"), None).as_deref(), Some("app.env1.svc"));
+        assert_eq!(expand("{env}--{host}:80", Some("e"), Some("a.com")).as_deref(), Some("e--a.com:80"));
+    }
+
+    #[test]
+    fn a_placeholder_without_a_value_gives_nothing() {
+        assert_eq!(expand("app.{env}.svc", None, Some("a.com")), None);
+    }
+
+    #[test]
+    fn captures_are_labels_counted_from_the_right() {
+        let pattern = HostPattern::parse("{a}.{b}.example.com").expect("valid");
+        let template = Template::authority("{b}.{a}.svc", Some(&pattern)).expect("valid");
+        let labels = Labels::of("one.two.example.com");
+        let values = Values { env: None, host: None, labels: Some(&labels) };
+        assert_eq!(template.expand(values).as_deref(), Some("two.one.svc"));
+    }
+
+    #[test]
+    fn literal_text_becomes_canonical() {
+        assert_eq!(expand("App.{env}.SVC.", Some("e"), None).as_deref(), Some("app.e.svc"));
+        assert_eq!(expand("{env}.SVC.:080", Some("e"), None).as_deref(), Some("e.svc:80"));
+        assert_eq!(Template::authority("A.com.:", None).expect("valid").as_literal(), Some("a.com"));
+    }
+
+    #[test]
+    fn what_is_no_template_says_why() {
+        for (text, error) in [
+            ("a.{env", TemplateError::Unbalanced),
+            ("a}.b", TemplateError::Unbalanced),
+            ("a.{en{v}", TemplateError::Unbalanced),
+            ("a..{env}", TemplateError::Authority(AuthorityError::EmptyLabel)),
+            ("{env}:x", TemplateError::Authority(AuthorityError::Port)),
+            ("", TemplateError::Authority(AuthorityError::Empty)),
+            ("{svc}.a", TemplateError::UnknownPlaceholder { name: "svc".into(), known: vec!["env".into(), "host".into()] }),
+        ] {
+            assert_eq!(Template::authority(text, None), Err(error), "{text}");
+        }
+    }
+}
