@@ -1,0 +1,180 @@
+//! The hostcalls that the filter makes, and the memory that the host hands values over in. All `unsafe` of the filter is
+//! here. The calls are those of the proxy-wasm ABI 0.2.1; a call whose status is not `Ok` gives no value.
+
+use std::alloc::{Layout, alloc, dealloc};
+use std::ops::Deref;
+use std::ptr;
+
+/// What the host answers to a call.
+type Status = u32;
+const OK: Status = 0;
+
+const REQUEST_HEADERS: u32 = 0;
+const PLUGIN_CONFIGURATION: u32 = 7;
+const COUNTER: u32 = 0;
+
+/// A log level of the ABI.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Level {
+    Warn = 3,
+    Error = 4,
+}
+
+#[link(wasm_import_module = "env")]
+unsafe extern "C" {
+    fn proxy_log(level: u32, message: *const u8, len: usize) -> Status;
+    fn proxy_get_buffer_bytes(kind: u32, start: usize, max: usize, data: *mut *mut u8, len: *mut usize) -> Status;
+    fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, len: *mut usize) -> Status;
+    fn proxy_replace_header_map_value(map: u32, key: *const u8, key_len: usize, value: *const u8, len: usize) -> Status;
+    fn proxy_remove_header_map_value(map: u32, key: *const u8, key_len: usize) -> Status;
+    fn proxy_get_property(path: *const u8, path_len: usize, data: *mut *mut u8, len: *mut usize) -> Status;
+    fn proxy_define_metric(kind: u32, name: *const u8, len: usize, id: *mut u32) -> Status;
+    fn proxy_increment_metric(id: u32, by: i64) -> Status;
+    fn proxy_send_local_response(
+        status: u32,
+        details: *const u8,
+        details_len: usize,
+        body: *const u8,
+        body_len: usize,
+        headers: *const u8,
+        headers_len: usize,
+        grpc_status: i32,
+    ) -> Status;
+}
+
+unsafe extern "C" {
+    /// What the linker gathers of a module's static constructors.
+    fn __wasm_call_ctors();
+}
+
+/// WASI calls this once, before anything else. A module without it would be taken for a command, and the linker would wrap
+/// every export in a call of all constructors and destructors.
+#[unsafe(no_mangle)]
+extern "C" fn _initialize() {
+    // SAFETY: the ABI promises that this runs once, and first.
+    unsafe { __wasm_call_ctors() }
+}
+
+/// Bytes that the host wrote into memory which it had asked [`proxy_on_memory_allocate`] for. Freed when dropped.
+pub(crate) struct HostBytes {
+    data: *mut u8,
+    len: usize,
+}
+
+impl HostBytes {
+    fn from_call(call: impl FnOnce(*mut *mut u8, *mut usize) -> Status) -> Option<Self> {
+        let mut bytes = Self { data: ptr::null_mut(), len: 0 };
+        let status = call(&raw mut bytes.data, &raw mut bytes.len);
+        (status == OK).then_some(bytes)
+    }
+}
+
+impl Deref for HostBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        if self.data.is_null() {
+            return &[];
+        }
+        // SAFETY: the ABI says that `data` is an allocation of this module with `len` bytes that the host wrote. It is ours
+        // until `drop`, and nothing writes to it.
+        unsafe { std::slice::from_raw_parts(self.data, self.len) }
+    }
+}
+
+impl Drop for HostBytes {
+    fn drop(&mut self) {
+        let Ok(layout) = Layout::array::<u8>(self.len) else { return };
+        if !self.data.is_null() && self.len > 0 {
+            // SAFETY: it came from `proxy_on_memory_allocate` with this size, as the ABI says, and is freed once.
+            unsafe { dealloc(self.data, layout) }
+        }
+    }
+}
+
+/// Memory for a value that the host is about to hand over; null when there is none, which the host reports as an error of
+/// its call.
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
+    match Layout::array::<u8>(size) {
+        // SAFETY: the layout has a size above 0.
+        Ok(layout) if size > 0 => unsafe { alloc(layout) },
+        _ => ptr::null_mut(),
+    }
+}
+
+/// Writes a line to the proxy's log.
+pub(crate) fn log(level: Level, message: &str) {
+    // SAFETY: pointer and length are those of a live string. A log line that cannot be written is lost.
+    let _ = unsafe { proxy_log(level as u32, message.as_ptr(), message.len()) };
+}
+
+/// The plugin configuration of the context that is being configured. Its size is the one the host announced.
+pub(crate) fn plugin_configuration(size: usize) -> Option<HostBytes> {
+    // SAFETY: the out-pointers are valid for the length of the call.
+    HostBytes::from_call(|data, len| unsafe { proxy_get_buffer_bytes(PLUGIN_CONFIGURATION, 0, size, data, len) })
+}
+
+/// All request headers of the current stream, serialised.
+pub(crate) fn request_headers() -> Option<HostBytes> {
+    // SAFETY: the out-pointers are valid for the length of the call.
+    HostBytes::from_call(|data, len| unsafe { proxy_get_header_map_pairs(REQUEST_HEADERS, data, len) })
+}
+
+/// Sets a request header to one value; adds it where it is missing. Whether it worked.
+#[must_use]
+pub(crate) fn set_request_header(name: &str, value: &str) -> bool {
+    // SAFETY: pointers and lengths are those of live strings.
+    let status =
+        unsafe { proxy_replace_header_map_value(REQUEST_HEADERS, name.as_ptr(), name.len(), value.as_ptr(), value.len()) };
+    status == OK
+}
+
+/// Removes a request header with all its values. Whether it worked.
+#[must_use]
+pub(crate) fn remove_request_header(name: &str) -> bool {
+    // SAFETY: pointer and length are those of a live string.
+    unsafe { proxy_remove_header_map_value(REQUEST_HEADERS, name.as_ptr(), name.len()) == OK }
+}
+
+/// The downstream address that the proxy trusts, as `ip:port`.
+pub(crate) fn source_address() -> Option<HostBytes> {
+    const PATH: &str = "source\0address";
+    // SAFETY: the path is static, the out-pointers are valid for the length of the call.
+    HostBytes::from_call(|data, len| unsafe { proxy_get_property(PATH.as_ptr(), PATH.len(), data, len) })
+}
+
+/// A counter, to be raised by [`increment`]. The same name gives the same counter.
+pub(crate) fn define_counter(name: &str) -> Option<u32> {
+    let mut id = 0;
+    // SAFETY: pointer and length are those of a live string, the out-pointer is valid for the length of the call.
+    let status = unsafe { proxy_define_metric(COUNTER, name.as_ptr(), name.len(), &raw mut id) };
+    (status == OK).then_some(id)
+}
+
+/// Raises a counter by one.
+pub(crate) fn increment(counter: u32) {
+    // SAFETY: a call without pointers. A counter that cannot be raised is no reason to fail a request.
+    let _ = unsafe { proxy_increment_metric(counter, 1) };
+}
+
+/// Answers the current stream. Whether the proxy took the answer.
+#[must_use]
+pub(crate) fn send_local_response(status: u16, details: &str, body: &str, grpc_status: Option<u32>) -> bool {
+    // -1 leaves the gRPC status to the proxy, which derives one from the HTTP status.
+    let grpc_status = grpc_status.and_then(|status| i32::try_from(status).ok()).unwrap_or(-1);
+    // SAFETY: pointers and lengths are those of live strings; no headers are an empty block.
+    let status = unsafe {
+        proxy_send_local_response(
+            u32::from(status),
+            details.as_ptr(),
+            details.len(),
+            body.as_ptr(),
+            body.len(),
+            ptr::null(),
+            0,
+            grpc_status,
+        )
+    };
+    status == OK
+}

@@ -1,0 +1,32 @@
+//! What the proxy calls: the entry points of the proxy-wasm ABI 0.2.1, and only those that this filter needs. Envoy enters
+//! the VM once for each callback that a module exports, so a callback that does nothing is not here.
+
+use crate::{abi, plugin, stream};
+
+/// Tells the host which ABI this module speaks.
+#[unsafe(no_mangle)]
+extern "C" fn proxy_abi_version_0_2_1() {}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_context_create(context: u32, parent: u32) {
+    plugin::create(context, parent);
+}
+
+/// 1 when the configuration is good. On 0 a static Envoy does not start, and one that runs keeps what it has.
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_configure(root: u32, size: usize) -> u32 {
+    if size == 0 {
+        return plugin::configure(root, b"").into();
+    }
+    abi::plugin_configuration(size).is_some_and(|configuration| plugin::configure(root, &configuration)).into()
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_request_headers(context: u32, _headers: u32, _end_of_stream: u32) -> u32 {
+    stream::on_request_headers(plugin::of_stream(context).as_deref()) as u32
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_delete(context: u32) {
+    plugin::delete(context);
+}

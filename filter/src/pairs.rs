@@ -1,0 +1,91 @@
+//! The headers of a request as the host serialises them: one block of bytes, walked in place. The layout is that of
+//! `proxy_get_header_map_pairs`: a count; the lengths of each name and value; then each name and value, each closed by a
+//! zero byte. All numbers are 32 bits, little endian.
+
+/// A block of header pairs. A block that contradicts itself ends where it does so.
+#[derive(Clone, Copy)]
+pub(crate) struct Pairs<'a> {
+    lengths: &'a [u8],
+    data: &'a [u8],
+}
+
+impl<'a> Pairs<'a> {
+    /// Nothing if the block is shorter than its own head.
+    pub fn new(block: &'a [u8]) -> Option<Self> {
+        if block.is_empty() {
+            return Some(Self { lengths: &[], data: &[] });
+        }
+        let (count, rest) = split_u32(block)?;
+        let (lengths, data) = rest.split_at_checked(count.checked_mul(8)?)?;
+        Some(Self { lengths, data })
+    }
+
+    fn take(&mut self, len: usize) -> Option<&'a [u8]> {
+        let (text, rest) = self.data.split_at_checked(len)?;
+        let (_zero, rest) = rest.split_first()?;
+        self.data = rest;
+        Some(text)
+    }
+}
+
+impl<'a> Iterator for Pairs<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (name_len, rest) = split_u32(self.lengths)?;
+        let (value_len, rest) = split_u32(rest)?;
+        self.lengths = rest;
+        Some((self.take(name_len)?, self.take(value_len)?))
+    }
+}
+
+fn split_u32(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let (number, rest) = bytes.split_first_chunk::<4>()?;
+    Some((u32::from_le_bytes(*number) as usize, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(pairs: &[(&[u8], &[u8])]) -> Vec<u8> {
+        let number = |n: usize| u32::try_from(n).expect("short").to_le_bytes();
+        let mut block = number(pairs.len()).to_vec();
+        for (name, value) in pairs {
+            block.extend(number(name.len()));
+            block.extend(number(value.len()));
+        }
+        for text in pairs.iter().flat_map(|(name, value)| [name, value]) {
+            block.extend_from_slice(text);
+            block.push(0);
+        }
+        block
+    }
+
+    #[test]
+    fn pairs_come_out_as_they_went_in() {
+        let pairs: &[(&[u8], &[u8])] = &[(b":path", b"/"), (b"empty", b""), (b"odd", b"\xff\0\xfe"), (b"env", b"env1")];
+        let block = block(pairs);
+        assert_eq!(Pairs::new(&block).expect("whole").collect::<Vec<_>>(), pairs);
+    }
+
+    #[test]
+    fn no_headers_are_no_pairs() {
+        assert_eq!(Pairs::new(&[]).expect("empty").count(), 0);
+        assert_eq!(Pairs::new(&block(&[])).expect("empty").count(), 0);
+    }
+
+    #[test]
+    fn a_block_that_contradicts_itself_ends_there() {
+        let whole = block(&[(b"a", b"b"), (b"c", b"d")]);
+        for len in 0..whole.len() {
+            let cut = whole.get(..len).expect("within");
+            assert!(Pairs::new(cut).is_none_or(|pairs| pairs.count() < 2), "{len}");
+        }
+        assert!(Pairs::new(&[0xff, 0xff, 0xff, 0xff, 0]).is_none());
+        assert!(Pairs::new(&[1, 0, 0]).is_none());
+        let mut wild = whole;
+        wild.splice(4..8, [0xff; 4]);
+        assert_eq!(Pairs::new(&wild).expect("long enough").count(), 0);
+    }
+}

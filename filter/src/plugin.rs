@@ -1,0 +1,127 @@
+//! A plugin is one root context with its policy. Envoy keeps several in one VM: different configurations of the same module,
+//! and, while a configuration is being replaced, the old one beside the new.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::rc::Rc;
+
+use gatepost_engine::{Counter, Fault, Policy, compile_json};
+
+use crate::abi::{self, Level};
+
+/// A policy in force.
+pub(crate) struct Plugin {
+    pub policy: Policy,
+    /// The proxy's numbers of the policy's counters.
+    counters: Vec<(Counter, u32)>,
+}
+
+impl Plugin {
+    /// Compiles a configuration, or says in the log what is wrong with it: one line for each fault.
+    pub fn configure(configuration: &[u8]) -> Option<Self> {
+        let policy = match compile_json(configuration) {
+            Ok(policy) => policy,
+            Err(faults) => {
+                report(&faults);
+                count("gatepost.config.rejected");
+                return None;
+            }
+        };
+        if policy.is_pass_through() {
+            abi::log(Level::Warn, "gatepost: the configuration is empty: every request passes untouched");
+        }
+        let counters = policy.counters().into_iter();
+        let counters = counters.filter_map(|(counter, name)| Some((counter, abi::define_counter(&name)?))).collect();
+        count("gatepost.config.accepted");
+        Some(Self { policy, counters })
+    }
+
+    pub fn count(&self, counter: Counter) {
+        if let Some((_, id)) = self.counters.iter().find(|(known, _)| *known == counter) {
+            abi::increment(*id);
+        }
+    }
+}
+
+fn report(faults: &[Fault]) {
+    for fault in faults {
+        abi::log(Level::Error, &format!("gatepost: configuration refused: {fault}"));
+    }
+}
+
+fn count(name: &str) {
+    abi::define_counter(name).into_iter().for_each(abi::increment);
+}
+
+/// Contexts are numbered one after the other by the host, so their number is hash enough.
+#[derive(Default)]
+struct ContextHasher(u64);
+
+impl Hasher for ContextHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u32(u32::from(*byte));
+        }
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        // Fibonacci hashing: the table takes its buckets from the low bits and its tags from the high ones.
+        self.0 = self.0.wrapping_add(u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+type Contexts<T> = HashMap<u32, T, BuildHasherDefault<ContextHasher>>;
+
+/// The contexts of this VM.
+#[derive(Default)]
+struct State {
+    roots: Contexts<Option<Rc<Plugin>>>,
+    /// Streams whose headers have not come yet, each with its root.
+    streams: Contexts<u32>,
+}
+
+thread_local! {
+    // A VM is entered by one thread; the proxy re-enters it only to allocate, which touches none of this.
+    static STATE: RefCell<State> = RefCell::new(State::default());
+}
+
+fn with_state<T>(f: impl FnOnce(&mut State) -> T) -> Option<T> {
+    STATE.try_with(|state| state.try_borrow_mut().ok().map(|mut state| f(&mut state))).ok().flatten()
+}
+
+/// A context begins: a root, whose parent is 0, or a stream of a root.
+pub(crate) fn create(context: u32, parent: u32) {
+    with_state(|state| match parent {
+        0 => drop(state.roots.insert(context, None)),
+        root => drop(state.streams.insert(context, root)),
+    });
+}
+
+/// A root gets its policy; a refused configuration leaves it with the one that it had.
+pub(crate) fn configure(root: u32, configuration: &[u8]) -> bool {
+    let Some(plugin) = Plugin::configure(configuration) else { return false };
+    with_state(|state| state.roots.insert(root, Some(Rc::new(plugin)))).is_some()
+}
+
+/// The plugin of a stream whose headers are there now. It is asked once, so the stream is forgotten.
+pub(crate) fn of_stream(context: u32) -> Option<Rc<Plugin>> {
+    with_state(|state| {
+        let root = state.streams.remove(&context)?;
+        state.roots.get(&root).cloned().flatten()
+    })
+    .flatten()
+}
+
+/// A context ends.
+pub(crate) fn delete(context: u32) {
+    with_state(|state| {
+        if state.streams.remove(&context).is_none() {
+            state.roots.remove(&context);
+        }
+    });
+}
