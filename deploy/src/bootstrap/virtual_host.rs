@@ -1,0 +1,60 @@
+//! Routes in Envoy's words: a virtual host for each, with one route that sends everything to its cluster.
+
+use serde::Serialize;
+
+use super::route::Route;
+
+/// `config.route.v3.RouteConfiguration`: one virtual host for each route, named after it. Envoy finds a virtual host by hash, then by
+/// the longest wildcard, then `*`; without one it answers 404 with the details `route_not_found`.
+#[derive(Serialize)]
+pub(super) struct RouteConfiguration<'a> {
+    name: &'static str,
+    /// The port of an authority takes no part in the choice and still reaches the upstream.
+    ignore_port_in_host_matching: bool,
+    virtual_hosts: Vec<VirtualHost<'a>>,
+}
+
+impl<'a> RouteConfiguration<'a> {
+    pub(super) fn of(routes: &'a [Route]) -> Self {
+        Self { name: "gatepost", ignore_port_in_host_matching: true, virtual_hosts: routes.iter().map(VirtualHost::of).collect() }
+    }
+}
+
+#[derive(Serialize)]
+struct VirtualHost<'a> {
+    name: &'a str,
+    domains: [&'a str; 1],
+    routes: [EnvoyRoute<'a>; 1],
+}
+
+impl<'a> VirtualHost<'a> {
+    fn of(route: &'a Route) -> Self {
+        Self {
+            name: route.host(),
+            domains: [route.host()],
+            routes: [EnvoyRoute {
+                matching: RouteMatch { prefix: "/" },
+                // Envoy's 15 seconds count from the request's end to the response's end and would cut every stream.
+                route: RouteAction { cluster: route.host(), timeout: "0s" },
+            }],
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct EnvoyRoute<'a> {
+    #[serde(rename = "match")]
+    matching: RouteMatch,
+    route: RouteAction<'a>,
+}
+
+#[derive(Serialize)]
+struct RouteMatch {
+    prefix: &'static str,
+}
+
+#[derive(Serialize)]
+struct RouteAction<'a> {
+    cluster: &'a str,
+    timeout: &'static str,
+}

@@ -1,0 +1,206 @@
+//! The filter in Envoy's words: the wasm HTTP filter with module and policy inside, or a reference to a file that holds both and is
+//! watched (extension configuration discovery, ECDS).
+
+use std::fmt;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+
+use super::{Any, Empty, Extension, RenderError, document, utf8};
+
+/// The name of the filter, of its plugin and of its ECDS resource. Envoy looks a discovered resource up by the filter's name.
+const NAME: &str = "gatepost";
+const WASM_TYPE: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
+
+/// Where Envoy takes the filter from.
+#[derive(Clone, Debug)]
+pub enum PluginSource<'a> {
+    /// Written into the bootstrap. Envoy refuses to start when the filter refuses its configuration.
+    Static(Plugin<'a>),
+    /// A file that [`Plugin::render_ecds`] wrote. It must exist when Envoy starts, and a new one takes its place by rename: Envoy
+    /// watches for moves, not for writes. A new one that Envoy or the filter refuses leaves the running one in place;
+    /// when the first one is refused, Envoy runs and answers 500 until a good one comes (measured: tests/discovery.rs). Its name must end in `.json` or `.yaml`.
+    FileEcds {
+        /// The file, as Envoy's process sees it; a relative path is relative to Envoy's working directory.
+        path: &'a Path,
+    },
+}
+
+/// A module with its configuration.
+#[derive(Clone, Debug)]
+pub struct Plugin<'a> {
+    /// The filter.
+    pub module: Module<'a>,
+    /// The policy as JSON, handed to the filter byte for byte: Envoy passes the content of a `google.protobuf.StringValue` as it is,
+    /// where a `Struct` would turn every number into a double.
+    pub configuration: &'a str,
+    /// What happens after the module trapped.
+    pub on_failure: FailurePolicy,
+}
+
+/// A wasm module.
+#[derive(Clone)]
+pub enum Module<'a> {
+    /// In the document, as base64.
+    Inline(&'a [u8]),
+    /// In a file that Envoy reads, as its process sees it; a relative path is relative to Envoy's working directory.
+    File(&'a Path),
+}
+
+impl fmt::Debug for Module<'_> {
+    /// Says how long an inline module is, instead of its every byte.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inline(bytes) => write!(f, "Inline({} bytes)", bytes.len()),
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+        }
+    }
+}
+
+/// What Envoy does with requests once a trap has ended the module's VM on a worker. (`failure_policy`; Envoy before 1.33 knows only
+/// the boolean `fail_open`.)
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub enum FailurePolicy {
+    /// 503 until Envoy restarts. Nothing passes unchecked.
+    #[default]
+    #[serde(rename = "FAIL_CLOSED")]
+    Closed,
+    /// 503 until the VM is rebuilt, at most once a second.
+    #[serde(rename = "FAIL_RELOAD")]
+    Reload,
+    /// Requests pass without the filter. Headers that a policy strips then arrive as the client wrote them.
+    #[serde(rename = "FAIL_OPEN")]
+    Open,
+}
+
+impl<'a> Plugin<'a> {
+    /// The file that [`PluginSource::FileEcds`] names: a discovery response with this plugin in it. `version` is shown in the admin
+    /// interface's `/config_dump` and means nothing else. Write it beside the old file and rename it over.
+    ///
+    /// # Errors
+    /// A path that is not UTF-8.
+    pub fn render_ecds(&self, version: &str) -> Result<String, RenderError> {
+        document(&DiscoveryResponse {
+            version_info: version,
+            resources: [Any {
+                type_url: "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
+                message: Extension { name: NAME, typed_config: self.wasm()? },
+            }],
+        })
+    }
+
+    fn wasm(&self) -> Result<Any<Wasm<'a>>, RenderError> {
+        let local = match self.module {
+            Module::Inline(bytes) => DataSource::InlineBytes(STANDARD.encode(bytes)),
+            Module::File(path) => DataSource::Filename(utf8(path)?),
+        };
+        Ok(Any {
+            type_url: WASM_TYPE,
+            message: Wasm {
+                config: PluginConfig {
+                    name: NAME,
+                    failure_policy: self.on_failure,
+                    configuration: Any {
+                        type_url: "type.googleapis.com/google.protobuf.StringValue",
+                        message: StringValue { value: self.configuration },
+                    },
+                    vm_config: VmConfig { vm_id: NAME, runtime: "envoy.wasm.runtime.v8", code: Code { local } },
+                },
+            },
+        })
+    }
+}
+
+/// `HttpFilter`: the three that the connection manager holds.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum HttpFilter<'a> {
+    Static { name: &'static str, typed_config: Any<Wasm<'a>> },
+    Discovered { name: &'static str, config_discovery: ConfigDiscovery<'a> },
+    Router(Extension<Empty>),
+}
+
+impl<'a> HttpFilter<'a> {
+    pub(super) fn of(source: &PluginSource<'a>) -> Result<Self, RenderError> {
+        match source {
+            PluginSource::Static(plugin) => Ok(Self::Static { name: NAME, typed_config: plugin.wasm()? }),
+            PluginSource::FileEcds { path } => Ok(Self::Discovered {
+                name: NAME,
+                config_discovery: ConfigDiscovery {
+                    config_source: ConfigSource {
+                        path_config_source: PathConfigSource { path: utf8(path)? },
+                        resource_api_version: "V3",
+                    },
+                    type_urls: [WASM_TYPE],
+                },
+            }),
+        }
+    }
+}
+
+/// `ExtensionConfigSource`, without a default: the listener waits until the file has been read once, and while no configuration was ever
+/// accepted each request is answered with 500.
+#[derive(Serialize)]
+pub(super) struct ConfigDiscovery<'a> {
+    config_source: ConfigSource<'a>,
+    type_urls: [&'static str; 1],
+}
+
+#[derive(Serialize)]
+struct ConfigSource<'a> {
+    path_config_source: PathConfigSource<'a>,
+    resource_api_version: &'static str,
+}
+
+#[derive(Serialize)]
+struct PathConfigSource<'a> {
+    path: &'a str,
+}
+
+#[derive(Serialize)]
+struct DiscoveryResponse<'a> {
+    version_info: &'a str,
+    resources: [Any<Extension<Wasm<'a>>>; 1],
+}
+
+/// `extensions.filters.http.wasm.v3.Wasm`.
+#[derive(Serialize)]
+pub(super) struct Wasm<'a> {
+    config: PluginConfig<'a>,
+}
+
+/// `extensions.wasm.v3.PluginConfig`. The VM stands last, because it holds the module.
+#[derive(Serialize)]
+struct PluginConfig<'a> {
+    name: &'static str,
+    failure_policy: FailurePolicy,
+    configuration: Any<StringValue<'a>>,
+    vm_config: VmConfig<'a>,
+}
+
+#[derive(Serialize)]
+struct StringValue<'a> {
+    value: &'a str,
+}
+
+/// Envoy shares one VM for each worker between plugins of equal `vm_id` and code, so a reload of the policy alone keeps the VM.
+#[derive(Serialize)]
+struct VmConfig<'a> {
+    vm_id: &'static str,
+    runtime: &'static str,
+    code: Code<'a>,
+}
+
+#[derive(Serialize)]
+struct Code<'a> {
+    local: DataSource<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum DataSource<'a> {
+    InlineBytes(String),
+    Filename(&'a str),
+}

@@ -1,0 +1,23 @@
+//! What the scenario tests on a real Envoy share beyond `gatepost_deploy::envoy`, which fetches and runs it: where the binary is
+//! kept. The scenarios themselves are in tests/.
+
+use std::path::{Path, PathBuf};
+
+use gatepost_deploy::envoy::fetch::{self, FetchError};
+
+/// The Envoy under test: the one that `GATEPOST_ENVOY` names, or the pinned release in the workspace's `target/`, downloaded by the
+/// first test that asks.
+///
+/// # Errors
+/// There is none and it cannot be downloaded. A test that needs Envoy fails then; it does not skip.
+pub fn envoy() -> Result<PathBuf, FetchError> {
+    fetch::envoy(fetch::VERSION, &Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn there_is_an_envoy_to_test_with() {
+        assert!(super::envoy().expect("an Envoy").is_file());
+    }
+}
