@@ -1,0 +1,216 @@
+//! The numbers of the proxy-wasm ABI: versions, statuses, log levels, and the kinds of maps, buffers and streams.
+//! Nothing here acts; the hostcalls turn a guest's integers into these and back.
+
+use serde::{Deserialize, Serialize};
+
+/// The ABI version that a module announces with an export `proxy_abi_version_*`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum AbiVersion {
+    /// 0.1.0: `proxy_get_configuration`, `proxy_continue_request`; a missing header reads as empty.
+    #[serde(rename = "0.1.0")]
+    V0_1_0,
+    /// 0.2.0: header callbacks get `end_of_stream`; a missing header is `NotFound`.
+    #[serde(rename = "0.2.0")]
+    V0_2_0,
+    /// 0.2.1: adds `proxy_get_log_level`.
+    #[serde(rename = "0.2.1")]
+    V0_2_1,
+}
+
+impl AbiVersion {
+    /// Every version this host runs, oldest first.
+    pub const ALL: [AbiVersion; 3] = [AbiVersion::V0_1_0, AbiVersion::V0_2_0, AbiVersion::V0_2_1];
+
+    /// The export that announces this version.
+    #[must_use]
+    pub fn marker(self) -> &'static str {
+        match self {
+            AbiVersion::V0_1_0 => "proxy_abi_version_0_1_0",
+            AbiVersion::V0_2_0 => "proxy_abi_version_0_2_0",
+            AbiVersion::V0_2_1 => "proxy_abi_version_0_2_1",
+        }
+    }
+}
+
+impl std::fmt::Display for AbiVersion {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            AbiVersion::V0_1_0 => "0.1.0",
+            AbiVersion::V0_2_0 => "0.2.0",
+            AbiVersion::V0_2_1 => "0.2.1",
+        })
+    }
+}
+
+/// What a hostcall answers the guest (`proxy_status_t`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[repr(u32)]
+#[allow(missing_docs, reason = "the names are the specification's")]
+pub enum Status {
+    Ok = 0,
+    NotFound = 1,
+    BadArgument = 2,
+    SerializationFailure = 3,
+    ParseFailure = 4,
+    BadExpression = 5,
+    InvalidMemoryAccess = 6,
+    Empty = 7,
+    CasMismatch = 8,
+    ResultMismatch = 9,
+    InternalFailure = 10,
+    BrokenConnection = 11,
+    Unimplemented = 12,
+}
+
+impl Status {
+    /// The number the guest sees.
+    #[must_use]
+    pub fn code(self) -> u32 {
+        self as u32
+    }
+}
+
+/// How urgent a log line is (`proxy_log_level_t`), least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[repr(u32)]
+#[allow(missing_docs, reason = "the names are the specification's")]
+pub enum LogLevel {
+    Trace = 0,
+    Debug = 1,
+    Info = 2,
+    Warn = 3,
+    Error = 4,
+    Critical = 5,
+}
+
+impl LogLevel {
+    pub(crate) fn from_code(code: u32) -> Option<Self> {
+        use LogLevel::{Critical, Debug, Error, Info, Trace, Warn};
+        [Trace, Debug, Info, Warn, Error, Critical].get(usize::try_from(code).ok()?).copied()
+    }
+}
+
+impl std::fmt::Display for LogLevel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            LogLevel::Trace => "trace",
+            LogLevel::Debug => "debug",
+            LogLevel::Info => "info",
+            LogLevel::Warn => "warn",
+            LogLevel::Error => "error",
+            LogLevel::Critical => "critical",
+        })
+    }
+}
+
+/// A header map that a guest names in a hostcall (`proxy_map_type_t`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+#[allow(missing_docs, reason = "the names are the specification's")]
+pub enum MapKind {
+    RequestHeaders = 0,
+    RequestTrailers = 1,
+    ResponseHeaders = 2,
+    ResponseTrailers = 3,
+    GrpcCallInitialMetadata = 4,
+    GrpcCallTrailingMetadata = 5,
+    HttpCallResponseHeaders = 6,
+    HttpCallResponseTrailers = 7,
+}
+
+impl MapKind {
+    pub(crate) fn from_code(code: u32) -> Option<Self> {
+        use MapKind::{
+            GrpcCallInitialMetadata, GrpcCallTrailingMetadata, HttpCallResponseHeaders, HttpCallResponseTrailers, RequestHeaders,
+            RequestTrailers, ResponseHeaders, ResponseTrailers,
+        };
+        [
+            RequestHeaders,
+            RequestTrailers,
+            ResponseHeaders,
+            ResponseTrailers,
+            GrpcCallInitialMetadata,
+            GrpcCallTrailingMetadata,
+            HttpCallResponseHeaders,
+            HttpCallResponseTrailers,
+        ]
+        .get(usize::try_from(code).ok()?)
+        .copied()
+    }
+}
+
+/// A buffer that a guest names in a hostcall (`proxy_buffer_type_t`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+#[allow(missing_docs, reason = "the names are the specification's")]
+pub enum BufferKind {
+    HttpRequestBody = 0,
+    HttpResponseBody = 1,
+    DownstreamData = 2,
+    UpstreamData = 3,
+    HttpCallResponseBody = 4,
+    GrpcCallMessage = 5,
+    VmConfiguration = 6,
+    PluginConfiguration = 7,
+    ForeignFunctionArguments = 8,
+}
+
+impl BufferKind {
+    pub(crate) fn from_code(code: u32) -> Option<Self> {
+        use BufferKind::{
+            DownstreamData, ForeignFunctionArguments, GrpcCallMessage, HttpCallResponseBody, HttpRequestBody, HttpResponseBody,
+            PluginConfiguration, UpstreamData, VmConfiguration,
+        };
+        [
+            HttpRequestBody,
+            HttpResponseBody,
+            DownstreamData,
+            UpstreamData,
+            HttpCallResponseBody,
+            GrpcCallMessage,
+            VmConfiguration,
+            PluginConfiguration,
+            ForeignFunctionArguments,
+        ]
+        .get(usize::try_from(code).ok()?)
+        .copied()
+    }
+}
+
+/// The direction of a stream that a guest continues or closes (`proxy_stream_type_t`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+#[allow(missing_docs, reason = "the names are the specification's")]
+pub enum StreamKind {
+    HttpRequest = 0,
+    HttpResponse = 1,
+    Downstream = 2,
+    Upstream = 3,
+}
+
+impl StreamKind {
+    pub(crate) fn from_code(code: u32) -> Option<Self> {
+        use StreamKind::{Downstream, HttpRequest, HttpResponse, Upstream};
+        [HttpRequest, HttpResponse, Downstream, Upstream].get(usize::try_from(code).ok()?).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_beyond_the_specification_are_no_kind() {
+        assert_eq!(MapKind::from_code(7), Some(MapKind::HttpCallResponseTrailers));
+        assert_eq!(MapKind::from_code(8), None);
+        assert_eq!(BufferKind::from_code(8), Some(BufferKind::ForeignFunctionArguments));
+        assert_eq!(BufferKind::from_code(u32::MAX), None);
+        assert_eq!(StreamKind::from_code(4), None);
+        assert_eq!(LogLevel::from_code(5), Some(LogLevel::Critical));
+        assert_eq!(LogLevel::from_code(6), None);
+    }
+}

@@ -1,0 +1,165 @@
+//! The ways to fail: a module that cannot run, a plugin that does not start, a guest that traps. Each names the guest and
+//! what it was doing.
+
+use std::sync::Arc;
+
+/// A module could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum ModuleError {
+    /// The engine's settings are impossible on this machine.
+    #[error("the wasm engine cannot be set up: {0:#}")]
+    Engine(wasmtime::Error),
+    /// Not wasm, or wasm that Cranelift cannot compile.
+    #[error("{module}: not a valid wasm module: {error:#}")]
+    Compile {
+        /// The module's name.
+        module: String,
+        /// What the compiler says.
+        error: wasmtime::Error,
+    },
+    /// No export announces the ABI version.
+    #[error(
+        "{module}: no export proxy_abi_version_0_1_0, proxy_abi_version_0_2_0 or proxy_abi_version_0_2_1: not a proxy-wasm module"
+    )]
+    NoAbiVersion {
+        /// The module's name.
+        module: String,
+    },
+    /// The host needs this export to pass values to the guest.
+    #[error("{module}: exports no {export}: values cannot be passed to the guest")]
+    MissingExport {
+        /// The module's name.
+        module: String,
+        /// What is missing.
+        export: &'static str,
+    },
+    /// An import that is no function of proxy-wasm or WASI: nobody can answer for it.
+    #[error("{module}: imports {import}, which is neither a proxy-wasm nor a WASI function")]
+    UnknownImport {
+        /// The module's name.
+        module: String,
+        /// Module and name of the import.
+        import: String,
+    },
+    /// A known import with another signature than the specification's.
+    #[error("{module}: cannot be linked: {error:#}")]
+    Link {
+        /// The module's name.
+        module: String,
+        /// What does not fit.
+        error: wasmtime::Error,
+    },
+}
+
+/// A VM or a plugin did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A limit that the engine was not set up for.
+    #[error("the limit {limit} needs an engine with EngineOptions::{option}")]
+    LimitNeedsEngine {
+        /// The field of `Limits`.
+        limit: &'static str,
+        /// The field of `EngineOptions`.
+        option: &'static str,
+    },
+    /// The module could not be instantiated: more memory than allowed, or its start function trapped.
+    #[error("{module}: cannot be instantiated: {error:#}")]
+    Instantiate {
+        /// The module's name.
+        module: String,
+        /// What wasmtime says.
+        error: wasmtime::Error,
+    },
+    /// A callback is exported with another signature than its ABI version's.
+    #[error("{module}: the export {export} has the wrong signature for its ABI version: {error:#}")]
+    Signature {
+        /// The module's name.
+        module: String,
+        /// The export.
+        export: &'static str,
+        /// What wasmtime expected and found.
+        error: wasmtime::Error,
+    },
+    /// `proxy_on_vm_start` answered false.
+    #[error("plugin {plugin:?}: refused its VM configuration (proxy_on_vm_start answered false); its log says why")]
+    VmRefused {
+        /// The plugin's name.
+        plugin: String,
+    },
+    /// `proxy_on_configure` answered false.
+    #[error("plugin {plugin:?}: refused its configuration (proxy_on_configure answered false); its log says why")]
+    Refused {
+        /// The plugin's name.
+        plugin: String,
+    },
+    /// The guest trapped while starting.
+    #[error(transparent)]
+    Call(#[from] CallError),
+}
+
+/// A call into a VM failed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum CallError {
+    /// The guest trapped now. The VM is of no more use.
+    #[error("{0}")]
+    Trapped(Arc<TrapReport>),
+    /// The guest trapped earlier.
+    #[error("the VM is poisoned: {0}")]
+    Poisoned(Arc<TrapReport>),
+    /// The plugin was stopped, or belongs to another VM.
+    #[error("no plugin with root context {context} runs in this VM")]
+    UnknownPlugin {
+        /// The root context's id.
+        context: u32,
+    },
+    /// A plugin cannot be stopped while streams of it are open.
+    #[error("the plugin with root context {context} has {streams} open streams: finish them before it is stopped")]
+    StreamsOpen {
+        /// The root context's id.
+        context: u32,
+        /// How many.
+        streams: usize,
+    },
+    /// The stream was finished, or belongs to another VM.
+    #[error("no stream with context {context} is open in this VM")]
+    UnknownStream {
+        /// The stream context's id.
+        context: u32,
+    },
+}
+
+impl CallError {
+    /// What trapped, now or earlier.
+    #[must_use]
+    pub fn trap(&self) -> Option<&TrapReport> {
+        match self {
+            CallError::Trapped(report) | CallError::Poisoned(report) => Some(report),
+            CallError::UnknownPlugin { .. } | CallError::UnknownStream { .. } | CallError::StreamsOpen { .. } => None,
+        }
+    }
+}
+
+/// What stopped a guest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrapReport {
+    /// The module, and the plugin if one was running.
+    pub guest: String,
+    /// The export that the host had called.
+    pub callback: &'static str,
+    /// Why, in one line.
+    pub trap: String,
+    /// The field of [`Limits`](crate::Limits) that was reached, if one was.
+    pub limit: Option<&'static str>,
+    /// The guest's stack, innermost first; empty when it is not known.
+    pub backtrace: String,
+}
+
+impl std::fmt::Display for TrapReport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: trapped in {}: {}", self.guest, self.callback, self.trap)?;
+        match self.limit {
+            Some(limit) => write!(f, " (limit {limit})"),
+            None => Ok(()),
+        }
+    }
+}

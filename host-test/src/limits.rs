@@ -1,0 +1,80 @@
+//! What one VM may use: memory, table elements, fuel, time, and the host memory that a guest can fill through hostcalls.
+//! wasmtime's store limiter applies the first two; the VM and the hostcalls apply the rest.
+
+use wasmtime::ResourceLimiter;
+
+/// Limits of one VM. The defaults are generous for a filter and still contain one that runs wild.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Linear memory, all memories together, in bytes. Default 128 MiB. Growth beyond it fails in the guest (`memory.grow` gives -1).
+    pub memory_bytes: usize,
+    /// Elements of each table. Default 100,000.
+    pub table_elements: usize,
+    /// Fuel for each callback; out of it, the callback traps. Default none. Needs [`EngineOptions::fuel`](crate::EngineOptions).
+    pub fuel_per_callback: Option<u64>,
+    /// Epoch ticks for each callback; after them, the callback traps. Default none. Needs
+    /// [`EngineOptions::epochs`](crate::EngineOptions), and somebody who calls [`Engine::tick_epoch`](crate::Engine::tick_epoch).
+    pub epochs_per_callback: Option<u64>,
+    /// Bytes of names and values that a guest may grow one header map to. Default 1 MiB. Beyond it a hostcall answers `InternalFailure`.
+    pub header_map_bytes: usize,
+    /// Bytes of a body buffer that a guest may grow it to. Default 64 MiB. Beyond it a hostcall answers `InternalFailure`.
+    pub body_bytes: usize,
+    /// Bytes of one log line; longer lines are cut. Default 64 KiB.
+    pub log_bytes: usize,
+    /// Metrics that one VM may define. Default 16,384. Beyond it a hostcall answers `InternalFailure`.
+    pub metrics: usize,
+    /// Bytes that a guest may keep on one stream with `proxy_set_property`. Default 1 MiB. Beyond it a hostcall answers
+    /// `InternalFailure`.
+    pub filter_state_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory_bytes: 128 << 20,
+            table_elements: 100_000,
+            fuel_per_callback: None,
+            epochs_per_callback: None,
+            header_map_bytes: 1 << 20,
+            body_bytes: 64 << 20,
+            log_bytes: 64 << 10,
+            metrics: 16_384,
+            filter_state_bytes: 1 << 20,
+        }
+    }
+}
+
+/// Counts what wasmtime hands out and remembers what it denied, so that a trap that follows can name the limit.
+#[derive(Debug)]
+pub(crate) struct Limiter {
+    memory_limit: usize,
+    memory_used: usize,
+    table_limit: usize,
+    pub(crate) denied: Option<&'static str>,
+}
+
+impl Limiter {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self { memory_limit: limits.memory_bytes, memory_used: 0, table_limit: limits.table_elements, denied: None }
+    }
+}
+
+impl ResourceLimiter for Limiter {
+    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let used = self.memory_used.saturating_sub(current).saturating_add(desired);
+        if used > self.memory_limit {
+            self.denied = Some("memory_bytes");
+            return Ok(false);
+        }
+        self.memory_used = used;
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        if desired > self.table_limit {
+            self.denied = Some("table_elements");
+            return Ok(false);
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,249 @@
+//! Counters, gauges and histograms that guests define. The registry is shared by every VM of a host, as Envoy's is by its
+//! workers; the numbers that a guest knows its metrics by belong to its VM.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use hashbrown::HashMap;
+use serde::Serialize;
+
+use crate::abi::Status;
+
+/// What a metric measures (`proxy_metric_type_t`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MetricKind {
+    /// Only goes up.
+    Counter,
+    /// Goes up and down, or is set.
+    Gauge,
+    /// Collects values.
+    Histogram,
+}
+
+impl MetricKind {
+    const ALL: [MetricKind; 3] = [MetricKind::Counter, MetricKind::Gauge, MetricKind::Histogram];
+
+    pub(crate) fn from_code(code: u32) -> Option<Self> {
+        Self::ALL.get(usize::try_from(code).ok()?).copied()
+    }
+}
+
+/// What a histogram has seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct HistogramValue {
+    /// How many values.
+    pub count: u64,
+    /// Their sum.
+    pub sum: u64,
+    /// The least; 0 before the first.
+    pub min: u64,
+    /// The greatest.
+    pub max: u64,
+}
+
+/// A metric's value when it was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MetricValue {
+    /// The name as the guest gave it; bytes that are no UTF-8 replaced.
+    pub name: String,
+    /// Its kind. One name may stand for one metric of each kind.
+    pub kind: MetricKind,
+    /// A counter's or gauge's value; a histogram's count.
+    pub value: u64,
+    /// What a histogram has seen; none for the others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub histogram: Option<HistogramValue>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Metric {
+    pub(crate) kind: MetricKind,
+    pub(crate) name: Arc<str>,
+    value: AtomicU64,
+    histogram: Mutex<HistogramValue>,
+}
+
+impl Metric {
+    fn read(&self) -> MetricValue {
+        let histogram =
+            (self.kind == MetricKind::Histogram).then(|| *self.histogram.lock().unwrap_or_else(PoisonError::into_inner));
+        MetricValue {
+            name: self.name.to_string(),
+            kind: self.kind,
+            value: histogram.map_or_else(|| self.value.load(Ordering::Relaxed), |h| h.count),
+            histogram,
+        }
+    }
+}
+
+/// One name may stand for one metric of each kind, as in Envoy.
+type Registry = HashMap<(MetricKind, Arc<str>), Arc<Metric>>;
+
+/// The metrics of a host. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    all: Arc<RwLock<Registry>>,
+}
+
+impl Metrics {
+    /// The value of the counter, gauge or histogram (its count) with this name; none when no guest has defined it.
+    #[must_use]
+    pub fn value(&self, name: &str) -> Option<u64> {
+        let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
+        let name: Arc<str> = name.into();
+        MetricKind::ALL.iter().find_map(|kind| all.get(&(*kind, Arc::clone(&name)))).map(|metric| metric.read().value)
+    }
+
+    /// Every metric, by name and kind.
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<MetricValue> {
+        let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
+        let mut values: Vec<_> = all.values().map(|metric| metric.read()).collect();
+        values.sort_by(|a, b| (&a.name, a.kind).cmp(&(&b.name, b.kind)));
+        values
+    }
+
+    fn define(&self, kind: MetricKind, name: &str) -> Arc<Metric> {
+        let name: Arc<str> = name.into();
+        let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
+        let metric = all.entry((kind, Arc::clone(&name))).or_insert_with(|| {
+            Arc::new(Metric { kind, name, value: AtomicU64::new(0), histogram: Mutex::new(HistogramValue::default()) })
+        });
+        Arc::clone(metric)
+    }
+}
+
+/// One VM's numbers for its metrics. As in Envoy the two low bits of a number are the kind, and counting starts at 1.
+#[derive(Debug, Default)]
+pub(crate) struct MetricIds {
+    defined: [Vec<Arc<Metric>>; 3],
+    ids: HashMap<(MetricKind, Box<str>), u32>,
+}
+
+impl MetricIds {
+    pub(crate) fn define(&mut self, registry: &Metrics, kind: MetricKind, name: &str, limit: usize) -> Result<u32, Status> {
+        let key = (kind, Box::from(name));
+        if let Some(id) = self.ids.get(&key) {
+            return Ok(*id);
+        }
+        if self.ids.len() >= limit {
+            return Err(Status::InternalFailure);
+        }
+        let defined = &mut self.defined[kind as usize];
+        let id =
+            u32::try_from(defined.len() + 1).ok().and_then(|n| n.checked_mul(4)).ok_or(Status::InternalFailure)? + kind as u32;
+        defined.push(registry.define(kind, name));
+        self.ids.insert(key, id);
+        Ok(id)
+    }
+
+    pub(crate) fn find(&self, id: u32) -> Result<&Arc<Metric>, Status> {
+        // Envoy masks the kind out first, so the unused fourth kind is an argument error and not an unknown metric.
+        let kind = MetricKind::from_code(id & 3).ok_or(Status::BadArgument)?;
+        let index = (id >> 2).checked_sub(1).and_then(|n| usize::try_from(n).ok()).ok_or(Status::NotFound)?;
+        self.defined[kind as usize].get(index).ok_or(Status::NotFound)
+    }
+
+    pub(crate) fn increment(&self, id: u32, offset: i64) -> Result<(), Status> {
+        if MetricKind::from_code(id & 3) == Some(MetricKind::Histogram) {
+            return Err(Status::BadArgument);
+        }
+        let metric = self.find(id)?;
+        match metric.kind {
+            MetricKind::Counter if offset <= 0 => return Err(Status::BadArgument),
+            // Two's complement: adding a negative offset is Envoy's `sub`.
+            MetricKind::Counter | MetricKind::Gauge => metric.value.fetch_add(offset.cast_unsigned(), Ordering::Relaxed),
+            MetricKind::Histogram => return Err(Status::BadArgument),
+        };
+        Ok(())
+    }
+
+    pub(crate) fn record(&self, id: u32, value: u64) -> Result<(), Status> {
+        // An unknown kind is NotFound here and BadArgument elsewhere: Envoy's fall-through differs by call.
+        let metric = self.find(id).map_err(|_| Status::NotFound)?;
+        match metric.kind {
+            MetricKind::Counter => {
+                metric.value.fetch_add(value, Ordering::Relaxed);
+            }
+            MetricKind::Gauge => metric.value.store(value, Ordering::Relaxed),
+            MetricKind::Histogram => {
+                let mut seen = metric.histogram.lock().unwrap_or_else(PoisonError::into_inner);
+                seen.min = if seen.count == 0 { value } else { seen.min.min(value) };
+                seen.max = seen.max.max(value);
+                seen.count += 1;
+                seen.sum = seen.sum.wrapping_add(value);
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn get(&self, id: u32) -> Result<u64, Status> {
+        if MetricKind::from_code(id & 3) == Some(MetricKind::Histogram) {
+            return Err(Status::BadArgument);
+        }
+        Ok(self.find(id)?.value.load(Ordering::Relaxed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defining_a_metric_twice_gives_one_number_and_one_value() {
+        let (metrics, mut vm) = (Metrics::default(), MetricIds::default());
+        let first = vm.define(&metrics, MetricKind::Counter, "a", 10).unwrap();
+        assert_eq!(vm.define(&metrics, MetricKind::Counter, "a", 10), Ok(first));
+        assert_eq!(first, 4);
+        assert_eq!(vm.define(&metrics, MetricKind::Gauge, "a", 10), Ok(5));
+    }
+
+    #[test]
+    fn two_vms_count_into_the_same_metric() {
+        let (metrics, mut a, mut b) = (Metrics::default(), MetricIds::default(), MetricIds::default());
+        b.define(&metrics, MetricKind::Counter, "other", 10).unwrap();
+        let (in_a, in_b) = (
+            a.define(&metrics, MetricKind::Counter, "n", 10).unwrap(),
+            b.define(&metrics, MetricKind::Counter, "n", 10).unwrap(),
+        );
+        assert_ne!(in_a, in_b);
+        a.increment(in_a, 2).unwrap();
+        b.increment(in_b, 3).unwrap();
+        assert_eq!(metrics.value("n"), Some(5));
+    }
+
+    #[test]
+    fn counters_refuse_to_go_down_and_gauges_do_not() {
+        let (metrics, mut vm) = (Metrics::default(), MetricIds::default());
+        let counter = vm.define(&metrics, MetricKind::Counter, "c", 10).unwrap();
+        let gauge = vm.define(&metrics, MetricKind::Gauge, "g", 10).unwrap();
+        let histogram = vm.define(&metrics, MetricKind::Histogram, "h", 10).unwrap();
+        assert_eq!(vm.increment(counter, 0), Err(Status::BadArgument));
+        assert_eq!(vm.increment(histogram, 1), Err(Status::BadArgument));
+        vm.record(gauge, 5).unwrap();
+        vm.increment(gauge, -2).unwrap();
+        assert_eq!(vm.get(gauge), Ok(3));
+        vm.record(histogram, 9).unwrap();
+        assert_eq!(vm.get(histogram), Err(Status::BadArgument));
+        assert_eq!(metrics.snapshot()[2].histogram, Some(HistogramValue { count: 1, sum: 9, min: 9, max: 9 }));
+    }
+
+    #[test]
+    fn numbers_that_were_never_given_out_are_not_found() {
+        let vm = MetricIds::default();
+        for id in [0, 4, 8, u32::MAX - 3] {
+            assert_eq!(vm.get(id), Err(Status::NotFound), "{id}");
+        }
+        assert_eq!(vm.get(3), Err(Status::BadArgument));
+        assert_eq!(vm.record(3, 1), Err(Status::NotFound));
+    }
+
+    #[test]
+    fn a_vm_may_not_define_more_metrics_than_its_limit() {
+        let (metrics, mut vm) = (Metrics::default(), MetricIds::default());
+        vm.define(&metrics, MetricKind::Counter, "a", 1).unwrap();
+        assert_eq!(vm.define(&metrics, MetricKind::Counter, "b", 1), Err(Status::InternalFailure));
+        assert_eq!(metrics.value("b"), None);
+    }
+}

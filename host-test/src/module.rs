@@ -1,0 +1,127 @@
+//! A compiled module: checked to be proxy-wasm, linked once, ready for any number of VMs. It tells what the module asks for
+//! that the host does not serve.
+
+use serde::Serialize;
+use wasmtime::{ExternType, InstancePre, Val};
+
+use crate::abi::{AbiVersion, Status};
+use crate::engine::Engine;
+use crate::error::ModuleError;
+use crate::state::HostState;
+use crate::wasi;
+
+/// An import that the host does not serve.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unserved {
+    /// The import's module: `env`, or WASI's.
+    pub module: String,
+    /// Its name.
+    pub name: String,
+    /// What a call answers: `Unimplemented` or `ENOSYS`.
+    pub answer: &'static str,
+}
+
+/// What a module asks for and what the host makes of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CapabilityReport {
+    /// The ABI version the module announces.
+    pub abi: AbiVersion,
+    /// Its imports, `module.name`, in order.
+    pub imports: Vec<String>,
+    /// Its exports, in order.
+    pub exports: Vec<String>,
+    /// The imports that are not served. They are linked, and a call to one says that it is not there.
+    pub unserved: Vec<Unserved>,
+}
+
+/// A proxy-wasm module, compiled and linked.
+#[derive(Clone)]
+pub struct Module {
+    pub(crate) name: String,
+    pub(crate) engine: Engine,
+    pub(crate) pre: InstancePre<HostState>,
+    pub(crate) malloc: &'static str,
+    report: CapabilityReport,
+}
+
+impl std::fmt::Debug for Module {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Module").field("name", &self.name).field("abi", &self.report.abi).finish_non_exhaustive()
+    }
+}
+
+impl Module {
+    /// Compiles a module from its bytes. The name stands in errors.
+    ///
+    /// # Errors
+    /// When the bytes are no wasm, or wasm that is no proxy-wasm module, or imports what nobody can answer for.
+    pub fn new(engine: &Engine, name: &str, wasm: &[u8]) -> Result<Self, ModuleError> {
+        let module = || name.to_owned();
+        let compiled = wasmtime::Module::from_binary(&engine.wasmtime, wasm)
+            .map_err(|error| ModuleError::Compile { module: module(), error })?;
+        let exports: Vec<String> = compiled.exports().map(|export| export.name().to_owned()).collect();
+        let has = |export: &str| exports.iter().any(|name| name == export);
+        // Envoy takes the first marker it finds; a module with two means the newest.
+        let abi = AbiVersion::ALL
+            .into_iter()
+            .rev()
+            .find(|abi| has(abi.marker()))
+            .ok_or(ModuleError::NoAbiVersion { module: module() })?;
+        if !matches!(compiled.get_export("memory"), Some(ExternType::Memory(_))) {
+            return Err(ModuleError::MissingExport { module: module(), export: "memory" });
+        }
+        let malloc = ["malloc", "proxy_on_memory_allocate"].into_iter().find(|name| has(name));
+        let malloc =
+            malloc.ok_or(ModuleError::MissingExport { module: module(), export: "malloc or proxy_on_memory_allocate" })?;
+
+        let mut linker = engine.linker(abi).clone();
+        let mut unserved: Vec<Unserved> = Vec::new();
+        let mut imports = Vec::new();
+        for import in compiled.imports() {
+            let (from, what) = (import.module(), import.name());
+            imports.push(format!("{from}.{what}"));
+            let known = unserved.iter().any(|have| have.module == from && have.name == what);
+            if known || engine.serves(abi, from, what) {
+                continue;
+            }
+            let (code, answer) = match from {
+                "env" if what.starts_with("proxy_") => (Status::Unimplemented.code(), "Unimplemented"),
+                _ if wasi::MODULES.contains(&from) => (wasi::ENOSYS, "ENOSYS"),
+                _ => return Err(ModuleError::UnknownImport { module: module(), import: format!("{from}.{what}") }),
+            };
+            let unknown = || ModuleError::UnknownImport { module: module(), import: format!("{from}.{what}") };
+            let ExternType::Func(ty) = import.ty() else { return Err(unknown()) };
+            let results = ty.results().map(|ty| Val::default_for_ty(&ty)).collect::<Option<Vec<_>>>().ok_or_else(unknown)?;
+            linker
+                .func_new(from, what, ty, move |_, _, out| {
+                    for (out, zero) in out.iter_mut().zip(&results) {
+                        *out = if matches!(zero, Val::I32(_)) { Val::I32(code.cast_signed()) } else { *zero };
+                    }
+                    Ok(())
+                })
+                .map_err(|error| ModuleError::Link { module: module(), error })?;
+            unserved.push(Unserved { module: from.to_owned(), name: what.to_owned(), answer });
+        }
+        let pre = linker.instantiate_pre(&compiled).map_err(|error| ModuleError::Link { module: module(), error })?;
+        let report = CapabilityReport { abi, imports, exports, unserved };
+        Ok(Self { name: module(), engine: engine.clone(), pre, malloc, report })
+    }
+
+    /// The name it was given.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The ABI version it announces.
+    #[must_use]
+    pub fn abi(&self) -> AbiVersion {
+        self.report.abi
+    }
+
+    /// What it asks for and what the host makes of it.
+    #[must_use]
+    pub fn capabilities(&self) -> &CapabilityReport {
+        &self.report
+    }
+}

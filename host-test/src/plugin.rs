@@ -1,0 +1,88 @@
+//! A plugin: one root context in a VM, with its own configuration. Several plugins may share a VM, as in Envoy.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+/// Names one plugin of one VM. It stays valid until the plugin is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Plugin {
+    pub(crate) slot: u32,
+    pub(crate) context: u32,
+}
+
+impl Plugin {
+    /// The root context's id as the guest sees it.
+    #[must_use]
+    pub fn context(self) -> u32 {
+        self.context
+    }
+}
+
+/// What happens to streams when the plugin's VM has trapped. The host only carries it; whoever drives the streams applies it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum FailPolicy {
+    /// Answer 503 (Envoy's `FAIL_CLOSED`, the default).
+    #[default]
+    #[serde(rename = "FAIL_CLOSED")]
+    Closed,
+    /// Go on without the plugin (`FAIL_OPEN`).
+    #[serde(rename = "FAIL_OPEN")]
+    Open,
+    /// Answer 503 until the VM has been built anew after a back-off (`FAIL_RELOAD`).
+    #[serde(rename = "FAIL_RELOAD")]
+    Reload,
+}
+
+/// A plugin's configuration, in the words of Envoy's `PluginConfig`.
+#[derive(Clone, Debug, Default)]
+pub struct PluginConfig {
+    /// The plugin's name: in log lines, and the property `plugin_name`.
+    pub name: String,
+    /// The property `plugin_root_id`; SDKs choose a root context by it.
+    pub root_id: String,
+    /// The property `plugin_vm_id`; shared data and queues are kept by it.
+    pub vm_id: String,
+    /// The buffer `VmConfiguration`, for `proxy_on_vm_start`.
+    pub vm_configuration: Bytes,
+    /// The buffer `PluginConfiguration`, for `proxy_on_configure`.
+    pub configuration: Bytes,
+    /// What to do with streams once the VM has trapped.
+    pub fail_policy: FailPolicy,
+    /// Keeps a header callback's "stop iteration" as it is. Off, as in Envoy by default, it stops the body too.
+    pub allow_on_headers_stop_iteration: bool,
+    /// `listener_direction`: 0 unspecified, 1 inbound, 2 outbound.
+    pub listener_direction: i64,
+}
+
+/// The environment variables of a VM (Envoy's `EnvironmentVariables.key_values`).
+pub type Environment = BTreeMap<String, String>;
+
+/// A root context in a VM.
+#[derive(Debug)]
+pub(crate) struct Root {
+    /// The context id; 0 while the slot is free.
+    pub(crate) context: u32,
+    pub(crate) config: PluginConfig,
+    pub(crate) tick_period: Option<Duration>,
+    /// Whether the plugin configuration may be read now.
+    pub(crate) configuring: bool,
+    /// `proxy_on_done` answered false: the guest will call `proxy_done`.
+    pub(crate) awaiting_done: bool,
+    /// The guest called `proxy_done`: delete the context when the callback has ended.
+    pub(crate) done: bool,
+    /// Streams that are open for the plugin. It cannot go before they do.
+    pub(crate) open_streams: usize,
+    /// The root's id for shared data, kept so that a hostcall does not allocate.
+    pub(crate) vm_id: Bytes,
+}
+
+impl Root {
+    pub(crate) fn new(context: u32, config: PluginConfig) -> Self {
+        let vm_id = Bytes::copy_from_slice(config.vm_id.as_bytes());
+        Self { context, config, tick_period: None, configuring: false, awaiting_done: false, done: false, open_streams: 0, vm_id }
+    }
+}

@@ -1,0 +1,224 @@
+//! Properties: what a guest may ask of its stream, its plugin and the proxy, by a path. Values take Envoy's byte form: text
+//! as it is, numbers as eight little-endian bytes, truth as one byte.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+
+use crate::abi::{MapKind, Status};
+use crate::headers::Headers;
+use crate::plugin::Root;
+use crate::stream::Stream;
+
+/// A property's value before it takes its byte form.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PropertyValue {
+    /// Text or bytes, as they are.
+    Bytes(Bytes),
+    /// A signed number: also a time or a duration, in nanoseconds.
+    Int(i64),
+    /// An unsigned number.
+    Uint(u64),
+    /// A floating-point number.
+    Double(f64),
+    /// Truth.
+    Bool(bool),
+}
+
+impl PropertyValue {
+    /// A text value.
+    #[must_use]
+    pub fn text(text: &str) -> Self {
+        Self::Bytes(Bytes::copy_from_slice(text.as_bytes()))
+    }
+
+    pub(crate) fn into_bytes(self) -> Bytes {
+        match self {
+            PropertyValue::Bytes(bytes) => bytes,
+            PropertyValue::Int(number) => Bytes::copy_from_slice(&number.to_le_bytes()),
+            PropertyValue::Uint(number) => Bytes::copy_from_slice(&number.to_le_bytes()),
+            PropertyValue::Double(number) => Bytes::copy_from_slice(&number.to_le_bytes()),
+            PropertyValue::Bool(truth) => Bytes::copy_from_slice(&[u8::from(truth)]),
+        }
+    }
+}
+
+/// Looks a path up as Envoy does: attributes first, then what guests have set. A trailing zero byte is ignored.
+pub(crate) fn get(path: &[u8], stream: Option<&Stream>, root: Option<&Root>) -> Result<PropertyValue, Status> {
+    let path = path.strip_suffix(b"\0").unwrap_or(path);
+    if path.is_empty() {
+        return Err(Status::SerializationFailure);
+    }
+    let (first, rest) = split(path);
+    let found = match (first, rest) {
+        (b"plugin_name", None) => root.map(|root| PropertyValue::text(&root.config.name)),
+        (b"plugin_root_id", None) => Some(PropertyValue::text(root.map_or("", |root| &root.config.root_id))),
+        (b"plugin_vm_id", None) => Some(PropertyValue::text(root.map_or("", |root| &root.config.vm_id))),
+        (b"listener_direction", None) => root.map(|root| PropertyValue::Int(root.config.listener_direction)),
+        _ => stream.and_then(|stream| of_stream(path, first, rest, stream)),
+    };
+    found.ok_or(Status::NotFound)
+}
+
+/// `Some` only for a path that goes on.
+fn split(path: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match path.iter().position(|byte| *byte == 0) {
+        Some(at) => (&path[..at], Some(&path[at + 1..])),
+        None => (path, None),
+    }
+}
+
+fn of_stream(path: &[u8], first: &[u8], rest: Option<&[u8]>, stream: &Stream) -> Option<PropertyValue> {
+    let info = &stream.info;
+    let given = || info.properties.iter().find(|(name, _)| same_path(name, path)).map(|(_, value)| value.clone());
+    let known = match (first, rest) {
+        (b"source", Some(field)) => peer(info.source, field),
+        (b"destination", Some(field)) => peer(info.destination, field),
+        (b"request", Some(field)) => request(field, stream),
+        (b"response", Some(field)) => response(field, stream),
+        (b"route_name", None) | (b"xds", Some(b"route_name")) => Some(PropertyValue::Bytes(info.route_name.clone())),
+        (b"cluster_name", None) | (b"xds", Some(b"cluster_name")) => info.cluster_name.clone().map(PropertyValue::Bytes),
+        (b"filter_state", Some(field)) => {
+            let (key, rest) = split(field);
+            key.strip_prefix(b"wasm.").filter(|_| rest.is_none()).and_then(|key| set_by_guest(key, stream))
+        }
+        (key, None) => given().or_else(|| set_by_guest(key, stream)),
+        _ => None,
+    };
+    known.or_else(given)
+}
+
+fn set_by_guest(key: &[u8], stream: &Stream) -> Option<PropertyValue> {
+    stream.info.filter_state.iter().find(|(name, _)| name == key).map(|(_, value)| PropertyValue::Bytes(value.clone()))
+}
+
+/// Whether a dotted path and one separated by zero bytes are the same.
+fn same_path(dotted: &str, path: &[u8]) -> bool {
+    dotted.len() == path.len() && dotted.bytes().zip(path).all(|(a, b)| a == *b || (a == b'.' && *b == 0))
+}
+
+fn peer(address: Option<SocketAddr>, field: &[u8]) -> Option<PropertyValue> {
+    let address = address?;
+    match field {
+        b"address" => Some(PropertyValue::text(&address.to_string())),
+        b"port" => Some(PropertyValue::Int(address.port().into())),
+        _ => None,
+    }
+}
+
+fn request(field: &[u8], stream: &Stream) -> Option<PropertyValue> {
+    let headers = stream.map(MapKind::RequestHeaders);
+    let header = |name: &[u8]| headers?.get_bytes(name).cloned().map(PropertyValue::Bytes);
+    let size = || i64::try_from(stream.info.request_bytes).unwrap_or(i64::MAX);
+    match split(field) {
+        (b"headers", Some(name)) => headers?.joined(name).map(PropertyValue::Bytes),
+        (b"path", None) => header(b":path"),
+        (b"url_path", None) => {
+            let path = headers?.get_bytes(b":path").cloned().unwrap_or_default();
+            let end = path.iter().position(|byte| *byte == b'?').unwrap_or(path.len());
+            Some(PropertyValue::Bytes(path.slice(..end)))
+        }
+        (b"query", None) => {
+            let path = headers?.get_bytes(b":path").cloned().unwrap_or_default();
+            let start = path.iter().position(|byte| *byte == b'?').map_or(path.len(), |at| at + 1);
+            let query = path.slice(start..);
+            let end = query.iter().position(|byte| *byte == b'#').unwrap_or(query.len());
+            Some(PropertyValue::Bytes(query.slice(..end)))
+        }
+        (b"host", None) => header(b":authority"),
+        (b"scheme", None) => header(b":scheme"),
+        (b"method", None) => header(b":method"),
+        (b"referer", None) => header(b"referer"),
+        (b"useragent", None) => header(b"user-agent"),
+        (b"id", None) => header(b"x-request-id"),
+        (b"protocol", None) => stream.info.protocol.map(PropertyValue::text),
+        (b"time", None) => stream.info.request_time_nanos.and_then(|nanos| i64::try_from(nanos).ok()).map(PropertyValue::Int),
+        (b"headers_bytes", None) => Some(PropertyValue::Int(byte_size(headers))),
+        (b"total_size", None) => Some(PropertyValue::Int(byte_size(headers).saturating_add(size()))),
+        (b"size", None) => match headers.and_then(|headers| headers.get("content-length")) {
+            Some(length) => std::str::from_utf8(length).ok()?.trim().parse().ok().map(PropertyValue::Int),
+            None => Some(PropertyValue::Int(size())),
+        },
+        _ => None,
+    }
+}
+
+fn response(field: &[u8], stream: &Stream) -> Option<PropertyValue> {
+    let headers = stream.map(MapKind::ResponseHeaders);
+    match split(field) {
+        (b"headers", Some(name)) => headers?.joined(name).map(PropertyValue::Bytes),
+        (b"trailers", Some(name)) => stream.map(MapKind::ResponseTrailers)?.joined(name).map(PropertyValue::Bytes),
+        (b"code", None) => std::str::from_utf8(headers?.get(":status")?).ok()?.parse().ok().map(PropertyValue::Int),
+        (b"headers_bytes", None) => Some(PropertyValue::Int(byte_size(headers))),
+        _ => None,
+    }
+}
+
+fn byte_size(headers: Option<&Headers>) -> i64 {
+    headers.map_or(0, |headers| i64::try_from(headers.byte_size()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stream() -> Stream {
+        let mut stream = Stream::default();
+        stream.info.source = Some("[2001:db8::1]:4711".parse().unwrap());
+        stream.info.properties = vec![("connection.id".to_owned(), PropertyValue::Uint(9))];
+        stream.info.filter_state = vec![(Bytes::from_static(b"mine"), Bytes::from_static(b"v"))];
+        let mut headers = Headers::request([(":path", "/a?b=c#d"), (":authority", "h"), ("x", "1"), ("x", "2")]);
+        stream.swap_map(MapKind::RequestHeaders, &mut headers, true);
+        stream
+    }
+
+    fn text(path: &str) -> Result<String, Status> {
+        let stream = stream();
+        let value = get(path.replace('.', "\0").as_bytes(), Some(&stream), None)?;
+        Ok(String::from_utf8_lossy(&value.into_bytes()).into_owned())
+    }
+
+    #[test]
+    fn an_address_is_written_with_its_port() {
+        assert_eq!(text("source.address").unwrap(), "[2001:db8::1]:4711");
+        assert_eq!(get(b"source\0port", Some(&stream()), None), Ok(PropertyValue::Int(4711)));
+        assert_eq!(text("destination.address"), Err(Status::NotFound));
+    }
+
+    #[test]
+    fn the_path_comes_whole_or_in_parts() {
+        assert_eq!(text("request.path").unwrap(), "/a?b=c#d");
+        assert_eq!(text("request.url_path").unwrap(), "/a");
+        assert_eq!(text("request.query").unwrap(), "b=c");
+    }
+
+    #[test]
+    fn repeated_headers_are_joined_in_the_property() {
+        assert_eq!(text("request.headers.x").unwrap(), "1,2");
+        assert_eq!(text("request.headers.none"), Err(Status::NotFound));
+    }
+
+    #[test]
+    fn what_a_guest_set_is_found_by_its_name_and_in_the_filter_state() {
+        assert_eq!(text("mine").unwrap(), "v");
+        assert_eq!(get(b"filter_state\0wasm.mine", Some(&stream()), None), Ok(PropertyValue::text("v")));
+        assert_eq!(text("other"), Err(Status::NotFound));
+    }
+
+    #[test]
+    fn given_properties_answer_what_the_host_does_not_know() {
+        assert_eq!(get(b"connection\0id\0", Some(&stream()), None), Ok(PropertyValue::Uint(9)));
+    }
+
+    #[test]
+    fn an_empty_path_has_no_value() {
+        assert_eq!(get(b"", None, None), Err(Status::SerializationFailure));
+    }
+
+    #[test]
+    fn the_request_is_unknown_outside_its_callbacks() {
+        let mut stream = stream();
+        stream.lent = 0;
+        assert_eq!(get(b"request\0path", Some(&stream), None), Err(Status::NotFound));
+    }
+}

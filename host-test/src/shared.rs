@@ -1,0 +1,207 @@
+//! Data and queues that VMs share. Both are keyed by the VM's configured id, as in Envoy, so that every worker's copy of a VM sees
+//! the same data; a queue may be found from another VM by its id.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use hashbrown::HashMap;
+
+use crate::abi::Status;
+
+/// Bounds on what all guests together may keep. A guest that goes beyond gets `InternalFailure`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SharedLimits {
+    /// Bytes of keys and values in shared data. Default 64 MiB.
+    pub data_bytes: usize,
+    /// Bytes waiting in all queues. Default 64 MiB.
+    pub queue_bytes: usize,
+    /// Queues that exist. Default 4,096.
+    pub queues: usize,
+}
+
+impl Default for SharedLimits {
+    fn default() -> Self {
+        Self { data_bytes: 64 << 20, queue_bytes: 64 << 20, queues: 4096 }
+    }
+}
+
+/// Where the items of a VM's queues are announced: root context and token. Bounded, because only its VM empties it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Mailbox {
+    announced: Arc<Mutex<Vec<(u32, u32)>>>,
+}
+
+impl Mailbox {
+    const MOST: usize = 65_536;
+
+    pub(crate) fn take(&self) -> Vec<(u32, u32)> {
+        std::mem::take(&mut *self.announced.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn announce(&self, context: u32, token: u32) {
+        let mut announced = self.announced.lock().unwrap_or_else(PoisonError::into_inner);
+        if announced.len() < Self::MOST {
+            announced.push((context, token));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Queue {
+    items: VecDeque<Bytes>,
+    /// Who hears of new items: the one that registered last, as in Envoy.
+    mailbox: Mailbox,
+    root: u32,
+}
+
+/// Shared data and shared queues. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct Shared {
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    limits: SharedLimits,
+    data: HashMap<(Bytes, Bytes), (Bytes, u32)>,
+    data_bytes: usize,
+    last_cas: u32,
+    tokens: HashMap<(Bytes, Bytes), u32>,
+    queues: Vec<Queue>,
+    queue_bytes: usize,
+}
+
+impl Shared {
+    /// An empty store with these bounds.
+    #[must_use]
+    pub fn new(limits: SharedLimits) -> Self {
+        Self { inner: Arc::new(Mutex::new(Inner { limits, ..Inner::default() })) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A value of shared data, with the number that a compare-and-swap names it by.
+    #[must_use]
+    pub fn get(&self, vm_id: &Bytes, key: &Bytes) -> Option<(Bytes, u32)> {
+        self.lock().data.get(&(vm_id.clone(), key.clone())).cloned()
+    }
+
+    pub(crate) fn set(&self, vm_id: Bytes, key: Bytes, value: Bytes, cas: u32) -> Result<(), Status> {
+        let mut inner = self.lock();
+        let id = (vm_id, key);
+        let old = inner.data.get(&id);
+        // A CAS of 0 means "whatever is there"; a key that is not there takes any CAS, as in Envoy.
+        if old.is_some_and(|(_, current)| cas != 0 && cas != *current) {
+            return Err(Status::CasMismatch);
+        }
+        let freed = old.map_or(0, |(value, _)| value.len());
+        let added = value.len() + if old.is_some() { 0 } else { id.1.len() };
+        let bytes = inner.data_bytes - freed + added;
+        if bytes > inner.limits.data_bytes {
+            return Err(Status::InternalFailure);
+        }
+        inner.data_bytes = bytes;
+        inner.last_cas = inner.last_cas.wrapping_add(1).max(1);
+        let cas = inner.last_cas;
+        inner.data.insert(id, (value, cas));
+        Ok(())
+    }
+
+    pub(crate) fn register_queue(&self, vm_id: Bytes, name: Bytes, mailbox: Mailbox, root: u32) -> Result<u32, Status> {
+        let mut inner = self.lock();
+        if let Some(token) = inner.tokens.get(&(vm_id.clone(), name.clone())).copied() {
+            let queue = inner.queue(token)?;
+            (queue.mailbox, queue.root) = (mailbox, root);
+            return Ok(token);
+        }
+        if inner.queues.len() >= inner.limits.queues {
+            return Err(Status::InternalFailure);
+        }
+        inner.queues.push(Queue { items: VecDeque::new(), mailbox, root });
+        let token = u32::try_from(inner.queues.len()).map_err(|_| Status::InternalFailure)?;
+        inner.tokens.insert((vm_id, name), token);
+        Ok(token)
+    }
+
+    pub(crate) fn resolve_queue(&self, vm_id: Bytes, name: Bytes) -> Result<u32, Status> {
+        self.lock().tokens.get(&(vm_id, name)).copied().ok_or(Status::NotFound)
+    }
+
+    pub(crate) fn enqueue(&self, token: u32, item: Bytes) -> Result<(), Status> {
+        let mut inner = self.lock();
+        let bytes = inner.queue_bytes + item.len();
+        let full = bytes > inner.limits.queue_bytes;
+        let queue = inner.queue(token)?;
+        if full {
+            return Err(Status::InternalFailure);
+        }
+        queue.items.push_back(item);
+        queue.mailbox.announce(queue.root, token);
+        inner.queue_bytes = bytes;
+        Ok(())
+    }
+
+    pub(crate) fn dequeue(&self, token: u32) -> Result<Bytes, Status> {
+        let mut inner = self.lock();
+        let item = inner.queue(token)?.items.pop_front().ok_or(Status::Empty)?;
+        inner.queue_bytes -= item.len();
+        Ok(item)
+    }
+}
+
+impl Inner {
+    fn queue(&mut self, token: u32) -> Result<&mut Queue, Status> {
+        let index = token.checked_sub(1).and_then(|index| usize::try_from(index).ok()).ok_or(Status::NotFound)?;
+        self.queues.get_mut(index).ok_or(Status::NotFound)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn b(text: &'static str) -> Bytes {
+        Bytes::from_static(text.as_bytes())
+    }
+
+    #[test]
+    fn a_stale_compare_and_swap_is_refused() {
+        let shared = Shared::default();
+        shared.set(b("vm"), b("k"), b("one"), 0).unwrap();
+        let (_, cas) = shared.get(&b("vm"), &b("k")).unwrap();
+        shared.set(b("vm"), b("k"), b("two"), cas).unwrap();
+        assert_eq!(shared.set(b("vm"), b("k"), b("three"), cas), Err(Status::CasMismatch));
+        assert_eq!(shared.get(&b("vm"), &b("k")).unwrap().0, "two");
+        assert_eq!(shared.get(&b("other"), &b("k")), None);
+    }
+
+    #[test]
+    fn a_queue_gives_back_what_was_put_in_first() {
+        let shared = Shared::default();
+        let token = shared.register_queue(b("vm"), b("q"), Mailbox::default(), 1).unwrap();
+        assert_eq!(shared.register_queue(b("vm"), b("q"), Mailbox::default(), 1), Ok(token));
+        assert_eq!(shared.resolve_queue(b("vm"), b("q")), Ok(token));
+        assert_eq!(shared.resolve_queue(b("vm"), b("none")), Err(Status::NotFound));
+        shared.enqueue(token, b("1")).unwrap();
+        shared.enqueue(token, b("2")).unwrap();
+        assert_eq!(shared.dequeue(token).unwrap(), "1");
+        assert_eq!(shared.dequeue(token).unwrap(), "2");
+        assert_eq!(shared.dequeue(token), Err(Status::Empty));
+        assert_eq!(shared.dequeue(token + 1), Err(Status::NotFound));
+        assert_eq!(shared.dequeue(0), Err(Status::NotFound));
+    }
+
+    #[test]
+    fn guests_cannot_fill_the_host_through_shared_data_or_queues() {
+        let shared = Shared::new(SharedLimits { data_bytes: 4, queue_bytes: 2, queues: 1 });
+        shared.set(b("vm"), b("k"), b("123"), 0).unwrap();
+        assert_eq!(shared.set(b("vm"), b("k"), b("1234"), 0), Err(Status::InternalFailure));
+        let token = shared.register_queue(b("vm"), b("q"), Mailbox::default(), 1).unwrap();
+        assert_eq!(shared.register_queue(b("vm"), b("r"), Mailbox::default(), 1), Err(Status::InternalFailure));
+        shared.enqueue(token, b("12")).unwrap();
+        assert_eq!(shared.enqueue(token, b("3")), Err(Status::InternalFailure));
+    }
+}

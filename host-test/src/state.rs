@@ -1,0 +1,240 @@
+//! What a wasmtime store holds for one VM: the contexts, which of them a hostcall acts on, and the way out to the host's sinks.
+//! The VM fills it before it enters the guest; the hostcalls read and change it.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use wasmtime::{Memory, TypedFunc};
+
+use crate::abi::{AbiVersion, LogLevel};
+use crate::clock::{Clock, RandomSource, SystemClock};
+use crate::limits::{Limiter, Limits};
+use crate::metrics::{MetricIds, Metrics};
+use crate::plugin::{Environment, Root};
+use crate::record::{Change, Effect, Recorder};
+use crate::shared::{Mailbox, Shared};
+use crate::sink::{LogRecord, LogSink, NoLog};
+use crate::stream::Stream;
+
+/// What VMs share: where logs and metrics go, the time, shared data. Clones share all of it.
+#[derive(Clone)]
+pub struct Host {
+    /// Takes the guests' log lines. Default [`NoLog`].
+    pub log: Arc<dyn LogSink>,
+    /// The metrics of all VMs.
+    pub metrics: Metrics,
+    /// The time. Default [`SystemClock`].
+    pub clock: Arc<dyn Clock>,
+    /// Data and queues that VMs share.
+    pub shared: Shared,
+}
+
+impl Default for Host {
+    fn default() -> Self {
+        Self {
+            log: Arc::new(NoLog),
+            metrics: Metrics::default(),
+            clock: Arc::new(SystemClock::default()),
+            shared: Shared::default(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Host").field("metrics", &self.metrics).finish_non_exhaustive()
+    }
+}
+
+/// The context that a hostcall acts on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// No context: the VM starts.
+    Vm,
+    Root(u32),
+    Stream(u32),
+}
+
+pub(crate) struct HostState {
+    pub(crate) memory: Option<Memory>,
+    pub(crate) malloc: Option<TypedFunc<u32, u32>>,
+    pub(crate) abi: AbiVersion,
+    pub(crate) host: Host,
+    pub(crate) limits: Limits,
+    pub(crate) limiter: Limiter,
+    pub(crate) environment: Environment,
+    pub(crate) random: Box<dyn RandomSource>,
+    pub(crate) recorder: Option<Box<dyn Recorder>>,
+    pub(crate) metrics: MetricIds,
+    pub(crate) roots: Vec<Root>,
+    pub(crate) streams: Vec<Stream>,
+    free_streams: Vec<u32>,
+    places: HashMap<u32, Place>,
+    next_context: u32,
+    /// The context that hostcalls act on: the one the host entered the guest with, unless the guest has chosen another with
+    /// `proxy_set_effective_context`.
+    pub(crate) effective: Place,
+    /// Where items of this VM's queues are announced.
+    pub(crate) mailbox: Mailbox,
+}
+
+impl HostState {
+    pub(crate) fn new(
+        abi: AbiVersion,
+        host: Host,
+        limits: Limits,
+        environment: Environment,
+        random: Box<dyn RandomSource>,
+        recorder: Option<Box<dyn Recorder>>,
+    ) -> Self {
+        Self {
+            memory: None,
+            malloc: None,
+            abi,
+            host,
+            limiter: Limiter::new(&limits),
+            limits,
+            environment,
+            random,
+            recorder,
+            metrics: MetricIds::default(),
+            roots: Vec::new(),
+            streams: Vec::new(),
+            free_streams: Vec::new(),
+            places: HashMap::new(),
+            next_context: 1,
+            effective: Place::Vm,
+            mailbox: Mailbox::default(),
+        }
+    }
+
+    /// The next context id that no living context has. Ids start at 1; 0 is the VM itself.
+    fn allocate_context(&mut self) -> u32 {
+        loop {
+            let id = self.next_context;
+            self.next_context = self.next_context.wrapping_add(1).max(1);
+            if !self.places.contains_key(&id) {
+                return id;
+            }
+        }
+    }
+
+    pub(crate) fn add_root(&mut self, config: crate::plugin::PluginConfig) -> (u32, u32) {
+        let context = self.allocate_context();
+        let root = Root::new(context, config);
+        let slot = match self.roots.iter().position(|root| root.context == 0) {
+            Some(slot) => {
+                self.roots[slot] = root;
+                slot
+            }
+            None => {
+                self.roots.push(root);
+                self.roots.len() - 1
+            }
+        };
+        let slot = u32::try_from(slot).unwrap_or(u32::MAX);
+        self.places.insert(context, Place::Root(slot));
+        (slot, context)
+    }
+
+    pub(crate) fn remove_root(&mut self, slot: u32) {
+        if let Some(root) = self.roots.get_mut(slot as usize) {
+            self.places.remove(&root.context);
+            *root = Root::new(0, crate::plugin::PluginConfig::default());
+        }
+    }
+
+    pub(crate) fn add_stream(&mut self, root: u32, info: crate::stream::StreamInfo) -> (u32, u32) {
+        let context = self.allocate_context();
+        let slot = self.free_streams.pop().unwrap_or_else(|| {
+            self.streams.push(Stream::default());
+            u32::try_from(self.streams.len() - 1).unwrap_or(u32::MAX)
+        });
+        if let Some(stream) = self.streams.get_mut(slot as usize) {
+            stream.reset(context, root, info);
+        }
+        if let Some(root) = self.roots.get_mut(root as usize) {
+            root.open_streams += 1;
+        }
+        self.places.insert(context, Place::Stream(slot));
+        (slot, context)
+    }
+
+    pub(crate) fn remove_stream(&mut self, slot: u32) {
+        if let Some(stream) = self.streams.get_mut(slot as usize) {
+            self.places.remove(&stream.context);
+            if let Some(root) = self.roots.get_mut(stream.root as usize) {
+                root.open_streams = root.open_streams.saturating_sub(1);
+            }
+            stream.free();
+            self.free_streams.push(slot);
+        }
+    }
+
+    pub(crate) fn place(&self, context: u32) -> Option<Place> {
+        self.places.get(&context).copied()
+    }
+
+    /// The stream that hostcalls act on.
+    pub(crate) fn stream(&self) -> Option<&Stream> {
+        match self.effective {
+            Place::Stream(slot) => self.streams.get(slot as usize),
+            Place::Vm | Place::Root(_) => None,
+        }
+    }
+
+    pub(crate) fn stream_mut(&mut self) -> Option<&mut Stream> {
+        match self.effective {
+            Place::Stream(slot) => self.streams.get_mut(slot as usize),
+            Place::Vm | Place::Root(_) => None,
+        }
+    }
+
+    pub(crate) fn root_slot(&self) -> Option<u32> {
+        match self.effective {
+            Place::Stream(slot) => self.streams.get(slot as usize).map(|stream| stream.root),
+            Place::Root(slot) => Some(slot),
+            Place::Vm => None,
+        }
+    }
+
+    /// The plugin that hostcalls act for.
+    pub(crate) fn root(&self) -> Option<&Root> {
+        self.roots.get(self.root_slot()? as usize)
+    }
+
+    pub(crate) fn root_mut(&mut self) -> Option<&mut Root> {
+        let slot = self.root_slot()?;
+        self.roots.get_mut(slot as usize)
+    }
+
+    /// The id of the context that hostcalls act on.
+    pub(crate) fn context(&self) -> u32 {
+        match self.effective {
+            Place::Vm => 0,
+            Place::Root(slot) => self.roots.get(slot as usize).map_or(0, |root| root.context),
+            Place::Stream(slot) => self.streams.get(slot as usize).map_or(0, |stream| stream.context),
+        }
+    }
+
+    /// Records a change; its value is made only when somebody records.
+    pub(crate) fn record(&mut self, change: impl FnOnce(&Self) -> Change) {
+        if self.recorder.is_some() {
+            let effect = Effect { context: self.context(), change: change(self) };
+            if let Some(recorder) = &mut self.recorder {
+                recorder.record(effect);
+            }
+        }
+    }
+
+    pub(crate) fn log(&self, level: LogLevel, message: &[u8]) {
+        if level < self.host.log.level() {
+            return;
+        }
+        let (plugin, root_id, vm_id) = self
+            .root()
+            .map_or(("", "", ""), |root| (root.config.name.as_str(), root.config.root_id.as_str(), root.config.vm_id.as_str()));
+        let message = message.get(..self.limits.log_bytes).unwrap_or(message);
+        self.host.log.log(LogRecord { level, plugin, root_id, vm_id, context: self.context(), message });
+    }
+}
