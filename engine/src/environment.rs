@@ -264,9 +264,7 @@ impl<'de> Section<'de> for HintsSection {
     }
 
     fn finish(self, context: &mut Context, seen: Seen) -> Option<Hints> {
-        if seen.count(<Self as Section>::FIELDS) == 0 {
-            context.fault(FaultKind::AtLeastOne(<Self as Section>::FIELDS));
-        }
+        context.require_any(seen, <Self as Section>::FIELDS);
         Some(self.0)
     }
 }

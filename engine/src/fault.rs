@@ -167,8 +167,8 @@ pub enum FaultKind {
         known: &'static [&'static str],
     },
     /// Another version of the policy language, or none at all.
-    #[error("this is not a policy of version `gatepost/v1`: apiVersion is `{0}`")]
-    ApiVersion(String),
+    #[error("this is not a policy of version `gatepost/v1`: apiVersion is {}", .0.as_deref().map_or("missing".into(), |v| format!("`{v}`")))]
+    ApiVersion(Option<String>),
     /// An object that must have exactly one of several fields.
     #[error("exactly one of {} must be given here", list(.0))]
     ExactlyOne(&'static [&'static str]),

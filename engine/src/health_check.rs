@@ -36,6 +36,21 @@ pub enum Condition {
     Sources,
 }
 
+impl Condition {
+    /// Its field under `match`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Method => "method",
+            Self::Path => "path",
+            Self::UserAgent => "userAgent",
+            Self::Host => "host",
+            Self::AbsentHeaders => "absentHeaders",
+            Self::Sources => "sources",
+        }
+    }
+}
+
 /// What becomes of a probe.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Action {
@@ -184,10 +199,7 @@ impl<'de> Section<'de> for TextMatchSection {
     }
 
     fn finish(self, context: &mut Context, seen: Seen) -> Option<TextMatch> {
-        if seen.count(<Self as Section>::FIELDS) != 1 {
-            context.fault(FaultKind::ExactlyOne(<Self as Section>::FIELDS));
-            return None;
-        }
+        context.require_one(seen, <Self as Section>::FIELDS);
         self.found
     }
 }
@@ -210,9 +222,7 @@ impl<'de> Section<'de> for Conditions {
     }
 
     fn finish(self, context: &mut Context, seen: Seen) -> Option<Self> {
-        if seen.count(<Self as Section>::FIELDS) == 0 {
-            context.fault(FaultKind::AtLeastOne(<Self as Section>::FIELDS));
-        }
+        context.require_any(seen, <Self as Section>::FIELDS);
         Some(self)
     }
 }
@@ -268,9 +278,7 @@ impl<'de> Section<'de> for RewriteSection {
     }
 
     fn finish(self, context: &mut Context, seen: Seen) -> Option<Action> {
-        if seen.count(<Self as Section>::FIELDS) == 0 {
-            context.fault(FaultKind::AtLeastOne(<Self as Section>::FIELDS));
-        }
+        context.require_any(seen, <Self as Section>::FIELDS);
         Some(Action::Rewrite { authority: self.authority, path: self.path })
     }
 }
@@ -370,9 +378,7 @@ impl<'de> Section<'de> for HealthCheckSection {
 
     fn finish(self, context: &mut Context, seen: Seen) -> Option<HealthCheck> {
         context.require(seen, &["name", "match"]);
-        if seen.count(ACTIONS) != 1 {
-            context.fault(FaultKind::ExactlyOne(ACTIONS));
-        }
+        context.require_one(seen, ACTIONS);
         Some(HealthCheck { name: self.name?.into(), conditions: self.conditions, action: self.action? })
     }
 }

@@ -151,7 +151,8 @@ impl MappingReader<'_> {
                 let list = &self.list;
                 let number = |entry: usize| self.numbers.get(entry).map_or(entry, |number| *number as usize);
                 let path = |entry| list.clone().index(number(entry)).key("host");
-                context.fault(refusal(refused, &pattern, path));
+                let kind = refusal(refused, &pattern, path);
+                context.fault_at(context.path().clone().key("host"), Place::Value, kind);
             }
         }
     }

@@ -143,7 +143,7 @@ impl<'de> Section<'de> for PolicySection {
             "apiVersion" => {
                 value.read(Parsed(|text: &str| match text {
                     API_VERSION => Ok(()),
-                    other => Err(FaultKind::ApiVersion(format!("`{other}`"))),
+                    other => Err(FaultKind::ApiVersion(Some(other.to_owned()))),
                 }))?;
             }
             "mode" => {
@@ -181,7 +181,7 @@ impl<'de> Section<'de> for PolicySection {
     fn finish(self, context: &mut Context, seen: Seen) -> Option<Policy> {
         let mut policy = self.policy;
         if !seen.has("apiVersion") {
-            context.fault(FaultKind::ApiVersion("missing".into()));
+            context.fault(FaultKind::ApiVersion(None));
         }
         for number in std::mem::take(&mut policy.hosts.needs_env).into_iter().filter(|_| !seen.has("environments")) {
             let mapping = Path::default().key("hosts").key("mappings").index(number as usize);

@@ -52,6 +52,22 @@ impl Context {
         }
     }
 
+    /// Exactly one of some fields, of the object that is being read.
+    pub fn require_one(&mut self, seen: Seen, fields: &'static [&'static str]) {
+        match seen.count(fields) {
+            1 => {}
+            0 if seen.unknown => {}
+            _ => self.fault(FaultKind::ExactlyOne(fields)),
+        }
+    }
+
+    /// At least one of some fields, of the object that is being read.
+    pub fn require_any(&mut self, seen: Seen, fields: &'static [&'static str]) {
+        if seen.count(fields) == 0 && !seen.unknown {
+            self.fault(FaultKind::AtLeastOne(fields));
+        }
+    }
+
     pub fn is_clean(&self) -> bool {
         self.faults.is_empty()
     }
@@ -323,6 +339,8 @@ impl<'de, R: Reader<'de>, M: FnMut() -> R, T: FnMut(&mut Context, &str, R::Out)>
 pub(crate) struct Seen {
     fields: &'static [&'static str],
     bits: u32,
+    /// A field that is not known was given too. It has its fault, and may have been meant for a missing one.
+    pub unknown: bool,
 }
 
 impl Seen {
@@ -372,7 +390,7 @@ impl<'de, S: Section<'de>> Reader<'de> for Object<S> {
     const EXPECTED: &'static str = "an object";
 
     fn object<A: MapAccess<'de>>(mut self, context: &mut Context, mut object: A) -> Result<Option<S::Out>, A::Error> {
-        let mut seen = Seen { fields: S::FIELDS, bits: 0 };
+        let mut seen = Seen { fields: S::FIELDS, bits: 0, unknown: false };
         while let Some(key) = object.next_key_seed(KeyOf(S::FIELDS))? {
             let at = match key {
                 Key::Known(at) if seen.bits & Seen::bit(at) == 0 => at,
@@ -383,6 +401,7 @@ impl<'de, S: Section<'de>> Reader<'de> for Object<S> {
                     continue;
                 }
                 Key::Unknown(name) => {
+                    seen.unknown = true;
                     let path = context.path.clone().key(&name);
                     context.fault_at(path, Place::Key, FaultKind::UnknownField { name, known: S::FIELDS });
                     object.next_value::<IgnoredAny>()?;

@@ -134,10 +134,7 @@ impl<'de> Section<'de> for SourceSection {
     }
 
     fn finish(self, context: &mut Context, seen: Seen) -> Option<Source> {
-        if seen.count(KINDS) != 1 {
-            context.fault(FaultKind::ExactlyOne(KINDS));
-            return None;
-        }
+        context.require_one(seen, KINDS);
         self.0
     }
 }

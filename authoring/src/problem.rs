@@ -1,0 +1,145 @@
+//! What can be wrong with a file before anyone asks what it means: its bytes, its YAML, its keys and its aliases. Faults of a
+//! policy's meaning are the engine's, those of a tests file are in [`crate::suite`].
+
+use crate::source::Span;
+use granit_parser::{ErrorKind, ScanError};
+
+/// One thing that is wrong with a file's text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where.
+    pub span: Span,
+    /// The path of the value, as `hosts.mappings[3]`; empty at the root, and for syntax errors.
+    pub path: String,
+    /// What.
+    pub kind: ProblemKind,
+}
+
+/// The ways in which a file's text can be wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProblemKind {
+    /// The file is not UTF-8.
+    #[error("this byte is not UTF-8 text")]
+    NotText,
+    /// The parser could not go on.
+    #[error("not valid YAML: {0}")]
+    Syntax(String),
+    /// A tab where YAML wants blanks.
+    #[error("not valid YAML: a tab cannot indent")]
+    Tab,
+    /// A second document begins.
+    #[error("a second document begins here, and a file holds one")]
+    SecondDocument,
+    /// A key of a mapping is there already.
+    #[error("the key `{key}` is already on line {first_line}")]
+    DuplicateKey {
+        /// The key.
+        key: String,
+        /// The line of the first.
+        first_line: usize,
+    },
+    /// A key that is no string.
+    #[error("a key must be a string, and this is {found}")]
+    KeyNotText {
+        /// What it is instead.
+        found: &'static str,
+    },
+    /// YAML 1.1's `<<`, which YAML 1.2 does not have.
+    #[error("merge keys (`<<`) are not part of YAML 1.2")]
+    MergeKey,
+    /// An alias without an anchor before it.
+    #[error("no anchor `&{0}` stands before this alias")]
+    UnknownAlias(String),
+    /// An alias within what it stands for.
+    #[error("this alias stands inside the value that it repeats")]
+    AliasLoop,
+    /// Aliases that repeat too much.
+    #[error("the aliases up to here repeat more than {limit} bytes")]
+    AliasesTooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// Lists and mappings inside each other.
+    #[error("more than {limit} lists and mappings inside each other")]
+    TooDeep {
+        /// The limit.
+        limit: usize,
+    },
+    /// A tag that is not of the core schema.
+    #[error("the tag `{0}` is not known here")]
+    UnknownTag(String),
+    /// A value that is not what its tag says.
+    #[error("this is no `{0}`")]
+    TagMismatch(String),
+    /// An infinity or a NaN.
+    #[error("`{0}` is a number that JSON cannot hold")]
+    NotFinite(String),
+}
+
+impl ProblemKind {
+    /// What to do about it, where the message alone does not say.
+    pub fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::NotText => "save the file as UTF-8",
+            Self::Tab => "indent with blanks",
+            Self::SecondDocument => "put it into a file of its own",
+            Self::DuplicateKey { .. } => "remove one of them, or join their values",
+            Self::KeyNotText { .. } => "put the key in quotes",
+            Self::MergeKey => "repeat the fields, or put an alias in the place of the whole value",
+            Self::UnknownAlias(_) => {
+                "an alias `*name` repeats what an anchor `&name` marked before; text that begins with `*` needs quotes"
+            }
+            Self::UnknownTag(_) => "remove the tag",
+            Self::NotFinite(_) => "write a finite number, or put it in quotes if it is text",
+            Self::Syntax(_) | Self::AliasLoop | Self::AliasesTooLarge { .. } | Self::TooDeep { .. } | Self::TagMismatch(_) => {
+                return None;
+            }
+        };
+        Some(help.to_owned())
+    }
+
+    /// The parser's error in an author's words, for those that authors meet.
+    pub(crate) fn from_scan(error: &ScanError, depth_limit: usize) -> Self {
+        let words = match error.kind() {
+            ErrorKind::TabNotAllowed
+            | ErrorKind::TabInBlockIndentation
+            | ErrorKind::TabInIndentation
+            | ErrorKind::TabInPlainScalar
+            | ErrorKind::TabAtBlockScalarStart => return Self::Tab,
+            ErrorKind::RecursionLimitExceeded => return Self::TooDeep { limit: depth_limit },
+            ErrorKind::MappingValueNotAllowed => {
+                "no `:` may stand here; check the indentation, or put text that contains `: ` in quotes"
+            }
+            ErrorKind::InvalidColonPlacement => "no `:` may stand here; check that the brackets before it are closed",
+            ErrorKind::UnclosedQuotedScalar | ErrorKind::InvalidQuotedScalarIndent => "a quote is not closed",
+            ErrorKind::UnclosedFlowCollection { .. }
+            | ErrorKind::UnexpectedEofFlowMapping
+            | ErrorKind::UnexpectedEofFlowSequence => "a bracket is not closed",
+            ErrorKind::UnexpectedEofImplicitFlowMapping | ErrorKind::ExpectedNodeContent => "a value is missing here",
+            ErrorKind::MisplacedFlowCollectionEnd => "no bracket is open here",
+            ErrorKind::MismatchedFlowCollectionEnd { open, close } => {
+                return Self::Syntax(format!("the bracket `{open}` is closed by `{close}`"));
+            }
+            ErrorKind::InvalidTrailingDoubleQuotedScalar | ErrorKind::InvalidTrailingSingleQuotedScalar => {
+                "nothing may follow a closing quote but `:`, `,` or a closing bracket"
+            }
+            ErrorKind::UnexpectedCharacter { character } if character.is_ascii_punctuation() => {
+                return Self::Syntax(format!("text that begins with `{character}` needs quotes"));
+            }
+            ErrorKind::UnexpectedCharacter { character } => {
+                return Self::Syntax(format!("the character U+{:04X} cannot stand here", u32::from(*character)));
+            }
+            ErrorKind::MissingAnchorOrAliasName => "`*` and `&` need a name; text that begins with one of them needs quotes",
+            ErrorKind::ExpectedDocumentStart => "the document has ended before this; check the indentation",
+            ErrorKind::ExpectedFlowMappingSeparator => "expected `,` or `}`",
+            ErrorKind::ExpectedFlowSequenceSeparator => "expected `,` or `]`",
+            ErrorKind::ExpectedBlockMappingKey => "expected a key; check the indentation",
+            ErrorKind::ExpectedBlockSequenceEntry => "expected `- `; check the indentation",
+            ErrorKind::SimpleKeyExpected => "expected `:` after a key",
+            ErrorKind::UnknownQuotedScalarEscape => "unknown escape after `\\`; in single quotes `\\` is an ordinary character",
+            _ => return Self::Syntax(error.info()),
+        };
+        Self::Syntax(words.to_owned())
+    }
+}

@@ -1,0 +1,169 @@
+//! A cursor on the tree that knows its path, for reading a document into types by hand: it notes what is wrong and goes on, so
+//! that one reading finds every mistake.
+
+use super::fault::SuiteFault;
+use crate::diagnostic::{Diagnostic, path_text};
+use crate::read::Reading;
+use crate::source::{Source, Span};
+use crate::tree::{Member, Node, Number, Value, underline};
+use gatepost_engine::Path;
+
+/// Collects what is wrong with one file.
+pub(super) struct Findings<'s> {
+    pub(super) source: &'s Source,
+    pub(super) reading: &'s Reading,
+    pub(super) diagnostics: Vec<Diagnostic>,
+}
+
+impl Findings<'_> {
+    fn note(&mut self, span: Span, path: &Path, fault: &SuiteFault) {
+        if !self.reading.explains(span) {
+            self.diagnostics.push(Diagnostic::error(self.source, span, path_text(path), fault.to_string(), fault.help()));
+        }
+    }
+}
+
+/// A value with its path.
+#[derive(Clone)]
+pub(super) struct At<'n> {
+    node: &'n Node,
+    key: Option<Span>,
+    path: Path,
+}
+
+/// The fields of a mapping with its path.
+pub(super) struct Fields<'n> {
+    at: At<'n>,
+    members: &'n [Member],
+}
+
+impl<'n> At<'n> {
+    pub(super) fn root(node: &'n Node) -> Self {
+        Self { node, key: None, path: Path::default() }
+    }
+
+    pub(super) fn span(&self, findings: &Findings<'_>) -> Span {
+        underline(findings.source, self.node, self.key)
+    }
+
+    /// Notes a fault of this value.
+    pub(super) fn fault(&self, findings: &mut Findings<'_>, fault: &SuiteFault) {
+        findings.note(self.span(findings), &self.path, fault);
+    }
+
+    /// Notes a fault of this value's key.
+    pub(super) fn fault_at_key(&self, findings: &mut Findings<'_>, fault: &SuiteFault) {
+        findings.note(self.key.unwrap_or(self.node.span), &self.path, fault);
+    }
+
+    fn expected(&self, findings: &mut Findings<'_>, expected: &'static str) {
+        self.fault(findings, &SuiteFault::WrongType { expected, found: self.node.value.kind() });
+    }
+
+    /// The entries of a mapping whose keys are free.
+    pub(super) fn entries(&self, findings: &mut Findings<'_>) -> Vec<(&'n str, At<'n>)> {
+        match &self.node.value {
+            Value::Mapping(members) => members.iter().map(|member| (member.key.as_str(), self.child(member))).collect(),
+            _ => {
+                self.expected(findings, "an object");
+                Vec::new()
+            }
+        }
+    }
+
+    /// The fields of a mapping whose keys are `known`; nothing at all counts as a mapping without fields.
+    pub(super) fn fields(&self, findings: &mut Findings<'_>, known: &'static [&'static str]) -> Option<Fields<'n>> {
+        let members: &[Member] = match &self.node.value {
+            Value::Mapping(members) => members,
+            Value::Null => &[],
+            _ => {
+                self.expected(findings, "an object");
+                return None;
+            }
+        };
+        for member in members.iter().filter(|member| !known.contains(&member.key.as_str())) {
+            self.child(member).fault_at_key(findings, &SuiteFault::UnknownField { name: member.key.clone(), known });
+        }
+        Some(Fields { at: self.clone(), members })
+    }
+
+    fn child(&self, member: &'n Member) -> At<'n> {
+        At { node: &member.value, key: Some(member.key_span), path: self.path.clone().key(&member.key) }
+    }
+
+    /// The elements of a list.
+    pub(super) fn elements(&self, findings: &mut Findings<'_>) -> Option<Vec<At<'n>>> {
+        let Value::Sequence(elements) = &self.node.value else {
+            self.expected(findings, "a list");
+            return None;
+        };
+        let element = |(index, node)| At { node, key: None, path: self.path.clone().index(index) };
+        Some(elements.iter().enumerate().map(element).collect())
+    }
+
+    /// The elements of a list, or this one value.
+    pub(super) fn one_or_more(&self, findings: &mut Findings<'_>) -> Option<Vec<At<'n>>> {
+        match &self.node.value {
+            Value::Sequence(elements) if elements.is_empty() => {
+                self.fault(findings, &SuiteFault::EmptyList);
+                None
+            }
+            Value::Sequence(_) => self.elements(findings),
+            _ => Some(vec![self.clone()]),
+        }
+    }
+
+    /// A text.
+    pub(super) fn text(&self, findings: &mut Findings<'_>) -> Option<&'n str> {
+        match &self.node.value {
+            Value::String(text) => Some(text),
+            _ => {
+                self.expected(findings, "a string");
+                None
+            }
+        }
+    }
+
+    /// A text, or a number as it is written.
+    pub(super) fn text_or_number(&self, findings: &mut Findings<'_>) -> Option<&'n str> {
+        match &self.node.value {
+            Value::Number(Number { text, .. }) => Some(text),
+            _ => self.text(findings),
+        }
+    }
+
+    /// An integer from `low` to `high`.
+    pub(super) fn integer(&self, findings: &mut Findings<'_>, low: u16, high: u16) -> Option<u16> {
+        let Value::Number(number) = &self.node.value else {
+            self.expected(findings, "a number");
+            return None;
+        };
+        let found = number.value.as_u64().and_then(|value| u16::try_from(value).ok());
+        let fits = found.filter(|value| (low..=high).contains(value));
+        if fits.is_none() {
+            self.fault(findings, &SuiteFault::Range { found: number.text.clone(), low, high });
+        }
+        fits
+    }
+}
+
+impl<'n> Fields<'n> {
+    /// The field of that name.
+    pub(super) fn get(&self, name: &str) -> Option<At<'n>> {
+        self.members.iter().find(|member| member.key == name).map(|member| self.at.child(member))
+    }
+
+    /// The field of that name, whose absence is a fault.
+    pub(super) fn require(&self, findings: &mut Findings<'_>, name: &'static str) -> Option<At<'n>> {
+        let field = self.get(name);
+        if field.is_none() {
+            self.at.fault(findings, &SuiteFault::MissingField(name));
+        }
+        field
+    }
+
+    /// The mapping that holds the fields.
+    pub(super) fn at(&self) -> &At<'n> {
+        &self.at
+    }
+}

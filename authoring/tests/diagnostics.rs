@@ -1,0 +1,153 @@
+//! What authors see of their mistakes: each file of `tests/bad`, as text and as JSON.
+
+use gatepost_authoring::{FileError, PolicyFile, Position, Render, Report, Severity, Suite};
+use std::path::Path;
+
+/// The report on a file of `tests/bad`.
+fn report(name: &str) -> Report {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bad").join(name)).expect("the file");
+    PolicyFile::parse(name, &text).expect_err("the policy is bad")
+}
+
+fn text(reports: &[Report]) -> String {
+    Render::Text { color: false }.render(reports)
+}
+
+macro_rules! shown_as {
+    ($($test:ident: $file:literal,)*) => {$(
+        #[test]
+        fn $test() {
+            insta::assert_snapshot!(stringify!($test), text(&[report($file)]));
+        }
+    )*};
+}
+
+shown_as! {
+    a_typo_in_a_field: "typo-in-a-field.yaml",
+    a_wrong_type: "wrong-type.yaml",
+    a_missing_field: "missing-field.yaml",
+    a_duplicate_key: "duplicate-key.yaml",
+    bad_yaml: "bad-yaml.yaml",
+    a_tab: "tab.yaml",
+    a_star_without_quotes: "star-without-quotes.yaml",
+    many_faults_at_once: "many-faults.yaml",
+    faults_of_a_json_file: "json.json",
+    wide_characters: "wide-characters.yaml",
+    carriage_returns: "carriage-returns.yaml",
+    two_documents: "two-documents.yaml",
+    a_list_at_the_root: "list-at-the-root.yaml",
+}
+
+#[test]
+fn json_holds_every_finding_of_every_file() {
+    let good = PolicyFile::parse("good.yaml", "apiVersion: gatepost/v1\n").expect("a good policy").report();
+    let json = Render::Json.render(&[good, report("json.json"), report("wide-characters.yaml")]);
+    let value: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    insta::assert_snapshot!(serde_json::to_string_pretty(&value).expect("JSON"));
+}
+
+#[test]
+fn colour_comes_only_when_asked_for() {
+    assert!(!text(&[report("tab.yaml")]).contains('\u{1b}'));
+    assert!(Render::Text { color: true }.render(&[report("tab.yaml")]).contains('\u{1b}'));
+}
+
+#[test]
+fn a_report_without_findings_says_nothing() {
+    let good = PolicyFile::parse("good.yaml", "apiVersion: gatepost/v1\n").expect("a good policy").report();
+    assert!(good.is_usable());
+    assert_eq!(text(&[good]), "");
+}
+
+#[test]
+fn an_empty_policy_passes_everything_and_says_so() {
+    for empty in ["", "# later\n", "null\n", "---\n"] {
+        let file = PolicyFile::parse("policy.yaml", empty).expect("an empty policy is a policy");
+        assert_eq!(file.json, "");
+        assert!(file.policy.is_pass_through());
+        assert_eq!(file.report().count(Severity::Warning), 1, "{empty:?}");
+    }
+    insta::assert_snapshot!(text(&[PolicyFile::parse("policy.yaml", "# later\n").expect("a policy").report()]));
+}
+
+#[test]
+fn a_good_policy_comes_with_the_json_that_the_filter_receives() {
+    let file =
+        PolicyFile::parse("policy.yaml", "apiVersion: gatepost/v1\nhosts:\n  port: strip   # as our routes\n").expect("good");
+    assert_eq!(file.json, r#"{"apiVersion":"gatepost/v1","hosts":{"port":"strip"}}"#);
+}
+
+#[test]
+fn mistakes_of_a_tests_file_look_the_same() {
+    let suite = "routes: { a.example: a }\ntests:\n- name: one\n  request: { authorty: a.example, source: nowhere }\n  expect:\n    forward: { upstream: b }\n";
+    insta::assert_snapshot!(text(&[Suite::parse("tests.yaml", suite).expect_err("a bad file")]));
+}
+
+#[test]
+fn a_file_that_is_not_there_is_told_from_a_bad_one() {
+    let error = PolicyFile::read(Path::new("/no/such/policy.yaml")).expect_err("no such file");
+    assert!(matches!(&error, FileError::Unreadable { .. }));
+    assert!(error.to_string().starts_with("cannot read /no/such/policy.yaml: "), "{error}");
+}
+
+#[test]
+fn a_byte_that_is_no_text_is_found_at_its_place() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("policy.yaml");
+    std::fs::write(&path, b"\xef\xbb\xbfapiVersion: gatepost/v1\n# caf\xe9\n").expect("a file");
+    let Err(FileError::Faulty(report)) = PolicyFile::read(&path) else { panic!("the file is no UTF-8") };
+    assert_eq!(report.diagnostics[0].start, Position { line: 2, column: 6 });
+    assert_eq!(report.diagnostics[0].message, "this byte is not UTF-8 text");
+}
+
+/// Twenty thousand mappings, of which the last has a typo.
+fn many_mappings(begin: &str, separator: &str, end: &str) -> String {
+    let mapping = |number| format!(r#"{{"host": "shop-{number}.example", "authority": "shop-{number}.default.example.com"}}"#);
+    let mut mappings: Vec<String> = (0..20_000).map(mapping).collect();
+    mappings.push(r#"{"hots": "a.example", "host": "b.example", "authority": "c.example"}"#.to_owned());
+    [begin, &mappings.join(separator), end].concat()
+}
+
+#[test]
+fn a_large_policy_is_read_in_reasonable_time() {
+    let begun = std::time::Instant::now();
+    let yaml = many_mappings("apiVersion: gatepost/v1\nhosts:\n  mappings:\n  - ", "\n  - ", "\n");
+    // All on one line, where a column that is counted for every key would make the time quadratic.
+    let json = many_mappings(r#"{"apiVersion": "gatepost/v1", "hosts": {"mappings": ["#, ",", "]}}");
+    for (policy, line) in [(yaml, 20_004), (json, 1)] {
+        let report = PolicyFile::parse("policy.yaml", &policy).expect_err("a typo");
+        assert_eq!(report.diagnostics.len(), 1);
+        assert_eq!(report.diagnostics[0].start.line, line);
+        assert!(text(&[report]).len() < 1000);
+    }
+    assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+}
+
+const COMPLETE: &str = include_str!("../../policies/all-in-one/policy.yaml");
+const COMPLETE_TESTS: &str = include_str!("../../policies/all-in-one/tests.yaml");
+
+/// A text with a piece cut out and another put in.
+fn damaged(text: &str, from: usize, length: usize, piece: &str) -> String {
+    let from = text.floor_char_boundary(from % text.len());
+    let to = text.floor_char_boundary(from + length).max(from);
+    [&text[..from], piece, text.get(to..).unwrap_or_default()].concat()
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config { cases: 1500, failure_persistence: None, ..Default::default() })]
+    #[test]
+    fn a_damaged_file_is_reported_within_its_text(
+        from in 0usize..20_000, length in 0usize..40, piece in "[-a-c:{}\\[\\],&*!'\"|>#% \n\r\t\u{e9}\u{5143}0-9.]{0,6}",
+    ) {
+        let policy = PolicyFile::parse("policy.yaml", &damaged(COMPLETE, from, length, &piece)).err();
+        let tests = Suite::parse("tests.yaml", &damaged(COMPLETE_TESTS, from, length, &piece)).err();
+        for report in policy.into_iter().chain(tests) {
+            proptest::prop_assert!(!report.is_usable());
+            for finding in &report.diagnostics {
+                proptest::prop_assert!(report.source.text().get(finding.span.range()).is_some(), "{:?}", finding);
+                proptest::prop_assert!(finding.start <= finding.end, "{:?}", finding);
+            }
+            proptest::prop_assert!(text(std::slice::from_ref(&report)).contains("-->"));
+        }
+    }
+}
