@@ -1,0 +1,131 @@
+//! Cases over a network: each request is sent to a gateway, which may be any, and the echo upstream behind it tells what
+//! arrived. The downstream address is told in `x-forwarded-for`, so the gateway must trust one hop.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use gatepost_authoring::suite::{Case, Request};
+use http::header::{HOST, HeaderName, HeaderValue};
+use http_body_util::{BodyExt, Empty};
+use hyper_util::rt::TokioIo;
+use serde::Deserialize;
+use tokio::net::TcpStream;
+
+use super::{Forwarded, Outcome, Replied};
+use crate::echo::{ECHO, GreeterClient};
+
+/// How many trusted hops a gateway must be configured with.
+pub const TRUSTED_HOPS: u32 = 1;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why a request could not be sent, or its answer not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum WireError {
+    /// The connection failed.
+    #[error("{0}")]
+    Connection(String),
+    /// No answer in time.
+    #[error("no answer within {} seconds", PATIENCE.as_secs())]
+    Silence,
+    /// The request cannot be written as HTTP.
+    #[error("the request cannot be sent: {0}")]
+    Unsendable(String),
+    /// Something answered that is neither the gateway nor an echo upstream.
+    #[error("an answer that no echo upstream gives: {0}")]
+    Stranger(String),
+}
+
+/// What an echo upstream tells of a request.
+#[derive(Deserialize)]
+struct Echo {
+    upstream: String,
+    authority: String,
+    path: String,
+    headers: Vec<(String, String)>,
+}
+
+/// Headers that gateways and clients set on every request, of which no policy speaks.
+#[must_use]
+pub fn is_added(name: &str) -> bool {
+    const ADDED: &[&str] =
+        &["host", "x-forwarded-for", "x-forwarded-proto", "x-request-id", "content-length", "transfer-encoding", "user-agent"];
+    // tonic's client names itself and its framing.
+    const GRPC: &[&str] = &["te", "content-type", "grpc-accept-encoding", "grpc-timeout"];
+    ADDED.contains(&name) || GRPC.contains(&name) || name.starts_with("x-envoy-")
+}
+
+/// Sends the request of a case to a gateway.
+///
+/// # Errors
+/// When nothing that could be judged comes back.
+pub async fn send(gateway: SocketAddr, case: &Case) -> Result<Outcome, WireError> {
+    let sent = async {
+        if is_grpc(&case.request) { send_grpc(gateway, &case.request).await } else { send_http(gateway, &case.request).await }
+    };
+    tokio::time::timeout(PATIENCE, sent).await.map_err(|_| WireError::Silence)?
+}
+
+fn is_grpc(request: &Request) -> bool {
+    request.headers.iter().any(|(name, value)| name == "content-type" && value.starts_with("application/grpc"))
+}
+
+async fn send_http(gateway: SocketAddr, request: &Request) -> Result<Outcome, WireError> {
+    let unsendable = |error: &dyn std::fmt::Display| WireError::Unsendable(error.to_string());
+    let failed = |error: hyper::Error| WireError::Connection(error.to_string());
+    let mut message = http::Request::builder()
+        .method(request.method.as_str())
+        .uri(request.path.as_str())
+        .body(Empty::<Bytes>::new())
+        .map_err(|error| unsendable(&error))?;
+    let headers = message.headers_mut();
+    headers.insert(HOST, HeaderValue::from_str(&request.authority).map_err(|error| unsendable(&error))?);
+    headers.insert("x-forwarded-for", request.source.to_string().parse().map_err(|error| unsendable(&error))?);
+    for (name, value) in &request.headers {
+        let name: HeaderName = name.parse().map_err(|error| unsendable(&error))?;
+        headers.append(name, value.parse().map_err(|error| unsendable(&error))?);
+    }
+    let stream = TcpStream::connect(gateway).await.map_err(|error| WireError::Connection(error.to_string()))?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
+    let connection = tokio::spawn(connection);
+    let (parts, body) = sender.send_request(message).await.map_err(failed)?.into_parts();
+    let body = body.collect().await.map_err(failed)?.to_bytes();
+    connection.abort();
+    let echo = parts.headers.get(ECHO).map_or(&*body, HeaderValue::as_bytes);
+    if let Ok(echo) = serde_json::from_slice(echo) {
+        return Ok(Outcome::Forwarded(forwarded(echo)));
+    }
+    Ok(Outcome::Replied(Replied {
+        status: Some(parts.status.as_u16()),
+        body: Some(String::from_utf8_lossy(&body).into_owned()),
+        ..Replied::default()
+    }))
+}
+
+async fn send_grpc(gateway: SocketAddr, request: &Request) -> Result<Outcome, WireError> {
+    let failed = |status: tonic::Status| WireError::Connection(status.to_string());
+    let mut client = GreeterClient::connect(gateway, &request.authority).await.map_err(failed)?;
+    let source = request.source.to_string();
+    let own = |name: &str| matches!(name, "content-type" | "te" | "user-agent");
+    let metadata = request.headers.iter().map(|(name, value)| (name.as_str(), value)).filter(|(name, _)| !own(name));
+    for (name, value) in metadata.chain([("x-forwarded-for", &source)]) {
+        client = client.with_metadata(name, value.as_bytes()).map_err(|status| WireError::Unsendable(status.to_string()))?;
+    }
+    match client.call(&request.path, "gatepost").await {
+        Ok(reply) => match serde_json::from_str(&reply.received_json) {
+            Ok(echo) => Ok(Outcome::Forwarded(forwarded(echo))),
+            Err(error) => Err(WireError::Stranger(format!("{error}: {}", reply.received_json))),
+        },
+        Err(status) => Ok(Outcome::Replied(Replied {
+            grpc_status: u32::try_from(status.code() as i32).ok(),
+            body: Some(status.message().to_owned()),
+            ..Replied::default()
+        })),
+    }
+}
+
+fn forwarded(echo: Echo) -> Forwarded {
+    let Echo { upstream, authority, path, headers } = echo;
+    Forwarded { authority, path, headers, upstream: Some(upstream) }
+}

@@ -1,0 +1,53 @@
+//! `gatepost check`: every fault of policies and their tests, at once.
+
+use std::path::PathBuf;
+
+use gatepost_authoring::policy::FileError;
+use gatepost_authoring::{PolicyFile, Render, Report, Suite};
+
+use super::files::{Found, find};
+use super::{CommandError, Ended, Format, for_people, print};
+
+/// Validate policies, and the tests beside them
+///
+/// Names every fault at once, each with its path in the document, its line and column, and the nearest name that exists.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Policy files, or folders that hold policy.yaml and tests.yaml
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Carets under the text for people, one JSON object for programs
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
+    let mut reports = Vec::new();
+    for found in find(&arguments.paths, "policy.yaml or tests.yaml")? {
+        reports.push(judge(found)?);
+    }
+    match arguments.format {
+        Format::Json => print(&Render::Json.render(&reports))?,
+        Format::Text => print(&[for_people().render(&reports), summary(&reports)].concat())?,
+    }
+    Ok(if reports.iter().all(Report::is_usable) { Ended::Fine } else { Ended::Findings })
+}
+
+fn judge(found: Found) -> Result<Report, CommandError> {
+    let report = match &found {
+        Found::Policy(path) => PolicyFile::read(path).map(|policy| policy.report()),
+        Found::Tests(path) => Suite::read(path).map(|suite| Report::new(suite.source, Vec::new())),
+    };
+    match report {
+        Ok(report) | Err(FileError::Faulty(report)) => Ok(report),
+        Err(FileError::Unreadable { path, error }) => Err(CommandError::File { path, error }),
+    }
+}
+
+fn summary(reports: &[Report]) -> String {
+    use gatepost_authoring::Severity::{Error, Warning};
+    let count = |severity| reports.iter().map(|report| report.count(severity)).sum::<usize>();
+    let several = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let (files, errors, warnings) = (reports.len(), count(Error), count(Warning));
+    format!("{}: {}, {}\n", several(files, "file"), several(errors, "error"), several(warnings, "warning"))
+}

@@ -1,0 +1,187 @@
+//! `gatepost demo`: every scenario, live on loopback.
+
+use gatepost_authoring::suite::{self, Case};
+
+use super::{CommandError, Ended, envoy, print, runtime};
+use crate::cases::{Forwarded, Mismatch, Observation, Outcome, Replied, judge, offline, wire};
+use crate::plugin::FilterModule;
+use crate::shipped::{self, Shipped};
+use crate::stage::{Kind, Stage};
+use comfy_table::{Cell, Color, ColumnConstraint, ContentArrangement, LineStyle, Row, Table, Width, presets};
+
+/// Show what the shipped policies do, live on loopback
+///
+/// Starts echo upstreams and a gateway, sends the requests of every scenario, and prints what was decided and who answered.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The gateway that runs the filter; a real Envoy is downloaded when GATEPOST_ENVOY does not name one
+    #[arg(long, value_enum, default_value_t)]
+    on: On,
+    /// Only this policy; several times for several
+    #[arg(long = "policy", value_name = "NAME", value_parser = shipped::ALL.iter().map(|policy| policy.name).collect::<Vec<_>>())]
+    policies: Vec<String>,
+}
+
+#[derive(Clone, Copy, Default, clap::ValueEnum)]
+enum On {
+    /// The gateway that is built into this command
+    #[default]
+    Gateway,
+    /// A real Envoy
+    Envoy,
+}
+
+/// One case as it went.
+struct Shown {
+    case: Case,
+    observed: Result<Observation, String>,
+    mismatches: Vec<Mismatch>,
+}
+
+impl Shown {
+    fn judged(case: Case, mut observed: Result<Observation, String>, details: Option<String>) -> Self {
+        if let Ok(Observation { outcome: Outcome::Replied(replied), .. }) = &mut observed {
+            replied.details = details;
+        }
+        let mismatches = observed.as_ref().map(|observed| judge(&case, observed, wire::is_added)).unwrap_or_default();
+        Self { case, observed, mismatches }
+    }
+
+    fn passed(&self) -> bool {
+        self.observed.is_ok() && self.mismatches.is_empty()
+    }
+}
+
+pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
+    let kind = match arguments.on {
+        On::Gateway => Kind::Embedded(FilterModule::compile().map_err(CommandError::other)?),
+        On::Envoy => Kind::Envoy(envoy::binary()?),
+    };
+    let wanted = |policy: &&Shipped| arguments.policies.is_empty() || arguments.policies.iter().any(|name| name == policy.name);
+    let runtime = runtime()?;
+    let (mut passed, mut failed) = (0usize, 0usize);
+    for policy in shipped::ALL.iter().filter(wanted) {
+        let shown = runtime.block_on(play(&kind, policy))?;
+        print(&format!("\n{}: {}\n{}\n", policy.name, policy.title(), table(&shown)))?;
+        for shown in shown.iter().filter(|shown| !shown.passed()) {
+            print(&differences(shown))?;
+        }
+        let good = shown.iter().filter(|shown| shown.passed()).count();
+        passed += good;
+        failed += shown.len() - good;
+    }
+    print(&format!("\n{passed} passed, {failed} failed\n"))?;
+    Ok(if failed == 0 { Ended::Fine } else { Ended::Findings })
+}
+
+/// Sends the requests of a policy's tests to a gateway with that policy.
+async fn play(kind: &Kind, policy: &Shipped) -> Result<Vec<Shown>, CommandError> {
+    let (policy, suite) = policy.read().map_err(super::findings)?;
+    let routes: Vec<(&str, &str)> = suite.routes.iter().map(|route| (route.host.as_str(), route.upstream.as_str())).collect();
+    let stage = Stage::set(kind, &policy.json, &routes).await.map_err(CommandError::other)?;
+    let mut observed = Vec::new();
+    for case in &suite.cases {
+        observed.push(observe(&stage, case).await);
+    }
+    // Clients see no response code details; the gateway's access log has them, a line for each request.
+    let details = stage.details(observed.len()).await;
+    let shown = suite.cases.into_iter().zip(observed).zip(details.into_iter().map(Some).chain(std::iter::repeat(None)));
+    Ok(shown.map(|((case, observed), details)| Shown::judged(case, observed, details)).collect())
+}
+
+async fn observe(stage: &Stage, case: &Case) -> Result<Observation, String> {
+    let before = stage.counters().map_err(|error| error.to_string())?;
+    let outcome = wire::send(stage.address(), case).await.map_err(|error| error.to_string())?;
+    let after = stage.counters().map_err(|error| error.to_string())?;
+    Ok(Observation { outcome, counters: Some(offline::raised(&before, &after)) })
+}
+
+fn table(shown: &[Shown]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none())).set_header([
+        "",
+        "scenario",
+        "request",
+        "decision",
+        "answered by",
+    ]);
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    if !table.is_tty() {
+        table.set_width(152);
+    }
+    for one in shown {
+        let (decision, answered) = match &one.observed {
+            Ok(Observation { outcome: Outcome::Forwarded(forwarded), .. }) => {
+                (forwarded_text(&one.case, forwarded), forwarded.upstream.clone().unwrap_or_default())
+            }
+            Ok(Observation { outcome: Outcome::Replied(replied), .. }) => (replied_text(replied), "gateway".to_owned()),
+            Ok(Observation { outcome: Outcome::Stopped, .. }) => ("stopped".to_owned(), "nobody".to_owned()),
+            Err(error) => (error.clone(), "nobody".to_owned()),
+        };
+        let mark = if one.passed() { Cell::new("ok").fg(Color::Green) } else { Cell::new("FAIL").fg(Color::Red) };
+        let cells =
+            [mark, Cell::new(&one.case.name), Cell::new(request_text(&one.case)), Cell::new(decision), Cell::new(answered)];
+        table.add_row(Row::from(cells));
+    }
+    let widths = [6, 42, 50, 46, 16].map(|most| ColumnConstraint::UpperBoundary(Width::Fixed(most)));
+    table.set_constraints(widths);
+    table
+}
+
+/// A request as a person would say it: method, host and path, and the headers that matter.
+fn request_text(case: &Case) -> String {
+    let request = &case.request;
+    let mut text = format!("{} {}{}", request.method, request.authority, request.path);
+    for (name, value) in request.headers.iter().filter(|(name, _)| name != "te") {
+        text += &format!("\n{name}: {value}");
+    }
+    if request.source != suite::DEFAULT_SOURCE {
+        text += &format!("\nfrom {}", request.source);
+    }
+    text
+}
+
+/// What became of it, as far as it differs from what was sent.
+fn forwarded_text(case: &Case, forwarded: &Forwarded) -> String {
+    let request = &case.request;
+    let mut lines = Vec::new();
+    if forwarded.authority != request.authority {
+        lines.push(format!("host {}", forwarded.authority));
+    }
+    if forwarded.path != request.path {
+        lines.push(format!("path {}", forwarded.path));
+    }
+    for (name, value) in forwarded.headers.iter().filter(|(name, _)| !wire::is_added(name)) {
+        if !request.headers.iter().any(|(sent, was)| sent == name && was == value) {
+            lines.push(format!("{name}: {value}"));
+        }
+    }
+    let mut removed: Vec<&str> = Vec::new();
+    for (name, _) in &request.headers {
+        if !forwarded.headers.iter().any(|(arrived, _)| arrived == name) && !removed.contains(&name.as_str()) {
+            removed.push(name);
+        }
+    }
+    lines.extend(removed.into_iter().map(|name| format!("without {name}")));
+    if lines.is_empty() { "unchanged".to_owned() } else { lines.join("\n") }
+}
+
+fn replied_text(replied: &Replied) -> String {
+    let status = match (replied.status, replied.grpc_status) {
+        (Some(status), _) => status.to_string(),
+        (None, Some(status)) => format!("grpc-status {status}"),
+        (None, None) => String::new(),
+    };
+    format!("{status} {}", replied.details.as_deref().unwrap_or_default())
+}
+
+fn differences(shown: &Shown) -> String {
+    let mut text = format!("  FAIL {}\n", shown.case.name);
+    for mismatch in &shown.mismatches {
+        text += &format!("       {mismatch}\n");
+    }
+    if let Err(error) = &shown.observed {
+        text += &format!("       {error}\n");
+    }
+    text
+}

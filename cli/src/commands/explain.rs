@@ -1,0 +1,198 @@
+//! `gatepost explain`: the decision on one request, and how it came about, from the engine that runs in the filter.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use gatepost_engine::{Decision, EnvironmentReason, Finding, Mode, Origin, Policy, Request, Step, Verdict};
+use serde_json::{Value, json};
+
+use super::{CommandError, Ended, print, read_policy};
+
+/// Tell what a policy does with a request, and why
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The policy
+    #[arg(long, value_name = "FILE")]
+    policy: PathBuf,
+    /// The request's method
+    method: String,
+    /// The request's host and path, as `my-service.test.com/orders?id=1`; a scheme in front is ignored
+    url: String,
+    /// A header, as `env: env1`; once for each
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
+    headers: Vec<(String, String)>,
+    /// The downstream address
+    #[arg(long, value_name = "IP")]
+    source: Option<IpAddr>,
+    /// One JSON object instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("a header is written `name: value`")?;
+    match name.trim() {
+        "" => Err("the header has no name".to_owned()),
+        name => Ok((name.to_ascii_lowercase(), value.trim().to_owned())),
+    }
+}
+
+pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
+    let policy = read_policy(&arguments.policy)?.policy;
+    let (authority, path) = split(&arguments.url);
+    let host = arguments.headers.iter().rev().find(|(name, _)| name == "host").map(|(_, value)| value.as_str());
+    let pseudo = [(":method", arguments.method.as_str()), (":path", path.as_str()), (":authority", host.unwrap_or(authority))];
+    let ordinary = arguments.headers.iter().filter(|(name, _)| name != "host");
+    let headers: Vec<(&str, &str)> =
+        pseudo.into_iter().chain(ordinary.map(|(name, value)| (name.as_str(), value.as_str()))).collect();
+    let pairs = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    let mut steps = Vec::new();
+    let decision = policy.decide_traced(&Request { headers: pairs, source: &arguments.source }, &mut steps);
+    let text = if arguments.json {
+        let explained = json!({
+            "version": "gatepost.explain/v1",
+            "request": { "headers": headers, "source": arguments.source },
+            "mode": mode(&policy),
+            "decision": decision_json(&decision),
+            "counters": counters(&policy, &decision),
+            "steps": steps,
+        });
+        format!("{}\n", serde_json::to_string_pretty(&explained).map_err(CommandError::other)?)
+    } else {
+        text(&policy, &decision, &steps)
+    };
+    print(&text)?;
+    Ok(Ended::Fine)
+}
+
+/// Authority and path as they stand: a URL parser would normalise what the policy is asked about.
+fn split(url: &str) -> (&str, String) {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    match rest.find(['/', '?']).map(|at| rest.split_at(at)) {
+        None => (rest, "/".to_owned()),
+        Some((authority, path)) if path.starts_with('/') => (authority, path.to_owned()),
+        Some((authority, query)) => (authority, format!("/{query}")),
+    }
+}
+
+fn mode(policy: &Policy) -> &'static str {
+    match policy.mode() {
+        Mode::Enforce => "enforce",
+        Mode::Observe => "observe",
+    }
+}
+
+fn counters(policy: &Policy, decision: &Decision<'_>) -> Vec<String> {
+    let names = policy.counters();
+    let name = |counter| names.iter().find(|(known, _)| *known == counter).map(|(_, name)| name.clone());
+    decision.counters.iter().filter_map(name).collect()
+}
+
+fn decision_json(decision: &Decision<'_>) -> Value {
+    match &decision.verdict {
+        Verdict::Forward(writes) => json!({
+            "verdict": "forward",
+            "authority": writes.authority,
+            "path": writes.path,
+            "remove": writes.remove,
+            "set": writes.set.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect::<serde_json::Map<_, _>>(),
+        }),
+        Verdict::Reply(reply) => json!({
+            "verdict": "reply",
+            "status": reply.status,
+            "details": reply.details,
+            "body": reply.body,
+            "grpcStatus": reply.grpc_status,
+        }),
+    }
+}
+
+fn text(policy: &Policy, decision: &Decision<'_>, steps: &[Step]) -> String {
+    let mut lines: Vec<String> = steps.iter().map(step).collect();
+    lines.push(String::new());
+    if policy.mode() == Mode::Observe {
+        lines.push("mode: observe, so nothing of this is carried out".to_owned());
+    }
+    match &decision.verdict {
+        Verdict::Reply(reply) => {
+            let grpc = reply.grpc_status.map(|status| format!(", grpc-status {status}")).unwrap_or_default();
+            lines.push(format!("reply {} ({}{grpc})", reply.status, reply.details));
+        }
+        Verdict::Forward(writes) if writes.is_empty() => lines.push("forward unchanged".to_owned()),
+        Verdict::Forward(writes) => {
+            lines.push("forward with".to_owned());
+            lines.extend(writes.authority.as_ref().map(|value| format!("  authority {value}")));
+            lines.extend(writes.path.map(|value| format!("  path {value}")));
+            lines.extend(writes.remove.iter().map(|name| format!("  without {name}")));
+            lines.extend(writes.set.iter().map(|(name, value)| format!("  {name}: {value}")));
+        }
+    }
+    lines.extend(counters(policy, decision).iter().map(|name| format!("count {name}")));
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+fn step(step: &Step) -> String {
+    match step {
+        Step::Authority { canonical: Some(canonical), .. } => format!("authority      {canonical}"),
+        Step::Authority { invalid, .. } => format!("authority      invalid: {}", invalid.as_deref().unwrap_or_default()),
+        Step::HealthCheck { name, failed: None } => format!("health check   {name}: matches"),
+        Step::HealthCheck { name, failed: Some(condition) } => {
+            format!("health check   {name}: no, {} does not hold", condition.name())
+        }
+        Step::EnvironmentSource { source, finding } => format!(
+            "environment    {source}: {}",
+            match finding {
+                Finding::Absent => "no value".to_owned(),
+                Finding::Allowed(name) => format!("names {name}"),
+                Finding::Unknown(value) => format!("unknown value {value:?}"),
+                Finding::Conflict => "two different values".to_owned(),
+            }
+        ),
+        Step::Environment { name, reason } => {
+            let name = name.as_deref().unwrap_or("none");
+            let reason = match reason {
+                EnvironmentReason::Selected => "the request names it",
+                EnvironmentReason::Default => "the default",
+                EnvironmentReason::NoValue => "no value and no default",
+                EnvironmentReason::UnknownDefault => "unknown, so the default",
+                EnvironmentReason::UnknownIgnored => "unknown and ignored",
+                EnvironmentReason::UnknownRejected => "unknown and refused",
+            };
+            format!("environment    {name}: {reason}")
+        }
+        Step::Private { host, pattern: Some(pattern) } => format!("private hosts  {host}: refused by {pattern}"),
+        Step::Private { host, pattern: None } => format!("private hosts  {host}: no pattern matches"),
+        Step::Mapping { host, pattern: None, .. } => format!("mappings       {host}: no pattern matches"),
+        Step::Mapping { host, pattern: Some(pattern), authority } => match authority {
+            Some(authority) => format!("mappings       {host}: {pattern} gives {authority}"),
+            None => format!("mappings       {host}: {pattern} needs an environment, and there is none"),
+        },
+        Step::Upstream { authority, from } => {
+            let from = match from {
+                Origin::Client => "the client's",
+                Origin::Environment => "the environment's hint",
+                Origin::Mapping => "the mapping's",
+            };
+            format!("upstream       {authority}: {from}")
+        }
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_split_without_being_normalised() {
+        for (url, authority, path) in [
+            ("https://My.Host.:443/a?b", "My.Host.:443", "/a?b"),
+            ("a.example", "a.example", "/"),
+            ("a.example?env=env1", "a.example", "/?env=env1"),
+            ("/path", "", "/path"),
+        ] {
+            assert_eq!(split(url), (authority, path.to_owned()), "{url}");
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! The files that a PATH argument means: a file itself, or the policies and tests in a folder and the folders below it.
+
+use std::path::{Path, PathBuf};
+
+use super::CommandError;
+
+/// Names of policy files in a folder.
+const POLICIES: &[&str] = &["policy.yaml", "policy.yml", "policy.json"];
+/// Names of files of tests, beside the policy that they are about.
+const TESTS: &[&str] = &["tests.yaml", "tests.yml", "tests.json"];
+
+/// A file by what it holds.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Found {
+    Policy(PathBuf),
+    Tests(PathBuf),
+}
+
+/// Every file that the paths mean, folders in the order of their names.
+pub fn find(paths: &[PathBuf], what: &'static str) -> Result<Vec<Found>, CommandError> {
+    let mut found = Vec::new();
+    for path in paths {
+        let before = found.len();
+        walk(path, &mut found)?;
+        if found.len() == before {
+            return Err(CommandError::Nothing { path: path.clone(), what });
+        }
+    }
+    Ok(found)
+}
+
+fn walk(path: &Path, found: &mut Vec<Found>) -> Result<(), CommandError> {
+    let failed = |error| CommandError::File { path: path.to_owned(), error };
+    let metadata = std::fs::metadata(path).map_err(failed)?;
+    if !metadata.is_dir() {
+        let tests = is_one_of(path, TESTS);
+        found.push(if tests { Found::Tests(path.to_owned()) } else { Found::Policy(path.to_owned()) });
+        return Ok(());
+    }
+    let mut entries: Vec<PathBuf> = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(failed)? {
+        entries.push(entry.map_err(failed)?.path());
+    }
+    entries.sort();
+    for entry in entries {
+        if is_one_of(&entry, POLICIES) {
+            found.push(Found::Policy(entry));
+        } else if is_one_of(&entry, TESTS) {
+            found.push(Found::Tests(entry));
+        } else if entry.is_dir() && !entry.is_symlink() {
+            walk(&entry, found)?;
+        }
+    }
+    Ok(())
+}
+
+fn is_one_of(path: &Path, names: &[&str]) -> bool {
+    path.file_name().and_then(|name| name.to_str()).is_some_and(|name| names.contains(&name))
+}
+
+/// The policy that a file of tests is about: the one beside it.
+pub fn policy_beside(tests: &Path) -> Result<PathBuf, CommandError> {
+    let folder = tests.parent().unwrap_or(Path::new(""));
+    let candidates = POLICIES.iter().map(|name| folder.join(name));
+    let nothing = || CommandError::Nothing { path: folder.to_owned(), what: "policy.yaml beside the tests" };
+    candidates.into_iter().find(|path| path.is_file()).ok_or_else(nothing)
+}

@@ -1,0 +1,106 @@
+//! `gatepost serve`: the embedded gateway with a policy, which is read again whenever its file changes.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatepost_host::Metrics;
+
+use super::{CommandError, Ended, read_policy, runtime};
+use crate::gateway::{Access, AccessLog, FilterSlot, Gateway, GatewayOptions, RouteTable, Target};
+use crate::plugin::{FilterModule, PolicyPlugin};
+use crate::reload::Watched;
+
+/// Serve as a gateway with a policy, without Envoy
+///
+/// Accepts HTTP/1.1 and HTTP/2 without TLS on one port, and speaks to upstreams what the client speaks. The policy runs in the
+/// real filter.wasm. When its file changes it is read again; a faulty one is told of, and the old one stays in force.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The policy
+    #[arg(long, value_name = "FILE")]
+    policy: PathBuf,
+    /// Which upstream serves a host: exact, `*.suffix`, or `*` for every other host (404 without it); once for each
+    #[arg(long = "route", value_name = "HOST=URL", required = true)]
+    routes: Vec<String>,
+    /// Where to accept connections
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// How many proxies in front are trusted to have written `x-forwarded-for`; 2 behind a Google Cloud load balancer
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    trusted_hops: u32,
+    /// How many VMs run the filter; one for each core without it
+    #[arg(long, value_name = "N")]
+    workers: Option<std::num::NonZeroUsize>,
+    /// Print a line for each request
+    #[arg(long)]
+    access_log: bool,
+    /// How long requests in flight may take to end after SIGTERM or Ctrl-C
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    drain: u64,
+}
+
+pub fn run(arguments: Arguments) -> Result<Ended, CommandError> {
+    let policy = read_policy(&arguments.policy)?;
+    let routes = RouteTable::<Target>::parse(&arguments.routes).map_err(CommandError::other)?;
+    let module = FilterModule::compile().map_err(CommandError::other)?;
+    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    let workers = arguments.workers.map_or_else(cores, std::num::NonZeroUsize::get);
+    let metrics = Metrics::default();
+    let plugin = PolicyPlugin::start(&module, &policy.json, workers, metrics.clone()).map_err(CommandError::other)?;
+    let slot = Arc::new(FilterSlot::new(plugin));
+    let options = GatewayOptions {
+        trusted_hops: arguments.trusted_hops,
+        drain_timeout: Duration::from_secs(arguments.drain),
+        access_log: arguments.access_log.then(|| AccessLog::new(print_access)),
+        ..GatewayOptions::default()
+    };
+    runtime()?.block_on(async {
+        let gateway = Gateway::bind(arguments.listen, routes, slot.clone(), options).await;
+        let failed = |error| CommandError::File { path: arguments.listen.to_string().into(), error };
+        let gateway = gateway.map_err(failed)?;
+        eprintln!("gatepost: serving {} on http://{}", arguments.policy.display(), gateway.local_addr());
+        let watched = Watched { path: arguments.policy, running: policy.json, module, workers, metrics, slot };
+        let watching = tokio::spawn(watched.watch());
+        let cut = gateway.run(asked_to_stop()).await;
+        watching.abort();
+        if cut > 0 {
+            eprintln!("gatepost: {cut} connections were cut because their requests did not end in time");
+        }
+        Ok(Ended::Fine)
+    })
+}
+
+/// Ctrl-C, or SIGTERM as Kubernetes sends it.
+async fn asked_to_stop() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        tokio::select! {
+            _ = interrupt => {}
+            _ = terminate.recv() => {}
+        }
+        eprintln!("gatepost: finishing the requests in flight");
+        return;
+    }
+    // Without signals there is only the end of the process.
+    if interrupt.await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+fn print_access(access: &Access) {
+    let text = |bytes: &[u8]| crate::echo::escaped(bytes);
+    println!(
+        "{} {} {}{} -> {} {} {} {}ms",
+        access.source,
+        text(&access.method),
+        text(&access.authority),
+        text(&access.path),
+        access.upstream.as_deref().unwrap_or("-"),
+        access.status,
+        access.details,
+        access.duration.as_millis()
+    );
+}

@@ -1,0 +1,113 @@
+//! `gatepost test`: policy tests through the real filter on wasmtime.
+
+use std::path::{Path, PathBuf};
+
+use gatepost_authoring::policy::FileError;
+use gatepost_authoring::{PolicyFile, Suite};
+use gatepost_host::Metrics;
+use serde::Serialize;
+
+use super::files::{Found, find, policy_beside};
+use super::{CommandError, Ended, Format, findings, print, read_policy};
+use crate::cases::{judge, offline};
+use crate::plugin::{FilterModule, PolicyPlugin};
+
+/// Run policy tests through the real filter
+///
+/// Each tests.yaml is about the policy.yaml beside it. Every case is shown to filter.wasm, as Envoy would show it.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Files of tests, or folders that hold tests.yaml
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// A line for each case for people, one JSON object for programs
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+#[derive(Serialize)]
+struct Results {
+    version: &'static str,
+    passed: usize,
+    failed: usize,
+    suites: Vec<SuiteResult>,
+}
+
+#[derive(Serialize)]
+struct SuiteResult {
+    file: String,
+    cases: Vec<CaseResult>,
+}
+
+#[derive(Serialize)]
+struct CaseResult {
+    name: String,
+    line: usize,
+    passed: bool,
+    /// In what it differs, a sentence each.
+    differences: Vec<String>,
+}
+
+pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
+    let module = FilterModule::compile().map_err(CommandError::other)?;
+    let mut suites = Vec::new();
+    let files = find(&arguments.paths, "tests.yaml")?;
+    let tests: Vec<PathBuf> = files.into_iter().filter_map(|found| tests_of(found, &arguments.paths)).collect();
+    if tests.is_empty() {
+        return Err(CommandError::Nothing { path: arguments.paths.first().cloned().unwrap_or_default(), what: "tests.yaml" });
+    }
+    for path in tests {
+        suites.push(run_suite(&module, &path)?);
+    }
+    let count = |passed| suites.iter().flat_map(|suite| &suite.cases).filter(|case| case.passed == passed).count();
+    let results = Results { version: "gatepost.test/v1", passed: count(true), failed: count(false), suites };
+    match arguments.format {
+        Format::Text => print(&text(&results))?,
+        Format::Json => print(&format!("{}\n", serde_json::to_string(&results).map_err(CommandError::other)?))?,
+    }
+    Ok(if results.failed == 0 { Ended::Fine } else { Ended::Findings })
+}
+
+/// A file that was named is taken for tests whatever it is called; in a folder only what is called so.
+fn tests_of(found: Found, named: &[PathBuf]) -> Option<PathBuf> {
+    match found {
+        Found::Tests(path) => Some(path),
+        Found::Policy(path) => named.contains(&path).then_some(path),
+    }
+}
+
+fn run_suite(module: &FilterModule, path: &Path) -> Result<SuiteResult, CommandError> {
+    let suite = Suite::read(path).map_err(|error| match error {
+        FileError::Unreadable { path, error } => CommandError::File { path, error },
+        FileError::Faulty(report) => findings(report),
+    })?;
+    let PolicyFile { json, .. } = read_policy(&policy_beside(path)?)?;
+    let plugin = PolicyPlugin::start(module, &json, 1, Metrics::default()).map_err(CommandError::other)?;
+    let cases = suite.cases.iter().map(|case| {
+        let differences: Vec<String> = match offline::run(&plugin, case, &suite.routes) {
+            Ok(observed) => judge(case, &observed, |_| false).iter().map(ToString::to_string).collect(),
+            Err(trap) => vec![trap.to_string()],
+        };
+        CaseResult { name: case.name.clone(), line: case.at.line, passed: differences.is_empty(), differences }
+    });
+    Ok(SuiteResult { file: path.display().to_string(), cases: cases.collect() })
+}
+
+fn text(results: &Results) -> String {
+    let (good, bad, off) = ("\u{1b}[32m", "\u{1b}[31m", "\u{1b}[0m");
+    let mut text = String::new();
+    for SuiteResult { file, cases } in &results.suites {
+        text += &format!("{file}\n");
+        for case in cases {
+            let mark = if case.passed { format!("{good}ok{off}  ") } else { format!("{bad}FAIL{off}") };
+            text += &format!("  {mark} {}\n", case.name);
+            if !case.passed {
+                text += &format!("       at {file}:{}\n", case.line);
+            }
+            for difference in &case.differences {
+                text += &format!("       {difference}\n");
+            }
+        }
+    }
+    text + &format!("\n{} passed, {} failed\n", results.passed, results.failed)
+}

@@ -1,0 +1,67 @@
+//! The echo for everything that is not gRPC, and the few paths that misbehave on purpose.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use http_body::Frame;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::Incoming;
+use serde_json::Value;
+
+use super::{Body, Closed, Identity, received};
+
+/// Where the answer to a HEAD, which has no body, carries the echo.
+pub const ECHO: &str = "x-echo";
+
+pub(super) async fn answer(identity: &Identity, request: Request<Incoming>) -> Result<Response<Body>, Closed> {
+    let (parts, body) = request.into_parts();
+    let mut status = StatusCode::OK;
+    if let Some(command) = parts.uri.path().strip_prefix("/.echo/") {
+        let (command, argument) = command.split_once('/').unwrap_or((command, ""));
+        match command {
+            "close" => return Err(Closed),
+            "mirror" => return Ok(Response::new(Body::new(body))),
+            "bytes" => return Ok(Response::new(Body::new(Full::new(Bytes::from(vec![b'x'; argument.parse().unwrap_or(0)]))))),
+            "stream" => return Ok(lines(argument.parse().unwrap_or(1))),
+            "status" => status = argument.parse().unwrap_or(StatusCode::BAD_REQUEST),
+            "delay" => tokio::time::sleep(Duration::from_millis(argument.parse().unwrap_or(0))).await,
+            _ => {}
+        }
+    }
+    let mut echo = received::head(&identity.name, &parts);
+    // A body that breaks off cannot be echoed, and its sender does not wait for an answer.
+    let body = body.collect().await.map_err(|_| Closed)?.to_bytes();
+    if let Value::Object(fields) = &mut echo {
+        fields.insert("body".to_owned(), received::escaped(&body).into());
+    }
+    let echo = Bytes::from(echo.to_string());
+    let length = HeaderValue::from(echo.len());
+    // hyper leaves the body of an answer to HEAD out with HTTP/1.1 only.
+    let is_head = parts.method == Method::HEAD;
+    let in_header = HeaderValue::from_maybe_shared(echo.clone()).ok().filter(|_| is_head);
+    let mut response = Response::new(if is_head { Body::empty() } else { Body::new(Full::new(echo)) });
+    if let Some(echo) = in_header {
+        response.headers_mut().insert(ECHO, echo);
+    }
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_LENGTH, length);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(response)
+}
+
+/// Lines that leave one by one: between two of them the connection gets its turn to send.
+fn lines(count: u32) -> Response<Body> {
+    let lines = stream::unfold(1, move |line| async move {
+        if line > count {
+            return None;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        Some((Ok::<_, Closed>(Frame::data(Bytes::from(format!("line {line}\n")))), line + 1))
+    });
+    let mut response = Response::new(Body::new(StreamBody::new(lines)));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    response
+}

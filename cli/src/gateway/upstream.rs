@@ -1,0 +1,186 @@
+//! One upstream: a request goes out on a pooled connection of the client's own protocol, and the answer's head comes back in
+//! time or an [`UpstreamError`] says why not. Nothing is retried once a byte was sent.
+
+use std::error::Error;
+use std::time::Duration;
+
+use http::header::HOST;
+use http::uri::{Authority, Scheme, Uri};
+use http::{Request, Response, StatusCode, Version};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::body::{ClientBody, ClientBodyEnd, UpstreamBody};
+use super::filter::LocalReply;
+use super::head::{RewriteError, UpstreamHead};
+use super::http2_pool::{Http2Error, Http2Pool};
+use super::options::GatewayOptions;
+use super::target::Target;
+
+/// Idle HTTP/1.1 connections to one upstream. More are opened when needed, and closed after.
+const IDLE_PER_UPSTREAM: usize = 64;
+
+/// Why an upstream gave no answer.
+///
+/// Envoy answers 503 to both a failed connection and one that ended before an answer. The second is 502 here, because the
+/// upstream was reached and may have acted: a client must not take it for "try again".
+#[derive(Debug, thiserror::Error)]
+pub(super) enum UpstreamError {
+    #[error("upstream connect error: no connection to {address}: {}", innermost(.source.as_ref()))]
+    Connect { address: String, source: Box<dyn Error + Send + Sync> },
+    #[error("upstream error: {address} ended the exchange before a valid answer: {}", innermost(.source.as_ref()))]
+    Exchange { address: String, source: Box<dyn Error + Send + Sync> },
+    #[error("upstream error: {address} switched protocols without being asked")]
+    Switched { address: String },
+    #[error("upstream request timeout: no answer from {address} within {limit:?}")]
+    Timeout { address: String, limit: Duration },
+    #[error("the request's body broke off or is malformed")]
+    ClientBody,
+    #[error(transparent)]
+    Unsendable(#[from] RewriteError),
+}
+
+impl UpstreamError {
+    /// What the client is told: not which address failed, nor how.
+    pub(super) fn reply(&self) -> LocalReply {
+        let (status, body) = match self {
+            Self::Connect { .. } => (StatusCode::SERVICE_UNAVAILABLE, "upstream connect error"),
+            Self::Exchange { .. } | Self::Switched { .. } => (StatusCode::BAD_GATEWAY, "upstream error"),
+            Self::Timeout { .. } => (StatusCode::GATEWAY_TIMEOUT, "upstream request timeout"),
+            Self::ClientBody => (StatusCode::BAD_REQUEST, "Bad Request"),
+            Self::Unsendable(_) => (StatusCode::INTERNAL_SERVER_ERROR, ""),
+        };
+        LocalReply::new(status.as_u16(), body, self.to_string())
+    }
+}
+
+pub(super) struct Upstream {
+    target: Target,
+    http1: Client<HttpConnector, ClientBody>,
+    http2: Http2Pool,
+    connect_timeout: Duration,
+    response_timeout: Duration,
+}
+
+impl Upstream {
+    pub(super) fn new(target: Target, options: &GatewayOptions) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_connect_timeout(Some(options.connect_timeout));
+        connector.set_nodelay(true);
+        let http1 = Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(Duration::from_secs(30))
+            .pool_max_idle_per_host(IDLE_PER_UPSTREAM)
+            .set_host(false)
+            .build(connector.clone());
+        let address = uri(Scheme::HTTP, target.authority().clone(), http::uri::PathAndQuery::from_static("/"));
+        Self {
+            http2: Http2Pool::new(connector, address),
+            http1,
+            target,
+            connect_timeout: options.connect_timeout,
+            response_timeout: options.response_timeout,
+        }
+    }
+
+    pub(super) fn address(&self) -> String {
+        self.target.to_string()
+    }
+
+    /// Sends the request in the protocol it came in. The clock of `response_timeout` starts when the client's body was passed
+    /// on, so a long upload or a bidirectional stream is not cut.
+    pub(super) async fn send(
+        &self,
+        head: UpstreamHead,
+        version: Version,
+        body: ClientBody,
+        mut end: ClientBodyEnd,
+    ) -> Result<Response<UpstreamBody>, UpstreamError> {
+        let exchange = async {
+            if version == Version::HTTP_2 { self.send_http2(head, body).await } else { self.send_http1(head, body).await }
+        };
+        let late = async {
+            end.finished().await;
+            tokio::time::sleep(self.response_timeout).await;
+        };
+        let outcome = tokio::select! {
+            outcome = exchange => outcome,
+            () = late => Err(UpstreamError::Timeout { address: self.address(), limit: self.response_timeout }),
+        };
+        let (response, place) = match outcome {
+            Err(UpstreamError::Exchange { .. }) if end.is_broken() => return Err(UpstreamError::ClientBody),
+            outcome => outcome?,
+        };
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(UpstreamError::Switched { address: self.address() });
+        }
+        Ok(response.map(|body| UpstreamBody::new(body, place)))
+    }
+
+    async fn send_http1(&self, head: UpstreamHead, body: ClientBody) -> Result<Exchange, UpstreamError> {
+        // The URI is where to connect, and only its path is sent; Host is the request's own.
+        let mut request = request(uri(Scheme::HTTP, self.target.authority().clone(), head.path), Version::HTTP_11, body);
+        *request.method_mut() = head.method;
+        // Host comes first, where a server expects it.
+        request.headers_mut().reserve(head.headers.len() + 1);
+        request.headers_mut().insert(HOST, head.authority);
+        request.headers_mut().extend(head.headers);
+        match self.http1.request(request).await {
+            Ok(response) => Ok((response, None)),
+            Err(source) if source.is_connect() => Err(self.connect_error(source.into())),
+            Err(source) => Err(self.exchange_error(source.into())),
+        }
+    }
+
+    async fn send_http2(&self, head: UpstreamHead, body: ClientBody) -> Result<Exchange, UpstreamError> {
+        let authority = Authority::try_from(head.authority.as_bytes())
+            .map_err(|_| RewriteError::Pseudo(":authority", bytes::Bytes::copy_from_slice(head.authority.as_bytes())))?;
+        let mut request = request(uri(head.scheme, authority, head.path), Version::HTTP_2, body);
+        *request.method_mut() = head.method;
+        *request.headers_mut() = head.headers;
+        match self.http2.send(request, self.connect_timeout).await {
+            Ok((response, place)) => Ok((response, Some(place))),
+            Err(Http2Error::Connect(source)) => Err(self.connect_error(source)),
+            Err(Http2Error::Exchange(source)) => Err(self.exchange_error(source.into())),
+        }
+    }
+
+    fn connect_error(&self, source: Box<dyn Error + Send + Sync>) -> UpstreamError {
+        UpstreamError::Connect { address: self.address(), source }
+    }
+
+    fn exchange_error(&self, source: Box<dyn Error + Send + Sync>) -> UpstreamError {
+        UpstreamError::Exchange { address: self.address(), source }
+    }
+}
+
+type Exchange = (Response<Incoming>, Option<OwnedSemaphorePermit>);
+
+fn request(uri: Uri, version: Version, body: ClientBody) -> Request<ClientBody> {
+    let mut request = Request::new(body);
+    *request.uri_mut() = uri;
+    *request.version_mut() = version;
+    request
+}
+
+fn uri(scheme: Scheme, authority: Authority, path: http::uri::PathAndQuery) -> Uri {
+    let mut parts = http::uri::Parts::default();
+    parts.scheme = Some(scheme);
+    parts.authority = Some(authority);
+    parts.path_and_query = Some(path);
+    // All three parts are there, which is the one thing that is checked.
+    Uri::from_parts(parts).unwrap_or_default()
+}
+
+/// The cause that says most: hyper's own texts only say at which step it happened.
+fn innermost<'a>(error: &'a (dyn Error + Send + Sync + 'static)) -> &'a (dyn Error + 'static) {
+    let mut innermost: &'a (dyn Error + 'static) = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost
+}

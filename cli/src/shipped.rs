@@ -1,0 +1,67 @@
+//! The policies that ship, inside the command: what `demo` shows needs no file.
+
+use gatepost_authoring::{PolicyFile, Report, Suite};
+
+/// A policy and its tests, as text.
+#[derive(Debug, Clone, Copy)]
+pub struct Shipped {
+    /// The folder's name under `policies/`.
+    pub name: &'static str,
+    policy: &'static str,
+    tests: &'static str,
+}
+
+macro_rules! shipped {
+    ($($name:literal),*) => {
+        &[$(Shipped {
+            name: $name,
+            policy: include_str!(concat!("../../policies/", $name, "/policy.yaml")),
+            tests: include_str!(concat!("../../policies/", $name, "/tests.yaml")),
+        }),*]
+    };
+}
+
+/// Every policy under `policies/`.
+pub const ALL: &[Shipped] = shipped!["knative-gclb", "asm-grpc-env", "external-mesh", "neg-shared-vpc", "all-in-one"];
+
+impl Shipped {
+    /// The policy and its tests, read.
+    ///
+    /// # Errors
+    /// What is wrong with them; a test keeps that from ever being shipped.
+    pub fn read(&self) -> Result<(PolicyFile, Suite), Report> {
+        let policy = PolicyFile::parse(&format!("policies/{}/policy.yaml", self.name), self.policy)?;
+        let suite = Suite::parse(&format!("policies/{}/tests.yaml", self.name), self.tests)?;
+        Ok((policy, suite))
+    }
+
+    /// What the policy says of itself in its first line.
+    #[must_use]
+    pub fn title(&self) -> &'static str {
+        let first = self.policy.lines().next().unwrap_or_default();
+        first.trim_start_matches(['#', ' ']).trim_end_matches('.')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_folder_of_policies_is_shipped_and_reads_without_a_fault() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../policies");
+        let folders: BTreeSet<String> = std::fs::read_dir(folder)
+            .expect("the folder is there")
+            .filter_map(|entry| Some(entry.ok()?).filter(|entry| entry.path().is_dir()))
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect();
+        assert_eq!(folders, ALL.iter().map(|shipped| shipped.name.to_owned()).collect());
+        for shipped in ALL {
+            let (_, suite) = shipped.read().unwrap_or_else(|report| panic!("{report:?}"));
+            assert!(suite.cases.len() >= 12, "{} has too few tests", shipped.name);
+            assert!(shipped.title().len() > 20, "{} does not say what it is", shipped.name);
+        }
+    }
+}
