@@ -9,9 +9,10 @@ use serde::de::MapAccess;
 
 use crate::authority::Authority;
 use crate::fault::FaultKind;
-use crate::header::{HeaderTable, Use, is_value, read_name};
+use crate::header::{HeaderTable, Use, read_name};
 use crate::reader::{Context, Integer, List, Number, Object, Parsed, Reader, Section, Seen, Text, Value};
 use crate::request::{SourceAddress, Survey};
+use crate::text_match::{Compared, TextMatch, TextMatchSection};
 
 /// How many health checks a policy may have.
 pub const MAX_HEALTH_CHECKS: usize = 64;
@@ -126,90 +127,12 @@ fn contains(net: &IpNet, address: IpAddr) -> bool {
     net.contains(&address.to_canonical())
 }
 
-/// `exact`, `prefix` or `suffix`.
-#[derive(Debug, PartialEq, Eq)]
-enum TextMatch {
-    Exact(String),
-    Prefix(String),
-    Suffix(String),
-}
-
-impl TextMatch {
-    fn holds(&self, value: &[u8]) -> bool {
-        match self {
-            Self::Exact(text) => value == text.as_bytes(),
-            Self::Prefix(text) => value.starts_with(text.as_bytes()),
-            Self::Suffix(text) => value.ends_with(text.as_bytes()),
-        }
-    }
-}
-
-/// What a [`TextMatch`] is compared with decides what it may hold.
-#[derive(Debug, Clone, Copy)]
-enum Compared {
-    Method,
-    Path,
-    UserAgent,
-    Host,
-}
-
-impl Compared {
-    fn check(self, kind: &str, text: &str) -> Result<String, FaultKind> {
-        if text.is_empty() {
-            return Err(FaultKind::EmptyMatch);
-        }
-        match self {
-            Self::Path if text.contains(['?', '#']) || (kind != "suffix" && !text.starts_with('/')) => {
-                Err(FaultKind::PathMatch(text.to_owned()))
-            }
-            Self::Host if kind == "exact" => {
-                let host =
-                    Authority::parse(text.as_bytes()).map_err(|error| FaultKind::Authority { value: text.to_owned(), error })?;
-                if host.colon_port().is_empty() && !text.ends_with(':') {
-                    Ok(host.host().to_owned())
-                } else {
-                    Err(FaultKind::HostWithPort(text.to_owned()))
-                }
-            }
-            Self::Host => Ok(text.to_ascii_lowercase()),
-            Self::UserAgent | Self::Method | Self::Path if !is_value(text) => Err(FaultKind::HeaderValue),
-            Self::UserAgent | Self::Method | Self::Path => Ok(text.to_owned()),
-        }
-    }
-}
-
-struct TextMatchSection {
-    compared: Compared,
-    found: Option<TextMatch>,
-}
-
-impl<'de> Section<'de> for TextMatchSection {
-    type Out = TextMatch;
-    const FIELDS: &'static [&'static str] = &["exact", "prefix", "suffix"];
-
-    fn field<A: MapAccess<'de>>(&mut self, name: &'static str, value: Value<'_, A>) -> Result<(), A::Error> {
-        let compared = self.compared;
-        let text = value.read(Parsed(|text: &str| compared.check(name, text)))?;
-        self.found = text.map(|text| match name {
-            "exact" => TextMatch::Exact(text),
-            "prefix" => TextMatch::Prefix(text),
-            _ => TextMatch::Suffix(text),
-        });
-        Ok(())
-    }
-
-    fn finish(self, context: &mut Context, seen: Seen) -> Option<TextMatch> {
-        context.require_one(seen, <Self as Section>::FIELDS);
-        self.found
-    }
-}
-
 impl<'de> Section<'de> for Conditions {
     type Out = Self;
     const FIELDS: &'static [&'static str] = &["userAgent", "method", "path", "host", "sources", "absentHeaders"];
 
     fn field<A: MapAccess<'de>>(&mut self, name: &'static str, value: Value<'_, A>) -> Result<(), A::Error> {
-        let text = |compared| Object(TextMatchSection { compared, found: None });
+        let text = |compared| Object(TextMatchSection::new(compared));
         match name {
             "userAgent" => self.user_agent = value.read(text(Compared::UserAgent))?,
             "method" => self.method = value.read(text(Compared::Method))?,
@@ -337,9 +260,25 @@ impl Reader<'_> for Status {
     }
 }
 
-struct PassSection;
+/// `pass: {}`, or `pass:` with nothing behind it, which means the same to a person.
+struct Pass;
 
-impl<'de> Section<'de> for PassSection {
+impl<'de> Reader<'de> for Pass {
+    type Out = Action;
+    const EXPECTED: &'static str = "an empty object";
+
+    fn null(self, _: &mut Context) -> Option<Action> {
+        Some(Action::Pass)
+    }
+
+    fn object<A: MapAccess<'de>>(self, context: &mut Context, object: A) -> Result<Option<Action>, A::Error> {
+        Object(Nothing).object(context, object)
+    }
+}
+
+struct Nothing;
+
+impl<'de> Section<'de> for Nothing {
     type Out = Action;
     const FIELDS: &'static [&'static str] = &[];
 
@@ -371,7 +310,7 @@ impl<'de> Section<'de> for HealthCheckSection {
             "match" => self.conditions = value.read(Object(Conditions::default()))?.unwrap_or_default(),
             "rewrite" => self.action = value.read(Object(RewriteSection::default()))?,
             "respond" => self.action = value.read(Object(RespondSection::default()))?,
-            _ => self.action = value.read(Object(PassSection))?,
+            _ => self.action = value.read(Pass)?,
         }
         Ok(())
     }

@@ -11,67 +11,9 @@ use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
 use crate::authority::HostKind;
+use crate::labels::Labels;
 use crate::pattern::{HostPattern, Label};
 use crate::text::{TextRef, Texts};
-
-/// The labels of a host, counted from the right.
-#[derive(Debug)]
-pub(crate) struct Labels<'h> {
-    host: &'h str,
-    /// Where each label begins; a host of 253 bytes has at most 127 labels, and every offset fits a byte.
-    starts: [u8; 128],
-    count: u8,
-}
-
-impl<'h> Labels<'h> {
-    /// Labels of a canonical host.
-    pub fn of(host: &'h str) -> Self {
-        let mut labels = Self { host, starts: [0; 128], count: 0 };
-        for (position, byte) in host.bytes().enumerate().rev() {
-            if byte == b'.' {
-                labels.push(position.saturating_add(1));
-            }
-        }
-        labels.push(0);
-        labels
-    }
-
-    fn push(&mut self, start: usize) {
-        if let (Some(slot), Ok(start)) = (self.starts.get_mut(usize::from(self.count)), u8::try_from(start)) {
-            *slot = start;
-            self.count = self.count.saturating_add(1);
-        }
-    }
-
-    pub fn len(&self) -> usize {
-        usize::from(self.count)
-    }
-
-    /// The label at a position from the right.
-    pub fn get(&self, position: u8) -> Option<&'h str> {
-        if position >= self.count {
-            return None;
-        }
-        let start = usize::from(*self.starts.get(usize::from(position))?);
-        let end = match position.checked_sub(1) {
-            Some(right) => usize::from(*self.starts.get(usize::from(right))?).checked_sub(1)?,
-            None => self.host.len(),
-        };
-        self.host.get(start..end)
-    }
-
-    /// The host without the label at a position from the right.
-    pub fn without(&self, position: u8) -> String {
-        let mut host = String::with_capacity(self.host.len());
-        for label in (0..self.count).rev().filter(|at| *at != position).filter_map(|at| self.get(at)) {
-            if !host.is_empty() {
-                host.push('.');
-            }
-            host.push_str(label);
-        }
-        host
-    }
-}
 
 /// What a shape wants of one label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -370,15 +312,6 @@ mod tests {
             let pattern = HostPattern::parse(pattern).expect("valid");
             assert_eq!(table.add(&pattern, 9), Err(Refused::Duplicate(first)));
         }
-    }
-
-    #[test]
-    fn a_host_loses_one_label() {
-        let labels = Labels::of("env1.dev.example.com");
-        assert_eq!(labels.get(3), Some("env1"));
-        assert_eq!(labels.get(4), None);
-        assert_eq!(labels.without(3), "dev.example.com");
-        assert_eq!(labels.without(1), "env1.dev.com");
     }
 
     /// The rule of the module's head, written as plainly as it can be.

@@ -44,6 +44,7 @@ mod header;
 mod health_check;
 mod host_table;
 mod hosts;
+mod labels;
 mod nearest;
 mod pattern;
 mod policy;
@@ -52,6 +53,7 @@ mod request;
 mod source;
 mod template;
 mod text;
+mod text_match;
 mod trace;
 
 pub use authority::{Authority, AuthorityError, HostKind, MAX_LABEL, MAX_NAME};

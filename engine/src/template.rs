@@ -3,7 +3,7 @@
 
 use crate::authority::{Authority, AuthorityError};
 use crate::fault::FaultKind;
-use crate::host_table::Labels;
+use crate::labels::Labels;
 use crate::pattern::HostPattern;
 
 /// Why a text is no template.

@@ -7,8 +7,8 @@ use super::wasm::HttpFilter;
 use super::{AccessLog, Address, Any, Bootstrap, Empty, Extension, RenderError};
 
 /// As text, because a person reads it: the address that the policy's `sources` are compared with, the request as it left for the
-/// upstream (Envoy writes the line after the filter's changes), and who answered and why. `UPSTREAM_CLUSTER` without `RAW` would print the cluster's name for
-/// statistics (measured on 1.40.0).
+/// upstream (Envoy writes the line after the filter's changes), and who answered and why. `UPSTREAM_CLUSTER` without `RAW`
+/// would print the cluster's name for statistics (measured on 1.40.0).
 const ACCESS_LOG_LINE: &str = "[%START_TIME%] %DOWNSTREAM_REMOTE_ADDRESS% \"%REQ(:METHOD)% %REQ(:AUTHORITY)%%REQ(:PATH)% %PROTOCOL%\" \
                                %RESPONSE_CODE% %RESPONSE_CODE_DETAILS% cluster=%UPSTREAM_CLUSTER_RAW% duration=%DURATION%ms\n";
 
@@ -62,8 +62,8 @@ impl<'a> Listener<'a> {
 
 /// `HttpConnectionManager`. Not set, with intent: `strip_trailing_host_dot` and `strip_any_host_port`, because the filter normalises
 /// the authority and must see what the client sent; `internal_address_config`, because without it no client is internal and `x-envoy-*`
-/// headers, which steer timeouts and retries, are dropped from every request, while an empty one believes private addresses and
-/// loopback (measured on 1.36.4 and 1.40.0).
+/// headers, which steer timeouts and retries, are dropped from every request, while an empty one believes loopback (measured on
+/// 1.36.4 and 1.40.0) and, by Envoy's documentation, private addresses.
 #[derive(Serialize)]
 struct ConnectionManager<'a> {
     stat_prefix: &'static str,

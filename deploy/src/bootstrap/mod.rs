@@ -3,9 +3,9 @@
 //!
 //! The document is JSON, not YAML. Envoy chooses its parser by the file's name: `.yaml` and `.yml` are read as YAML, every other
 //! name as JSON, that of a pipe included (measured on 1.40.0). JSON is accepted under every name, so it works however the output is
-//! kept, and as `envoy -c <(gatepost render envoy …)`. (`-c /dev/stdin` is refused whatever it holds.) Both parsers take a 128 KiB module as one base64 string, and both hand
-//! the policy to the filter byte for byte (tests/bootstrap.rs). Fields stand in the order in which a person reads
-//! them, with the module after everything of interest in its filter.
+//! kept, and as `envoy -c <(gatepost render envoy …)`. (`-c /dev/stdin` is refused whatever it holds.) Both parsers take a module
+//! of hundreds of KiB as one base64 string, and both hand the policy to the filter byte for byte (tests/bootstrap.rs). Fields
+//! stand in the order in which a person reads them, with the module after everything of interest in its filter.
 //!
 //! The fields are those of the v3 API. Envoy refuses a static document that has a field it does not know, so the tests, which
 //! start a real Envoy on these documents, also hold every name and type here. Defaults of Envoy's that comments in this module name
