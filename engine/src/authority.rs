@@ -3,7 +3,10 @@
 //! letters, digits, hyphens and underscores, or an IP literal, and everything else is refused.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
+
+use arrayvec::ArrayString;
 
 /// The most bytes that a DNS name has without its trailing dot (RFC 1035 §2.3.4).
 pub const MAX_NAME: usize = 253;
@@ -60,10 +63,24 @@ pub enum HostKind {
     IpLiteral,
 }
 
+/// The longest canonical authority: a name, a colon and five digits.
+const MAX_TEXT: usize = 264;
+
+/// A text without an allocation: the one that came where it is canonical, or else a rewritten one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives on the stack for one decision; a box would be the allocation that it saves"
+)]
+enum Text<'a> {
+    Given(&'a str),
+    Rewritten(ArrayString<MAX_TEXT>),
+}
+
 /// A valid authority in canonical form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authority<'a> {
-    text: Cow<'a, str>,
+    text: Text<'a>,
     /// How much of `text` is the host.
     host_len: usize,
     kind: HostKind,
@@ -105,14 +122,15 @@ impl<'a> Authority<'a> {
             return Err(AuthorityError::NameTooLong);
         }
         let bare = ascii(bare)?;
-        let kind = if is_ipv4(bare) { HostKind::IpLiteral } else { HostKind::Name };
+        let kind = HostKind::of(bare);
         if !upper && bare.len() == host.len() && port.canonical {
-            return Ok(Self { text: Cow::Borrowed(ascii(raw)?), host_len: bare.len(), kind });
+            return Ok(Self { text: Text::Given(ascii(raw)?), host_len: bare.len(), kind });
         }
-        let mut text = bare.to_ascii_lowercase();
+        let mut text = ArrayString::from(bare).map_err(|_| AuthorityError::NameTooLong)?;
+        text.make_ascii_lowercase();
         let host_len = text.len();
         port.write(&mut text);
-        Ok(Self { text: Cow::Owned(text), host_len, kind })
+        Ok(Self { text: Text::Rewritten(text), host_len, kind })
     }
 
     fn parse_ipv6(raw: &'a [u8]) -> Result<Self, AuthorityError> {
@@ -121,29 +139,34 @@ impl<'a> Authority<'a> {
         let (literal, port) = text.strip_prefix('[').and_then(|rest| rest.split_once(']')).ok_or(AuthorityError::Ipv6)?;
         let address: Ipv6Addr = literal.parse().map_err(|_| AuthorityError::Ipv6)?;
         let port = Port::parse(port.as_bytes())?;
-        let mut canonical = format!("[{address}]");
+        let mut canonical = ArrayString::<MAX_TEXT>::new();
+        // An address and a port are far shorter than the buffer.
+        let _ = write!(canonical, "[{address}]");
         let host_len = canonical.len();
         port.write(&mut canonical);
-        let text = if canonical == text { Cow::Borrowed(text) } else { Cow::Owned(canonical) };
+        let text = if canonical.as_str() == text { Text::Given(text) } else { Text::Rewritten(canonical) };
         Ok(Self { text, host_len, kind: HostKind::IpLiteral })
     }
 
     /// `host` or `host:port`.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.text
+        match &self.text {
+            Text::Given(text) => text,
+            Text::Rewritten(text) => text,
+        }
     }
 
     /// The host, without its port; an IPv6 literal with its brackets.
     #[must_use]
     pub fn host(&self) -> &str {
-        self.text.get(..self.host_len).unwrap_or_default()
+        self.as_str().get(..self.host_len).unwrap_or_default()
     }
 
     /// The port behind the host, with its colon, or nothing.
     #[must_use]
     pub fn colon_port(&self) -> &str {
-        self.text.get(self.host_len..).unwrap_or_default()
+        self.as_str().get(self.host_len..).unwrap_or_default()
     }
 
     /// Whether the host is a name or an IP literal.
@@ -152,22 +175,29 @@ impl<'a> Authority<'a> {
         self.kind
     }
 
-    /// The canonical text.
+    /// The canonical text, to be kept.
     #[must_use]
     pub fn into_text(self) -> Cow<'a, str> {
-        self.text
+        match self.text {
+            Text::Given(text) => Cow::Borrowed(text),
+            Text::Rewritten(text) => Cow::Owned(text.as_str().to_owned()),
+        }
     }
 
-    /// The canonical host alone.
+    /// The canonical host alone, to be kept.
     #[must_use]
     pub fn into_host(self) -> Cow<'a, str> {
         match self.text {
-            Cow::Borrowed(text) => Cow::Borrowed(text.get(..self.host_len).unwrap_or_default()),
-            Cow::Owned(mut text) => {
-                text.truncate(self.host_len);
-                Cow::Owned(text)
-            }
+            Text::Given(text) => Cow::Borrowed(text.get(..self.host_len).unwrap_or_default()),
+            Text::Rewritten(_) => Cow::Owned(self.host().to_owned()),
         }
+    }
+}
+
+impl HostKind {
+    /// The kind of a host in canonical form.
+    pub(crate) fn of(host: &str) -> Self {
+        if host.starts_with('[') || is_ipv4(host) { Self::IpLiteral } else { Self::Name }
     }
 }
 
@@ -261,10 +291,9 @@ impl Port {
         Ok(Self { number: Some(number), canonical: !leading_zero })
     }
 
-    fn write(&self, text: &mut String) {
-        use std::fmt::Write as _;
+    fn write(&self, text: &mut ArrayString<MAX_TEXT>) {
         if let Some(number) = self.number {
-            // Writing to a String cannot fail.
+            // The buffer has room for the longest host and port.
             let _ = write!(text, ":{number}");
         }
     }
@@ -284,7 +313,7 @@ mod tests {
     fn a_canonical_authority_is_borrowed_unchanged() {
         for raw in ["my-service.test.com", "a.b:8080", "10.0.0.1:15021", "[::1]", "[2001:db8::1]:443", "localhost", "a_b.c"] {
             let authority = Authority::parse(raw.as_bytes()).expect(raw);
-            assert!(matches!(authority.text, Cow::Borrowed(text) if text == raw), "{raw}");
+            assert_eq!(authority.text, Text::Given(raw));
         }
     }
 

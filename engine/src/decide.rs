@@ -4,15 +4,17 @@
 use std::borrow::Cow;
 
 use crate::authority::{Authority, HostKind};
+use crate::choose::{Chosen, choose};
 use crate::decision::{Counter, Counters, Decision, Refusal, Reply, Verdict, Writes};
-use crate::environment::{Environments, Unknown};
+use crate::environment::Environments;
 use crate::health_check::Action;
 use crate::hosts::{Invalid, Port, Target, Unmapped};
 use crate::labels::Labels;
+use crate::lenient;
 use crate::policy::Policy;
-use crate::request::{Claim, Headers, Request, SourceAddress, Survey, is_grpc};
+use crate::request::{Headers, Request, SourceAddress, Survey, is_grpc};
 use crate::template::{Template, Values};
-use crate::trace::{EnvironmentReason, Finding, NoTrace, Origin, Step, Trace};
+use crate::trace::{NoTrace, Origin, Step, Trace};
 
 impl Policy {
     /// Decides on a request. Allocates nothing when the decision changes nothing. In `observe` mode the decision is the one
@@ -64,6 +66,7 @@ impl Policy {
             if self.hosts.invalid == Invalid::Reject {
                 return Err(Refusal::HostInvalid);
             }
+            self.private_to_others(&survey, counters, trace)?;
         }
         let authority = authority.ok();
         let host = authority.as_ref().map(|authority| (authority.host(), authority.kind()));
@@ -74,9 +77,10 @@ impl Policy {
         let host = self.public(host, chosen.shortened.as_deref(), counters, trace)?;
         let upstream = self.upstream(&survey, authority.as_ref(), host, &chosen, counters, trace)?;
         let mut writes = Writes { authority: upstream, ..Writes::default() };
-        let hints = self.hints(&chosen, host.map(|(host, _)| host));
         let original = self.original_host(&survey, authority.as_ref(), writes.authority.as_deref());
-        self.write_headers(&request.headers, &survey, hints.chain(original), &mut writes);
+        let values = Values { env: chosen.name(), host: host.map(|(host, _)| host), labels: None };
+        let wanted = self.hints(&chosen, values).chain(original);
+        self.write_headers(&request.headers, survey.guarded, wanted, values, &mut writes);
         Ok(Verdict::Forward(writes))
     }
 
@@ -110,7 +114,8 @@ impl Policy {
                     path: changed(path, survey.path),
                     ..Writes::default()
                 };
-                self.write_headers(&request.headers, survey, std::iter::empty(), &mut writes);
+                let (nothing, values) = (std::iter::empty(), Values::default());
+                self.write_headers(&request.headers, survey.guarded, nothing, values, &mut writes);
                 Verdict::Forward(writes)
             }
         })
@@ -125,20 +130,25 @@ impl Policy {
         counters: &mut Counters,
         trace: &mut impl Trace,
     ) -> Result<Option<(&'h str, HostKind)>, Refusal> {
-        let shortened = shortened.map(|host| (host, HostKind::Name));
+        let shortened = shortened.map(|host| (host, HostKind::of(host)));
         if self.hosts.private.is_empty() {
             return Ok(shortened.or(host));
         }
         for (host, kind) in [host, shortened].into_iter().flatten() {
             let found = self.hosts.private.find(host, kind);
-            let pattern = found.as_ref().map(|found| found.pattern);
-            trace.step(|| Step::Private { host: host.to_owned(), pattern: pattern.map(str::to_owned) });
-            if found.is_some() {
-                counters.host = Some(Counter::HostPrivate);
-                return Err(Refusal::HostPrivate);
-            }
+            judge_private(host, found.map(|found| found.pattern), counters, trace)?;
         }
         Ok(shortened.or(host))
+    }
+
+    /// A Host that is no valid authority and passes all the same is refused if anybody could take it for a private one.
+    fn private_to_others(&self, survey: &Survey<'_>, counters: &mut Counters, trace: &mut impl Trace) -> Result<(), Refusal> {
+        if self.hosts.private.is_empty() {
+            return Ok(());
+        }
+        let found = lenient::find(&self.hosts.private, survey.authority);
+        let host = String::from_utf8_lossy(survey.authority);
+        judge_private(&host, found.map(|found| found.pattern), counters, trace)
     }
 
     /// The authority that goes upstream, if it is not the one that came.
@@ -152,8 +162,10 @@ impl Policy {
         trace: &mut impl Trace,
     ) -> Result<Option<Cow<'a, str>>, Refusal> {
         let name = host.map(|(host, _)| host);
+        // What came, if it is an authority: a template that gives just that is not put together.
+        let given = authority.and_then(|_| std::str::from_utf8(survey.authority).ok());
         let mapped = match host {
-            Some((host, kind)) => self.mapping(host, kind, chosen.name.as_deref(), trace)?,
+            Some((host, kind)) => self.mapping((host, kind), chosen.name(), given, trace)?,
             None => None,
         };
         if mapped.is_none() && counters.host.is_none() && !self.hosts.mappings.is_empty() {
@@ -162,11 +174,11 @@ impl Policy {
         if mapped.is_none() && self.hosts.unmapped == Unmapped::Reject {
             return Err(Refusal::HostUnmapped);
         }
-        let hint = match (&self.environments, &chosen.name) {
+        let hint = match (&self.environments, chosen.name()) {
             (Some(Environments { hints, .. }), Some(env)) if chosen.named || mapped.is_none() => {
                 let template = hints.authority.as_ref();
                 let values = Values { env: Some(env), host: name, labels: None };
-                template.map(|template| authority_of(template, values)).transpose()?.flatten()
+                template.map(|template| authority_of(template, values, given)).transpose()?.flatten()
             }
             _ => None,
         };
@@ -189,9 +201,9 @@ impl Policy {
 
     fn mapping<'a>(
         &'a self,
-        host: &str,
-        kind: HostKind,
+        (host, kind): (&str, HostKind),
         env: Option<&str>,
+        given: Option<&'a str>,
         trace: &mut impl Trace,
     ) -> Result<Option<Cow<'a, str>>, Refusal> {
         if self.hosts.mappings.is_empty() {
@@ -204,7 +216,7 @@ impl Policy {
             Some(Target::Text(text)) => Some(Cow::Borrowed(self.hosts.texts.get(*text))),
             Some(Target::Template(template)) => {
                 let labels = Labels::of(host);
-                authority_of(template, Values { env, host: Some(host), labels: Some(&labels) })?
+                authority_of(template, Values { env, host: Some(host), labels: Some(&labels) }, given)?
             }
         };
         trace.step(|| Step::Mapping {
@@ -229,143 +241,27 @@ impl Policy {
             Port::Strip => authority.clone().into_host(),
         }
     }
-
-    fn hints<'a, 'v>(
-        &'a self,
-        chosen: &'v Chosen<'a>,
-        host: Option<&'v str>,
-    ) -> impl Iterator<Item = (&'a str, Cow<'a, str>)> + use<'a, 'v> {
-        let headers = self.environments.iter().filter(|_| chosen.name.is_some()).flat_map(|e| e.hints.headers.iter());
-        let values = Values { env: chosen.name.as_deref(), host, labels: None };
-        headers.filter_map(move |(name, template)| {
-            let value = match template.as_literal() {
-                Some(text) => Cow::Borrowed(text),
-                None => Cow::Owned(template.expand(values)?),
-            };
-            Some((&**name, value))
-        })
-    }
-
-    /// The header that keeps the original of a host that becomes another one. Bringing a host to canonical form does not
-    /// make it another one.
-    fn original_host<'a>(
-        &'a self,
-        survey: &Survey<'a>,
-        authority: Option<&Authority<'_>>,
-        upstream: Option<&str>,
-    ) -> Option<(&'a str, Cow<'a, str>)> {
-        let name = self.hosts.original_host.as_deref()?;
-        // Without a valid authority there is no host to keep: its bytes may be anything.
-        let (authority, upstream) = (authority?, Authority::parse(upstream?.as_bytes()).ok()?);
-        if authority.host() == upstream.host() {
-            return None;
-        }
-        let original = std::str::from_utf8(survey.authority).ok()?;
-        Some((name, Cow::Borrowed(original)))
-    }
-
-    /// Sets what is wanted and takes away what a client may not send; where the request has it right already, nothing.
-    fn write_headers<'a>(
-        &'a self,
-        headers: &impl Headers<'a>,
-        survey: &Survey<'a>,
-        wanted: impl Iterator<Item = (&'a str, Cow<'a, str>)>,
-        writes: &mut Writes<'a>,
-    ) {
-        writes.set.extend(wanted);
-        if !survey.guarded {
-            return;
-        }
-        for name in headers.clone().filter_map(|(name, _)| self.is_guarded(name)) {
-            if writes.remove.contains(&name) {
-                continue;
-            }
-            let mut values = headers.clone().filter(|(other, _)| *other == name.as_bytes()).map(|(_, value)| value);
-            let (first, repeated) = (values.next(), values.next().is_some());
-            let wanted = writes.set.iter().position(|(set, _)| *set == name);
-            match wanted {
-                Some(at) if !repeated && writes.set.get(at).map(|(_, value)| value.as_bytes()) == first => {
-                    writes.set.swap_remove(at);
-                }
-                // A single value is simply overwritten.
-                Some(_) if !repeated => {}
-                _ => writes.remove.push(name),
-            }
-        }
-    }
 }
 
-/// The environment of a request.
-#[derive(Debug, Default)]
-struct Chosen<'a> {
-    name: Option<Cow<'a, str>>,
-    /// The request named it; it is no default.
-    named: bool,
-    /// What a subdomain source left of the host.
-    shortened: Option<String>,
-}
-
-fn choose<'a>(
-    environments: &'a Environments,
-    survey: &Survey<'a>,
-    headers: &impl Headers<'a>,
-    host: Option<(&str, HostKind)>,
-    counters: &mut Counters,
-    trace: &mut impl Trace,
-) -> Result<Chosen<'a>, Refusal> {
-    let default = environments.default.as_deref().map(Cow::Borrowed);
-    for (number, source) in environments.sources.iter().enumerate() {
-        let named = source.value(number, survey, headers, host);
-        let found = match named.claim {
-            Claim::One(value) => environments.names.resolve(value),
-            Claim::Absent | Claim::Conflict => None,
-        };
-        trace.step(|| Step::EnvironmentSource {
-            source: source.describe(),
-            finding: match (named.claim, &found) {
-                (Claim::Absent, _) => Finding::Absent,
-                (Claim::Conflict, _) => Finding::Conflict,
-                (Claim::One(_), Some(name)) => Finding::Allowed(name.to_string()),
-                (Claim::One(value), None) => Finding::Unknown(String::from_utf8_lossy(value).into_owned()),
-            },
-        });
-        if named.claim == Claim::Absent {
-            continue;
-        }
-        let (name, counter, reason) = match (found, environments.unknown) {
-            (Some(name), _) => {
-                counters.environment = Some(Counter::EnvironmentSelected);
-                explain(trace, Some(&name), EnvironmentReason::Selected);
-                return Ok(Chosen { name: Some(name), named: true, shortened: named.shortened });
-            }
-            (None, Unknown::Reject) => (None, Counter::EnvironmentRejected, EnvironmentReason::UnknownRejected),
-            (None, Unknown::Default) => (default, Counter::EnvironmentUnknown, EnvironmentReason::UnknownDefault),
-            (None, Unknown::Ignore) => (None, Counter::EnvironmentUnknown, EnvironmentReason::UnknownIgnored),
-        };
-        counters.environment = Some(counter);
-        explain(trace, name.as_deref(), reason);
-        return match environments.unknown {
-            Unknown::Reject => Err(Refusal::EnvironmentUnknown),
-            // The default serves the host that the label stood in front of; an ignored value leaves the host alone.
-            Unknown::Default => Ok(Chosen { name, named: false, shortened: named.shortened }),
-            Unknown::Ignore => Ok(Chosen::default()),
-        };
+/// Refuses a host that a private pattern matches.
+fn judge_private(host: &str, pattern: Option<&str>, counters: &mut Counters, trace: &mut impl Trace) -> Result<(), Refusal> {
+    trace.step(|| Step::Private { host: host.to_owned(), pattern: pattern.map(str::to_owned) });
+    if pattern.is_some() {
+        counters.host = Some(Counter::HostPrivate);
+        return Err(Refusal::HostPrivate);
     }
-    let reason = if default.is_some() { EnvironmentReason::Default } else { EnvironmentReason::NoValue };
-    counters.environment = default.as_ref().map(|_| Counter::EnvironmentDefault);
-    explain(trace, default.as_deref(), reason);
-    Ok(Chosen { name: default, named: false, shortened: None })
-}
-
-fn explain(trace: &mut impl Trace, name: Option<&str>, reason: EnvironmentReason) {
-    trace.step(|| Step::Environment { name: name.map(str::to_owned), reason });
+    Ok(())
 }
 
 /// What a template gives, or nothing if a value that it needs is missing. Labels may grow together beyond what a host may
-/// be, which no compiler can foresee.
-fn authority_of<'a>(template: &'a Template, values: Values<'_>) -> Result<Option<Cow<'a, str>>, Refusal> {
+/// be, and an IP literal is no part of a name, which no compiler can foresee. `given` is an authority that is known to be
+/// valid; where it is the result, it serves as it is.
+fn authority_of<'a>(template: &'a Template, values: Values<'_>, given: Option<&'a str>) -> Result<Option<Cow<'a, str>>, Refusal> {
     if let Some(text) = template.as_literal() {
         return Ok(Some(Cow::Borrowed(text)));
+    }
+    if let Some(given) = given.filter(|given| template.gives(values, given.as_bytes())) {
+        return Ok(Some(Cow::Borrowed(given)));
     }
     let Some(text) = template.expand(values) else { return Ok(None) };
     match Authority::parse(text.as_bytes()) {

@@ -64,7 +64,7 @@ pub enum Refusal {
     HostPrivate,
     /// No mapping knows the Host.
     HostUnmapped,
-    /// A template gave no valid authority for this request: it became too long.
+    /// A template gave no valid authority for this request: it became too long, or the host is an IP literal.
     HostUnmappable,
     /// The environment named is not allowed.
     EnvironmentUnknown,
@@ -80,7 +80,7 @@ impl Refusal {
         const UNIMPLEMENTED: u32 = 12;
         let (status, details, body, grpc_status) = match self {
             Self::HostInvalid => (400, "gatepost.host.invalid", "invalid Host\n", INVALID_ARGUMENT),
-            Self::HostUnmappable => (400, "gatepost.host.unmappable", "the Host is too long\n", INVALID_ARGUMENT),
+            Self::HostUnmappable => (400, "gatepost.host.unmappable", "the Host cannot be mapped\n", INVALID_ARGUMENT),
             Self::HostPrivate => (404, "gatepost.host.private", "not found\n", UNIMPLEMENTED),
             Self::HostUnmapped => (404, "gatepost.host.unmapped", "not found\n", UNIMPLEMENTED),
             Self::EnvironmentUnknown => (404, "gatepost.environment.unknown", "unknown environment\n", UNIMPLEMENTED),

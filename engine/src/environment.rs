@@ -1,9 +1,9 @@
 //! Environments: which values name one, where a request may name it, and what the gateway's routes are told. Names are
 //! found by one hash lookup, however many there are.
 
-use std::borrow::Cow;
 use std::hash::{BuildHasher, Hasher};
 
+use arrayvec::ArrayString;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use serde::de::MapAccess;
@@ -11,7 +11,7 @@ use serde::de::MapAccess;
 use crate::authority::MAX_LABEL;
 use crate::fault::{FaultKind, Path, Place};
 use crate::header::{HeaderTable, Use, is_value, read_name};
-use crate::reader::{Choice, Context, Entries, List, Object, Parsed, Section, Seen, Value};
+use crate::reader::{Choice, Context, Entries, List, Numbers, Object, Parsed, Section, Seen, Value};
 use crate::request::{MAX_SOURCES, source_bit};
 use crate::source::{Source, SourceSection};
 use crate::template::{Template, read_authority};
@@ -64,6 +64,22 @@ impl Environments {
     }
 }
 
+/// An environment's name, without an allocation: one that the policy lists, or any other label.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Name<'a> {
+    Listed(&'a str),
+    Free(ArrayString<MAX_LABEL>),
+}
+
+impl Name<'_> {
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Listed(name) => name,
+            Self::Free(name) => name,
+        }
+    }
+}
+
 /// The environments there are, and the other names that people give them.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
@@ -77,16 +93,14 @@ pub(crate) struct Names {
 
 impl Names {
     /// The environment that a value names; nothing if it is not allowed. `value` is neither empty nor padded.
-    pub fn resolve(&self, value: &[u8]) -> Option<Cow<'_, str>> {
-        let mut buffer = [0u8; MAX_LABEL];
-        let lower = buffer.get_mut(..value.len())?;
-        lower.copy_from_slice(value);
+    pub fn resolve(&self, value: &[u8]) -> Option<Name<'_>> {
+        let mut lower = ArrayString::<MAX_LABEL>::new();
+        lower.try_push_str(std::str::from_utf8(value).ok()?).ok()?;
         lower.make_ascii_lowercase();
-        if let Some(target) = self.find(lower) {
-            return Some(Cow::Borrowed(target));
+        if let Some(target) = self.find(lower.as_bytes()) {
+            return Some(Name::Listed(target));
         }
-        let label = std::str::from_utf8(lower).ok().filter(|label| self.any && is_dns_label(label.as_bytes()))?;
-        Some(Cow::Owned(label.to_owned()))
+        (self.any && is_dns_label(lower.as_bytes())).then_some(Name::Free(lower))
     }
 
     fn find(&self, lower: &[u8]) -> Option<&str> {
@@ -141,8 +155,10 @@ fn read_environment(text: &str) -> Result<String, FaultKind> {
 #[derive(Default)]
 pub(crate) struct EnvironmentsSection {
     sources: Vec<Source>,
+    /// How many sources the document gave, faulty ones included.
+    given: usize,
     allow: Option<Names>,
-    aliases: Vec<(String, String)>,
+    aliases: Vec<Alias>,
     default: Option<String>,
     unknown: Unknown,
     hints: Hints,
@@ -158,15 +174,17 @@ impl<'de> Section<'de> for EnvironmentsSection {
                 let sources = &mut self.sources;
                 let make = || Object(SourceSection::default());
                 let take = |_: &mut Context, source| sources.push(source);
-                value.read(List { what: "environment sources", limit: MAX_SOURCES, make, take })?;
+                let list = List { what: "environment sources", limit: MAX_SOURCES, make, take };
+                self.given = value.read(list)?.unwrap_or_default();
             }
             "allow" => {
-                let names = self.allow.insert(Names::default());
+                let (names, mut numbers) = (self.allow.insert(Names::default()), Numbers::default());
                 let make = || Parsed(read_environment);
                 let list = value.context.path().clone();
-                let take = |context: &mut Context, name: String| {
-                    if let Err(first) = names.add(&name, None) {
-                        context.fault(FaultKind::Duplicate { value: name, first: list.clone().index(first) });
+                let take = |context: &mut Context, name: String| match names.add(&name, None) {
+                    Ok(()) => numbers.remember(names.entries.len().saturating_sub(1), context),
+                    Err(first) => {
+                        context.fault(FaultKind::Duplicate { value: name, first: list.clone().index(numbers.of(first)) });
                     }
                 };
                 value.read(List { what: "environments", limit: MAX_ENVIRONMENTS, make, take })?;
@@ -174,8 +192,8 @@ impl<'de> Section<'de> for EnvironmentsSection {
             "aliases" => {
                 let aliases = &mut self.aliases;
                 let make = || Parsed(read_environment);
-                let take = |context: &mut Context, alias: &str, target| match read_environment(alias) {
-                    Ok(alias) => aliases.push((alias, target)),
+                let take = |context: &mut Context, written: &str, target| match read_environment(written) {
+                    Ok(name) => aliases.push(Alias { path: context.path().clone(), name, target }),
                     Err(kind) => context.fault_at(context.path().clone(), Place::Key, kind),
                 };
                 value.read(Entries { what: "aliases", limit: MAX_ENVIRONMENTS, make, take })?;
@@ -193,36 +211,41 @@ impl<'de> Section<'de> for EnvironmentsSection {
     fn finish(self, context: &mut Context, seen: Seen) -> Option<Environments> {
         let here = context.path().clone();
         let names = self.allow.unwrap_or(Names { any: true, ..Names::default() });
-        let not_allowed = |name: &str| FaultKind::NotAllowed(name.to_owned());
-        if let Some(default) = self.default.as_deref().filter(|default| !names.allows(default)) {
-            context.fault_at(here.clone().key("default"), Place::Value, not_allowed(default));
-        }
         if self.unknown == Unknown::Default && !seen.has("default") {
             context.fault_at(here.clone().key("unknown"), Place::Value, FaultKind::NoDefault);
         }
-        if self.sources.is_empty() && !seen.has("default") && context.is_clean() {
+        if self.given == 0 && !seen.has("default") {
             context.fault(FaultKind::NoSource);
         }
-        let names = with_aliases(names, &self.aliases, context, &here.key("aliases"));
-        Some(Environments {
-            sources: self.sources,
-            names,
-            default: self.default.map(Into::into),
-            unknown: self.unknown,
-            hints: self.hints,
-        })
+        let names = with_aliases(names, &self.aliases, context);
+        // A default is written by people too, so it may be an alias.
+        let default = self.default.and_then(|default| {
+            let meant = names.resolve(default.as_bytes()).map(|name| name.as_str().into());
+            if meant.is_none() {
+                context.fault_at(here.key("default"), Place::Value, FaultKind::NotAllowed(default));
+            }
+            meant
+        });
+        Some(Environments { sources: self.sources, names, default, unknown: self.unknown, hints: self.hints })
     }
 }
 
+/// An alias, and where the document gives it.
+struct Alias {
+    path: Path,
+    name: String,
+    target: String,
+}
+
 /// An alias may shadow an environment of the allow-list, to send its traffic elsewhere; then the alias is what counts.
-fn with_aliases(mut names: Names, aliases: &[(String, String)], context: &mut Context, path: &Path) -> Names {
+fn with_aliases(mut names: Names, aliases: &[Alias], context: &mut Context) -> Names {
     let mut combined = Names { any: names.any, ..Names::default() };
-    for (alias, target) in aliases {
+    for Alias { path, name, target } in aliases {
         if !names.allows(target) {
-            context.fault_at(path.clone().key(alias), Place::Value, FaultKind::NotAllowed(target.clone()));
+            context.fault_at(path.clone(), Place::Value, FaultKind::NotAllowed(target.clone()));
         }
-        if combined.add(alias, Some(target)).is_err() {
-            context.fault_at(path.clone().key(alias), Place::Key, FaultKind::DuplicateField(alias.clone()));
+        if combined.add(name, Some(target)).is_err() {
+            context.fault_at(path.clone(), Place::Key, FaultKind::DuplicateField(name.clone()));
         }
     }
     if combined.entries.is_empty() {
@@ -286,31 +309,35 @@ mod tests {
         names
     }
 
+    fn named(names: &Names, value: &[u8]) -> Option<String> {
+        names.resolve(value).map(|name| name.as_str().to_owned())
+    }
+
     #[test]
     fn a_value_is_compared_exactly_after_lower_casing() {
         let names = names(&["env1", "env2"]);
-        assert_eq!(names.resolve(b"env1").as_deref(), Some("env1"));
-        assert_eq!(names.resolve(b"ENV1").as_deref(), Some("env1"));
-        assert_eq!(names.resolve(b"env"), None);
-        assert_eq!(names.resolve(b"env11"), None);
-        assert_eq!(names.resolve("env１".as_bytes()), None);
+        assert_eq!(named(&names, b"env1"), Some("env1".into()));
+        assert_eq!(named(&names, b"ENV1"), Some("env1".into()));
+        assert_eq!(named(&names, b"env"), None);
+        assert_eq!(named(&names, b"env11"), None);
+        assert_eq!(named(&names, "env１".as_bytes()), None);
     }
 
     #[test]
     fn without_an_allow_list_every_dns_label_is_an_environment() {
         let names = Names { any: true, ..Names::default() };
-        assert_eq!(names.resolve(b"Pr-123").as_deref(), Some("pr-123"));
+        assert_eq!(named(&names, b"Pr-123"), Some("pr-123".into()));
         for malformed in ["-a", "a-", "a.b", "a_b", "a b", "a,b", "\u{e9}", &"a".repeat(64), "../etc"] {
-            assert_eq!(names.resolve(malformed.as_bytes()), None, "{malformed}");
+            assert_eq!(named(&names, malformed.as_bytes()), None, "{malformed}");
         }
-        assert_eq!(names.resolve(b"\xff"), None);
+        assert_eq!(named(&names, b"\xff"), None);
     }
 
     #[test]
     fn an_alias_means_its_environment() {
         let mut names = names(&["env2"]);
         names.add("stg", Some("env2")).expect("new");
-        assert_eq!(names.resolve(b"STG").as_deref(), Some("env2"));
+        assert_eq!(named(&names, b"STG"), Some("env2".into()));
         assert!(names.allows("env2") && !names.allows("stg"));
     }
 }

@@ -2,11 +2,11 @@
 
 use serde::de::MapAccess;
 
-use crate::fault::{FaultKind, Path, Place, Segment};
+use crate::fault::{FaultKind, Path, Place};
 use crate::header::{HeaderTable, Use, read_name};
 use crate::host_table::{HostTable, MAX_SHAPES, Refused};
 use crate::pattern::HostPattern;
-use crate::reader::{Choice, Context, List, Object, Parsed, Section, Seen, Text, Value};
+use crate::reader::{Choice, Context, List, Numbers, Object, Parsed, Section, Seen, Text, Value};
 use crate::template::{Template, read_authority};
 use crate::text::{TextRef, Texts};
 
@@ -84,10 +84,11 @@ impl<'de> Section<'de> for HostsSection {
             }
             "private" => {
                 let list = value.context.path().clone();
-                let private = &mut hosts.private;
-                let take = |context: &mut Context, pattern: HostPattern| {
-                    if let Err(refused) = private.add(&pattern, ()) {
-                        context.fault(refusal(refused, &pattern, |first| list.clone().index(first)));
+                let (private, mut numbers) = (&mut hosts.private, Numbers::default());
+                let take = |context: &mut Context, pattern: HostPattern| match private.add(&pattern, ()) {
+                    Ok(()) => numbers.remember(private.len().saturating_sub(1), context),
+                    Err(refused) => {
+                        context.fault(refusal(refused, &pattern, |first| list.clone().index(numbers.of(first))));
                     }
                 };
                 let make = || Parsed(HostPattern::read);
@@ -97,7 +98,7 @@ impl<'de> Section<'de> for HostsSection {
                 hosts.port = value.read(Choice(&["keep", "strip"], &[Port::Keep, Port::Strip]))?.unwrap_or_default();
             }
             "mappings" => {
-                let mut mappings = MappingReader { hosts, list: value.context.path().clone(), numbers: Vec::new() };
+                let mut mappings = MappingReader { hosts, list: value.context.path().clone(), numbers: Numbers::default() };
                 let take = |context: &mut Context, mapping| mappings.add(context, mapping);
                 let make = || Object(MappingSection::default());
                 value.read(List { what: "mappings", limit: MAX_MAPPINGS, make, take })?;
@@ -132,49 +133,26 @@ fn refusal(refused: Refused, pattern: &HostPattern, path: impl Fn(usize) -> Path
 struct MappingReader<'h> {
     hosts: &'h mut Hosts,
     list: Path,
-    /// For each entry of the table, its number in the document; empty while they are the same.
-    numbers: Vec<u32>,
+    numbers: Numbers,
 }
 
 impl MappingReader<'_> {
     fn add(&mut self, context: &mut Context, Mapping { pattern, template }: Mapping) {
         if template.needs_env() {
-            self.hosts.needs_env.extend(number(context));
+            self.hosts.needs_env.extend(context.number());
         }
         let target = match template.as_literal() {
             Some(text) => Target::Text(self.hosts.texts.add(text)),
             None => Target::Template(Box::new(template)),
         };
         match self.hosts.mappings.add(&pattern, target) {
-            Ok(()) => self.remember(context),
+            Ok(()) => self.numbers.remember(self.hosts.mappings.len().saturating_sub(1), context),
             Err(refused) => {
-                let list = &self.list;
-                let number = |entry: usize| self.numbers.get(entry).map_or(entry, |number| *number as usize);
-                let path = |entry| list.clone().index(number(entry)).key("host");
+                let path = |entry| self.list.clone().index(self.numbers.of(entry)).key("host");
                 let kind = refusal(refused, &pattern, path);
                 context.fault_at(context.path().clone().key("host"), Place::Value, kind);
             }
         }
-    }
-
-    /// Entries and the document's numbers only differ once a mapping was faulty.
-    fn remember(&mut self, context: &Context) {
-        let entry = self.hosts.mappings.len().saturating_sub(1);
-        let Some(number) = number(context) else { return };
-        if self.numbers.is_empty() && number as usize == entry {
-            return;
-        }
-        let known = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX);
-        self.numbers.extend(known..u32::try_from(entry).unwrap_or(u32::MAX));
-        self.numbers.push(number);
-    }
-}
-
-/// The number of the mapping that is being read.
-fn number(context: &Context) -> Option<u32> {
-    match context.path().segments().last() {
-        Some(Segment::Index(number)) => u32::try_from(*number).ok(),
-        _ => None,
     }
 }
 

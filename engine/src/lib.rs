@@ -36,6 +36,7 @@
 #![forbid(unsafe_code)]
 
 mod authority;
+mod choose;
 mod decide;
 mod decision;
 mod environment;
@@ -45,6 +46,7 @@ mod health_check;
 mod host_table;
 mod hosts;
 mod labels;
+mod lenient;
 mod nearest;
 mod pattern;
 mod policy;
@@ -55,6 +57,7 @@ mod template;
 mod text;
 mod text_match;
 mod trace;
+mod write;
 
 pub use authority::{Authority, AuthorityError, HostKind, MAX_LABEL, MAX_NAME};
 pub use decision::{Counter, Counters, Decision, Refusal, Reply, Verdict, Writes};

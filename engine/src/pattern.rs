@@ -25,6 +25,9 @@ pub enum PatternError {
     /// A port in a pattern.
     #[error("it has a port, and the port is ignored for matching")]
     Port,
+    /// `*` or a capture before an IP literal.
+    #[error("an IP literal never matches a pattern, only itself")]
+    IpLiteral,
     /// Only wildcards: nothing would be left for anything else.
     #[error("it matches every host of that many labels")]
     NoLiteral,
@@ -101,7 +104,10 @@ impl HostPattern {
         if !authority.colon_port().is_empty() || skeleton.ends_with(':') {
             return Err(PatternError::Port);
         }
-        if authority.kind() == HostKind::IpLiteral && !star && names.is_empty() {
+        if authority.kind() == HostKind::IpLiteral {
+            if star || !names.is_empty() {
+                return Err(PatternError::IpLiteral);
+            }
             return Ok(Self { labels: Vec::new(), star: false, ip: Some(authority.host().to_owned()) });
         }
         // A trailing dot left an empty last label.
@@ -197,6 +203,8 @@ mod tests {
             ("{a}.{a}.example.com", E::DuplicateCapture("a".into())),
             ("a.com:443", E::Port),
             ("a.com:", E::Port),
+            ("*.10.0.0.1", E::IpLiteral),
+            ("*.[::1]", E::IpLiteral),
             ("{a}", E::NoLiteral),
             ("*.{a}.{b}", E::NoLiteral),
             ("a..com", E::Host(AuthorityError::EmptyLabel)),

@@ -123,8 +123,9 @@ fn outcome(policy: Option<Policy>, context: Context) -> Result<Policy, Vec<Fault
 
 /// Istio sends an empty `pluginConfig` as no bytes; a Struct without fields arrives as `{}`.
 fn is_nothing(configuration: &[u8]) -> bool {
-    let text: Vec<u8> = configuration.iter().copied().filter(|b| !b.is_ascii_whitespace()).take(5).collect();
-    matches!(text.as_slice(), b"" | b"{}" | b"null")
+    let text = configuration.trim_ascii();
+    let object = text.strip_prefix(b"{").and_then(|text| text.strip_suffix(b"}"));
+    text.is_empty() || text == b"null" || object.is_some_and(|inside| inside.trim_ascii().is_empty())
 }
 
 #[derive(Default)]
@@ -201,8 +202,8 @@ impl<'de> Section<'de> for PolicySection {
             let hints = &environments.hints.headers;
             let original = policy.hosts.original_host.as_deref();
             if let Some(name) = original.filter(|name| hints.iter().any(|(hint, _)| &**hint == *name)) {
-                let hint = Path::default().key("environments").key("hints").key("headers").key(name);
-                let kind = FaultKind::Duplicate { value: name.to_owned(), first: hint };
+                let hints = Path::default().key("environments").key("hints").key("headers");
+                let kind = FaultKind::Duplicate { value: name.to_owned(), first: hints };
                 context.fault_at(Path::default().key("hosts").key("originalHost"), Place::Value, kind);
             }
         }

@@ -134,7 +134,8 @@ pub(crate) fn source_bit(number: usize) -> u16 {
     u32::try_from(number).ok().and_then(|number| 1u16.checked_shl(number)).unwrap_or(0)
 }
 
-/// Whether the request is gRPC, judged as Envoy does: by its content type.
+/// Whether the request is gRPC, by its content type: `application/grpc`, alone or with a format (`+proto`) or parameters (`;`).
+/// Envoy does not count the last and then ignores a gRPC status, so it does no harm there.
 pub(crate) fn is_grpc<'a>(mut headers: impl Headers<'a>) -> bool {
     headers.any(|(name, value)| {
         name == b"content-type"

@@ -31,8 +31,8 @@ pub(crate) enum Source {
 /// What a source says.
 pub(crate) struct Named<'a> {
     pub claim: Claim<'a>,
-    /// The host without the label that named the environment.
-    pub shortened: Option<String>,
+    /// Which label of the host named the environment, counted from the right.
+    pub label: Option<u8>,
 }
 
 impl Source {
@@ -64,7 +64,7 @@ impl Source {
         host: Option<(&'h str, HostKind)>,
     ) -> Named<'h> {
         let mut claim = Claim::default();
-        let mut shortened = None;
+        let mut label = None;
         match self {
             Self::Header(_) => claim = survey.claims.get(number).copied().unwrap_or_default(),
             Self::Cookie(name) => {
@@ -83,11 +83,11 @@ impl Source {
                 if let Some((host, _)) = found {
                     let labels = Labels::of(host);
                     labels.get(*position).into_iter().for_each(|label| claim.add(label.as_bytes()));
-                    shortened = Some(labels.without(*position));
+                    label = Some(*position);
                 }
             }
         }
-        Named { claim, shortened }
+        Named { claim, label }
     }
 }
 

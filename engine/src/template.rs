@@ -40,12 +40,23 @@ enum Piece {
 pub(crate) struct Template(Box<[Piece]>);
 
 /// What a template's placeholders stand for in one request.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Values<'v> {
     pub env: Option<&'v str>,
     /// The client's host in canonical form; none when it was no valid authority.
     pub host: Option<&'v str>,
     pub labels: Option<&'v Labels<'v>>,
+}
+
+impl<'v> Values<'v> {
+    fn of(&self, piece: &Piece) -> Option<&'v str> {
+        match piece {
+            Piece::Env => self.env,
+            Piece::Host => self.host,
+            Piece::Label(position) => self.labels?.get(*position),
+            Piece::Literal(_) => None,
+        }
+    }
 }
 
 impl Template {
@@ -123,12 +134,21 @@ impl Template {
 
     /// The template with the values put in; nothing if a value that it needs is missing.
     pub fn expand(&self, values: Values<'_>) -> Option<String> {
-        self.fill(|piece| match piece {
-            Piece::Env => values.env,
-            Piece::Host => values.host,
-            Piece::Label(position) => values.labels?.get(*position),
-            Piece::Literal(_) => None,
-        })
+        self.fill(|piece| values.of(piece))
+    }
+
+    /// Whether every value that it needs is there.
+    pub fn is_complete(&self, values: Values<'_>) -> bool {
+        self.0.iter().all(|piece| matches!(piece, Piece::Literal(_)) || values.of(piece).is_some())
+    }
+
+    /// Whether the template with the values put in is this text, told without putting them in.
+    pub fn gives(&self, values: Values<'_>, text: &[u8]) -> bool {
+        let rest = self.0.iter().try_fold(text, |rest, piece| match piece {
+            Piece::Literal(literal) => rest.strip_prefix(literal.as_bytes()),
+            placeholder => rest.strip_prefix(values.of(placeholder)?.as_bytes()),
+        });
+        rest.is_some_and(<[u8]>::is_empty)
     }
 
     fn fill<'v>(&self, value: impl Fn(&Piece) -> Option<&'v str>) -> Option<String> {
@@ -183,6 +203,17 @@ mod tests {
     #[test]
     fn a_placeholder_without_a_value_gives_nothing() {
         assert_eq!(expand("app.{env}.svc", None, Some("a.com")), None);
+    }
+
+    #[test]
+    fn a_text_is_compared_with_a_result_that_was_never_built() {
+        let template = Template::authority("app.{env}.svc", None).expect("valid");
+        let values = Values { env: Some("env1"), host: None, labels: None };
+        assert!(template.gives(values, b"app.env1.svc"));
+        for other in ["app.env1.svc.", "app.env2.svc", "app.env1", ""] {
+            assert!(!template.gives(values, other.as_bytes()), "{other}");
+        }
+        assert!(!template.gives(Values { env: None, ..values }, b"app.env1.svc"));
     }
 
     #[test]

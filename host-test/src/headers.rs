@@ -22,6 +22,15 @@ pub enum HeaderScope {
     ResponseTrailers,
 }
 
+impl HeaderScope {
+    /// Whether Envoy keeps this header, in lower case, in one slot of such a map: a second value is joined to the first with a
+    /// comma.
+    #[must_use]
+    pub fn keeps_in_one_slot(self, name: &[u8]) -> bool {
+        inline::is_inline(self, name)
+    }
+}
+
 /// An ordered multi-map of byte strings with Envoy's semantics.
 ///
 /// ```

@@ -16,7 +16,7 @@ pub struct Arguments {
     /// Policy files, or folders that hold policy.yaml and tests.yaml
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Carets under the text for people, one JSON object for programs
+    /// `text` for people, with carets under what is wrong; `json` for programs, one object on one line
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -40,7 +40,7 @@ fn judge(found: Found) -> Result<Report, CommandError> {
     };
     match report {
         Ok(report) | Err(FileError::Faulty(report)) => Ok(report),
-        Err(FileError::Unreadable { path, error }) => Err(CommandError::File { path, error }),
+        Err(FileError::Unreadable { path, error }) => Err(CommandError::Unreadable { path, error }),
     }
 }
 

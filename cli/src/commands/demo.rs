@@ -2,20 +2,19 @@
 
 use gatepost_authoring::suite::{self, Case};
 
-use super::{CommandError, Ended, envoy, print, runtime};
+use super::{CommandError, Ended, envoy, print, runtime, table};
 use crate::cases::{Forwarded, Mismatch, Observation, Outcome, Replied, judge, offline, wire};
 use crate::plugin::FilterModule;
 use crate::shipped::{self, Shipped};
 use crate::stage::{Kind, Stage};
-use comfy_table::{Cell, Color, ColumnConstraint, ContentArrangement, LineStyle, Row, Table, Width, presets};
 
 /// Show what the shipped policies do, live on loopback
 ///
 /// Starts echo upstreams and a gateway, sends the requests of every scenario, and prints what was decided and who answered.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The gateway that runs the filter; a real Envoy is downloaded when GATEPOST_ENVOY does not name one
-    #[arg(long, value_enum, default_value_t)]
+    /// The gateway that runs the filter
+    #[arg(long, value_name = "GATEWAY", value_enum, default_value_t)]
     on: On,
     /// Only this policy; several times for several
     #[arg(long = "policy", value_name = "NAME", value_parser = shipped::ALL.iter().map(|policy| policy.name).collect::<Vec<_>>())]
@@ -27,7 +26,7 @@ enum On {
     /// The gateway that is built into this command
     #[default]
     Gateway,
-    /// A real Envoy
+    /// A real Envoy: the binary that GATEPOST_ENVOY names, else one that is downloaded once
     Envoy,
 }
 
@@ -62,7 +61,8 @@ pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
     let (mut passed, mut failed) = (0usize, 0usize);
     for policy in shipped::ALL.iter().filter(wanted) {
         let shown = runtime.block_on(play(&kind, policy))?;
-        print(&format!("\n{}: {}\n{}\n", policy.name, policy.title(), table(&shown)))?;
+        let rows: Vec<table::Row> = shown.iter().map(row).collect();
+        print(&format!("\n{}: {}\n{}\n", policy.name, policy.title(), table::text(&rows)))?;
         for shown in shown.iter().filter(|shown| !shown.passed()) {
             print(&differences(shown))?;
         }
@@ -96,42 +96,38 @@ async fn observe(stage: &Stage, case: &Case) -> Result<Observation, String> {
     Ok(Observation { outcome, counters: Some(offline::raised(&before, &after)) })
 }
 
-fn table(shown: &[Shown]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none())).set_header([
-        "",
-        "scenario",
-        "request",
-        "decision",
-        "answered by",
-    ]);
-    table.set_content_arrangement(ContentArrangement::Dynamic);
-    if !table.is_tty() {
-        table.set_width(152);
+fn row(shown: &Shown) -> table::Row {
+    let (decision, answered_by) = ending(shown);
+    table::Row {
+        passed: shown.passed(),
+        scenario: shown.case.name.clone(),
+        request: request_text(&shown.case),
+        decision,
+        answered_by,
     }
-    for one in shown {
-        let (decision, answered) = match &one.observed {
-            Ok(Observation { outcome: Outcome::Forwarded(forwarded), .. }) => {
-                (forwarded_text(&one.case, forwarded), forwarded.upstream.clone().unwrap_or_default())
-            }
-            Ok(Observation { outcome: Outcome::Replied(replied), .. }) => (replied_text(replied), "gateway".to_owned()),
-            Ok(Observation { outcome: Outcome::Stopped, .. }) => ("stopped".to_owned(), "nobody".to_owned()),
-            Err(error) => (error.clone(), "nobody".to_owned()),
-        };
-        let mark = if one.passed() { Cell::new("ok").fg(Color::Green) } else { Cell::new("FAIL").fg(Color::Red) };
-        let cells =
-            [mark, Cell::new(&one.case.name), Cell::new(request_text(&one.case)), Cell::new(decision), Cell::new(answered)];
-        table.add_row(Row::from(cells));
+}
+
+/// What became of a request, and who answered it.
+fn ending(shown: &Shown) -> (String, String) {
+    match &shown.observed {
+        Ok(Observation { outcome: Outcome::Forwarded(forwarded), .. }) => {
+            (forwarded_text(&shown.case, forwarded), forwarded.upstream.clone().unwrap_or_default())
+        }
+        Ok(Observation { outcome: Outcome::Replied(replied), .. }) => (replied_text(replied), "gateway".to_owned()),
+        Ok(Observation { outcome: Outcome::Stopped, .. }) => ("stopped".to_owned(), "nobody".to_owned()),
+        Err(error) => (error.clone(), "nobody".to_owned()),
     }
-    let widths = [6, 42, 50, 46, 16].map(|most| ColumnConstraint::UpperBoundary(Width::Fixed(most)));
-    table.set_constraints(widths);
-    table
 }
 
 /// A request as a person would say it: method, host and path, and the headers that matter.
 fn request_text(case: &Case) -> String {
     let request = &case.request;
-    let mut text = format!("{} {}{}", request.method, request.authority, request.path);
+    let mut text = format!("{} {}", request.method, request.authority);
+    // A path of its own line where both together would be cut somewhere.
+    if text.len() + request.path.len() > table::REQUEST {
+        text.push('\n');
+    }
+    text += &request.path;
     for (name, value) in request.headers.iter().filter(|(name, _)| name != "te") {
         text += &format!("\n{name}: {value}");
     }

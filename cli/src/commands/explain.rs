@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use gatepost_engine::{Decision, EnvironmentReason, Finding, Mode, Origin, Policy, Request, Step, Verdict};
+use gatepost_engine::{Condition, Decision, EnvironmentReason, Finding, Mode, Origin, Policy, Request, Step, Verdict};
 use serde_json::{Value, json};
 
 use super::{CommandError, Ended, print, read_policy};
@@ -11,17 +11,17 @@ use super::{CommandError, Ended, print, read_policy};
 /// Tell what a policy does with a request, and why
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The policy
+    /// The policy file, YAML or JSON
     #[arg(long, value_name = "FILE")]
     policy: PathBuf,
-    /// The request's method
+    /// The request's method, in capitals as HTTP has it
     method: String,
     /// The request's host and path, as `my-service.test.com/orders?id=1`; a scheme in front is ignored
     url: String,
     /// A header, as `env: env1`; once for each
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
     headers: Vec<(String, String)>,
-    /// The downstream address
+    /// The client's address; without it no condition on `sources` holds
     #[arg(long, value_name = "IP")]
     source: Option<IpAddr>,
     /// One JSON object instead of text
@@ -59,7 +59,7 @@ pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
         });
         format!("{}\n", serde_json::to_string_pretty(&explained).map_err(CommandError::other)?)
     } else {
-        text(&policy, &decision, &steps)
+        text(&policy, &decision, &steps, arguments.source)
     };
     print(&text)?;
     Ok(Ended::Fine)
@@ -107,8 +107,8 @@ fn decision_json(decision: &Decision<'_>) -> Value {
     }
 }
 
-fn text(policy: &Policy, decision: &Decision<'_>, steps: &[Step]) -> String {
-    let mut lines: Vec<String> = steps.iter().map(step).collect();
+fn text(policy: &Policy, decision: &Decision<'_>, steps: &[Step], source: Option<IpAddr>) -> String {
+    let mut lines: Vec<String> = steps.iter().map(|one| step(one, source)).collect();
     lines.push(String::new());
     if policy.mode() == Mode::Observe {
         lines.push("mode: observe, so nothing of this is carried out".to_owned());
@@ -132,11 +132,14 @@ fn text(policy: &Policy, decision: &Decision<'_>, steps: &[Step]) -> String {
     lines.join("\n")
 }
 
-fn step(step: &Step) -> String {
+fn step(step: &Step, source: Option<IpAddr>) -> String {
     match step {
         Step::Authority { canonical: Some(canonical), .. } => format!("authority      {canonical}"),
         Step::Authority { invalid, .. } => format!("authority      invalid: {}", invalid.as_deref().unwrap_or_default()),
         Step::HealthCheck { name, failed: None } => format!("health check   {name}: matches"),
+        Step::HealthCheck { name, failed: Some(Condition::Sources) } if source.is_none() => {
+            format!("health check   {name}: no, sources does not hold (no --source was given)")
+        }
         Step::HealthCheck { name, failed: Some(condition) } => {
             format!("health check   {name}: no, {} does not hold", condition.name())
         }

@@ -30,7 +30,7 @@ pub fn find(paths: &[PathBuf], what: &'static str) -> Result<Vec<Found>, Command
 }
 
 fn walk(path: &Path, found: &mut Vec<Found>) -> Result<(), CommandError> {
-    let failed = |error| CommandError::File { path: path.to_owned(), error };
+    let failed = |error| CommandError::Unreadable { path: path.to_owned(), error };
     let metadata = std::fs::metadata(path).map_err(failed)?;
     if !metadata.is_dir() {
         let tests = is_one_of(path, TESTS);

@@ -7,14 +7,14 @@ use super::{CommandError, Ended};
 /// Write the filter's wasm module to a file
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Where to
+    /// The file to write; one that exists is replaced
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 }
 
 pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
     let path = &arguments.out;
-    std::fs::write(path, gatepost_filter_wasm::MODULE).map_err(|error| CommandError::File { path: path.clone(), error })?;
+    std::fs::write(path, gatepost_filter_wasm::MODULE).map_err(|error| CommandError::Unwritable { path: path.clone(), error })?;
     eprintln!("{}: {} bytes, proxy-wasm ABI 0.2.1", path.display(), gatepost_filter_wasm::MODULE.len());
     Ok(Ended::Fine)
 }

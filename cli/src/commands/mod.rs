@@ -8,8 +8,10 @@ mod files;
 mod filter;
 mod render;
 mod serve;
+mod table;
 mod test;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -19,7 +21,12 @@ use gatepost_authoring::{PolicyFile, Render, Report};
 
 /// Health-check rewrite, environment routing hints and custom-domain hosts at the edge of a mesh, from one policy.
 #[derive(Parser)]
-#[command(name = "gatepost", version, about, after_help = "Exit codes: 0 fine, 1 findings or failures, 2 usage or I/O.")]
+#[command(
+    name = "gatepost",
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 fine, 1 findings or failures, 2 usage or I/O."
+)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -57,11 +64,27 @@ impl From<Ended> for ExitCode {
 /// What kept a command from doing its work.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
-    /// A file that cannot be read or written.
-    #[error("{}: {error}", path.display())]
-    File {
+    /// A file that cannot be read.
+    #[error("cannot read {}: {error}", path.display())]
+    Unreadable {
         /// The file.
         path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// A file that cannot be written.
+    #[error("cannot write {}: {error}", path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// An address on which nobody can listen, or somebody does already.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
         /// What the system said.
         error: std::io::Error,
     },
@@ -73,7 +96,7 @@ pub enum CommandError {
         /// What was looked for.
         what: &'static str,
     },
-    /// Standard output is gone.
+    /// Standard output cannot be written to.
     #[error("standard output: {0}")]
     Output(std::io::Error),
     /// Findings that were told already, on standard error.
@@ -122,10 +145,13 @@ enum Format {
     Json,
 }
 
-/// Writes to standard output; a reader that has gone away is an error that ends the command.
+/// Writes to standard output. A reader that has gone away, such as `head`, has seen enough: the exit code still tells the rest.
 fn print(text: &str) -> Result<(), CommandError> {
-    use std::io::Write as _;
-    anstream::stdout().write_all(text.as_bytes()).map_err(CommandError::Output)
+    use std::io::{ErrorKind, Write as _};
+    match anstream::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(CommandError::Output(error)),
+        _ => Ok(()),
+    }
 }
 
 /// How findings look on a terminal, which [`anstream`] knows to strip colours for when it is none.
@@ -135,16 +161,26 @@ fn for_people() -> Render {
 
 /// A policy without errors; a faulty one is told of on standard error.
 fn read_policy(path: &Path) -> Result<PolicyFile, CommandError> {
-    PolicyFile::read(path).map_err(|error| match error {
-        FileError::Unreadable { path, error } => CommandError::File { path, error },
+    PolicyFile::read(path).map_err(told)
+}
+
+/// A file that gave nothing to work with; what is wrong in it is told on standard error.
+fn told(error: FileError) -> CommandError {
+    match error {
+        FileError::Unreadable { path, error } => CommandError::Unreadable { path, error },
         FileError::Faulty(report) => findings(report),
-    })
+    }
 }
 
 fn findings(report: Report) -> CommandError {
     let summary = format!("{} cannot be used", report.source.name());
     anstream::eprint!("{}", for_people().render(&[report]));
     CommandError::Findings(summary)
+}
+
+/// An address to listen on. Names are not looked up: which of a name's addresses is meant would be a guess.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "write an IP address and a port, as in 127.0.0.1:8080 or [::1]:8080".to_owned())
 }
 
 /// A runtime for the commands that have to do with a network.

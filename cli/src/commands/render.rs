@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use gatepost_deploy::bootstrap::{AccessLog, Bootstrap, FailurePolicy, Module, Plugin, PluginSource, Route};
 
-use super::{CommandError, Ended, print, read_policy};
+use super::{CommandError, Ended, address, print, read_policy};
 
 /// Write a configuration that runs a policy
 #[derive(clap::Args)]
@@ -20,22 +20,22 @@ enum Kind {
     Envoy(EnvoyArguments),
 }
 
-/// A complete static Envoy bootstrap: for `envoy -c`
+/// A complete static Envoy bootstrap on standard output, for `envoy -c`
 #[derive(clap::Args)]
 struct EnvoyArguments {
-    /// The policy
+    /// The policy file, YAML or JSON
     #[arg(long, value_name = "FILE")]
     policy: PathBuf,
     /// Which upstream serves a host: exact, `*.suffix`, or `*` for every other host (404 without it); once for each
     #[arg(long = "route", value_name = "HOST=ADDRESS:PORT", required = true)]
     routes: Vec<Route>,
     /// Where Envoy accepts connections
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
     listen: SocketAddr,
     /// Envoy's admin interface, on loopback only; off without it
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
     admin: Option<SocketAddr>,
-    /// Where Envoy finds the filter's module; without it the module stands in the bootstrap
+    /// Where Envoy finds the filter's module, as `gatepost filter` writes it; without it the module stands in the bootstrap
     #[arg(long, value_name = "FILE")]
     wasm: Option<PathBuf>,
     /// How many proxies in front are trusted to have written `x-forwarded-for`; 2 behind a Google Cloud load balancer
@@ -45,7 +45,7 @@ struct EnvoyArguments {
     #[arg(long)]
     access_log: bool,
     /// What happens to requests when the filter's VM has failed
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_name = "BEHAVIOUR", value_enum, default_value_t)]
     on_failure: OnFailure,
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use gatepost_host::Metrics;
 
-use super::{CommandError, Ended, read_policy, runtime};
+use super::{CommandError, Ended, address, read_policy, runtime};
 use crate::gateway::{Access, AccessLog, FilterSlot, Gateway, GatewayOptions, RouteTable, Target};
 use crate::plugin::{FilterModule, PolicyPlugin};
 use crate::reload::Watched;
@@ -18,22 +18,22 @@ use crate::reload::Watched;
 /// real filter.wasm. When its file changes it is read again; a faulty one is told of, and the old one stays in force.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The policy
+    /// The policy file, YAML or JSON
     #[arg(long, value_name = "FILE")]
     policy: PathBuf,
     /// Which upstream serves a host: exact, `*.suffix`, or `*` for every other host (404 without it); once for each
     #[arg(long = "route", value_name = "HOST=URL", required = true)]
     routes: Vec<String>,
-    /// Where to accept connections
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    /// Where to accept connections; port 0 takes a free one, which is told at the start
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address, default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
     /// How many proxies in front are trusted to have written `x-forwarded-for`; 2 behind a Google Cloud load balancer
     #[arg(long, value_name = "N", default_value_t = 0)]
     trusted_hops: u32,
     /// How many VMs run the filter; one for each core without it
-    #[arg(long, value_name = "N")]
-    workers: Option<std::num::NonZeroUsize>,
-    /// Print a line for each request
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    workers: Option<u16>,
+    /// Print a line for each request on standard output, with the rule that answered it
     #[arg(long)]
     access_log: bool,
     /// How long requests in flight may take to end after SIGTERM or Ctrl-C
@@ -46,7 +46,7 @@ pub fn run(arguments: Arguments) -> Result<Ended, CommandError> {
     let routes = RouteTable::<Target>::parse(&arguments.routes).map_err(CommandError::other)?;
     let module = FilterModule::compile().map_err(CommandError::other)?;
     let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-    let workers = arguments.workers.map_or_else(cores, std::num::NonZeroUsize::get);
+    let workers = arguments.workers.map_or_else(cores, usize::from);
     let metrics = Metrics::default();
     let plugin = PolicyPlugin::start(&module, &policy.json, workers, metrics.clone()).map_err(CommandError::other)?;
     let slot = Arc::new(FilterSlot::new(plugin));
@@ -58,15 +58,16 @@ pub fn run(arguments: Arguments) -> Result<Ended, CommandError> {
     };
     runtime()?.block_on(async {
         let gateway = Gateway::bind(arguments.listen, routes, slot.clone(), options).await;
-        let failed = |error| CommandError::File { path: arguments.listen.to_string().into(), error };
-        let gateway = gateway.map_err(failed)?;
+        let gateway = gateway.map_err(|error| CommandError::Listen { address: arguments.listen, error })?;
         eprintln!("gatepost: serving {} on http://{}", arguments.policy.display(), gateway.local_addr());
         let watched = Watched { path: arguments.policy, running: policy.json, module, workers, metrics, slot };
         let watching = tokio::spawn(watched.watch());
         let cut = gateway.run(asked_to_stop()).await;
         watching.abort();
-        if cut > 0 {
-            eprintln!("gatepost: {cut} connections were cut because their requests did not end in time");
+        match cut {
+            0 => {}
+            1 => eprintln!("gatepost: 1 connection was cut because its requests did not end in time"),
+            cut => eprintln!("gatepost: {cut} connections were cut because their requests did not end in time"),
         }
         Ok(Ended::Fine)
     })

@@ -2,13 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use gatepost_authoring::policy::FileError;
 use gatepost_authoring::{PolicyFile, Suite};
 use gatepost_host::Metrics;
 use serde::Serialize;
 
 use super::files::{Found, find, policy_beside};
-use super::{CommandError, Ended, Format, findings, print, read_policy};
+use super::{CommandError, Ended, Format, print, read_policy, told};
 use crate::cases::{judge, offline};
 use crate::plugin::{FilterModule, PolicyPlugin};
 
@@ -20,7 +19,7 @@ pub struct Arguments {
     /// Files of tests, or folders that hold tests.yaml
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// A line for each case for people, one JSON object for programs
+    /// `text` for people, a line for each case; `json` for programs, one object on one line
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -30,6 +29,8 @@ struct Results {
     version: &'static str,
     passed: usize,
     failed: usize,
+    /// Files of tests that could not be run, because something is wrong in them or in their policy.
+    unusable: Vec<String>,
     suites: Vec<SuiteResult>,
 }
 
@@ -56,16 +57,25 @@ pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
     if tests.is_empty() {
         return Err(CommandError::Nothing { path: arguments.paths.first().cloned().unwrap_or_default(), what: "tests.yaml" });
     }
+    let mut unusable = Vec::new();
     for path in tests {
-        suites.push(run_suite(&module, &path)?);
+        match run_suite(&module, &path) {
+            Ok(suite) => suites.push(suite),
+            // The other files are tested nevertheless.
+            Err(CommandError::Findings(summary)) => {
+                eprintln!("gatepost: {summary}");
+                unusable.push(path.display().to_string());
+            }
+            Err(error) => return Err(error),
+        }
     }
     let count = |passed| suites.iter().flat_map(|suite| &suite.cases).filter(|case| case.passed == passed).count();
-    let results = Results { version: "gatepost.test/v1", passed: count(true), failed: count(false), suites };
+    let results = Results { version: "gatepost.test/v1", passed: count(true), failed: count(false), unusable, suites };
     match arguments.format {
         Format::Text => print(&text(&results))?,
         Format::Json => print(&format!("{}\n", serde_json::to_string(&results).map_err(CommandError::other)?))?,
     }
-    Ok(if results.failed == 0 { Ended::Fine } else { Ended::Findings })
+    Ok(if results.failed == 0 && results.unusable.is_empty() { Ended::Fine } else { Ended::Findings })
 }
 
 /// A file that was named is taken for tests whatever it is called; in a folder only what is called so.
@@ -77,10 +87,7 @@ fn tests_of(found: Found, named: &[PathBuf]) -> Option<PathBuf> {
 }
 
 fn run_suite(module: &FilterModule, path: &Path) -> Result<SuiteResult, CommandError> {
-    let suite = Suite::read(path).map_err(|error| match error {
-        FileError::Unreadable { path, error } => CommandError::File { path, error },
-        FileError::Faulty(report) => findings(report),
-    })?;
+    let suite = Suite::read(path).map_err(told)?;
     let PolicyFile { json, .. } = read_policy(&policy_beside(path)?)?;
     let plugin = PolicyPlugin::start(module, &json, 1, Metrics::default()).map_err(CommandError::other)?;
     let cases = suite.cases.iter().map(|case| {
@@ -109,5 +116,11 @@ fn text(results: &Results) -> String {
             }
         }
     }
-    text + &format!("\n{} passed, {} failed\n", results.passed, results.failed)
+    if !results.suites.is_empty() {
+        text += "\n";
+    }
+    for file in &results.unusable {
+        text += &format!("{bad}not run{off}: {file}\n");
+    }
+    text + &format!("{} passed, {} failed\n", results.passed, results.failed)
 }

@@ -1,9 +1,10 @@
 //! Reading a document of any serde format into the engine's own types in one pass, gathering every fault with its path
-//! instead of stopping at the first. Serde's derive cannot do that, and a generic tree of 100,000 mappings would take ten
-//! times their memory.
+//! instead of stopping at the first. Serde's derive cannot do that, and a generic tree would first hold a map of its own for
+//! each of 100,000 mappings.
 //!
 //! A [`Reader`] says what it makes of each kind of value; whatever it does not expect becomes a fault, and reading goes on.
 
+mod numbers;
 mod section;
 mod values;
 
@@ -13,6 +14,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 
 use crate::fault::{Fault, FaultKind, Path, Place};
 
+pub(crate) use numbers::Numbers;
 pub(crate) use section::{Object, Section, Seen, Value};
 pub(crate) use values::{Choice, Entries, Integer, List, Parsed, Text};
 

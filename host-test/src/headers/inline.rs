@@ -19,7 +19,7 @@ const REQUEST_AND_RESPONSE: [&str; 12] = [
     "x-request-id",
 ];
 
-const REQUEST: [&str; 34] = [
+const REQUEST: [&str; 36] = [
     ":authority",
     ":method",
     ":path",
@@ -38,6 +38,7 @@ const REQUEST: [&str; 34] = [
     "x-envoy-hedge-on-per-try-timeout",
     "x-envoy-internal",
     "x-envoy-ip-tags",
+    "x-envoy-is-timeout-retry",
     "x-envoy-max-retries",
     "x-envoy-original-path",
     "x-envoy-original-url",
@@ -53,6 +54,7 @@ const REQUEST: [&str; 34] = [
     "x-forwarded-client-cert",
     "x-forwarded-for",
     "x-forwarded-host",
+    "x-forwarded-port",
     "x-forwarded-proto",
 ];
 

@@ -1,0 +1,189 @@
+//! "No allocation in a decision that changes nothing", held by a counting allocator: it counts what the thread of a test
+//! allocates while a decision is made, however large the policy.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::hint::black_box;
+use std::net::IpAddr;
+
+use gatepost_engine::{Policy, Request};
+
+use crate::vocabulary::{Arrival, get, policy, request};
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+// SAFETY: every call goes to the system's allocator unchanged; counting neither allocates nor unwinds.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the contract of `dealloc`.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: the caller keeps the contract of `realloc`.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+fn count() {
+    // A thread that ends has no counter any more, and nobody asks for it.
+    let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// How often a decision on the request allocates.
+fn allocations(policy: &Policy, request: &Arrival) -> usize {
+    let source: Option<IpAddr> = Some([35, 191, 0, 1].into());
+    let headers = request.headers.iter().map(|(name, value)| (name.as_slice(), value.as_slice()));
+    let request = Request { headers, source: &source };
+    let before = ALLOCATIONS.get();
+    let decision = black_box(policy.decide(black_box(&request)));
+    let count = ALLOCATIONS.get() - before;
+    drop(decision);
+    count
+}
+
+#[track_caller]
+fn changes_nothing_and_allocates_nothing(policy: &Policy, request: &Arrival) {
+    request.decided_by(policy).is_unchanged();
+    assert_eq!(allocations(policy, request), 0, "{request:?}");
+}
+
+/// What a browser sends.
+fn browser(host: &str) -> Arrival {
+    request("GET", host, "/products/1?ref=mail&utm_source=letter")
+        .header("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0")
+        .header("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")
+        .header("accept-language", "en-GB,en;q=0.5")
+        .header("accept-encoding", "gzip, deflate, br, zstd")
+        .header("referer", "https://shop.example/")
+        .header("cookie", "session=0123456789abcdef; theme=dark; consent=all")
+        .header("sec-fetch-dest", "document")
+        .header("sec-fetch-mode", "navigate")
+        .header("sec-fetch-site", "same-origin")
+        .header("priority", "u=0, i")
+        .header("x-forwarded-for", "203.0.113.9, 35.191.0.1")
+        .header("via", "1.1 google")
+}
+
+fn hundred_thousand_mappings() -> Policy {
+    let mappings: Vec<String> =
+        (0..100_000).map(|n| format!(r#"{{"host":"s{n}.test.com","authority":"s{n}.default.example.com"}}"#)).collect();
+    policy(&format!(
+        r#"{{ "hosts": {{ "private": ["*.svc.cluster.local", "{{a}}.{{b}}.svc"], "originalHost": "x-forwarded-host", "mappings": [{}, {{"host":"*.shop.example","authority":"shop.svc"}}] }} }}"#,
+        mappings.join(",")
+    ))
+}
+
+const ALL_JOBS: &str = r#"{
+  "healthChecks": [
+    { "name": "gclb", "match": { "userAgent": { "prefix": "GoogleHC" }, "sources": ["35.191.0.0/16"], "absentHeaders": ["via"] }, "rewrite": { "path": "/ready" } },
+    { "name": "source", "match": { "sources": ["10.0.0.0/8"] }, "respond": { "status": 200 } },
+    { "name": "passes", "match": { "userAgent": { "prefix": "Knative-" } }, "pass": {} }
+  ],
+  "strip": ["knative-serving-namespace", "k-network-hash"],
+  "environments": {
+    "sources": [{ "header": "env" }, { "cookie": "env" }, { "query": "env" }, { "baggage": "env" }, { "subdomain": "{env}.dev.test" }],
+    "allow": ["env1"], "unknown": "ignore", "hints": { "headers": { "x-env": "{env}" }, "authority": "app.{env}.svc" }
+  },
+  "hosts": { "private": ["*.svc"], "mappings": [{ "host": "a.test", "authority": "b.svc" }], "originalHost": "x-forwarded-host" }
+}"#;
+
+#[test]
+fn a_browsers_request_that_all_three_jobs_leave_alone_allocates_nothing() {
+    let policy = policy(ALL_JOBS);
+    changes_nothing_and_allocates_nothing(&policy, &browser("other.test:8443"));
+    changes_nothing_and_allocates_nothing(&policy, &browser("10.1.2.3"));
+    changes_nothing_and_allocates_nothing(&policy, &browser("other.test").header("env", "nonsense").header("env", "env1"));
+    changes_nothing_and_allocates_nothing(&policy, &get("other.test").header("user-agent", "Knative-Ingress-Probe"));
+}
+
+#[test]
+fn a_host_that_none_of_100_000_mappings_knows_allocates_nothing() {
+    let policy = hundred_thousand_mappings();
+    changes_nothing_and_allocates_nothing(&policy, &browser("s100000.test.com"));
+    changes_nothing_and_allocates_nothing(&policy, &browser("a.b.c.d.e.f.example"));
+}
+
+#[test]
+fn a_mapped_host_among_100_000_costs_what_it_costs_among_three() {
+    let large = hundred_thousand_mappings();
+    let small = policy(
+        r#"{ "hosts": { "originalHost": "x-forwarded-host", "mappings": [
+          { "host": "s0.test.com", "authority": "s0.default.example.com" }, { "host": "s50000.test.com", "authority": "x.svc" },
+          { "host": "s99999.test.com", "authority": "x.svc" }] } }"#,
+    );
+    for host in ["s0.test.com", "s50000.test.com", "s99999.test.com"] {
+        // The one allocation is the list that holds `x-forwarded-host`.
+        assert_eq!((allocations(&large, &browser(host)), allocations(&small, &browser(host))), (1, 1), "{host}");
+    }
+    // Bringing the client's spelling to normal form is one more text, which grows once for its port.
+    assert!(allocations(&large, &browser("S99999.Test.com.:443")) <= 3);
+}
+
+#[test]
+fn a_mapping_without_an_original_host_header_allocates_nothing_at_all() {
+    let policy = policy(r#"{ "hosts": { "mappings": [{ "host": "a.test", "authority": "b.svc" }] } }"#);
+    assert_eq!(allocations(&policy, &browser("a.test:443")), 0);
+}
+
+#[test]
+fn ten_thousand_environments_allocate_nothing_for_a_request_that_names_none() {
+    let allow: Vec<String> = (0..10_000).map(|n| format!(r#""env{n}""#)).collect();
+    let policy = policy(&format!(
+        r#"{{ "environments": {{ "sources": [{{ "header": "env" }}, {{ "cookie": "env" }}, {{ "query": "env" }}], "allow": [{}],
+             "hints": {{ "headers": {{ "x-env": "{{env}}" }} }} }} }}"#,
+        allow.join(",")
+    ));
+    changes_nothing_and_allocates_nothing(&policy, &browser("other.test"));
+    // A hint is the list that holds it, and its value.
+    assert!(allocations(&policy, &browser("other.test").header("env", "env9999")) <= 3);
+}
+
+#[test]
+fn a_refusal_allocates_nothing() {
+    let policy = policy(ALL_JOBS);
+    for host in ["a.svc", "a b", "", "\u{ff}"] {
+        assert_eq!(allocations(&policy, &browser(host)), 0, "{host}");
+    }
+}
+
+#[test]
+fn a_pass_through_policy_allocates_nothing() {
+    changes_nothing_and_allocates_nothing(&Policy::pass_through(), &browser("Any.Host.:443"));
+}
+
+#[test]
+fn whatever_is_right_already_allocates_nothing() {
+    let hints = policy(
+        r#"{
+          "environments": {
+            "sources": [{ "header": "env" }, { "subdomain": "{env}.dev.test" }],
+            "allow": ["env1"], "unknown": "ignore",
+            "hints": { "headers": { "x-env": "at-{env}" }, "authority": "app.{env}.svc" }
+          }
+        }"#,
+    );
+    changes_nothing_and_allocates_nothing(&hints, &get("app.env1.svc").header("env", "env1").header("x-env", "at-env1"));
+    changes_nothing_and_allocates_nothing(&hints, &get("nonsense.dev.test"));
+    changes_nothing_and_allocates_nothing(&hints, &get("[2001:db8::1]:443"));
+    let any = policy(r#"{ "environments": { "sources": [{ "header": "env" }] } }"#);
+    changes_nothing_and_allocates_nothing(&any, &get("a.test").header("env", "Env1"));
+    let identity = policy(r#"{ "hosts": { "mappings": [{ "host": "{a}.test", "authority": "{a}.test" }] } }"#);
+    changes_nothing_and_allocates_nothing(&identity, &get("x.test"));
+    let pass = policy(r#"{ "healthChecks": [{ "name": "own", "match": { "method": { "exact": "GET" } }, "pass": {} }] }"#);
+    changes_nothing_and_allocates_nothing(&pass, &get("Other.Test."));
+}

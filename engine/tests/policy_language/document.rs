@@ -1,0 +1,357 @@
+//! "Unknown fields are errors that name the field, its path and the nearest known name. Integral floats are integers (an
+//! Istio Struct holds doubles). An empty configuration passes everything through." and "Limits, each with its own error:
+//! configuration 8 MiB, 200,000 mappings, 50,000 environments, 64 health checks, 16 hint headers."
+
+use gatepost_engine::{FaultKind, compile_json};
+
+use crate::vocabulary::{fault, faults, faults_of, get, policy, request};
+
+#[test]
+fn an_unknown_field_names_itself_its_path_and_the_nearest_known_name() {
+    for (json, expected) in [
+        (r#"{ "helthChecks": [] }"#, "helthChecks: unknown field `helthChecks`; did you mean `healthChecks`?"),
+        (r#"{ "hosts": { "mapping": [] } }"#, "hosts.mapping: unknown field `mapping`; did you mean `mappings`?"),
+        (
+            r#"{ "hosts": { "mappings": [{ "host": "a.test", "authority": "b.test", "authorty": "c" }] } }"#,
+            "hosts.mappings[0].authorty: unknown field `authorty`; did you mean `authority`?",
+        ),
+        (
+            r#"{ "environments": { "default": "a", "hints": { "header": {}, "authority": "a.test" } } }"#,
+            "environments.hints.header: unknown field `header`; did you mean `headers`?",
+        ),
+        (
+            r#"{ "healthChecks": [{ "name": "a", "match": { "path": { "exact": "/" }, "user_agent": { "exact": "x" } }, "pass": {} }] }"#,
+            "healthChecks[0].match.user_agent: unknown field `user_agent`; did you mean `userAgent`?",
+        ),
+        (
+            r#"{ "healthChecks": [{ "name": "a", "match": { "path": { "exact": "/", "regex": "" } }, "pass": {} }] }"#,
+            "healthChecks[0].match.path.regex: unknown field `regex`; known here: exact, prefix, suffix",
+        ),
+        (
+            r#"{ "healthChecks": [{ "name": "a", "match": { "path": { "exact": "/" } }, "pass": { "x": 1 } }] }"#,
+            "healthChecks[0].pass.x: unknown field `x`; nothing may stand here",
+        ),
+        (
+            r#"{ "timeout": "1s" }"#,
+            "timeout: unknown field `timeout`; known here: apiVersion, mode, healthChecks, strip, environments, hosts",
+        ),
+    ] {
+        assert_eq!(fault(json), expected);
+    }
+}
+
+#[test]
+fn all_faults_are_reported_at_once_each_with_its_path() {
+    let faults = faults(
+        r#"{
+          "mode": "watch",
+          "healthChecks": [
+            { "name": "No", "match": { "path": { "exact": "x" } }, "rewrite": { "authority": "a b" } },
+            { "match": { "sources": ["x"], "absentHeaders": [""] }, "respond": { "status": 1 } }
+          ],
+          "strip": ["host", 3],
+          "environments": { "sources": [{ "header": "a b" }, { "cokie": "env" }], "allow": ["a_b"], "unknown": "default", "hints": {} },
+          "hosts": { "invalid": "drop", "private": ["a..b"], "mappings": [{ "host": "{x.test" }, { "host": "a.test", "authority": "{y}.test" }], "originalHost": ":path" }
+        }"#,
+    );
+    let paths: Vec<&str> = faults.iter().filter_map(|fault| fault.split_once(": ")).map(|(path, _)| path).collect();
+    assert_eq!(
+        paths,
+        [
+            "mode",
+            "healthChecks[0].name",
+            "healthChecks[0].match.path.exact",
+            "healthChecks[0].rewrite.authority",
+            "healthChecks[1].match.sources[0]",
+            "healthChecks[1].match.absentHeaders[0]",
+            "healthChecks[1].respond.status",
+            "healthChecks[1]",
+            "strip[0]",
+            "strip[1]",
+            "environments.sources[0].header",
+            "environments.sources[1].cokie",
+            "environments.allow[0]",
+            "environments.hints",
+            "environments.unknown",
+            "hosts.invalid",
+            "hosts.private[0]",
+            "hosts.mappings[0].host",
+            "hosts.mappings[0]",
+            "hosts.mappings[1].authority",
+            "hosts.originalHost",
+        ],
+        "{faults:#?}"
+    );
+}
+
+#[test]
+fn a_document_with_more_than_a_thousand_faults_says_how_many_more_there_are() {
+    let bad = vec![r#""a..b""#; 1_500].join(",");
+    let faults = faults(&format!(r#"{{ "hosts": {{ "private": [{bad}] }} }}"#));
+    assert_eq!(faults.len(), 1_001);
+    assert_eq!(faults.last().map(String::as_str), Some(".: 500 more faults are not shown"));
+}
+
+#[test]
+fn a_document_with_a_fault_gives_no_policy() {
+    let json = br#"{ "apiVersion": "gatepost/v1", "hosts": { "private": ["*.svc"], "prot": "keep" } }"#;
+    assert!(compile_json(json).is_err());
+}
+
+#[test]
+fn integral_floats_are_integers() {
+    let status = |number: &str| {
+        format!(
+            r#"{{ "healthChecks": [{{ "name": "up", "match": {{ "path": {{ "exact": "/" }} }}, "respond": {{ "status": {number} }} }}] }}"#
+        )
+    };
+    for number in ["200", "200.0", "2e2", "2.00E+2"] {
+        request("GET", "a.test", "/").decided_by(&policy(&status(number))).replies(200, "gatepost.health_check.up");
+    }
+    assert_eq!(fault(&status("200.5")), "healthChecks[0].respond.status: expected an integer, found the number 200.5");
+    for number in ["1e300", "-0.0"] {
+        assert!(fault(&status(number)).starts_with("healthChecks[0].respond.status: "));
+    }
+}
+
+#[test]
+fn an_empty_configuration_passes_everything_through() {
+    for nothing in ["", " \n\t", "{}", " { \n } ", "null", " null\n"] {
+        let policy = compile_json(nothing.as_bytes()).expect(nothing);
+        assert!(policy.is_pass_through(), "{nothing:?}");
+        assert_eq!(policy.counters(), []);
+        for host in ["A.Test.", "a b", "", "a.svc.cluster.local"] {
+            get(host).header("env", "x").decided_by(&policy).is_unchanged().counts(&[]);
+        }
+    }
+}
+
+#[test]
+fn a_policy_that_holds_only_its_version_is_not_empty() {
+    let policy = policy("{}");
+    assert!(!policy.is_pass_through());
+    get("A.test").decided_by(&policy).forwards_authority("a.test");
+    get("a b").decided_by(&policy).replies(400, "gatepost.host.invalid");
+}
+
+#[test]
+fn the_version_must_be_given_and_known() {
+    for (json, version) in [
+        (r#"{ "hosts": {} , "x": 0 }"#, "missing"),
+        (r#"{ "apiVersion": "gatepost/v2" }"#, "`gatepost/v2`"),
+        (r#"{ "apiVersion": "" }"#, "``"),
+    ] {
+        let faults = faults_of(json.as_bytes());
+        let wanted = format!("this is not a policy of version `gatepost/v1`: apiVersion is {version}");
+        assert!(faults.iter().any(|fault| fault.contains(wanted.trim_end_matches("missing"))), "{faults:#?}");
+    }
+    assert_eq!(fault(r#"{ "apiVersion": 1 }"#), "apiVersion: expected a string, found the number 1");
+}
+
+#[test]
+fn a_value_of_another_type_is_named_with_what_stands_there() {
+    for (json, expected) in [
+        (r#"{ "mode": true }"#, "mode: expected a string, found `true`"),
+        (r#"{ "mode": null }"#, "mode: expected a string, found nothing"),
+        (r#"{ "hosts": [] }"#, "hosts: expected an object, found a list"),
+        (r#"{ "hosts": "x" }"#, "hosts: expected an object, found the string \"x\""),
+        (r#"{ "strip": "x" }"#, "strip: expected a list, found the string \"x\""),
+        (r#"{ "strip": {} }"#, "strip: expected a list, found an object"),
+        (r#"{ "hosts": { "mappings": [["a", "b"]] } }"#, "hosts.mappings[0]: expected an object, found a list"),
+        (r#"{ "hosts": { "port": 443 } }"#, "hosts.port: expected a string, found the number 443"),
+        (r#"{ "environments": { "default": "a", "aliases": ["a"] } }"#, "environments.aliases: expected an object, found a list"),
+    ] {
+        assert_eq!(fault(json), expected);
+    }
+    assert_eq!(faults_of(b"[]"), [".: expected an object, found a list"]);
+    assert_eq!(faults_of(b"\"x\""), [".: expected an object, found the string \"x\""]);
+}
+
+#[test]
+fn a_field_that_is_given_twice_is_a_fault() {
+    assert_eq!(fault(r#"{ "mode": "enforce", "mode": "observe" }"#), "mode: `mode` is given twice");
+    assert_eq!(
+        fault(r#"{ "environments": { "default": "a", "aliases": { "x": "a", "X": "b" } } }"#),
+        "environments.aliases.X: `x` is given twice"
+    );
+    assert_eq!(
+        fault(r#"{ "environments": { "default": "a", "hints": { "headers": { "x-a": "{env}", "X-A": "b" } } } }"#),
+        "environments.hints.headers.X-A: `x-a` is given twice"
+    );
+}
+
+#[test]
+fn an_environment_that_is_allowed_twice_is_a_fault() {
+    let json = r#"{ "environments": { "default": "a", "allow": ["a", "b", "B"] } }"#;
+    assert_eq!(fault(json), "environments.allow[2]: `b` is already given at environments.allow[1]");
+}
+
+#[test]
+fn a_source_names_exactly_one_place() {
+    for source in ["{}", r#"{ "header": "env", "cookie": "env" }"#] {
+        let json = format!(r#"{{ "environments": {{ "sources": [{source}], "default": "a" }} }}"#);
+        assert!(fault(&json).starts_with("environments.sources[0]: exactly one of `header`, `cookie`"), "{}", fault(&json));
+    }
+}
+
+#[test]
+fn a_source_that_could_never_yield_a_value_is_a_fault() {
+    for (source, reason) in [
+        (r#""header": ":path""#, "it is a pseudo-header"),
+        (r#""header": "host""#, "the gateway keeps it as the request's authority"),
+        (r#""cookie": "a=b""#, "is no valid name for a cookie"),
+        (r#""query": "a&b""#, "is no valid name for a query parameter"),
+        (r#""baggage": """#, "is no valid name for a baggage member"),
+        (r#""subdomain": "dev.test""#, "it must capture the environment as `{env}`"),
+        (r#""subdomain": "{name}.dev.test""#, "it must capture the environment as `{env}`"),
+    ] {
+        let json = format!(r#"{{ "environments": {{ "sources": [{{ {source} }}], "default": "a" }} }}"#);
+        assert!(fault(&json).contains(reason), "{}", fault(&json));
+    }
+}
+
+#[test]
+fn a_text_that_is_no_json_is_one_fault_with_its_line_and_column() {
+    for text in ["{", "{ \"apiVersion\": \"gatepost/v1\" } x", "apiVersion: gatepost/v1", "\u{0}"] {
+        let faults = faults_of(text.as_bytes());
+        assert!(faults.iter().any(|fault| fault.starts_with(".: not valid JSON: ") && fault.contains("line 1")), "{faults:?}");
+    }
+    assert!(faults_of(b"{ \"mode\": \"\xff\" }").iter().any(|fault| fault.contains("not valid JSON")));
+}
+
+#[test]
+fn a_document_that_is_nested_without_end_is_refused() {
+    let deep = "[".repeat(100_000);
+    assert!(!faults_of(deep.as_bytes()).is_empty());
+    let inside = format!(r#"{{ "apiVersion": "gatepost/v1", "x": {deep} "#);
+    assert!(!faults_of(inside.as_bytes()).is_empty());
+}
+
+#[test]
+fn a_configuration_over_8_mib_is_refused_before_it_is_read() {
+    let mut text = String::from(r#"{ "apiVersion": "gatepost/v1" }"#);
+    text.push_str(&" ".repeat(8 * 1024 * 1024 - text.len()));
+    assert!(compile_json(text.as_bytes()).is_ok());
+    text.push(' ');
+    assert_eq!(faults_of(text.as_bytes()), [".: the configuration is 8388609 bytes, more than the limit of 8388608"]);
+}
+
+fn numbered(count: usize, each: impl Fn(usize) -> String) -> String {
+    (0..count).map(each).collect::<Vec<_>>().join(",")
+}
+
+#[test]
+fn there_may_be_200_000_mappings_and_no_more() {
+    let mappings = |count| {
+        let list = numbered(count, |n| format!(r#"{{"host":"{n:x}.t","authority":"b"}}"#));
+        format!(r#"{{"apiVersion":"gatepost/v1","hosts":{{"mappings":[{list}]}}}}"#)
+    };
+    assert!(compile_json(mappings(200_000).as_bytes()).is_ok());
+    assert_eq!(fault(&mappings(200_001)), "hosts.mappings: more than 200000 mappings");
+}
+
+#[test]
+fn there_may_be_50_000_environments_and_as_many_aliases_and_no_more() {
+    let allow = |count| {
+        format!(r#"{{ "environments": {{ "default": "e0", "allow": [{}] }} }}"#, numbered(count, |n| format!(r#""e{n}""#)))
+    };
+    drop(policy(&allow(50_000)));
+    assert_eq!(fault(&allow(50_001)), "environments.allow: more than 50000 environments");
+    let aliases = |count| {
+        format!(
+            r#"{{ "environments": {{ "default": "e", "aliases": {{ {} }} }} }}"#,
+            numbered(count, |n| format!(r#""a{n}":"e""#))
+        )
+    };
+    drop(policy(&aliases(50_000)));
+    assert_eq!(fault(&aliases(50_001)), "environments.aliases: more than 50000 aliases");
+}
+
+#[test]
+fn there_may_be_64_health_checks_and_no_more() {
+    let checks = |count| {
+        let list =
+            numbered(count, |n| format!(r#"{{ "name": "c{n}", "match": {{ "path": {{ "exact": "/{n}" }} }}, "pass": {{}} }}"#));
+        format!(r#"{{ "healthChecks": [{list}] }}"#)
+    };
+    assert_eq!(policy(&checks(64)).counters().len(), 64 + 4);
+    assert_eq!(fault(&checks(65)), "healthChecks: more than 64 health checks");
+}
+
+#[test]
+fn there_may_be_16_hint_headers_and_no_more() {
+    let hints = |count| {
+        let list = numbered(count, |n| format!(r#""x-h{n}": "{{env}}""#));
+        format!(r#"{{ "environments": {{ "default": "a", "hints": {{ "headers": {{ {list} }} }} }} }}"#)
+    };
+    let policy = policy(&hints(16));
+    let outcome = get("a.test").decided_by(&policy);
+    (0..16).for_each(|n| {
+        outcome.sets(&format!("x-h{n}"), "a");
+    });
+    assert_eq!(fault(&hints(17)), "environments.hints.headers: more than 16 hint headers");
+}
+
+#[test]
+fn the_smaller_limits_have_their_own_errors_too() {
+    let sources =
+        format!(r#"{{ "environments": {{ "sources": [{}] }} }}"#, numbered(17, |n| format!(r#"{{ "header": "h{n}" }}"#)));
+    assert_eq!(fault(&sources), "environments.sources: more than 16 environment sources");
+    let strip = format!(r#"{{ "strip": [{}] }}"#, numbered(1025, |n| format!(r#""h{n}""#)));
+    assert_eq!(fault(&strip), "strip: more than 1024 headers to strip");
+    for (list, what, entry) in [("sources", "source blocks", "10.0.0.1"), ("absentHeaders", "absent headers", "via")] {
+        let entries = numbered(1025, |_| format!(r#""{entry}""#));
+        let json = format!(r#"{{ "healthChecks": [{{ "name": "a", "match": {{ "{list}": [{entries}] }}, "pass": {{}} }}] }}"#);
+        assert_eq!(fault(&json), format!("healthChecks[0].match.{list}: more than 1024 {what}"));
+    }
+    let private = format!(r#"{{ "hosts": {{ "private": [{}] }} }}"#, numbered(10_001, |n| format!(r#""h{n}.test""#)));
+    assert_eq!(fault(&private), "hosts.private: more than 10000 private hosts");
+}
+
+#[test]
+fn a_fault_can_be_told_by_its_kind() {
+    let faults = compile_json(br#"{ "apiVersion": "gatepost/v1", "hosts": { "prot": "keep" } }"#).expect_err("a fault");
+    assert!(matches!(&faults[..], [fault] if matches!(&fault.kind, FaultKind::UnknownField { name, .. } if name == "prot")));
+}
+
+#[test]
+fn there_may_be_255_arrangements_of_labels_captures_and_stars_and_no_more() {
+    // Bit n of a number says whether label n is a capture: 256 numbers are 256 arrangements.
+    let pattern = |number: usize| {
+        let label = |bit: usize| if number >> bit & 1 == 1 { format!("{{c{bit}}}") } else { format!("l{bit}") };
+        format!(r#""*.{}.test""#, (0..8).map(label).collect::<Vec<_>>().join("."))
+    };
+    let private = |count| format!(r#"{{ "hosts": {{ "private": [{}] }} }}"#, numbered(count, pattern));
+    let policy = policy(&private(255));
+    get("a.l0.x.x.x.x.x.x.x.test").decided_by(&policy).replies(404, "gatepost.host.private");
+    assert_eq!(fault(&private(256)), "hosts.private[255]: more than 255 different arrangements of labels, captures and `*`");
+}
+
+#[test]
+fn an_earlier_place_is_named_by_its_number_in_the_document_even_behind_a_faulty_one() {
+    assert_eq!(
+        faults(r#"{ "hosts": { "private": ["a..b", "*.svc", "*.svc"] } }"#)[1],
+        "hosts.private[2]: `*.svc` is already given at hosts.private[1]"
+    );
+    assert_eq!(
+        faults(r#"{ "environments": { "default": "a", "allow": ["a_b", "a", "a"] } }"#)[1],
+        "environments.allow[2]: `a` is already given at environments.allow[1]"
+    );
+}
+
+#[test]
+fn environments_that_nothing_selects_are_a_fault_beside_the_others() {
+    let found = faults(r#"{ "mode": "x", "environments": { "allow": ["a"] } }"#);
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[1].starts_with("environments: no environment can ever be selected"), "{found:?}");
+}
+
+#[test]
+fn only_nothing_at_all_is_an_empty_configuration() {
+    for nothing in ["", " \n", "null", " { } "] {
+        assert!(compile_json(nothing.as_bytes()).is_ok_and(|policy| policy.is_pass_through()), "{nothing:?}");
+    }
+    for something in ["nu ll", "{", "[]", "0"] {
+        assert!(compile_json(something.as_bytes()).is_err(), "{something:?}");
+    }
+}

@@ -1,0 +1,149 @@
+//! "Trust: every header that a policy's hints, `originalHost` or `strip` name is removed from the client's request unless the
+//! decision sets it or a health check passes it. A hint may not name a pseudo-header, `host`, `content-length`, a hop-by-hop
+//! header, or one that begins with `x-envoy-`."
+
+use gatepost_engine::Policy;
+
+use crate::vocabulary::{Arrival, fault, get, policy, request};
+
+fn trusting() -> Policy {
+    policy(
+        r#"{
+          "healthChecks": [
+            { "name": "rewrites", "match": { "path": { "exact": "/rewrites" } }, "rewrite": { "authority": "ready.svc" } },
+            { "name": "passes", "match": { "path": { "exact": "/passes" } }, "pass": {} }
+          ],
+          "strip": ["Knative-Serving-Namespace", "k-network-hash"],
+          "environments": { "sources": [{ "header": "env" }], "hints": { "headers": { "X-Gatepost-Env": "{env}", "x-tier": "edge" } } },
+          "hosts": { "mappings": [{ "host": "shop.test", "authority": "shop.svc" }], "originalHost": "x-forwarded-host" }
+        }"#,
+    )
+}
+
+const GUARDED: [&str; 5] = ["knative-serving-namespace", "k-network-hash", "x-gatepost-env", "x-tier", "x-forwarded-host"];
+
+/// Sends every guarded header in, twice each.
+fn forged(request: Arrival) -> Arrival {
+    GUARDED.iter().fold(request, |request, name| request.header(name, "forged").header(name, "\u{ff}forged"))
+}
+
+#[test]
+fn headers_of_hints_original_host_and_strip_are_removed_from_a_clients_request() {
+    let outcome = forged(get("other.test")).header("user-agent", "curl").decided_by(&trusting());
+    GUARDED.iter().for_each(|name| {
+        outcome.removes(name);
+    });
+    outcome.keeps("user-agent");
+}
+
+#[test]
+fn unless_the_decision_sets_them() {
+    let outcome = forged(get("shop.test")).header("env", "env1").decided_by(&trusting());
+    outcome
+        .sets("x-gatepost-env", "env1")
+        .sets("x-tier", "edge")
+        .sets("x-forwarded-host", "shop.test")
+        .removes("knative-serving-namespace")
+        .removes("k-network-hash");
+}
+
+#[test]
+fn a_client_cannot_keep_its_own_value_beside_one_that_is_set() {
+    let request = get("other.test").header("env", "env1").header("x-gatepost-env", "env1").header("x-gatepost-env", "env2");
+    request.decided_by(&trusting()).sets("x-gatepost-env", "env1");
+    let request = get("other.test").header("env", "env1").header("x-gatepost-env", "env1").header("x-gatepost-env", "env1");
+    request.decided_by(&trusting()).sets("x-gatepost-env", "env1");
+}
+
+#[test]
+fn or_a_health_check_passes_them() {
+    forged(request("GET", "Other.test.", "/passes")).decided_by(&trusting()).is_unchanged();
+}
+
+#[test]
+fn a_health_check_that_rewrites_removes_them() {
+    let outcome = forged(request("GET", "other.test", "/rewrites")).decided_by(&trusting());
+    GUARDED.iter().for_each(|name| {
+        outcome.removes(name);
+    });
+    outcome.forwards_authority("ready.svc");
+}
+
+#[test]
+fn an_invalid_host_that_may_pass_removes_them_too() {
+    let policy = policy(
+        r#"{ "strip": ["k-network-hash"], "environments": { "default": "prod", "hints": { "headers": { "x-env": "{env}", "x-key": "{env}/{host}" } } },
+             "hosts": { "invalid": "pass", "originalHost": "x-forwarded-host" } }"#,
+    );
+    let request =
+        get("a b").header("k-network-hash", "1").header("x-env", "forged").header("x-key", "x").header("x-forwarded-host", "x");
+    request
+        .decided_by(&policy)
+        .removes("k-network-hash")
+        .removes("x-forwarded-host")
+        .removes("x-key")
+        .sets("x-env", "prod")
+        .forwards_authority("a b");
+}
+
+#[test]
+fn a_header_of_a_similar_name_is_not_touched() {
+    let names = ["x-gatepost-en", "x-gatepost-env2", "x-forwarded-hos", "knative-serving-namespacf"];
+    let request = names.iter().fold(get("other.test"), |request, name| request.header(name, "1"));
+    request.decided_by(&trusting()).is_unchanged();
+}
+
+#[test]
+fn a_hint_may_not_name_a_header_that_frames_or_routes_the_request() {
+    for (name, reason) in [
+        (":authority", "it is a pseudo-header"),
+        (":path", "it is a pseudo-header"),
+        ("host", "the gateway keeps it as the request's authority"),
+        ("Host", "the gateway keeps it as the request's authority"),
+        ("content-length", "it frames the body"),
+        ("connection", "it is a hop-by-hop header"),
+        ("keep-alive", "it is a hop-by-hop header"),
+        ("proxy-connection", "it is a hop-by-hop header"),
+        ("te", "it is a hop-by-hop header"),
+        ("trailer", "it is a hop-by-hop header"),
+        ("Transfer-Encoding", "it is a hop-by-hop header"),
+        ("upgrade", "it is a hop-by-hop header"),
+        ("x-envoy-original-path", "it is one of Envoy's own"),
+        ("X-Envoy-Internal", "it is one of Envoy's own"),
+    ] {
+        let hint =
+            fault(&format!(r#"{{ "environments": {{ "default": "a", "hints": {{ "headers": {{ "{name}": "{{env}}" }} }} }} }}"#));
+        assert!(hint.contains("may not be named here") && hint.contains(reason), "{hint}");
+        let original = fault(&format!(r#"{{ "hosts": {{ "originalHost": "{name}" }} }}"#));
+        assert!(original.starts_with("hosts.originalHost: ") && original.contains(reason), "{original}");
+    }
+}
+
+#[test]
+fn strip_may_name_envoys_own_headers_and_nothing_that_frames_or_routes_the_request() {
+    let policy = policy(r#"{ "strip": ["x-envoy-retry-on"] }"#);
+    get("a.test").header("x-envoy-retry-on", "5xx").decided_by(&policy).removes("x-envoy-retry-on");
+    for name in [":path", "host", "content-length", "transfer-encoding", "connection"] {
+        assert!(fault(&format!(r#"{{ "strip": ["{name}"] }}"#)).starts_with("strip[0]: the header"));
+    }
+}
+
+#[test]
+fn an_environment_source_may_be_a_header_that_is_stripped() {
+    let policy = policy(
+        r#"{ "strip": ["env"], "environments": { "sources": [{ "header": "env" }], "hints": { "headers": { "x-env": "{env}" } } } }"#,
+    );
+    get("a.test").header("env", "env1").decided_by(&policy).sets("x-env", "env1").removes("env");
+}
+
+#[test]
+fn a_header_of_the_hints_may_not_be_the_one_of_the_original_host() {
+    let json = r#"{ "environments": { "default": "a", "hints": { "headers": { "x-a": "{env}" } } }, "hosts": { "originalHost": "X-A" } }"#;
+    assert_eq!(fault(json), "hosts.originalHost: `x-a` is already given at environments.hints.headers");
+}
+
+#[test]
+fn a_header_value_that_no_header_can_carry_is_a_fault() {
+    let json = "{ \"environments\": { \"default\": \"a\", \"hints\": { \"headers\": { \"x-a\": \"{env}\\r\\nx-b: 1\" } } } }";
+    assert!(fault(json).starts_with("environments.hints.headers.x-a: the value holds bytes that a header cannot carry"));
+}

@@ -1,0 +1,76 @@
+//! The policy reference for authors is held to the engine: every example in it compiles, the faults that it shows are the
+//! ones that the engine reports, and no field, refusal or counter is missing from it.
+
+use gatepost_engine::{Fault, FaultKind, Policy, compile, compile_json};
+
+const REFERENCE: &str = include_str!("../../docs/policy/reference.md");
+
+/// The code blocks of the reference with this info string.
+fn blocks(info: &str) -> Vec<&'static str> {
+    let fenced = REFERENCE.split("\n```").skip(1).step_by(2);
+    fenced.filter_map(|block| block.split_once('\n')).filter(|(found, _)| *found == info).map(|(_, text)| text).collect()
+}
+
+fn compile_yaml(text: &str) -> Result<Policy, Vec<Fault>> {
+    serde_saphyr::with_deserializer_from_str(text, |document| Ok(compile(document))).expect("YAML")
+}
+
+fn faults_of(outcome: Result<Policy, Vec<Fault>>) -> Vec<Fault> {
+    outcome.err().unwrap_or_default()
+}
+
+#[test]
+fn every_example_compiles() {
+    let examples = blocks("yaml");
+    assert!(examples.len() >= 15, "only {} examples found", examples.len());
+    for example in examples {
+        let faults: Vec<String> = faults_of(compile_yaml(example)).iter().map(ToString::to_string).collect();
+        assert!(faults.is_empty(), "{example}\n{}", faults.join("\n"));
+    }
+}
+
+#[test]
+fn every_refused_example_has_the_faults_that_the_reference_shows() {
+    let (examples, shown) = (blocks("yaml,refused"), blocks("text"));
+    assert!(!examples.is_empty());
+    assert_eq!(examples.len(), shown.len());
+    for (example, shown) in examples.iter().zip(shown) {
+        let faults: Vec<String> = faults_of(compile_yaml(example)).iter().map(ToString::to_string).collect();
+        assert_eq!(faults, shown.lines().collect::<Vec<_>>());
+    }
+}
+
+/// A policy with an unknown field in every object of the language: its faults list all the fields that there are.
+const UNKNOWN_EVERYWHERE: &str = r#"{
+  "apiVersion": "gatepost/v1", "?": 0,
+  "healthChecks": [
+    { "?": 0, "name": "a", "match": { "?": 0, "path": { "?": 0, "exact": "/" } }, "rewrite": { "?": 0, "path": "/" } },
+    { "name": "b", "match": { "path": { "exact": "/" } }, "respond": { "?": 0, "status": 200 } }
+  ],
+  "environments": { "?": 0, "sources": [{ "?": 0, "header": "env" }], "hints": { "?": 0, "headers": {} } },
+  "hosts": { "?": 0, "mappings": [{ "?": 0, "host": "a.test", "authority": "b.test" }] }
+}"#;
+
+#[test]
+fn every_field_of_the_language_is_in_the_reference() {
+    let faults = faults_of(compile_json(UNKNOWN_EVERYWHERE.as_bytes()));
+    let known: Vec<&str> = faults
+        .iter()
+        .flat_map(|fault| match &fault.kind {
+            FaultKind::UnknownField { known, .. } => known.iter().copied(),
+            _ => [].iter().copied(),
+        })
+        .collect();
+    assert!(known.len() > 40, "{known:?}");
+    for field in known {
+        assert!(REFERENCE.contains(&format!("`{field}`")), "{field} is missing from the reference");
+    }
+}
+
+#[test]
+fn every_counter_is_in_the_reference() {
+    let policy = compile_json(br#"{ "apiVersion": "gatepost/v1", "environments": { "default": "a" } }"#).expect("no fault");
+    for (_, name) in policy.counters() {
+        assert!(REFERENCE.contains(&format!("| `{name}` |")), "{name} is missing from the reference");
+    }
+}

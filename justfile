@@ -1,0 +1,29 @@
+# List the tasks.
+default:
+    @just --list
+
+# Show what the shipped policies do, live on loopback; `just demo --on envoy` for a real Envoy.
+demo *ARGS:
+    cargo run --release -- demo {{ARGS}}
+
+# Every test, on a real Envoy too.
+test *ARGS:
+    cargo test --workspace {{ARGS}}
+
+# The policies' own tests through the real filter.
+policies:
+    cargo run --release -- test policies/
+
+# Format, then what CI refuses.
+lint:
+    cargo fmt --all
+    cargo clippy --workspace --all-targets -- -D warnings
+    cargo clippy --package gatepost-filter --target wasm32-wasip1 -- -D warnings
+
+# The crates' documentation.
+docs:
+    cargo doc --workspace --no-deps --open
+
+# All that CI does.
+ci:
+    .ci/run
