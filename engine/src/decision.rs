@@ -85,6 +85,8 @@ impl Refusal {
             Self::HostUnmapped => (404, "gatepost.host.unmapped", "not found\n", UNIMPLEMENTED),
             Self::EnvironmentUnknown => (404, "gatepost.environment.unknown", "unknown environment\n", UNIMPLEMENTED),
         };
+        // For gRPC the body becomes the grpc-message, where a line end would be seen as %0A.
+        let body = if grpc { body.trim_ascii_end() } else { body };
         Reply { status, details: details.into(), body: body.into(), grpc_status: grpc.then_some(grpc_status) }
     }
 }
