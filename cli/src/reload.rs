@@ -33,26 +33,39 @@ pub struct Watched {
 /// What stands in a file, or why there is nothing to read.
 type Glance = Result<Vec<u8>, String>;
 
+/// Which looks at a file are worth a judgement. A file that is just being written is empty or half there, and half a policy may
+/// well be a policy, an empty one even lets everything pass: only what two looks in a row saw counts, and that once.
+#[derive(Default)]
+struct Looks {
+    last: Option<Glance>,
+    judged: Option<Glance>,
+}
+
+impl Looks {
+    /// Takes a look, and gives it back when it is to be judged.
+    fn settled(&mut self, glance: Glance) -> Option<&Glance> {
+        let glance = Some(glance);
+        if glance == self.last && glance != self.judged {
+            self.judged = glance;
+            return self.judged.as_ref();
+        }
+        self.last = glance;
+        None
+    }
+}
+
 impl Watched {
     /// Looks at the file for ever. A good policy takes the place of the running one for every request that begins after;
     /// of a faulty one everything that is wrong is told once, and the running one stays.
     pub async fn watch(mut self) {
-        // What stands there at the start is what runs already, unless it changed in between.
-        let mut judged: Option<Glance> = None;
-        let mut before: Option<Glance> = None;
+        let mut looks = Looks::default();
         loop {
             tokio::time::sleep(PERIOD).await;
-            let glance = Some(tokio::fs::read(&self.path).await.map_err(|error| error.to_string()));
-            // A file that is just being written is empty or half there, and half a policy may be a policy: only what two
-            // looks in a row saw counts.
-            let settled = glance == before;
-            before = glance;
-            if !settled || before == judged {
+            // What stands there at the start is what runs already, unless it changed in between.
+            let first = looks.judged.is_none();
+            let Some(glance) = looks.settled(tokio::fs::read(&self.path).await.map_err(|error| error.to_string())) else {
                 continue;
-            }
-            let first = judged.is_none();
-            judged.clone_from(&before);
-            let Some(glance) = &judged else { continue };
+            };
             match tokio::task::block_in_place(|| self.reload(glance)) {
                 Ok(false) if !first => eprintln!("gatepost: {} means the same as before", self.path.display()),
                 Ok(false) => {}
@@ -87,5 +100,34 @@ impl Watched {
                 FileError::Unreadable { .. } => format!("gatepost: {error}\n"),
             }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The looks that are judged, of files that say this, or that cannot be read.
+    fn judged<'a>(looks: &[Option<&'a str>]) -> Vec<Option<&'a str>> {
+        let mut state = Looks::default();
+        let glance = |look: Option<&str>| look.map(|text| text.as_bytes().to_vec()).ok_or_else(|| "gone".to_owned());
+        looks.iter().copied().filter(|look| state.settled(glance(*look)).is_some()).collect()
+    }
+
+    #[test]
+    fn a_file_that_is_being_written_is_not_judged_before_it_is_whole() {
+        let looks = ["old", "old", "", "apiVersion", "apiVersion: gatepost/v1", "new", "new", "new"].map(Some);
+        assert_eq!(judged(&looks), [Some("old"), Some("new")]);
+    }
+
+    #[test]
+    fn a_file_that_is_gone_for_one_look_is_not_missed() {
+        assert_eq!(judged(&[Some("old"), Some("old"), None, Some("old"), Some("old")]), [Some("old")]);
+    }
+
+    #[test]
+    fn a_file_that_is_gone_and_comes_back_is_judged_each_time_once() {
+        let looks = [Some("old"), Some("old"), None, None, None, Some("old"), Some("old"), Some("old")];
+        assert_eq!(judged(&looks), [Some("old"), None, Some("old")]);
     }
 }

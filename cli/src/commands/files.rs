@@ -62,6 +62,5 @@ fn is_one_of(path: &Path, names: &[&str]) -> bool {
 pub fn policy_beside(tests: &Path) -> Result<PathBuf, CommandError> {
     let folder = tests.parent().unwrap_or(Path::new(""));
     let candidates = POLICIES.iter().map(|name| folder.join(name));
-    let nothing = || CommandError::Nothing { path: folder.to_owned(), what: "policy.yaml beside the tests" };
-    candidates.into_iter().find(|path| path.is_file()).ok_or_else(nothing)
+    candidates.into_iter().find(|path| path.is_file()).ok_or_else(|| CommandError::NoPolicy(tests.to_owned()))
 }

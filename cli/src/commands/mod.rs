@@ -96,6 +96,9 @@ pub enum CommandError {
         /// What was looked for.
         what: &'static str,
     },
+    /// Tests without the policy that they are about.
+    #[error("{}: no policy.yaml, policy.yml or policy.json beside these tests", .0.display())]
+    NoPolicy(PathBuf),
     /// Standard output cannot be written to.
     #[error("standard output: {0}")]
     Output(std::io::Error),

@@ -1,0 +1,126 @@
+//! A running `gatepost serve`, and what it says.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader, Lines};
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+
+use crate::support::soon;
+
+/// The process. It is killed when the test ends.
+pub struct Served {
+    pub address: SocketAddr,
+    child: Child,
+    stderr: Lines<BufReader<ChildStderr>>,
+    stdout: Lines<BufReader<ChildStdout>>,
+}
+
+impl Served {
+    /// Starts it on a free port, and waits until it serves.
+    pub async fn start(policy: &Path, routes: &[(&str, SocketAddr)]) -> Self {
+        Self::start_with(policy, routes, &[]).await
+    }
+
+    pub async fn start_with(policy: &Path, routes: &[(&str, SocketAddr)], more: &[&str]) -> Self {
+        let mut child = serve(policy, "127.0.0.1:0", routes).args(more).spawn().expect("it can be started");
+        let mut stderr = lines(child.stderr.take());
+        let stdout = lines(child.stdout.take());
+        let first = soon(stderr.next_line()).await.expect("text").expect("it says where it serves");
+        let address = first.rsplit("http://").next().and_then(|address| address.parse().ok());
+        let address = address.unwrap_or_else(|| panic!("no address: {first}"));
+        Self { address, child, stderr, stdout }
+    }
+
+    /// Reads what it says until a line holds `what`; all of it, that line included.
+    pub async fn says(&mut self, what: &str) -> String {
+        let mut said = String::new();
+        loop {
+            let line = soon(self.stderr.next_line()).await.expect("text");
+            said += &line.unwrap_or_else(|| panic!("it never says {what}, but: {said}"));
+            said.push('\n');
+            if said.lines().next_back().is_some_and(|line| line.contains(what)) {
+                return said;
+            }
+        }
+    }
+
+    /// The next line of its access log.
+    pub async fn logs(&mut self) -> String {
+        soon(self.stdout.next_line()).await.expect("text").expect("a line")
+    }
+
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().expect("it runs");
+        let sent = std::process::Command::new("sh").arg("-c").arg(format!("kill -{name} {pid}")).status();
+        assert!(sent.expect("a shell").success());
+    }
+
+    pub async fn ends(&mut self) -> ExitStatus {
+        soon(self.child.wait()).await.expect("it can be waited for")
+    }
+}
+
+/// The command line.
+pub fn serve(policy: &Path, listen: &str, routes: &[(&str, SocketAddr)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gatepost"));
+    command.args(["serve", "--listen", listen, "--workers", "2", "--policy"]).arg(policy);
+    for (host, address) in routes {
+        command.arg("--route").arg(format!("{host}=http://{address}"));
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).env_remove("CLICOLOR_FORCE").kill_on_drop(true);
+    command
+}
+
+fn lines<R: AsyncRead + Unpin>(stream: Option<R>) -> Lines<BufReader<R>> {
+    BufReader::new(stream.expect("it is piped")).lines()
+}
+
+/// A folder with a policy that may change. Each policy puts its name into the header `x-policy` of every request.
+pub struct Folder(TempDir);
+
+impl Folder {
+    pub fn with(name: &str) -> Self {
+        let folder = Self(tempfile::tempdir().expect("a folder"));
+        folder.write(&policy(name));
+        folder
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub fn policy(&self) -> PathBuf {
+        self.path().join("policy.yaml")
+    }
+
+    /// As an editor does that writes in place: the file is empty for a moment.
+    pub fn write(&self, text: &str) {
+        std::fs::write(self.policy(), text).expect("it can be written");
+    }
+
+    /// As an editor does that writes a new file and renames it.
+    pub fn replace(&self, text: &str) {
+        let new = self.path().join("policy.yaml.new");
+        std::fs::write(&new, text).expect("it can be written");
+        std::fs::rename(new, self.policy()).expect("it can be renamed");
+    }
+}
+
+pub fn policy(name: &str) -> String {
+    format!(
+        "apiVersion: gatepost/v1
+environments:
+  sources: [{{ header: env }}]
+  default: {name}
+  hints: {{ headers: {{ x-policy: \"{{env}}\" }} }}
+"
+    )
+}
+
+/// One of the policies that ship.
+pub fn shipped(name: &str) -> PathBuf {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../policies")).join(name).join("policy.yaml")
+}

@@ -1,0 +1,39 @@
+//! What the two gateways answered differently. A difference that is known has its reason in a table beside the test that shows
+//! it; one that is not, and one that is gone, fail the test.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+
+/// A request's name, and why the gateways may differ on it.
+pub type Known = &'static [(&'static str, &'static str)];
+
+pub struct Differences {
+    known: Known,
+    met: BTreeSet<String>,
+    unknown: Vec<String>,
+}
+
+impl Differences {
+    pub fn beside(known: Known) -> Self {
+        Self { known, met: BTreeSet::new(), unknown: Vec::new() }
+    }
+
+    /// Compares what both gateways did with the request of that name.
+    pub fn compare<T: PartialEq + Debug>(&mut self, policy: &str, name: &str, envoy: &T, embedded: &T) {
+        if envoy == embedded {
+            return;
+        }
+        if self.known.iter().any(|(known, _)| *known == name) {
+            self.met.insert(name.to_owned());
+            return;
+        }
+        let short = |seen: &T| format!("{seen:?}").chars().take(400).collect::<String>();
+        self.unknown.push(format!("{policy}: {name}\n  envoy    {}\n  embedded {}", short(envoy), short(embedded)));
+    }
+
+    pub fn assert_all_known(self) {
+        let gone: Vec<&str> = self.known.iter().map(|(name, _)| *name).filter(|name| !self.met.contains(*name)).collect();
+        assert!(self.unknown.is_empty(), "{} differences\n{}", self.unknown.len(), self.unknown.join("\n"));
+        assert!(gone.is_empty(), "no difference any more, so take it out of the table: {gone:#?}");
+    }
+}

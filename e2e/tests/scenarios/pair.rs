@@ -1,0 +1,63 @@
+//! Two stages with the same policy and routes: a real Envoy and the embedded gateway. A test asks both and names the one that
+//! failed it.
+
+use std::sync::LazyLock;
+
+use gatepost::plugin::FilterModule;
+use gatepost::shipped::{self, Shipped};
+use gatepost::stage::{Kind, Stage};
+use gatepost_authoring::PolicyFile;
+
+/// Compiled once for all tests: it takes longer than the rest of a stage.
+static MODULE: LazyLock<FilterModule> = LazyLock::new(|| FilterModule::compile().expect("the filter compiles"));
+
+pub struct Pair {
+    pub envoy: Stage,
+    pub embedded: Stage,
+}
+
+impl Pair {
+    /// Sets both stages with a policy in YAML. `routes` are host patterns and the names of the upstreams behind them.
+    pub async fn set(policy: &str, routes: &[(&str, &str)]) -> Self {
+        Self::with_configuration(&json(policy), routes).await
+    }
+
+    /// Both stages with a shipped policy and its own routes.
+    pub async fn shipped(name: &str) -> Self {
+        let (policy, suite) = shipped(name).read().unwrap_or_else(|report| panic!("{report:?}"));
+        let routes: Vec<(&str, &str)> = suite.routes.iter().map(|route| (route.host.as_str(), route.upstream.as_str())).collect();
+        Self::with_configuration(&policy.json, &routes).await
+    }
+
+    /// Both stages with a plugin configuration as the filter receives it.
+    pub async fn with_configuration(configuration: &str, routes: &[(&str, &str)]) -> Self {
+        Self {
+            envoy: Stage::set(&envoy(), configuration, routes).await.unwrap_or_else(|error| panic!("{error}")),
+            embedded: Stage::set(&embedded(), configuration, routes).await.unwrap_or_else(|error| panic!("{error}")),
+        }
+    }
+
+    pub fn each(&self) -> [(&'static str, &Stage); 2] {
+        [("envoy", &self.envoy), ("embedded", &self.embedded)]
+    }
+}
+
+/// The real Envoy.
+pub fn envoy() -> Kind {
+    Kind::Envoy(gatepost_e2e::envoy().unwrap_or_else(|error| panic!("{error}")))
+}
+
+/// The embedded gateway.
+pub fn embedded() -> Kind {
+    Kind::Embedded(MODULE.clone())
+}
+
+/// The shipped policy of that name.
+pub fn shipped(name: &str) -> &'static Shipped {
+    shipped::ALL.iter().find(|shipped| shipped.name == name).expect("a policy that ships")
+}
+
+/// The plugin configuration that a policy in YAML becomes.
+pub fn json(policy: &str) -> String {
+    PolicyFile::parse("policy.yaml", policy).unwrap_or_else(|report| panic!("{report:?}")).json
+}

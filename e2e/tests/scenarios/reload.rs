@@ -1,0 +1,170 @@
+//! A policy that is replaced while a real Envoy serves, through the watched file: good ones take effect and bad ones do not,
+//! and no request fails meanwhile. And what a bad policy does to an Envoy that starts with it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use gatepost::echo::Upstream;
+use gatepost_deploy::bootstrap::{AccessLog, Bootstrap, FailurePolicy, Module, Plugin, PluginSource, Route};
+use gatepost_deploy::envoy::LISTENER;
+use gatepost_deploy::envoy::process::{Envoy, Options, ProcessError};
+use http::Version;
+
+use crate::client::{Answer, get, send};
+use crate::pair::json;
+
+/// Three faults in three places.
+const BAD: &str = r#"{
+    "apiVersion": "gatepost/v1",
+    "mod": "enforce",
+    "environments": { "allow": ["env1"], "default": "env9", "hints": { "headers": { "x-policy": "{env}" } } },
+    "hosts": { "mappings": [{ "host": "a.example:80", "authority": "b.example" }] }
+}"#;
+/// The paths of its faults.
+const BAD_PATHS: [&str; 3] = ["mod", "environments.default", "hosts.mappings[0].host"];
+
+fn plugin(configuration: &str) -> Plugin<'_> {
+    Plugin { module: Module::Inline(gatepost_filter_wasm::MODULE), configuration, on_failure: FailurePolicy::Closed }
+}
+
+/// A policy whose hint header is its name.
+fn named(name: &str) -> String {
+    json(&format!(
+        "apiVersion: gatepost/v1\nenvironments: {{ default: env1, hints: {{ headers: {{ x-policy-{name}: \"{{env}}\" }} }} }}\n"
+    ))
+}
+
+fn bootstrap(routes: &[Route], plugin: PluginSource<'_>) -> String {
+    let listen = ([127, 0, 0, 1], 0).into();
+    let bootstrap = Bootstrap { listen, admin: None, routes, trusted_hops: 0, access_log: AccessLog::Off, plugin };
+    bootstrap.render().expect("a document")
+}
+
+fn swap(path: &Path, configuration: &str, version: &str) {
+    let new = path.with_extension("new");
+    std::fs::write(&new, plugin(configuration).render_ecds(version).expect("a document")).expect("written");
+    std::fs::rename(&new, path).expect("swapped");
+}
+
+async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
+    let started = Instant::now();
+    while !holds().await {
+        assert!(started.elapsed() < Duration::from_secs(30), "not within 30 seconds: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Which of the policies wrote its hint.
+fn policies(answer: &Answer) -> Vec<&'static str> {
+    ["a", "b", "bad", "d"].into_iter().filter(|name| !answer.received(&format!("x-policy-{name}")).is_empty()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn good_policies_replace_each_other_a_bad_one_replaces_nothing_and_no_request_fails() {
+    let upstream = Upstream::start("any", None).await.expect("an upstream");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("filter.json");
+    swap(&path, &named("a"), "1");
+    let routes: Vec<Route> = vec![format!("*={}", upstream.addr()).parse().expect("a route")];
+    let document = bootstrap(&routes, PluginSource::FileEcds { path: &path });
+    let binary = gatepost_e2e::envoy().expect("an Envoy");
+    let envoy = Envoy::start(&binary, &document, &Options::default()).unwrap_or_else(|error| panic!("{error}"));
+    let address = envoy.listener(LISTENER).expect("a listener");
+    let ask = || send(Version::HTTP_11, address, get("http://a.example/", &[]));
+    let counter = |name: &str| envoy.counters().expect("counters").get(name).copied().unwrap_or(0);
+    assert_eq!(policies(&ask().await), ["a"]);
+
+    // Requests run all the time, over both protocols; each must be answered, and under exactly one policy.
+    let (stop, served) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let load: Vec<_> = crate::client::VERSIONS
+        .into_iter()
+        .map(|version| {
+            let (stop, served) = (stop.clone(), served.clone());
+            tokio::spawn(async move {
+                while !stop.load(Ordering::Relaxed) {
+                    let answer = send(version, address, get("http://a.example/", &[])).await;
+                    assert_eq!((answer.status, policies(&answer).len()), (200, 1), "{answer:?}");
+                    served.fetch_add(1, Ordering::Relaxed);
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            })
+        })
+        .collect();
+
+    swap(&path, &named("b"), "2");
+    eventually("B is in force", || async { policies(&ask().await) == ["b"] }).await;
+    for _ in 0..50 {
+        let answer =
+            send(Version::HTTP_11, address, get("http://a.example/", &[("x-policy-b", "forged"), ("x-policy-a", "mine")])).await;
+        assert_eq!(answer.received("x-policy-b"), ["env1"]);
+        assert_eq!(answer.received("x-policy-a"), ["mine"], "A's hint is a header like any other now");
+    }
+
+    let refused = "extension_config_discovery.http_filter.gatepost.config_fail";
+    let (refusals, rejected) = (counter(refused), counter("wasmcustom.gatepost.config.rejected"));
+    swap(&path, BAD, "3");
+    eventually("C is refused", || async { counter(refused) > refusals }).await;
+    for _ in 0..50 {
+        assert_eq!(policies(&ask().await), ["b"]);
+    }
+    let log = envoy.log();
+    for fault in BAD_PATHS {
+        let line = format!("gatepost: configuration refused: {fault}: ");
+        assert_eq!(log.matches(&line).count(), 1, "one line for {fault}:\n{log}");
+    }
+    assert_eq!(log.matches("configuration refused").count(), BAD_PATHS.len(), "{log}");
+    assert_eq!(counter("wasmcustom.gatepost.config.rejected"), rejected + 1, "the canary VM's counters are Envoy's too");
+
+    swap(&path, &named("d"), "4");
+    eventually("D is in force", || async { policies(&ask().await) == ["d"] }).await;
+    let before = served.load(Ordering::Relaxed);
+    eventually("requests went on", || async { served.load(Ordering::Relaxed) > before + 20 }).await;
+    stop.store(true, Ordering::Relaxed);
+    for load in load {
+        load.await.expect("no request failed");
+    }
+    assert_eq!(policies(&ask().await), ["d"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_reloads_end_with_the_last_policy_and_every_request_is_answered() {
+    let upstream = Upstream::start("any", None).await.expect("an upstream");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("filter.json");
+    swap(&path, &named("a"), "0");
+    let routes: Vec<Route> = vec![format!("*={}", upstream.addr()).parse().expect("a route")];
+    let document = bootstrap(&routes, PluginSource::FileEcds { path: &path });
+    let binary = gatepost_e2e::envoy().expect("an Envoy");
+    let envoy = Envoy::start(&binary, &document, &Options::default()).unwrap_or_else(|error| panic!("{error}"));
+    let address = envoy.listener(LISTENER).expect("a listener");
+    for round in 1..=100 {
+        let configuration = match round % 4 {
+            0 => named("a"),
+            1 => named("b"),
+            2 => BAD.to_owned(),
+            _ => named("d"),
+        };
+        swap(&path, &configuration, &round.to_string());
+        let answer = send(Version::HTTP_11, address, get("http://a.example/", &[])).await;
+        assert_eq!((answer.status, policies(&answer).len()), (200, 1), "round {round}: {answer:?}");
+    }
+    swap(&path, &named("d"), "last");
+    eventually("the last one is in force", || async {
+        policies(&send(Version::HTTP_11, address, get("http://a.example/", &[])).await) == ["d"]
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_static_envoy_with_a_bad_policy_ends_and_its_log_names_every_fault() {
+    let document = bootstrap(&[], PluginSource::Static(plugin(BAD)));
+    let binary = gatepost_e2e::envoy().expect("an Envoy");
+    let error = Envoy::start(&binary, &document, &Options::default()).map(drop).expect_err("Envoy refuses it");
+    let ProcessError::Ended { status, log } = error else { panic!("it should have ended: {error}") };
+    assert!(!status.success());
+    for fault in BAD_PATHS {
+        assert_eq!(log.matches(&format!("configuration refused: {fault}: ")).count(), 1, "{fault}:\n{log}");
+    }
+}

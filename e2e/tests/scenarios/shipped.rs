@@ -1,0 +1,123 @@
+//! Every case of every shipped policy, on the real Envoy and on the embedded gateway: judged as the case says, and the two
+//! gateways' observations compared with each other, those things included that the case says nothing about.
+
+use gatepost::cases::{Forwarded, Observation, Outcome, Replied, judge, offline, wire};
+use gatepost::shipped::ALL;
+use gatepost::stage::{Kind, Stage};
+use gatepost_authoring::suite::Case;
+
+use crate::pair;
+
+/// Response code details that the gateways are known to word differently: Envoy's, and what the embedded gateway writes. There
+/// are none: a local reply of the filter has its details unprefixed in both, and a request that went upstream has `via_upstream`.
+const DETAILS: &[(&str, &str)] = &[];
+
+/// A case as it went on one gateway.
+struct Seen {
+    observation: Result<Observation, String>,
+    details: Option<String>,
+}
+
+async fn play(kind: &Kind, policy: &str, cases: &[Case]) -> Vec<Seen> {
+    let (file, suite) = pair::shipped(policy).read().unwrap_or_else(|report| panic!("{report:?}"));
+    let routes: Vec<(&str, &str)> = suite.routes.iter().map(|route| (route.host.as_str(), route.upstream.as_str())).collect();
+    let stage = Stage::set(kind, &file.json, &routes).await.unwrap_or_else(|error| panic!("{error}"));
+    let mut observations = Vec::new();
+    for case in cases {
+        observations.push(observe(&stage, case).await);
+    }
+    let details = stage.details(cases.len()).await;
+    assert_eq!(details.len(), cases.len(), "a line of the access log for each request of {policy} on {kind:?}: {details:#?}");
+    observations.into_iter().zip(details).map(|(observation, details)| seen(observation, details)).collect()
+}
+
+async fn observe(stage: &Stage, case: &Case) -> Result<Observation, String> {
+    let before = stage.counters().map_err(|error| error.to_string())?;
+    let outcome = wire::send(stage.address(), case).await.map_err(|error| error.to_string())?;
+    let after = stage.counters().map_err(|error| error.to_string())?;
+    Ok(Observation { outcome, counters: Some(offline::raised(&before, &after)) })
+}
+
+/// A reply's details are in the access log; of a forwarded request it says `via_upstream`.
+fn seen(mut observation: Result<Observation, String>, details: String) -> Seen {
+    if let Ok(Observation { outcome: Outcome::Replied(Replied { details: unknown, .. }), .. }) = &mut observation {
+        *unknown = Some(details.clone());
+    }
+    Seen { observation, details: Some(details) }
+}
+
+/// What remains of an observation without what each gateway adds to every request.
+fn comparable(observation: &Observation) -> Observation {
+    let mut observation = observation.clone();
+    if let Outcome::Forwarded(Forwarded { headers, .. }) = &mut observation.outcome {
+        headers.retain(|(name, _)| !wire::is_added(name) || matches!(name.as_str(), "user-agent" | "content-type" | "te"));
+        headers.sort_by(|(left, _), (right, _)| left.cmp(right));
+    }
+    observation
+}
+
+fn same_details(envoy: Option<&str>, embedded: Option<&str>) -> bool {
+    envoy == embedded || DETAILS.iter().any(|(one, other)| Some(*one) == envoy && Some(*other) == embedded)
+}
+
+async fn both_do_what_its_tests_say(policy: &str) {
+    let (_, suite) = pair::shipped(policy).read().unwrap_or_else(|report| panic!("{report:?}"));
+    let envoy = play(&pair::envoy(), policy, &suite.cases).await;
+    let embedded = play(&pair::embedded(), policy, &suite.cases).await;
+    let mut failures = Vec::new();
+    for ((case, envoy), embedded) in suite.cases.iter().zip(&envoy).zip(&embedded) {
+        for (gateway, seen) in [("envoy", envoy), ("embedded", embedded)] {
+            match &seen.observation {
+                Err(error) => failures.push(format!("{gateway}: {}: {error}", case.name)),
+                Ok(observed) => {
+                    for mismatch in judge(case, observed, wire::is_added) {
+                        failures.push(format!("{gateway}: {}: {mismatch}", case.name));
+                    }
+                }
+            }
+        }
+        if let (Ok(one), Ok(other)) = (&envoy.observation, &embedded.observation) {
+            let (one, other) = (comparable(one), comparable(other));
+            if one != other {
+                failures.push(format!("{}:\n  envoy    {one:?}\n  embedded {other:?}", case.name));
+            }
+        }
+        if !same_details(envoy.details.as_deref(), embedded.details.as_deref()) {
+            failures.push(format!("{}: details: envoy {:?}, embedded {:?}", case.name, envoy.details, embedded.details));
+        }
+    }
+    assert!(failures.is_empty(), "{policy}: {} failures\n{}", failures.len(), failures.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn knative_gclb_gives_the_same_answers_on_both() {
+    both_do_what_its_tests_say("knative-gclb").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn asm_grpc_env_gives_the_same_answers_on_both() {
+    both_do_what_its_tests_say("asm-grpc-env").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn external_mesh_gives_the_same_answers_on_both() {
+    both_do_what_its_tests_say("external-mesh").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn neg_shared_vpc_gives_the_same_answers_on_both() {
+    both_do_what_its_tests_say("neg-shared-vpc").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_in_one_gives_the_same_answers_on_both() {
+    both_do_what_its_tests_say("all-in-one").await;
+}
+
+#[test]
+fn every_shipped_policy_is_played_here() {
+    let here = include_str!("shipped.rs");
+    for policy in ALL {
+        assert!(here.contains(&format!("both_do_what_its_tests_say(\"{}\")", policy.name)), "{}", policy.name);
+    }
+}
