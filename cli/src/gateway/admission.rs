@@ -115,7 +115,9 @@ fn check_http1(parts: &Parts, path: &str) -> Result<(), Refusal> {
     if !path.is_ascii() {
         return Err(Refusal::RawPath);
     }
-    if parts.headers.get_all(TRANSFER_ENCODING).iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+    let mut encodings = parts.headers.get_all(TRANSFER_ENCODING).iter();
+    let is_chunked = encodings.next().is_none_or(|value| value.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    if !is_chunked || encodings.next().is_some() {
         return Err(Refusal::TransferEncoding);
     }
     if parts.uri.scheme() == Some(&http::uri::Scheme::HTTPS) {
@@ -159,6 +161,8 @@ mod tests {
         assert_eq!(judged(Request::builder().method("BREW").uri("/").version(Version::HTTP_2)), Ok(()));
         assert_eq!(judged(Request::get("/").header("transfer-encoding", "gzip, chunked")), Err(Refusal::TransferEncoding));
         assert_eq!(judged(Request::get("/").header("transfer-encoding", "Chunked")), Ok(()));
+        let twice = Request::get("/").header("transfer-encoding", "chunked").header("transfer-encoding", "chunked");
+        assert_eq!(judged(twice), Err(Refusal::TransferEncoding));
         assert_eq!(judged(Request::get("https://a/")), Err(Refusal::HttpsInPlaintext));
         assert_eq!(judged(Request::get("/caf\u{e9}")), Err(Refusal::RawPath));
         assert_eq!(judged(Request::get("/caf\u{e9}").version(Version::HTTP_2)), Ok(()));

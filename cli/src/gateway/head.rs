@@ -241,19 +241,28 @@ pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
     content_type.strip_prefix(b"application/grpc").is_some_and(|rest| rest.is_empty() || rest.starts_with(b"+"))
 }
 
-/// The authority of an absolute URI or `:authority`, else the Host lines joined with commas.
+/// The authority of an absolute URI or `:authority`, else the Host lines joined with commas, empty ones left out.
 fn authority_of(parts: &Parts) -> Result<Vec<u8>, HeadError> {
     let authority = match parts.uri.authority() {
-        Some(authority) => authority.as_str().as_bytes().to_vec(),
+        Some(authority) => without_user(authority.as_str(), parts.version).as_bytes().to_vec(),
         None => {
-            let hosts: Vec<&[u8]> = parts.headers.get_all(HOST).iter().map(HeaderValue::as_bytes).collect();
+            let mut hosts: Vec<&[u8]> = parts.headers.get_all(HOST).iter().map(HeaderValue::as_bytes).collect();
             if hosts.is_empty() {
                 return Err(HeadError::MissingHost);
             }
+            hosts.retain(|host| !host.is_empty());
             hosts.join(&b","[..])
         }
     };
     if is_acceptable(&authority, parts.version) { Ok(authority) } else { Err(HeadError::InvalidAuthority) }
+}
+
+/// Envoy's HTTP/1.1 codec drops the user of an absolute target, and its HTTP/2 codec refuses one.
+fn without_user(authority: &str, version: Version) -> &str {
+    match authority.rsplit_once('@') {
+        Some((_, host)) if version != Version::HTTP_2 => host,
+        _ => authority,
+    }
 }
 
 /// HTTP/2 says its scheme; for HTTP/1.1 Envoy takes `x-forwarded-proto`, which is trusted by the time a head is built.

@@ -16,6 +16,7 @@ mod head;
 mod hop;
 mod http2_pool;
 mod options;
+mod path;
 mod patience;
 mod reply;
 mod routes;

@@ -155,7 +155,9 @@ fn host_of(host: &str) -> Option<Vec<u8>> {
         None => name,
     };
     let port_fits = port.is_empty() || std::str::from_utf8(port).is_ok_and(|port| port.parse::<u16>().is_ok());
-    (!literal.is_empty() && literal.iter().all(fits) && port_fits).then(|| name.to_ascii_lowercase())
+    // One trailing dot is the same host, for whoever writes routes; no request is served by that spelling, as in Envoy.
+    let bare = name.strip_suffix(b".").unwrap_or(name);
+    (!literal.is_empty() && literal.iter().all(fits) && port_fits).then(|| bare.to_ascii_lowercase())
 }
 
 #[cfg(test)]
@@ -188,7 +190,7 @@ mod tests {
 
     #[test]
     fn case_and_port_do_not_count_and_a_trailing_dot_does() {
-        let table = table(&["A.example:8080", "[::1]:80", "*.B.example"]);
+        let table = table(&["A.example.:8080", "[::1]:80", "*.B.example"]);
         assert!(table.find(b"a.EXAMPLE:1").is_some());
         assert!(table.find(b"[::1]:9").is_some());
         assert!(table.find(b"x.b.example:443").is_some());

@@ -1,6 +1,7 @@
 //! One request through the gateway: the checks of Envoy's codecs and connection manager, the filter, the route, the upstream.
 //! Each step ends in a response or a [`LocalReply`]; there is no third way out.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -20,7 +21,7 @@ use super::head::{HeadError, RequestHead, RewriteError, is_grpc};
 use super::options::{Access, GatewayOptions};
 use super::routes::RouteTable;
 use super::upstream::Upstream;
-use super::{admission, forwarded, hop, reply};
+use super::{admission, forwarded, hop, path, reply};
 
 /// What all connections of a gateway share.
 pub(super) struct Shared {
@@ -101,7 +102,7 @@ impl Shared {
         let hops = self.options.trusted_hops;
         let source = forwarded::source(&parts.headers, peer, hops);
         forwarded::annotate(&mut parts.headers, peer, source, hops, self.options.keep_request_id);
-        let head = RequestHead::from_parts(parts).map_err(|error| match error {
+        let mut head = RequestHead::from_parts(parts).map_err(|error| match error {
             HeadError::InvalidAuthority => refused(StatusCode::BAD_REQUEST, &error.to_string()),
             HeadError::MissingHost => Own { reply: LocalReply::new(400, "", error.to_string()), refused: true },
         })?;
@@ -115,8 +116,14 @@ impl Shared {
         if parts.method == Method::CONNECT {
             return Err(Own { reply: LocalReply::new(404, "", "connect_is_not_supported"), refused: true });
         }
-        if !head.path().starts_with(b"/") {
-            return Err(own(LocalReply::new(404, "", "path_is_not_absolute")));
+        match head.path() {
+            [b'/', ..] => {}
+            b"*" => return Err(own(LocalReply::new(404, "", "path_is_not_absolute"))),
+            _ => return Err(refused(StatusCode::BAD_REQUEST, "path_is_not_absolute")),
+        }
+        let path = path::normalized(head.path()).map_err(|error| refused(StatusCode::BAD_REQUEST, &error.to_string()))?;
+        if let Cow::Owned(path) = path {
+            head.set(":path", path);
         }
         Ok((head, source))
     }

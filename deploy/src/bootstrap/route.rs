@@ -84,6 +84,9 @@ pub enum HostFault {
 /// What can be wrong with an upstream's address.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum AddressFault {
+    /// Nothing there.
+    #[error("it is empty: write ADDRESS:PORT, as in 127.0.0.1:8080")]
+    Empty,
     /// A URL instead of an address.
     #[error("it has a scheme: write ADDRESS:PORT alone (the upstream is spoken to in the client's protocol, without TLS)")]
     Scheme,
@@ -203,6 +206,9 @@ fn is_number(text: &str) -> bool {
 }
 
 fn parse_address(text: &str) -> Result<Upstream, AddressFault> {
+    if text.is_empty() {
+        return Err(AddressFault::Empty);
+    }
     if text.contains("://") {
         return Err(AddressFault::Scheme);
     }

@@ -87,10 +87,6 @@ const KNOWN: Known = &[
         "a length and chunks",
         "Envoy refuses it; hyper drops the length, frames the message anew and ends the connection (RFC 9112 §6.1)",
     ),
-    (
-        "chunked twice",
-        "Envoy joins the two lines and does not know the result (501); hyper takes it for chunked and frames the message anew",
-    ),
     ("chunked and identity", "Envoy does not know it (501), hyper cannot frame it (400)"),
     ("a folded header", "Envoy unfolds it, hyper refuses it (RFC 9112 §5.2 allows both)"),
 ];
