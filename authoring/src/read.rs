@@ -1,4 +1,5 @@
-//! From text to tree: YAML 1.2, of which JSON is a part, through the events of `granit-parser`, the parser beneath `serde-saphyr`.
+//! From text to tree: YAML 1.2, of which JSON is a part, through the events of `granit-parser`, the parser beneath
+//! `serde-saphyr`.
 //! Events rather than serde, because a fault needs the place of keys as well as of values, and an author wants every fault of a
 //! file at once: whatever is no syntax error is noted, and reading goes on.
 

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use gatepost_deploy::envoy::fetch::{self, FetchError};
 
-/// The Envoy under test: the one that `GATEPOST_ENVOY` names, or the pinned release in the workspace's `target/`, downloaded by the
+/// The Envoy under test: the one that `GATEPOST_ENVOY` names, or the pinned release in the workspace's `target/`, downloaded
+/// by the
 /// first test that asks.
 ///
 /// # Errors

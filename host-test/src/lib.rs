@@ -2,14 +2,16 @@
 //!
 //! An [`Engine`] compiles a [`Module`]; a [`Vm`] is one running instance of it, with its own memory; plugins are started in a VM,
 //! each a root context with its own configuration; and streams are opened for a plugin, whose callbacks change headers
-//! and bodies in place and answer with an [`Outcome`]. Logs, metrics, time and shared data come in with a [`Host`]: nothing is global.
+//! and bodies in place and answer with an [`Outcome`]. Logs, metrics, time and shared data come in with a [`Host`]: nothing is
+//! global.
 //! What a module imports and the host does not serve answers `Unimplemented`, and stands in [`Module::capabilities`].
 //!
 //! The crate knows no policy and depends on no other part of Gatepost. It does not walk chains of plugins, buffer bodies or
 //! send callouts: that is the business of whoever drives the streams.
 //!
 //! ```
-//! use gatepost_host::{Engine, EngineOptions, FinalMaps, Headers, Host, Module, Outcome, PluginConfig, StreamInfo, Vm, VmOptions};
+//! use gatepost_host::{Engine, EngineOptions, FinalMaps, Headers, Host, Module, Outcome, PluginConfig, StreamInfo, Vm,
+//! VmOptions};
 //!
 //! // Any proxy-wasm module will do; this one sets the request header `x-seen: yes`.
 //! let wasm = wat::parse_str(r#"(module

@@ -6,7 +6,8 @@ use wasmtime::ResourceLimiter;
 /// Limits of one VM. The defaults are generous for a filter and still contain one that runs wild.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Linear memory, all memories together, in bytes. Default 128 MiB. Growth beyond it fails in the guest (`memory.grow` gives -1).
+    /// Linear memory, all memories together, in bytes. Default 128 MiB. Growth beyond it fails in the guest (`memory.grow`
+    /// gives -1).
     pub memory_bytes: usize,
     /// Elements of each table. Default 100,000.
     pub table_elements: usize,
@@ -15,7 +16,8 @@ pub struct Limits {
     /// Epoch ticks for each callback; after them, the callback traps. Default none. Needs
     /// [`EngineOptions::epochs`](crate::EngineOptions), and somebody who calls [`Engine::tick_epoch`](crate::Engine::tick_epoch).
     pub epochs_per_callback: Option<u64>,
-    /// Bytes of names and values that a guest may grow one header map to. Default 1 MiB. Beyond it a hostcall answers `InternalFailure`.
+    /// Bytes of names and values that a guest may grow one header map to. Default 1 MiB. Beyond it a hostcall answers
+    /// `InternalFailure`.
     pub header_map_bytes: usize,
     /// Bytes of a body buffer that a guest may grow it to. Default 64 MiB. Beyond it a hostcall answers `InternalFailure`.
     pub body_bytes: usize,

@@ -1,4 +1,5 @@
-//! Data and queues that VMs share. Both are keyed by the VM's configured id, as in Envoy, so that every worker's copy of a VM sees
+//! Data and queues that VMs share. Both are keyed by the VM's configured id, as in Envoy, so that every worker's copy of a VM
+//! sees
 //! the same data; a queue may be found from another VM by its id.
 
 use std::collections::VecDeque;

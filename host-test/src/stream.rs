@@ -45,7 +45,8 @@ pub struct StreamInfo {
     pub request_bytes: u64,
     /// Any other property by its dotted path, as in `connection.id`.
     pub properties: Vec<(String, PropertyValue)>,
-    /// What guests set with `proxy_set_property`, path and value. Envoy keeps it under the prefix `wasm.`; every plugin of a stream sees it.
+    /// What guests set with `proxy_set_property`, path and value. Envoy keeps it under the prefix `wasm.`; every plugin of a
+    /// stream sees it.
     pub filter_state: Vec<(Bytes, Bytes)>,
 }
 

@@ -26,8 +26,8 @@ struct EnvoyArguments {
     /// The policy file, YAML or JSON
     #[arg(long, value_name = "FILE")]
     policy: PathBuf,
-    /// Which upstream serves a host: exact, `*.suffix`, or `*` for every other host (404 without it); once for each
-    #[arg(long = "route", value_name = "HOST=ADDRESS:PORT", required = true)]
+    /// Which upstream serves a host: exact, `*.suffix`, or `*` for every other host (404 without it); as many as there are hosts
+    #[arg(long = "route", value_name = "HOST=ADDRESS:PORT", num_args = 1.., required = true)]
     routes: Vec<Route>,
     /// Where Envoy accepts connections
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]

@@ -21,8 +21,8 @@ pub struct Arguments {
     /// The policy file, YAML or JSON
     #[arg(long, value_name = "FILE")]
     policy: PathBuf,
-    /// Which upstream serves a host: exact, `*.suffix`, or `*` for every other host (404 without it); once for each
-    #[arg(long = "route", value_name = "HOST=URL", required = true)]
+    /// Which upstream serves a host: exact, `*.suffix`, or `*` for every other host (404 without it); as many as there are hosts
+    #[arg(long = "route", value_name = "HOST=URL", num_args = 1.., required = true)]
     routes: Vec<String>,
     /// Where to accept connections; port 0 takes a free one, which is told at the start
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = address, default_value = "127.0.0.1:8080")]

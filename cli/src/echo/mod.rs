@@ -28,7 +28,8 @@ pub use received::escaped;
 /// A running upstream. It ends, with its connections, when it is dropped.
 ///
 /// Plain requests get 200 and JSON: `{"upstream": …, "method": …, "authority": …, "path": …, "headers": [[name, value], …],
-/// "body": …}`, and a HEAD gets the same JSON in the header [`ECHO`]. Text that is not UTF-8 is written as [`escaped`] says. Some paths do something else:
+/// "body": …}`, and a HEAD gets the same JSON in the header [`ECHO`]. Text that is not UTF-8 is written as [`escaped`] says.
+/// Some paths do something else:
 ///
 /// | path | what it does |
 /// | --- | --- |

@@ -1,5 +1,6 @@
 //! A path in the form that Envoy's `normalize_path` gives it, which Istio's gateways set: dot segments resolved, backslashes as
-//! slashes, needless escapes undone. A policy that matches a path must see the one that upstreams see. Every rule here was measured
+//! slashes, needless escapes undone. A policy that matches a path must see the one that upstreams see. Every rule here was
+//! measured
 //! on Envoy 1.40; queries are left alone, and repeated slashes stay (`merge_slashes` is another setting).
 
 use std::borrow::Cow;

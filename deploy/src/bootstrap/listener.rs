@@ -12,7 +12,8 @@ use super::{AccessLog, Address, Any, Bootstrap, Empty, Extension, RenderError};
 const ACCESS_LOG_LINE: &str = "[%START_TIME%] %DOWNSTREAM_REMOTE_ADDRESS% \"%REQ(:METHOD)% %REQ(:AUTHORITY)%%REQ(:PATH)% %PROTOCOL%\" \
                                %RESPONSE_CODE% %RESPONSE_CODE_DETAILS% cluster=%UPSTREAM_CLUSTER_RAW% duration=%DURATION%ms\n";
 
-/// The longest silence of a stream or a connection. Envoy's five minutes for streams would cut quiet gRPC streams; an hour is what
+/// The longest silence of a stream or a connection. Envoy's five minutes for streams would cut quiet gRPC streams; an hour is
+/// what
 /// the load balancers' backends in front of a mesh are commonly given too.
 const IDLE: &str = "3600s";
 
@@ -60,8 +61,10 @@ impl<'a> Listener<'a> {
     }
 }
 
-/// `HttpConnectionManager`. Not set, with intent: `strip_trailing_host_dot` and `strip_any_host_port`, because the filter normalises
-/// the authority and must see what the client sent; `internal_address_config`, because without it no client is internal and `x-envoy-*`
+/// `HttpConnectionManager`. Not set, with intent: `strip_trailing_host_dot` and `strip_any_host_port`, because the filter
+/// normalises
+/// the authority and must see what the client sent; `internal_address_config`, because without it no client is internal and
+/// `x-envoy-*`
 /// headers, which steer timeouts and retries, are dropped from every request, while an empty one believes loopback (measured on
 /// 1.36.4 and 1.40.0) and, by Envoy's documentation, private addresses.
 #[derive(Serialize)]

@@ -2,13 +2,15 @@
 //! nothing; [`crate::envoy`] does.
 //!
 //! The document is JSON, not YAML. Envoy chooses its parser by the file's name: `.yaml` and `.yml` are read as YAML, every other
-//! name as JSON, that of a pipe included (measured on 1.40.0). JSON is accepted under every name, so it works however the output is
+//! name as JSON, that of a pipe included (measured on 1.40.0). JSON is accepted under every name, so it works however the
+//! output is
 //! kept, and as `envoy -c <(gatepost render envoy …)`. (`-c /dev/stdin` is refused whatever it holds.) Both parsers take a module
 //! of hundreds of KiB as one base64 string, and both hand the policy to the filter byte for byte (tests/bootstrap.rs). Fields
 //! stand in the order in which a person reads them, with the module after everything of interest in its filter.
 //!
 //! The fields are those of the v3 API. Envoy refuses a static document that has a field it does not know, so the tests, which
-//! start a real Envoy on these documents, also hold every name and type here. Defaults of Envoy's that comments in this module name
+//! start a real Envoy on these documents, also hold every name and type here. Defaults of Envoy's that comments in this module
+//! name
 //! were read in that API's reference; what was measured says so.
 //!
 //! ```
@@ -57,7 +59,8 @@ pub struct Bootstrap<'a> {
     pub admin: Option<SocketAddr>,
     /// One virtual host and one cluster each. An authority that no route names is answered with 404.
     pub routes: &'a [Route],
-    /// How many of the right-most addresses in `X-Forwarded-For` were written by proxies in front of this one. 0 believes only the
+    /// How many of the right-most addresses in `X-Forwarded-For` were written by proxies in front of this one. 0 believes only
+    /// the
     /// connection itself; behind a Google Cloud load balancer, which appends `<client>, <balancer>`, it is 2.
     pub trusted_hops: u32,
     /// Where a line for each request goes.
@@ -72,7 +75,8 @@ pub enum AccessLog {
     /// No access log.
     #[default]
     Off,
-    /// One line for each request on Envoy's standard output, with `%RESPONSE_CODE_DETAILS%`, which names the rule of a local reply.
+    /// One line for each request on Envoy's standard output, with `%RESPONSE_CODE_DETAILS%`, which names the rule of a local
+    /// reply.
     Stdout,
 }
 

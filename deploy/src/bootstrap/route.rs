@@ -1,4 +1,5 @@
-//! A route, as a person writes it on a command line: `HOST=ADDRESS:PORT`. It chooses an upstream by host only: everything finer is
+//! A route, as a person writes it on a command line: `HOST=ADDRESS:PORT`. It chooses an upstream by host only: everything
+//! finer is
 //! the policy's to decide.
 
 use std::net::{Ipv6Addr, SocketAddr};
@@ -6,8 +7,10 @@ use std::str::FromStr;
 
 /// Requests for a host, and the upstream that answers them. Parsed from `HOST=ADDRESS:PORT`.
 ///
-/// HOST is exact (`app.example.com`), a suffix of one or more further labels (`*.example.com`), or `*` for every other host. It is
-/// lower-cased; a port and one trailing dot are dropped, because Envoy ignores the port here and the filter removes the dot. ADDRESS is
+/// HOST is exact (`app.example.com`), a suffix of one or more further labels (`*.example.com`), or `*` for every other host.
+/// It is
+/// lower-cased; a port and one trailing dot are dropped, because Envoy ignores the port here and the filter removes the dot.
+/// ADDRESS is
 /// an IPv4 address, an IPv6 address in brackets, or a name that Envoy resolves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
@@ -331,7 +334,7 @@ mod tests {
     #[test]
     fn a_text_that_is_no_upstream_says_why() {
         for (text, why) in [
-            ("", "the port is missing"),
+            ("", "it is empty: write ADDRESS:PORT"),
             ("localhost", "the port is missing"),
             ("[::1]", "the port is missing"),
             ("localhost:", "`` is no port"),

@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::route::Route;
 
-/// `config.route.v3.RouteConfiguration`: one virtual host for each route, named after it. Envoy finds a virtual host by hash, then by
+/// `config.route.v3.RouteConfiguration`: one virtual host for each route, named after it. Envoy finds a virtual host by hash,
+/// then by
 /// the longest wildcard, then `*`; without one it answers 404 with the details `route_not_found`.
 #[derive(Serialize)]
 pub(super) struct RouteConfiguration<'a> {

@@ -1,4 +1,5 @@
-//! The filter in Envoy's words: the wasm HTTP filter with module and policy inside, or a reference to a file that holds both and is
+//! The filter in Envoy's words: the wasm HTTP filter with module and policy inside, or a reference to a file that holds both
+//! and is
 //! watched (extension configuration discovery, ECDS).
 
 use std::fmt;
@@ -21,7 +22,8 @@ pub enum PluginSource<'a> {
     Static(Plugin<'a>),
     /// A file that [`Plugin::render_ecds`] wrote. It must exist when Envoy starts, and a new one takes its place by rename: Envoy
     /// watches for moves, not for writes. A new one that Envoy or the filter refuses leaves the running one in place;
-    /// when the first one is refused, Envoy runs and answers 500 until a good one comes (measured: tests/discovery.rs). Its name must end in `.json` or `.yaml`.
+    /// when the first one is refused, Envoy runs and answers 500 until a good one comes (measured: tests/discovery.rs). Its
+    /// name must end in `.json` or `.yaml`.
     FileEcds {
         /// The file, as Envoy's process sees it; a relative path is relative to Envoy's working directory.
         path: &'a Path,
@@ -33,7 +35,8 @@ pub enum PluginSource<'a> {
 pub struct Plugin<'a> {
     /// The filter.
     pub module: Module<'a>,
-    /// The policy as JSON, handed to the filter byte for byte: Envoy passes the content of a `google.protobuf.StringValue` as it is,
+    /// The policy as JSON, handed to the filter byte for byte: Envoy passes the content of a `google.protobuf.StringValue` as
+    /// it is,
     /// where a `Struct` would turn every number into a double.
     pub configuration: &'a str,
     /// What happens after the module trapped.
@@ -59,7 +62,8 @@ impl fmt::Debug for Module<'_> {
     }
 }
 
-/// What Envoy does with requests once a trap has ended the module's VM on a worker. (`failure_policy`; Envoy before 1.33 knows only
+/// What Envoy does with requests once a trap has ended the module's VM on a worker. (`failure_policy`; Envoy before 1.33 knows
+/// only
 /// the boolean `fail_open`.)
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub enum FailurePolicy {
@@ -76,7 +80,8 @@ pub enum FailurePolicy {
 }
 
 impl<'a> Plugin<'a> {
-    /// The file that [`PluginSource::FileEcds`] names: a discovery response with this plugin in it. `version` is shown in the admin
+    /// The file that [`PluginSource::FileEcds`] names: a discovery response with this plugin in it. `version` is shown in the
+    /// admin
     /// interface's `/config_dump` and means nothing else. Write it beside the old file and rename it over.
     ///
     /// # Errors
@@ -140,7 +145,8 @@ impl<'a> HttpFilter<'a> {
     }
 }
 
-/// `ExtensionConfigSource`, without a default: the listener waits until the file has been read once, and while no configuration was ever
+/// `ExtensionConfigSource`, without a default: the listener waits until the file has been read once, and while no
+/// configuration was ever
 /// accepted each request is answered with 500.
 #[derive(Serialize)]
 pub(super) struct ConfigDiscovery<'a> {

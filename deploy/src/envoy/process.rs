@@ -8,7 +8,8 @@
 //! - `/ready` answers 200 once static listeners listen, and 503 before.
 //! - Envoy's own log goes to standard error, an access log on `/dev/stdout` to standard output, which is flushed every
 //!   `--file-flush-interval-msec` (ten seconds unless set).
-//! - A refused static configuration ends the process with code 1 and a line `error initializing config`, which carries the reason.
+//! - A refused static configuration ends the process with code 1 and a line `error initializing config`, which carries the
+//! reason.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -115,7 +116,8 @@ impl Envoy {
     /// Runs `binary` on a bootstrap in JSON or YAML, and returns when its listeners listen.
     ///
     /// # Errors
-    /// [`ProcessError::Ended`] with the log's last lines when Envoy refuses the bootstrap, [`ProcessError::NotReady`] when it takes
+    /// [`ProcessError::Ended`] with the log's last lines when Envoy refuses the bootstrap, [`ProcessError::NotReady`] when it
+    /// takes
     /// too long.
     pub fn start(binary: &Path, bootstrap: &str, options: &Options) -> Result<Self, ProcessError> {
         let files = Files::create(bootstrap).map_err(ProcessError::Files)?;

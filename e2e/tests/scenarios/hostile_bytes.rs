@@ -1,4 +1,5 @@
-//! Every byte that HTTP lets a client put where the filter reads, one request for each: 0x80 to 0xff, none of which is UTF-8 alone,
+//! Every byte that HTTP lets a client put where the filter reads, one request for each: 0x80 to 0xff, none of which is UTF-8
+//! alone,
 //! and every control byte. A stock proxy-wasm filter takes its whole gateway down on the first of them.
 
 use crate::differences::Differences;
@@ -32,8 +33,10 @@ fn places(byte: u8) -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// The only byte of which the gateways' parsers think differently: Envoy's drops a carriage return that no line feed follows from a
-/// header line, so that the filter and the upstream see the value without it; hyper refuses the request. RFC 9112 §2.2 wants one of the
+/// The only byte of which the gateways' parsers think differently: Envoy's drops a carriage return that no line feed follows
+/// from a
+/// header line, so that the filter and the upstream see the value without it; hyper refuses the request. RFC 9112 §2.2 wants
+/// one of the
 /// two, or a space in its place.
 const KNOWN: u8 = b'\r';
 

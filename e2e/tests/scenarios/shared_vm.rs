@@ -1,4 +1,5 @@
-//! Two plugins of one module in one VM, which is how Envoy runs them when module and `vm_id` are the same: each root context keeps
+//! Two plugins of one module in one VM, which is how Envoy runs them when module and `vm_id` are the same: each root context
+//! keeps
 //! its own policy, and neither answers for the other.
 
 use gatepost::echo::Upstream;

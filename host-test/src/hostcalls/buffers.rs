@@ -39,7 +39,8 @@ pub(super) fn link(linker: &mut Linker<HostState>, abi: AbiVersion) -> wasmtime:
     Ok(())
 }
 
-/// The buffer's bytes now. What belongs to a callback that does not run is empty, as in Envoy; what was never there is `NotFound`.
+/// The buffer's bytes now. What belongs to a callback that does not run is empty, as in Envoy; what was never there is
+/// `NotFound`.
 fn read(state: &HostState, kind: BufferKind) -> Result<Bytes, Status> {
     match kind {
         BufferKind::HttpRequestBody | BufferKind::HttpResponseBody => {

@@ -1,4 +1,5 @@
-//! `proxy_call_foreign_function`: functions that a proxy offers beside the ABI. Envoy's `clear_route_cache` is served; every other
+//! `proxy_call_foreign_function`: functions that a proxy offers beside the ABI. Envoy's `clear_route_cache` is served; every
+//! other
 //! name is `NotFound`, as in a proxy that does not offer it.
 
 use wasmtime::{Caller, Linker};
