@@ -9,7 +9,7 @@
 //! - Envoy's own log goes to standard error, an access log on `/dev/stdout` to standard output, which is flushed every
 //!   `--file-flush-interval-msec` (ten seconds unless set).
 //! - A refused static configuration ends the process with code 1 and a line `error initializing config`, which carries the
-//! reason.
+//!   reason.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
