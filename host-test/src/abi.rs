@@ -91,21 +91,29 @@ impl LogLevel {
     }
 }
 
-impl std::fmt::Display for LogLevel {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
+impl LogLevel {
+    /// The name in effects and reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
             LogLevel::Trace => "trace",
             LogLevel::Debug => "debug",
             LogLevel::Info => "info",
             LogLevel::Warn => "warn",
             LogLevel::Error => "error",
             LogLevel::Critical => "critical",
-        })
+        }
+    }
+}
+
+impl std::fmt::Display for LogLevel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
     }
 }
 
 /// A header map that a guest names in a hostcall (`proxy_map_type_t`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 #[allow(missing_docs, reason = "the names are the specification's")]
@@ -121,6 +129,21 @@ pub enum MapKind {
 }
 
 impl MapKind {
+    /// The name in effects and reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            MapKind::RequestHeaders => "request_headers",
+            MapKind::RequestTrailers => "request_trailers",
+            MapKind::ResponseHeaders => "response_headers",
+            MapKind::ResponseTrailers => "response_trailers",
+            MapKind::GrpcCallInitialMetadata => "grpc_call_initial_metadata",
+            MapKind::GrpcCallTrailingMetadata => "grpc_call_trailing_metadata",
+            MapKind::HttpCallResponseHeaders => "http_call_response_headers",
+            MapKind::HttpCallResponseTrailers => "http_call_response_trailers",
+        }
+    }
+
     pub(crate) fn from_code(code: u32) -> Option<Self> {
         use MapKind::{
             GrpcCallInitialMetadata, GrpcCallTrailingMetadata, HttpCallResponseHeaders, HttpCallResponseTrailers, RequestHeaders,
@@ -159,6 +182,22 @@ pub enum BufferKind {
 }
 
 impl BufferKind {
+    /// The name in effects and reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            BufferKind::HttpRequestBody => "http_request_body",
+            BufferKind::HttpResponseBody => "http_response_body",
+            BufferKind::DownstreamData => "downstream_data",
+            BufferKind::UpstreamData => "upstream_data",
+            BufferKind::HttpCallResponseBody => "http_call_response_body",
+            BufferKind::GrpcCallMessage => "grpc_call_message",
+            BufferKind::VmConfiguration => "vm_configuration",
+            BufferKind::PluginConfiguration => "plugin_configuration",
+            BufferKind::ForeignFunctionArguments => "foreign_function_arguments",
+        }
+    }
+
     pub(crate) fn from_code(code: u32) -> Option<Self> {
         use BufferKind::{
             DownstreamData, ForeignFunctionArguments, GrpcCallMessage, HttpCallResponseBody, HttpRequestBody, HttpResponseBody,
@@ -193,6 +232,17 @@ pub enum StreamKind {
 }
 
 impl StreamKind {
+    /// The name in effects and reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            StreamKind::HttpRequest => "http_request",
+            StreamKind::HttpResponse => "http_response",
+            StreamKind::Downstream => "downstream",
+            StreamKind::Upstream => "upstream",
+        }
+    }
+
     pub(crate) fn from_code(code: u32) -> Option<Self> {
         use StreamKind::{Downstream, HttpRequest, HttpResponse, Upstream};
         [HttpRequest, HttpResponse, Downstream, Upstream].get(usize::try_from(code).ok()?).copied()

@@ -13,6 +13,8 @@ pub(crate) type NotifyWith = TypedFunc<(u32, u32), ()>;
 pub(crate) type Ask = TypedFunc<u32, u32>;
 pub(crate) type AskWith = TypedFunc<(u32, u32), u32>;
 pub(crate) type Body = TypedFunc<(u32, u32, u32), u32>;
+pub(crate) type NotifyWithTwo = TypedFunc<(u32, u32, u32), ()>;
+pub(crate) type HttpCallResponse = TypedFunc<(u32, u32, u32, u32, u32), ()>;
 
 /// Header callbacks got a third parameter, `end_of_stream`, with ABI 0.2.0.
 pub(crate) enum HeadersCallback {
@@ -38,6 +40,17 @@ pub(crate) struct Callbacks {
     pub(crate) response_headers: Export<HeadersCallback>,
     pub(crate) response_body: Export<Body>,
     pub(crate) response_trailers: Export<AskWith>,
+    pub(crate) http_call_response: Export<HttpCallResponse>,
+    pub(crate) grpc_receive_initial_metadata: Export<NotifyWithTwo>,
+    pub(crate) grpc_receive: Export<NotifyWithTwo>,
+    pub(crate) grpc_receive_trailing_metadata: Export<NotifyWithTwo>,
+    pub(crate) grpc_close: Export<NotifyWithTwo>,
+    pub(crate) new_connection: Export<Ask>,
+    pub(crate) downstream_data: Export<Body>,
+    pub(crate) upstream_data: Export<Body>,
+    pub(crate) downstream_connection_close: Export<NotifyWith>,
+    pub(crate) upstream_connection_close: Export<NotifyWith>,
+    pub(crate) foreign_function: Export<NotifyWithTwo>,
     pub(crate) done: Export<Ask>,
     pub(crate) log: Export<Notify>,
     pub(crate) delete: Export<Notify>,
@@ -87,9 +100,59 @@ impl Lookup<'_> {
             response_headers: self.headers("proxy_on_response_headers", abi)?,
             response_body: self.find("proxy_on_response_body")?,
             response_trailers: self.find("proxy_on_response_trailers")?,
+            http_call_response: self.find("proxy_on_http_call_response")?,
+            grpc_receive_initial_metadata: self.find("proxy_on_grpc_receive_initial_metadata")?,
+            grpc_receive: self.find("proxy_on_grpc_receive")?,
+            grpc_receive_trailing_metadata: self.find("proxy_on_grpc_receive_trailing_metadata")?,
+            grpc_close: self.find("proxy_on_grpc_close")?,
+            new_connection: self.find("proxy_on_new_connection")?,
+            downstream_data: self.find("proxy_on_downstream_data")?,
+            upstream_data: self.find("proxy_on_upstream_data")?,
+            downstream_connection_close: self.find("proxy_on_downstream_connection_close")?,
+            upstream_connection_close: self.find("proxy_on_upstream_connection_close")?,
+            foreign_function: self.find("proxy_on_foreign_function")?,
             done: self.find("proxy_on_done")?,
             log: self.find("proxy_on_log")?,
             delete: self.find("proxy_on_delete")?,
         })
     }
+}
+
+/// Every export of a guest that the host may call, with the names of its parameters after the context.
+pub(crate) const CALLBACKS: &[(&str, &[&str])] = &[
+    ("_initialize", &[]),
+    ("_start", &[]),
+    ("main", &[]),
+    ("malloc", &[]),
+    ("proxy_on_memory_allocate", &[]),
+    ("proxy_on_context_create", &["parent_context"]),
+    ("proxy_on_vm_start", &["vm_configuration_size"]),
+    ("proxy_on_configure", &["plugin_configuration_size"]),
+    ("proxy_on_tick", &[]),
+    ("proxy_on_queue_ready", &["queue"]),
+    ("proxy_on_request_headers", &["headers", "end_of_stream"]),
+    ("proxy_on_request_body", &["body_size", "end_of_stream"]),
+    ("proxy_on_request_trailers", &["trailers"]),
+    ("proxy_on_response_headers", &["headers", "end_of_stream"]),
+    ("proxy_on_response_body", &["body_size", "end_of_stream"]),
+    ("proxy_on_response_trailers", &["trailers"]),
+    ("proxy_on_http_call_response", &["token", "headers", "body_size", "trailers"]),
+    ("proxy_on_grpc_receive_initial_metadata", &["token", "headers"]),
+    ("proxy_on_grpc_receive", &["token", "message_size"]),
+    ("proxy_on_grpc_receive_trailing_metadata", &["token", "trailers"]),
+    ("proxy_on_grpc_close", &["token", "status"]),
+    ("proxy_on_new_connection", &[]),
+    ("proxy_on_downstream_data", &["data_size", "end_of_stream"]),
+    ("proxy_on_upstream_data", &["data_size", "end_of_stream"]),
+    ("proxy_on_downstream_connection_close", &["close_type"]),
+    ("proxy_on_upstream_connection_close", &["close_type"]),
+    ("proxy_on_foreign_function", &["function", "arguments_size"]),
+    ("proxy_on_done", &[]),
+    ("proxy_on_log", &[]),
+    ("proxy_on_delete", &[]),
+];
+
+/// The names of a callback's parameters after the context.
+pub(crate) fn parameters(callback: &str) -> &'static [&'static str] {
+    CALLBACKS.iter().find(|(name, _)| *name == callback).map_or(&[], |(_, names)| names)
 }

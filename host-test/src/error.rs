@@ -120,6 +120,12 @@ pub enum CallError {
         /// How many.
         streams: usize,
     },
+    /// No guest waits for an answer to this callout: it was cancelled, or answered before.
+    #[error("no callout {token} awaits such an answer in this VM")]
+    UnknownCallout {
+        /// The number that the guest knew it by.
+        token: u32,
+    },
     /// The stream was finished, or belongs to another VM.
     #[error("no stream with context {context} is open in this VM")]
     UnknownStream {
@@ -134,7 +140,10 @@ impl CallError {
     pub fn trap(&self) -> Option<&TrapReport> {
         match self {
             CallError::Trapped(report) | CallError::Poisoned(report) => Some(report),
-            CallError::UnknownPlugin { .. } | CallError::UnknownStream { .. } | CallError::StreamsOpen { .. } => None,
+            CallError::UnknownPlugin { .. }
+            | CallError::UnknownStream { .. }
+            | CallError::UnknownCallout { .. }
+            | CallError::StreamsOpen { .. } => None,
         }
     }
 }

@@ -178,6 +178,21 @@ impl Headers {
         self.add_bytes(name, Bytes::copy_from_slice(value.as_ref()));
     }
 
+    /// Writes a value over the first one of its name, which keeps its place, and removes the others; adds it when there is none.
+    pub fn set(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
+        let (name, value) = (self.canonical(name.as_ref()).to_vec(), Bytes::copy_from_slice(value.as_ref()));
+        let Some(first) = self.entries.iter().position(|(have, _)| same_name(have, &name)) else {
+            self.add_bytes(lower_case(&name), value);
+            return;
+        };
+        let (stored, _) = self.entries[first].clone();
+        let is_pseudo = first < self.pseudo;
+        self.remove(&stored);
+        self.bytes += stored.len() + value.len();
+        self.pseudo += usize::from(is_pseudo);
+        self.entries.insert(first, (stored, value));
+    }
+
     /// Removes every value of a name; how many there were.
     pub fn remove(&mut self, name: impl AsRef<[u8]>) -> usize {
         let name = self.canonical(name.as_ref());

@@ -4,7 +4,9 @@
 mod buffers;
 mod contexts;
 mod foreign;
+mod grpc;
 mod headers;
+mod http_call;
 mod logging;
 mod metrics;
 mod properties;
@@ -87,6 +89,13 @@ pub const HOSTCALLS: &[Hostcall] = &[
     all("proxy_set_effective_context", "i"),
     all("proxy_done", ""),
     all("proxy_get_status", "iii"),
+    // callouts
+    all("proxy_http_call", "iiiiiiiiii"),
+    all("proxy_grpc_call", "iiiiiiiiiiii"),
+    all("proxy_grpc_stream", "iiiiiiiii"),
+    all("proxy_grpc_send", "iiii"),
+    all("proxy_grpc_close", "i"),
+    all("proxy_grpc_cancel", "i"),
     // foreign functions
     all("proxy_call_foreign_function", "iiiiii"),
     // shared data
@@ -112,6 +121,8 @@ pub(crate) fn link(linker: &mut Linker<HostState>, abi: AbiVersion) -> wasmtime:
     metrics::link(linker)?;
     streams::link(linker, abi)?;
     contexts::link(linker)?;
+    http_call::link(linker)?;
+    grpc::link(linker)?;
     foreign::link(linker)?;
     shared_data::link(linker)?;
     queues::link(linker)?;
@@ -127,8 +138,6 @@ mod tests {
     use wasmtime::{Engine, Extern, Store, ValType};
 
     use super::*;
-    use crate::clock::SeededRandom;
-    use crate::limits::Limits;
     use crate::state::Host;
 
     fn letters(types: impl Iterator<Item = ValType>) -> String {
@@ -141,14 +150,7 @@ mod tests {
         for abi in AbiVersion::ALL {
             let mut linker = Linker::new(&engine);
             link(&mut linker, abi).unwrap();
-            let state = HostState::new(
-                abi,
-                Host::default(),
-                Limits::default(),
-                crate::plugin::Environment::new(),
-                Box::new(SeededRandom::new(0)),
-                None,
-            );
+            let state = HostState::new(abi, Host::default(), crate::vm::VmOptions::default());
             let mut store = Store::new(&engine, state);
             let defined: BTreeSet<(String, String, String)> = linker
                 .iter(&mut store)

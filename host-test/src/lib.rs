@@ -6,8 +6,9 @@
 //! global.
 //! What a module imports and the host does not serve answers `Unimplemented`, and stands in [`Module::capabilities`].
 //!
-//! The crate knows no policy and depends on no other part of Gatepost. It does not walk chains of plugins, buffer bodies or
-//! send callouts: that is the business of whoever drives the streams.
+//! The crate knows no policy and depends on no other part of Gatepost. It does not walk chains of plugins or buffer bodies, and the
+//! callouts of guests are taken from a VM and answered there ([`Vm::take_callouts`], [`Vm::answer`]): sending them is the
+//! business of whoever drives the streams.
 //!
 //! ```
 //! use gatepost_host::{Engine, EngineOptions, FinalMaps, Headers, Host, Module, Outcome, PluginConfig, StreamInfo, Vm,
@@ -48,15 +49,20 @@
 //! - A metric defined again keeps its number; Envoy gives out another for the same metric each time.
 //! - What a guest can make the host keep has [`Limits`]; beyond them a hostcall answers `InternalFailure`.
 //! - `proc_exit` stops the guest; Envoy logs it and goes on. `fd_seek` and `fd_close` say what is wrong; Envoy says success.
-//! - Buffers and streams of network filters and callouts are not there yet: `NotFound` and `BadArgument`. A trailer cannot yet be
-//!   added from the last body callback of a message that has none.
+//! - A trailer cannot yet be added from the last body callback of a message that has none.
+//! - `proxy_continue_stream` with a connection's side is `BadArgument`; `proxy_grpc_call` with an empty `GrpcService` is
+//!   `ParseFailure`, where Envoy ends itself. Envoy's foreign functions for expressions and signatures are not offered.
 #![forbid(unsafe_code)]
 
 mod abi;
 mod callbacks;
+mod callout;
 mod clock;
+mod effect;
 mod engine;
 mod error;
+mod filter_state;
+mod foreign;
 mod headers;
 mod hostcalls;
 mod limits;
@@ -65,8 +71,8 @@ mod metrics;
 mod module;
 mod pairs;
 mod plugin;
+mod profile;
 mod property;
-mod record;
 mod shared;
 mod sink;
 mod state;
@@ -75,19 +81,23 @@ mod vm;
 mod wasi;
 
 pub use abi::{AbiVersion, BufferKind, LogLevel, MapKind, Status, StreamKind};
+pub use callout::{Callout, CalloutAnswer, CalloutKind, CalloutRequest, CalloutToken, Clusters, GrpcService};
 pub use clock::{Clock, RandomSource, RandomUnavailable, SeededRandom, SystemClock, SystemRandom, VirtualClock};
+pub use effect::{Effect, EffectEvent, EffectLog, Expected, Fields, Mismatch, Recorder, StrictEffects, Text, Value};
 pub use engine::{Engine, EngineOptions, Pool};
 pub use error::{CallError, ModuleError, StartError, TrapReport};
+pub use filter_state::FilterState;
+pub use foreign::{ForeignCall, ForeignFunctions};
 pub use headers::{HeaderScope, Headers};
 pub use hostcalls::{HOSTCALLS, Hostcall};
 pub use limits::Limits;
 pub use metrics::{HistogramValue, MetricKind, MetricValue, Metrics};
 pub use module::{CapabilityReport, Module, Unserved};
 pub use plugin::{Environment, FailPolicy, Plugin, PluginConfig};
+pub use profile::Profile;
 pub use property::PropertyValue;
-pub use record::{Change, Effect, EffectLog, Recorder, Text};
 pub use shared::{Shared, SharedLimits};
 pub use sink::{LogLine, LogRecord, LogSink, MemoryLog, NoLog};
 pub use state::Host;
 pub use stream::{LocalReply, Outcome, Pause, StreamId, StreamInfo};
-pub use vm::{FinalMaps, Stopped, Vm, VmOptions};
+pub use vm::{CloseType, FinalMaps, Stopped, Vm, VmOptions};

@@ -25,6 +25,9 @@ pub struct Limits {
     pub log_bytes: usize,
     /// Metrics that one VM may define. Default 16,384. Beyond it a hostcall answers `InternalFailure`.
     pub metrics: usize,
+    /// Callouts that one VM may have open at once. Default 1,024. Beyond it a hostcall answers `InternalFailure`, as it does when
+    /// the calls that nobody has taken yet hold more than `body_bytes`.
+    pub callouts: usize,
     /// Bytes that a guest may keep on one stream with `proxy_set_property`. Default 1 MiB. Beyond it a hostcall answers
     /// `InternalFailure`.
     pub filter_state_bytes: usize,
@@ -41,6 +44,7 @@ impl Default for Limits {
             body_bytes: 64 << 20,
             log_bytes: 64 << 10,
             metrics: 16_384,
+            callouts: 1024,
             filter_state_bytes: 1 << 20,
         }
     }

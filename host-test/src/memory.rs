@@ -4,6 +4,7 @@
 use wasmtime::Caller;
 
 use crate::abi::Status;
+use crate::effect::{Draft, EffectEvent};
 use crate::state::HostState;
 
 /// How a hostcall fails: with a status for the guest, or by stopping it.
@@ -21,12 +22,36 @@ impl From<Status> for Fault {
 pub(crate) type HostResult<T = ()> = Result<T, Fault>;
 
 /// What the guest gets for a hostcall's result.
-pub(crate) fn answer(result: HostResult) -> wasmtime::Result<u32> {
+fn answer(result: HostResult) -> wasmtime::Result<u32> {
     match result {
         Ok(()) => Ok(Status::Ok.code()),
         Err(Fault::Status(status)) => Ok(status.code()),
         Err(Fault::Trap(error)) => Err(error),
     }
+}
+
+/// Serves one hostcall: runs it, records it when somebody records, and turns its result into the guest's status.
+#[inline]
+pub(crate) fn serve(
+    guest: &mut Caller<'_, HostState>,
+    name: &'static str,
+    call: impl FnOnce(&mut Caller<'_, HostState>) -> HostResult,
+) -> wasmtime::Result<u32> {
+    if guest.data().recorder.is_none() {
+        return answer(call(guest));
+    }
+    // A guest's allocator may call the host while another hostcall gives it a value.
+    let outer = guest.data_mut().draft.replace(Box::default());
+    let result = call(guest);
+    let status = match &result {
+        Ok(()) => Status::Ok,
+        Err(Fault::Status(status)) => *status,
+        Err(Fault::Trap(_)) => Status::InternalFailure,
+    };
+    let state = guest.data_mut();
+    let Draft { arguments, returned } = *std::mem::replace(&mut state.draft, outer).unwrap_or_default();
+    state.record(EffectEvent::Called { hostcall: name, arguments, status, returned });
+    answer(result)
 }
 
 /// The guest's memory and the host's state, both at once.
@@ -100,6 +125,17 @@ pub(crate) fn give_with(
     write_u32(memory, pointer_to, pointer)?;
     write_u32(memory, len_to, len)?;
     Ok(())
+}
+
+/// Copies bytes to where the guest's allocator has room for them; 0 for none.
+pub(crate) fn place(caller: &mut Caller<'_, HostState>, bytes: &[u8]) -> HostResult<u32> {
+    let len = u32::try_from(bytes.len()).map_err(|_| Status::InternalFailure)?;
+    if len == 0 {
+        return Ok(0);
+    }
+    let pointer = allocate(caller, len)?;
+    write(parts(caller)?.0, pointer, bytes)?;
+    Ok(pointer)
 }
 
 fn allocate(caller: &mut Caller<'_, HostState>, len: u32) -> HostResult<u32> {

@@ -1,6 +1,7 @@
 //! A plugin: one root context in a VM, with its own configuration. Several plugins may share a VM, as in Envoy.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -67,6 +68,8 @@ pub(crate) struct Root {
     /// The context id; 0 while the slot is free.
     pub(crate) context: u32,
     pub(crate) config: PluginConfig,
+    /// The plugin's name, shared with the effects.
+    pub(crate) name: Arc<str>,
     pub(crate) tick_period: Option<Duration>,
     /// Whether the plugin configuration may be read now.
     pub(crate) configuring: bool,
@@ -83,6 +86,17 @@ pub(crate) struct Root {
 impl Root {
     pub(crate) fn new(context: u32, config: PluginConfig) -> Self {
         let vm_id = Bytes::copy_from_slice(config.vm_id.as_bytes());
-        Self { context, config, tick_period: None, configuring: false, awaiting_done: false, done: false, open_streams: 0, vm_id }
+        let name = Arc::from(config.name.as_str());
+        Self {
+            context,
+            config,
+            name,
+            tick_period: None,
+            configuring: false,
+            awaiting_done: false,
+            done: false,
+            open_streams: 0,
+            vm_id,
+        }
     }
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::abi::{MapKind, Status};
 use crate::headers::Headers;
 use crate::plugin::Root;
-use crate::stream::Stream;
+use crate::stream::{Stream, StreamInfo};
 
 /// A property's value before it takes its byte form.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,7 +55,7 @@ pub(crate) fn get(path: &[u8], stream: Option<&Stream>, root: Option<&Root>) -> 
         (b"plugin_root_id", None) => Some(PropertyValue::text(root.map_or("", |root| &root.config.root_id))),
         (b"plugin_vm_id", None) => Some(PropertyValue::text(root.map_or("", |root| &root.config.vm_id))),
         (b"listener_direction", None) => root.map(|root| PropertyValue::Int(root.config.listener_direction)),
-        _ => stream.and_then(|stream| of_stream(path, first, rest, stream)),
+        _ => stream.and_then(|stream| stream.info.read(|info| of_stream(path, first, rest, stream, info))),
     };
     found.ok_or(Status::NotFound)
 }
@@ -68,28 +68,23 @@ fn split(path: &[u8]) -> (&[u8], Option<&[u8]>) {
     }
 }
 
-fn of_stream(path: &[u8], first: &[u8], rest: Option<&[u8]>, stream: &Stream) -> Option<PropertyValue> {
-    let info = &stream.info;
+fn of_stream(path: &[u8], first: &[u8], rest: Option<&[u8]>, stream: &Stream, info: &StreamInfo) -> Option<PropertyValue> {
     let given = || info.properties.iter().find(|(name, _)| same_path(name, path)).map(|(_, value)| value.clone());
     let known = match (first, rest) {
         (b"source", Some(field)) => peer(info.source, field),
         (b"destination", Some(field)) => peer(info.destination, field),
-        (b"request", Some(field)) => request(field, stream),
+        (b"request", Some(field)) => request(field, stream, info),
         (b"response", Some(field)) => response(field, stream),
         (b"route_name", None) | (b"xds", Some(b"route_name")) => Some(PropertyValue::Bytes(info.route_name.clone())),
         (b"cluster_name", None) | (b"xds", Some(b"cluster_name")) => info.cluster_name.clone().map(PropertyValue::Bytes),
         (b"filter_state", Some(field)) => {
             let (key, rest) = split(field);
-            key.strip_prefix(b"wasm.").filter(|_| rest.is_none()).and_then(|key| set_by_guest(key, stream))
+            info.filter_state.get(key).filter(|_| rest.is_none()).cloned().map(PropertyValue::Bytes)
         }
-        (key, None) => given().or_else(|| set_by_guest(key, stream)),
+        (key, None) => given().or_else(|| info.filter_state.get_by_guest(key).cloned().map(PropertyValue::Bytes)),
         _ => None,
     };
     known.or_else(given)
-}
-
-fn set_by_guest(key: &[u8], stream: &Stream) -> Option<PropertyValue> {
-    stream.info.filter_state.iter().find(|(name, _)| name == key).map(|(_, value)| PropertyValue::Bytes(value.clone()))
 }
 
 /// Whether a dotted path and one separated by zero bytes are the same.
@@ -106,10 +101,10 @@ fn peer(address: Option<SocketAddr>, field: &[u8]) -> Option<PropertyValue> {
     }
 }
 
-fn request(field: &[u8], stream: &Stream) -> Option<PropertyValue> {
+fn request(field: &[u8], stream: &Stream, info: &StreamInfo) -> Option<PropertyValue> {
     let headers = stream.map(MapKind::RequestHeaders);
     let header = |name: &[u8]| headers?.get_bytes(name).cloned().map(PropertyValue::Bytes);
-    let size = || i64::try_from(stream.info.request_bytes).unwrap_or(i64::MAX);
+    let size = || i64::try_from(info.request_bytes).unwrap_or(i64::MAX);
     match split(field) {
         (b"headers", Some(name)) => headers?.joined(name).map(PropertyValue::Bytes),
         (b"path", None) => header(b":path"),
@@ -131,8 +126,8 @@ fn request(field: &[u8], stream: &Stream) -> Option<PropertyValue> {
         (b"referer", None) => header(b"referer"),
         (b"useragent", None) => header(b"user-agent"),
         (b"id", None) => header(b"x-request-id"),
-        (b"protocol", None) => stream.info.protocol.map(PropertyValue::text),
-        (b"time", None) => stream.info.request_time_nanos.and_then(|nanos| i64::try_from(nanos).ok()).map(PropertyValue::Int),
+        (b"protocol", None) => info.protocol.map(PropertyValue::text),
+        (b"time", None) => info.request_time_nanos.and_then(|nanos| i64::try_from(nanos).ok()).map(PropertyValue::Int),
         (b"headers_bytes", None) => Some(PropertyValue::Int(byte_size(headers))),
         (b"total_size", None) => Some(PropertyValue::Int(byte_size(headers).saturating_add(size()))),
         (b"size", None) => match headers.and_then(|headers| headers.get("content-length")) {
@@ -164,9 +159,11 @@ mod tests {
 
     fn stream() -> Stream {
         let mut stream = Stream::default();
-        stream.info.source = Some("[2001:db8::1]:4711".parse().unwrap());
-        stream.info.properties = vec![("connection.id".to_owned(), PropertyValue::Uint(9))];
-        stream.info.filter_state = vec![(Bytes::from_static(b"mine"), Bytes::from_static(b"v"))];
+        stream.info.write(|info| {
+            info.source = Some("[2001:db8::1]:4711".parse().unwrap());
+            info.properties = vec![("connection.id".to_owned(), PropertyValue::Uint(9))];
+            info.filter_state.set_by_guest(b"mine", b"v", 100).unwrap();
+        });
         let mut headers = Headers::request([(":path", "/a?b=c#d"), (":authority", "h"), ("x", "1"), ("x", "2")]);
         stream.swap_map(MapKind::RequestHeaders, &mut headers, true);
         stream

@@ -3,18 +3,23 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use hashbrown::HashMap;
 use wasmtime::{Memory, TypedFunc};
 
-use crate::abi::{AbiVersion, LogLevel};
-use crate::clock::{Clock, RandomSource, SystemClock};
+use crate::abi::{AbiVersion, LogLevel, Status};
+use crate::callout::{CalloutKind, CalloutRequest, CalloutStatus, Callouts, Clusters, Delivery};
+use crate::clock::{Clock, RandomSource, SystemClock, SystemRandom};
+use crate::effect::{Draft, Effect, EffectEvent, Recorder};
+use crate::foreign::ForeignFunctions;
 use crate::limits::{Limiter, Limits};
 use crate::metrics::{MetricIds, Metrics};
 use crate::plugin::{Environment, Root};
-use crate::record::{Change, Effect, Recorder};
+use crate::profile::Profile;
 use crate::shared::{Mailbox, Shared};
 use crate::sink::{LogRecord, LogSink, NoLog};
 use crate::stream::Stream;
+use crate::vm::VmOptions;
 
 /// What VMs share: where logs and metrics go, the time, shared data. Clones share all of it.
 #[derive(Clone)]
@@ -27,6 +32,10 @@ pub struct Host {
     pub clock: Arc<dyn Clock>,
     /// Data and queues that VMs share.
     pub shared: Shared,
+    /// What guests may call by name beside the ABI. Default Envoy's.
+    pub foreign: ForeignFunctions,
+    /// Which clusters guests may call. Default any.
+    pub clusters: Clusters,
 }
 
 impl Default for Host {
@@ -36,6 +45,8 @@ impl Default for Host {
             metrics: Metrics::default(),
             clock: Arc::new(SystemClock::default()),
             shared: Shared::default(),
+            foreign: ForeignFunctions::default(),
+            clusters: Clusters::default(),
         }
     }
 }
@@ -57,14 +68,18 @@ pub(crate) enum Place {
 
 pub(crate) struct HostState {
     pub(crate) memory: Option<Memory>,
-    pub(crate) malloc: Option<TypedFunc<u32, u32>>,
+    /// Shared, because every value given to the guest clones it, and a function's own clone takes locks.
+    pub(crate) malloc: Option<Arc<TypedFunc<u32, u32>>>,
     pub(crate) abi: AbiVersion,
     pub(crate) host: Host,
     pub(crate) limits: Limits,
     pub(crate) limiter: Limiter,
+    pub(crate) profile: Profile,
     pub(crate) environment: Environment,
     pub(crate) random: Box<dyn RandomSource>,
     pub(crate) recorder: Option<Box<dyn Recorder>>,
+    /// The hostcall that is being recorded.
+    pub(crate) draft: Option<Box<Draft>>,
     pub(crate) metrics: MetricIds,
     pub(crate) roots: Vec<Root>,
     pub(crate) streams: Vec<Stream>,
@@ -74,20 +89,26 @@ pub(crate) struct HostState {
     /// The context that hostcalls act on: the one the host entered the guest with, unless the guest has chosen another with
     /// `proxy_set_effective_context`.
     pub(crate) effective: Place,
+    /// The context that the host entered the guest with.
+    pub(crate) entered: Place,
+    /// Streams that the guest continued, closed or answered while the host had entered it with another context.
+    pub(crate) touched: Vec<u32>,
+    pub(crate) callouts: Callouts,
+    /// The answer that is being delivered, and to which plugin's slot.
+    pub(crate) delivery: Option<(u32, Delivery)>,
+    pub(crate) callout_status: CalloutStatus,
+    /// The buffer of `proxy_on_foreign_function` while it runs.
+    pub(crate) foreign_arguments: Option<Bytes>,
     /// Where items of this VM's queues are announced.
     pub(crate) mailbox: Mailbox,
 }
 
 impl HostState {
-    pub(crate) fn new(
-        abi: AbiVersion,
-        host: Host,
-        limits: Limits,
-        environment: Environment,
-        random: Box<dyn RandomSource>,
-        recorder: Option<Box<dyn Recorder>>,
-    ) -> Self {
+    pub(crate) fn new(abi: AbiVersion, host: Host, options: VmOptions) -> Self {
+        let VmOptions { limits, environment, random, recorder, profile } = options;
+        let random = random.unwrap_or_else(|| Box::new(SystemRandom));
         Self {
+            profile,
             memory: None,
             malloc: None,
             abi,
@@ -97,6 +118,7 @@ impl HostState {
             environment,
             random,
             recorder,
+            draft: None,
             metrics: MetricIds::default(),
             roots: Vec::new(),
             streams: Vec::new(),
@@ -104,6 +126,12 @@ impl HostState {
             places: HashMap::new(),
             next_context: 1,
             effective: Place::Vm,
+            entered: Place::Vm,
+            touched: Vec::new(),
+            callouts: Callouts::default(),
+            delivery: None,
+            callout_status: CalloutStatus::default(),
+            foreign_arguments: None,
             mailbox: Mailbox::default(),
         }
     }
@@ -140,11 +168,12 @@ impl HostState {
     pub(crate) fn remove_root(&mut self, slot: u32) {
         if let Some(root) = self.roots.get_mut(slot as usize) {
             self.places.remove(&root.context);
+            self.callouts.drop_root(slot);
             *root = Root::new(0, crate::plugin::PluginConfig::default());
         }
     }
 
-    pub(crate) fn add_stream(&mut self, root: u32, info: crate::stream::StreamInfo) -> (u32, u32) {
+    pub(crate) fn add_stream(&mut self, root: u32, info: crate::stream::Info) -> (u32, u32) {
         let context = self.allocate_context();
         let slot = self.free_streams.pop().unwrap_or_else(|| {
             self.streams.push(Stream::default());
@@ -190,6 +219,38 @@ impl HostState {
         }
     }
 
+    /// The stream that hostcalls act on, to be continued, closed or answered: the driver is told when it would not look there by
+    /// itself.
+    pub(crate) fn touch(&mut self) -> Option<&mut Stream> {
+        let Place::Stream(slot) = self.effective else { return None };
+        if self.effective != self.entered && !self.touched.contains(&slot) {
+            self.touched.push(slot);
+        }
+        self.stream_mut()
+    }
+
+    /// The answer that is being delivered, if the context that hostcalls act on belongs to its plugin.
+    pub(crate) fn delivery(&self) -> Option<&Delivery> {
+        let root = self.root_slot()?;
+        self.delivery.as_ref().filter(|(slot, _)| *slot == root).map(|(_, delivery)| delivery)
+    }
+
+    pub(crate) fn delivery_mut(&mut self) -> Option<&mut Delivery> {
+        let root = self.root_slot()?;
+        self.delivery.as_mut().filter(|(slot, _)| *slot == root).map(|(_, delivery)| delivery)
+    }
+
+    pub(crate) fn start_callout(&mut self, kind: CalloutKind, request: CalloutRequest) -> Result<u32, Status> {
+        let slot = self.root_slot().ok_or(Status::BadArgument)?;
+        let plugin = self.root().map(|root| Arc::clone(&root.name)).ok_or(Status::BadArgument)?;
+        self.callouts.start(kind, slot, plugin, request, &self.limits)
+    }
+
+    pub(crate) fn go_on_callout(&mut self, number: u32, request: CalloutRequest) -> Result<(), Status> {
+        let plugin = self.root().map(|root| Arc::clone(&root.name)).ok_or(Status::BadArgument)?;
+        self.callouts.go_on(number, plugin, request, &self.limits)
+    }
+
     pub(crate) fn root_slot(&self) -> Option<u32> {
         match self.effective {
             Place::Stream(slot) => self.streams.get(slot as usize).map(|stream| stream.root),
@@ -217,13 +278,22 @@ impl HostState {
         }
     }
 
-    /// Records a change; its value is made only when somebody records.
-    pub(crate) fn record(&mut self, change: impl FnOnce(&Self) -> Change) {
+    /// Records an effect on the context that hostcalls act on.
+    pub(crate) fn record(&mut self, event: EffectEvent) {
         if self.recorder.is_some() {
-            let effect = Effect { context: self.context(), change: change(self) };
+            let plugin = self.root().map_or_else(|| Arc::from(""), |root| Arc::clone(&root.name));
+            let effect = Effect { plugin, context: self.context(), event };
             if let Some(recorder) = &mut self.recorder {
                 recorder.record(effect);
             }
+        }
+    }
+
+    /// Notes arguments and results of the hostcall that runs; they are made only when somebody records.
+    #[inline]
+    pub(crate) fn note(&mut self, write: impl FnOnce(&mut Draft) -> &mut Draft) {
+        if let Some(draft) = &mut self.draft {
+            write(draft);
         }
     }
 

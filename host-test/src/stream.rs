@@ -2,14 +2,16 @@
 //! callback ends. Walking a chain of plugins and buffering bodies are not here.
 
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use serde::Serialize;
 
 use crate::abi::{BufferKind, MapKind, StreamKind};
+use crate::effect::Text;
+use crate::filter_state::FilterState;
 use crate::headers::Headers;
 use crate::property::PropertyValue;
-use crate::record::Text;
 
 /// Names one stream of one VM. It stays valid until the stream is finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,9 +47,38 @@ pub struct StreamInfo {
     pub request_bytes: u64,
     /// Any other property by its dotted path, as in `connection.id`.
     pub properties: Vec<(String, PropertyValue)>,
-    /// What guests set with `proxy_set_property`, path and value. Envoy keeps it under the prefix `wasm.`; every plugin of a
-    /// stream sees it.
-    pub filter_state: Vec<(Bytes, Bytes)>,
+    /// What guests keep on the stream; every plugin of it sees it.
+    pub filter_state: FilterState,
+}
+
+/// What is known of a stream, for one plugin or for every plugin that the stream passes.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "a stream with its own information must not need memory of its own")]
+pub(crate) enum Info {
+    Own(StreamInfo),
+    Shared(Arc<Mutex<StreamInfo>>),
+}
+
+impl Default for Info {
+    fn default() -> Self {
+        Info::Own(StreamInfo::default())
+    }
+}
+
+impl Info {
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&StreamInfo) -> T) -> T {
+        match self {
+            Info::Own(info) => read(info),
+            Info::Shared(info) => read(&info.lock().unwrap_or_else(PoisonError::into_inner)),
+        }
+    }
+
+    pub(crate) fn write<T>(&mut self, write: impl FnOnce(&mut StreamInfo) -> T) -> T {
+        match self {
+            Info::Own(info) => write(info),
+            Info::Shared(info) => write(&mut info.lock().unwrap_or_else(PoisonError::into_inner)),
+        }
+    }
 }
 
 /// How a callback on a stream ended.
@@ -104,15 +135,15 @@ pub(crate) struct Stream {
     pub(crate) context: u32,
     /// The plugin's slot.
     pub(crate) root: u32,
-    pub(crate) info: StreamInfo,
+    pub(crate) info: Info,
     /// Maps lent for the callback that runs, by [`MapKind`].
     pub(crate) maps: [Headers; HTTP_MAPS],
     /// Which maps are lent, one bit each.
     pub(crate) lent: u8,
     /// Whether the lent maps may be read only, as in `proxy_on_log`.
     pub(crate) read_only: bool,
-    /// Bodies lent for the callback that runs: request, response.
-    pub(crate) bodies: [Bytes; 2],
+    /// Bodies lent for the callback that runs, by [`BufferKind`]: request, response, downstream, upstream.
+    pub(crate) bodies: [Bytes; 4],
     pub(crate) local_reply: Option<Box<LocalReply>>,
     pub(crate) route_cache_cleared: bool,
     /// Streams the guest continued or closed since the last question, one bit per [`StreamKind`].
@@ -121,7 +152,7 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    pub(crate) fn reset(&mut self, context: u32, root: u32, info: StreamInfo) {
+    pub(crate) fn reset(&mut self, context: u32, root: u32, info: Info) {
         self.context = context;
         self.root = root;
         self.info = info;
@@ -134,7 +165,7 @@ impl Stream {
     }
 
     pub(crate) fn free(&mut self) {
-        self.reset(0, 0, StreamInfo::default());
+        self.reset(0, 0, Info::default());
     }
 
     pub(crate) fn map(&self, kind: MapKind) -> Option<&Headers> {
@@ -158,8 +189,24 @@ impl Stream {
         }
     }
 
+    pub(crate) fn body(&self, kind: BufferKind) -> &[u8] {
+        self.bodies.get(kind as usize).map_or(&[], |body| body)
+    }
+
+    /// Takes or gives back a body, as [`swap_map`](Self::swap_map) does a map.
+    pub(crate) fn swap_body(&mut self, kind: BufferKind, body: &mut Bytes) {
+        if let Some(lent) = self.bodies.get_mut(kind as usize) {
+            std::mem::swap(lent, body);
+        }
+    }
+
     pub(crate) fn body_mut(&mut self, kind: BufferKind) -> Option<&mut Bytes> {
         self.bodies.get_mut(kind as usize)
+    }
+
+    /// The guest may no longer look at the request, though it is still lent.
+    pub(crate) fn hide_request(&mut self) {
+        self.lent &= !(1 << MapKind::RequestHeaders as u8 | 1 << MapKind::RequestTrailers as u8);
     }
 
     pub(crate) fn note(bits: &mut u8, kind: StreamKind) {

@@ -1,23 +1,29 @@
 //! A VM: one instance of a module with its memory, and the plugins (root contexts) that live in it. It starts plugins, ticks
 //! them, and stops them; `http` holds the callbacks of streams. A trap poisons the VM and nothing else.
 
+mod callouts;
 mod core;
 mod http;
+mod network;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 pub use http::FinalMaps;
+pub use network::CloseType;
 use wasmtime::Store;
 
 use self::core::Core;
 use crate::callbacks::{Callbacks, Lookup};
-use crate::clock::{RandomSource, SystemRandom};
+use crate::clock::RandomSource;
+use crate::effect::Recorder;
 use crate::error::{CallError, StartError, TrapReport};
 use crate::limits::Limits;
 use crate::module::Module;
 use crate::plugin::{Environment, Plugin, PluginConfig};
-use crate::record::Recorder;
+use crate::profile::Profile;
 use crate::state::{Host, HostState, Place};
 use crate::wasi::ProcExit;
 
@@ -32,6 +38,8 @@ pub struct VmOptions {
     pub random: Option<Box<dyn RandomSource>>,
     /// Who hears of its effects; none costs nothing.
     pub recorder: Option<Box<dyn Recorder>>,
+    /// Whose rules it lives under. Default Envoy's.
+    pub profile: Profile,
 }
 
 impl std::fmt::Debug for VmOptions {
@@ -68,7 +76,7 @@ impl Vm {
     /// When a limit needs another engine, the module wants more memory than allowed, a callback has the wrong signature, or
     /// the start-up traps.
     pub fn new(module: &Module, host: Host, options: VmOptions) -> Result<Self, StartError> {
-        let VmOptions { limits, environment, random, recorder } = options;
+        let limits = &options.limits;
         for (limit, set, option, on) in [
             ("fuel_per_callback", limits.fuel_per_callback.is_some(), "fuel", module.engine.options.fuel),
             ("epochs_per_callback", limits.epochs_per_callback.is_some(), "epochs", module.engine.options.epochs),
@@ -77,8 +85,7 @@ impl Vm {
                 return Err(StartError::LimitNeedsEngine { limit, option });
             }
         }
-        let random = random.unwrap_or_else(|| Box::new(SystemRandom));
-        let state = HostState::new(module.abi(), host, limits, environment, random, recorder);
+        let state = HostState::new(module.abi(), host, options);
         let mut store = Store::new(&module.engine.wasmtime, state);
         store.limiter(|state| &mut state.limiter);
         let mut core = Core::new(module.name().into(), store, module.engine.options.clone());
@@ -97,7 +104,7 @@ impl Vm {
         let main = lookup.find::<(u32, u32), u32>("main");
         let state = core.store.data_mut();
         state.memory = memory;
-        state.malloc = malloc;
+        state.malloc = malloc.map(Arc::new);
 
         if let Some(function) = &initialize.function {
             core.call(initialize.name, Place::Vm, function, ())?;
@@ -243,6 +250,21 @@ impl Vm {
         }
         self.reap()?;
         Ok(delivered)
+    }
+
+    /// Calls `proxy_on_foreign_function`: the proxy tells the plugin something of its own, by a number that both know.
+    ///
+    /// # Errors
+    /// When the plugin is unknown, or the guest traps.
+    pub fn foreign_function(&mut self, plugin: Plugin, function: u32, arguments: Bytes) -> Result<(), CallError> {
+        self.core.check_plugin(plugin)?;
+        let size = byte_len(&arguments);
+        self.core.store.data_mut().foreign_arguments = Some(arguments);
+        let params = (plugin.context, function, size);
+        let called = self.core.notify(&self.callbacks.foreign_function, Place::Root(plugin.slot), params);
+        self.core.store.data_mut().foreign_arguments = None;
+        called?;
+        self.reap()
     }
 
     /// What trapped, if something has: the VM answers every further call with it.

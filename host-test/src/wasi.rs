@@ -4,9 +4,9 @@
 use wasmtime::{Caller, Linker};
 
 use crate::abi::{LogLevel, Status};
+use crate::effect::{EffectEvent, Fields};
 use crate::memory::{Fault, HostResult};
 use crate::memory::{parts, read_u32, slice, slice_mut, write, write_u32, write_u64};
-use crate::record::{Change, Text};
 use crate::state::HostState;
 
 /// The names under which modules import WASI; old toolchains use the first.
@@ -145,7 +145,15 @@ fn fd_write(guest: Guest<'_, '_>, fd: u32, vectors: u32, count: u32, written_to:
     let written = u32::try_from(text.len()).map_err(|_| Status::InternalFailure)?;
     if !text.is_empty() {
         let line = text.strip_suffix(b"\n").unwrap_or(&text);
-        state.record(|_| Change::Logged { level, message: Text::copy(line) });
+        if state.recorder.is_some() {
+            let arguments = Fields(vec![("fd", fd.into()), ("data", (&text[..]).into())]);
+            state.record(EffectEvent::Called {
+                hostcall: "fd_write",
+                arguments,
+                status: Status::Ok,
+                returned: Fields::default(),
+            });
+        }
         state.log(level, line);
     }
     write_u32(memory, written_to, written)?;
@@ -223,14 +231,8 @@ mod tests {
         let engine = wasmtime::Engine::default();
         let mut linker = Linker::new(&engine);
         link(&mut linker).unwrap();
-        let state = HostState::new(
-            crate::abi::AbiVersion::V0_2_1,
-            crate::state::Host::default(),
-            crate::limits::Limits::default(),
-            crate::plugin::Environment::new(),
-            Box::new(crate::clock::SystemRandom),
-            None,
-        );
+        let state =
+            HostState::new(crate::abi::AbiVersion::V0_2_1, crate::state::Host::default(), crate::vm::VmOptions::default());
         let mut store = wasmtime::Store::new(&engine, state);
         let mut defined: Vec<(String, String)> =
             linker.iter(&mut store).map(|(module, name, _)| (module.to_owned(), name.to_owned())).collect();

@@ -6,7 +6,8 @@ mod common;
 use bytes::Bytes;
 use common::{config, host, module, on_request, ordinary, start, start_with};
 use gatepost_host::{
-    EffectLog, FinalMaps, Host, LogLevel, LogRecord, LogSink, MetricKind, PluginConfig, PropertyValue, StreamInfo, Vm, VmOptions,
+    EffectLog, Expected, FinalMaps, Host, LogLevel, LogRecord, LogSink, MetricKind, Mismatch, PluginConfig, PropertyValue,
+    Status, StreamInfo, StrictEffects, Vm, VmOptions,
 };
 
 #[test]
@@ -85,10 +86,7 @@ fn what_a_guest_sets_is_read_back_and_seen_by_the_driver() {
     let stream = bench.stream();
     let _ = bench.vm.request_headers(stream, &mut ordinary(), true).unwrap();
     assert_eq!(bench.log.messages(), ["00", "00", "00", "second", "01"]);
-    assert_eq!(
-        bench.vm.stream_info(stream).unwrap().filter_state,
-        [(Bytes::from_static(b"mine"), Bytes::from_static(b"second"))]
-    );
+    assert_eq!(bench.vm.stream_info(stream, |info| info.filter_state.get("wasm.mine").cloned()).unwrap().unwrap(), "second");
 }
 
 #[test]
@@ -205,17 +203,60 @@ fn effects_are_one_ordered_list() {
     let stream = bench.stream();
     let _ = bench.vm.request_headers(stream, &mut ordinary(), true).unwrap();
     bench.vm.finish(stream, FinalMaps::default()).unwrap();
-    let lines: Vec<_> = effects.take().iter().map(|effect| serde_json::to_string(effect).unwrap()).collect();
     assert_eq!(
-        lines,
+        effects.to_string(),
+        r#"2 > proxy_on_request_headers(headers: 5, end_of_stream: 1)
+2   proxy_replace_header_map_value(map: request_headers, name: "env", value: "x") = Ok
+2   proxy_set_property(path: "a.b", value: "v") = Ok
+2   proxy_log(level: debug, message: "said") = Ok
+2   proxy_send_local_response(status: 404, details: "why", body: "", headers: [], grpc_status: -1) = Ok
+2 < proxy_on_request_headers = 0
+"#
+    );
+    let first = effects.take().remove(0);
+    assert_eq!(
+        serde_json::to_string(&first).unwrap(),
+        r#"{"plugin":"p","context":2,"enter":"proxy_on_request_headers","arguments":{"headers":5,"end_of_stream":1}}"#
+    );
+}
+
+#[test]
+fn a_hostcall_that_fails_is_recorded_with_its_status_and_what_was_read_with_its_value() {
+    let effects = EffectLog::default();
+    let options = VmOptions { recorder: Some(Box::new(effects.clone())), ..VmOptions::default() };
+    let guest = module(&on_request(&format!(
+        "(drop (call $proxy_get_header_map_value (i32.const 0) @\"env\" {TO}))
+         (drop (call $proxy_get_header_map_value (i32.const 0) @\"none\" {TO}))
+         (drop (call $proxy_log (i32.const 2) (i32.const -1) (i32.const 9)))"
+    )));
+    let mut bench = start_with(&guest, options, config("p"));
+    bench.request(&mut ordinary());
+    let lines: Vec<String> = effects.take().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        lines[1..4],
         [
-            r#"{"context":2,"effect":"callback","name":"proxy_on_request_headers"}"#,
-            r#"{"context":2,"effect":"header_replaced","map":"request_headers","name":"env","value":"x"}"#,
-            r#"{"context":2,"effect":"property_set","path":"a.b","value":"v"}"#,
-            r#"{"context":2,"effect":"logged","level":"debug","message":"said"}"#,
-            r#"{"context":2,"effect":"local_reply","reply":{"status":404,"details":"why","headers":[],"body":"","grpc_status":null}}"#,
+            r#"2   proxy_get_header_map_value(map: request_headers, name: "env") = Ok, value: "one""#,
+            r#"2   proxy_get_header_map_value(map: request_headers, name: "none") = NotFound"#,
+            "2   proxy_log() = InvalidMemoryAccess",
         ]
     );
+}
+
+#[test]
+fn strict_effects_name_the_first_hostcall_that_was_not_expected() {
+    let strict = |expected: Vec<Expected>| {
+        let strict = StrictEffects::new(expected);
+        let options = VmOptions { recorder: Some(Box::new(strict.clone())), ..VmOptions::default() };
+        let guest =
+            module(&on_request("(drop (call $proxy_log (i32.const 2) @\"hi\")) (drop (call $proxy_log (i32.const 3) @\"ho\"))"));
+        start_with(&guest, options, config("p")).request(&mut ordinary());
+        strict.finish()
+    };
+    let log = |message: &str| Expected::call("proxy_log").with("message", message);
+    assert_eq!(strict(vec![log("hi").with("level", "info"), log("ho").answers(Status::Ok)]), Ok(()));
+    assert!(matches!(strict(vec![log("hi"), log("hi")]), Err(Mismatch::Unexpected { at: 2, expected: Some(_), .. })));
+    assert!(matches!(strict(vec![log("hi")]), Err(Mismatch::Unexpected { at: 2, expected: None, .. })));
+    assert!(matches!(strict(vec![log("hi"), log("ho"), log("ha")]), Err(Mismatch::Missing { at: 3, .. })));
 }
 
 #[test]

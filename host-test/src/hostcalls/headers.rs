@@ -5,10 +5,10 @@ use wasmtime::{Caller, Linker};
 
 use super::Guest;
 use crate::abi::{AbiVersion, MapKind, Status};
+use crate::effect::Value;
 use crate::headers::Headers;
-use crate::memory::{HostResult, answer, give, give_with, parts, slice, write_u32};
+use crate::memory::{HostResult, give, give_with, parts, serve, slice, write_u32};
 use crate::pairs;
-use crate::record::{Change, Text};
 use crate::state::HostState;
 
 pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
@@ -16,40 +16,50 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
         "env",
         "proxy_get_header_map_value",
         |mut guest: Caller<'_, HostState>, map: u32, name: u32, len: u32, to: u32, len_to: u32| {
-            answer(get(&mut guest, map, (name, len), to, len_to))
+            serve(&mut guest, "proxy_get_header_map_value", |guest| get(guest, map, (name, len), to, len_to))
         },
     )?;
     linker.func_wrap(
         "env",
         "proxy_add_header_map_value",
         |mut guest: Caller<'_, HostState>, map: u32, name: u32, name_len: u32, value: u32, value_len: u32| {
-            answer(write(&mut guest, Write::Add, map, (name, name_len), (value, value_len)))
+            serve(&mut guest, "proxy_add_header_map_value", |guest| {
+                write(guest, Write::Add, map, (name, name_len), (value, value_len))
+            })
         },
     )?;
     linker.func_wrap(
         "env",
         "proxy_replace_header_map_value",
         |mut guest: Caller<'_, HostState>, map: u32, name: u32, name_len: u32, value: u32, value_len: u32| {
-            answer(write(&mut guest, Write::Replace, map, (name, name_len), (value, value_len)))
+            serve(&mut guest, "proxy_replace_header_map_value", |guest| {
+                write(guest, Write::Replace, map, (name, name_len), (value, value_len))
+            })
         },
     )?;
     linker.func_wrap(
         "env",
         "proxy_remove_header_map_value",
-        |mut guest: Caller<'_, HostState>, map: u32, name: u32, len: u32| answer(remove(&mut guest, map, (name, len))),
+        |mut guest: Caller<'_, HostState>, map: u32, name: u32, len: u32| {
+            serve(&mut guest, "proxy_remove_header_map_value", |guest| remove(guest, map, (name, len)))
+        },
     )?;
     linker.func_wrap(
         "env",
         "proxy_get_header_map_pairs",
-        |mut guest: Caller<'_, HostState>, map: u32, to: u32, len_to: u32| answer(get_pairs(&mut guest, map, to, len_to)),
+        |mut guest: Caller<'_, HostState>, map: u32, to: u32, len_to: u32| {
+            serve(&mut guest, "proxy_get_header_map_pairs", |guest| get_pairs(guest, map, to, len_to))
+        },
     )?;
     linker.func_wrap(
         "env",
         "proxy_set_header_map_pairs",
-        |mut guest: Caller<'_, HostState>, map: u32, pairs: u32, len: u32| answer(set_pairs(&mut guest, map, pairs, len)),
+        |mut guest: Caller<'_, HostState>, map: u32, pairs: u32, len: u32| {
+            serve(&mut guest, "proxy_set_header_map_pairs", |guest| set_pairs(guest, map, pairs, len))
+        },
     )?;
     linker.func_wrap("env", "proxy_get_header_map_size", |mut guest: Caller<'_, HostState>, map: u32, to: u32| {
-        answer(size(&mut guest, map, to))
+        serve(&mut guest, "proxy_get_header_map_size", |guest| size(guest, map, to))
     })?;
     Ok(())
 }
@@ -67,10 +77,16 @@ fn kind(map: u32) -> Result<MapKind, Status> {
 }
 
 fn lent(state: &HostState, kind: MapKind) -> Option<&Headers> {
-    state.stream().and_then(|stream| stream.map(kind))
+    match state.stream().and_then(|stream| stream.map(kind)) {
+        None => state.delivery().and_then(|delivery| delivery.map(kind)),
+        map => map,
+    }
 }
 
 fn lent_mut(state: &mut HostState, kind: MapKind) -> Result<&mut Headers, Status> {
+    if kind >= MapKind::GrpcCallInitialMetadata {
+        return state.delivery_mut().and_then(|delivery| delivery.map_mut(kind)).ok_or(Status::BadArgument);
+    }
     let stream = state.stream_mut().ok_or(Status::BadArgument)?;
     if stream.map_mut(kind).is_some() && kind == MapKind::RequestHeaders {
         stream.route_cache_cleared = true;
@@ -82,6 +98,7 @@ fn get(guest: Guest<'_, '_>, map: u32, name: Span, to: u32, len_to: u32) -> Host
     let kind = kind(map)?;
     let (memory, state) = parts(guest)?;
     let name = slice(memory, name.0, name.1)?;
+    state.note(|note| note.arg("map", kind).arg("name", name));
     let value = match lent(state, kind) {
         Some(map) => map.get_bytes(name).cloned(),
         // In `proxy_on_log` a map may be absent because the message was; that is no misuse.
@@ -89,7 +106,10 @@ fn get(guest: Guest<'_, '_>, map: u32, name: Span, to: u32, len_to: u32) -> Host
         None => return Err(Status::BadArgument.into()),
     };
     match value {
-        Some(value) => give(guest, &value, to, len_to),
+        Some(value) => {
+            state.note(|note| note.ret("value", value.clone()));
+            give(guest, &value, to, len_to)
+        }
         None if state.abi == AbiVersion::V0_1_0 => give(guest, b"", to, len_to),
         None => Err(Status::NotFound.into()),
     }
@@ -99,20 +119,15 @@ fn write(guest: Guest<'_, '_>, write: Write, map: u32, name: Span, value: Span) 
     let kind = kind(map)?;
     let (memory, state) = parts(guest)?;
     let (name, value) = (slice(memory, name.0, name.1)?, slice(memory, value.0, value.1)?);
-    let limit = state.limits.header_map_bytes;
+    state.note(|note| note.arg("map", kind).arg("name", name).arg("value", value));
+    let (limit, profile) = (state.limits.header_map_bytes, state.profile);
     let headers = lent_mut(state, kind)?;
     if headers.byte_size().saturating_add(name.len()).saturating_add(value.len()) > limit {
         return Err(Status::InternalFailure.into());
     }
     match write {
-        Write::Add => {
-            headers.add(name, value);
-            state.record(|_| Change::HeaderAdded { map: kind, name: Text::copy(name), value: Text::copy(value) });
-        }
-        Write::Replace => {
-            headers.replace(name, value);
-            state.record(|_| Change::HeaderReplaced { map: kind, name: Text::copy(name), value: Text::copy(value) });
-        }
+        Write::Add => profile.add(headers, name, value),
+        Write::Replace => profile.replace(headers, name, value),
     }
     Ok(())
 }
@@ -121,13 +136,17 @@ fn remove(guest: Guest<'_, '_>, map: u32, name: Span) -> HostResult {
     let kind = kind(map)?;
     let (memory, state) = parts(guest)?;
     let name = slice(memory, name.0, name.1)?;
+    state.note(|note| note.arg("map", kind).arg("name", name));
     lent_mut(state, kind)?.remove(name);
-    state.record(|_| Change::HeaderRemoved { map: kind, name: Text::copy(name) });
     Ok(())
 }
 
 fn get_pairs(guest: Guest<'_, '_>, map: u32, to: u32, len_to: u32) -> HostResult {
     let kind = kind(map)?;
+    if guest.data().draft.is_some() {
+        let pairs = lent(guest.data(), kind).map(Value::from).unwrap_or(Value::Pairs(Vec::new()));
+        guest.data_mut().note(|note| note.arg("map", kind).ret("pairs", pairs));
+    }
     let len = match lent(guest.data(), kind) {
         Some(headers) if !headers.is_empty() => pairs::encoded_len(headers),
         _ => 0,
@@ -144,25 +163,25 @@ fn set_pairs(guest: Guest<'_, '_>, map: u32, pairs: u32, len: u32) -> HostResult
     let (memory, state) = parts(guest)?;
     // Envoy takes malformed pairs for none at all, which would remove every header; the guest is told instead.
     let pairs = pairs::decode(slice(memory, pairs, len)?).ok_or(Status::BadArgument)?;
-    let limit = state.limits.header_map_bytes;
+    state.note(|note| note.arg("map", kind).arg("pairs", &pairs[..]));
+    let (limit, profile) = (state.limits.header_map_bytes, state.profile);
     if pairs.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() > limit {
         return Err(Status::InternalFailure.into());
     }
     let headers = lent_mut(state, kind)?;
     headers.clear();
     for (name, value) in &pairs {
-        headers.add(name, value);
+        profile.add(headers, name, value);
     }
-    state.record(|_| Change::HeadersSet {
-        map: kind,
-        pairs: pairs.iter().map(|(name, value)| (Text::copy(name), Text::copy(value))).collect(),
-    });
     Ok(())
 }
 
 fn size(guest: Guest<'_, '_>, map: u32, to: u32) -> HostResult {
     let kind = kind(map)?;
     let (memory, state) = parts(guest)?;
-    let size = lent(state, kind).ok_or(Status::BadArgument)?.byte_size();
+    state.note(|note| note.arg("map", kind));
+    let profile = state.profile;
+    let size = lent(state, kind).map(|map| profile.size(map)).ok_or(Status::BadArgument)?;
+    state.note(|note| note.ret("size", u64::try_from(size).unwrap_or(u64::MAX)));
     Ok(write_u32(memory, to, u32::try_from(size).unwrap_or(u32::MAX))?)
 }

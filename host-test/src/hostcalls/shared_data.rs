@@ -5,8 +5,7 @@ use wasmtime::{Caller, Linker};
 
 use super::Guest;
 use crate::abi::Status;
-use crate::memory::{HostResult, answer, give, parts, slice, write_u32};
-use crate::record::{Change, Text};
+use crate::memory::{HostResult, give, parts, serve, slice, write_u32};
 use crate::state::HostState;
 
 pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
@@ -14,14 +13,14 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
         "env",
         "proxy_get_shared_data",
         |mut guest: Caller<'_, HostState>, key: u32, len: u32, to: u32, len_to: u32, cas_to: u32| {
-            answer(get(&mut guest, key, len, to, len_to, cas_to))
+            serve(&mut guest, "proxy_get_shared_data", |guest| get(guest, key, len, to, len_to, cas_to))
         },
     )?;
     linker.func_wrap(
         "env",
         "proxy_set_shared_data",
         |mut guest: Caller<'_, HostState>, key: u32, key_len: u32, value: u32, value_len: u32, cas: u32| {
-            answer(set(&mut guest, (key, key_len), (value, value_len), cas))
+            serve(&mut guest, "proxy_set_shared_data", |guest| set(guest, (key, key_len), (value, value_len), cas))
         },
     )?;
     Ok(())
@@ -34,7 +33,9 @@ pub(super) fn vm_id(state: &HostState) -> Bytes {
 fn get(guest: Guest<'_, '_>, key: u32, len: u32, to: u32, len_to: u32, cas_to: u32) -> HostResult {
     let (memory, state) = parts(guest)?;
     let key = Bytes::copy_from_slice(slice(memory, key, len)?);
+    state.note(|note| note.arg("key", key.clone()));
     let (value, cas) = state.host.shared.get(&vm_id(state), &key).ok_or(Status::NotFound)?;
+    state.note(|note| note.ret("value", value.clone()).ret("cas", cas));
     give(guest, &value, to, len_to)?;
     let (memory, _) = parts(guest)?;
     Ok(write_u32(memory, cas_to, cas)?)
@@ -44,7 +45,6 @@ fn set(guest: Guest<'_, '_>, key: (u32, u32), value: (u32, u32), cas: u32) -> Ho
     let (memory, state) = parts(guest)?;
     let key = Bytes::copy_from_slice(slice(memory, key.0, key.1)?);
     let value = Bytes::copy_from_slice(slice(memory, value.0, value.1)?);
-    state.host.shared.set(vm_id(state), key.clone(), value.clone(), cas)?;
-    state.record(|_| Change::SharedDataSet { key: Text(key), value: Text(value), cas });
-    Ok(())
+    state.note(|note| note.arg("key", key.clone()).arg("value", value.clone()).arg("cas", cas));
+    Ok(state.host.shared.set(vm_id(state), key, value, cas)?)
 }

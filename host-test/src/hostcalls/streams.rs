@@ -6,10 +6,10 @@ use wasmtime::{Caller, Linker};
 
 use super::Guest;
 use crate::abi::{AbiVersion, Status, StreamKind};
+use crate::effect::Text;
 use crate::headers::lower_case;
-use crate::memory::{HostResult, answer, parts, slice};
+use crate::memory::{HostResult, parts, serve, slice};
 use crate::pairs;
-use crate::record::{Change, Text};
 use crate::state::HostState;
 use crate::stream::{LocalReply, Stream};
 
@@ -27,15 +27,15 @@ pub(super) fn link(linker: &mut Linker<HostState>, abi: AbiVersion) -> wasmtime:
          headers_len: u32,
          grpc_status: u32| {
             let spans = Spans { details: (details, details_len), body: (body, body_len), headers: (headers, headers_len) };
-            answer(send_local_response(&mut guest, status, &spans, grpc_status))
+            serve(&mut guest, "proxy_send_local_response", |guest| send_local_response(guest, status, &spans, grpc_status))
         },
     )?;
     if abi == AbiVersion::V0_1_0 {
         linker.func_wrap("env", "proxy_continue_request", |mut guest: Caller<'_, HostState>| {
-            answer(continue_stream(&mut guest, StreamKind::HttpRequest as u32))
+            serve(&mut guest, "proxy_continue_request", |guest| continue_stream(guest, StreamKind::HttpRequest as u32))
         })?;
         linker.func_wrap("env", "proxy_continue_response", |mut guest: Caller<'_, HostState>| {
-            answer(continue_stream(&mut guest, StreamKind::HttpResponse as u32))
+            serve(&mut guest, "proxy_continue_response", |guest| continue_stream(guest, StreamKind::HttpResponse as u32))
         })?;
         linker.func_wrap("env", "proxy_clear_route_cache", |mut guest: Caller<'_, HostState>| {
             clear_route_cache(guest.data_mut());
@@ -43,10 +43,10 @@ pub(super) fn link(linker: &mut Linker<HostState>, abi: AbiVersion) -> wasmtime:
         })?;
     } else {
         linker.func_wrap("env", "proxy_continue_stream", |mut guest: Caller<'_, HostState>, stream: u32| {
-            answer(continue_stream(&mut guest, stream))
+            serve(&mut guest, "proxy_continue_stream", |guest| continue_stream(guest, stream))
         })?;
         linker.func_wrap("env", "proxy_close_stream", |mut guest: Caller<'_, HostState>, stream: u32| {
-            answer(close_stream(&mut guest, stream))
+            serve(&mut guest, "proxy_close_stream", |guest| close_stream(guest, stream))
         })?;
     }
     Ok(())
@@ -71,40 +71,39 @@ fn send_local_response(guest: Guest<'_, '_>, status: u32, spans: &Spans, grpc_st
         body: Text::copy(body),
         grpc_status: (grpc_status <= 16).then_some(grpc_status),
     };
+    state.note(|note| {
+        note.arg("status", status).arg("details", details).arg("body", body).arg("headers", &headers[..]);
+        note.arg("grpc_status", reply.grpc_status.map_or(-1, i64::from))
+    });
     // Outside a stream there is nobody to answer; Envoy says Ok and so does this. The first of two replies is sent.
-    let recorded = state.recorder.is_some().then(|| reply.clone());
-    let Some(stream) = state.stream_mut() else { return Ok(()) };
-    stream.local_reply.get_or_insert_with(|| Box::new(reply));
-    if let Some(reply) = recorded {
-        state.record(|_| Change::LocalReply { reply });
+    if let Some(stream) = state.touch() {
+        stream.local_reply.get_or_insert_with(|| Box::new(reply));
     }
     Ok(())
 }
 
-/// Only the two halves of an HTTP stream exist here; the network's do not yet.
-fn http(stream: u32) -> Result<StreamKind, Status> {
-    match StreamKind::from_code(stream) {
-        Some(kind @ (StreamKind::HttpRequest | StreamKind::HttpResponse)) => Ok(kind),
-        Some(StreamKind::Downstream | StreamKind::Upstream) | None => Err(Status::BadArgument),
-    }
-}
-
 fn continue_stream(guest: Guest<'_, '_>, stream: u32) -> HostResult {
-    let kind = http(stream)?;
+    // A connection cannot be continued, as in Envoy: it goes on with its next data.
+    let kind = match StreamKind::from_code(stream) {
+        Some(kind @ (StreamKind::HttpRequest | StreamKind::HttpResponse)) => kind,
+        Some(StreamKind::Downstream | StreamKind::Upstream) | None => return Err(Status::BadArgument.into()),
+    };
     let state = guest.data_mut();
-    if let Some(stream) = state.stream_mut() {
+    state.note(|note| note.arg("stream", kind));
+    if let Some(stream) = state.touch() {
         Stream::note(&mut stream.continued, kind);
-        state.record(|_| Change::StreamContinued { stream: kind });
+        // Envoy lets go of the request's map and body with the call, whichever half goes on.
+        stream.hide_request();
     }
     Ok(())
 }
 
 fn close_stream(guest: Guest<'_, '_>, stream: u32) -> HostResult {
-    let kind = http(stream)?;
+    let kind = StreamKind::from_code(stream).ok_or(Status::BadArgument)?;
     let state = guest.data_mut();
-    if let Some(stream) = state.stream_mut() {
+    state.note(|note| note.arg("stream", kind));
+    if let Some(stream) = state.touch() {
         Stream::note(&mut stream.closed, kind);
-        state.record(|_| Change::StreamClosed { stream: kind });
     }
     Ok(())
 }
@@ -112,6 +111,5 @@ fn close_stream(guest: Guest<'_, '_>, stream: u32) -> HostResult {
 pub(super) fn clear_route_cache(state: &mut HostState) {
     if let Some(stream) = state.stream_mut() {
         stream.route_cache_cleared = true;
-        state.record(|_| Change::RouteCacheCleared);
     }
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use wasmtime::{Store, Trap, TypedFunc, WasmBacktrace, WasmParams, WasmResults};
 
 use super::Name;
-use crate::callbacks::Export;
+use crate::callbacks::{self, Export};
+use crate::effect::{EffectEvent, Fields};
 use crate::engine::EngineOptions;
 use crate::error::{CallError, TrapReport};
 use crate::plugin::Plugin;
-use crate::record::Change;
 use crate::state::{HostState, Place};
 use crate::stream::{Stream, StreamId};
 
@@ -71,7 +71,7 @@ impl Core {
     }
 
     /// Calls a callback that gives no answer, if it is exported.
-    pub(super) fn notify<P: WasmParams>(
+    pub(super) fn notify<P: Words>(
         &mut self,
         export: &Export<TypedFunc<P, ()>>,
         place: Place,
@@ -83,22 +83,25 @@ impl Core {
         }
     }
 
-    pub(super) fn call<P: WasmParams, R: WasmResults>(
+    pub(super) fn call<P: Words, R: Words>(
         &mut self,
         name: &'static str,
         place: Place,
         function: &TypedFunc<P, R>,
         params: P,
     ) -> Result<R, CallError> {
-        self.enter(name, place)?;
+        self.enter(name, place, params)?;
         match function.call(&mut self.store, params) {
-            Ok(result) => Ok(result),
+            Ok(result) => {
+                self.left(name, place, result);
+                Ok(result)
+            }
             Err(error) => Err(self.poison(name, place, &error)),
         }
     }
 
     /// As [`call`](Self::call), for a function that may also end by an error that is no fault.
-    pub(super) fn call_until<P: WasmParams>(
+    pub(super) fn call_until<P: Words>(
         &mut self,
         name: &'static str,
         place: Place,
@@ -106,20 +109,38 @@ impl Core {
         params: P,
         is_normal: impl FnOnce(&wasmtime::Error) -> bool,
     ) -> Result<(), CallError> {
-        self.enter(name, place)?;
+        self.enter(name, place, params)?;
         match function.call(&mut self.store, params) {
             Err(error) if !is_normal(&error) => Err(self.poison(name, place, &error)),
-            Ok(()) | Err(_) => Ok(()),
+            Ok(()) | Err(_) => {
+                self.left(name, place, ());
+                Ok(())
+            }
         }
     }
 
-    fn enter(&mut self, name: &'static str, place: Place) -> Result<(), CallError> {
+    fn enter<P: Words>(&mut self, callback: &'static str, place: Place, params: P) -> Result<(), CallError> {
         self.check()?;
         self.arm();
         let state = self.store.data_mut();
         state.effective = place;
-        state.record(|_| Change::Callback { name });
+        state.entered = place;
+        if state.recorder.is_some() {
+            // The first is the context, which every effect has.
+            let names = callbacks::parameters(callback).iter();
+            let arguments = names.zip(params.words().skip(1)).map(|(name, word)| (*name, word.into())).collect();
+            state.record(EffectEvent::Entered { callback, arguments: Fields(arguments) });
+        }
         Ok(())
+    }
+
+    #[inline]
+    fn left<R: Words>(&mut self, callback: &'static str, place: Place, result: R) {
+        let state = self.store.data_mut();
+        if state.recorder.is_some() {
+            state.effective = place;
+            state.record(EffectEvent::Left { callback, answer: result.words().next() });
+        }
     }
 
     #[cold]
@@ -142,7 +163,45 @@ impl Core {
             limit,
             backtrace: error.downcast_ref::<WasmBacktrace>().map(ToString::to_string).unwrap_or_default(),
         });
+        // What the hostcall that failed had noted is of no use any more.
+        state.draft = None;
+        state.record(EffectEvent::Trapped { callback, reason: report.trap.clone() });
         self.trap = Some(Arc::clone(&report));
         CallError::Trapped(report)
+    }
+}
+
+/// The words that pass between host and guest in a callback: its parameters, or its result.
+pub(super) trait Words: WasmParams + WasmResults + Copy {
+    fn words(self) -> impl Iterator<Item = u32>;
+}
+
+impl Words for () {
+    fn words(self) -> impl Iterator<Item = u32> {
+        std::iter::empty()
+    }
+}
+
+impl Words for u32 {
+    fn words(self) -> impl Iterator<Item = u32> {
+        std::iter::once(self)
+    }
+}
+
+impl Words for (u32, u32) {
+    fn words(self) -> impl Iterator<Item = u32> {
+        [self.0, self.1].into_iter()
+    }
+}
+
+impl Words for (u32, u32, u32) {
+    fn words(self) -> impl Iterator<Item = u32> {
+        [self.0, self.1, self.2].into_iter()
+    }
+}
+
+impl Words for (u32, u32, u32, u32, u32) {
+    fn words(self) -> impl Iterator<Item = u32> {
+        [self.0, self.1, self.2, self.3, self.4].into_iter()
     }
 }

@@ -1,6 +1,8 @@
 //! The callbacks of an HTTP stream, one call each. The caller's headers and body are lent to the guest for the time of the call,
 //! changed in place, and the guest's answer says how to go on. Callbacks that the module does not export are skipped.
 
+use std::sync::{Arc, Mutex};
+
 use bytes::Bytes;
 
 use super::core::Core;
@@ -11,7 +13,7 @@ use crate::error::CallError;
 use crate::headers::Headers;
 use crate::plugin::Plugin;
 use crate::state::Place;
-use crate::stream::{LocalReply, Outcome, Pause, Stream, StreamId, StreamInfo};
+use crate::stream::{Info, LocalReply, Outcome, Pause, Stream, StreamId, StreamInfo};
 
 /// The maps that `proxy_on_log` may read. What the stream never had is none.
 #[derive(Debug, Default)]
@@ -30,6 +32,18 @@ impl Vm {
     /// # Errors
     /// When the plugin is unknown or being stopped, or the guest traps.
     pub fn stream(&mut self, plugin: Plugin, info: StreamInfo) -> Result<StreamId, CallError> {
+        self.open(plugin, Info::Own(info))
+    }
+
+    /// As [`stream`](Self::stream), with what is known of the stream shared by every plugin that it passes.
+    ///
+    /// # Errors
+    /// When the plugin is unknown or being stopped, or the guest traps.
+    pub fn stream_sharing(&mut self, plugin: Plugin, info: Arc<Mutex<StreamInfo>>) -> Result<StreamId, CallError> {
+        self.open(plugin, Info::Shared(info))
+    }
+
+    fn open(&mut self, plugin: Plugin, info: Info) -> Result<StreamId, CallError> {
         self.core.check_plugin(plugin)?;
         if self.core.store.data().roots.get(plugin.slot as usize).is_none_or(|root| root.awaiting_done) {
             return Err(CallError::UnknownPlugin { context: plugin.context });
@@ -105,13 +119,17 @@ impl Vm {
     /// When the stream is not open, or the guest traps.
     pub fn finish(&mut self, stream: StreamId, maps: FinalMaps<'_>) -> Result<(), CallError> {
         self.core.stream(stream)?;
-        let ended = self.core.check().and_then(|()| self.end(stream, maps));
-        self.core.store.data_mut().remove_stream(stream.slot);
-        ended?;
-        self.reap()
+        let logged = self.core.check().and_then(|()| self.log(stream, maps));
+        let deleted = self.delete(stream);
+        logged.and(deleted)
     }
 
-    fn end(&mut self, stream: StreamId, mut maps: FinalMaps<'_>) -> Result<(), CallError> {
+    /// The first part of [`finish`](Self::finish): `proxy_on_log`. In a chain every plugin logs before the first is done.
+    ///
+    /// # Errors
+    /// When the stream is not open, or the guest traps.
+    pub fn log(&mut self, stream: StreamId, mut maps: FinalMaps<'_>) -> Result<(), CallError> {
+        self.core.stream(stream)?;
         let place = Place::Stream(stream.slot);
         if let Some(function) = &self.callbacks.log.function {
             let lend = |stream: &mut Stream, maps: &mut FinalMaps<'_>, lent: bool| {
@@ -131,6 +149,23 @@ impl Vm {
             lend(self.core.stream_mut(stream)?, &mut maps, false);
             logged?;
         }
+        Ok(())
+    }
+
+    /// The second part of [`finish`](Self::finish): `proxy_on_done`, `proxy_on_delete`. The stream is closed even when one traps.
+    ///
+    /// # Errors
+    /// When the stream is not open, or the guest traps.
+    pub fn delete(&mut self, stream: StreamId) -> Result<(), CallError> {
+        self.core.stream(stream)?;
+        let ended = self.core.check().and_then(|()| self.done(stream));
+        self.core.store.data_mut().remove_stream(stream.slot);
+        ended?;
+        self.reap()
+    }
+
+    fn done(&mut self, stream: StreamId) -> Result<(), CallError> {
+        let place = Place::Stream(stream.slot);
         if let Some(function) = &self.callbacks.done.function {
             // Only a root context can put its end off.
             self.core.call(self.callbacks.done.name, place, function, stream.context)?;
@@ -142,8 +177,56 @@ impl Vm {
     ///
     /// # Errors
     /// When the stream is not open.
-    pub fn stream_info(&mut self, stream: StreamId) -> Result<&mut StreamInfo, CallError> {
-        Ok(&mut self.core.stream_mut(stream)?.info)
+    pub fn stream_info<T>(&mut self, stream: StreamId, with: impl FnOnce(&mut StreamInfo) -> T) -> Result<T, CallError> {
+        Ok(self.core.stream_mut(stream)?.info.write(with))
+    }
+
+    /// Lends a map beyond a callback, while the guest pauses on it: callbacks of other contexts may then reach it with
+    /// `proxy_set_effective_context`, as when the answer to a callout decides what becomes of a request.
+    /// [`reclaim_map`](Self::reclaim_map) gives it back.
+    ///
+    /// # Errors
+    /// When the stream is not open.
+    pub fn lend_map(&mut self, stream: StreamId, kind: MapKind, map: &mut Headers) -> Result<(), CallError> {
+        self.core.stream_mut(stream)?.swap_map(kind, map, true);
+        Ok(())
+    }
+
+    /// Takes back what [`lend_map`](Self::lend_map) lent, with the guest's changes. It works on a VM that has trapped, too.
+    ///
+    /// # Errors
+    /// When the stream is not open.
+    pub fn reclaim_map(&mut self, stream: StreamId, kind: MapKind, map: &mut Headers) -> Result<(), CallError> {
+        self.core.stream_mut(stream)?.swap_map(kind, map, false);
+        Ok(())
+    }
+
+    /// Lends a body beyond a callback, or takes it back: what was in its place comes out.
+    ///
+    /// # Errors
+    /// When the stream is not open.
+    pub fn swap_body(&mut self, stream: StreamId, kind: BufferKind, body: &mut Bytes) -> Result<(), CallError> {
+        self.core.stream_mut(stream)?.swap_body(kind, body);
+        Ok(())
+    }
+
+    /// The streams that a guest continued, closed or answered in a callback of another context since the last question. What it did
+    /// to each, [`take_continued`](Self::take_continued), [`take_closed`](Self::take_closed) and
+    /// [`take_local_reply`](Self::take_local_reply) tell.
+    #[must_use]
+    pub fn take_touched(&mut self) -> Vec<StreamId> {
+        let state = self.core.store.data_mut();
+        let touched = std::mem::take(&mut state.touched);
+        let open = |slot: u32| state.streams.get(slot as usize).filter(|stream| stream.context != 0);
+        touched.into_iter().filter_map(|slot| open(slot).map(|stream| StreamId { slot, context: stream.context })).collect()
+    }
+
+    /// Whether a guest closed the stream since the last question.
+    ///
+    /// # Errors
+    /// When the stream is not open.
+    pub fn take_closed(&mut self, stream: StreamId) -> Result<bool, CallError> {
+        Ok(std::mem::take(&mut self.core.stream_mut(stream)?.closed) != 0)
     }
 
     /// Whether a write to the request's headers, or the guest itself, has cleared the route cache since the last question.
@@ -209,16 +292,9 @@ fn on_body(
     core.check()?;
     let Some(function) = &export.function else { return skipped(core, stream) };
     let (place, len) = (Place::Stream(stream.slot), byte_len(body));
-    let mut swap = |core: &mut Core| {
-        core.stream_mut(stream).map(|stream| {
-            if let Some(lent) = stream.body_mut(kind) {
-                std::mem::swap(lent, body);
-            }
-        })
-    };
-    swap(core)?;
+    core.stream_mut(stream)?.swap_body(kind, body);
     let code = core.call(export.name, place, function, (stream.context, len, end_of_stream.into()));
-    swap(core)?;
+    core.stream_mut(stream)?.swap_body(kind, body);
     let pause = match code? {
         0 => None,
         1 => Some(Pause::Buffer),

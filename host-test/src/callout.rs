@@ -1,0 +1,462 @@
+//! Callouts: the HTTP and gRPC calls that guests start. A VM hands them out as requests and takes the answers; who sends them and
+//! when they time out is the business of whoever drives the VM.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hashbrown::HashMap;
+use prost::Message;
+
+use crate::abi::{BufferKind, MapKind, Status};
+use crate::headers::Headers;
+
+/// Names one callout of one VM while it is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CalloutToken {
+    pub(crate) kind: CalloutKind,
+    pub(crate) token: u32,
+}
+
+impl CalloutToken {
+    /// The number that the guest knows the callout by. HTTP and gRPC calls are numbered apart.
+    #[must_use]
+    pub fn number(self) -> u32 {
+        self.token
+    }
+
+    /// What kind of call it is.
+    #[must_use]
+    pub fn kind(self) -> CalloutKind {
+        self.kind
+    }
+}
+
+/// What kind of call a callout is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CalloutKind {
+    /// `proxy_http_call`
+    Http,
+    /// `proxy_grpc_call`: one message each way.
+    GrpcCall,
+    /// `proxy_grpc_stream`: any number of messages each way.
+    GrpcStream,
+}
+
+/// Something that a guest wants sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Callout {
+    /// Names the call in the answers.
+    pub token: CalloutToken,
+    /// The plugin whose guest called.
+    pub plugin: Arc<str>,
+    /// What to send.
+    pub request: CalloutRequest,
+}
+
+/// What a guest wants sent. The last three belong to a stream or call that was started before.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CalloutRequest {
+    /// An HTTP request. It has a method, a path and an authority, and a `content-length` when it has a body.
+    Http {
+        /// The cluster that the guest named.
+        cluster: String,
+        /// The request's headers.
+        headers: Headers,
+        /// Its body.
+        body: Bytes,
+        /// Its trailers; none when empty.
+        trailers: Headers,
+        /// How long the answer may take; none is for ever.
+        timeout: Option<Duration>,
+    },
+    /// A unary gRPC call.
+    GrpcCall {
+        /// Where to.
+        service: GrpcService,
+        /// The gRPC service, as in `package.Service`.
+        service_name: String,
+        /// The method.
+        method_name: String,
+        /// Metadata to send first.
+        initial_metadata: Headers,
+        /// The message, without gRPC's five bytes of framing.
+        message: Bytes,
+        /// How long the answer may take; none is for ever.
+        timeout: Option<Duration>,
+    },
+    /// A gRPC stream.
+    GrpcStream {
+        /// Where to.
+        service: GrpcService,
+        /// The gRPC service.
+        service_name: String,
+        /// The method.
+        method_name: String,
+        /// Metadata to send first.
+        initial_metadata: Headers,
+    },
+    /// A message on a gRPC stream.
+    GrpcSend {
+        /// The message, without framing.
+        message: Bytes,
+        /// Whether it is the last.
+        end_stream: bool,
+    },
+    /// The guest sends no more on this stream; it still listens.
+    GrpcClose,
+    /// The guest wants to hear no more of this call or stream.
+    GrpcCancel,
+}
+
+impl CalloutRequest {
+    /// The host memory that it holds, for the limit.
+    fn bytes(&self) -> usize {
+        match self {
+            CalloutRequest::Http { headers, body, trailers, .. } => headers.byte_size() + body.len() + trailers.byte_size(),
+            CalloutRequest::GrpcCall { initial_metadata, message, .. } => initial_metadata.byte_size() + message.len(),
+            CalloutRequest::GrpcStream { initial_metadata, .. } => initial_metadata.byte_size(),
+            CalloutRequest::GrpcSend { message, .. } => message.len(),
+            CalloutRequest::GrpcClose | CalloutRequest::GrpcCancel => 0,
+        }
+    }
+}
+
+/// Where a gRPC call goes: Envoy's `GrpcService` message as far as it says that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrpcService {
+    /// The cluster (`envoy_grpc.cluster_name`) or target (`google_grpc.target_uri`). A guest that gives no `GrpcService` but plain
+    /// text names a cluster, as newer Envoys understand it.
+    pub target: String,
+    /// The bytes that the guest gave.
+    pub raw: Bytes,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct GrpcServiceMessage {
+    #[prost(message, optional, tag = "1")]
+    envoy_grpc: Option<Target>,
+    #[prost(message, optional, tag = "2")]
+    google_grpc: Option<Target>,
+}
+
+/// `EnvoyGrpc` and `GoogleGrpc` both begin with the name that is wanted here.
+#[derive(Clone, PartialEq, Message)]
+struct Target {
+    #[prost(string, tag = "1")]
+    name: String,
+}
+
+impl GrpcService {
+    pub(crate) fn parse(raw: Bytes) -> Result<Self, Status> {
+        let named = GrpcServiceMessage::decode(raw.clone()).ok().and_then(|message| message.envoy_grpc.or(message.google_grpc));
+        let target = match named {
+            Some(target) => target.name,
+            None => std::str::from_utf8(&raw).map_err(|_| Status::ParseFailure)?.to_owned(),
+        };
+        if target.is_empty() { Err(Status::ParseFailure) } else { Ok(Self { target, raw }) }
+    }
+}
+
+/// What came back for a callout.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CalloutAnswer {
+    /// The whole answer to an HTTP call. A proxy that got none within the timeout answers 504 itself, as Envoy does.
+    Http {
+        /// `:status` among them.
+        headers: Headers,
+        /// The body.
+        body: Bytes,
+        /// The trailers; none when empty.
+        trailers: Headers,
+    },
+    /// The call was reset without an answer. A gRPC call is closed with `UNAVAILABLE`.
+    Failed,
+    /// A gRPC stream's initial metadata.
+    GrpcInitialMetadata(Headers),
+    /// A gRPC message. It ends a unary call.
+    GrpcMessage(Bytes),
+    /// A gRPC stream's trailing metadata.
+    GrpcTrailingMetadata(Headers),
+    /// The end of a gRPC stream, or the failure of a unary call.
+    GrpcClose {
+        /// The gRPC status.
+        status: u32,
+        /// Its message.
+        message: String,
+    },
+}
+
+impl CalloutAnswer {
+    /// The answer to an HTTP call that has no trailers.
+    #[must_use]
+    pub fn http(headers: Headers, body: impl Into<Bytes>) -> Self {
+        CalloutAnswer::Http { headers, body: body.into(), trailers: Headers::new(crate::HeaderScope::ResponseTrailers) }
+    }
+
+    /// What Envoy's guests get when nothing came within the timeout.
+    #[must_use]
+    pub fn timeout() -> Self {
+        local(504, "upstream request timeout")
+    }
+
+    /// What Envoy's guests get when the cluster has no host that accepts a connection.
+    #[must_use]
+    pub fn unreachable() -> Self {
+        local(503, "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure")
+    }
+}
+
+fn local(status: u16, body: &'static str) -> CalloutAnswer {
+    let pairs =
+        [(":status", status.to_string()), ("content-length", body.len().to_string()), ("content-type", "text/plain".to_owned())];
+    CalloutAnswer::http(Headers::response(pairs), body)
+}
+
+/// Which clusters guests may call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Clusters {
+    /// Every name is one.
+    #[default]
+    Any,
+    /// These; a call to another is `BadArgument`, as in Envoy.
+    Only(Arc<[String]>),
+}
+
+impl Clusters {
+    pub(crate) fn has(&self, name: &str) -> bool {
+        match self {
+            Clusters::Any => true,
+            Clusters::Only(names) => names.iter().any(|have| have == name),
+        }
+    }
+}
+
+/// The callouts of one VM.
+#[derive(Debug, Default)]
+pub(crate) struct Callouts {
+    queued: Vec<Callout>,
+    queued_bytes: usize,
+    open: HashMap<CalloutToken, Open>,
+    last_http: u32,
+    last_grpc: u32,
+}
+
+/// A callout whose answer has not come.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Open {
+    /// The plugin's slot: answers go to root contexts, whichever context called.
+    pub(crate) root: u32,
+    local_closed: bool,
+    remote_closed: bool,
+}
+
+impl Callouts {
+    /// Opens a call and queues its first request; the number that the guest gets.
+    pub(crate) fn start(
+        &mut self,
+        kind: CalloutKind,
+        root: u32,
+        plugin: Arc<str>,
+        request: CalloutRequest,
+        limits: &crate::limits::Limits,
+    ) -> Result<u32, Status> {
+        if self.open.len() >= limits.callouts {
+            return Err(Status::InternalFailure);
+        }
+        self.fits(&request, limits)?;
+        let token = loop {
+            let token = match kind {
+                CalloutKind::Http => {
+                    self.last_http = self.last_http.wrapping_add(1);
+                    self.last_http
+                }
+                // Calls have odd numbers and streams even ones, as in Envoy.
+                CalloutKind::GrpcCall | CalloutKind::GrpcStream => {
+                    let odd = u32::from(kind == CalloutKind::GrpcCall);
+                    self.last_grpc = self.last_grpc.wrapping_add(1);
+                    self.last_grpc = if self.last_grpc % 2 == odd { self.last_grpc } else { self.last_grpc.wrapping_add(1) };
+                    self.last_grpc
+                }
+            };
+            let token = CalloutToken { kind, token };
+            if token.token != 0 && !self.open.contains_key(&token) {
+                break token;
+            }
+        };
+        self.open.insert(token, Open { root, local_closed: false, remote_closed: false });
+        self.queue(token, plugin, request);
+        Ok(token.token)
+    }
+
+    /// Queues a further request of an open gRPC call.
+    pub(crate) fn go_on(
+        &mut self,
+        number: u32,
+        plugin: Arc<str>,
+        request: CalloutRequest,
+        limits: &crate::limits::Limits,
+    ) -> Result<(), Status> {
+        let kind = if number % 2 == 1 { CalloutKind::GrpcCall } else { CalloutKind::GrpcStream };
+        let token = CalloutToken { kind, token: number };
+        if matches!(request, CalloutRequest::GrpcSend { .. }) && kind == CalloutKind::GrpcCall {
+            return Err(Status::BadArgument);
+        }
+        self.fits(&request, limits)?;
+        let open = self.open.get_mut(&token).ok_or(Status::NotFound)?;
+        let ends = match request {
+            CalloutRequest::GrpcCancel => true,
+            CalloutRequest::GrpcClose => {
+                open.local_closed = true;
+                open.remote_closed || kind == CalloutKind::GrpcCall
+            }
+            _ => false,
+        };
+        if ends {
+            self.open.remove(&token);
+        }
+        self.queue(token, plugin, request);
+        Ok(())
+    }
+
+    fn fits(&self, request: &CalloutRequest, limits: &crate::limits::Limits) -> Result<(), Status> {
+        let bytes = self.queued_bytes.saturating_add(request.bytes());
+        let most = limits.callouts.saturating_mul(4);
+        if bytes > limits.body_bytes || self.queued.len() >= most { Err(Status::InternalFailure) } else { Ok(()) }
+    }
+
+    fn queue(&mut self, token: CalloutToken, plugin: Arc<str>, request: CalloutRequest) {
+        self.queued_bytes += request.bytes();
+        self.queued.push(Callout { token, plugin, request });
+    }
+
+    pub(crate) fn take(&mut self) -> Vec<Callout> {
+        self.queued_bytes = 0;
+        std::mem::take(&mut self.queued)
+    }
+
+    pub(crate) fn find(&self, token: CalloutToken) -> Option<Open> {
+        self.open.get(&token).copied()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.open.is_empty() && self.queued.is_empty()
+    }
+
+    /// The other side will say no more.
+    pub(crate) fn remote_closed(&mut self, token: CalloutToken) {
+        let Some(open) = self.open.get_mut(&token) else { return };
+        open.remote_closed = true;
+        if open.local_closed || token.kind != CalloutKind::GrpcStream {
+            self.open.remove(&token);
+        }
+    }
+
+    /// Forgets the calls of a plugin that is gone.
+    pub(crate) fn drop_root(&mut self, root: u32) {
+        self.open.retain(|_, open| open.root != root);
+        let Self { queued, open, .. } = self;
+        queued.retain(|callout| open.contains_key(&callout.token));
+    }
+}
+
+/// The part of a callout's answer that a guest may look at during the callback that tells it.
+#[derive(Debug)]
+pub(crate) enum Delivery {
+    Http { headers: Headers, body: Bytes, trailers: Headers },
+    InitialMetadata(Headers),
+    Message(Bytes),
+    TrailingMetadata(Headers),
+}
+
+impl Delivery {
+    pub(crate) fn map(&self, kind: MapKind) -> Option<&Headers> {
+        match (self, kind) {
+            (Delivery::Http { headers, .. }, MapKind::HttpCallResponseHeaders) => Some(headers),
+            (Delivery::Http { trailers, .. }, MapKind::HttpCallResponseTrailers) => Some(trailers),
+            (Delivery::InitialMetadata(map), MapKind::GrpcCallInitialMetadata)
+            | (Delivery::TrailingMetadata(map), MapKind::GrpcCallTrailingMetadata) => Some(map),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn map_mut(&mut self, kind: MapKind) -> Option<&mut Headers> {
+        match (self, kind) {
+            (Delivery::Http { headers, .. }, MapKind::HttpCallResponseHeaders) => Some(headers),
+            (Delivery::Http { trailers, .. }, MapKind::HttpCallResponseTrailers) => Some(trailers),
+            (Delivery::InitialMetadata(map), MapKind::GrpcCallInitialMetadata)
+            | (Delivery::TrailingMetadata(map), MapKind::GrpcCallTrailingMetadata) => Some(map),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn body(&self, kind: BufferKind) -> Option<&Bytes> {
+        match (self, kind) {
+            (Delivery::Http { body, .. }, BufferKind::HttpCallResponseBody) => Some(body),
+            (Delivery::Message(message), BufferKind::GrpcCallMessage) => Some(message),
+            _ => None,
+        }
+    }
+}
+
+/// What `proxy_get_status` answers.
+#[derive(Debug, Default)]
+pub(crate) struct CalloutStatus {
+    pub(crate) code: u32,
+    pub(crate) message: Bytes,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+
+    fn stream() -> CalloutRequest {
+        CalloutRequest::GrpcStream {
+            service: GrpcService::parse(Bytes::from_static(b"c")).unwrap(),
+            service_name: "s".into(),
+            method_name: "m".into(),
+            initial_metadata: Headers::default(),
+        }
+    }
+
+    #[test]
+    fn a_grpc_service_names_a_cluster_a_target_or_is_a_cluster_name() {
+        let envoy = GrpcServiceMessage { envoy_grpc: Some(Target { name: "auth".into() }), google_grpc: None };
+        let google = GrpcServiceMessage { envoy_grpc: None, google_grpc: Some(Target { name: "auth:443".into() }) };
+        assert_eq!(GrpcService::parse(envoy.encode_to_vec().into()).unwrap().target, "auth");
+        assert_eq!(GrpcService::parse(google.encode_to_vec().into()).unwrap().target, "auth:443");
+        assert_eq!(GrpcService::parse(Bytes::from_static(b"plain")).unwrap().target, "plain");
+        assert_eq!(GrpcService::parse(Bytes::from_static(b"\xff\xff")), Err(Status::ParseFailure));
+        assert_eq!(GrpcService::parse(Bytes::new()), Err(Status::ParseFailure));
+    }
+
+    #[test]
+    fn calls_are_odd_streams_even_and_http_counts_by_itself() {
+        let (mut callouts, limits) = (Callouts::default(), Limits::default());
+        let mut start = |kind| callouts.start(kind, 0, "p".into(), stream(), &limits).unwrap();
+        use CalloutKind::{GrpcCall, GrpcStream, Http};
+        assert_eq!([start(GrpcCall), start(GrpcStream), start(GrpcStream), start(GrpcCall)], [1, 2, 4, 5]);
+        assert_eq!([start(Http), start(Http)], [1, 2]);
+    }
+
+    #[test]
+    fn a_stream_is_over_when_both_sides_have_closed_it() {
+        let (mut callouts, limits) = (Callouts::default(), Limits::default());
+        let number = callouts.start(CalloutKind::GrpcStream, 0, "p".into(), stream(), &limits).unwrap();
+        let token = CalloutToken { kind: CalloutKind::GrpcStream, token: number };
+        callouts.go_on(number, "p".into(), CalloutRequest::GrpcClose, &limits).unwrap();
+        assert!(callouts.find(token).is_some());
+        callouts.remote_closed(token);
+        assert!(callouts.find(token).is_none());
+        assert_eq!(callouts.go_on(number, "p".into(), CalloutRequest::GrpcClose, &limits), Err(Status::NotFound));
+    }
+
+    #[test]
+    fn a_guest_cannot_open_more_callouts_than_its_limit() {
+        let (mut callouts, limits) = (Callouts::default(), Limits { callouts: 1, ..Limits::default() });
+        callouts.start(CalloutKind::GrpcStream, 0, "p".into(), stream(), &limits).unwrap();
+        let more = callouts.start(CalloutKind::GrpcStream, 0, "p".into(), stream(), &limits);
+        assert_eq!(more, Err(Status::InternalFailure));
+    }
+}

@@ -1,0 +1,72 @@
+//! What guests keep on a stream, and every plugin of that stream sees: Envoy's filter state as far as guests reach it.
+
+use bytes::Bytes;
+
+use crate::abi::Status;
+
+/// Envoy keeps what `proxy_set_property` writes under this prefix.
+const PREFIX: &[u8] = b"wasm.";
+
+/// Keys and values in the order in which they were first set. `proxy_set_property` writes under the prefix `wasm.`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FilterState {
+    entries: Vec<(Bytes, Bytes)>,
+    bytes: usize,
+}
+
+impl FilterState {
+    /// The value of a whole key, as in `wasm.seen` or `envoy.tcp_proxy.cluster`.
+    #[must_use]
+    pub fn get(&self, key: impl AsRef<[u8]>) -> Option<&Bytes> {
+        self.entries.iter().find(|(have, _)| have == key.as_ref()).map(|(_, value)| value)
+    }
+
+    /// The entries in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Bytes, &Bytes)> {
+        self.entries.iter().map(|(key, value)| (key, value))
+    }
+
+    /// Writes a value, and keeps all of it together within a limit of bytes.
+    ///
+    /// # Errors
+    /// `InternalFailure` beyond the limit; nothing is changed then.
+    pub fn set(&mut self, key: &[u8], value: &[u8], limit: usize) -> Result<(), Status> {
+        let at = self.entries.iter().position(|(have, _)| have == key);
+        let freed = at.and_then(|at| self.entries.get(at)).map_or(0, |(key, value)| key.len() + value.len());
+        let bytes = (self.bytes - freed).saturating_add(key.len()).saturating_add(value.len());
+        if bytes > limit {
+            return Err(Status::InternalFailure);
+        }
+        self.bytes = bytes;
+        let value = Bytes::copy_from_slice(value);
+        match at.and_then(|at| self.entries.get_mut(at)) {
+            Some((_, old)) => *old = value,
+            None => self.entries.push((Bytes::copy_from_slice(key), value)),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn set_by_guest(&mut self, path: &[u8], value: &[u8], limit: usize) -> Result<(), Status> {
+        self.set(&[PREFIX, path].concat(), value, limit)
+    }
+
+    pub(crate) fn get_by_guest(&self, path: &[u8]) -> Option<&Bytes> {
+        self.entries.iter().find(|(key, _)| key.strip_prefix(PREFIX) == Some(path)).map(|(_, value)| value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_guest_sets_has_envoys_prefix_and_is_counted_once() {
+        let mut state = FilterState::default();
+        state.set_by_guest(b"a", b"123", 9).unwrap();
+        state.set_by_guest(b"a", b"12", 9).unwrap();
+        assert_eq!(state.get("wasm.a").unwrap(), "12");
+        assert_eq!(state.get_by_guest(b"a").unwrap(), "12");
+        assert_eq!(state.set(b"b", b"1", 9), Err(Status::InternalFailure));
+        assert_eq!(state.iter().count(), 1);
+    }
+}

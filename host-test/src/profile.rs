@@ -1,0 +1,84 @@
+//! Whose rules a guest lives under where two proxies differ: Envoy's, or Google Cloud's Service Extensions.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::headers::Headers;
+
+/// Whose rules hold where they differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// Envoy's: a header may have several values, a map's size is its bytes, a body is written at its start or end.
+    #[default]
+    Envoy,
+    /// Google Cloud's, as its plugin tester has them: a header has one value, to which others are added after `, `; replacing
+    /// keeps its place; a map's size is its number of headers; any part of a body may be written.
+    Gcp,
+}
+
+impl Profile {
+    pub(crate) fn add(self, headers: &mut Headers, name: &[u8], value: &[u8]) {
+        match (self, headers.get_bytes(name)) {
+            (Profile::Gcp, Some(have)) => {
+                let joined = [have, &b", "[..], value].concat();
+                headers.set(name, joined);
+            }
+            _ => headers.add(name, value),
+        }
+    }
+
+    pub(crate) fn replace(self, headers: &mut Headers, name: &[u8], value: &[u8]) {
+        match self {
+            Profile::Gcp if headers.get_bytes(name).is_some() => headers.set(name, value),
+            _ => headers.replace(name, value),
+        }
+    }
+
+    pub(crate) fn size(self, headers: &Headers) -> usize {
+        match self {
+            Profile::Envoy => headers.byte_size(),
+            Profile::Gcp => headers.len(),
+        }
+    }
+
+    /// What stays of a body before and after the data that a guest writes. Envoy drains `length` bytes at the start, appends at
+    /// or beyond the end, and writes nowhere else.
+    pub(crate) fn splice(self, body: &Bytes, start: usize, length: usize) -> Option<(&[u8], &[u8])> {
+        let after = |start: usize| body.get(start.saturating_add(length)..).unwrap_or_default();
+        match (self, start) {
+            (Profile::Envoy, 0) => Some((&[], after(0))),
+            _ if start >= body.len() => Some((body, &[])),
+            (Profile::Envoy, _) => None,
+            (Profile::Gcp, _) => Some((body.get(..start)?, after(start))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn envoy_keeps_values_apart_and_google_joins_them() {
+        let pairs = [("a", "1"), ("b", "2")];
+        let (mut envoy, mut gcp) = (Headers::request(pairs), Headers::request(pairs));
+        for (profile, headers) in [(Profile::Envoy, &mut envoy), (Profile::Gcp, &mut gcp)] {
+            profile.add(headers, b"A", b"3");
+            profile.replace(headers, b"b", b"4");
+        }
+        assert_eq!(envoy.to_string(), "a: 1\na: 3\nb: 4\n");
+        assert_eq!(gcp.to_string(), "a: 1, 3\nb: 4\n");
+        assert_eq!((Profile::Envoy.size(&gcp), Profile::Gcp.size(&gcp)), (7, 2));
+    }
+
+    #[test]
+    fn only_google_writes_inside_a_body() {
+        let body = Bytes::from_static(b"abcdef");
+        assert_eq!(Profile::Envoy.splice(&body, 0, 2), Some((&b""[..], &b"cdef"[..])));
+        assert_eq!(Profile::Envoy.splice(&body, 9, 2), Some((&b"abcdef"[..], &b""[..])));
+        assert_eq!(Profile::Envoy.splice(&body, 2, 2), None);
+        assert_eq!(Profile::Gcp.splice(&body, 2, 2), Some((&b"ab"[..], &b"ef"[..])));
+        assert_eq!(Profile::Gcp.splice(&body, 2, usize::MAX), Some((&b"ab"[..], &b""[..])));
+    }
+}

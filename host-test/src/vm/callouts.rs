@@ -1,0 +1,154 @@
+//! Callouts of a VM: handing out what guests want sent, and telling them what came back.
+
+use bytes::Bytes;
+
+use super::{Vm, byte_len};
+use crate::callout::{Callout, CalloutAnswer, CalloutKind, CalloutStatus, CalloutToken, Delivery};
+use crate::error::CallError;
+use crate::headers::Headers;
+use crate::state::Place;
+
+/// gRPC's number for a call that could not be made.
+const UNAVAILABLE: u32 = 14;
+/// The status of a failed HTTP call: `BrokenConnection`.
+const BROKEN: u32 = 11;
+
+impl Vm {
+    /// Takes what guests have wanted sent since the last question, in order.
+    #[must_use]
+    pub fn take_callouts(&mut self) -> Vec<Callout> {
+        self.core.store.data_mut().callouts.take()
+    }
+
+    /// Whether a guest waits for an answer, or wants something sent.
+    #[must_use]
+    pub fn has_callouts(&self) -> bool {
+        !self.core.store.data().callouts.is_empty()
+    }
+
+    /// Whether the guest still waits for an answer to this callout.
+    #[must_use]
+    pub fn awaits(&self, token: CalloutToken) -> bool {
+        self.core.store.data().callouts.find(token).is_some()
+    }
+
+    /// Tells a guest what came back for a callout: `proxy_on_http_call_response` or one of `proxy_on_grpc_*`, on the root context.
+    ///
+    /// # Errors
+    /// [`CallError::UnknownCallout`] when the guest waits for none such: it was cancelled, or answered before, or the answer is
+    /// of another kind. When the guest traps.
+    pub fn answer(&mut self, token: CalloutToken, answer: CalloutAnswer) -> Result<(), CallError> {
+        self.core.check()?;
+        let unknown = || CallError::UnknownCallout { token: token.token };
+        let open = self.core.store.data().callouts.find(token).ok_or_else(unknown)?;
+        let answered = match (token.kind, answer) {
+            (CalloutKind::Http, CalloutAnswer::Http { headers, body, trailers }) => {
+                self.close(token);
+                let sizes = (count(&headers), byte_len(&body), count(&trailers));
+                self.http_answer(open.root, token, sizes, Some(Delivery::Http { headers, body, trailers }))
+            }
+            (CalloutKind::Http, CalloutAnswer::Failed) => {
+                self.close(token);
+                self.status(BROKEN, Bytes::from_static(b"reset"));
+                self.http_answer(open.root, token, (0, 0, 0), None)
+            }
+            (CalloutKind::GrpcStream, CalloutAnswer::GrpcInitialMetadata(map)) => {
+                let export = |vm: &Vm| vm.callbacks.grpc_receive_initial_metadata.function.clone();
+                let count = count(&map);
+                self.grpc(
+                    open.root,
+                    token,
+                    "proxy_on_grpc_receive_initial_metadata",
+                    export,
+                    count,
+                    Some(Delivery::InitialMetadata(map)),
+                )
+            }
+            (CalloutKind::GrpcCall | CalloutKind::GrpcStream, CalloutAnswer::GrpcMessage(message)) => {
+                if token.kind == CalloutKind::GrpcCall {
+                    self.close(token);
+                }
+                let export = |vm: &Vm| vm.callbacks.grpc_receive.function.clone();
+                let size = byte_len(&message);
+                self.grpc(open.root, token, "proxy_on_grpc_receive", export, size, Some(Delivery::Message(message)))
+            }
+            (CalloutKind::GrpcStream, CalloutAnswer::GrpcTrailingMetadata(map)) => {
+                let export = |vm: &Vm| vm.callbacks.grpc_receive_trailing_metadata.function.clone();
+                let count = count(&map);
+                self.grpc(
+                    open.root,
+                    token,
+                    "proxy_on_grpc_receive_trailing_metadata",
+                    export,
+                    count,
+                    Some(Delivery::TrailingMetadata(map)),
+                )
+            }
+            (CalloutKind::GrpcCall | CalloutKind::GrpcStream, CalloutAnswer::GrpcClose { status, message }) => {
+                self.grpc_close(open.root, token, status, message.into())
+            }
+            (CalloutKind::GrpcCall | CalloutKind::GrpcStream, CalloutAnswer::Failed) => {
+                self.grpc_close(open.root, token, UNAVAILABLE, Bytes::from_static(b"reset"))
+            }
+            _ => return Err(unknown()),
+        };
+        // The message goes with the callback, the number stays.
+        self.core.store.data_mut().callout_status.message = Bytes::new();
+        answered?;
+        self.reap()
+    }
+
+    fn close(&mut self, token: CalloutToken) {
+        self.core.store.data_mut().callouts.remote_closed(token);
+    }
+
+    fn status(&mut self, code: u32, message: Bytes) {
+        self.core.store.data_mut().callout_status = CalloutStatus { code, message };
+    }
+
+    fn root_context(&self, slot: u32) -> u32 {
+        self.core.store.data().roots.get(slot as usize).map_or(0, |root| root.context)
+    }
+
+    fn http_answer(
+        &mut self,
+        root: u32,
+        token: CalloutToken,
+        (headers, body, trailers): (u32, u32, u32),
+        delivery: Option<Delivery>,
+    ) -> Result<(), CallError> {
+        let params = (self.root_context(root), token.token, headers, body, trailers);
+        self.core.store.data_mut().delivery = delivery.map(|delivery| (root, delivery));
+        let called = self.core.notify(&self.callbacks.http_call_response, Place::Root(root), params);
+        self.core.store.data_mut().delivery = None;
+        called
+    }
+
+    fn grpc_close(&mut self, root: u32, token: CalloutToken, status: u32, message: Bytes) -> Result<(), CallError> {
+        self.close(token);
+        self.status(status, message);
+        let export = |vm: &Vm| vm.callbacks.grpc_close.function.clone();
+        self.grpc(root, token, "proxy_on_grpc_close", export, status, None)
+    }
+
+    fn grpc(
+        &mut self,
+        root: u32,
+        token: CalloutToken,
+        name: &'static str,
+        export: impl FnOnce(&Vm) -> Option<crate::callbacks::NotifyWithTwo>,
+        argument: u32,
+        delivery: Option<Delivery>,
+    ) -> Result<(), CallError> {
+        let Some(function) = export(self) else { return Ok(()) };
+        let params = (self.root_context(root), token.token, argument);
+        self.core.store.data_mut().delivery = delivery.map(|delivery| (root, delivery));
+        let called = self.core.call(name, Place::Root(root), &function, params);
+        self.core.store.data_mut().delivery = None;
+        called
+    }
+}
+
+fn count(headers: &Headers) -> u32 {
+    u32::try_from(headers.len()).unwrap_or(u32::MAX)
+}
