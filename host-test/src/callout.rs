@@ -45,7 +45,7 @@ pub enum CalloutKind {
 
 /// Something that a guest wants sent.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Callout {
+pub struct VmCallout {
     /// Names the call in the answers.
     pub token: CalloutToken,
     /// The plugin whose guest called.
@@ -200,6 +200,12 @@ impl CalloutAnswer {
         local(504, "upstream request timeout")
     }
 
+    /// What Envoy's guests get when nothing came for a gRPC call within the timeout: `UNAVAILABLE`.
+    #[must_use]
+    pub fn grpc_timeout() -> Self {
+        CalloutAnswer::GrpcClose { status: 14, message: "upstream request timeout{response_timeout}".to_owned() }
+    }
+
     /// What Envoy's guests get when the cluster has no host that accepts a connection.
     #[must_use]
     pub fn unreachable() -> Self {
@@ -235,7 +241,7 @@ impl Clusters {
 /// The callouts of one VM.
 #[derive(Debug, Default)]
 pub(crate) struct Callouts {
-    queued: Vec<Callout>,
+    queued: Vec<VmCallout>,
     queued_bytes: usize,
     open: HashMap<CalloutToken, Open>,
     last_http: u32,
@@ -327,10 +333,10 @@ impl Callouts {
 
     fn queue(&mut self, token: CalloutToken, plugin: Arc<str>, request: CalloutRequest) {
         self.queued_bytes += request.bytes();
-        self.queued.push(Callout { token, plugin, request });
+        self.queued.push(VmCallout { token, plugin, request });
     }
 
-    pub(crate) fn take(&mut self) -> Vec<Callout> {
+    pub(crate) fn take(&mut self) -> Vec<VmCallout> {
         self.queued_bytes = 0;
         std::mem::take(&mut self.queued)
     }

@@ -57,6 +57,7 @@
 mod abi;
 mod callbacks;
 mod callout;
+mod chain;
 mod clock;
 mod effect;
 mod engine;
@@ -79,9 +80,11 @@ mod state;
 mod stream;
 mod vm;
 mod wasi;
+mod worker;
 
 pub use abi::{AbiVersion, BufferKind, LogLevel, MapKind, Status, StreamKind};
-pub use callout::{Callout, CalloutAnswer, CalloutKind, CalloutRequest, CalloutToken, Clusters, GrpcService};
+pub use callout::{CalloutAnswer, CalloutKind, CalloutRequest, CalloutToken, Clusters, GrpcService, VmCallout};
+pub use chain::{Chain, ChainOptions, ChainPlugin};
 pub use clock::{Clock, RandomSource, RandomUnavailable, SeededRandom, SystemClock, SystemRandom, VirtualClock};
 pub use effect::{Effect, EffectEvent, EffectLog, Expected, Fields, Mismatch, Recorder, StrictEffects, Text, Value};
 pub use engine::{Engine, EngineOptions, Pool};
@@ -101,3 +104,7 @@ pub use sink::{LogLine, LogRecord, LogSink, MemoryLog, NoLog};
 pub use state::Host;
 pub use stream::{LocalReply, Outcome, Pause, StreamId, StreamInfo};
 pub use vm::{CloseType, FinalMaps, Stopped, Vm, VmOptions};
+pub use worker::{
+    Callout, CalloutId, Direction, End, Event, ExchangeId, Finished, LocalReplySent, Message, Part, Upstream, Worker,
+    WorkerOptions,
+};

@@ -113,6 +113,11 @@ impl Module {
         &self.name
     }
 
+    /// Whether both are clones of one compiled module.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.pre.module().image_range() == other.pre.module().image_range()
+    }
+
     /// The ABI version it announces.
     #[must_use]
     pub fn abi(&self) -> AbiVersion {

@@ -71,6 +71,8 @@ pub(crate) struct Root {
     /// The plugin's name, shared with the effects.
     pub(crate) name: Arc<str>,
     pub(crate) tick_period: Option<Duration>,
+    /// When the next tick is due, on the host's monotonic clock.
+    pub(crate) next_tick: Option<u64>,
     /// Whether the plugin configuration may be read now.
     pub(crate) configuring: bool,
     /// `proxy_on_done` answered false: the guest will call `proxy_done`.
@@ -92,11 +94,18 @@ impl Root {
             config,
             name,
             tick_period: None,
+            next_tick: None,
             configuring: false,
             awaiting_done: false,
             done: false,
             open_streams: 0,
             vm_id,
         }
+    }
+
+    /// Sets the tick's timer anew, or off.
+    pub(crate) fn arm_tick(&mut self, now: u64) {
+        let period = self.tick_period.map(|period| u64::try_from(period.as_nanos()).unwrap_or(u64::MAX));
+        self.next_tick = period.map(|period| now.saturating_add(period));
     }
 }

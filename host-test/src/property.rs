@@ -102,7 +102,7 @@ fn peer(address: Option<SocketAddr>, field: &[u8]) -> Option<PropertyValue> {
 }
 
 fn request(field: &[u8], stream: &Stream, info: &StreamInfo) -> Option<PropertyValue> {
-    let headers = stream.map(MapKind::RequestHeaders);
+    let headers = stream.known_map(MapKind::RequestHeaders);
     let header = |name: &[u8]| headers?.get_bytes(name).cloned().map(PropertyValue::Bytes);
     let size = || i64::try_from(info.request_bytes).unwrap_or(i64::MAX);
     match split(field) {
@@ -139,10 +139,10 @@ fn request(field: &[u8], stream: &Stream, info: &StreamInfo) -> Option<PropertyV
 }
 
 fn response(field: &[u8], stream: &Stream) -> Option<PropertyValue> {
-    let headers = stream.map(MapKind::ResponseHeaders);
+    let headers = stream.known_map(MapKind::ResponseHeaders);
     match split(field) {
         (b"headers", Some(name)) => headers?.joined(name).map(PropertyValue::Bytes),
-        (b"trailers", Some(name)) => stream.map(MapKind::ResponseTrailers)?.joined(name).map(PropertyValue::Bytes),
+        (b"trailers", Some(name)) => stream.known_map(MapKind::ResponseTrailers)?.joined(name).map(PropertyValue::Bytes),
         (b"code", None) => std::str::from_utf8(headers?.get(":status")?).ok()?.parse().ok().map(PropertyValue::Int),
         (b"headers_bytes", None) => Some(PropertyValue::Int(byte_size(headers))),
         _ => None,
@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn the_request_is_unknown_outside_its_callbacks() {
         let mut stream = stream();
-        stream.lent = 0;
+        stream.here = 0;
         assert_eq!(get(b"request\0path", Some(&stream), None), Err(Status::NotFound));
     }
 }

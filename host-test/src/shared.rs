@@ -40,6 +40,10 @@ impl Mailbox {
         std::mem::take(&mut *self.announced.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.announced.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     fn announce(&self, context: u32, token: u32) {
         let mut announced = self.announced.lock().unwrap_or_else(PoisonError::into_inner);
         if announced.len() < Self::MOST {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::abi::{BufferKind, MapKind, StreamKind};
 use crate::effect::Text;
 use crate::filter_state::FilterState;
-use crate::headers::Headers;
+use crate::headers::{HeaderScope, Headers};
 use crate::property::PropertyValue;
 
 /// Names one stream of one VM. It stays valid until the stream is finished.
@@ -138,8 +138,12 @@ pub(crate) struct Stream {
     pub(crate) info: Info,
     /// Maps lent for the callback that runs, by [`MapKind`].
     pub(crate) maps: [Headers; HTTP_MAPS],
-    /// Which maps are lent, one bit each.
+    /// Which maps the guest may reach, one bit each.
     pub(crate) lent: u8,
+    /// Which maps are here, one bit each: those that are lent, and those that only properties are read from.
+    pub(crate) here: u8,
+    /// Which maps come to be when the guest adds to them, one bit each: trailers, in the last body callback.
+    pub(crate) addable: u8,
     /// Whether the lent maps may be read only, as in `proxy_on_log`.
     pub(crate) read_only: bool,
     /// Bodies lent for the callback that runs, by [`BufferKind`]: request, response, downstream, upstream.
@@ -149,6 +153,8 @@ pub(crate) struct Stream {
     /// Streams the guest continued or closed since the last question, one bit per [`StreamKind`].
     pub(crate) continued: u8,
     pub(crate) closed: u8,
+    /// Whom the driver opened the stream for.
+    pub(crate) owner: u64,
 }
 
 impl Stream {
@@ -157,6 +163,9 @@ impl Stream {
         self.root = root;
         self.info = info;
         self.lent = 0;
+        self.here = 0;
+        self.addable = 0;
+        self.owner = 0;
         self.read_only = false;
         self.local_reply = None;
         self.route_cache_cleared = false;
@@ -174,10 +183,42 @@ impl Stream {
     }
 
     pub(crate) fn map_mut(&mut self, kind: MapKind) -> Option<&mut Headers> {
-        if self.read_only || self.lent & (1 << kind as u8) == 0 {
+        let bit = 1 << kind as u8;
+        if self.read_only || (self.lent | self.addable) & bit == 0 {
             return None;
         }
+        self.lent |= bit;
         self.maps.get_mut(kind as usize)
+    }
+
+    /// A map as properties see it: also one that the guest may not reach now.
+    pub(crate) fn known_map(&self, kind: MapKind) -> Option<&Headers> {
+        let map = self.maps.get(kind as usize)?;
+        (self.here & (1 << kind as u8) != 0).then_some(map)
+    }
+
+    /// In the last body callback of a message without trailers a guest may add some. One that has them says so with the callback
+    /// of its trailers, not with the end of its body.
+    pub(crate) fn make_addable(&mut self, body: BufferKind, end_of_stream: bool) {
+        let (kind, scope) = match body {
+            BufferKind::HttpRequestBody => (MapKind::RequestTrailers, HeaderScope::RequestTrailers),
+            _ => (MapKind::ResponseTrailers, HeaderScope::ResponseTrailers),
+        };
+        self.addable = if end_of_stream { 1 << kind as u8 } else { 0 };
+        if let Some(map) = self.maps.get_mut(kind as usize).filter(|_| end_of_stream && self.here & (1 << kind as u8) == 0) {
+            *map = Headers::new(scope);
+        }
+    }
+
+    /// Whether the guest has added to a map that was [addable](Self::addable); it no longer is.
+    pub(crate) fn take_added(&mut self, kind: MapKind) -> Option<Headers> {
+        let bit = 1 << kind as u8;
+        let added = std::mem::take(&mut self.addable) & self.lent & bit != 0;
+        if !added {
+            return None;
+        }
+        self.lent &= !bit;
+        self.maps.get_mut(kind as usize).map(std::mem::take).filter(|map| !map.is_empty())
     }
 
     /// Takes or gives back a map: before a callback the caller's map comes in, after it goes out again.
@@ -186,7 +227,14 @@ impl Stream {
             std::mem::swap(map, headers);
             let bit = 1 << kind as u8;
             self.lent = if lent { self.lent | bit } else { self.lent & !bit };
+            self.here = if lent { self.here | bit } else { self.here & !bit };
         }
+    }
+
+    /// Takes a map for properties only; [`swap_map`](Self::swap_map) gives it back.
+    pub(crate) fn show_map(&mut self, kind: MapKind, headers: &mut Headers) {
+        self.swap_map(kind, headers, true);
+        self.lent &= !(1 << kind as u8);
     }
 
     pub(crate) fn body(&self, kind: BufferKind) -> &[u8] {

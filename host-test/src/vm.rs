@@ -225,14 +225,32 @@ impl Vm {
         root.tick_period.filter(|_| root.context == plugin.context)
     }
 
-    /// Calls `proxy_on_tick`. The host has no timer: call it when [`tick_period`](Self::tick_period) is over.
+    /// When the plugin's next tick is due, in nanoseconds of the host's monotonic clock; none when it wants no ticks.
+    #[must_use]
+    pub fn next_tick(&self, plugin: Plugin) -> Option<u64> {
+        let root = self.core.store.data().roots.get(plugin.slot as usize)?;
+        root.next_tick.filter(|_| root.context == plugin.context)
+    }
+
+    /// Calls `proxy_on_tick`. A VM has no timer: call it when [`next_tick`](Self::next_tick) has come.
     ///
     /// # Errors
     /// When the plugin is unknown, or the guest traps.
     pub fn tick(&mut self, plugin: Plugin) -> Result<(), CallError> {
         self.core.check_plugin(plugin)?;
         self.core.notify(&self.callbacks.tick, Place::Root(plugin.slot), plugin.context)?;
+        let state = self.core.store.data_mut();
+        let now = state.host.clock.monotonic_nanos();
+        if let Some(root) = state.roots.get_mut(plugin.slot as usize) {
+            root.arm_tick(now);
+        }
         self.reap()
+    }
+
+    /// Whether items wait for [`deliver_queue_items`](Self::deliver_queue_items).
+    #[must_use]
+    pub fn has_queue_items(&self) -> bool {
+        !self.core.store.data().mailbox.is_empty()
     }
 
     /// Calls `proxy_on_queue_ready` for each item that has come into this VM's queues since the last call; how many there were.

@@ -137,6 +137,7 @@ fn remove(guest: Guest<'_, '_>, map: u32, name: Span) -> HostResult {
     let (memory, state) = parts(guest)?;
     let name = slice(memory, name.0, name.1)?;
     state.note(|note| note.arg("map", kind).arg("name", name));
+    lent(state, kind).ok_or(Status::BadArgument)?;
     lent_mut(state, kind)?.remove(name);
     Ok(())
 }

@@ -30,7 +30,9 @@ fn now(guest: Guest<'_, '_>, to: u32) -> HostResult {
 fn set_tick_period(guest: Guest<'_, '_>, milliseconds: u32) -> HostResult {
     let state = guest.data_mut();
     state.note(|note| note.arg("milliseconds", milliseconds));
+    let now = state.host.clock.monotonic_nanos();
     let root = state.root_mut().ok_or(Status::BadArgument)?;
     root.tick_period = (milliseconds != 0).then(|| Duration::from_millis(milliseconds.into()));
+    root.arm_tick(now);
     Ok(())
 }

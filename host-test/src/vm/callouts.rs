@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{Vm, byte_len};
-use crate::callout::{Callout, CalloutAnswer, CalloutKind, CalloutStatus, CalloutToken, Delivery};
+use crate::callout::{CalloutAnswer, CalloutKind, CalloutStatus, CalloutToken, Delivery, VmCallout};
 use crate::error::CallError;
 use crate::headers::Headers;
 use crate::state::Place;
@@ -16,7 +16,7 @@ const BROKEN: u32 = 11;
 impl Vm {
     /// Takes what guests have wanted sent since the last question, in order.
     #[must_use]
-    pub fn take_callouts(&mut self) -> Vec<Callout> {
+    pub fn take_callouts(&mut self) -> Vec<VmCallout> {
         self.core.store.data_mut().callouts.take()
     }
 

@@ -32,7 +32,7 @@ impl Vm {
     /// # Errors
     /// When the plugin is unknown or being stopped, or the guest traps.
     pub fn stream(&mut self, plugin: Plugin, info: StreamInfo) -> Result<StreamId, CallError> {
-        self.open(plugin, Info::Own(info))
+        self.open(plugin, Info::Own(info), 0)
     }
 
     /// As [`stream`](Self::stream), with what is known of the stream shared by every plugin that it passes.
@@ -40,16 +40,17 @@ impl Vm {
     /// # Errors
     /// When the plugin is unknown or being stopped, or the guest traps.
     pub fn stream_sharing(&mut self, plugin: Plugin, info: Arc<Mutex<StreamInfo>>) -> Result<StreamId, CallError> {
-        self.open(plugin, Info::Shared(info))
+        self.open(plugin, Info::Shared(info), 0)
     }
 
-    fn open(&mut self, plugin: Plugin, info: Info) -> Result<StreamId, CallError> {
+    pub(crate) fn open(&mut self, plugin: Plugin, info: Info, owner: u64) -> Result<StreamId, CallError> {
         self.core.check_plugin(plugin)?;
         if self.core.store.data().roots.get(plugin.slot as usize).is_none_or(|root| root.awaiting_done) {
             return Err(CallError::UnknownPlugin { context: plugin.context });
         }
         let (slot, context) = self.core.store.data_mut().add_stream(plugin.slot, info);
         let stream = StreamId { slot, context };
+        self.core.stream_mut(stream)?.owner = owner;
         self.core.notify(&self.callbacks.context_create, Place::Stream(slot), (context, plugin.context))?;
         Ok(stream)
     }
@@ -192,6 +193,16 @@ impl Vm {
         Ok(())
     }
 
+    /// Puts a map where the guest's properties find it, as in `request.path`, and its hostcalls do not: the request while its
+    /// response passes. [`reclaim_map`](Self::reclaim_map) gives it back.
+    ///
+    /// # Errors
+    /// When the stream is not open.
+    pub fn show_map(&mut self, stream: StreamId, kind: MapKind, map: &mut Headers) -> Result<(), CallError> {
+        self.core.stream_mut(stream)?.show_map(kind, map);
+        Ok(())
+    }
+
     /// Takes back what [`lend_map`](Self::lend_map) lent, with the guest's changes. It works on a VM that has trapped, too.
     ///
     /// # Errors
@@ -210,15 +221,29 @@ impl Vm {
         Ok(())
     }
 
+    /// The trailers that a guest has added in the last body callback of a message that had none.
+    ///
+    /// # Errors
+    /// When the stream is not open.
+    pub fn take_added_trailers(&mut self, stream: StreamId, kind: MapKind) -> Result<Option<Headers>, CallError> {
+        Ok(self.core.stream_mut(stream)?.take_added(kind))
+    }
+
     /// The streams that a guest continued, closed or answered in a callback of another context since the last question. What it did
     /// to each, [`take_continued`](Self::take_continued), [`take_closed`](Self::take_closed) and
     /// [`take_local_reply`](Self::take_local_reply) tell.
     #[must_use]
     pub fn take_touched(&mut self) -> Vec<StreamId> {
+        self.take_touched_owners().into_iter().map(|(stream, _)| stream).collect()
+    }
+
+    /// As [`take_touched`](Self::take_touched), each with whom it was opened for.
+    pub(crate) fn take_touched_owners(&mut self) -> Vec<(StreamId, u64)> {
         let state = self.core.store.data_mut();
         let touched = std::mem::take(&mut state.touched);
         let open = |slot: u32| state.streams.get(slot as usize).filter(|stream| stream.context != 0);
-        touched.into_iter().filter_map(|slot| open(slot).map(|stream| StreamId { slot, context: stream.context })).collect()
+        let named = |slot: u32| open(slot).map(|stream| (StreamId { slot, context: stream.context }, stream.owner));
+        touched.into_iter().filter_map(named).collect()
     }
 
     /// Whether a guest closed the stream since the last question.
@@ -292,7 +317,9 @@ fn on_body(
     core.check()?;
     let Some(function) = &export.function else { return skipped(core, stream) };
     let (place, len) = (Place::Stream(stream.slot), byte_len(body));
-    core.stream_mut(stream)?.swap_body(kind, body);
+    let open = core.stream_mut(stream)?;
+    open.swap_body(kind, body);
+    open.make_addable(kind, end_of_stream);
     let code = core.call(export.name, place, function, (stream.context, len, end_of_stream.into()));
     core.stream_mut(stream)?.swap_body(kind, body);
     let pause = match code? {

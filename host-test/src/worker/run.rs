@@ -1,0 +1,150 @@
+//! A whole exchange in one call, for tests and tools that have whole messages: the upstream and those who answer callouts are a trait.
+
+use super::message::{Direction, Event, Finished, Message};
+use super::{Callout, Worker};
+use crate::callout::{CalloutAnswer, CalloutRequest};
+use crate::stream::StreamInfo;
+
+/// What stands around a chain. A closure from the request to a response is one that answers no callouts.
+pub trait Upstream {
+    /// Answers the request that left the chain. None: the connection failed.
+    fn respond(&mut self, request: &Message) -> Option<Message>;
+
+    /// Answers a callout, with as many answers as come back: one for a call, any number for a stream. None: the other side cannot be
+    /// reached. An empty list: no answer comes, and the callout times out.
+    fn callout(&mut self, callout: &Callout) -> Option<Vec<CalloutAnswer>> {
+        let _ = callout;
+        None
+    }
+
+    /// Nothing more happens before this time of the host's monotonic clock. An upstream that can wait, or move a
+    /// [`VirtualClock`](crate::VirtualClock) on, does so and says true; at false the exchange stays as it is.
+    fn wait(&mut self, until_nanos: u64) -> bool {
+        let _ = until_nanos;
+        false
+    }
+}
+
+impl<F: FnMut(&Message) -> Option<Message>> Upstream for F {
+    fn respond(&mut self, request: &Message) -> Option<Message> {
+        self(request)
+    }
+}
+
+impl Worker {
+    /// Runs a whole exchange: the request through the chain, the upstream's answer back, callouts and timers as they come. The exchange
+    /// is closed when the response is out, or when nothing more can happen.
+    pub fn run(&mut self, request: Message, upstream: &mut dyn Upstream) -> Finished {
+        self.run_with(request, StreamInfo::default(), upstream)
+    }
+
+    /// The same with what the proxy knows of the stream.
+    pub fn run_with(&mut self, request: Message, info: StreamInfo, upstream: &mut dyn Upstream) -> Finished {
+        let before = self.tape.len();
+        let id = self.open(info);
+        let mut run = Run { sent: Message::default(), sent_end: false, got: None, got_end: false, reset: false };
+        for part in request.into_parts() {
+            self.wait_while_held_back(id, Direction::Request, upstream);
+            self.request(id, part);
+            self.turn(id, &mut run, upstream);
+        }
+        let mut answered = false;
+        loop {
+            self.turn(id, &mut run, upstream);
+            if self.is_over(id) || run.reset {
+                break;
+            }
+            if run.sent_end && !std::mem::replace(&mut answered, true) {
+                match upstream.respond(&run.sent) {
+                    None => self.upstream_reset(id, "remote connection failure"),
+                    Some(response) => {
+                        for part in response.into_parts() {
+                            self.wait_while_held_back(id, Direction::Response, upstream);
+                            self.response(id, part);
+                            self.turn(id, &mut run, upstream);
+                        }
+                    }
+                }
+                continue;
+            }
+            if !self.pass_time(upstream) {
+                break;
+            }
+        }
+        let paused = self.paused(id);
+        let local_reply = self.local_reply(id).cloned();
+        self.close(id);
+        let effects = self.tape.split_off(before).into_iter().map(|(_, effect)| effect).collect();
+        Finished {
+            upstream_request: run.sent_end.then_some(run.sent),
+            response: run.got.filter(|_| run.got_end),
+            local_reply,
+            paused,
+            effects,
+        }
+    }
+
+    fn wait_while_held_back(&mut self, id: super::ExchangeId, direction: Direction, upstream: &mut dyn Upstream) {
+        while self.holds_back(id, direction) && self.pass_time(upstream) {}
+    }
+
+    /// Lets time go on to the next timer; false when there is none, or the upstream does not wait.
+    fn pass_time(&mut self, upstream: &mut dyn Upstream) -> bool {
+        let Some(due) = self.next_timer() else { return false };
+        if due > self.now() && !upstream.wait(due) {
+            return false;
+        }
+        self.run_timers();
+        true
+    }
+
+    /// Everything that happens without time going on.
+    fn turn(&mut self, id: super::ExchangeId, run: &mut Run, upstream: &mut dyn Upstream) {
+        loop {
+            while let Some(event) = self.next(id) {
+                run.take(event);
+            }
+            let callouts = self.callouts();
+            if callouts.is_empty() {
+                return;
+            }
+            for callout in callouts {
+                let answers = upstream.callout(&callout);
+                let unreachable = || match callout.request {
+                    CalloutRequest::Http { .. } => vec![CalloutAnswer::unreachable()],
+                    CalloutRequest::GrpcCall { .. } | CalloutRequest::GrpcStream { .. } => vec![CalloutAnswer::Failed],
+                    CalloutRequest::GrpcSend { .. } | CalloutRequest::GrpcClose | CalloutRequest::GrpcCancel => Vec::new(),
+                };
+                for answer in answers.unwrap_or_else(unreachable) {
+                    self.answer(callout.id, answer);
+                }
+            }
+        }
+    }
+}
+
+/// What has left the chain so far.
+struct Run {
+    sent: Message,
+    sent_end: bool,
+    got: Option<Message>,
+    got_end: bool,
+    reset: bool,
+}
+
+impl Run {
+    fn take(&mut self, event: Event) {
+        match event {
+            Event::Request(part) => {
+                self.sent_end = part.end_stream();
+                self.sent.push(part);
+            }
+            Event::Response(part) => {
+                self.got_end = part.end_stream();
+                self.got.get_or_insert_default().push(part);
+            }
+            Event::RequestReset | Event::RouteCacheCleared => {}
+            Event::ResponseReset => self.reset = true,
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What Envoy refuses to send when guests have made it of a message's headers: the checks of its router and its codecs.
+
+use super::reply::Reply;
+use crate::headers::Headers;
+
+/// A request needs a method and a path, and names and values that HTTP can carry.
+pub(super) fn request(headers: &Headers) -> Result<(), Reply> {
+    if headers.get(":path").is_none() {
+        return Err(Reply::of_chain(404, "", "route_not_found"));
+    }
+    let fault = match headers.get(":method") {
+        None => Some("missing required header: :method".to_owned()),
+        Some(_) => invalid(headers),
+    };
+    match fault {
+        // In Envoy it is the upstream's codec that refuses, so it reads as a failed upstream.
+        Some(fault) => Err(Reply::of_chain(503, &fault, "filter_removed_required_request_headers")),
+        None => Ok(()),
+    }
+}
+
+/// A response needs a status of three digits.
+pub(super) fn response(headers: &Headers) -> Result<(), Reply> {
+    let is_status = |status: &[u8]| status.len() == 3 && status.iter().all(u8::is_ascii_digit) && status.first() != Some(&b'0');
+    if headers.get(":status").is_some_and(is_status) {
+        return Ok(());
+    }
+    Err(Reply::of_chain(502, "missing required header: :status", "filter_removed_required_response_headers"))
+}
+
+fn invalid(headers: &Headers) -> Option<String> {
+    for (name, value) in headers.iter() {
+        let (name, value): (&[u8], &[u8]) = (name.as_ref(), value.as_ref());
+        let bare = name.strip_prefix(b":").unwrap_or(name);
+        if bare.is_empty() || !bare.iter().all(|byte| is_token(*byte)) {
+            return Some(format!("invalid header name: {}", String::from_utf8_lossy(name)));
+        }
+        if value.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n')) {
+            return Some(format!("invalid header value for: {}", String::from_utf8_lossy(name)));
+        }
+    }
+    None
+}
+
+/// RFC 9110, section 5.6.2.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(pairs: &[(&str, &str)]) -> Option<(u32, String)> {
+        let reply = request(&Headers::request(pairs.iter().copied())).err()?;
+        Some((reply.status, String::from_utf8_lossy(&reply.body).into_owned()))
+    }
+
+    #[test]
+    fn a_request_is_sent_only_when_http_can_carry_it() {
+        let whole = [(":method", "GET"), (":path", "/"), ("x-ok", "caf\u{e9}")];
+        assert_eq!(fault(&whole), None);
+        assert_eq!(fault(&whole[..1]), Some((404, String::new())));
+        assert_eq!(fault(&whole[1..]), Some((503, "missing required header: :method".into())));
+        let with = |name, value| fault(&[whole[0], whole[1], (name, value)]);
+        assert_eq!(with("x-line", "a\nb"), Some((503, "invalid header value for: x-line".into())));
+        assert_eq!(with("x a", "b"), Some((503, "invalid header name: x a".into())));
+        assert_eq!(with("", "b"), Some((503, "invalid header name: ".into())));
+    }
+
+    #[test]
+    fn a_response_needs_a_status_of_three_digits() {
+        let ok = |status: &str| response(&Headers::response([(":status", status)])).is_ok();
+        assert!(ok("200") && ok("599"));
+        assert!(!ok("20") && !ok("word") && !ok("099") && !ok("2000"));
+        assert!(response(&Headers::response([("a", "b")])).is_err());
+    }
+}
