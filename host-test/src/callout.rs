@@ -197,7 +197,7 @@ impl CalloutAnswer {
     /// What Envoy's guests get when nothing came within the timeout.
     #[must_use]
     pub fn timeout() -> Self {
-        local(504, "upstream request timeout")
+        local(504, "upstream request timeout".to_owned())
     }
 
     /// What Envoy's guests get when nothing came for a gRPC call within the timeout: `UNAVAILABLE`.
@@ -209,11 +209,18 @@ impl CalloutAnswer {
     /// What Envoy's guests get when the cluster has no host that accepts a connection.
     #[must_use]
     pub fn unreachable() -> Self {
-        local(503, "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure")
+        Self::reset("remote connection failure")
+    }
+
+    /// What Envoy's guests get when the other side ended the call before its answer began, with the reason in Envoy's words, as in
+    /// `remote reset`.
+    #[must_use]
+    pub fn reset(reason: &str) -> Self {
+        local(503, format!("upstream connect error or disconnect/reset before headers. reset reason: {reason}"))
     }
 }
 
-fn local(status: u16, body: &'static str) -> CalloutAnswer {
+fn local(status: u16, body: String) -> CalloutAnswer {
     let pairs =
         [(":status", status.to_string()), ("content-length", body.len().to_string()), ("content-type", "text/plain".to_owned())];
     CalloutAnswer::http(Headers::response(pairs), body)
