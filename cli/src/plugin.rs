@@ -160,7 +160,7 @@ impl RequestFilter for PolicyPlugin {
         let fields = head.fields().iter().map(|(name, value)| (name, value));
         match self.handle(Headers::collect(HeaderScope::Request, fields), end_of_stream, source) {
             Ok(Handled::Forward(headers)) => {
-                head.set_fields(headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect::<Vec<Field>>());
+                head.set_fields(shared(&headers));
                 Verdict::Forward
             }
             Ok(Handled::Reply(reply)) => local_reply(&reply),
@@ -171,6 +171,17 @@ impl RequestFilter for PolicyPlugin {
             }
         }
     }
+}
+
+/// The headers as parts of one buffer: they need no memory each.
+fn shared(headers: &Headers) -> Vec<Field> {
+    let mut text = Vec::with_capacity(headers.byte_size());
+    for (name, value) in headers.iter() {
+        text.extend_from_slice(name);
+        text.extend_from_slice(value);
+    }
+    let mut text = Bytes::from(text);
+    headers.iter().map(|(name, value)| (text.split_to(name.len()), text.split_to(value.len()))).collect()
 }
 
 fn local_reply(reply: &HostReply) -> Verdict {
