@@ -2,14 +2,15 @@
 //! whose guest trapped is built anew (Envoy's `FAIL_RELOAD`, without its back-off).
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use bytes::Bytes;
 use gatepost_host::{
-    CallError, Engine, EngineOptions, FinalMaps, HeaderScope, Headers, Host, LocalReply as HostReply, LogLevel, LogLine,
-    LogRecord, LogSink, MemoryLog, Metrics, Module, ModuleError, Outcome, Plugin, PluginConfig, StartError, StreamInfo, Vm,
-    VmOptions,
+    CacheState, CallError, Engine, EngineOptions, FinalMaps, HeaderScope, Headers, Host, LocalReply as HostReply, LogLevel,
+    LogLine, LogRecord, LogSink, MemoryLog, Metrics, Module, ModuleError, Outcome, Plugin, PluginConfig, StartError, StreamInfo,
+    Vm, VmOptions,
 };
 
 use crate::gateway::{Field, LocalReply, RequestFilter, RequestHead, Verdict};
@@ -39,8 +40,18 @@ impl FilterModule {
     /// # Errors
     /// When wasmtime cannot work on this machine.
     pub fn compile() -> Result<Self, ModuleError> {
-        let engine = Engine::new(EngineOptions::default())?;
-        Ok(Self(Arc::new(Module::new(&engine, NAME, gatepost_filter_wasm::MODULE)?)))
+        Self::load(None).map(|(module, _)| module)
+    }
+
+    /// Takes the compiled module from a directory where an earlier process has left it, or else compiles it and leaves it there;
+    /// and what became of the directory.
+    ///
+    /// # Errors
+    /// When wasmtime cannot work on this machine. A directory that cannot be used is no error.
+    pub fn load(cache: Option<PathBuf>) -> Result<(Self, CacheState), ModuleError> {
+        let engine = Engine::new(EngineOptions { cache, ..EngineOptions::default() })?;
+        let module = Module::new(&engine, NAME, gatepost_filter_wasm::MODULE)?;
+        Ok((Self(Arc::new(module)), engine.cache()))
     }
 }
 

@@ -55,6 +55,7 @@
 #![forbid(unsafe_code)]
 
 mod abi;
+mod cache;
 mod callbacks;
 mod callout;
 mod clock;
@@ -81,6 +82,7 @@ mod vm;
 mod wasi;
 
 pub use abi::{AbiVersion, BufferKind, LogLevel, MapKind, Status, StreamKind};
+pub use cache::{CacheProblem, CacheState};
 pub use callout::{Callout, CalloutAnswer, CalloutKind, CalloutRequest, CalloutToken, Clusters, GrpcService};
 pub use clock::{Clock, RandomSource, RandomUnavailable, SeededRandom, SystemClock, SystemRandom, VirtualClock};
 pub use effect::{Effect, EffectEvent, EffectLog, Expected, Fields, Mismatch, Recorder, StrictEffects, Text, Value};
