@@ -2,14 +2,15 @@
 //! whose guest trapped is built anew (Envoy's `FAIL_RELOAD`, without its back-off).
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use bytes::Bytes;
 use gatepost_host::{
-    CallError, Engine, EngineOptions, FinalMaps, HeaderScope, Headers, Host, LocalReply as HostReply, LogLevel, LogLine,
-    LogRecord, LogSink, MemoryLog, Metrics, Module, ModuleError, Outcome, Plugin, PluginConfig, StartError, StreamInfo, Vm,
-    VmOptions,
+    CacheState, CallError, Engine, EngineOptions, FinalMaps, HeaderScope, Headers, Host, LocalReply as HostReply, LogLevel,
+    LogLine, LogRecord, LogSink, MemoryLog, Metrics, Module, ModuleError, Outcome, Plugin, PluginConfig, StartError, StreamInfo,
+    Vm, VmOptions,
 };
 
 use crate::gateway::{Field, LocalReply, RequestFilter, RequestHead, Verdict};
@@ -39,8 +40,18 @@ impl FilterModule {
     /// # Errors
     /// When wasmtime cannot work on this machine.
     pub fn compile() -> Result<Self, ModuleError> {
-        let engine = Engine::new(EngineOptions::default())?;
-        Ok(Self(Arc::new(Module::new(&engine, NAME, gatepost_filter_wasm::MODULE)?)))
+        Self::load(None).map(|(module, _)| module)
+    }
+
+    /// Takes the compiled module from a directory where an earlier process has left it, or else compiles it and leaves it there;
+    /// and what became of the directory.
+    ///
+    /// # Errors
+    /// When wasmtime cannot work on this machine. A directory that cannot be used is no error.
+    pub fn load(cache: Option<PathBuf>) -> Result<(Self, CacheState), ModuleError> {
+        let engine = Engine::new(EngineOptions { cache, ..EngineOptions::default() })?;
+        let module = Module::new(&engine, NAME, gatepost_filter_wasm::MODULE)?;
+        Ok((Self(Arc::new(module)), engine.cache()))
     }
 }
 
@@ -160,7 +171,7 @@ impl RequestFilter for PolicyPlugin {
         let fields = head.fields().iter().map(|(name, value)| (name, value));
         match self.handle(Headers::collect(HeaderScope::Request, fields), end_of_stream, source) {
             Ok(Handled::Forward(headers)) => {
-                head.set_fields(headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect::<Vec<Field>>());
+                head.set_fields(shared(&headers));
                 Verdict::Forward
             }
             Ok(Handled::Reply(reply)) => local_reply(&reply),
@@ -171,6 +182,17 @@ impl RequestFilter for PolicyPlugin {
             }
         }
     }
+}
+
+/// The headers as parts of one buffer: they need no memory each.
+fn shared(headers: &Headers) -> Vec<Field> {
+    let mut text = Vec::with_capacity(headers.byte_size());
+    for (name, value) in headers.iter() {
+        text.extend_from_slice(name);
+        text.extend_from_slice(value);
+    }
+    let mut text = Bytes::from(text);
+    headers.iter().map(|(name, value)| (text.split_to(name.len()), text.split_to(value.len()))).collect()
 }
 
 fn local_reply(reply: &HostReply) -> Verdict {

@@ -92,7 +92,7 @@ impl HealthCheck {
         if fails(&conditions.method, survey.method) {
             return Some(Condition::Method);
         }
-        if fails(&conditions.path, survey.path_only()) {
+        if conditions.path.as_ref().is_some_and(|path| !path.holds_for_path(survey.path)) {
             return Some(Condition::Path);
         }
         if conditions.user_agent.as_ref().is_some_and(|m| !survey.user_agent.is_some_and(|value| m.holds(value))) {

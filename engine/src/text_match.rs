@@ -24,6 +24,16 @@ impl TextMatch {
             Self::Suffix(text) => value.ends_with(text.as_bytes()),
         }
     }
+
+    /// Compares with what stands before the query of a path. A text that is compared with paths holds no question mark, so all but
+    /// a suffix can do without looking for one.
+    pub fn holds_for_path(&self, path: &[u8]) -> bool {
+        match self {
+            Self::Exact(text) => path.strip_prefix(text.as_bytes()).is_some_and(|rest| matches!(rest.first(), None | Some(b'?'))),
+            Self::Prefix(text) => path.starts_with(text.as_bytes()),
+            Self::Suffix(_) => self.holds(path.split(|byte| *byte == b'?').next().unwrap_or_default()),
+        }
+    }
 }
 
 /// What a [`TextMatch`] is compared with decides what it may hold.
@@ -95,6 +105,8 @@ impl<'de> Section<'de> for TextMatchSection {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -105,6 +117,29 @@ mod tests {
         assert!(!TextMatch::Prefix("GoogleHC".into()).holds(b"curl GoogleHC"));
         assert!(TextMatch::Suffix(".example".into()).holds(b"a.example"));
         assert!(!TextMatch::Prefix("a".into()).holds(b"\xff"));
+    }
+
+    #[test]
+    fn a_query_is_no_part_of_the_path_that_is_compared() {
+        let exact = TextMatch::Exact("/healthz".into());
+        assert!(
+            exact.holds_for_path(b"/healthz") && exact.holds_for_path(b"/healthz?full=1") && exact.holds_for_path(b"/healthz?")
+        );
+        assert!(!exact.holds_for_path(b"/healthz/") && !exact.holds_for_path(b"/health") && !exact.holds_for_path(b"/?/healthz"));
+        let suffix = TextMatch::Suffix("/ready".into());
+        assert!(suffix.holds_for_path(b"/a/ready?x=/b") && !suffix.holds_for_path(b"/a?x=/ready"));
+        assert!(!TextMatch::Prefix("/a/b".into()).holds_for_path(b"/a?/b"));
+    }
+
+    proptest! {
+        #[test]
+        fn a_path_is_compared_as_if_its_query_were_cut_off(text in "/[ab/]{0,3}", path in "[ab/?]{0,8}") {
+            let cut = path.split('?').next().unwrap_or_default();
+            for kind in [TextMatch::Exact, TextMatch::Prefix, TextMatch::Suffix] {
+                let condition = kind(text.clone());
+                prop_assert_eq!(condition.holds_for_path(path.as_bytes()), condition.holds(cut.as_bytes()));
+            }
+        }
     }
 
     #[test]

@@ -191,7 +191,7 @@ impl From<StreamKind> for Value {
 
 impl From<&Headers> for Value {
     fn from(headers: &Headers) -> Self {
-        Value::Pairs(headers.iter().map(|(name, value)| (Text(name.clone()), Text(value.clone()))).collect())
+        Value::Pairs(headers.iter().map(|(name, value)| (Text::copy(name), Text::copy(value))).collect())
     }
 }
 

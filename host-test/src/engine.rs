@@ -1,8 +1,12 @@
-//! The wasm engine: settings that every module and VM of it share, and the hostcalls linked once for each ABI version.
+//! The wasm engine: settings that every module and VM of it share, and what of the ABI it serves.
 
-use wasmtime::{Config, InstanceAllocationStrategy, Linker, PoolingAllocationConfig};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use wasmtime::{Cache, Config, InstanceAllocationStrategy, Linker, PoolingAllocationConfig};
 
 use crate::abi::AbiVersion;
+use crate::cache::{self, CacheProblem, CacheState};
 use crate::error::ModuleError;
 use crate::state::HostState;
 use crate::{hostcalls, wasi};
@@ -16,6 +20,16 @@ pub struct EngineOptions {
     pub epochs: bool,
     /// Reserve room for so many VMs at once, each with at most this much memory: VMs then start faster. Default none.
     pub pool: Option<Pool>,
+    /// The directory where compiled modules are kept, so that the next engine with the same settings need not compile them: a few
+    /// milliseconds instead of hundreds. It is made when it is missing. Default none.
+    ///
+    /// A module is found again by its bytes, the engine's settings, the version of wasmtime and what the processor can do; when one
+    /// of them changes it is compiled anew. So it is when its file is cut off or is something else, and when the directory cannot be
+    /// read or written: a cache never makes loading a module fail, and [`Engine::cache`] says what became of it.
+    ///
+    /// What lies there is machine code that runs with the rights of this process, so nobody may write there whom you would not let
+    /// do that: a directory of another user's, or that others may write to, is not used. Files are not signed.
+    pub cache: Option<PathBuf>,
 }
 
 /// Room for VMs, reserved in advance.
@@ -31,8 +45,8 @@ pub struct Pool {
 #[derive(Clone)]
 pub struct Engine {
     pub(crate) wasmtime: wasmtime::Engine,
-    pub(crate) options: EngineOptions,
-    linkers: [Linker<HostState>; 3],
+    pub(crate) options: Arc<EngineOptions>,
+    cache: Arc<Result<Option<Cache>, CacheProblem>>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -58,14 +72,22 @@ impl Engine {
                 .max_memory_size(pool.memory_bytes);
             config.allocation_strategy(InstanceAllocationStrategy::Pooling(pooling));
         }
+        let cache = options.cache.as_deref().map(cache::open).transpose();
+        if let Ok(cache) = &cache {
+            config.cache(cache.clone());
+        }
         let wasmtime = wasmtime::Engine::new(&config).map_err(ModuleError::Engine)?;
-        let linked = |abi| {
-            let mut linker = Linker::new(&wasmtime);
-            hostcalls::link(&mut linker, abi).and_then(|()| wasi::link(&mut linker)).map_err(ModuleError::Engine)?;
-            Ok(linker)
-        };
-        let linkers = [linked(AbiVersion::V0_1_0)?, linked(AbiVersion::V0_2_0)?, linked(AbiVersion::V0_2_1)?];
-        Ok(Self { wasmtime, options, linkers })
+        Ok(Self { wasmtime, options: Arc::new(options), cache: Arc::new(cache) })
+    }
+
+    /// What became of [`EngineOptions::cache`].
+    #[must_use]
+    pub fn cache(&self) -> CacheState {
+        match &*self.cache {
+            Ok(None) => CacheState::Off,
+            Ok(Some(cache)) => cache::state(cache),
+            Err(problem) => CacheState::Unusable(problem.clone()),
+        }
     }
 
     /// Moves the epoch on by one tick. Call it from a timer when VMs have [`Limits::epochs_per_callback`](crate::Limits).
@@ -82,7 +104,11 @@ impl Engine {
         module == "env" && hostcalls::HOSTCALLS.iter().any(served)
     }
 
-    pub(crate) fn linker(&self, abi: AbiVersion) -> &Linker<HostState> {
-        &self.linkers[abi as usize]
+    /// Everything that modules of a version may import. It is made for each module: that is nothing beside compiling one, and an
+    /// engine whose modules are all of one version does not make the others.
+    pub(crate) fn linker(&self, abi: AbiVersion) -> Result<Linker<HostState>, ModuleError> {
+        let mut linker = Linker::new(&self.wasmtime);
+        hostcalls::link(&mut linker, abi).and_then(|()| wasi::link(&mut linker)).map_err(ModuleError::Engine)?;
+        Ok(linker)
     }
 }

@@ -55,6 +55,7 @@
 #![forbid(unsafe_code)]
 
 mod abi;
+mod cache;
 mod callbacks;
 mod callout;
 mod chain;
@@ -83,6 +84,7 @@ mod wasi;
 mod worker;
 
 pub use abi::{AbiVersion, BufferKind, LogLevel, MapKind, Status, StreamKind};
+pub use cache::{CacheProblem, CacheState};
 pub use callout::{CalloutAnswer, CalloutKind, CalloutRequest, CalloutToken, Clusters, GrpcService, VmCallout};
 pub use chain::{Chain, ChainOptions, ChainPlugin};
 pub use clock::{Clock, RandomSource, RandomUnavailable, SeededRandom, SystemClock, SystemRandom, VirtualClock};

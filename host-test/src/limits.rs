@@ -16,8 +16,8 @@ pub struct Limits {
     /// Epoch ticks for each callback; after them, the callback traps. Default none. Needs
     /// [`EngineOptions::epochs`](crate::EngineOptions), and somebody who calls [`Engine::tick_epoch`](crate::Engine::tick_epoch).
     pub epochs_per_callback: Option<u64>,
-    /// Bytes of names and values that a guest may grow one header map to. Default 1 MiB. Beyond it a hostcall answers
-    /// `InternalFailure`.
+    /// Bytes of names and values that a guest may grow one header map to, with 32 more for each header, as HTTP/2 counts.
+    /// Default 1 MiB. Beyond it a hostcall answers `InternalFailure`.
     pub header_map_bytes: usize,
     /// Bytes of a body buffer that a guest may grow it to. Default 64 MiB. Beyond it a hostcall answers `InternalFailure`.
     pub body_bytes: usize,

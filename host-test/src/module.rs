@@ -74,7 +74,7 @@ impl Module {
         let malloc =
             malloc.ok_or(ModuleError::MissingExport { module: module(), export: "malloc or proxy_on_memory_allocate" })?;
 
-        let mut linker = engine.linker(abi).clone();
+        let mut linker = engine.linker(abi)?;
         let mut unserved: Vec<Unserved> = Vec::new();
         let mut imports = Vec::new();
         for import in compiled.imports() {

@@ -19,18 +19,19 @@ pub enum Profile {
 
 impl Profile {
     pub(crate) fn add(self, headers: &mut Headers, name: &[u8], value: &[u8]) {
-        match (self, headers.get_bytes(name)) {
-            (Profile::Gcp, Some(have)) => {
-                let joined = [have, &b", "[..], value].concat();
-                headers.set(name, joined);
-            }
-            _ => headers.add(name, value),
+        if self == Profile::Gcp
+            && let Some(have) = headers.get(name)
+        {
+            let joined = [have, b", ", value].concat();
+            headers.set(name, joined);
+        } else {
+            headers.add(name, value);
         }
     }
 
     pub(crate) fn replace(self, headers: &mut Headers, name: &[u8], value: &[u8]) {
         match self {
-            Profile::Gcp if headers.get_bytes(name).is_some() => headers.set(name, value),
+            Profile::Gcp if headers.find(name).is_some() => headers.set(name, value),
             _ => headers.replace(name, value),
         }
     }

@@ -102,23 +102,22 @@ fn peer(address: Option<SocketAddr>, field: &[u8]) -> Option<PropertyValue> {
 }
 
 fn request(field: &[u8], stream: &Stream, info: &StreamInfo) -> Option<PropertyValue> {
-    let headers = stream.known_map(MapKind::RequestHeaders);
-    let header = |name: &[u8]| headers?.get_bytes(name).cloned().map(PropertyValue::Bytes);
+    let headers = stream.map(MapKind::RequestHeaders);
+    let header = |name: &[u8]| headers?.get(name).map(Bytes::copy_from_slice).map(PropertyValue::Bytes);
     let size = || i64::try_from(info.request_bytes).unwrap_or(i64::MAX);
     match split(field) {
         (b"headers", Some(name)) => headers?.joined(name).map(PropertyValue::Bytes),
         (b"path", None) => header(b":path"),
         (b"url_path", None) => {
-            let path = headers?.get_bytes(b":path").cloned().unwrap_or_default();
-            let end = path.iter().position(|byte| *byte == b'?').unwrap_or(path.len());
-            Some(PropertyValue::Bytes(path.slice(..end)))
+            let path = headers?.get(":path").unwrap_or_default();
+            let path = path.split(|byte| *byte == b'?').next().unwrap_or_default();
+            Some(PropertyValue::Bytes(Bytes::copy_from_slice(path)))
         }
         (b"query", None) => {
-            let path = headers?.get_bytes(b":path").cloned().unwrap_or_default();
-            let start = path.iter().position(|byte| *byte == b'?').map_or(path.len(), |at| at + 1);
-            let query = path.slice(start..);
-            let end = query.iter().position(|byte| *byte == b'#').unwrap_or(query.len());
-            Some(PropertyValue::Bytes(query.slice(..end)))
+            let path = headers?.get(":path").unwrap_or_default();
+            let query = path.splitn(2, |byte| *byte == b'?').nth(1).unwrap_or_default();
+            let query = query.split(|byte| *byte == b'#').next().unwrap_or_default();
+            Some(PropertyValue::Bytes(Bytes::copy_from_slice(query)))
         }
         (b"host", None) => header(b":authority"),
         (b"scheme", None) => header(b":scheme"),
@@ -139,10 +138,10 @@ fn request(field: &[u8], stream: &Stream, info: &StreamInfo) -> Option<PropertyV
 }
 
 fn response(field: &[u8], stream: &Stream) -> Option<PropertyValue> {
-    let headers = stream.known_map(MapKind::ResponseHeaders);
+    let headers = stream.map(MapKind::ResponseHeaders);
     match split(field) {
         (b"headers", Some(name)) => headers?.joined(name).map(PropertyValue::Bytes),
-        (b"trailers", Some(name)) => stream.known_map(MapKind::ResponseTrailers)?.joined(name).map(PropertyValue::Bytes),
+        (b"trailers", Some(name)) => stream.map(MapKind::ResponseTrailers)?.joined(name).map(PropertyValue::Bytes),
         (b"code", None) => std::str::from_utf8(headers?.get(":status")?).ok()?.parse().ok().map(PropertyValue::Int),
         (b"headers_bytes", None) => Some(PropertyValue::Int(byte_size(headers))),
         _ => None,
@@ -215,7 +214,7 @@ mod tests {
     #[test]
     fn the_request_is_unknown_outside_its_callbacks() {
         let mut stream = stream();
-        stream.here = 0;
+        stream.lent = 0;
         assert_eq!(get(b"request\0path", Some(&stream), None), Err(Status::NotFound));
     }
 }

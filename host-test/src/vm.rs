@@ -88,7 +88,7 @@ impl Vm {
         let state = HostState::new(module.abi(), host, options);
         let mut store = Store::new(&module.engine.wasmtime, state);
         store.limiter(|state| &mut state.limiter);
-        let mut core = Core::new(module.name().into(), store, module.engine.options.clone());
+        let mut core = Core::new(module.name().into(), store, Arc::clone(&module.engine.options));
         // The module's start section, if it has one, runs in here.
         core.arm();
         let instance = module

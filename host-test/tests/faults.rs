@@ -10,7 +10,7 @@ use gatepost_host::{
 
 /// A guest on an engine with fuel and epochs, under these limits.
 fn limited(body: &str, limits: Limits) -> (Engine, common::Bench) {
-    let engine = Engine::new(EngineOptions { fuel: true, epochs: true, pool: None }).unwrap();
+    let engine = Engine::new(EngineOptions { fuel: true, epochs: true, ..EngineOptions::default() }).unwrap();
     let module = Module::new(&engine, "guest", &wasm(AbiVersion::V0_2_1, "", body)).unwrap();
     (engine, start_with(&module, VmOptions { limits, ..VmOptions::default() }, config("test")))
 }

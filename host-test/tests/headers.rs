@@ -119,6 +119,20 @@ fn bytes_that_are_no_utf_8_pass_unchanged() {
 }
 
 #[test]
+fn headers_without_name_and_value_cannot_be_added_without_end() {
+    let body = on_request(
+        "(local $i i32)
+         (loop $again
+            (local.set $i (i32.add (local.get $i) (i32.const 1)))
+            (br_if $again (i32.eqz (call $proxy_add_header_map_value (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)))))",
+    );
+    let mut bench = start(&body);
+    let mut headers = ordinary();
+    bench.request(&mut headers);
+    assert_eq!(headers.len(), ((1 << 20) - ordinary().byte_size()) / 32);
+}
+
+#[test]
 fn a_guest_cannot_grow_a_map_without_end() {
     let body = on_request(
         "(local $i i32)

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatepost_host::Metrics;
+use gatepost_host::{CacheState, Metrics};
 
 use super::{CommandError, Ended, address, read_policy, runtime};
+use crate::cache;
 use crate::gateway::{Access, AccessLog, FilterSlot, Gateway, GatewayOptions, RouteTable, Target};
 use crate::plugin::{FilterModule, PolicyPlugin};
 use crate::reload::Watched;
@@ -44,7 +45,10 @@ pub struct Arguments {
 pub fn run(arguments: Arguments) -> Result<Ended, CommandError> {
     let policy = read_policy(&arguments.policy)?;
     let routes = RouteTable::<Target>::parse(&arguments.routes).map_err(CommandError::other)?;
-    let module = FilterModule::compile().map_err(CommandError::other)?;
+    let (module, cache) = FilterModule::load(cache::directory()).map_err(CommandError::other)?;
+    if let CacheState::Unusable(problem) = cache {
+        eprintln!("gatepost: the compiled filter is not kept for the next start: {problem}");
+    }
     let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
     let workers = arguments.workers.map_or_else(cores, usize::from);
     let metrics = Metrics::default();

@@ -115,3 +115,37 @@ async fn a_faulty_policy_is_told_of_at_the_start_and_nothing_is_served() {
         assert!(said.contains(part), "{part}: {said}");
     }
 }
+
+#[tokio::test]
+async fn the_compiled_filter_is_kept_for_the_next_start() {
+    let (folder, upstream) = (Folder::with("p"), Upstream::start("u", None).await.unwrap());
+    let cache = tempfile::tempdir().unwrap();
+    let command = || {
+        let mut command = serve(&folder.policy(), "127.0.0.1:0", &[("*", upstream.addr())]);
+        command.env("XDG_CACHE_HOME", cache.path());
+        command
+    };
+    let mut kept = Vec::new();
+    for _ in 0..2 {
+        let (_served, said) = Served::spawn(&mut command()).await;
+        assert_eq!(said.lines().count(), 1, "{said}");
+        let folder = std::fs::read_dir(cache.path().join("gatepost/modules")).unwrap().next().unwrap().unwrap().path();
+        let modules = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let mut modules: Vec<_> = modules.filter(|path| path.extension().is_none()).collect();
+        let written = std::fs::metadata(modules.first().unwrap()).unwrap().modified().unwrap();
+        kept.push((modules.pop().unwrap(), written, modules.len()));
+    }
+    assert_eq!(kept[0], kept[1]);
+    assert_eq!(kept[0].2, 0);
+}
+
+#[tokio::test]
+async fn a_cache_that_cannot_be_used_is_told_and_it_serves() {
+    let (folder, upstream) = (Folder::with("p"), Upstream::start("u", None).await.unwrap());
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let mut command = serve(&folder.policy(), "127.0.0.1:0", &[("*", upstream.addr())]);
+    let (served, said) = Served::spawn(command.env("XDG_CACHE_HOME", file.path())).await;
+    assert!(said.starts_with("gatepost: the compiled filter is not kept for the next start: "), "{said}");
+    let response = soon(send(Version::HTTP_11, served.address, get("http://a/").body(no_body()).unwrap())).await;
+    assert_eq!(response.status(), 200);
+}

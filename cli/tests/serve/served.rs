@@ -25,13 +25,23 @@ impl Served {
     }
 
     pub async fn start_with(policy: &Path, routes: &[(&str, SocketAddr)], more: &[&str]) -> Self {
-        let mut child = serve(policy, "127.0.0.1:0", routes).args(more).spawn().expect("it can be started");
+        Self::spawn(serve(policy, "127.0.0.1:0", routes).args(more)).await.0
+    }
+
+    /// Starts a command line, and waits until it serves; with what it says until then.
+    pub async fn spawn(command: &mut Command) -> (Self, String) {
+        let mut child = command.spawn().expect("it can be started");
         let mut stderr = lines(child.stderr.take());
         let stdout = lines(child.stdout.take());
-        let first = soon(stderr.next_line()).await.expect("text").expect("it says where it serves");
-        let address = first.rsplit("http://").next().and_then(|address| address.parse().ok());
-        let address = address.unwrap_or_else(|| panic!("no address: {first}"));
-        Self { address, child, stderr, stdout }
+        let mut said = String::new();
+        loop {
+            let line = soon(stderr.next_line()).await.expect("text");
+            said += &line.unwrap_or_else(|| panic!("it never says where it serves, but: {said}"));
+            if let Some(address) = said.rsplit("http://").next().and_then(|address| address.parse().ok()) {
+                return (Self { address, child, stderr, stdout }, said);
+            }
+            said.push('\n');
+        }
     }
 
     /// Reads what it says until a line holds `what`; all of it, that line included.
@@ -70,6 +80,8 @@ pub fn serve(policy: &Path, listen: &str, routes: &[(&str, SocketAddr)]) -> Comm
     for (host, address) in routes {
         command.arg("--route").arg(format!("{host}=http://{address}"));
     }
+    // The users' own caches are not the tests' business.
+    command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).env_remove("CLICOLOR_FORCE").kill_on_drop(true);
     command
 }

@@ -1,12 +1,13 @@
 //! Header maps. A map can be used only in the callbacks it is lent for; elsewhere a value or a write is `BadArgument` and the
 //! pairs are empty, as in Envoy. A write to the request's headers clears the route cache.
 
+use bytes::Bytes;
 use wasmtime::{Caller, Linker};
 
 use super::Guest;
 use crate::abi::{AbiVersion, MapKind, Status};
 use crate::effect::Value;
-use crate::headers::Headers;
+use crate::headers::{HEADER_CHARGE, Headers};
 use crate::memory::{HostResult, give, give_with, parts, serve, slice, write_u32};
 use crate::pairs;
 use crate::state::HostState;
@@ -99,16 +100,26 @@ fn get(guest: Guest<'_, '_>, map: u32, name: Span, to: u32, len_to: u32) -> Host
     let (memory, state) = parts(guest)?;
     let name = slice(memory, name.0, name.1)?;
     state.note(|note| note.arg("map", kind).arg("name", name));
-    let value = match lent(state, kind) {
-        Some(map) => map.get_bytes(name).cloned(),
+    let found = match lent(state, kind) {
+        Some(map) => map.find(name),
         // In `proxy_on_log` a map may be absent because the message was; that is no misuse.
         None if state.stream().is_some_and(|stream| stream.read_only) => None,
         None => return Err(Status::BadArgument.into()),
     };
-    match value {
-        Some(value) => {
-            state.note(|note| note.ret("value", value.clone()));
-            give(guest, &value, to, len_to)
+    match found {
+        Some(at) => {
+            let value = lent(state, kind).and_then(|map| map.value_at(at)).unwrap_or_default();
+            let len = u32::try_from(value.len()).map_err(|_| Status::InternalFailure)?;
+            if state.draft.is_some() {
+                let value = Bytes::copy_from_slice(value);
+                state.note(|note| note.ret("value", value));
+            }
+            give_with(guest, len, to, len_to, |memory, state| {
+                // The guest's allocator ran in between and may have changed the map.
+                let value = lent(state, kind).and_then(|map| map.value_at(at)).filter(|value| value.len() == memory.len());
+                memory.copy_from_slice(value.ok_or(Status::InternalFailure)?);
+                Ok(())
+            })
         }
         None if state.abi == AbiVersion::V0_1_0 => give(guest, b"", to, len_to),
         None => Err(Status::NotFound.into()),
@@ -122,7 +133,7 @@ fn write(guest: Guest<'_, '_>, write: Write, map: u32, name: Span, value: Span) 
     state.note(|note| note.arg("map", kind).arg("name", name).arg("value", value));
     let (limit, profile) = (state.limits.header_map_bytes, state.profile);
     let headers = lent_mut(state, kind)?;
-    if headers.byte_size().saturating_add(name.len()).saturating_add(value.len()) > limit {
+    if headers.charge().saturating_add(name.len() + value.len() + HEADER_CHARGE) > limit {
         return Err(Status::InternalFailure.into());
     }
     match write {
@@ -166,7 +177,7 @@ fn set_pairs(guest: Guest<'_, '_>, map: u32, pairs: u32, len: u32) -> HostResult
     let pairs = pairs::decode(slice(memory, pairs, len)?).ok_or(Status::BadArgument)?;
     state.note(|note| note.arg("map", kind).arg("pairs", &pairs[..]));
     let (limit, profile) = (state.limits.header_map_bytes, state.profile);
-    if pairs.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() > limit {
+    if pairs.iter().map(|(name, value)| name.len() + value.len() + HEADER_CHARGE).sum::<usize>() > limit {
         return Err(Status::InternalFailure.into());
     }
     let headers = lent_mut(state, kind)?;

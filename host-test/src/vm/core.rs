@@ -17,11 +17,11 @@ pub(super) struct Core {
     pub(super) module: Name,
     pub(super) store: Store<HostState>,
     pub(super) trap: Option<Arc<TrapReport>>,
-    options: EngineOptions,
+    options: Arc<EngineOptions>,
 }
 
 impl Core {
-    pub(super) fn new(module: Name, store: Store<HostState>, options: EngineOptions) -> Self {
+    pub(super) fn new(module: Name, store: Store<HostState>, options: Arc<EngineOptions>) -> Self {
         Self { module, store, trap: None, options }
     }
 

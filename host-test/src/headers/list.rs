@@ -1,0 +1,221 @@
+//! An ordered list of names and values in one piece of memory: the text of all of them, and where each stands in it. A copy is
+//! two copies of memory, however many headers there are. It knows nothing of HTTP: which names are the same, and which
+//! order they must have, is the map's business.
+
+/// Names and values in order, names in lower case.
+#[derive(Debug, Default)]
+pub(super) struct PairList {
+    /// Names and values, each followed by a zero byte, a name before its value: the form in which the ABI shows pairs. Entries
+    /// that are gone leave theirs behind until there is more of it than of the rest.
+    text: Vec<u8>,
+    entries: Vec<Entry>,
+    /// The bytes of all names and values that are not gone.
+    bytes: usize,
+}
+
+/// Where a name and its value stand in the text.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    at: u32,
+    name: u32,
+    value: u32,
+}
+
+/// What may be left behind in the text beside as much again as is in use.
+const SLACK: usize = 256;
+
+/// Room for what a filter adds to a copy, so that it needs no new memory.
+const SPARE_TEXT: usize = 96;
+const SPARE_ENTRIES: usize = 4;
+
+impl Entry {
+    fn name(self, text: &[u8]) -> &[u8] {
+        let at = self.at as usize;
+        text.get(at..at + self.name as usize).unwrap_or_default()
+    }
+
+    fn value(self, text: &[u8]) -> &[u8] {
+        let at = self.at as usize + self.name as usize + 1;
+        text.get(at..at + self.value as usize).unwrap_or_default()
+    }
+
+    /// Name and value with their zero bytes.
+    fn both(self, text: &[u8]) -> &[u8] {
+        text.get(self.at as usize..self.end()).unwrap_or_default()
+    }
+
+    /// The bytes of name and value.
+    fn size(self) -> usize {
+        self.name as usize + self.value as usize
+    }
+
+    fn end(self) -> usize {
+        self.at as usize + self.size() + 2
+    }
+}
+
+impl PairList {
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The bytes of all names and values.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> {
+        self.entries.iter().map(|entry| (entry.name(&self.text), entry.value(&self.text)))
+    }
+
+    /// The lengths of each name and value, and both with their zero bytes.
+    pub(super) fn encoded(&self) -> impl ExactSizeIterator<Item = (u32, u32, &[u8])> {
+        self.entries.iter().map(|entry| (entry.name, entry.value, entry.both(&self.text)))
+    }
+
+    /// The first entry with this name in any case, `from` an entry on. Lengths are compared first: they differ for most.
+    pub(super) fn position(&self, name: &[u8], from: usize) -> Option<usize> {
+        let len = u32::try_from(name.len()).ok()?;
+        let mut entries = self.entries.get(from..)?.iter();
+        let at = entries.position(|entry| entry.name == len && entry.name(&self.text).eq_ignore_ascii_case(name))?;
+        Some(from + at)
+    }
+
+    pub(super) fn name(&self, at: usize) -> Option<&[u8]> {
+        self.entries.get(at).map(|entry| entry.name(&self.text))
+    }
+
+    pub(super) fn value(&self, at: usize) -> Option<&[u8]> {
+        self.entries.get(at).map(|entry| entry.value(&self.text))
+    }
+
+    /// Adds a pair at the end. `false` when the list would hold more than 4 GiB, and is as it was.
+    pub(super) fn push(&mut self, name: &[u8], value: &[u8]) -> bool {
+        let at = self.entries.len();
+        self.insert(at, name, value)
+    }
+
+    /// Adds a pair before the entry `at`; as [`push`](Self::push).
+    pub(super) fn insert(&mut self, at: usize, name: &[u8], value: &[u8]) -> bool {
+        let Some(entry) = self.write(name, value) else { return false };
+        self.bytes += entry.size();
+        if at < self.entries.len() {
+            self.entries.insert(at, entry);
+        } else {
+            self.entries.push(entry);
+        }
+        true
+    }
+
+    /// Adds to an entry's value.
+    pub(super) fn extend(&mut self, at: usize, parts: [&[u8]; 2]) -> bool {
+        let Some(entry) = self.entries.get(at).copied() else { return false };
+        let more = parts[0].len() + parts[1].len();
+        if entry.end() == self.text.len() {
+            // The last of the text grows where it is, so that many small additions do not copy it each time.
+            let (Ok(value), Ok(_)) = (u32::try_from(entry.value as usize + more), u32::try_from(self.text.len() + more)) else {
+                return false;
+            };
+            self.text.pop();
+            for part in parts {
+                self.text.extend_from_slice(part);
+            }
+            self.text.push(0);
+            self.bytes += more;
+            if let Some(entry) = self.entries.get_mut(at) {
+                entry.value = value;
+            }
+            return true;
+        }
+        let longer = [entry.value(&self.text), parts[0], parts[1]].concat();
+        self.overwrite(at, &longer)
+    }
+
+    /// Gives an entry another value, at its place.
+    pub(super) fn overwrite(&mut self, at: usize, value: &[u8]) -> bool {
+        let Some(old) = self.entries.get(at).copied() else { return false };
+        let name = old.name(&self.text).to_vec();
+        let Some(new) = self.write(&name, value) else { return false };
+        self.bytes = self.bytes - old.size() + new.size();
+        if let Some(entry) = self.entries.get_mut(at) {
+            *entry = new;
+        }
+        true
+    }
+
+    pub(super) fn remove(&mut self, at: usize) {
+        if at < self.entries.len() {
+            let entry = self.entries.remove(at);
+            self.bytes -= entry.size();
+        }
+    }
+
+    /// Removes all and keeps the memory.
+    pub(super) fn clear(&mut self) {
+        self.entries.clear();
+        self.text.clear();
+        self.bytes = 0;
+    }
+
+    /// Puts a pair behind the text. What entries that are gone left there goes first when there is too much of it.
+    fn write(&mut self, name: &[u8], value: &[u8]) -> Option<Entry> {
+        let needed = name.len() + value.len() + 2;
+        if self.text.len() > 2 * self.in_use() + SLACK || self.text.len() + needed > u32::MAX as usize {
+            self.compact();
+        }
+        let at = self.text.len();
+        u32::try_from(at + needed).ok()?;
+        let len = |len: usize| u32::try_from(len).ok();
+        let entry = Entry { at: len(at)?, name: len(name.len())?, value: len(value.len())? };
+        self.text.reserve(needed);
+        self.text.extend_from_slice(name);
+        if let Some(name) = self.text.get_mut(at..) {
+            name.make_ascii_lowercase();
+        }
+        self.text.push(0);
+        self.text.extend_from_slice(value);
+        self.text.push(0);
+        Some(entry)
+    }
+
+    fn in_use(&self) -> usize {
+        self.bytes + 2 * self.entries.len()
+    }
+
+    #[cold]
+    fn compact(&mut self) {
+        let mut text = Vec::with_capacity(self.in_use() + SLACK);
+        for entry in &mut self.entries {
+            // It fits: the text gets shorter.
+            let at = u32::try_from(text.len()).unwrap_or(u32::MAX);
+            text.extend_from_slice(entry.both(&self.text));
+            entry.at = at;
+        }
+        self.text = text;
+    }
+
+    /// The bytes of the text, with what is left behind in it.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.text.len()
+    }
+}
+
+/// With room for some more: what is copied goes through filters, and they add headers.
+impl Clone for PairList {
+    fn clone(&self) -> Self {
+        let mut text = Vec::with_capacity(self.text.len() + SPARE_TEXT);
+        text.extend_from_slice(&self.text);
+        let mut entries = Vec::with_capacity(self.entries.len() + SPARE_ENTRIES);
+        entries.extend_from_slice(&self.entries);
+        Self { text, entries, bytes: self.bytes }
+    }
+}
+
+impl PartialEq for PairList {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes && self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for PairList {}
