@@ -1,6 +1,7 @@
 //! The hostcalls of proxy-wasm: one table of names, versions and signatures, and one file per family that serves them. What
 //! the table does not list is not served: such an import answers `Unimplemented` and is named in the capability report.
 
+mod assemblyscript;
 mod buffers;
 mod contexts;
 mod foreign;
@@ -31,7 +32,7 @@ pub struct Hostcall {
     pub since: AbiVersion,
     /// The last ABI version that has it.
     pub until: AbiVersion,
-    /// Its parameters: `i` for an i32, `I` for an i64.
+    /// Its parameters: `i` for an i32, `I` for an i64, `F` for an f64.
     pub params: &'static str,
     /// Its results, in the same letters.
     pub results: &'static str,
@@ -109,6 +110,9 @@ pub const HOSTCALLS: &[Hostcall] = &[
     // what Emscripten's runtime asks of `env`, as Envoy serves it
     all("pthread_equal", "ii"),
     Hostcall { name: "emscripten_notify_memory_growth", since: V0_1_0, until: V0_2_1, params: "i", results: "" },
+    // what AssemblyScript's runtime asks of `env`
+    Hostcall { name: "abort", since: V0_1_0, until: V0_2_1, params: "iiii", results: "" },
+    Hostcall { name: "seed", since: V0_1_0, until: V0_2_1, params: "", results: "F" },
 ];
 
 /// Defines every hostcall of a version.
@@ -126,6 +130,7 @@ pub(crate) fn link(linker: &mut Linker<HostState>, abi: AbiVersion) -> wasmtime:
     foreign::link(linker)?;
     shared_data::link(linker)?;
     queues::link(linker)?;
+    assemblyscript::link(linker)?;
     linker.func_wrap("env", "pthread_equal", |left: u32, right: u32| u32::from(left == right))?;
     linker.func_wrap("env", "emscripten_notify_memory_growth", |_memory: u32| {})?;
     Ok(())
@@ -141,7 +146,12 @@ mod tests {
     use crate::state::Host;
 
     fn letters(types: impl Iterator<Item = ValType>) -> String {
-        types.map(|ty| if ty.is_i64() { 'I' } else { 'i' }).collect()
+        let letter = |ty: ValType| match ty {
+            ValType::I64 => 'I',
+            ValType::F64 => 'F',
+            _ => 'i',
+        };
+        types.map(letter).collect()
     }
 
     #[test]

@@ -48,7 +48,9 @@
 //! - `proxy_get_buffer_bytes` that starts beyond the end is `BadArgument`; Envoy's length wraps around.
 //! - A metric defined again keeps its number; Envoy gives out another for the same metric each time.
 //! - What a guest can make the host keep has [`Limits`]; beyond them a hostcall answers `InternalFailure`.
-//! - `proc_exit` stops the guest; Envoy logs it and goes on. `fd_seek` and `fd_close` say what is wrong; Envoy says success.
+//! - `proc_exit` stops the guest; Envoy logs it and goes on. A sleep (WASI's `poll_oneoff`) is over at once and moves the guest's
+//!   own clocks; standard input is open and at its end; a function that cannot do its work says so where Envoy says success.
+//! - AssemblyScript's `env.abort` traps with message, file and line, and `env.seed` answers; Envoy does not load the module.
 //! - A trailer cannot yet be added from the last body callback of a message that has none.
 //! - `proxy_continue_stream` with a connection's side is `BadArgument`; `proxy_grpc_call` with an empty `GrpcService` is
 //!   `ParseFailure`, where Envoy ends itself. Envoy's foreign functions for expressions and signatures are not offered.
@@ -106,6 +108,7 @@ pub use sink::{LogLine, LogRecord, LogSink, MemoryLog, NoLog};
 pub use state::Host;
 pub use stream::{LocalReply, Outcome, Pause, StreamId, StreamInfo};
 pub use vm::{CloseType, FinalMaps, Stopped, Vm, VmOptions};
+pub use wasi::WasiOptions;
 pub use worker::{
     Callout, CalloutId, Direction, End, Event, ExchangeId, Finished, LocalReplySent, Message, Part, Upstream, Worker,
     WorkerOptions,

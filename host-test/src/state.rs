@@ -20,6 +20,7 @@ use crate::shared::{Mailbox, Shared};
 use crate::sink::{LogRecord, LogSink, NoLog};
 use crate::stream::Stream;
 use crate::vm::VmOptions;
+use crate::wasi::Wasi;
 
 /// What VMs share: where logs and metrics go, the time, shared data. Clones share all of it.
 #[derive(Clone)]
@@ -77,6 +78,7 @@ pub(crate) struct HostState {
     pub(crate) profile: Profile,
     pub(crate) environment: Environment,
     pub(crate) random: Box<dyn RandomSource>,
+    pub(crate) wasi: Wasi,
     pub(crate) recorder: Option<Box<dyn Recorder>>,
     /// The hostcall that is being recorded.
     pub(crate) draft: Option<Box<Draft>>,
@@ -105,7 +107,7 @@ pub(crate) struct HostState {
 
 impl HostState {
     pub(crate) fn new(abi: AbiVersion, host: Host, options: VmOptions) -> Self {
-        let VmOptions { limits, environment, random, recorder, profile } = options;
+        let VmOptions { limits, environment, random, wasi, recorder, profile } = options;
         let random = random.unwrap_or_else(|| Box::new(SystemRandom));
         Self {
             profile,
@@ -117,6 +119,7 @@ impl HostState {
             limits,
             environment,
             random,
+            wasi: Wasi::new(wasi),
             recorder,
             draft: None,
             metrics: MetricIds::default(),

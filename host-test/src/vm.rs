@@ -25,7 +25,7 @@ use crate::module::Module;
 use crate::plugin::{Environment, Plugin, PluginConfig};
 use crate::profile::Profile;
 use crate::state::{Host, HostState, Place};
-use crate::wasi::ProcExit;
+use crate::wasi::{ProcExit, WasiOptions};
 
 /// How one VM is set up. The default has default limits, no environment, the system's randomness and no recorder.
 #[derive(Default)]
@@ -36,6 +36,8 @@ pub struct VmOptions {
     pub environment: Environment,
     /// Where its random bytes come from; none is the operating system.
     pub random: Option<Box<dyn RandomSource>>,
+    /// Its arguments and standard output, for modules that are commands.
+    pub wasi: WasiOptions,
     /// Who hears of its effects; none costs nothing.
     pub recorder: Option<Box<dyn Recorder>>,
     /// Whose rules it lives under. Default Envoy's.

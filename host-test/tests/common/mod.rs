@@ -33,10 +33,19 @@ const HELPERS: &str = r#"
         (drop (call $proxy_log (i32.const 2) (local.get $at) (i32.sub (i32.const 120) (local.get $at)))))
 "#;
 
+/// The type that stands for a letter in a table of hostcalls.
+pub fn value_type(letter: char) -> &'static str {
+    match letter {
+        'I' => " i64",
+        'F' => " f64",
+        _ => " i32",
+    }
+}
+
 /// A guest's wasm for one ABI version. Imports besides the hostcalls come before the body.
 pub fn wasm(abi: AbiVersion, imports: &str, body: &str) -> Vec<u8> {
     let mut text = String::from("(module\n");
-    let types = |letters: &str| letters.chars().map(|c| if c == 'I' { " i64" } else { " i32" }).collect::<String>();
+    let types = |letters: &str| letters.chars().map(value_type).collect::<String>();
     for call in HOSTCALLS.iter().filter(|call| (call.since..=call.until).contains(&abi)) {
         let (name, params, results) = (call.name, types(call.params), types(call.results));
         text += &format!("(import \"env\" \"{name}\" (func ${name} (param{params}) (result{results})))\n");

@@ -1,0 +1,40 @@
+//! What a VM's WASI functions are given by the embedding program, and what they keep between calls.
+
+use std::io::Write;
+
+use super::time::Slept;
+
+/// Arguments and standard output of a VM, for modules that are commands. A filter needs none of it: by default there are no
+/// arguments, and what is written to standard output and error becomes log lines, one for each write, as in Envoy.
+#[derive(Default)]
+pub struct WasiOptions {
+    /// The arguments, the program's name first.
+    pub args: Vec<String>,
+    /// Takes the bytes written to standard output as they are. They are no log lines then.
+    pub stdout: Option<Box<dyn Write + Send>>,
+    /// Takes the bytes written to standard error as they are.
+    pub stderr: Option<Box<dyn Write + Send>>,
+}
+
+impl std::fmt::Debug for WasiOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WasiOptions")
+            .field("args", &self.args)
+            .field("stdout", &self.stdout.is_some())
+            .field("stderr", &self.stderr.is_some())
+            .finish()
+    }
+}
+
+/// One VM's part of WASI.
+#[derive(Default)]
+pub(crate) struct Wasi {
+    pub(super) options: WasiOptions,
+    pub(super) slept: Slept,
+}
+
+impl Wasi {
+    pub(crate) fn new(options: WasiOptions) -> Self {
+        Self { options, slept: Slept::default() }
+    }
+}

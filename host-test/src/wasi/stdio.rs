@@ -1,0 +1,144 @@
+//! Standard input, output and error: the only descriptors that are open. Input is at its end; output and error are log lines, or
+//! go where [`WasiOptions`](super::WasiOptions) says.
+
+use wasmtime::{Caller, Linker};
+
+use super::{EBADF, EINVAL, EIO, ENOTDIR, ENOTSUP, ESPIPE, Guest, SUCCESS, errno, open_or_bad};
+use crate::abi::{LogLevel, Status};
+use crate::effect::{EffectEvent, Fields};
+use crate::memory::{HostResult, parts, read_u32, slice, slice_mut, write_u32, write_u64};
+use crate::state::HostState;
+
+pub(super) const INPUT: u32 = 0;
+pub(super) const OUTPUT: u32 = 1;
+pub(super) const ERROR: u32 = 2;
+
+pub(super) fn link(linker: &mut Linker<HostState>, wasi: &str) -> wasmtime::Result<()> {
+    linker.func_wrap(
+        wasi,
+        "fd_write",
+        |mut guest: Caller<'_, HostState>, fd: u32, vectors: u32, count: u32, written_to: u32| {
+            errno(fd_write(&mut guest, fd, vectors, count, written_to))
+        },
+    )?;
+    linker.func_wrap(
+        wasi,
+        "fd_read",
+        |mut guest: Caller<'_, HostState>, fd: u32, _vectors: u32, _count: u32, read_to: u32| {
+            errno(fd_read(&mut guest, fd, read_to))
+        },
+    )?;
+    linker.func_wrap(wasi, "fd_fdstat_get", |mut guest: Caller<'_, HostState>, fd: u32, to: u32| {
+        errno(fd_fdstat_get(&mut guest, fd, to))
+    })?;
+    // The record grew by four bytes between the two versions; the guest has room for its own.
+    let stat_bytes = if wasi == "wasi_unstable" { 56 } else { 64 };
+    linker.func_wrap(wasi, "fd_filestat_get", move |mut guest: Caller<'_, HostState>, fd: u32, to: u32| {
+        errno(fd_filestat_get(&mut guest, fd, to, stat_bytes))
+    })?;
+    linker.func_wrap(wasi, "fd_close", |fd: u32| open_or_bad(fd, SUCCESS))?;
+    linker.func_wrap(wasi, "fd_renumber", |fd: u32, to: u32| if fd <= 2 && to <= 2 { ENOTSUP } else { EBADF })?;
+    // Nothing blocks, so that a guest may ask for it not to.
+    linker.func_wrap(wasi, "fd_fdstat_set_flags", |fd: u32, _flags: u32| open_or_bad(fd, SUCCESS))?;
+    linker.func_wrap(wasi, "fd_fdstat_set_rights", |fd: u32, _base: u64, _inheriting: u64| open_or_bad(fd, SUCCESS))?;
+    // What is written is passed on at once.
+    linker.func_wrap(wasi, "fd_sync", |fd: u32| open_or_bad(fd, SUCCESS))?;
+    linker.func_wrap(wasi, "fd_datasync", |fd: u32| open_or_bad(fd, SUCCESS))?;
+    // Streams have no positions, sizes, times or entries.
+    linker.func_wrap(wasi, "fd_seek", |fd: u32, _offset: i64, _whence: u32, _to: u32| open_or_bad(fd, ESPIPE))?;
+    linker.func_wrap(wasi, "fd_tell", |fd: u32, _to: u32| open_or_bad(fd, ESPIPE))?;
+    linker.func_wrap(wasi, "fd_pread", |fd: u32, _vectors: u32, _count: u32, _offset: u64, _to: u32| open_or_bad(fd, ESPIPE))?;
+    linker.func_wrap(wasi, "fd_pwrite", |fd: u32, _vectors: u32, _count: u32, _offset: u64, _to: u32| open_or_bad(fd, ESPIPE))?;
+    linker.func_wrap(wasi, "fd_advise", |fd: u32, _offset: u64, _len: u64, _advice: u32| open_or_bad(fd, ESPIPE))?;
+    linker.func_wrap(wasi, "fd_allocate", |fd: u32, _offset: u64, _len: u64| open_or_bad(fd, ESPIPE))?;
+    linker.func_wrap(wasi, "fd_filestat_set_size", |fd: u32, _size: u64| open_or_bad(fd, EINVAL))?;
+    linker.func_wrap(wasi, "fd_filestat_set_times", |fd: u32, _a: u64, _m: u64, _flags: u32| open_or_bad(fd, ENOTSUP))?;
+    linker.func_wrap(wasi, "fd_readdir", |fd: u32, _to: u32, _len: u32, _cookie: u64, _used_to: u32| open_or_bad(fd, ENOTDIR))?;
+    Ok(())
+}
+
+/// As log lines, one write is one line, without the newline at its end, as in Envoy. A write longer than a log line may be is cut,
+/// and the guest told how much was taken, so that it writes the rest.
+fn fd_write(guest: Guest<'_, '_>, fd: u32, vectors: u32, count: u32, written_to: u32) -> HostResult<u32> {
+    let level = match fd {
+        OUTPUT => LogLevel::Info,
+        ERROR => LogLevel::Error,
+        _ => return Ok(EBADF),
+    };
+    let (memory, state) = parts(guest)?;
+    let text = gather(memory, vectors, count, state.limits.log_bytes)?;
+    let written = u32::try_from(text.len()).map_err(|_| Status::InternalFailure)?;
+    // Checked first, so that nothing is written when the guest is told that nothing was.
+    slice_mut(memory, written_to, 4)?;
+    let raw = if fd == OUTPUT { &mut state.wasi.options.stdout } else { &mut state.wasi.options.stderr };
+    if let Some(raw) = raw {
+        if raw.write_all(&text).and_then(|()| raw.flush()).is_err() {
+            return Ok(EIO);
+        }
+    } else if !text.is_empty() {
+        let line = text.strip_suffix(b"\n").unwrap_or(&text);
+        if state.recorder.is_some() {
+            let arguments = Fields(vec![("fd", fd.into()), ("data", (&text[..]).into())]);
+            state.record(EffectEvent::Called {
+                hostcall: "fd_write",
+                arguments,
+                status: Status::Ok,
+                returned: Fields::default(),
+            });
+        }
+        state.log(level, line);
+    }
+    write_u32(memory, written_to, written)?;
+    Ok(SUCCESS)
+}
+
+/// The pieces of a write in one, up to a limit.
+fn gather(memory: &[u8], vectors: u32, count: u32, limit: usize) -> Result<Vec<u8>, Status> {
+    let mut text = Vec::new();
+    for i in 0..count {
+        let vector = i.checked_mul(8).and_then(|offset| vectors.checked_add(offset)).ok_or(Status::InvalidMemoryAccess)?;
+        let length = vector.checked_add(4).ok_or(Status::InvalidMemoryAccess)?;
+        let part = slice(memory, read_u32(memory, vector)?, read_u32(memory, length)?)?;
+        let room = limit.saturating_sub(text.len());
+        text.extend_from_slice(part.get(..room).unwrap_or(part));
+        if text.len() >= limit {
+            break;
+        }
+    }
+    Ok(text)
+}
+
+fn fd_read(guest: Guest<'_, '_>, fd: u32, read_to: u32) -> HostResult<u32> {
+    if fd != INPUT {
+        return Ok(EBADF);
+    }
+    let (memory, _) = parts(guest)?;
+    write_u32(memory, read_to, 0)?;
+    Ok(SUCCESS)
+}
+
+/// Of unknown type, as in Envoy: a C library takes them for no terminal. Input may be read, the others written.
+fn fd_fdstat_get(guest: Guest<'_, '_>, fd: u32, to: u32) -> HostResult<u32> {
+    const RIGHT_TO_READ: u64 = 2;
+    const RIGHT_TO_WRITE: u64 = 64;
+    let rights = match fd {
+        INPUT => RIGHT_TO_READ,
+        OUTPUT | ERROR => RIGHT_TO_WRITE,
+        _ => return Ok(EBADF),
+    };
+    let (memory, _) = parts(guest)?;
+    let stat = slice_mut(memory, to, 24)?;
+    stat.fill(0);
+    write_u64(stat, 8, rights)?;
+    Ok(SUCCESS)
+}
+
+/// Of unknown type and no size.
+fn fd_filestat_get(guest: Guest<'_, '_>, fd: u32, to: u32, bytes: u32) -> HostResult<u32> {
+    if fd > 2 {
+        return Ok(EBADF);
+    }
+    let (memory, _) = parts(guest)?;
+    slice_mut(memory, to, bytes)?.fill(0);
+    Ok(SUCCESS)
+}

@@ -1,0 +1,162 @@
+//! The test files of Google's Service Extensions samples, `tests.textpb`, as they are: every field of every version. They call the
+//! callbacks of one stream one after another, without a proxy around them, and so does this; the rules are those of Google's
+//! runner, not of a proxy.
+//!
+//! Paths of contents and of expected texts are relative to the file; `wasm_path` and `config_path` to the working folder, and,
+//! where nothing is there, to the file. Benchmarks are not run, and `log_path` is not written.
+
+mod check;
+mod http1;
+mod input;
+mod map;
+mod run;
+
+pub(crate) use run::configuration;
+
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use miette::Diagnostic as _;
+use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
+
+use crate::fault::{Fault, FileError, did_you_mean, place};
+
+/// The schema, as Rust types.
+#[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated from proto/suite.proto, where it is explained")]
+pub mod schema {
+    include!(concat!(env!("OUT_DIR"), "/gatepost.service_extensions.rs"));
+}
+
+/// A file that has been read.
+#[derive(Clone, Debug)]
+pub struct Suite {
+    /// The file.
+    pub path: PathBuf,
+    /// What it says of the module and its surroundings.
+    pub env: schema::Env,
+    /// Its tests.
+    pub tests: Vec<schema::Test>,
+}
+
+static SUITE: LazyLock<Option<MessageDescriptor>> = LazyLock::new(|| {
+    let pool = DescriptorPool::decode(&include_bytes!(concat!(env!("OUT_DIR"), "/suite.bin"))[..]).ok()?;
+    pool.get_message_by_name("gatepost.service_extensions.TestSuite")
+});
+
+impl Suite {
+    /// Reads a text.
+    ///
+    /// # Errors
+    /// [`FileError::Faulty`] with the place of the first thing that is wrong; the format's parser stops there.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, FileError> {
+        let whole = |message: String| FileError::faulty(path, Fault { line: 1, column: 1, message, help: None });
+        // The schema is built into the program, so its absence would be a fault of the build.
+        let descriptor = SUITE.clone().ok_or_else(|| whole("the schema of test files is broken in this build".to_owned()))?;
+        let parsed = DynamicMessage::parse_text_format(descriptor, text).map_err(|error| fault(path, text, &error))?;
+        let suite: schema::TestSuite = parsed.transcode_to().map_err(|error| whole(error.to_string()))?;
+        let env = match (suite.env, suite.runtime) {
+            (Some(_), Some(_)) => return Err(whole("`env` and `runtime` are two names for one thing: give one".to_owned())),
+            (Some(env), None) | (None, Some(env)) => env,
+            (None, None) => schema::Env::default(),
+        };
+        Ok(Self { path: path.to_owned(), env, tests: suite.test })
+    }
+
+    /// A path that is relative to the file.
+    fn beside(&self, path: &str) -> PathBuf {
+        self.path.parent().unwrap_or(Path::new("")).join(path)
+    }
+
+    /// A path that is relative to the working folder or, if nothing is there, to the file.
+    #[must_use]
+    pub fn anywhere(&self, path: &str) -> PathBuf {
+        let here = PathBuf::from(path);
+        if here.exists() { here } else { self.beside(path) }
+    }
+}
+
+fn fault(path: &Path, text: &str, error: &prost_reflect::text_format::ParseError) -> FileError {
+    let offset = error.labels().and_then(|mut labels| labels.next()).map_or(0, |label| label.offset());
+    let (line, column) = place(text, offset);
+    let message = error.to_string();
+    // The parser's message is the only place where it says which name it did not find, and where.
+    let mut quoted = message.split('\'').skip(1).step_by(2);
+    let help = match (quoted.next(), quoted.next()) {
+        (Some(written), Some(within)) if message.contains("not found") => suggestion(written, within),
+        _ => None,
+    };
+    FileError::faulty(path, Fault { line, column, message: message.replace("gatepost.service_extensions.", ""), help })
+}
+
+fn suggestion(written: &str, within: &str) -> Option<String> {
+    let pool = SUITE.as_ref()?.parent_pool();
+    if let Some(message) = pool.get_message_by_name(within) {
+        let names: Vec<String> = message.fields().map(|field| field.name().to_owned()).collect();
+        return did_you_mean(written, names.iter().map(String::as_str));
+    }
+    let values: Vec<String> = pool.get_enum_by_name(within)?.values().map(|value| value.name().to_owned()).collect();
+    did_you_mean(written, values.iter().map(String::as_str))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Suite, String> {
+        Suite::parse(Path::new("dir/tests.textpb"), text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_fields_of_every_version_are_known() {
+        let suite = parse(
+            r#"
+            runtime { wasm_path: "a.wasm" config_path: "c" min_log_level: WARN time_secs: 1 log_path: "/dev/stdout"
+                num_additional_streams: 3 additional_stream_advance_rate: 1 }
+            test {
+              name: "one" benchmark: true num_chunks: 2
+              properties { path: "a.b" value: "\377" }
+              request_headers {
+                input { header { key: ":path" value: "/" } header < key: "x" value: "a" "b" > }
+                result {
+                  has_header { key: "a" value: "b" } no_header { key: "c" } headers { regex: "a: .*" invert: true }
+                  headers { has_header { key: "a" value: "b" } headers_serialized { exact: "a: b" } }
+                  immediate { http_status: 200 grpc_status: 1 details: "d" body { exact: "x" } headers { no_header { key: "y" } } }
+                  log { exact: "l" }
+                }
+              }
+              request_body { input { content: "x" } } request_body { input { file: "f" } }
+              response_headers { } response_body { result { body { file: "g" } } }
+              plugin_init { log { regex: ".*" } } stream_init { } stream_destroy { }
+            }
+            test { name: "two", chunk_size: 7; }  # a comment
+            "#,
+        )
+        .unwrap();
+        assert_eq!((suite.env.wasm_path.as_str(), suite.env.min_log_level().as_str_name()), ("a.wasm", "WARN"));
+        assert_eq!(suite.tests.len(), 2);
+        let test = &suite.tests[0];
+        assert_eq!(test.properties[0].value, b"\xff");
+        let input = test.request_headers.as_ref().unwrap().input.as_ref().unwrap();
+        assert_eq!(input.header[1].value, b"ab");
+    }
+
+    #[test]
+    fn a_fault_has_its_place_and_a_suggestion() {
+        assert_eq!(
+            parse("test {\n  name: \"a\"\n  request_header { }\n}").unwrap_err(),
+            "dir/tests.textpb:3:3: field 'request_header' not found for message 'Test'; did you mean `request_headers`?"
+        );
+        assert_eq!(
+            parse("env { log_level: WARNING }").unwrap_err(),
+            "dir/tests.textpb:1:18: value 'WARNING' was not found for enum 'Env.LogLevel'"
+        );
+        assert_eq!(
+            parse("env { log_level: DEBUGG }").unwrap_err(),
+            "dir/tests.textpb:1:18: value 'DEBUGG' was not found for enum 'Env.LogLevel'; did you mean `DEBUG`?"
+        );
+        assert_eq!(
+            parse("env { } runtime { }").unwrap_err(),
+            "dir/tests.textpb:1:1: `env` and `runtime` are two names for one thing: give one"
+        );
+    }
+}

@@ -1,0 +1,282 @@
+//! Runs tests: for each a VM of its own, a plugin, one stream, and the callbacks that the test names, in order. After an immediate
+//! response the later callbacks are not called, and what is expected of them is held against nothing.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use gatepost_host::{
+    CallError, Clock, FinalMaps, Headers, Host, LogLevel, Module, Outcome as Answer, Plugin, PluginConfig, Profile,
+    PropertyValue, StartError, StreamId, StreamInfo, Vm, VmOptions,
+};
+
+use super::Suite;
+use super::check::{Check, NO_GRPC_STATUS, Outcome, Reply};
+use super::input::InputError;
+use super::map::HeaderMap;
+use super::schema::{self, Test, env::LogLevel as Level};
+use crate::log::{Line, Lines};
+use crate::report::{CaseReport, Difference, FileReport};
+
+/// The time of a test that gives none. It is not zero, because the Go runtime does not start at zero.
+const DEFAULT_NANOS: u64 = 1_000_000;
+
+/// A clock that stands still.
+struct Fixed(u64);
+
+impl Clock for Fixed {
+    fn wall_nanos(&self) -> u64 {
+        self.0
+    }
+
+    fn monotonic_nanos(&self) -> u64 {
+        self.0
+    }
+}
+
+/// What keeps a test from going on.
+#[derive(Debug, thiserror::Error)]
+enum Halt {
+    #[error("{0}")]
+    Start(#[from] StartError),
+    #[error("{0}")]
+    Call(#[from] CallError),
+    #[error("{0}")]
+    Input(#[from] InputError),
+}
+
+impl Suite {
+    /// Runs every test with a module and a plugin configuration.
+    #[must_use]
+    pub fn run(&self, module: &Module, configuration: &Bytes, options: impl Fn() -> VmOptions) -> FileReport {
+        let cases = self.tests.iter().map(|test| self.case(test, module, configuration, options())).collect();
+        FileReport { file: self.path.display().to_string(), notes: self.notes(), cases }
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        let benchmarks = self.tests.iter().filter(|test| test.benchmark).count();
+        if benchmarks > 0 {
+            let s = if benchmarks == 1 { "" } else { "s" };
+            notes.push(format!("{benchmarks} test{s} with `benchmark: true`: tested, not measured"));
+        }
+        if !self.env.log_path.is_empty() && !self.env.log_path.starts_with("/dev/") {
+            notes.push(format!("log lines are shown with tests that fail, not written to {}", self.env.log_path));
+        }
+        notes
+    }
+
+    fn level(&self) -> LogLevel {
+        let level = match self.env.log_level() {
+            Level::Undefined => self.env.min_log_level(),
+            level => level,
+        };
+        match level {
+            Level::Trace => LogLevel::Trace,
+            Level::Debug => LogLevel::Debug,
+            Level::Undefined | Level::Info => LogLevel::Info,
+            Level::Warn => LogLevel::Warn,
+            Level::Error => LogLevel::Error,
+            Level::Critical => LogLevel::Critical,
+        }
+    }
+
+    fn case(&self, test: &Test, module: &Module, configuration: &Bytes, options: VmOptions) -> CaseReport {
+        let options = VmOptions { profile: Profile::Gcp, ..options };
+        let log = Lines::from(self.level());
+        let nanos = self.env.time_secs.filter(|secs| *secs > 0).map_or(DEFAULT_NANOS, |secs| secs.saturating_mul(1_000_000_000));
+        let host = Host { log: std::sync::Arc::new(log.clone()), clock: std::sync::Arc::new(Fixed(nanos)), ..Host::default() };
+        let mut case = Case { suite: self, test, log, differences: Vec::new(), replied: false, phase: "plugin_init" };
+        if let Err(halt) = case.run(module, configuration, host, options) {
+            let difference = Difference::new(case.phase, "outcome", "the plugin runs", halt.to_string());
+            case.differences.push(difference);
+        }
+        let logs =
+            case.log.since(0).into_iter().map(|line| format!("{}: {}", line.level, String::from_utf8_lossy(&line.message)));
+        CaseReport::new(&test.name, None, case.differences, logs.collect())
+    }
+}
+
+struct Case<'a> {
+    suite: &'a Suite,
+    test: &'a Test,
+    log: Lines,
+    differences: Vec<Difference>,
+    /// Whether an immediate response has been sent.
+    replied: bool,
+    phase: &'static str,
+}
+
+/// The two callbacks of one half of a stream.
+struct Half {
+    headers: &'static str,
+    body: &'static str,
+    on_headers: fn(&mut Vm, StreamId, &mut Headers, bool) -> Result<Answer, CallError>,
+    on_body: fn(&mut Vm, StreamId, &mut Bytes, bool) -> Result<Answer, CallError>,
+    is_request: bool,
+}
+
+const REQUEST: Half = Half {
+    headers: "request_headers",
+    body: "request_body",
+    on_headers: Vm::request_headers,
+    on_body: Vm::request_body,
+    is_request: true,
+};
+
+const RESPONSE: Half = Half {
+    headers: "response_headers",
+    body: "response_body",
+    on_headers: Vm::response_headers,
+    on_body: Vm::response_body,
+    is_request: false,
+};
+
+impl Case<'_> {
+    fn run(&mut self, module: &Module, configuration: &Bytes, host: Host, options: VmOptions) -> Result<(), Halt> {
+        let mut vm = Vm::new(module, host, options)?;
+        let config = PluginConfig { name: "test".to_owned(), configuration: configuration.clone(), ..PluginConfig::default() };
+        let mark = self.log.len();
+        let plugin = vm.start_plugin(config)?;
+        let lines = messages(&self.log.since(mark), plugin.context());
+        self.side_effects(self.test.plugin_init.as_ref(), &lines);
+
+        self.phase = "stream_init";
+        let mark = self.log.len();
+        let stream = vm.stream(plugin, self.info())?;
+        let lines = messages(&self.log.since(mark), stream.context());
+        self.side_effects(self.test.stream_init.as_ref(), &lines);
+
+        self.half(&mut vm, stream, &REQUEST, self.test.request_headers.as_ref(), &self.test.request_body)?;
+        self.half(&mut vm, stream, &RESPONSE, self.test.response_headers.as_ref(), &self.test.response_body)?;
+        self.end(&mut vm, plugin, stream)
+    }
+
+    fn end(&mut self, vm: &mut Vm, plugin: Plugin, stream: StreamId) -> Result<(), Halt> {
+        self.phase = "stream_destroy";
+        let mark = self.log.len();
+        vm.finish(stream, FinalMaps::default())?;
+        let lines = messages(&self.log.since(mark), stream.context());
+        self.side_effects(self.test.stream_destroy.as_ref(), &lines);
+        self.phase = "plugin_destroy";
+        vm.stop_plugin(plugin)?;
+        Ok(())
+    }
+
+    fn info(&self) -> StreamInfo {
+        let property =
+            |property: &schema::Property| (property.path.clone(), PropertyValue::Bytes(Bytes::copy_from_slice(&property.value)));
+        StreamInfo { properties: self.test.properties.iter().map(property).collect(), ..StreamInfo::default() }
+    }
+
+    fn side_effects(&mut self, expected: Option<&schema::Expectation>, log: &[Bytes]) {
+        if let Some(expected) = expected {
+            let mut check = Check { suite: self.suite, phase: self.phase, differences: Vec::new() };
+            check.log(expected, log);
+            self.differences.append(&mut check.differences);
+        }
+    }
+
+    fn check(&mut self, invocation: &schema::Invocation, outcome: &Outcome) {
+        let mut check = Check { suite: self.suite, phase: self.phase, differences: Vec::new() };
+        check.phase(&Test::expectation(invocation), outcome);
+        self.differences.append(&mut check.differences);
+    }
+
+    fn half(
+        &mut self,
+        vm: &mut Vm,
+        stream: StreamId,
+        half: &Half,
+        headers: Option<&schema::Invocation>,
+        bodies: &[schema::Invocation],
+    ) -> Result<(), Halt> {
+        if let Some(invocation) = headers {
+            self.phase = half.headers;
+            let sent = self.suite.headers(invocation.input.as_ref(), half.is_request)?;
+            let outcome = if self.replied { Outcome::default() } else { self.headers(vm, stream, half, &sent)? };
+            self.check(invocation, &outcome);
+        }
+        self.phase = half.body;
+        for (invocation, chunks) in bodies.iter().zip(self.suite.bodies(self.test, bodies)?) {
+            let (mut outcome, reply) = self.body(vm, stream, half, chunks)?;
+            // Google's runner does not look at a reply to a body: it is judged only where a test asks for one.
+            if let (Some(reply), true) = (reply, Test::expectation(invocation).immediate.is_some()) {
+                (outcome.headers, outcome.body) = (reply.headers.clone(), reply.body.clone());
+                outcome.reply = Some(reply);
+            }
+            self.check(invocation, &outcome);
+        }
+        Ok(())
+    }
+
+    fn headers(&mut self, vm: &mut Vm, stream: StreamId, half: &Half, sent: &HeaderMap) -> Result<Outcome, Halt> {
+        let (mark, mut lent) = (self.log.len(), sent.lend());
+        let answer = (half.on_headers)(vm, stream, &mut lent, false)?;
+        let message = sent.returned(&lent);
+        let log = messages(&self.log.since(mark), stream.context());
+        let mut outcome = Outcome { headers: message.clone(), message, log, ..Outcome::default() };
+        match answer {
+            Answer::Continue => {}
+            Answer::Pause(_) => outcome.stopped = Some("the plugin paused it"),
+            Answer::Close => outcome.stopped = Some("the plugin closed the stream"),
+            Answer::LocalReply(reply) => {
+                self.replied = true;
+                let reply = self::reply(&reply);
+                (outcome.headers, outcome.body) = (reply.headers.clone(), reply.body.clone());
+                outcome.reply = Some(reply);
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// The chunks of one body, put together again. Of the log, what the last chunk gave counts.
+    fn body(&mut self, vm: &mut Vm, stream: StreamId, half: &Half, chunks: Vec<Bytes>) -> Result<(Outcome, Option<Reply>), Halt> {
+        let (last, mut body, mut outcome, mut sent) = (chunks.len().saturating_sub(1), Vec::new(), Outcome::default(), None);
+        for (at, mut chunk) in chunks.into_iter().enumerate() {
+            outcome.log.clear();
+            if self.replied {
+                continue;
+            }
+            let mark = self.log.len();
+            let answer = (half.on_body)(vm, stream, &mut chunk, at == last)?;
+            outcome.log = messages(&self.log.since(mark), stream.context());
+            body.extend_from_slice(&chunk);
+            // A response whose body is on its way can no longer be replaced.
+            if let (Answer::LocalReply(answer), true) = (answer, half.is_request) {
+                self.replied = true;
+                sent = Some(reply(&answer));
+            }
+        }
+        outcome.body = body.into();
+        Ok((outcome, sent))
+    }
+}
+
+fn reply(reply: &gatepost_host::LocalReply) -> Reply {
+    let mut headers = HeaderMap::default();
+    for (name, value) in &reply.headers {
+        headers.set(name.as_bytes(), value.as_bytes());
+    }
+    Reply {
+        http_status: reply.status,
+        grpc_status: reply.grpc_status.unwrap_or(NO_GRPC_STATUS),
+        details: reply.details.0.clone(),
+        body: reply.body.0.clone(),
+        headers,
+    }
+}
+
+/// What one context logged.
+fn messages(lines: &[Line], context: u32) -> Vec<Bytes> {
+    lines.iter().filter(|line| line.context == context).map(|line| line.message.clone()).collect()
+}
+
+/// Reads the plugin configuration that a file names.
+pub(crate) fn configuration(suite: &Suite) -> Result<Option<Bytes>, (std::path::PathBuf, std::io::Error)> {
+    if suite.env.config_path.is_empty() {
+        return Ok(None);
+    }
+    let path = suite.anywhere(&suite.env.config_path);
+    let read = std::fs::read(Path::new(&path));
+    read.map(|bytes| Some(bytes.into())).map_err(|error| (path, error))
+}
