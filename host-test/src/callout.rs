@@ -9,6 +9,7 @@ use hashbrown::HashMap;
 use prost::Message;
 
 use crate::abi::{BufferKind, MapKind, Status};
+use crate::grpc::UNAVAILABLE;
 use crate::headers::Headers;
 
 /// Names one callout of one VM while it is open.
@@ -203,7 +204,30 @@ impl CalloutAnswer {
     /// What Envoy's guests get when nothing came for a gRPC call within the timeout: `UNAVAILABLE`.
     #[must_use]
     pub fn grpc_timeout() -> Self {
-        CalloutAnswer::GrpcClose { status: 14, message: "upstream request timeout{response_timeout}".to_owned() }
+        CalloutAnswer::GrpcClose { status: UNAVAILABLE, message: "upstream request timeout{response_timeout}".to_owned() }
+    }
+
+    /// What Envoy's guests get, one after the other, when a gRPC call's cluster has no host that accepts a connection.
+    #[must_use]
+    pub fn grpc_unreachable(kind: CalloutKind) -> Vec<Self> {
+        let reason = "remote connection failure";
+        let text = "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure";
+        let details =
+            "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}";
+        let close = CalloutAnswer::GrpcClose { status: UNAVAILABLE, message: format!("{text}{{{details}}}") };
+        if kind != CalloutKind::GrpcStream {
+            return vec![close];
+        }
+        // The answer that Envoy makes itself has its headers and trailers in one.
+        let pairs = [
+            (":status", "200".to_owned()),
+            ("content-type", "application/grpc".to_owned()),
+            ("grpc-status", UNAVAILABLE.to_string()),
+            ("grpc-message", format!("upstream connect error or disconnect/reset before headers. reset reason: {reason}")),
+        ];
+        let trailing = Headers::collect(crate::HeaderScope::ResponseTrailers, pairs);
+        let initial = Headers::new(crate::HeaderScope::Response);
+        vec![CalloutAnswer::GrpcInitialMetadata(initial), CalloutAnswer::GrpcTrailingMetadata(trailing), close]
     }
 
     /// What Envoy's guests get when the cluster has no host that accepts a connection.
@@ -216,9 +240,13 @@ impl CalloutAnswer {
     /// `remote reset`.
     #[must_use]
     pub fn reset(reason: &str) -> Self {
-        local(503, format!("upstream connect error or disconnect/reset before headers. reset reason: {reason}"))
+        let status = if reason == PROTOCOL_ERROR { 502 } else { 503 };
+        local(status, format!("upstream connect error or disconnect/reset before headers. reset reason: {reason}"))
     }
 }
+
+/// The reason for which Envoy answers 502 instead of 503.
+pub(crate) const PROTOCOL_ERROR: &str = "protocol error";
 
 fn local(status: u16, body: String) -> CalloutAnswer {
     let pairs =
@@ -250,6 +278,8 @@ impl Clusters {
 pub(crate) struct Callouts {
     queued: Vec<VmCallout>,
     queued_bytes: usize,
+    /// Calls to clusters that do not exist: their guests are told once the callback that made them is over.
+    refused: Vec<CalloutToken>,
     open: HashMap<CalloutToken, Open>,
     last_http: u32,
     last_grpc: u32,
@@ -278,7 +308,28 @@ impl Callouts {
             return Err(Status::InternalFailure);
         }
         self.fits(&request, limits)?;
-        let token = loop {
+        let token = self.number(kind);
+        self.open.insert(token, Open { root, local_closed: false, remote_closed: false });
+        self.queue(token, plugin, request);
+        Ok(token.token)
+    }
+
+    /// Opens a gRPC call that is to fail at once, as Envoy does with one to an unknown cluster.
+    pub(crate) fn refuse(&mut self, kind: CalloutKind, root: u32, limits: &crate::limits::Limits) {
+        if self.open.len() < limits.callouts {
+            let token = self.number(kind);
+            self.open.insert(token, Open { root, local_closed: false, remote_closed: false });
+            self.refused.push(token);
+        }
+    }
+
+    pub(crate) fn take_refused(&mut self) -> Vec<CalloutToken> {
+        std::mem::take(&mut self.refused)
+    }
+
+    /// A number that no open call of its kind has.
+    fn number(&mut self, kind: CalloutKind) -> CalloutToken {
+        loop {
             let token = match kind {
                 CalloutKind::Http => {
                     self.last_http = self.last_http.wrapping_add(1);
@@ -294,12 +345,9 @@ impl Callouts {
             };
             let token = CalloutToken { kind, token };
             if token.token != 0 && !self.open.contains_key(&token) {
-                break token;
+                return token;
             }
-        };
-        self.open.insert(token, Open { root, local_closed: false, remote_closed: false });
-        self.queue(token, plugin, request);
-        Ok(token.token)
+        }
     }
 
     /// Queues a further request of an open gRPC call.
@@ -310,6 +358,9 @@ impl Callouts {
         request: CalloutRequest,
         limits: &crate::limits::Limits,
     ) -> Result<(), Status> {
+        if number == 0 {
+            return Err(Status::BadArgument);
+        }
         let kind = if number % 2 == 1 { CalloutKind::GrpcCall } else { CalloutKind::GrpcStream };
         let token = CalloutToken { kind, token: number };
         if matches!(request, CalloutRequest::GrpcSend { .. }) && kind == CalloutKind::GrpcCall {
@@ -386,17 +437,7 @@ impl Delivery {
     pub(crate) fn map(&self, kind: MapKind) -> Option<&Headers> {
         match (self, kind) {
             (Delivery::Http { headers, .. }, MapKind::HttpCallResponseHeaders) => Some(headers),
-            (Delivery::Http { trailers, .. }, MapKind::HttpCallResponseTrailers) => Some(trailers),
-            (Delivery::InitialMetadata(map), MapKind::GrpcCallInitialMetadata)
-            | (Delivery::TrailingMetadata(map), MapKind::GrpcCallTrailingMetadata) => Some(map),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn map_mut(&mut self, kind: MapKind) -> Option<&mut Headers> {
-        match (self, kind) {
-            (Delivery::Http { headers, .. }, MapKind::HttpCallResponseHeaders) => Some(headers),
-            (Delivery::Http { trailers, .. }, MapKind::HttpCallResponseTrailers) => Some(trailers),
+            (Delivery::Http { trailers, .. }, MapKind::HttpCallResponseTrailers) => Some(trailers).filter(|map| !map.is_empty()),
             (Delivery::InitialMetadata(map), MapKind::GrpcCallInitialMetadata)
             | (Delivery::TrailingMetadata(map), MapKind::GrpcCallTrailingMetadata) => Some(map),
             _ => None,

@@ -26,8 +26,8 @@ pub struct ChainOptions {
     /// Bytes of a body that the chain keeps for one plugin that buffers it. One byte more, and the client gets 413 for a request's
     /// body, 500 for a response's. Default 1 MiB, Envoy's `per_connection_buffer_limit_bytes`.
     pub buffer_bytes: usize,
-    /// How long after a trap the VM of a plugin with [`FailPolicy::Reload`](crate::FailPolicy) is built anew at the earliest.
-    /// Default one second, Envoy's.
+    /// How long a VM must have lived before it is built anew after a trap, for plugins with
+    /// [`FailPolicy::Reload`](crate::FailPolicy). Default one second, Envoy's; Envoy adds some at random.
     pub reload_backoff: Duration,
     /// What each VM may use.
     pub limits: Limits,

@@ -67,6 +67,7 @@ mod engine;
 mod error;
 mod filter_state;
 mod foreign;
+mod grpc;
 mod headers;
 mod hostcalls;
 mod limits;

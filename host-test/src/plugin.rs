@@ -55,7 +55,7 @@ pub struct PluginConfig {
     pub fail_policy: FailPolicy,
     /// Keeps a header callback's "stop iteration" as it is. Off, as in Envoy by default, it stops the body too.
     pub allow_on_headers_stop_iteration: bool,
-    /// `listener_direction`: 0 unspecified, 1 inbound, 2 outbound.
+    /// The property `listener_direction`: 1 inbound, 2 outbound; at 0 there is none.
     pub listener_direction: i64,
 }
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::abi::{MapKind, Status};
 use crate::headers::Headers;
+use crate::pairs;
 use crate::plugin::Root;
 use crate::stream::{Stream, StreamInfo};
 
@@ -54,10 +55,15 @@ pub(crate) fn get(path: &[u8], stream: Option<&Stream>, root: Option<&Root>) -> 
         (b"plugin_name", None) => root.map(|root| PropertyValue::text(&root.config.name)),
         (b"plugin_root_id", None) => Some(PropertyValue::text(root.map_or("", |root| &root.config.root_id))),
         (b"plugin_vm_id", None) => Some(PropertyValue::text(root.map_or("", |root| &root.config.vm_id))),
-        (b"listener_direction", None) => root.map(|root| PropertyValue::Int(root.config.listener_direction)),
+        (b"listener_direction", None) => {
+            let direction = root.map(|root| root.config.listener_direction).filter(|direction| *direction != 0);
+            direction.map(PropertyValue::Int)
+        }
         _ => stream.and_then(|stream| stream.info.read(|info| of_stream(path, first, rest, stream, info))),
     };
-    found.ok_or(Status::NotFound)
+    // A path that ends at a group of attributes names nothing that has a byte form.
+    let is_group = rest.is_none() && matches!(first, b"request" | b"response" | b"connection" | b"filter_state");
+    found.ok_or(if is_group { Status::SerializationFailure } else { Status::NotFound })
 }
 
 /// `Some` only for a path that goes on.
@@ -74,8 +80,9 @@ fn of_stream(path: &[u8], first: &[u8], rest: Option<&[u8]>, stream: &Stream, in
         (b"source", Some(field)) => peer(info.source, field),
         (b"destination", Some(field)) => peer(info.destination, field),
         (b"request", Some(field)) => request(field, stream, info),
-        (b"response", Some(field)) => response(field, stream),
-        (b"route_name", None) | (b"xds", Some(b"route_name")) => Some(PropertyValue::Bytes(info.route_name.clone())),
+        (b"response", Some(field)) => response(field, stream, info),
+        (b"route_name", None) => Some(&info.route_name).filter(|name| !name.is_empty()).cloned().map(PropertyValue::Bytes),
+        (b"xds", Some(b"route_name")) => Some(PropertyValue::Bytes(info.route_name.clone())),
         (b"cluster_name", None) | (b"xds", Some(b"cluster_name")) => info.cluster_name.clone().map(PropertyValue::Bytes),
         (b"filter_state", Some(field)) => {
             let (key, rest) = split(field);
@@ -107,14 +114,15 @@ fn request(field: &[u8], stream: &Stream, info: &StreamInfo) -> Option<PropertyV
     let size = || i64::try_from(info.request_bytes).unwrap_or(i64::MAX);
     match split(field) {
         (b"headers", Some(name)) => headers?.joined(name).map(PropertyValue::Bytes),
+        (b"headers", None) => headers.map(all_headers),
         (b"path", None) => header(b":path"),
         (b"url_path", None) => {
-            let path = headers?.get(":path").unwrap_or_default();
+            let path = headers?.get(":path")?;
             let path = path.split(|byte| *byte == b'?').next().unwrap_or_default();
             Some(PropertyValue::Bytes(Bytes::copy_from_slice(path)))
         }
         (b"query", None) => {
-            let path = headers?.get(":path").unwrap_or_default();
+            let path = headers?.get(":path")?;
             let query = path.splitn(2, |byte| *byte == b'?').nth(1).unwrap_or_default();
             let query = query.split(|byte| *byte == b'#').next().unwrap_or_default();
             Some(PropertyValue::Bytes(Bytes::copy_from_slice(query)))
@@ -127,6 +135,7 @@ fn request(field: &[u8], stream: &Stream, info: &StreamInfo) -> Option<PropertyV
         (b"id", None) => header(b"x-request-id"),
         (b"protocol", None) => info.protocol.map(PropertyValue::text),
         (b"time", None) => info.request_time_nanos.and_then(|nanos| i64::try_from(nanos).ok()).map(PropertyValue::Int),
+        (b"duration", None) => info.request_duration_nanos.and_then(|nanos| i64::try_from(nanos).ok()).map(PropertyValue::Int),
         (b"headers_bytes", None) => Some(PropertyValue::Int(byte_size(headers))),
         (b"total_size", None) => Some(PropertyValue::Int(byte_size(headers).saturating_add(size()))),
         (b"size", None) => match headers.and_then(|headers| headers.get("content-length")) {
@@ -137,15 +146,52 @@ fn request(field: &[u8], stream: &Stream, info: &StreamInfo) -> Option<PropertyV
     }
 }
 
-fn response(field: &[u8], stream: &Stream) -> Option<PropertyValue> {
-    let headers = stream.map(MapKind::ResponseHeaders);
+fn response(field: &[u8], stream: &Stream, info: &StreamInfo) -> Option<PropertyValue> {
+    let (headers, trailers) = (stream.map(MapKind::ResponseHeaders), stream.map(MapKind::ResponseTrailers));
+    let size = i64::try_from(info.response_bytes).unwrap_or(i64::MAX);
     match split(field) {
         (b"headers", Some(name)) => headers?.joined(name).map(PropertyValue::Bytes),
+        (b"headers", None) => headers.map(all_headers),
+        (b"code_details", None) => {
+            Some(&info.response_code_details).filter(|details| !details.is_empty()).cloned().map(PropertyValue::Bytes)
+        }
+        (b"flags", None) => Some(PropertyValue::Int(i64::try_from(info.response_flags).unwrap_or(i64::MAX))),
+        (b"size", None) => Some(PropertyValue::Int(size)),
+        (b"total_size", None) => {
+            Some(PropertyValue::Int(size.saturating_add(byte_size(headers)).saturating_add(byte_size(trailers))))
+        }
+        (b"grpc_status", None) => grpc_status(headers, trailers, info).map(PropertyValue::Int),
+        (b"code", None) if info.response_code.is_some() => info.response_code.map(|code| PropertyValue::Int(code.into())),
         (b"trailers", Some(name)) => stream.map(MapKind::ResponseTrailers)?.joined(name).map(PropertyValue::Bytes),
         (b"code", None) => std::str::from_utf8(headers?.get(":status")?).ok()?.parse().ok().map(PropertyValue::Int),
         (b"headers_bytes", None) => Some(PropertyValue::Int(byte_size(headers))),
         _ => None,
     }
+}
+
+/// The status that a gRPC client would see: the trailers', the headers', or the one that the HTTP status stands for.
+fn grpc_status(headers: Option<&Headers>, trailers: Option<&Headers>, info: &StreamInfo) -> Option<i64> {
+    let told = [trailers, headers].into_iter().find_map(|map| map?.get("grpc-status"));
+    match told {
+        Some(status) => std::str::from_utf8(status).ok()?.parse().ok(),
+        None => info.response_code.map(|code| crate::grpc::status_of_http(code).into()),
+    }
+}
+
+/// All headers in the form in which a guest gets them as pairs, the values of a name joined.
+fn all_headers(headers: &Headers) -> PropertyValue {
+    let mut joined = Headers::new(headers.scope());
+    for (name, _) in headers.iter() {
+        if joined.get(name).is_none()
+            && let Some(value) = headers.joined(name)
+        {
+            joined.add(name, value);
+        }
+    }
+    let mut bytes = vec![0; pairs::encoded_len(&joined)];
+    // The length is the one that was just asked for.
+    let _ = pairs::encode(&joined, &mut bytes);
+    PropertyValue::Bytes(bytes.into())
 }
 
 fn byte_size(headers: Option<&Headers>) -> i64 {

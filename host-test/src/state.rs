@@ -238,15 +238,16 @@ impl HostState {
         self.delivery.as_ref().filter(|(slot, _)| *slot == root).map(|(_, delivery)| delivery)
     }
 
-    pub(crate) fn delivery_mut(&mut self) -> Option<&mut Delivery> {
-        let root = self.root_slot()?;
-        self.delivery.as_mut().filter(|(slot, _)| *slot == root).map(|(_, delivery)| delivery)
-    }
-
     pub(crate) fn start_callout(&mut self, kind: CalloutKind, request: CalloutRequest) -> Result<u32, Status> {
         let slot = self.root_slot().ok_or(Status::BadArgument)?;
         let plugin = self.root().map(|root| Arc::clone(&root.name)).ok_or(Status::BadArgument)?;
         self.callouts.start(kind, slot, plugin, request, &self.limits)
+    }
+
+    pub(crate) fn refuse_callout(&mut self, kind: CalloutKind) {
+        if let Some(slot) = self.root_slot() {
+            self.callouts.refuse(kind, slot, &self.limits);
+        }
     }
 
     pub(crate) fn go_on_callout(&mut self, number: u32, request: CalloutRequest) -> Result<(), Status> {

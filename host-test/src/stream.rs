@@ -45,6 +45,16 @@ pub struct StreamInfo {
     pub cluster_name: Option<Bytes>,
     /// Bytes of request body seen: `request.size` of a request without `content-length`.
     pub request_bytes: u64,
+    /// `request.duration`, in nanoseconds; known at the end.
+    pub request_duration_nanos: Option<u64>,
+    /// `response.code`; without it, the `:status` of the headers that a guest may see.
+    pub response_code: Option<u32>,
+    /// `response.code_details`: why the response is what it is; empty while there is none.
+    pub response_code_details: Bytes,
+    /// `response.flags`: Envoy's bits for what went wrong.
+    pub response_flags: u64,
+    /// `response.size`: bytes of response body seen.
+    pub response_bytes: u64,
     /// Any other property by its dotted path, as in `connection.id`.
     pub properties: Vec<(String, PropertyValue)>,
     /// What guests keep on the stream; every plugin of it sees it.
@@ -125,6 +135,11 @@ pub struct LocalReply {
     pub grpc_status: Option<u32>,
 }
 
+/// The streams of an HTTP exchange.
+pub(crate) const HTTP: [StreamKind; 2] = [StreamKind::HttpRequest, StreamKind::HttpResponse];
+/// The sides of a connection.
+pub(crate) const CONNECTION: [StreamKind; 2] = [StreamKind::Downstream, StreamKind::Upstream];
+
 /// The four maps of an HTTP stream.
 pub(crate) const HTTP_MAPS: usize = 4;
 
@@ -140,14 +155,14 @@ pub(crate) struct Stream {
     pub(crate) maps: [Headers; HTTP_MAPS],
     /// Which maps the guest may reach, one bit each.
     pub(crate) lent: u8,
-    /// Which maps are here, one bit each: those that are lent, and those that only properties are read from.
-    pub(crate) here: u8,
     /// Which maps come to be when the guest adds to them, one bit each: trailers, in the last body callback.
     pub(crate) addable: u8,
     /// Whether the lent maps may be read only, as in `proxy_on_log`.
     pub(crate) read_only: bool,
     /// Bodies lent for the callback that runs, by [`BufferKind`]: request, response, downstream, upstream.
     pub(crate) bodies: [Bytes; 4],
+    /// Which bodies are lent, one bit each.
+    pub(crate) bodies_lent: u8,
     pub(crate) local_reply: Option<Box<LocalReply>>,
     pub(crate) route_cache_cleared: bool,
     /// Streams the guest continued or closed since the last question, one bit per [`StreamKind`].
@@ -163,8 +178,8 @@ impl Stream {
         self.root = root;
         self.info = info;
         self.lent = 0;
-        self.here = 0;
         self.addable = 0;
+        self.bodies_lent = 0;
         self.owner = 0;
         self.read_only = false;
         self.local_reply = None;
@@ -191,12 +206,6 @@ impl Stream {
         self.maps.get_mut(kind as usize)
     }
 
-    /// A map as properties see it: also one that the guest may not reach now.
-    pub(crate) fn known_map(&self, kind: MapKind) -> Option<&Headers> {
-        let map = self.maps.get(kind as usize)?;
-        (self.here & (1 << kind as u8) != 0).then_some(map)
-    }
-
     /// In the last body callback of a message without trailers a guest may add some. One that has them says so with the callback
     /// of its trailers, not with the end of its body.
     pub(crate) fn make_addable(&mut self, body: BufferKind, end_of_stream: bool) {
@@ -205,7 +214,7 @@ impl Stream {
             _ => (MapKind::ResponseTrailers, HeaderScope::ResponseTrailers),
         };
         self.addable = if end_of_stream { 1 << kind as u8 } else { 0 };
-        if let Some(map) = self.maps.get_mut(kind as usize).filter(|_| end_of_stream && self.here & (1 << kind as u8) == 0) {
+        if let Some(map) = self.maps.get_mut(kind as usize).filter(|_| end_of_stream && self.lent & (1 << kind as u8) == 0) {
             *map = Headers::new(scope);
         }
     }
@@ -227,34 +236,36 @@ impl Stream {
             std::mem::swap(map, headers);
             let bit = 1 << kind as u8;
             self.lent = if lent { self.lent | bit } else { self.lent & !bit };
-            self.here = if lent { self.here | bit } else { self.here & !bit };
         }
-    }
-
-    /// Takes a map for properties only; [`swap_map`](Self::swap_map) gives it back.
-    pub(crate) fn show_map(&mut self, kind: MapKind, headers: &mut Headers) {
-        self.swap_map(kind, headers, true);
-        self.lent &= !(1 << kind as u8);
     }
 
     pub(crate) fn body(&self, kind: BufferKind) -> &[u8] {
         self.bodies.get(kind as usize).map_or(&[], |body| body)
     }
 
-    /// Takes or gives back a body, as [`swap_map`](Self::swap_map) does a map.
+    /// Takes a body, or gives it back.
     pub(crate) fn swap_body(&mut self, kind: BufferKind, body: &mut Bytes) {
         if let Some(lent) = self.bodies.get_mut(kind as usize) {
             std::mem::swap(lent, body);
+            self.bodies_lent ^= 1 << kind as u8;
         }
     }
 
     pub(crate) fn body_mut(&mut self, kind: BufferKind) -> Option<&mut Bytes> {
-        self.bodies.get_mut(kind as usize)
+        let body = self.bodies.get_mut(kind as usize)?;
+        (!self.read_only && self.bodies_lent & (1 << kind as u8) != 0).then_some(body)
     }
 
     /// The guest may no longer look at the request, though it is still lent.
     pub(crate) fn hide_request(&mut self) {
         self.lent &= !(1 << MapKind::RequestHeaders as u8 | 1 << MapKind::RequestTrailers as u8);
+    }
+
+    /// Whether the guest has closed one of these since the last question. Closing a connection's side means nothing on an HTTP stream,
+    /// nor the other way round.
+    pub(crate) fn take_closed(&mut self, kinds: [StreamKind; 2]) -> bool {
+        let bits = kinds.iter().fold(0, |bits, kind| bits | 1 << *kind as u8);
+        std::mem::take(&mut self.closed) & bits != 0
     }
 
     pub(crate) fn note(bits: &mut u8, kind: StreamKind) {

@@ -152,13 +152,16 @@ impl Worker {
     }
 
     /// Opens an exchange: a request and its response. It takes memory until it is [closed](Self::close).
-    pub fn open(&mut self, info: StreamInfo) -> ExchangeId {
+    pub fn open(&mut self, mut info: StreamInfo) -> ExchangeId {
+        let now = self.now();
+        info.request_time_nanos.get_or_insert_with(|| self.guests.host.clock.wall_nanos());
+        self.guests.reload();
         let slot = self.free.pop().unwrap_or_else(|| {
             self.exchanges.push(Exchange::default());
             u32::try_from(self.exchanges.len() - 1).unwrap_or(u32::MAX)
         });
         let exchange = &mut self.exchanges[slot as usize];
-        exchange.open(slot, self.guests.residents.len(), info);
+        exchange.open(slot, self.guests.residents.len(), info, now);
         ExchangeId { slot, generation: exchange.generation }
     }
 
@@ -189,6 +192,15 @@ impl Worker {
             if !exchange.half(Direction::Response).received_end {
                 exchange.upstream_gone(guests, reason);
             }
+        });
+    }
+
+    /// The proxy answers in the upstream's place, as when no route is found: a local reply that is no plugin's. After a response has
+    /// begun, the client's stream is reset instead.
+    pub fn reply(&mut self, id: ExchangeId, status: u16, body: &str, details: &str) {
+        self.with(id, |exchange, guests| {
+            exchange.half_mut(Direction::Request).emitted_end = true;
+            exchange.local_reply(guests, Reply::of_chain(status.into(), body, details));
         });
     }
 
@@ -277,7 +289,7 @@ impl Worker {
         let answered = guest.vm.answer(id.token, answer);
         let was_awaited = !matches!(answered, Err(CallError::UnknownCallout { .. } | CallError::Poisoned(_)));
         if let Err(error) = answered {
-            self.guests.caught(id.vm, error);
+            self.guests.caught(error);
         }
         self.settle();
         was_awaited
@@ -298,7 +310,7 @@ impl Worker {
             let vm = &mut self.guests.vms[number].vm;
             if vm.trap().is_none() && vm.next_tick(plugin).is_some_and(|due| due <= now) {
                 if let Err(error) = vm.tick(plugin) {
-                    self.guests.caught(number, error);
+                    self.guests.caught(error);
                 }
                 self.settle();
             }
@@ -317,7 +329,7 @@ impl Worker {
             let vm = &mut self.guests.vms[number].vm;
             if vm.trap().is_none() && vm.has_queue_items() {
                 if let Err(error) = vm.deliver_queue_items() {
-                    self.guests.caught(number, error);
+                    self.guests.caught(error);
                 }
                 self.settle();
             }
@@ -412,6 +424,7 @@ impl Worker {
             for (number, guest) in self.guests.vms.iter_mut().enumerate() {
                 touched.extend(guest.vm.take_touched_owners().into_iter().map(|(stream, owner)| (number, stream, owner)));
             }
+            self.tell_refused();
             let trapped = std::mem::take(&mut self.guests.has_fresh_trap);
             if touched.is_empty() && !trapped {
                 break;
@@ -426,6 +439,15 @@ impl Worker {
         self.collect_effects();
     }
 
+    /// Calls to clusters that do not exist fail as soon as the callback is over that made them.
+    fn tell_refused(&mut self) {
+        for number in 0..self.guests.vms.len() {
+            if let Err(error) = self.guests.vms[number].vm.fail_refused_callouts() {
+                self.guests.caught(error);
+            }
+        }
+    }
+
     fn touched(&mut self, number: usize, stream: StreamId, owner: u64) {
         let (slot, at) = ((owner & u64::from(u32::MAX)) as u32, (owner >> 32) as usize);
         let Self { guests, exchanges, .. } = self;
@@ -435,6 +457,7 @@ impl Worker {
             return;
         }
         let vm = &mut guests.vms[number].vm;
+        exchange.route_cache_cleared |= vm.take_route_cache_cleared(stream).unwrap_or(false);
         let (reply, closed) = (vm.take_local_reply(stream).ok().flatten(), vm.take_closed(stream).unwrap_or(false));
         if let Some(reply) = reply {
             let plugin = guests.residents.get(at).map(|resident| std::sync::Arc::clone(&resident.name));

@@ -38,17 +38,17 @@ pub(super) fn link(linker: &mut Linker<HostState>, abi: AbiVersion) -> wasmtime:
     Ok(())
 }
 
-/// The buffer's bytes now. What belongs to a callback that does not run is empty, as in Envoy; what was never there is
-/// `NotFound`.
+/// The buffer's bytes now. What belongs to a callback that does not run is empty or `NotFound`, as it is in Envoy.
 fn read(state: &HostState, kind: BufferKind) -> Result<Bytes, Status> {
     match kind {
         BufferKind::HttpRequestBody | BufferKind::HttpResponseBody | BufferKind::DownstreamData | BufferKind::UpstreamData => {
             Ok(state.stream().and_then(|stream| stream.bodies.get(kind as usize)).cloned().unwrap_or_default())
         }
-        BufferKind::HttpCallResponseBody | BufferKind::GrpcCallMessage => {
+        BufferKind::HttpCallResponseBody => {
             state.delivery().and_then(|delivery| delivery.body(kind)).cloned().ok_or(Status::NotFound)
         }
-        BufferKind::ForeignFunctionArguments => state.foreign_arguments.clone().ok_or(Status::NotFound),
+        BufferKind::GrpcCallMessage => Ok(state.delivery().and_then(|delivery| delivery.body(kind)).cloned().unwrap_or_default()),
+        BufferKind::ForeignFunctionArguments => Ok(state.foreign_arguments.clone().unwrap_or_default()),
         BufferKind::VmConfiguration => Ok(state.root().map(|root| root.config.vm_configuration.clone()).unwrap_or_default()),
         BufferKind::PluginConfiguration => {
             state.root().filter(|root| root.configuring).map(|root| root.config.configuration.clone()).ok_or(Status::NotFound)
@@ -62,13 +62,10 @@ fn get(guest: Guest<'_, '_>, buffer: u32, start: u32, length: u32, to: u32, len_
     let bytes = read(guest.data(), kind)?;
     let start = start as usize;
     let end = start.saturating_add(length as usize).min(bytes.len());
-    if start > bytes.len() {
-        return Err(Status::BadArgument.into());
-    }
-    let bytes = bytes.slice(start..end);
+    let bytes = bytes.slice(start.min(end)..end);
     guest.data_mut().note(|note| note.ret("data", bytes.clone()));
     // Nothing to give is Ok, and the guest's pointers stay as they are: so in Envoy.
-    if start == end {
+    if bytes.is_empty() {
         return Ok(());
     }
     give(guest, &bytes, to, len_to)
@@ -80,7 +77,7 @@ fn set(guest: Guest<'_, '_>, buffer: u32, start: u32, length: u32, data: u32, le
     let data = slice(memory, data, len)?;
     state.note(|note| note.arg("buffer", kind).arg("start", start).arg("length", length).arg("data", data));
     let (limit, profile) = (state.limits.body_bytes, state.profile);
-    let body = state.stream_mut().filter(|stream| !stream.read_only).and_then(|stream| stream.body_mut(kind));
+    let body = state.stream_mut().and_then(|stream| stream.body_mut(kind));
     let body = body.ok_or(Status::BadArgument)?;
     let (before, after) = profile.splice(body, start as usize, length as usize).ok_or(Status::BadArgument)?;
     if before.len().saturating_add(data.len()).saturating_add(after.len()) > limit {

@@ -26,7 +26,8 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
 fn set_effective(guest: Guest<'_, '_>, context: u32) -> HostResult {
     let state = guest.data_mut();
     state.note(|note| note.arg("context", context));
-    state.effective = state.place(context).ok_or(Status::BadArgument)?;
+    // 0 is the one that the host entered the guest with, as in Envoy.
+    state.effective = if context == 0 { state.entered } else { state.place(context).ok_or(Status::BadArgument)? };
     Ok(())
 }
 

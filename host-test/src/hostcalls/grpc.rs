@@ -90,13 +90,17 @@ fn target(memory: &[u8], state: &mut HostState, spans: [Span; 4]) -> HostResult<
     Ok(Target { service, service_name, method_name, initial_metadata: Headers::request(pairs) })
 }
 
-fn known(state: &HostState, service: Bytes) -> Result<GrpcService, Status> {
+fn known(state: &mut HostState, kind: CalloutKind, service: Bytes) -> Result<GrpcService, Status> {
     let service = GrpcService::parse(service)?;
-    // Envoy does not look the cluster up before it calls; plain text, though, must name one.
-    if service.raw == service.target && !state.host.clusters.has(&service.target) {
+    if state.host.clusters.has(&service.target) {
+        return Ok(service);
+    }
+    // Plain text must name a cluster. With a message that names none Envoy begins a call, which fails.
+    if service.raw == service.target {
         return Err(Status::ParseFailure);
     }
-    Ok(service)
+    state.refuse_callout(kind);
+    Err(Status::InternalFailure)
 }
 
 fn call(guest: Guest<'_, '_>, spans: [Span; 4], message: Span, timeout: u32, token_to: u32) -> HostResult {
@@ -105,7 +109,7 @@ fn call(guest: Guest<'_, '_>, spans: [Span; 4], message: Span, timeout: u32, tok
     let Target { service, service_name, method_name, initial_metadata } = target(memory, state, spans)?;
     let message = Bytes::copy_from_slice(slice(memory, message.0, message.1)?);
     state.note(|note| note.arg("message", message.clone()).arg("timeout", timeout));
-    let service = known(state, service)?;
+    let service = known(state, CalloutKind::GrpcCall, service)?;
     let timeout = (timeout > 0).then(|| Duration::from_millis(timeout.into()));
     let request = CalloutRequest::GrpcCall { service, service_name, method_name, initial_metadata, message, timeout };
     let token = state.start_callout(CalloutKind::GrpcCall, request)?;
@@ -117,7 +121,7 @@ fn stream(guest: Guest<'_, '_>, spans: [Span; 4], token_to: u32) -> HostResult {
     let (memory, state) = parts(guest)?;
     write_u32(memory, token_to, 0)?;
     let Target { service, service_name, method_name, initial_metadata } = target(memory, state, spans)?;
-    let service = known(state, service)?;
+    let service = known(state, CalloutKind::GrpcStream, service)?;
     let request = CalloutRequest::GrpcStream { service, service_name, method_name, initial_metadata };
     let token = state.start_callout(CalloutKind::GrpcStream, request)?;
     state.note(|note| note.ret("token", token));

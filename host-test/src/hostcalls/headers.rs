@@ -86,7 +86,8 @@ fn lent(state: &HostState, kind: MapKind) -> Option<&Headers> {
 
 fn lent_mut(state: &mut HostState, kind: MapKind) -> Result<&mut Headers, Status> {
     if kind >= MapKind::GrpcCallInitialMetadata {
-        return state.delivery_mut().and_then(|delivery| delivery.map_mut(kind)).ok_or(Status::BadArgument);
+        // What came back for a callout is read-only.
+        return Err(Status::BadArgument);
     }
     let stream = state.stream_mut().ok_or(Status::BadArgument)?;
     if stream.map_mut(kind).is_some() && kind == MapKind::RequestHeaders {

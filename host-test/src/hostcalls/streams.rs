@@ -83,13 +83,13 @@ fn send_local_response(guest: Guest<'_, '_>, status: u32, spans: &Spans, grpc_st
 }
 
 fn continue_stream(guest: Guest<'_, '_>, stream: u32) -> HostResult {
-    // A connection cannot be continued, as in Envoy: it goes on with its next data.
-    let kind = match StreamKind::from_code(stream) {
-        Some(kind @ (StreamKind::HttpRequest | StreamKind::HttpResponse)) => kind,
-        Some(StreamKind::Downstream | StreamKind::Upstream) | None => return Err(Status::BadArgument.into()),
-    };
+    let kind = StreamKind::from_code(stream).ok_or(Status::BadArgument)?;
     let state = guest.data_mut();
     state.note(|note| note.arg("stream", kind));
+    // A connection cannot be continued, as in Envoy: it goes on with its next data.
+    if matches!(kind, StreamKind::Downstream | StreamKind::Upstream) {
+        return Ok(());
+    }
     if let Some(stream) = state.touch() {
         Stream::note(&mut stream.continued, kind);
         // Envoy lets go of the request's map and body with the call, whichever half goes on.

@@ -5,11 +5,10 @@ use bytes::Bytes;
 use super::{Vm, byte_len};
 use crate::callout::{CalloutAnswer, CalloutKind, CalloutStatus, CalloutToken, Delivery, VmCallout};
 use crate::error::CallError;
+use crate::grpc::UNAVAILABLE;
 use crate::headers::Headers;
 use crate::state::Place;
 
-/// gRPC's number for a call that could not be made.
-const UNAVAILABLE: u32 = 14;
 /// The status of a failed HTTP call: `BrokenConnection`.
 const BROKEN: u32 = 11;
 
@@ -96,6 +95,22 @@ impl Vm {
         self.core.store.data_mut().callout_status.message = Bytes::new();
         answered?;
         self.reap()
+    }
+
+    /// Tells guests of the gRPC calls that they made to unknown clusters: `proxy_on_grpc_close` with `UNAVAILABLE`, once the callback
+    /// is over in which the hostcall answered `InternalFailure`. Nothing of such a call is in [`take_callouts`](Self::take_callouts).
+    ///
+    /// # Errors
+    /// When the guest traps.
+    pub fn fail_refused_callouts(&mut self) -> Result<(), CallError> {
+        for token in self.core.store.data_mut().callouts.take_refused() {
+            let message = "Cluster not available".to_owned();
+            match self.answer(token, CalloutAnswer::GrpcClose { status: UNAVAILABLE, message }) {
+                Ok(()) | Err(CallError::UnknownCallout { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     fn close(&mut self, token: CalloutToken) {

@@ -13,7 +13,7 @@ use crate::error::CallError;
 use crate::headers::Headers;
 use crate::plugin::Plugin;
 use crate::state::Place;
-use crate::stream::{Info, LocalReply, Outcome, Pause, Stream, StreamId, StreamInfo};
+use crate::stream::{HTTP, Info, LocalReply, Outcome, Pause, Stream, StreamId, StreamInfo};
 
 /// The maps that `proxy_on_log` may read. What the stream never had is none.
 #[derive(Debug, Default)]
@@ -193,16 +193,6 @@ impl Vm {
         Ok(())
     }
 
-    /// Puts a map where the guest's properties find it, as in `request.path`, and its hostcalls do not: the request while its
-    /// response passes. [`reclaim_map`](Self::reclaim_map) gives it back.
-    ///
-    /// # Errors
-    /// When the stream is not open.
-    pub fn show_map(&mut self, stream: StreamId, kind: MapKind, map: &mut Headers) -> Result<(), CallError> {
-        self.core.stream_mut(stream)?.show_map(kind, map);
-        Ok(())
-    }
-
     /// Takes back what [`lend_map`](Self::lend_map) lent, with the guest's changes. It works on a VM that has trapped, too.
     ///
     /// # Errors
@@ -251,7 +241,7 @@ impl Vm {
     /// # Errors
     /// When the stream is not open.
     pub fn take_closed(&mut self, stream: StreamId) -> Result<bool, CallError> {
-        Ok(std::mem::take(&mut self.core.stream_mut(stream)?.closed) != 0)
+        Ok(self.core.stream_mut(stream)?.take_closed(HTTP))
     }
 
     /// Whether a write to the request's headers, or the guest itself, has cleared the route cache since the last question.
@@ -362,7 +352,7 @@ fn outcome(core: &mut Core, stream: StreamId, pause: Option<Pause>) -> Result<Ou
     if let Some(reply) = stream.local_reply.take() {
         return Ok(Outcome::LocalReply(reply));
     }
-    if std::mem::take(&mut stream.closed) != 0 {
+    if stream.take_closed(HTTP) {
         return Ok(Outcome::Close);
     }
     Ok(pause.map_or(Outcome::Continue, Outcome::Pause))

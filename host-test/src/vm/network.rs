@@ -10,7 +10,7 @@ use crate::abi::BufferKind;
 use crate::callbacks::{Body, Export};
 use crate::error::CallError;
 use crate::state::Place;
-use crate::stream::{Outcome, Pause, StreamId};
+use crate::stream::{CONNECTION, Outcome, Pause, StreamId};
 
 /// How a side of a connection ended (`proxy_close_type_t`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,7 +109,7 @@ fn on_data(
 
 fn outcome(core: &mut Core, stream: StreamId, answer: u32) -> Result<Outcome, CallError> {
     let open = core.stream_mut(stream)?;
-    if std::mem::take(&mut open.closed) != 0 {
+    if open.take_closed(CONNECTION) {
         return Ok(Outcome::Close);
     }
     Ok(if answer == 0 { Outcome::Continue } else { Outcome::Pause(Pause::Watermark) })

@@ -59,8 +59,6 @@ struct Parked {
     headers: bool,
     trailers: bool,
     body: bool,
-    /// Copies that properties are read from.
-    shown: bool,
 }
 
 /// A plugin's stream.
@@ -114,8 +112,12 @@ pub(super) struct Exchange {
     pub(super) is_head: bool,
     pub(super) is_grpc: bool,
     pub(super) route_cache_cleared: bool,
+    /// When it was opened, on the host's monotonic clock.
+    pub(super) opened_at: u64,
     /// The VMs and contexts of its streams, while effects are recorded.
     pub(super) contexts: Vec<(usize, u32)>,
+    /// A local reply that HTTP cannot carry: the client is reset when it would be out.
+    pub(super) is_undeliverable: bool,
     /// The response is out, or the stream was reset: what is left is the guests' end.
     pub(super) is_over: bool,
     /// The guests have logged and are deleted.
@@ -139,7 +141,7 @@ pub(super) enum Ending {
 
 impl Exchange {
     /// Makes the slot an open exchange of so many plugins. Its memory is used again.
-    pub(super) fn open(&mut self, slot: u32, plugins: usize, info: StreamInfo) {
+    pub(super) fn open(&mut self, slot: u32, plugins: usize, info: StreamInfo, now: u64) {
         let generation = self.generation.wrapping_add(1);
         let mut legs = std::mem::take(&mut self.legs);
         legs.clear();
@@ -151,7 +153,7 @@ impl Exchange {
             Some(only) => *only.get_mut().unwrap_or_else(PoisonError::into_inner) = info,
             None => shared = Arc::new(Mutex::new(info)),
         }
-        *self = Self { is_open: true, generation, slot, info: shared, legs, events, ..Self::default() };
+        *self = Self { is_open: true, generation, slot, opened_at: now, info: shared, legs, events, ..Self::default() };
     }
 
     pub(super) fn half(&self, direction: Direction) -> &Half {
@@ -240,7 +242,7 @@ impl Exchange {
             }
             Err(error) => {
                 self.legs[at].life = Life::Gone;
-                guests.caught(vm, error);
+                guests.caught(error);
                 Err(())
             }
         }
@@ -255,7 +257,6 @@ impl Exchange {
         call: impl FnOnce(&mut Vm, StreamId) -> Result<Outcome, CallError>,
     ) -> Step {
         self.unpark_body(guests, direction, at);
-        let [request, response] = &mut self.halves;
         let Life::Living { stream, generation } = self.legs[at].life else { return Step::Skip };
         let number = guests.residents[at].vm;
         let guest = &mut guests.vms[number];
@@ -264,17 +265,7 @@ impl Exchange {
             return if guests.is_open(at) { Step::Skip } else { Step::Stop(Ending::Reply(guests.failed(at))) };
         }
         let vm = &mut guest.vm;
-        let shown = |vm: &mut Vm, kind, map: &mut Option<Headers>, show: bool| {
-            if let Some(map) = map {
-                // The stream lives, so neither fails.
-                let _ = if show { vm.show_map(stream, kind, map) } else { vm.reclaim_map(stream, kind, map) };
-            }
-        };
-        shown(vm, MapKind::RequestHeaders, &mut request.headers, true);
-        shown(vm, MapKind::ResponseHeaders, &mut response.headers, true);
         let called = call(vm, stream);
-        shown(vm, MapKind::RequestHeaders, &mut request.headers, false);
-        shown(vm, MapKind::ResponseHeaders, &mut response.headers, false);
         if direction == Direction::Request && !self.route_cache_cleared {
             self.route_cache_cleared = vm.take_route_cache_cleared(stream).unwrap_or(false);
         }
@@ -288,7 +279,7 @@ impl Exchange {
             Ok(Outcome::Close) => Step::Stop(Ending::Close),
             Err(error) => {
                 self.legs[at].life = Life::Gone;
-                guests.caught(number, error);
+                guests.caught(error);
                 Step::Stop(Ending::Reply(guests.failed(at)))
             }
         }
@@ -316,9 +307,7 @@ impl Exchange {
     pub(super) fn park(&mut self, guests: &mut Guests, direction: Direction, at: usize, map: Option<MapKind>) {
         let Life::Living { stream, .. } = self.legs[at].life else { return };
         let Some((vm, _)) = self.living(guests, at) else { return };
-        let [request, response] = &mut self.halves;
-        let cursor = &mut self.legs[at].cursors[direction as usize];
-        let half = if direction == Direction::Request { &mut *request } else { &mut *response };
+        let (half, cursor) = (&mut self.halves[direction as usize], &mut self.legs[at].cursors[direction as usize]);
         if let Some(kind) = map {
             let is_trailers = matches!(kind, MapKind::RequestTrailers | MapKind::ResponseTrailers);
             let map = if is_trailers { &mut half.trailers } else { &mut half.headers };
@@ -332,12 +321,6 @@ impl Exchange {
         {
             let _ = vm.swap_body(stream, body_kind(direction), &mut held);
             cursor.parked.body = true;
-        }
-        for (kind, headers) in [(MapKind::RequestHeaders, &request.headers), (MapKind::ResponseHeaders, &response.headers)] {
-            if let Some(headers) = headers {
-                let _ = vm.show_map(stream, kind, &mut headers.clone());
-                cursor.parked.shown = true;
-            }
         }
     }
 
@@ -362,26 +345,19 @@ impl Exchange {
     }
 
     pub(super) fn unpark_body(&mut self, guests: &mut Guests, direction: Direction, at: usize) {
-        let parked = &mut self.cursor(at, direction).parked;
-        let (body, shown) = (std::mem::take(&mut parked.body), std::mem::take(&mut parked.shown));
-        let is_lent = self.legs[at].cursors.each_ref().map(|cursor| cursor.parked.headers);
-        if !body && !shown {
-            return;
-        }
-        let mut held = Bytes::new();
-        if let Some((vm, stream)) = self.living(guests, at) {
-            for (kind, is_lent) in [MapKind::RequestHeaders, MapKind::ResponseHeaders].into_iter().zip(is_lent) {
-                if shown && !is_lent {
-                    let _ = vm.reclaim_map(stream, kind, &mut Headers::default());
-                }
-            }
-            if body {
+        if std::mem::take(&mut self.cursor(at, direction).parked.body) {
+            let mut held = Bytes::new();
+            if let Some((vm, stream)) = self.living(guests, at) {
                 let _ = vm.swap_body(stream, body_kind(direction), &mut held);
             }
-        }
-        if body {
             self.cursor(at, direction).held = Some(held);
         }
+    }
+
+    /// The response's status, for properties.
+    pub(super) fn note_response_code(&self, headers: &Headers) {
+        let code = headers.get(":status").and_then(|status| std::str::from_utf8(status).ok()?.parse().ok());
+        self.info(|info| info.response_code = code);
     }
 
     /// Nothing more of the request passes.
@@ -430,8 +406,10 @@ impl Exchange {
         if std::mem::replace(&mut self.is_ended, true) {
             return;
         }
+        let now = guests.host.clock.monotonic_nanos();
+        self.info(|info| info.request_duration_nanos = Some(now.saturating_sub(self.opened_at)));
         for at in 0..self.legs.len() {
-            if matches!(self.legs[at].life, Life::Unborn) && guests.entry_without_reload(at) == Entry::Run {
+            if matches!(self.legs[at].life, Life::Unborn) && guests.entry(at) == Entry::Run {
                 let _ = self.born(guests, at);
             }
             let [request, response] = &mut self.halves;
@@ -444,7 +422,7 @@ impl Exchange {
                 response_trailers: response.trailers.as_mut(),
             };
             if let Err(error) = guest.vm.log(stream, maps) {
-                guests.caught(number, error);
+                guests.caught(error);
             }
         }
         for at in 0..self.legs.len() {
@@ -452,7 +430,7 @@ impl Exchange {
             let deleted = vm.delete(stream);
             self.legs[at].life = Life::Gone;
             if let Err(error) = deleted {
-                guests.caught(guests.residents[at].vm, error);
+                guests.caught(error);
             }
         }
     }

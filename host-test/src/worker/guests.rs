@@ -32,7 +32,8 @@ pub(super) struct GuestVm {
     pub(super) vm: Vm,
     /// How often it has been built; a stream of an earlier build is gone.
     pub(super) generation: u32,
-    trapped_at: Option<u64>,
+    /// When it was built, on the host's monotonic clock.
+    built_at: u64,
     members: Vec<usize>,
 }
 
@@ -87,7 +88,12 @@ impl Guests {
                 None => {
                     let number = guests.vms.len();
                     let vm = guests.new_vm(number, place)?;
-                    guests.vms.push(GuestVm { vm, generation: 0, trapped_at: None, members: Vec::new() });
+                    guests.vms.push(GuestVm {
+                        vm,
+                        generation: 0,
+                        built_at: guests.host.clock.monotonic_nanos(),
+                        members: Vec::new(),
+                    });
                     number
                 }
             };
@@ -114,49 +120,47 @@ impl Guests {
         Vm::new(&self.chain.plugins()[place].module, self.host.clone(), options)
     }
 
-    /// What a new stream finds at this place. A VM whose back-off is over is built anew first.
-    pub(super) fn entry(&mut self, place: usize) -> Entry {
+    /// Before a new exchange, the VMs are built anew that have trapped, whose plugins want it, and whose back-off is over.
+    pub(super) fn reload(&mut self) {
+        for number in 0..self.vms.len() {
+            let is_wanted = |place: &usize| self.residents[*place].policy == FailPolicy::Reload;
+            let guest = &self.vms[number];
+            if guest.vm.trap().is_some() && guest.members.iter().any(is_wanted) {
+                self.rebuild(number);
+            }
+        }
+    }
+
+    /// What a stream finds at this place.
+    pub(super) fn entry(&self, place: usize) -> Entry {
         let Some(resident) = self.residents.get(place) else { return Entry::Skip };
-        let (vm, policy) = (resident.vm, resident.policy);
-        if self.vms[vm].vm.trap().is_none() {
-            return Entry::Run;
-        }
-        match policy {
+        match resident.policy {
+            _ if self.vms[resident.vm].vm.trap().is_none() => Entry::Run,
             FailPolicy::Open => Entry::Skip,
-            FailPolicy::Closed => Entry::Fail,
-            FailPolicy::Reload if self.rebuild(vm) => Entry::Run,
-            FailPolicy::Reload => Entry::Fail,
+            FailPolicy::Closed | FailPolicy::Reload => Entry::Fail,
         }
     }
 
-    /// The same, for a stream that is at its end: it waits for no VM.
-    pub(super) fn entry_without_reload(&self, place: usize) -> Entry {
-        let trapped = self.residents.get(place).and_then(|resident| self.vms[resident.vm].vm.trap());
-        if trapped.is_none() { Entry::Run } else { Entry::Skip }
-    }
-
-    fn rebuild(&mut self, number: usize) -> bool {
+    fn rebuild(&mut self, number: usize) {
         let now = self.host.clock.monotonic_nanos();
         let backoff = u64::try_from(self.chain.options().reload_backoff.as_nanos()).unwrap_or(u64::MAX);
-        if self.vms[number].trapped_at.is_some_and(|at| now < at.saturating_add(backoff)) {
-            return false;
+        if now < self.vms[number].built_at.saturating_add(backoff) {
+            return;
         }
         match self.built(number) {
             Ok((vm, handles)) => {
                 let guest = &mut self.vms[number];
                 let members = guest.members.clone();
-                *guest = GuestVm { vm, generation: guest.generation.wrapping_add(1), trapped_at: None, members: members.clone() };
+                *guest = GuestVm { vm, generation: guest.generation.wrapping_add(1), built_at: now, members: members.clone() };
                 for (place, handle) in members.into_iter().zip(handles) {
                     self.residents[place].plugin = handle;
                 }
-                true
             }
             Err(error) => {
-                self.vms[number].trapped_at = Some(now);
+                self.vms[number].built_at = now;
                 if let StartError::Call(error) = error {
                     self.note(error);
                 }
-                false
             }
         }
     }
@@ -180,10 +184,8 @@ impl Guests {
     }
 
     /// Takes note of a call into a VM that failed.
-    pub(super) fn caught(&mut self, vm: usize, error: CallError) {
+    pub(super) fn caught(&mut self, error: CallError) {
         if matches!(error, CallError::Trapped(_)) {
-            let now = self.host.clock.monotonic_nanos();
-            self.vms[vm].trapped_at = Some(now);
             self.has_fresh_trap = true;
             self.note(error);
         }

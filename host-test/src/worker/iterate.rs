@@ -3,13 +3,14 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::exchange::{Exchange, Iteration, Step, map_kinds};
+use super::exchange::{Exchange, Iteration, Step, body_kind, map_kinds};
 use super::guests::Guests;
 use super::message::{Direction, Event, Part};
 use super::reply::Reply;
 use super::verify;
 use crate::headers::Headers;
 use crate::stream::Pause;
+use crate::vm::Vm;
 
 impl Exchange {
     /// Takes a part from outside. Parts before the headers, after the end, or of a message that is over are nobody's.
@@ -29,6 +30,10 @@ impl Exchange {
                 if direction == Direction::Request {
                     self.is_head = headers.get(":method") == Some(b"HEAD");
                     self.is_grpc = headers.get("content-type").is_some_and(is_grpc);
+                }
+                if direction == Direction::Response {
+                    self.note_response_code(&headers);
+                    self.info(|info| info.response_code_details = Bytes::from_static(b"via_upstream"));
                 }
                 self.half_mut(direction).headers = Some(headers);
                 self.headers(guests, direction, 0, end_stream);
@@ -198,10 +203,24 @@ impl Exchange {
                 return;
             }
             let Some(mut trailers) = self.half_mut(direction).trailers.take() else { return };
-            let answer = self.call(guests, direction, at, |vm, stream| match direction {
-                Direction::Request => vm.request_trailers(stream, &mut trailers),
-                Direction::Response => vm.response_trailers(stream, &mut trailers),
+            self.unpark_body(guests, direction, at);
+            // What the plugin has buffered it can still change.
+            let cursor = self.cursor(at, direction);
+            let mut held = if cursor.buffering { cursor.held.take() } else { None };
+            let answer = self.call(guests, direction, at, |vm, stream| {
+                let swap = |vm: &mut Vm, held: &mut Option<Bytes>| {
+                    held.as_mut().map(|held| vm.swap_body(stream, body_kind(direction), held))
+                };
+                swap(vm, &mut held);
+                let answer = match direction {
+                    Direction::Request => vm.request_trailers(stream, &mut trailers),
+                    Direction::Response => vm.response_trailers(stream, &mut trailers),
+                };
+                swap(vm, &mut held);
+                answer
             });
+            let cursor = self.cursor(at, direction);
+            cursor.held = held.or(cursor.held.take());
             self.half_mut(direction).trailers = Some(trailers);
             let cursor = self.cursor(at, direction);
             match answer {
@@ -294,8 +313,10 @@ impl Exchange {
             Direction::Request => verify::request(&headers),
             Direction::Response => verify::response(&headers),
         };
-        if let Err(reply) = checked {
-            return self.local_reply(guests, reply);
+        match checked {
+            Err(_) if direction == Direction::Response && self.reply.is_some() => self.is_undeliverable = true,
+            Err(reply) => return self.local_reply(guests, reply),
+            Ok(()) => {}
         }
         if direction == Direction::Request && self.route_cache_cleared {
             self.events.push_back(Event::RouteCacheCleared);
@@ -321,7 +342,13 @@ impl Exchange {
         match direction {
             Direction::Request => self.events.push_back(Event::Request(part)),
             Direction::Response => {
-                self.events.push_back(Event::Response(part));
+                if let Part::Data { data, .. } = &part {
+                    let bytes = u64::try_from(data.len()).unwrap_or(u64::MAX);
+                    self.info(|info| info.response_bytes = info.response_bytes.saturating_add(bytes));
+                }
+                if !self.is_undeliverable {
+                    self.events.push_back(Event::Response(part));
+                }
                 if end_stream {
                     self.response_is_out();
                 }
@@ -333,6 +360,9 @@ impl Exchange {
     fn response_is_out(&mut self) {
         if !self.half(Direction::Request).aborted {
             self.reset_upstream();
+        }
+        if self.is_undeliverable {
+            self.events.push_back(Event::ResponseReset);
         }
         self.is_over = true;
     }

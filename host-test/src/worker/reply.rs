@@ -10,11 +10,9 @@ use super::exchange::Exchange;
 use super::guests::Guests;
 use super::message::{Direction, LocalReplySent, Part};
 use crate::effect::Text;
+use crate::grpc::{UNAVAILABLE, status_of_http};
 use crate::headers::Headers;
 use crate::stream::LocalReply;
-
-/// gRPC's `UNAVAILABLE`.
-const UNAVAILABLE: u32 = 14;
 
 /// An answer before it has been made a message.
 #[derive(Clone, Debug)]
@@ -38,8 +36,8 @@ impl Reply {
         Self { plugin, grpc_status: Some(UNAVAILABLE), ..Self::of_chain(503, "", "wasm_fail_stream") }
     }
 
-    pub(super) fn of_chain(status: u32, body: &str, details: &'static str) -> Self {
-        let (body, details) = (Bytes::copy_from_slice(body.as_bytes()), Text(Bytes::from_static(details.as_bytes())));
+    pub(super) fn of_chain(status: u32, body: &str, details: &str) -> Self {
+        let (body, details) = (Bytes::copy_from_slice(body.as_bytes()), Text::copy(details.as_bytes()));
         Self { plugin: None, status, headers: Vec::new(), body, grpc_status: None, details }
     }
 
@@ -47,7 +45,8 @@ impl Reply {
     pub(super) fn of_upstream(reason: &str) -> Self {
         let body = format!("upstream connect error or disconnect/reset before headers. reset reason: {reason}");
         let details = format!("upstream_reset_before_response_started{{{}}}", reason.replace(' ', "_"));
-        Self { details: Text(details.into()), ..Self::of_chain(503, &body, "") }
+        let status = if reason == crate::callout::PROTOCOL_ERROR { 502 } else { 503 };
+        Self::of_chain(status, &body, &details)
     }
 
     fn sent(&self) -> LocalReplySent {
@@ -57,14 +56,15 @@ impl Reply {
     /// The message: its headers, and its body if it has one.
     fn message(self, is_head: bool, is_grpc: bool) -> (Headers, Bytes) {
         let Self { status, headers: given, body, grpc_status, .. } = self;
-        let mut headers = Headers::response([(":status", status.to_string())]);
+        let mut headers = Headers::response([(":status", "")]);
         for (name, value) in &given {
             headers.add(name.as_bytes(), value.as_bytes());
         }
+        headers.set(":status", status.to_string());
         if is_grpc {
             headers.set(":status", "200");
             headers.set("content-type", "application/grpc");
-            headers.set("grpc-status", grpc_status.unwrap_or_else(|| grpc_status_of(status)).to_string());
+            headers.set("grpc-status", grpc_status.unwrap_or_else(|| status_of_http(status)).to_string());
             if !body.is_empty() && !is_head {
                 headers.set("grpc-message", percent_encoded(&body));
             }
@@ -101,6 +101,7 @@ impl Exchange {
             self.abort(guests, Direction::Request);
         }
         self.reply = Some(reply.sent());
+        self.info(|info| info.response_code_details = reply.details.0.clone());
         let (headers, body) = reply.message(self.is_head, self.is_grpc);
         let end_stream = body.is_empty();
         if is_on_its_way {
@@ -112,6 +113,8 @@ impl Exchange {
         response.received_end = true;
         response.trailers = None;
         response.headers = Some(headers.clone());
+        self.note_response_code(&headers);
+        let response = self.half_mut(Direction::Response);
         if is_on_its_way {
             response.emitted = true;
             self.emit(Direction::Response, Part::Headers { headers, end_stream });
@@ -124,18 +127,6 @@ impl Exchange {
         if !end_stream && !self.is_stopped(Direction::Response) {
             self.data(guests, Direction::Response, 0, body, true);
         }
-    }
-}
-
-/// Envoy's `httpToGrpcStatus`, from gRPC's table of HTTP statuses.
-fn grpc_status_of(status: u32) -> u32 {
-    match status {
-        400 => 13,
-        401 => 16,
-        403 => 7,
-        404 => 12,
-        429 | 502..=504 => UNAVAILABLE,
-        _ => 2,
     }
 }
 

@@ -112,7 +112,9 @@ impl Worker {
                 let answers = upstream.callout(&callout);
                 let unreachable = || match callout.request {
                     CalloutRequest::Http { .. } => vec![CalloutAnswer::unreachable()],
-                    CalloutRequest::GrpcCall { .. } | CalloutRequest::GrpcStream { .. } => vec![CalloutAnswer::Failed],
+                    CalloutRequest::GrpcCall { .. } | CalloutRequest::GrpcStream { .. } => {
+                        CalloutAnswer::grpc_unreachable(callout.id.token().kind())
+                    }
                     CalloutRequest::GrpcSend { .. } | CalloutRequest::GrpcClose | CalloutRequest::GrpcCancel => Vec::new(),
                 };
                 for answer in answers.unwrap_or_else(unreachable) {

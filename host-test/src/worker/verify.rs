@@ -33,10 +33,10 @@ fn invalid(headers: &Headers) -> Option<String> {
         let (name, value): (&[u8], &[u8]) = (name.as_ref(), value.as_ref());
         let bare = name.strip_prefix(b":").unwrap_or(name);
         if bare.is_empty() || !bare.iter().all(|byte| is_token(*byte)) {
-            return Some(format!("invalid header name: {}", String::from_utf8_lossy(name)));
+            return Some(format!("invalid header name: {}", name.escape_ascii()));
         }
         if value.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n')) {
-            return Some(format!("invalid header value for: {}", String::from_utf8_lossy(name)));
+            return Some(format!("invalid header value for: {}", name.escape_ascii()));
         }
     }
     None
