@@ -14,6 +14,10 @@ test *ARGS:
 policies:
     cargo run --release -- test policies/
 
+# Measurements, side by side: `just bench host` for the embedding SDK. Best on a machine that does nothing else.
+bench *ARGS:
+    cargo run --release --package gatepost-bench -- {{ARGS}}
+
 # Format, then what CI refuses.
 lint:
     cargo fmt --all

@@ -80,6 +80,8 @@ enum Text<'a> {
 /// A valid authority in canonical form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authority<'a> {
+    /// As it came.
+    raw: &'a str,
     text: Text<'a>,
     /// How much of `text` is the host.
     host_len: usize,
@@ -100,43 +102,41 @@ impl<'a> Authority<'a> {
         let mut labels = Labels::default();
         let mut end = raw.len();
         for (position, &byte) in raw.iter().enumerate() {
-            match byte {
-                b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => labels.byte(),
-                b'A'..=b'Z' => {
-                    upper = true;
-                    labels.byte();
-                }
-                b'.' => labels.dot(),
-                b':' => {
+            match Byte::of(byte) {
+                Byte::Plain => {}
+                Byte::Upper => upper = true,
+                Byte::Dot => labels.dot(position),
+                Byte::Colon => {
                     end = position;
                     break;
                 }
-                other => return Err(refusal(other, raw)),
+                Byte::Other => return Err(refusal(byte, raw)),
             }
         }
-        let (host, port) = raw.split_at_checked(end).unwrap_or((raw, &[]));
+        let (_, port) = raw.split_at_checked(end).unwrap_or((raw, &[]));
         let port = Port::parse(port).map_err(|error| whole(raw).err().unwrap_or(error))?;
-        labels.finish()?;
-        let bare = host.strip_suffix(b".").unwrap_or(host);
+        labels.finish(end)?;
+        let raw = ascii(raw)?;
+        let host = raw.get(..end).unwrap_or(raw);
+        let bare = host.strip_suffix('.').unwrap_or(host);
         if bare.len() > MAX_NAME {
             return Err(AuthorityError::NameTooLong);
         }
-        let bare = ascii(bare)?;
         let kind = HostKind::of(bare);
         if !upper && bare.len() == host.len() && port.canonical {
-            return Ok(Self { text: Text::Given(ascii(raw)?), host_len: bare.len(), kind });
+            return Ok(Self { raw, text: Text::Given(raw), host_len: bare.len(), kind });
         }
         let mut text = ArrayString::from(bare).map_err(|_| AuthorityError::NameTooLong)?;
         text.make_ascii_lowercase();
         let host_len = text.len();
         port.write(&mut text);
-        Ok(Self { text: Text::Rewritten(text), host_len, kind })
+        Ok(Self { raw, text: Text::Rewritten(text), host_len, kind })
     }
 
     fn parse_ipv6(raw: &'a [u8]) -> Result<Self, AuthorityError> {
         whole(raw)?;
-        let text = ascii(raw)?;
-        let (literal, port) = text.strip_prefix('[').and_then(|rest| rest.split_once(']')).ok_or(AuthorityError::Ipv6)?;
+        let given = ascii(raw)?;
+        let (literal, port) = given.strip_prefix('[').and_then(|rest| rest.split_once(']')).ok_or(AuthorityError::Ipv6)?;
         let address: Ipv6Addr = literal.parse().map_err(|_| AuthorityError::Ipv6)?;
         let port = Port::parse(port.as_bytes())?;
         let mut canonical = ArrayString::<MAX_TEXT>::new();
@@ -144,8 +144,28 @@ impl<'a> Authority<'a> {
         let _ = write!(canonical, "[{address}]");
         let host_len = canonical.len();
         port.write(&mut canonical);
-        let text = if canonical.as_str() == text { Text::Given(text) } else { Text::Rewritten(canonical) };
-        Ok(Self { text, host_len, kind: HostKind::IpLiteral })
+        let text = if canonical.as_str() == given { Text::Given(given) } else { Text::Rewritten(canonical) };
+        Ok(Self { raw: given, text, host_len, kind: HostKind::IpLiteral })
+    }
+
+    /// The text as it came, in its own spelling.
+    #[must_use]
+    pub fn raw(&self) -> &'a str {
+        self.raw
+    }
+
+    /// The text as it came, if that is the canonical form.
+    pub(crate) fn given(&self) -> Option<&'a str> {
+        match self.text {
+            Text::Given(text) => Some(text),
+            Text::Rewritten(_) => None,
+        }
+    }
+
+    /// Whether another authority in canonical form has this host, whatever its port.
+    pub(crate) fn has_host_of(&self, canonical: &str) -> bool {
+        // A name holds no colon, and a bracketed literal none outside its brackets.
+        canonical.strip_prefix(self.host()).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
     }
 
     /// `host` or `host:port`.
@@ -177,8 +197,8 @@ impl<'a> Authority<'a> {
 
     /// The canonical text, to be kept.
     #[must_use]
-    pub fn into_text(self) -> Cow<'a, str> {
-        match self.text {
+    pub fn to_text(&self) -> Cow<'a, str> {
+        match &self.text {
             Text::Given(text) => Cow::Borrowed(text),
             Text::Rewritten(text) => Cow::Owned(text.as_str().to_owned()),
         }
@@ -186,8 +206,8 @@ impl<'a> Authority<'a> {
 
     /// The canonical host alone, to be kept.
     #[must_use]
-    pub fn into_host(self) -> Cow<'a, str> {
-        match self.text {
+    pub fn to_host(&self) -> Cow<'a, str> {
+        match &self.text {
             Text::Given(text) => Cow::Borrowed(text.get(..self.host_len).unwrap_or_default()),
             Text::Rewritten(_) => Cow::Owned(self.host().to_owned()),
         }
@@ -236,29 +256,67 @@ fn is_ipv4(host: &str) -> bool {
     host.as_bytes().last().is_some_and(u8::is_ascii_digit) && host.parse::<Ipv4Addr>().is_ok()
 }
 
-/// The lengths of the labels of a host that is read from left to right.
+/// What a byte means in a DNS name with a port.
+#[derive(Clone, Copy)]
+enum Byte {
+    Plain,
+    Upper,
+    Dot,
+    Colon,
+    Other,
+}
+
+impl Byte {
+    /// Every byte of every request's host is looked up here, so it is a table.
+    const TABLE: [Self; 256] = {
+        let mut table = [Self::Other; 256];
+        let mut byte: u8 = 0;
+        let mut rest: &mut [Self] = &mut table;
+        while let Some((slot, after)) = rest.split_first_mut() {
+            *slot = match byte {
+                b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => Self::Plain,
+                b'A'..=b'Z' => Self::Upper,
+                b'.' => Self::Dot,
+                b':' => Self::Colon,
+                _ => Self::Other,
+            };
+            byte = byte.wrapping_add(1);
+            rest = after;
+        }
+        table
+    };
+
+    fn of(byte: u8) -> Self {
+        Self::TABLE.get(usize::from(byte)).copied().unwrap_or(Self::Other)
+    }
+}
+
+/// The labels of a host that is read from left to right.
 #[derive(Default)]
 struct Labels {
-    current: usize,
+    /// Where the current one begins.
+    start: usize,
     empty: bool,
     long: bool,
     any: bool,
 }
 
 impl Labels {
-    fn byte(&mut self) {
-        self.current = self.current.saturating_add(1);
-        self.any = true;
+    fn dot(&mut self, position: usize) {
         // An empty label is only allowed as the last one, behind the trailing dot.
-        self.long |= self.current > MAX_LABEL;
+        self.empty |= position == self.start;
+        self.end(position);
     }
 
-    fn dot(&mut self) {
-        self.empty |= self.current == 0;
-        self.current = 0;
+    fn end(&mut self, position: usize) {
+        let len = position.saturating_sub(self.start);
+        self.any |= len > 0;
+        self.long |= len > MAX_LABEL;
+        self.start = position.saturating_add(1);
     }
 
-    fn finish(&self) -> Result<(), AuthorityError> {
+    fn finish(mut self, end: usize) -> Result<(), AuthorityError> {
+        self.end(end);
         match (self.any, self.empty, self.long) {
             (false, _, _) => Err(AuthorityError::Empty),
             (_, true, _) => Err(AuthorityError::EmptyLabel),
@@ -413,6 +471,15 @@ mod tests {
             assert_eq!(canonical(raw), Ok("[::1]".into()), "{raw}");
         }
         assert_eq!(canonical("[2001:DB8::A]:8080"), Ok("[2001:db8::a]:8080".into()));
+    }
+
+    #[test]
+    fn a_host_is_the_same_whatever_its_port_and_not_by_its_beginning() {
+        let has = |raw: &str, canonical: &str| Authority::parse(raw.as_bytes()).is_ok_and(|a| a.has_host_of(canonical));
+        assert!(
+            has("A.com.:80", "a.com") && has("a.com", "a.com:443") && has("[0::1]", "[::1]:80") && has("10.0.0.1", "10.0.0.1")
+        );
+        assert!(!has("a.com", "a.com.example") && !has("a.com", "b.a.com") && !has("a.co", "a.com") && !has("[::1]", "[::11]"));
     }
 
     #[test]

@@ -68,16 +68,16 @@ impl Policy {
             }
             self.private_to_others(&survey, counters, trace)?;
         }
-        let authority = authority.ok();
-        let host = authority.as_ref().map(|authority| (authority.host(), authority.kind()));
+        let authority = authority.as_ref().ok();
+        let host = authority.map(|authority| (authority.host(), authority.kind()));
         let chosen = match &self.environments {
             Some(environments) => choose(environments, &survey, &request.headers, host, counters, trace)?,
             None => Chosen::default(),
         };
         let host = self.public(host, chosen.shortened.as_deref(), counters, trace)?;
-        let upstream = self.upstream(&survey, authority.as_ref(), host, &chosen, counters, trace)?;
+        let upstream = self.upstream(&survey, authority, host, &chosen, counters, trace)?;
         let mut writes = Writes { authority: upstream, ..Writes::default() };
-        let original = self.original_host(&survey, authority.as_ref(), writes.authority.as_deref());
+        let original = self.original_host(authority, writes.authority.as_deref());
         let values = Values { env: chosen.name(), host: host.map(|(host, _)| host), labels: None };
         let wanted = self.hints(&chosen, values).chain(original);
         self.write_headers(&request.headers, survey.guarded, wanted, values, &mut writes);
@@ -162,8 +162,8 @@ impl Policy {
         trace: &mut impl Trace,
     ) -> Result<Option<Cow<'a, str>>, Refusal> {
         let name = host.map(|(host, _)| host);
-        // What came, if it is an authority: a template that gives just that is not put together.
-        let given = authority.and_then(|_| std::str::from_utf8(survey.authority).ok());
+        // What came, if it is an authority as it should be: a template that gives just that is not put together.
+        let given = authority.and_then(Authority::given);
         let mapped = match host {
             Some((host, kind)) => self.mapping((host, kind), chosen.name(), given, trace)?,
             None => None,
@@ -237,8 +237,8 @@ impl Policy {
             return Cow::Owned([host, port].concat());
         }
         match self.hosts.port {
-            Port::Keep => authority.clone().into_text(),
-            Port::Strip => authority.clone().into_host(),
+            Port::Keep => authority.to_text(),
+            Port::Strip => authority.to_host(),
         }
     }
 }
@@ -255,7 +255,7 @@ fn judge_private(host: &str, pattern: Option<&str>, counters: &mut Counters, tra
 
 /// What a template gives, or nothing if a value that it needs is missing. Labels may grow together beyond what a host may
 /// be, and an IP literal is no part of a name, which no compiler can foresee. `given` is an authority that is known to be
-/// valid; where it is the result, it serves as it is.
+/// canonical, as every result is; where it is the result, it serves as it is.
 fn authority_of<'a>(template: &'a Template, values: Values<'_>, given: Option<&'a str>) -> Result<Option<Cow<'a, str>>, Refusal> {
     if let Some(text) = template.as_literal() {
         return Ok(Some(Cow::Borrowed(text)));
@@ -264,8 +264,10 @@ fn authority_of<'a>(template: &'a Template, values: Values<'_>, given: Option<&'
         return Ok(Some(Cow::Borrowed(given)));
     }
     let Some(text) = template.expand(values) else { return Ok(None) };
-    match Authority::parse(text.as_bytes()) {
-        Ok(_) => Ok(Some(Cow::Owned(text))),
-        Err(_) => Err(Refusal::HostUnmappable),
-    }
+    let canonical = match Authority::parse(text.as_bytes()) {
+        Ok(authority) if authority.given().is_some() => None,
+        Ok(authority) => Some(authority.as_str().to_owned()),
+        Err(_) => return Err(Refusal::HostUnmappable),
+    };
+    Ok(Some(Cow::Owned(canonical.unwrap_or(text))))
 }

@@ -1,5 +1,5 @@
 //! Header names that a policy speaks of, and what the policy may do with them. All of them are found in one pass over a
-//! request's headers, by one lookup for each header whose length occurs in the policy at all.
+//! request's headers, by one lookup for each header whose length and last letter occur together in the policy at all.
 
 use std::hash::{BuildHasher, Hasher};
 
@@ -80,12 +80,18 @@ struct Entry {
 }
 
 /// The headers that a policy knows.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct HeaderTable {
-    /// Bit n: there is a name of n bytes, modulo 64. Most of a browser's headers are passed over by this alone.
-    lengths: u64,
+    /// The marks of all names. Most of a browser's headers are passed over by this alone.
+    marks: [bool; MARKS],
     entries: Vec<Entry>,
     index: HashTable<u32>,
+}
+
+impl Default for HeaderTable {
+    fn default() -> Self {
+        Self { marks: [false; MARKS], entries: Vec::new(), index: HashTable::new() }
+    }
 }
 
 impl HeaderTable {
@@ -98,7 +104,9 @@ impl HeaderTable {
             None => {
                 let at = u32::try_from(self.entries.len()).ok()?;
                 self.entries.push(Entry { name: name.into(), roles: Roles::default() });
-                self.lengths |= length_bit(name.len());
+                if let Some(marked) = self.marks.get_mut(mark(name.as_bytes())) {
+                    *marked = true;
+                }
                 let entries = &self.entries;
                 let rehash = |at: &u32| entries.get(*at as usize).map_or(0, |entry| self::hash(entry.name.as_bytes()));
                 self.index.insert_unique(hash, at, rehash);
@@ -109,18 +117,25 @@ impl HeaderTable {
     }
 
     /// The name as the policy holds it, and its roles.
+    #[inline]
     pub fn find(&self, name: &[u8]) -> Option<(&str, Roles)> {
-        if self.lengths & length_bit(name.len()) == 0 {
-            return None;
-        }
+        if self.marks.get(mark(name)) == Some(&true) { self.find_marked(name) } else { None }
+    }
+
+    fn find_marked(&self, name: &[u8]) -> Option<(&str, Roles)> {
         let same = |at: &u32| self.entries.get(*at as usize).is_some_and(|entry| entry.name.as_bytes() == name);
         let at = self.index.find(hash(name), same)?;
         self.entries.get(*at as usize).map(|entry| (&*entry.name, entry.roles))
     }
 }
 
-fn length_bit(len: usize) -> u64 {
-    1u64.rotate_left(u32::try_from(len % 64).unwrap_or(0))
+/// How many different marks names have.
+const MARKS: usize = 256;
+
+/// A number for a name, from its length and its last byte. Lower-case letters differ in their low five bits.
+fn mark(name: &[u8]) -> usize {
+    let last = usize::from(name.last().copied().unwrap_or(0));
+    (name.len() & 7) << 5 | (last & 31)
 }
 
 fn hash(name: &[u8]) -> u64 {

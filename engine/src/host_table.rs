@@ -29,6 +29,9 @@ struct Shape {
     star: bool,
     /// What the patterns of this shape are hashed with.
     seed: u8,
+    /// The marks of the right-most labels of its patterns, all of them where one is a capture. Most hosts belong to domains that
+    /// a policy does not speak of, and are passed over by this alone.
+    domains: u64,
 }
 
 impl Shape {
@@ -37,11 +40,18 @@ impl Shape {
             Label::Literal(_) => Want::Literal,
             Label::Capture(_) => Want::Capture,
         });
-        Self { wants: wants.collect(), star: pattern.star, seed }
+        Self { wants: wants.collect(), star: pattern.star, seed, domains: 0 }
     }
 
     fn same_as(&self, other: &Self) -> bool {
         self.wants == other.wants && self.star == other.star
+    }
+
+    fn add(&mut self, pattern: &HostPattern) {
+        self.domains |= match pattern.labels.first() {
+            Some(Label::Literal(label)) => mark(label),
+            Some(Label::Capture(_)) | None => u64::MAX,
+        };
     }
 
     fn fits(&self, labels: &Labels<'_>) -> bool {
@@ -80,6 +90,8 @@ pub(crate) struct HostTable<V> {
     index: HashTable<u32>,
     /// In order of specificity once [`HostTable::seal`] ran.
     shapes: Vec<Shape>,
+    /// Bit n: there is an exact host of n bytes. A host is at most 255 bytes.
+    lengths: [u64; 4],
 }
 
 /// A pattern that matched.
@@ -103,7 +115,7 @@ pub(crate) const MAX_SHAPES: usize = 255;
 
 impl<V> Default for HostTable<V> {
     fn default() -> Self {
-        Self { texts: Texts::default(), entries: Vec::new(), index: HashTable::new(), shapes: Vec::new() }
+        Self { texts: Texts::default(), entries: Vec::new(), index: HashTable::new(), shapes: Vec::new(), lengths: [0; 4] }
     }
 }
 
@@ -125,6 +137,10 @@ impl<V> HostTable<V> {
         let found = self.index.find(hash, |at| self.entries.get(*at as usize).is_some_and(same));
         if let Some(first) = found {
             return Err(Refused::Duplicate(*first as usize));
+        }
+        match shape {
+            Some(seed) => self.shapes.iter_mut().filter(|shape| shape.seed == seed).for_each(|shape| shape.add(pattern)),
+            None => self.note_length(text.len()),
         }
         let number = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
         let pattern = self.texts.add(&text);
@@ -168,18 +184,35 @@ impl<V> HostTable<V> {
         self.entries.len()
     }
 
+    fn note_length(&mut self, len: usize) {
+        let (word, bit) = length(len);
+        if let Some(word) = self.lengths.get_mut(word) {
+            *word |= bit;
+        }
+    }
+
+    fn has_length(&self, len: usize) -> bool {
+        let (word, bit) = length(len);
+        self.lengths.get(word).is_some_and(|word| word & bit != 0)
+    }
+
     /// The most specific pattern for a canonical host.
     pub fn find(&self, host: &str, kind: HostKind) -> Option<Found<'_, V>> {
         let exact =
             |at: &u32| self.entries.get(*at as usize).is_some_and(|e| e.shape.is_none() && self.texts.get(e.pattern) == host);
-        if let Some(at) = self.index.find(hash_host(host), exact) {
+        if self.has_length(host.len())
+            && let Some(at) = self.index.find(hash_host(host), exact)
+        {
             return self.found(*at);
         }
         if self.shapes.is_empty() || kind == HostKind::IpLiteral {
             return None;
         }
+        let domain = mark(host.rsplit('.').next().unwrap_or_default());
+        let mut shapes = self.shapes.iter().filter(|shape| shape.domains & domain != 0).peekable();
+        shapes.peek()?;
         let labels = Labels::of(host);
-        self.shapes.iter().filter(|shape| shape.fits(&labels)).find_map(|shape| {
+        shapes.filter(|shape| shape.fits(&labels)).find_map(|shape| {
             let hash = hash_labels(shape.seed, shape.literals(&labels));
             let same = |at: &u32| {
                 self.entries.get(*at as usize).is_some_and(|entry| {
@@ -194,6 +227,18 @@ impl<V> HostTable<V> {
         let entry = self.entries.get(at as usize)?;
         Some(Found { pattern: self.texts.get(entry.pattern), value: &entry.value })
     }
+}
+
+/// One bit of 64 for a label, from its length and its last byte.
+fn mark(label: &str) -> u64 {
+    let last = u32::from(label.as_bytes().last().copied().unwrap_or(0));
+    let len = u32::try_from(label.len()).unwrap_or(0);
+    1u64.rotate_left(len.wrapping_mul(11).wrapping_add(last) & 63)
+}
+
+/// Where the bit of a length stands in [`HostTable::lengths`].
+fn length(len: usize) -> (usize, u64) {
+    (len >> 6 & 3, 1u64.rotate_left((len & 63) as u32))
 }
 
 fn entry_hash<V>(entries: &[Entry<V>], texts: &Texts, shapes: &[Shape], at: u32) -> u64 {

@@ -82,6 +82,8 @@ pub(crate) struct Survey<'a> {
 }
 
 impl<'a> Survey<'a> {
+    // Inlined, because it is large and would be moved.
+    #[inline(always)]
     pub fn of(headers: impl Headers<'a>, table: &HeaderTable) -> Self {
         let mut survey = Self {
             method: b"",

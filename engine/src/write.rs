@@ -7,7 +7,7 @@ use crate::authority::Authority;
 use crate::choose::Chosen;
 use crate::decision::Writes;
 use crate::policy::Policy;
-use crate::request::{Headers, Survey};
+use crate::request::Headers;
 use crate::template::{Template, Values};
 
 impl Policy {
@@ -27,21 +27,20 @@ impl Policy {
     }
 
     /// The header that keeps the original of a host that becomes another one. Bringing a host to canonical form does not
-    /// make it another one.
+    /// make it another one. The authority that goes upstream is in that form.
     pub(crate) fn original_host<'a>(
         &'a self,
-        survey: &Survey<'a>,
-        authority: Option<&Authority<'_>>,
+        authority: Option<&Authority<'a>>,
         upstream: Option<&str>,
     ) -> Option<(&'a str, Wanted<'a>)> {
         let name = self.hosts.original_host.as_deref()?;
         // Without a valid authority there is no host to keep: its bytes may be anything.
-        let (authority, upstream) = (authority?, Authority::parse(upstream?.as_bytes()).ok()?);
-        let original = std::str::from_utf8(survey.authority).ok()?;
-        (authority.host() != upstream.host()).then_some((name, Wanted::Text(original)))
+        let authority = authority?;
+        (!authority.has_host_of(upstream?)).then_some((name, Wanted::Text(authority.raw())))
     }
 
-    /// Sets what is wanted and takes away what a client may not send; where the request has it right already, nothing.
+    /// Sets what is wanted and takes away what a client may not send; where the request has it right already, nothing. Whatever
+    /// a policy sets is guarded, so without a guarded header in the request nothing has to be looked for.
     pub(crate) fn write_headers<'a>(
         &'a self,
         headers: &impl Headers<'a>,
@@ -50,6 +49,10 @@ impl Policy {
         values: Values<'_>,
         writes: &mut Writes<'a>,
     ) {
+        if !guarded {
+            writes.set.extend(wanted.map(|(name, wanted)| (name, wanted.text(values))));
+            return;
+        }
         for (name, wanted) in wanted.clone() {
             let mut sent = headers.clone().filter(|(other, _)| *other == name.as_bytes()).map(|(_, value)| value);
             match (sent.next(), sent.next()) {
@@ -59,9 +62,6 @@ impl Policy {
                 _ => {}
             }
             writes.set.push((name, wanted.text(values)));
-        }
-        if !guarded {
-            return;
         }
         for name in headers.clone().filter_map(|(name, _)| self.is_guarded(name)) {
             if !wanted.clone().any(|(wanted, _)| wanted == name) && !writes.remove.contains(&name) {

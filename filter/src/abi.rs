@@ -2,6 +2,7 @@
 //! here. The calls are those of the proxy-wasm ABI 0.2.1; a call whose status is not `Ok` gives no value.
 
 use std::alloc::{Layout, alloc, dealloc};
+use std::cell::Cell;
 use std::ops::Deref;
 use std::ptr;
 
@@ -84,22 +85,45 @@ impl Deref for HostBytes {
 
 impl Drop for HostBytes {
     fn drop(&mut self) {
-        let Ok(layout) = Layout::array::<u8>(self.len) else { return };
-        if !self.data.is_null() && self.len > 0 {
-            // SAFETY: it came from `proxy_on_memory_allocate` with this size, as the ABI says, and is freed once.
+        if self.data.is_null() || self.len == 0 {
+            return;
+        }
+        if self.len <= PIECE && SPARE.get().is_null() {
+            SPARE.set(self.data);
+        } else if let Some(layout) = layout(self.len) {
+            // SAFETY: it came from `proxy_on_memory_allocate` with this size, as the ABI says, so it has this layout; it is freed
+            // once, and it is not kept.
             unsafe { dealloc(self.data, layout) }
         }
     }
+}
+
+/// Values of up to so many bytes, as most requests' headers are, get memory of just this size: one piece of it is kept and serves
+/// one after the other, without the allocator.
+const PIECE: usize = 4096;
+
+thread_local! {
+    /// The piece that is kept, while no value stands in it.
+    static SPARE: Cell<*mut u8> = const { Cell::new(ptr::null_mut()) };
+}
+
+/// The memory for a value.
+fn layout(size: usize) -> Option<Layout> {
+    Layout::array::<u8>(size.max(PIECE)).ok()
 }
 
 /// Memory for a value that the host is about to hand over; null when there is none, which the host reports as an error of
 /// its call.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
-    match Layout::array::<u8>(size) {
+    if size == 0 {
+        return ptr::null_mut();
+    }
+    let spare = if size <= PIECE { SPARE.replace(ptr::null_mut()) } else { ptr::null_mut() };
+    match layout(size) {
         // SAFETY: the layout has a size above 0.
-        Ok(layout) if size > 0 => unsafe { alloc(layout) },
-        _ => ptr::null_mut(),
+        Some(layout) if spare.is_null() => unsafe { alloc(layout) },
+        _ => spare,
     }
 }
 

@@ -22,6 +22,7 @@
 // Natively there are only the parts that need no proxy, for their unit tests.
 #![cfg_attr(all(not(target_arch = "wasm32"), not(test)), allow(dead_code))]
 
+mod contexts;
 mod pairs;
 
 #[cfg(target_arch = "wasm32")]

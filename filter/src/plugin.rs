@@ -2,13 +2,12 @@
 //! and, while a configuration is being replaced, the old one beside the new.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
 
 use gatepost_engine::{Counter, Fault, Policy, compile_json};
 
 use crate::abi::{self, Level};
+use crate::contexts::{Contexts, Streams};
 
 /// A policy in force.
 pub(crate) struct Plugin {
@@ -54,35 +53,11 @@ fn count(name: &str) {
     abi::define_counter(name).into_iter().for_each(abi::increment);
 }
 
-/// Contexts are numbered one after the other by the host, so their number is hash enough.
-#[derive(Default)]
-struct ContextHasher(u64);
-
-impl Hasher for ContextHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u32(u32::from(*byte));
-        }
-    }
-
-    fn write_u32(&mut self, number: u32) {
-        // Fibonacci hashing: the table takes its buckets from the low bits and its tags from the high ones.
-        self.0 = self.0.wrapping_add(u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-}
-
-type Contexts<T> = HashMap<u32, T, BuildHasherDefault<ContextHasher>>;
-
 /// The contexts of this VM.
 #[derive(Default)]
 struct State {
     roots: Contexts<Option<Rc<Plugin>>>,
-    /// Streams whose headers have not come yet, each with its root.
-    streams: Contexts<u32>,
+    streams: Streams,
 }
 
 thread_local! {
@@ -98,7 +73,7 @@ fn with_state<T>(f: impl FnOnce(&mut State) -> T) -> Option<T> {
 pub(crate) fn create(context: u32, parent: u32) {
     with_state(|state| match parent {
         0 => drop(state.roots.insert(context, None)),
-        root => drop(state.streams.insert(context, root)),
+        root => state.streams.insert(context, root),
     });
 }
 
@@ -111,7 +86,7 @@ pub(crate) fn configure(root: u32, configuration: &[u8]) -> bool {
 /// The plugin of a stream whose headers are there now. It is asked once, so the stream is forgotten.
 pub(crate) fn of_stream(context: u32) -> Option<Rc<Plugin>> {
     with_state(|state| {
-        let root = state.streams.remove(&context)?;
+        let root = state.streams.remove(context)?;
         state.roots.get(&root).cloned().flatten()
     })
     .flatten()
@@ -120,7 +95,7 @@ pub(crate) fn of_stream(context: u32) -> Option<Rc<Plugin>> {
 /// A context ends.
 pub(crate) fn delete(context: u32) {
     with_state(|state| {
-        if state.streams.remove(&context).is_none() {
+        if state.streams.remove(context).is_none() {
             state.roots.remove(&context);
         }
     });

@@ -1,0 +1,99 @@
+//! The same modules and requests on the crate `proxy-wasm-host`, for comparison. That crate needs another wasmtime, so each arm
+//! runs in a process of its own (`bench/compare`), which is told round by round what to do and stays idle in between.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use crate::subject::{BenchError, Guest, Workload};
+
+/// The program, built.
+#[derive(Debug)]
+pub struct Comparison {
+    folder: PathBuf,
+    program: PathBuf,
+}
+
+/// A process of it with one module and one request, ready for rounds.
+#[derive(Debug)]
+pub struct Compared {
+    child: Child,
+    orders: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+}
+
+const WHAT: &str = "the comparison arm on proxy-wasm-host";
+
+fn failed(error: std::io::Error) -> BenchError {
+    BenchError::Process { what: WHAT.to_owned(), error }
+}
+
+impl Comparison {
+    /// Builds the program with cargo under `target`. Its crate asks for a newer Rust than Gatepost's, which it builds without.
+    ///
+    /// # Errors
+    /// When it cannot be built, as without a network the first time.
+    pub fn build(target: &Path) -> Result<Self, BenchError> {
+        let crate_folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("compare");
+        let target =
+            std::path::absolute(target).map_err(|error| BenchError::Process { what: target.display().to_string(), error })?;
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo
+            .args(["build", "--release", "--locked", "--ignore-rust-version", "--quiet", "--target-dir"])
+            .arg(&target)
+            .current_dir(&crate_folder);
+        if !cargo.status().map_err(failed)?.success() {
+            return Err(failed(std::io::Error::other("cargo could not build it")));
+        }
+        let program = target.join("release").join("compare-proxy-wasm-host");
+        Ok(Self { folder: target, program })
+    }
+
+    /// Starts a process with a module and a request.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start(&self, guest: &Guest, workload: &Workload) -> Result<Compared, BenchError> {
+        let module = self.folder.join(format!("{}.wasm", guest.name()));
+        let configuration = self.folder.join(format!("{}.json", guest.name()));
+        std::fs::write(&module, guest.wasm()).map_err(failed)?;
+        std::fs::write(&configuration, guest.configuration()).map_err(failed)?;
+        let mut child = Command::new(&self.program)
+            .arg(module)
+            .arg(configuration)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(failed)?;
+        let (Some(mut orders), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(failed(std::io::Error::other("it has no input or output")));
+        };
+        let headers: Vec<String> = workload.request.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let (name, value) = workload.leaves;
+        writeln!(orders, "{}\n{name}={value}", headers.join("\t")).map_err(failed)?;
+        Ok(Compared { child, orders: Some(orders), answers: BufReader::new(answers) })
+    }
+}
+
+impl Compared {
+    /// Has it run so many streams, and says what one cost in nanoseconds.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn round(&mut self, streams: usize) -> Result<f64, BenchError> {
+        if let Some(orders) = &mut self.orders {
+            writeln!(orders, "{streams}").and_then(|()| orders.flush()).map_err(failed)?;
+        }
+        let mut said = String::new();
+        self.answers.read_line(&mut said).map_err(failed)?;
+        said.trim().parse().map_err(|_| BenchError::Answer { what: WHAT.to_owned(), said })
+    }
+}
+
+impl Drop for Compared {
+    fn drop(&mut self) {
+        // It ends with its input. What it says then is of no use to anybody.
+        self.orders = None;
+        let _ = self.child.wait();
+    }
+}

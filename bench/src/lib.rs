@@ -1,0 +1,13 @@
+//! Side-by-side measurements of Gatepost. A figure is never taken alone: its arms run interleaved in one process, at least
+//! eleven rounds, and the median counts; a control arm, which is another arm over again, shows how much of a difference is noise.
+//!
+//! [`rounds`] is the method, [`subject`] what is measured, [`host`] the measurements of the embedding SDK. Nothing here decides a
+//! test by time; `tests/` holds what must be true on any machine, however slow: that nothing is lost.
+
+pub mod alloc;
+pub mod clock;
+pub mod goals;
+pub mod host;
+pub mod report;
+pub mod rounds;
+pub mod subject;

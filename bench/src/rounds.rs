@@ -1,0 +1,97 @@
+//! The method: every arm once a round, in an order that moves on by one each round, and of each arm's rounds the median.
+
+use serde::Serialize;
+
+use crate::subject::BenchError;
+
+/// The fewest rounds that a figure may rest on.
+pub const LEAST: usize = 11;
+
+/// One of the things that are compared. It is warm when it comes here.
+pub struct Arm<'a> {
+    /// What the report calls it.
+    pub name: &'static str,
+    /// Runs it for one round and says what one unit cost, in nanoseconds.
+    pub run: Box<dyn FnMut() -> Result<f64, BenchError> + 'a>,
+}
+
+/// What the rounds of one arm came to.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Figure {
+    /// The arm.
+    pub arm: &'static str,
+    /// Nanoseconds for one unit: the median.
+    pub nanoseconds: f64,
+    /// The quickest round.
+    pub least: f64,
+    /// The slowest round.
+    pub most: f64,
+    /// Every round, in order.
+    pub rounds: Vec<f64>,
+}
+
+impl Figure {
+    /// Units in a second, by the median.
+    #[must_use]
+    pub fn per_second(&self) -> f64 {
+        1e9 / self.nanoseconds
+    }
+
+    fn of(arm: &'static str, rounds: Vec<f64>) -> Self {
+        let mut sorted = rounds.clone();
+        sorted.sort_by(f64::total_cmp);
+        let at = |index: usize| sorted.get(index).copied().unwrap_or(f64::NAN);
+        let last = sorted.len().saturating_sub(1);
+        Self { arm, nanoseconds: f64::midpoint(at(last / 2), at(last.div_ceil(2))), least: at(0), most: at(last), rounds }
+    }
+}
+
+/// Runs the arms interleaved.
+///
+/// # Errors
+/// The first error of an arm.
+pub fn interleave(rounds: usize, arms: &mut [Arm<'_>]) -> Result<Vec<Figure>, BenchError> {
+    let mut taken: Vec<Vec<f64>> = arms.iter().map(|_| Vec::with_capacity(rounds)).collect();
+    for round in 0..rounds {
+        for step in 0..arms.len() {
+            let turn = (round + step) % arms.len();
+            if let (Some(arm), Some(taken)) = (arms.get_mut(turn), taken.get_mut(turn)) {
+                taken.push((arm.run)()?);
+            }
+        }
+    }
+    Ok(arms.iter().zip(taken).map(|(arm, taken)| Figure::of(arm.name, taken)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    #[test]
+    fn every_arm_runs_once_a_round_and_none_is_always_first() {
+        let order = RefCell::new(String::new());
+        let mut arms = ["a", "b", "c"].map(|name| Arm {
+            name,
+            run: Box::new(|| {
+                order.borrow_mut().push_str(name);
+                Ok(1.0)
+            }),
+        });
+        interleave(3, &mut arms).unwrap();
+        drop(arms);
+        assert_eq!(order.into_inner(), "abcbcacab");
+    }
+
+    #[test]
+    fn the_median_of_an_even_number_of_rounds_lies_between_the_middle_two() {
+        assert_eq!(Figure::of("arm", vec![4.0, 1.0, 3.0, 100.0]).nanoseconds, 3.5);
+        assert_eq!(Figure::of("arm", vec![9.0, 1.0, 3.0]).nanoseconds, 3.0);
+    }
+
+    #[test]
+    fn a_microsecond_each_is_a_million_a_second() {
+        assert_eq!(Figure::of("arm", vec![1000.0]).per_second(), 1e6);
+    }
+}

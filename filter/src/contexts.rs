@@ -1,0 +1,88 @@
+//! Maps of context numbers, and the streams that wait for their headers. What a context means is the plugin's business.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+/// Contexts are numbered one after the other by the host, so their number is hash enough.
+#[derive(Default)]
+pub(crate) struct ContextHasher(u64);
+
+impl Hasher for ContextHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u32(u32::from(*byte));
+        }
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        // Fibonacci hashing: the table takes its buckets from the low bits and its tags from the high ones.
+        self.0 = self.0.wrapping_add(u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+/// Something for each of some contexts.
+pub(crate) type Contexts<T> = HashMap<u32, T, BuildHasherDefault<ContextHasher>>;
+
+/// Streams whose headers have not come yet, each with its root.
+#[derive(Default)]
+pub(crate) struct Streams {
+    /// The one that began last: the proxy brings its headers next, so hardly ever does another one come in between.
+    last: Option<(u32, u32)>,
+    others: Contexts<u32>,
+}
+
+impl Streams {
+    pub fn insert(&mut self, stream: u32, root: u32) {
+        if let Some((stream, root)) = self.last.replace((stream, root)) {
+            self.others.insert(stream, root);
+        }
+    }
+
+    pub fn remove(&mut self, stream: u32) -> Option<u32> {
+        match self.last {
+            Some((last, root)) if last == stream => {
+                self.last = None;
+                Some(root)
+            }
+            _ if self.others.is_empty() => None,
+            _ => self.others.remove(&stream),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_is_found_once() {
+        let mut streams = Streams::default();
+        streams.insert(2, 1);
+        assert_eq!((streams.remove(3), streams.remove(2), streams.remove(2)), (None, Some(1), None));
+    }
+
+    #[test]
+    fn streams_that_wait_together_are_all_found_in_any_order() {
+        let mut streams = Streams::default();
+        for stream in 10..20 {
+            streams.insert(stream, stream % 3);
+        }
+        for stream in [19, 10, 15, 18, 11, 12, 17, 13, 16, 14] {
+            assert_eq!(streams.remove(stream), Some(stream % 3));
+        }
+        assert_eq!(streams.remove(10), None);
+    }
+
+    #[test]
+    fn a_number_that_begins_again_has_its_new_root() {
+        let mut streams = Streams::default();
+        streams.insert(2, 1);
+        streams.insert(3, 1);
+        streams.insert(2, 7);
+        assert_eq!(streams.remove(2), Some(7));
+    }
+}
