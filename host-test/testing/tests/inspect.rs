@@ -49,7 +49,7 @@ fn a_module_that_is_no_plugin_is_looked_at_nevertheless() {
 #[test]
 fn bytes_that_are_no_module_are_an_error() {
     let error = Inspection::of("m.wasm", b"hello").unwrap_err();
-    assert_eq!(error.to_string(), r"m.wasm: not a wasm module: it does not begin with \0asm");
+    assert_eq!(error.to_string(), r"m.wasm: not a wasm module: its first bytes are not those of wasm");
     let error = Inspection::of("m.wasm", b"\0asm\x01\0\0\0\x7f").unwrap_err();
     assert!(error.to_string().starts_with("m.wasm: not a valid wasm module: "), "{error}");
 }
