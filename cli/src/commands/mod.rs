@@ -6,6 +6,7 @@ mod envoy;
 mod explain;
 mod files;
 mod filter;
+mod module;
 mod render;
 mod serve;
 mod table;
@@ -41,6 +42,7 @@ enum Command {
     Explain(explain::Arguments),
     Render(render::Arguments),
     Filter(filter::Arguments),
+    Module(module::Arguments),
 }
 
 /// How a command ends when nothing went wrong with itself.
@@ -136,6 +138,7 @@ impl Cli {
             Command::Explain(arguments) => explain::run(&arguments),
             Command::Render(arguments) => render::run(&arguments),
             Command::Filter(arguments) => filter::run(&arguments),
+            Command::Module(arguments) => module::run(&arguments),
         }
     }
 }

@@ -100,7 +100,7 @@ pub enum Role {
 #[derive(Debug, thiserror::Error)]
 pub enum InspectError {
     /// They are something else than wasm.
-    #[error("{module}: not a wasm module: it does not begin with \\0asm")]
+    #[error("{module}: not a wasm module: its first bytes are not those of wasm")]
     NotWasm {
         /// The module, as it was named.
         module: String,

@@ -161,7 +161,8 @@ impl Report {
             let _ = writeln!(xml, "  <testsuite name=\"{name}\" tests=\"1\" failures=\"0\" errors=\"1\">");
             let _ = writeln!(xml, "    <testcase classname=\"{name}\" name=\"the file can be read\">");
             for fault in &unusable.faults {
-                let told = format!("{}:{}: {}", fault.line, fault.column, fault.message);
+                let help = fault.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
+                let told = format!("{}:{}: {}{help}", fault.line, fault.column, fault.message);
                 let _ = writeln!(xml, "      <error message=\"{}\"/>", Xml(&told));
             }
             xml += "    </testcase>\n  </testsuite>\n";

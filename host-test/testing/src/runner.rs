@@ -47,7 +47,7 @@ pub enum RunnerError {
         error: std::io::Error,
     },
     /// The module is something else than wasm.
-    #[error("{module}: not a wasm module: it does not begin with \\0asm")]
+    #[error("{module}: not a wasm module: its first bytes are not those of wasm")]
     NotWasm {
         /// The module, as it was named.
         module: String,

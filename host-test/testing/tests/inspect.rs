@@ -11,7 +11,7 @@ use gatepost_host_testing::inspect::{Memory, Role};
 #[test]
 fn a_module_is_told_with_its_sizes_its_roles_and_what_is_not_served() {
     let imports = r#"(import "env" "proxy_dance" (func (param i32) (result i32)))
-        (import "wasi_snapshot_preview1" "path_rename" (func (param i32 i32 i32 i32 i32 i32) (result i32)))"#;
+        (import "wasi_snapshot_preview1" "proc_raise" (func (param i32) (result i32)))"#;
     let body = r#"(func (export "_initialize")) (func (export "proxy_on_tick") (param i32)) (func (export "helper"))
         (global (export "__heap_base") i32 (i32.const 0))"#;
     let wasm = wasm(AbiVersion::V0_2_0, imports, body);
@@ -28,7 +28,7 @@ fn a_module_is_told_with_its_sizes_its_roles_and_what_is_not_served() {
     );
     let unserved: Vec<(&str, Option<&str>)> =
         found.imports.iter().filter(|import| !import.served).map(|import| (import.name.as_str(), import.answer)).collect();
-    assert_eq!(unserved, [("proxy_dance", Some("Unimplemented")), ("path_rename", Some("ENOSYS"))]);
+    assert_eq!(unserved, [("proxy_dance", Some("Unimplemented")), ("proc_raise", Some("ENOSYS"))]);
     assert!(found.sections.is_sorted_by_key(|section| std::cmp::Reverse(section.size)));
     assert!(found.sections.iter().any(|section| section.name == "code" && section.size > 0));
     assert!(!found.is_served() && found.problem.is_none());
@@ -49,7 +49,7 @@ fn a_module_that_is_no_plugin_is_looked_at_nevertheless() {
 #[test]
 fn bytes_that_are_no_module_are_an_error() {
     let error = Inspection::of("m.wasm", b"hello").unwrap_err();
-    assert_eq!(error.to_string(), r"m.wasm: not a wasm module: it does not begin with \0asm");
+    assert_eq!(error.to_string(), r"m.wasm: not a wasm module: its first bytes are not those of wasm");
     let error = Inspection::of("m.wasm", b"\0asm\x01\0\0\0\x7f").unwrap_err();
     assert!(error.to_string().starts_with("m.wasm: not a valid wasm module: "), "{error}");
 }

@@ -49,6 +49,10 @@ fn guest() -> Vec<u8> {
             (call $number (i32.wrap_i64 (i64.div_u (i64.load (i32.const 208)) (i64.const 1000000))))
             (i32.const 0))
         (func (export "proxy_on_response_body") (param i32 i32 i32) (result i32)
+            (if (i32.eq (local.get 1) (i32.const 4)) (then
+                (drop (call $proxy_send_local_response (i32.const 502) @"bad" @"sorry"
+                    @"\01\00\00\00\05\00\00\00\07\00\00\00X-Why\00because\00" (i32.const -1)))
+                (return (i32.const 1))))
             (call $body (i32.const 1) (local.get 1) (local.get 2)) (i32.const 0))
         (func (export "proxy_on_log") (param i32) (call $say @"log"))
         (func (export "proxy_on_done") (param i32) (result i32) (call $say @"done") (i32.const 1))
@@ -154,6 +158,21 @@ fn an_immediate_response_is_judged_and_ends_the_test() {
             response_headers { result { log { exact: "response headers" invert: true } no_header { key: "a" } } }
             response_body { input { content: "x" } result { body { exact: "" } } }
         }"#,
+    );
+}
+
+#[test]
+fn an_immediate_response_to_a_response_body_counts_where_it_is_asked_for() {
+    passes(
+        r#"test {
+            name: "asked"
+            response_body {
+                input { content: "evil" }
+                result { immediate { http_status: 502 } has_header { key: "x-why" value: "because" } body { exact: "sorry" } }
+            }
+            response_body { input { content: "x" } result { body { exact: "" } } }
+        }
+        test { name: "not asked" response_body { input { content: "evil" } result { body { exact: "evil" } } } }"#,
     );
 }
 

@@ -8,6 +8,7 @@
 mod check;
 mod http1;
 mod input;
+mod lists;
 mod map;
 mod run;
 
@@ -19,6 +20,7 @@ use std::sync::LazyLock;
 use miette::Diagnostic as _;
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
 
+use self::lists::Colons;
 use crate::fault::{Fault, FileError, did_you_mean, place};
 
 /// The schema, as Rust types.
@@ -52,7 +54,9 @@ impl Suite {
         let whole = |message: String| FileError::faulty(path, Fault { line: 1, column: 1, message, help: None });
         // The schema is built into the program, so its absence would be a fault of the build.
         let descriptor = SUITE.clone().ok_or_else(|| whole("the schema of test files is broken in this build".to_owned()))?;
-        let parsed = DynamicMessage::parse_text_format(descriptor, text).map_err(|error| fault(path, text, &error))?;
+        let colons = Colons::put_into(text);
+        let parsed = DynamicMessage::parse_text_format(descriptor, &colons.text)
+            .map_err(|error| fault(path, text, &error, |offset| colons.written(offset)))?;
         let suite: schema::TestSuite = parsed.transcode_to().map_err(|error| whole(error.to_string()))?;
         let env = match (suite.env, suite.runtime) {
             (Some(_), Some(_)) => return Err(whole("`env` and `runtime` are two names for one thing: give one".to_owned())),
@@ -75,9 +79,14 @@ impl Suite {
     }
 }
 
-fn fault(path: &Path, text: &str, error: &prost_reflect::text_format::ParseError) -> FileError {
+fn fault(
+    path: &Path,
+    text: &str,
+    error: &prost_reflect::text_format::ParseError,
+    written: impl FnOnce(usize) -> usize,
+) -> FileError {
     let offset = error.labels().and_then(|mut labels| labels.next()).map_or(0, |label| label.offset());
-    let (line, column) = place(text, offset);
+    let (line, column) = place(text, written(offset));
     let message = error.to_string();
     // The parser's message is the only place where it says which name it did not find, and where.
     let mut quoted = message.split('\'').skip(1).step_by(2);
@@ -138,6 +147,24 @@ mod tests {
         assert_eq!(test.properties[0].value, b"\xff");
         let input = test.request_headers.as_ref().unwrap().input.as_ref().unwrap();
         assert_eq!(input.header[1].value, b"ab");
+    }
+
+    #[test]
+    fn messages_may_stand_in_a_list_with_or_without_a_colon() {
+        let suite = parse(
+            r#"test { request_headers {
+                input { header [ { key: "a" value: "[" }, { key: "b" } ] }
+                result { no_header: [ { key: "c" } ] headers [ ] }
+            } }"#,
+        )
+        .unwrap();
+        let phase = suite.tests[0].request_headers.as_ref().unwrap();
+        assert_eq!(phase.input.as_ref().unwrap().header.len(), 2);
+        assert_eq!(phase.result.as_ref().unwrap().no_header.len(), 1);
+        assert_eq!(
+            parse("test { name: \"a\"\n  properties [ { paht: \"a\" } ] }").unwrap_err(),
+            "dir/tests.textpb:2:18: field 'paht' not found for message 'Property'; did you mean `path`?"
+        );
     }
 
     #[test]

@@ -1,0 +1,26 @@
+//! `gatepost module`: the same host for anyone's proxy-wasm module.
+
+mod inspect;
+mod test;
+
+use super::{CommandError, Ended};
+
+/// Test anyone's proxy-wasm module, or look inside it
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    Test(test::Arguments),
+    Inspect(inspect::Arguments),
+}
+
+pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
+    match &arguments.command {
+        Command::Test(arguments) => test::run(arguments),
+        Command::Inspect(arguments) => inspect::run(arguments),
+    }
+}

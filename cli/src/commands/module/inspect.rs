@@ -1,0 +1,30 @@
+//! `gatepost module inspect`: what a module asks of its proxy and what it offers, without running it.
+
+use std::path::PathBuf;
+
+use gatepost_host_testing::Inspection;
+
+use crate::commands::{CommandError, Ended, Format, print};
+
+/// Tell a module's ABI, imports, exports, memory and size, and whether this host serves all it asks for
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The module
+    #[arg(value_name = "FILE.wasm")]
+    module: PathBuf,
+    /// `text` for people; `json` for programs, one object on one line
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// A module that asks for something that is not served is a finding; so is one that cannot be run.
+pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
+    let Arguments { module: path, format } = arguments;
+    let wasm = std::fs::read(path).map_err(|error| CommandError::Unreadable { path: path.clone(), error })?;
+    let inspection = Inspection::of(&path.display().to_string(), &wasm).map_err(CommandError::other)?;
+    match format {
+        Format::Text => print(&inspection.text())?,
+        Format::Json => print(&format!("{}\n", serde_json::to_string(&inspection).map_err(CommandError::other)?))?,
+    }
+    Ok(if inspection.is_served() { Ended::Fine } else { Ended::Findings })
+}

@@ -1,0 +1,112 @@
+//! `gatepost module test`: files of tests against a module, without a proxy.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use gatepost_authoring::{Diagnostic, Report as Told, Source, Span};
+use gatepost_host_testing::report::Unusable;
+use gatepost_host_testing::{Fault, FileError, Report, Runner, TestFile};
+
+use crate::commands::{CommandError, Ended, for_people, print};
+
+/// Run test files against a module
+///
+/// The files are those of Google's Service Extensions samples (tests.textpb), unchanged.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The module to test
+    #[arg(value_name = "FILE.wasm")]
+    module: PathBuf,
+    /// Files of tests, or folders that hold *.textpb or *.textproto
+    #[arg(required = true, value_name = "TESTS")]
+    tests: Vec<PathBuf>,
+    /// A file with the plugin configuration, instead of what the tests name
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// `text` for people, a line for each case; `json` for programs, one object on one line; `junit` for CI systems
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    #[default]
+    Text,
+    Json,
+    Junit,
+}
+
+pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
+    let mut paths = Vec::new();
+    for path in &arguments.tests {
+        let before = paths.len();
+        walk(path, true, &mut paths)?;
+        if paths.len() == before {
+            return Err(CommandError::Nothing { path: path.clone(), what: "*.textpb or *.textproto" });
+        }
+    }
+    let mut runner = Runner::read(&arguments.module).map_err(CommandError::other)?;
+    if let Some(path) = &arguments.config {
+        let read = std::fs::read(path).map_err(|error| CommandError::Unreadable { path: path.clone(), error })?;
+        runner.configuration = Some(read.into());
+    }
+    let (mut files, mut unusable) = (Vec::new(), Vec::new());
+    for path in paths {
+        let text = std::fs::read_to_string(&path).map_err(|error| CommandError::Unreadable { path: path.clone(), error })?;
+        match TestFile::parse(&path, &text) {
+            Ok(file) => files.push(runner.run(&file).map_err(CommandError::other)?),
+            // The other files are tested nevertheless.
+            Err(FileError::Faulty { path, faults }) => {
+                anstream::eprint!("{}", for_people().render(&[told(&path, &text, &faults)]));
+                unusable.push(Unusable { file: path.display().to_string(), faults });
+            }
+            Err(FileError::Unreadable { path, error }) => return Err(CommandError::Unreadable { path, error }),
+        }
+    }
+    let report = Report::new(&arguments.module.display().to_string(), files, unusable);
+    match arguments.format {
+        Format::Text => print(&report.text())?,
+        Format::Json => print(&format!("{}\n", serde_json::to_string(&report).map_err(CommandError::other)?))?,
+        Format::Junit => print(&report.junit())?,
+    }
+    Ok(if report.is_fine() { Ended::Fine } else { Ended::Findings })
+}
+
+/// The files of tests that a path means: a file that is named whatever it is called, in a folder those that are called so.
+fn walk(path: &Path, named: bool, found: &mut Vec<PathBuf>) -> Result<(), CommandError> {
+    let failed = |error| CommandError::Unreadable { path: path.to_owned(), error };
+    if !std::fs::metadata(path).map_err(failed)?.is_dir() {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if named || [".textpb", ".textproto"].iter().any(|end| name.ends_with(end)) {
+            found.push(path.to_owned());
+        }
+        return Ok(());
+    }
+    let entries: Result<Vec<PathBuf>, _> =
+        std::fs::read_dir(path).map_err(failed)?.map(|entry| entry.map(|entry| entry.path())).collect();
+    let mut entries = entries.map_err(failed)?;
+    entries.sort();
+    entries.iter().filter(|entry| !(entry.is_dir() && entry.is_symlink())).try_for_each(|entry| walk(entry, false, found))
+}
+
+/// Faults as the other commands show findings: with the line of the file, and the place in it underlined.
+fn told(path: &Path, text: &str, faults: &[Fault]) -> Told {
+    let source = Arc::new(Source::new(path.display().to_string(), text));
+    let diagnostics = faults
+        .iter()
+        .map(|fault| {
+            let start = offset(text, fault.line, fault.column);
+            // What is at fault is the word that begins there.
+            let rest = text.get(start..).unwrap_or_default();
+            let length = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-')).unwrap_or(rest.len());
+            Diagnostic::error(&source, Span::new(start, start + length), "", fault.message.clone(), fault.help.clone())
+        })
+        .collect();
+    Told::new(source, diagnostics)
+}
+
+fn offset(text: &str, line: usize, column: usize) -> usize {
+    let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+    let rest = text.get(start..).unwrap_or_default();
+    start + rest.char_indices().nth(column.saturating_sub(1)).map_or(rest.len(), |(at, _)| at)
+}
