@@ -287,6 +287,12 @@ impl Vm {
         self.reap()
     }
 
+    /// How many streams are open.
+    #[must_use]
+    pub fn open_streams(&self) -> usize {
+        self.core.store.data().roots.iter().map(|root| root.open_streams).sum()
+    }
+
     /// What trapped, if something has: the VM answers every further call with it.
     #[must_use]
     pub fn trap(&self) -> Option<&TrapReport> {

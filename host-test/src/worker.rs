@@ -107,8 +107,7 @@ pub struct Worker {
 
 impl std::fmt::Debug for Worker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let open = self.exchanges.len() - self.free.len();
-        f.debug_struct("Worker").field("chain", &self.guests.chain).field("open", &open).finish_non_exhaustive()
+        f.debug_struct("Worker").field("chain", &self.guests.chain).field("open", &self.open_exchanges()).finish_non_exhaustive()
     }
 }
 
@@ -189,7 +188,7 @@ impl Worker {
     /// `remote connection failure` or `connection termination`; after that its stream is reset.
     pub fn upstream_reset(&mut self, id: ExchangeId, reason: &str) {
         self.with(id, |exchange, guests| {
-            if !exchange.half(Direction::Response).received_end {
+            if !exchange.is_over && !exchange.half(Direction::Response).received_end {
                 exchange.upstream_gone(guests, reason);
             }
         });
@@ -199,7 +198,7 @@ impl Worker {
     /// begun, the client's stream is reset instead.
     pub fn reply(&mut self, id: ExchangeId, status: u16, body: &str, details: &str) {
         self.with(id, |exchange, guests| {
-            exchange.half_mut(Direction::Request).emitted_end = true;
+            exchange.upstream_is_gone = true;
             exchange.local_reply(guests, Reply::of_chain(status.into(), body, details));
         });
     }
@@ -357,6 +356,18 @@ impl Worker {
         ticks.chain(deadline).chain(has_items.then(|| guests.host.clock.monotonic_nanos())).min()
     }
 
+    /// How many exchanges are open.
+    #[must_use]
+    pub fn open_exchanges(&self) -> usize {
+        self.exchanges.len() - self.free.len()
+    }
+
+    /// How many streams the guests have open, in VMs that have not trapped.
+    #[must_use]
+    pub fn open_streams(&self) -> usize {
+        self.guests.vms.iter().map(|guest| &guest.vm).filter(|vm| vm.trap().is_none()).map(crate::vm::Vm::open_streams).sum()
+    }
+
     /// Takes what was recorded of an exchange's contexts, in order; also after it was closed.
     pub fn effects(&mut self, id: ExchangeId) -> Vec<Effect> {
         self.take_effects(|owner| owner == Some(id))
@@ -493,11 +504,10 @@ impl Worker {
 
 impl Exchange {
     fn upstream_gone(&mut self, guests: &mut Guests, reason: &str) {
+        self.upstream_is_gone = true;
         if self.half(Direction::Response).started {
             self.reset_client(guests);
         } else {
-            // There is nobody left to reset.
-            self.half_mut(Direction::Request).emitted_end = true;
             self.local_reply(guests, Reply::of_upstream(reason));
         }
     }

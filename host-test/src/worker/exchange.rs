@@ -118,6 +118,8 @@ pub(super) struct Exchange {
     pub(super) contexts: Vec<(usize, u32)>,
     /// A local reply that HTTP cannot carry: the client is reset when it would be out.
     pub(super) is_undeliverable: bool,
+    /// There is no upstream left to reset: it ended, or was reset.
+    pub(super) upstream_is_gone: bool,
     /// The response is out, or the stream was reset: what is left is the guests' end.
     pub(super) is_over: bool,
     /// The guests have logged and are deleted.
@@ -374,7 +376,8 @@ impl Exchange {
     /// The request is no longer the upstream's business, if it ever was.
     pub(super) fn reset_upstream(&mut self) {
         let (request, response) = (self.half(Direction::Request), self.half(Direction::Response));
-        if request.emitted && !(request.emitted_end && response.received_end) {
+        let is_complete = request.emitted_end && response.received_end;
+        if request.emitted && !is_complete && !std::mem::replace(&mut self.upstream_is_gone, true) {
             self.events.push_back(Event::RequestReset);
         }
     }

@@ -358,9 +358,7 @@ impl Exchange {
 
     /// The response is out. What is left of the request is of no use to anyone.
     fn response_is_out(&mut self) {
-        if !self.half(Direction::Request).aborted {
-            self.reset_upstream();
-        }
+        self.reset_upstream();
         if self.is_undeliverable {
             self.events.push_back(Event::ResponseReset);
         }

@@ -96,10 +96,8 @@ impl Exchange {
             return self.reset_client(guests);
         }
         let is_on_its_way = response.started;
-        if !self.half(Direction::Request).aborted {
-            self.reset_upstream();
-            self.abort(guests, Direction::Request);
-        }
+        self.reset_upstream();
+        self.abort(guests, Direction::Request);
         self.reply = Some(reply.sent());
         self.info(|info| info.response_code_details = reply.details.0.clone());
         let (headers, body) = reply.message(self.is_head, self.is_grpc);
