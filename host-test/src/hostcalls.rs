@@ -155,6 +155,25 @@ mod tests {
     }
 
     #[test]
+    fn the_documentation_has_every_hostcall_with_its_versions() {
+        let documented: BTreeSet<(&str, String)> = include_str!("../../docs/host/abi.md")
+            .lines()
+            .filter_map(|row| {
+                let mut cells = row.split('|').skip(1).map(str::trim);
+                let name = cells.next()?.strip_prefix('`')?.strip_suffix('`')?;
+                let versions = cells.next().filter(|versions| versions.starts_with("0."))?;
+                Some((name, versions.to_owned()))
+            })
+            .collect();
+        let versions = |call: &Hostcall| match (call.since, call.until) {
+            (since, until) if since == until => since.to_string(),
+            (since, until) => format!("{since} – {until}"),
+        };
+        let served: BTreeSet<(&str, String)> = HOSTCALLS.iter().map(|call| (call.name, versions(call))).collect();
+        assert_eq!(documented, served);
+    }
+
+    #[test]
     fn the_table_is_what_the_linker_defines_for_each_version() {
         let engine = Engine::default();
         for abi in AbiVersion::ALL {
