@@ -210,9 +210,9 @@ impl CalloutRequest {
 /// # let _ = vm.request_headers(stream, &mut headers, true)?;
 /// # let callout = vm.take_callouts().remove(0);
 ///
-/// // This guest names its cluster in plain text.
+/// // This guest gives the message `{ envoy_grpc: { cluster_name: "limits" } }`.
 /// let CalloutRequest::GrpcCall { service, .. } = callout.request else { panic!("a gRPC call") };
-/// assert_eq!(service, GrpcService { target: "limits".into(), raw: "limits".into() });
+/// assert_eq!(service, GrpcService { target: "limits".into(), raw: b"\n\x08\n\x06limits"[..].into() });
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

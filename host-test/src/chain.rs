@@ -44,7 +44,7 @@ pub struct ChainPlugin {
 /// let mut worker = Worker::new(&Chain::with_options(vec![plugin], options), Host::default())?;
 /// # let headers = Headers::request([(":method", "POST"), (":path", "/"), (":authority", "shop.example")]);
 /// let mut request = Message::new(headers);
-/// request.body = vec!["four".into(), "more".into()];
+/// request.body = vec!["four".into(), "more".into(), "end".into()];
 ///
 /// let finished = worker.run(request, &mut |_: &Message| None);
 /// assert_eq!(finished.response.unwrap().headers.get(":status"), Some(&b"413"[..]));

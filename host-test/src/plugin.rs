@@ -35,7 +35,8 @@ impl Plugin {
     }
 }
 
-/// What happens to streams when the plugin's VM has trapped. The host only carries it; whoever drives the streams applies it.
+/// What happens to streams once the plugin's VM has trapped, as in Envoy: the stream whose own callback trapped is answered with 503
+/// whatever the policy, those that wait and those that come later go by it.
 ///
 /// ```
 /// use gatepost_host::{Chain, ChainPlugin, FailPolicy, Headers, Host, Message, PluginConfig, Worker};
@@ -50,11 +51,17 @@ impl Plugin {
 ///
 /// # let headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
 /// # let request = Message::new(headers);
-/// let finished = worker.run(request, &mut |_: &Message| Some(Message::new(Headers::response([(":status", "200")]))));
-/// assert_eq!(finished.response.unwrap().headers.get(":status"), Some(&b"200"[..]));
-/// assert_eq!(worker.errors().len(), 1); // the trap is not hidden
+/// let mut status = || {
+///     let finished = worker.run(request.clone(), &mut |_: &Message| Some(Message::new(Headers::response([(":status", "200")]))));
+///     finished.response.and_then(|response| response.headers.get(":status").map(<[u8]>::to_vec))
+/// };
+/// assert_eq!(status().unwrap(), b"503");
+/// assert_eq!(status().unwrap(), b"200"); // from the upstream, without the plugin
+/// assert_eq!(worker.errors().len(), 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// A [`Worker`](crate::Worker) applies it. A [`Vm`](crate::Vm) only carries it, for whoever drives its streams.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum FailPolicy {

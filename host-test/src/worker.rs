@@ -763,7 +763,7 @@ impl Worker {
     /// worker.request(id, Part::Headers { headers, end_stream: true });
     /// worker.close(id);
     /// let effects = worker.effects(id);
-    /// assert!(effects[1].to_string().starts_with("2 > proxy_on_request_headers"));
+    /// assert!(effects[0].to_string().starts_with("2 > proxy_on_request_headers"));
     /// assert!(worker.effects(id).is_empty()); // they are taken
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

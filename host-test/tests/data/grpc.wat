@@ -9,12 +9,13 @@
   (memory (export "memory") 1)
   (global $stream (mut i32) (i32.const 0))
   (data (i32.const 0) "limits.ServiceCheckhi")
+  (data (i32.const 64) "\0a\08\0a\06limits")
   (func (export "proxy_abi_version_0_2_1"))
   (func (export "malloc") (param i32) (result i32) (i32.const 1024))
   (func (export "proxy_on_request_headers") (param $context i32) (param i32 i32) (result i32)
     (global.set $stream (local.get $context))
-    ;; Plain text in the place of a GrpcService message names a cluster.
-    (drop (call $call (i32.const 0) (i32.const 6) (i32.const 0) (i32.const 14) (i32.const 14) (i32.const 5)
+    ;; A GrpcService message whose envoy_grpc.cluster_name is `limits`.
+    (drop (call $call (i32.const 64) (i32.const 10) (i32.const 0) (i32.const 14) (i32.const 14) (i32.const 5)
       (i32.const 0) (i32.const 0) (i32.const 19) (i32.const 2) (i32.const 1000) (i32.const 32)))
     (i32.const 1))
   (func (export "proxy_on_grpc_receive") (param i32 i32 i32)
