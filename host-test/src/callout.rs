@@ -37,6 +37,19 @@ pub struct CalloutToken {
 
 impl CalloutToken {
     /// The number that the guest knows the callout by. HTTP and gRPC calls are numbered apart.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/auth.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { name: "auth".into(), ..PluginConfig::default() })?;
+    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// let _ = vm.request_headers(stream, &mut headers, true)?; // this guest makes a call
+    /// assert_eq!(vm.take_callouts()[0].token.number(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn number(self) -> u32 {
         self.token
@@ -437,7 +450,8 @@ pub enum Clusters {
     /// Every name is one.
     #[default]
     Any,
-    /// These; a call to another is `BadArgument`, as in Envoy.
+    /// These. As in Envoy, an HTTP call to another is `BadArgument`, a gRPC call is `InternalFailure` and then closed with
+    /// `UNAVAILABLE`, or `ParseFailure` when its service was plain text.
     Only(Arc<[String]>),
 }
 

@@ -22,10 +22,13 @@ use crate::{hostcalls, wasi};
 ///     ..EngineOptions::default()
 /// };
 /// let engine = Engine::new(options)?;
-/// # let wasm = wat::parse_file("tests/data/tag.wat")?;
-/// # let module = gatepost_host::Module::new(&engine, "tag", &wasm)?;
-/// # let vm = gatepost_host::Vm::new(&module, Default::default(), Default::default())?;
-/// # assert_eq!(vm.memory_bytes(), 65536);
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/count.wat")?;
+/// # let module = Module::new(&engine, "count", &wasm)?;
+///
+/// let limits = Limits { fuel_per_callback: Some(1_000_000), ..Limits::default() };
+/// let vm = Vm::new(&module, Host::default(), VmOptions { limits, ..VmOptions::default() });
+/// assert!(vm.is_ok()); // without `fuel` the limit is refused
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,8 +84,8 @@ pub struct Pool {
 /// ```
 /// use gatepost_host::{Engine, EngineOptions, Headers, Host, Module, PluginConfig, StreamInfo, Vm, VmOptions};
 ///
-/// # let wasm = wat::parse_file("tests/data/count.wat")?;
-/// // It counts requests in a metric `requests`.
+/// // Any module will do, as from `std::fs::read("filter.wasm")`. This one counts requests in a metric `requests`.
+/// let wasm = wat::parse_file("tests/data/count.wat")?;
 /// let module = Module::new(&Engine::new(EngineOptions::default())?, "count", &wasm)?;
 /// let host = Host::default();
 /// std::thread::scope(|threads| {

@@ -185,6 +185,19 @@ pub enum CallError {
 
 impl CallError {
     /// What trapped, now or earlier.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/trap.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "trap", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { name: "trap".into(), ..PluginConfig::default() })?;
+    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// let error = vm.request_headers(stream, &mut headers, true).unwrap_err();
+    /// assert!(error.trap().unwrap().trap.contains("unreachable"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn trap(&self) -> Option<&TrapReport> {
         match self {

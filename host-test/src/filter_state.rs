@@ -26,6 +26,14 @@ pub struct FilterState {
 
 impl FilterState {
     /// The value of a whole key, as in `wasm.seen` or `envoy.tcp_proxy.cluster`.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// let mut state = FilterState::default();
+    /// state.set(b"wasm.seen", b"yes", 100).unwrap(); // what a guest calls `seen`
+    /// assert_eq!(state.get("wasm.seen").unwrap(), "yes");
+    /// assert_eq!(state.get("seen"), None);
+    /// ```
     #[must_use]
     pub fn get(&self, key: impl AsRef<[u8]>) -> Option<&Bytes> {
         self.entries.iter().find(|(have, _)| have == key.as_ref()).map(|(_, value)| value)

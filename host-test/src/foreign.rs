@@ -59,6 +59,16 @@ impl<'a> ForeignCall<'a> {
     }
 
     /// The bytes that the guest gave. By convention they are a protobuf message.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// let checked = |call: &mut ForeignCall<'_>| match call.arguments() {
+    ///     b"" => Err(Status::BadArgument),
+    ///     bytes => Ok(bytes::Bytes::copy_from_slice(bytes)),
+    /// };
+    /// let functions = ForeignFunctions::none().with("echo", checked);
+    /// assert_eq!(functions.names().collect::<Vec<_>>(), ["echo"]);
+    /// ```
     #[must_use]
     pub fn arguments(&self) -> &'a [u8] {
         self.arguments

@@ -89,11 +89,23 @@ impl Headers {
     }
 
     /// A request's headers, added in order.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// let headers = Headers::request([(":authority", "shop.example"), (":method", "GET"), (":path", "/")]);
+    /// assert_eq!(headers.get("host"), Some(&b"shop.example"[..])); // another name of `:authority`
+    /// ```
     pub fn request<N: AsRef<[u8]>, V: AsRef<[u8]>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
         Self::collect(HeaderScope::Request, pairs)
     }
 
     /// A response's headers, added in order.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// let headers = Headers::response([(":status", "200"), ("set-cookie", "a=1"), ("set-cookie", "b=2")]);
+    /// assert_eq!(headers.len(), 3);
+    /// ```
     pub fn response<N: AsRef<[u8]>, V: AsRef<[u8]>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
         Self::collect(HeaderScope::Response, pairs)
     }
@@ -285,6 +297,14 @@ impl Headers {
     }
 
     /// Removes every entry and keeps the scope and the memory.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// let mut headers = Headers::response([(":status", "200")]);
+    /// headers.clear();
+    /// assert!(headers.is_empty());
+    /// assert_eq!(headers.scope(), HeaderScope::Response);
+    /// ```
     pub fn clear(&mut self) {
         self.list.clear();
         self.pseudo = 0;

@@ -31,6 +31,11 @@ impl MetricKind {
     const ALL: [MetricKind; 3] = [MetricKind::Counter, MetricKind::Gauge, MetricKind::Histogram];
 
     /// The name in effects and reports.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// assert_eq!(MetricKind::Counter.name(), "counter");
+    /// ```
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

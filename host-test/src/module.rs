@@ -63,12 +63,13 @@ pub struct CapabilityReport {
 /// ```
 /// use gatepost_host::{AbiVersion, Engine, EngineOptions, Module};
 ///
-/// # let wasm = wat::parse_file("tests/data/newer.wat")?;
+/// // Any module will do, as from `std::fs::read("filter.wasm")`. This one imports `proxy_teleport`, which nobody serves.
+/// let wasm = wat::parse_file("tests/data/newer.wat")?;
 /// let engine = Engine::new(EngineOptions::default())?;
 /// let module = Module::new(&engine, "newer", &wasm)?;
 /// assert_eq!(module.abi(), AbiVersion::V0_2_1);
 ///
-/// // It loads with an import that is not served, and a call to that answers `Unimplemented`.
+/// // It loads all the same, and a call to that answers `Unimplemented`.
 /// for import in &module.capabilities().unserved {
 ///     eprintln!("{}: {}.{} answers {}", module.name(), import.module, import.name, import.answer);
 /// }
@@ -174,6 +175,15 @@ impl Module {
     }
 
     /// What it asks for and what the host makes of it.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/newer.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "newer", &wasm)?;
+    /// assert_eq!(module.capabilities().unserved[0].name, "proxy_teleport");
+    /// assert_eq!(module.capabilities().abi, module.abi());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn capabilities(&self) -> &CapabilityReport {
         &self.report

@@ -41,6 +41,11 @@ pub enum PropertyValue {
 
 impl PropertyValue {
     /// A text value.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// assert_eq!(PropertyValue::text("shop"), PropertyValue::Bytes("shop".into()));
+    /// ```
     #[must_use]
     pub fn text(text: &str) -> Self {
         Self::Bytes(Bytes::copy_from_slice(text.as_bytes()))

@@ -124,7 +124,8 @@ impl Shared {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A value of shared data, with the number that a compare-and-swap names it by.
+    /// A value of shared data, with the number that a compare-and-swap names it by. The first argument is the
+    /// [`vm_id`](crate::PluginConfig) of the plugin that set it.
     ///
     /// ```
     /// # use gatepost_host::*;

@@ -135,12 +135,27 @@ pub struct MemoryLog {
 
 impl MemoryLog {
     /// The lines so far, oldest first.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let log = MemoryLog::default();
+    /// # log.log(LogRecord { level: LogLevel::Warn, plugin: "p", root_id: "", vm_id: "", context: 1, message: b"late" });
+    /// let warnings = log.lines().into_iter().filter(|line| line.level >= LogLevel::Warn).count();
+    /// assert_eq!(warnings, 1);
+    /// ```
     #[must_use]
     pub fn lines(&self) -> Vec<LogLine> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The messages so far, oldest first.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let log = MemoryLog::default();
+    /// # log.log(LogRecord { level: LogLevel::Warn, plugin: "p", root_id: "", vm_id: "", context: 1, message: b"late" });
+    /// assert_eq!(log.messages(), ["late"]);
+    /// ```
     #[must_use]
     pub fn messages(&self) -> Vec<String> {
         self.lines().into_iter().map(|line| line.message).collect()

@@ -308,12 +308,34 @@ impl Vm {
     }
 
     /// Whether the plugin runs: it has been started, and not deleted since.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { configuration: "blue".into(), ..PluginConfig::default() })?;
+    /// assert!(vm.runs(plugin));
+    /// vm.stop_plugin(plugin)?;
+    /// assert!(!vm.runs(plugin));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn runs(&self, plugin: Plugin) -> bool {
         self.core.check_plugin(plugin).is_ok()
     }
 
     /// The period the plugin wants to be ticked in; none when it wants no ticks.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/count.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "count", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { name: "count".into(), ..PluginConfig::default() })?;
+    /// assert_eq!(vm.tick_period(plugin), Some(std::time::Duration::from_secs(1))); // as this guest wants
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn tick_period(&self, plugin: Plugin) -> Option<Duration> {
         let root = self.core.store.data().roots.get(plugin.slot as usize)?;
@@ -374,6 +396,20 @@ impl Vm {
     }
 
     /// Whether items wait for [`deliver_queue_items`](Self::deliver_queue_items).
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/share.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "share", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { name: "share".into(), ..PluginConfig::default() })?;
+    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// assert!(!vm.has_queue_items());
+    /// let _ = vm.request_headers(stream, &mut headers, true)?; // this guest puts an item into its queue
+    /// assert!(vm.has_queue_items());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn has_queue_items(&self) -> bool {
         !self.core.store.data().mailbox.is_empty()
@@ -444,6 +480,19 @@ impl Vm {
     }
 
     /// How many streams are open.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { configuration: "blue".into(), ..PluginConfig::default() })?;
+    /// let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// assert_eq!(vm.open_streams(), 1);
+    /// vm.finish(stream, FinalMaps::default())?;
+    /// assert_eq!(vm.open_streams(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn open_streams(&self) -> usize {
         self.core.store.data().roots.iter().map(|root| root.open_streams).sum()
@@ -470,6 +519,16 @@ impl Vm {
     }
 
     /// The bytes of the guest's linear memory now.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { configuration: "blue".into(), ..PluginConfig::default() })?;
+    /// assert_eq!(vm.memory_bytes(), 65_536); // this guest has one page
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         self.core.store.data().memory.map_or(0, |memory| memory.data_size(&self.core.store))

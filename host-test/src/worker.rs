@@ -227,6 +227,17 @@ impl Worker {
     }
 
     /// What its VMs share with others.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/count.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "count", &wasm)?;
+    /// # let config = PluginConfig { name: "count".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// assert_eq!(worker.host().metrics.value("requests"), Some(0)); // this guest defines it when it starts
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn host(&self) -> &Host {
         &self.guests.host
@@ -336,7 +347,7 @@ impl Worker {
     }
 
     /// The upstream went away. Before its response began, the client is answered 503 with the reason in Envoy's words, as in
-    /// `remote connection failure` or `connection termination`; after that its stream is reset.
+    /// `remote connection failure` or `connection termination` (502 for `protocol error`); after that its stream is reset.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -636,6 +647,23 @@ impl Worker {
     }
 
     /// Whether a guest waits for an answer, or wants something sent.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/auth.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
+    /// # let config = PluginConfig { name: "auth".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// let id = worker.open(StreamInfo::default());
+    /// worker.request(id, Part::Headers { headers, end_stream: true }); // this guest makes a call
+    /// assert!(worker.has_callouts());
+    /// let callout = worker.callouts().remove(0);
+    /// worker.answer(callout.id, CalloutAnswer::Failed);
+    /// assert!(!worker.has_callouts());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn has_callouts(&self) -> bool {
         self.guests.vms.iter().any(|guest| guest.vm.has_callouts())
@@ -737,12 +765,41 @@ impl Worker {
     }
 
     /// How many exchanges are open.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+    /// # let config = PluginConfig { name: "tag".into(), configuration: "blue".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// let id = worker.open(StreamInfo::default());
+    /// assert_eq!(worker.open_exchanges(), 1);
+    /// worker.close(id);
+    /// assert_eq!(worker.open_exchanges(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn open_exchanges(&self) -> usize {
         self.exchanges.len() - self.free.len()
     }
 
     /// How many streams the guests have open, in VMs that have not trapped.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/auth.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
+    /// # let config = PluginConfig { name: "auth".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// let id = worker.open(StreamInfo::default());
+    /// assert_eq!(worker.open_streams(), 0); // a guest's stream opens with the request's headers
+    /// worker.request(id, Part::Headers { headers, end_stream: true });
+    /// assert_eq!(worker.open_streams(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn open_streams(&self) -> usize {
         self.guests.vms.iter().map(|guest| &guest.vm).filter(|vm| vm.trap().is_none()).map(crate::vm::Vm::open_streams).sum()

@@ -150,6 +150,12 @@ pub struct StrictEffects {
 
 impl StrictEffects {
     /// Expects exactly these hostcalls, in this order.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// let strict = StrictEffects::new(["proxy_get_buffer_bytes", "proxy_log"].map(Expected::call));
+    /// assert!(strict.finish().is_err()); // no guest has run
+    /// ```
     pub fn new(expected: impl IntoIterator<Item = Expected>) -> Self {
         let script = Script { expected: expected.into_iter().collect(), ..Script::default() };
         Self { script: Arc::new(Mutex::new(script)) }

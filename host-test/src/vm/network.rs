@@ -128,6 +128,20 @@ impl Vm {
 
     /// `proxy_on_downstream_connection_close`: the client's side has ended.
     ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/lines.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "lines", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { name: "lines".into(), ..PluginConfig::default() })?;
+    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// # let _ = vm.new_connection(stream)?;
+    /// vm.downstream_close(stream, CloseType::Remote)?; // the client has gone
+    /// vm.finish(stream, FinalMaps::default())?;
+    /// assert_eq!(vm.open_streams(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When the stream is not open, or the guest traps.
     pub fn downstream_close(&mut self, stream: StreamId, how: CloseType) -> Result<(), CallError> {

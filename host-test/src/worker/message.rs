@@ -216,6 +216,13 @@ impl Message {
     }
 
     /// The same with a body of one piece.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// let message = Message::new(Headers::response([(":status", "200")])).with_body("hello");
+    /// assert_eq!(message.body, ["hello"]);
+    /// assert_eq!(message.end, End::OnLast);
+    /// ```
     #[must_use]
     pub fn with_body(mut self, body: impl Into<Bytes>) -> Self {
         self.body = vec![body.into()];

@@ -8,7 +8,7 @@ use crate::stream::StreamInfo;
 /// What stands around a chain. A closure from the request to a response is one that answers no callouts.
 ///
 /// ```
-/// use std::{sync::Arc, time::Duration};
+/// # use std::{sync::Arc, time::Duration};
 /// use gatepost_host::{Callout, CalloutAnswer, Clock, Headers, Host, Message, Upstream, VirtualClock, Worker};
 /// # use gatepost_host::*;
 /// # let wasm = wat::parse_file("tests/data/auth.wat")?;
