@@ -1,0 +1,140 @@
+//! Builds packages of a workspace for wasm32-wasip1 out of a build script, with a cargo of its own, because a build cannot depend
+//! on a crate for another target. What is done with the modules afterwards is the build script's business.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The target that modules are built for.
+pub const TARGET: &str = "wasm32-wasip1";
+
+/// Why there is no module.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// Cargo sets this variable for build scripts.
+    #[error("{name}: {source}; this runs in build scripts only")]
+    Variable {
+        /// The variable.
+        name: &'static str,
+        /// What is wrong with it.
+        source: env::VarError,
+    },
+    /// A program cannot be run.
+    #[error("{program} cannot be run ({source}); {}", by_hand())]
+    Run {
+        /// The program.
+        program: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The target is missing and cannot be added.
+    #[error("rustup could not add the target; {}\n{said}", by_hand())]
+    Target {
+        /// What rustup said.
+        said: String,
+    },
+    /// The package does not build.
+    #[error("{package} does not build:\n{said}")]
+    Compile {
+        /// The package.
+        package: String,
+        /// What cargo said.
+        said: String,
+    },
+}
+
+fn by_hand() -> String {
+    format!("install the standard library of {TARGET} for this toolchain, as with: rustup target add {TARGET}")
+}
+
+/// A package to build.
+#[derive(Clone, Copy, Debug)]
+pub struct Build<'a> {
+    /// The folder of the workspace.
+    pub workspace: &'a Path,
+    /// The package's name.
+    pub package: &'a str,
+    /// The cargo profile.
+    pub profile: &'a str,
+    /// Further arguments of `cargo build`, such as `--examples`.
+    pub arguments: &'a [&'a str],
+    /// The name of the folder beside the profiles' folders that everything is built in. One folder serves every profile of the
+    /// outer build, since the module does not depend on it.
+    pub folder: &'a str,
+}
+
+impl Build<'_> {
+    /// Builds, after adding the target to the toolchain where it is missing, and gives the folder that the modules are in:
+    /// those of examples are in its `examples/`.
+    ///
+    /// # Errors
+    /// No target, or a build that fails.
+    pub fn run(self) -> Result<PathBuf, BuildError> {
+        ensure_target()?;
+        let out = PathBuf::from(variable("OUT_DIR")?);
+        // target/<profile>/build/<package>/out
+        let target_dir = out.ancestors().nth(4).unwrap_or(&out).join(self.folder);
+        let cargo = variable("CARGO")?;
+        let mut command = Command::new(&cargo);
+        command
+            .current_dir(self.workspace)
+            .args(["build", "--package", self.package, "--profile", self.profile, "--target", TARGET])
+            .args(self.arguments)
+            .arg("--target-dir")
+            .arg(&target_dir)
+            .env("CARGO_ENCODED_RUSTFLAGS", rustflags(self.workspace));
+        // What was meant for the outer build: its flags, its lints, its target.
+        for name in ["RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER", "CARGO_BUILD_TARGET", "CARGO_TARGET_DIR", "CARGO_BUILD_RUSTFLAGS"] {
+            command.env_remove(name);
+        }
+        let output = command.output().map_err(|source| BuildError::Run { program: cargo, source })?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            return Err(BuildError::Compile { package: self.package.to_owned(), said });
+        }
+        let folder = if self.profile == "dev" { "debug" } else { self.profile };
+        Ok(target_dir.join(TARGET).join(folder))
+    }
+}
+
+fn variable(name: &'static str) -> Result<String, BuildError> {
+    env::var(name).map_err(|source| BuildError::Variable { name, source })
+}
+
+/// Adds the wasm target to the toolchain that runs the build, where it is missing.
+fn ensure_target() -> Result<(), BuildError> {
+    if has_target()? {
+        return Ok(());
+    }
+    println!("cargo:warning=adding the Rust target {TARGET} through rustup, to build modules for proxies");
+    let mut rustup = Command::new("rustup");
+    rustup.args(["target", "add", TARGET]);
+    if let Ok(toolchain) = env::var("RUSTUP_TOOLCHAIN") {
+        rustup.args(["--toolchain", &toolchain]);
+    }
+    let output = rustup.output().map_err(|source| BuildError::Run { program: "rustup".to_owned(), source })?;
+    if !output.status.success() || !has_target()? {
+        return Err(BuildError::Target { said: String::from_utf8_lossy(&output.stderr).into_owned() });
+    }
+    Ok(())
+}
+
+fn has_target() -> Result<bool, BuildError> {
+    let rustc = variable("RUSTC")?;
+    let output = Command::new(&rustc)
+        .args(["--print", "target-libdir", "--target", TARGET])
+        .output()
+        .map_err(|source| BuildError::Run { program: rustc, source })?;
+    let folder = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    Ok(entries.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with("libstd-")))
+}
+
+/// Paths in panic messages would name the machine that built the module, and make it another module on every machine.
+fn rustflags(workspace: &Path) -> String {
+    let home =
+        env::var("CARGO_HOME").map(PathBuf::from).or_else(|_| env::var("HOME").map(|home| Path::new(&home).join(".cargo")));
+    let mut flags = vec![format!("--remap-path-prefix={}=gatepost", workspace.display())];
+    flags.extend(home.map(|home| format!("--remap-path-prefix={}=cargo", home.display())));
+    flags.join("\u{1f}")
+}
