@@ -43,6 +43,18 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # What to look at
+//!
+//! | to | see |
+//! | --- | --- |
+//! | run whole requests through plugins, as a test does | [`Worker::run`], [`Upstream`], [`Finished`] |
+//! | drive plugins from a proxy of your own | [`Worker`], [`Part`], [`Event`]; or [`Vm`], [`Outcome`] for each callback |
+//! | answer the calls that guests make | [`Callout`], [`CalloutAnswer`] |
+//! | see what guests log, count and do | [`MemoryLog`], [`Metrics`], [`EffectLog`], [`StrictEffects`] |
+//! | have a run come out the same each time | [`VirtualClock`], [`SeededRandom`], [`WorkerOptions::seed`] |
+//! | keep a guest within bounds | [`Limits`], [`EngineOptions`], [`TrapReport`], [`FailPolicy`] |
+//! | give guests something of your own | [`ForeignFunctions`], [`StreamInfo`], [`PropertyValue`] |
+//!
 //! # Envoy is right
 //!
 //! Every hostcall and every rule of the driver is run on a real Envoy and here, and compared. What the host does otherwise, on purpose, is

@@ -12,6 +12,19 @@ use crate::plugin::Root;
 use crate::stream::{Stream, StreamInfo};
 
 /// A property's value before it takes its byte form.
+///
+/// ```
+/// use gatepost_host::{PropertyValue, StreamInfo};
+///
+/// let info = StreamInfo {
+///     properties: vec![
+///         ("connection.mtls".into(), PropertyValue::Bool(true)),
+///         ("request.geo.country".into(), PropertyValue::text("CH")),
+///     ],
+///     ..StreamInfo::default()
+/// };
+/// assert_eq!(info.properties[1].1, PropertyValue::Bytes("CH".into()));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub enum PropertyValue {
     /// Text or bytes, as they are.

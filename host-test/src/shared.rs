@@ -11,6 +11,14 @@ use hashbrown::HashMap;
 use crate::abi::Status;
 
 /// Bounds on what all guests together may keep. A guest that goes beyond gets `InternalFailure`.
+///
+/// ```
+/// use gatepost_host::{Host, Shared, SharedLimits};
+///
+/// let limits = SharedLimits { data_bytes: 1 << 20, ..SharedLimits::default() };
+/// let host = Host { shared: Shared::new(limits), ..Host::default() };
+/// # assert_eq!(limits.queues, 4096);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SharedLimits {
     /// Bytes of keys and values in shared data. Default 64 MiB.
@@ -61,6 +69,28 @@ struct Queue {
 }
 
 /// Shared data and shared queues. Clones share them.
+///
+/// ```
+/// use gatepost_host::{Headers, Host, PluginConfig, StreamInfo, Vm, VmOptions};
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/share.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "share", &wasm)?;
+///
+/// // Two VMs, as on two workers. This guest keeps a request's path in shared data, and adds the one before to the next request.
+/// let host = Host::default();
+/// let config = PluginConfig { vm_id: "paths".into(), ..PluginConfig::default() };
+/// let mut seen = Vec::new();
+/// for path in ["/first", "/second"] {
+///     let mut vm = Vm::new(&module, host.clone(), VmOptions::default())?;
+///     let plugin = vm.start_plugin(config.clone())?;
+///     let stream = vm.stream(plugin, StreamInfo::default())?;
+///     let mut headers = Headers::request([(":path", path)]);
+///     let _ = vm.request_headers(stream, &mut headers, true)?;
+///     seen.push(headers.get("x-before").map(<[u8]>::to_vec));
+/// }
+/// assert_eq!(seen, [None, Some(b"/first".to_vec())]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Shared {
     inner: Arc<Mutex<Inner>>,
@@ -79,6 +109,12 @@ struct Inner {
 
 impl Shared {
     /// An empty store with these bounds.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// let shared = Shared::new(SharedLimits { queues: 16, ..SharedLimits::default() });
+    /// assert_eq!(shared.get(&"vm".into(), &"key".into()), None);
+    /// ```
     #[must_use]
     pub fn new(limits: SharedLimits) -> Self {
         Self { inner: Arc::new(Mutex::new(Inner { limits, ..Inner::default() })) }
@@ -89,6 +125,23 @@ impl Shared {
     }
 
     /// A value of shared data, with the number that a compare-and-swap names it by.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/share.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "share", &wasm)?;
+    /// # let host = Host::default();
+    /// # let mut vm = Vm::new(&module, host.clone(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { vm_id: "paths".into(), ..PluginConfig::default() })?;
+    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// // This guest keeps the request's path under the key `paths`.
+    /// let _ = vm.request_headers(stream, &mut headers, true)?;
+    /// let (path, _) = host.shared.get(&"paths".into(), &"paths".into()).unwrap();
+    /// assert_eq!(path, "/");
+    /// assert_eq!(host.shared.get(&"another VM".into(), &"paths".into()), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn get(&self, vm_id: &Bytes, key: &Bytes) -> Option<(Bytes, u32)> {
         self.lock().data.get(&(vm_id.clone(), key.clone())).cloned()

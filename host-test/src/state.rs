@@ -23,6 +23,18 @@ use crate::vm::VmOptions;
 use crate::wasi::Wasi;
 
 /// What VMs share: where logs and metrics go, the time, shared data. Clones share all of it.
+///
+/// ```
+/// use std::sync::Arc;
+/// use gatepost_host::{Clock, Host, MemoryLog, VirtualClock};
+///
+/// let (log, clock) = (MemoryLog::default(), VirtualClock::at(1_700_000_000_000_000_000));
+/// let host = Host { log: Arc::new(log.clone()), clock: Arc::new(clock.clone()), ..Host::default() };
+/// // Give a clone to each VM or worker, and look at the rest from outside.
+/// let same = host.clone();
+/// clock.advance(std::time::Duration::from_secs(1));
+/// assert_eq!(same.clock.monotonic_nanos(), 1_000_000_000);
+/// ```
 #[derive(Clone)]
 pub struct Host {
     /// Takes the guests' log lines. Default [`NoLog`].

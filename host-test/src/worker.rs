@@ -28,6 +28,23 @@ use crate::state::Host;
 use crate::stream::{StreamId, StreamInfo};
 
 /// How a worker is set up. The default records nothing and takes the system's randomness.
+///
+/// ```
+/// use gatepost_host::{Host, Message, Worker, WorkerOptions};
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+/// # let config = PluginConfig { name: "tag".into(), configuration: "blue".into(), ..PluginConfig::default() };
+/// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+///
+/// let options = WorkerOptions { seed: Some(7), record: true };
+/// let mut worker = Worker::with_options(&chain, Host::default(), &options)?;
+/// # let headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+/// # let request = Message::new(headers);
+/// let finished = worker.run(request, &mut |_: &Message| None);
+/// assert!(finished.effects.iter().any(|effect| effect.to_string().contains("proxy_add_header_map_value")));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct WorkerOptions {
     /// Makes the guests' random bytes follow from this number.
@@ -37,6 +54,24 @@ pub struct WorkerOptions {
 }
 
 /// Names one callout of one worker while it is open.
+///
+/// ```
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/auth.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
+/// # let config = PluginConfig { name: "auth".into(), ..PluginConfig::default() };
+/// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+/// # let mut worker = Worker::new(&chain, Host::default())?;
+/// # let headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+/// # let request = Message::new(headers);
+/// # let id = worker.open(StreamInfo::default());
+/// # worker.request(id, request.into_parts().next().unwrap());
+/// let callout = worker.callouts().remove(0);
+/// assert_eq!(callout.id.token().kind(), CalloutKind::Http);
+/// assert!(worker.answer(callout.id, CalloutAnswer::Failed));
+/// assert!(!worker.answer(callout.id, CalloutAnswer::Failed)); // it is over
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CalloutId {
     vm: usize,
@@ -53,6 +88,29 @@ impl CalloutId {
 }
 
 /// Something that a guest of a worker wants sent.
+///
+/// ```
+/// use gatepost_host::{CalloutAnswer, CalloutRequest, Event, Headers, Part, StreamInfo};
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/auth.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
+/// # let config = PluginConfig { name: "auth".into(), ..PluginConfig::default() };
+/// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+/// # let mut worker = Worker::new(&chain, Host::default())?;
+/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+///
+/// // This guest asks the cluster `auth` about each request, and waits.
+/// let id = worker.open(StreamInfo::default());
+/// worker.request(id, Part::Headers { headers, end_stream: true });
+/// assert_eq!(worker.next(id), None);
+/// for callout in worker.callouts() {
+///     let CalloutRequest::Http { cluster, .. } = &callout.request else { continue };
+///     assert_eq!((&*callout.plugin, cluster.as_str()), ("auth", "auth"));
+///     worker.answer(callout.id, CalloutAnswer::http(Headers::response([(":status", "200")]), "ok"));
+/// }
+/// assert!(matches!(worker.next(id), Some(Event::Request(_))));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Callout {
     /// Names the call in the answers.
@@ -114,6 +172,18 @@ impl std::fmt::Debug for Worker {
 impl Worker {
     /// Starts the chain's plugins, each in the VM that it shares with those like it.
     ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+    /// // This guest refuses an empty configuration.
+    /// let config = PluginConfig { name: "tag".into(), ..PluginConfig::default() };
+    /// let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// let error = Worker::new(&chain, Host::default()).unwrap_err();
+    /// assert!(matches!(error, StartError::Refused { plugin } if plugin == "tag"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When a plugin does not start.
     pub fn new(chain: &Chain, host: Host) -> Result<Self, StartError> {
@@ -121,6 +191,18 @@ impl Worker {
     }
 
     /// The same with options.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/count.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "count", &wasm)?;
+    /// # let config = PluginConfig { name: "count".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// let options = WorkerOptions { record: true, ..WorkerOptions::default() };
+    /// let mut worker = Worker::with_options(&chain, Host::default(), &options)?;
+    /// assert!(!worker.root_effects().is_empty()); // what the plugin did when it started
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When a plugin does not start.
@@ -151,6 +233,20 @@ impl Worker {
     }
 
     /// Opens an exchange: a request and its response. It takes memory until it is [closed](Self::close).
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+    /// # let config = PluginConfig { name: "tag".into(), configuration: "blue".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// let id = worker.open(StreamInfo { protocol: Some("HTTP/2"), ..StreamInfo::default() });
+    /// assert_eq!(worker.open_exchanges(), 1);
+    /// worker.close(id);
+    /// assert_eq!(worker.open_exchanges(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn open(&mut self, mut info: StreamInfo) -> ExchangeId {
         let now = self.now();
         info.request_time_nanos.get_or_insert_with(|| self.guests.host.clock.wall_nanos());
@@ -165,12 +261,49 @@ impl Worker {
     }
 
     /// A part of the request has come from the client. A part before the headers or after the end is ignored.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/redact.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "redact", &wasm)?;
+    /// # let config = PluginConfig { name: "redact".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// # let headers = Headers::request([(":method", "POST"), (":path", "/"), (":authority", "shop.example")]);
+    /// let id = worker.open(StreamInfo::default());
+    /// worker.request(id, Part::Headers { headers, end_stream: false });
+    /// assert!(matches!(worker.next(id), Some(Event::Request(Part::Headers { end_stream: false, .. }))));
+    /// worker.request(id, Part::Data { data: "secret".into(), end_stream: true });
+    /// // This guest has written the body anew, and added trailers.
+    /// assert_eq!(worker.next(id), Some(Event::Request(Part::Data { data: "redacted".into(), end_stream: false })));
+    /// assert!(matches!(worker.next(id), Some(Event::Request(Part::Trailers(_)))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn request(&mut self, id: ExchangeId, part: Part) {
         self.receive(id, Direction::Request, part);
     }
 
     /// A part of the final response has come from the upstream; informational responses pass beside the chain. A part before the
     /// headers, after the end, or after a local reply is ignored.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+    /// # let config = PluginConfig { name: "tag".into(), configuration: "blue".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// # let request = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// let id = worker.open(StreamInfo::default());
+    /// worker.request(id, Part::Headers { headers: request, end_stream: true });
+    /// let headers = Headers::response([(":status", "204")]);
+    /// worker.response(id, Part::Headers { headers, end_stream: true });
+    ///
+    /// let mut events = std::iter::from_fn(|| worker.next(id));
+    /// assert!(events.any(|event| matches!(event, Event::Response(part) if part.end_stream())));
+    /// assert!(worker.is_over(id));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn response(&mut self, id: ExchangeId, part: Part) {
         self.receive(id, Direction::Response, part);
     }
@@ -180,12 +313,50 @@ impl Worker {
     }
 
     /// The client went away: the upstream is reset, and the guests' streams end.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/auth.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
+    /// # let config = PluginConfig { name: "auth".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// let id = worker.open(StreamInfo::default());
+    /// worker.request(id, Part::Headers { headers, end_stream: false });
+    /// assert_eq!(worker.open_streams(), 1); // the guest waits
+    /// worker.client_reset(id);
+    /// assert_eq!(worker.open_streams(), 0);
+    /// assert!(worker.is_over(id));
+    /// worker.close(id);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn client_reset(&mut self, id: ExchangeId) {
         self.with(id, Exchange::client_gone);
     }
 
     /// The upstream went away. Before its response began, the client is answered 503 with the reason in Envoy's words, as in
     /// `remote connection failure` or `connection termination`; after that its stream is reset.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+    /// # let config = PluginConfig { name: "tag".into(), configuration: "blue".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// # let id = worker.open(StreamInfo::default());
+    /// # worker.request(id, Part::Headers { headers, end_stream: true });
+    /// worker.upstream_reset(id, "connection termination");
+    /// let mut events = std::iter::from_fn(|| worker.next(id));
+    /// let Some(headers) = events.find_map(|event| match event {
+    ///     Event::Response(Part::Headers { headers, .. }) => Some(headers),
+    ///     _ => None,
+    /// }) else { panic!("the client is answered") };
+    /// assert_eq!(headers.get(":status"), Some(&b"503"[..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn upstream_reset(&mut self, id: ExchangeId, reason: &str) {
         self.with(id, |exchange, guests| {
             if !exchange.is_over && !exchange.half(Direction::Response).received_end {
@@ -196,6 +367,22 @@ impl Worker {
 
     /// The proxy answers in the upstream's place, as when no route is found: a local reply that is no plugin's. After a response has
     /// begun, the client's stream is reset instead.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+    /// # let config = PluginConfig { name: "tag".into(), configuration: "blue".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// # let id = worker.open(StreamInfo::default());
+    /// # worker.request(id, Part::Headers { headers, end_stream: true });
+    /// worker.reply(id, 404, "", "route_not_found");
+    /// let reply = worker.local_reply(id).unwrap();
+    /// assert_eq!((reply.status, reply.plugin.as_deref()), (404, None));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn reply(&mut self, id: ExchangeId, status: u16, body: &str, details: &str) {
         self.with(id, |exchange, guests| {
             exchange.upstream_is_gone = true;
@@ -204,12 +391,56 @@ impl Worker {
     }
 
     /// The next thing that leaves the chain; none when nothing does now.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+    /// # let config = PluginConfig { name: "tag".into(), configuration: "blue".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// # let id = worker.open(StreamInfo::default());
+    /// # let (mut upstream, mut client) = (Vec::new(), Vec::new());
+    /// worker.request(id, Part::Headers { headers, end_stream: true });
+    /// while let Some(event) = worker.next(id) {
+    ///     match event {
+    ///         Event::Request(part) => upstream.push(part),
+    ///         Event::Response(part) => client.push(part),
+    ///         Event::RouteCacheCleared => println!("choose the route anew"),
+    ///         Event::RequestReset => println!("reset the upstream's stream"),
+    ///         Event::ResponseReset => println!("reset the client's stream"),
+    ///     }
+    /// }
+    /// assert_eq!((upstream.len(), client.len()), (1, 0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn next(&mut self, id: ExchangeId) -> Option<Event> {
         self.exchange_mut(id)?.events.pop_front()
     }
 
     /// Whether the sender of a message should wait: plugins keep more of it than [`buffer_bytes`](crate::ChainOptions), and would keep
     /// all that comes.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/auth.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
+    /// # let plugins = vec![ChainPlugin { module, config: PluginConfig::default() }];
+    /// # let chain = Chain::with_options(plugins, ChainOptions { buffer_bytes: 4, ..ChainOptions::default() });
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// // This guest stops at the headers; the chain keeps at most 4 bytes for it.
+    /// let id = worker.open(StreamInfo::default());
+    /// worker.request(id, Part::Headers { headers, end_stream: false });
+    /// worker.request(id, Part::Data { data: "four more".into(), end_stream: false });
+    /// assert!(worker.holds_back(id, Direction::Request)); // read no more from the client
+    ///
+    /// # let callout = worker.callouts().remove(0);
+    /// worker.answer(callout.id, CalloutAnswer::http(Headers::response([(":status", "200")]), "ok"));
+    /// assert!(!worker.holds_back(id, Direction::Request));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn holds_back(&self, id: ExchangeId, direction: Direction) -> bool {
         let limit = self.guests.chain.options().buffer_bytes;
@@ -217,12 +448,42 @@ impl Worker {
     }
 
     /// Whether the exchange is over: its response is out, or it was reset. Events may still wait.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/deny.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "deny", &wasm)?;
+    /// # let config = PluginConfig { name: "deny".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// let id = worker.open(StreamInfo::default());
+    /// assert!(!worker.is_over(id));
+    /// worker.request(id, Part::Headers { headers, end_stream: true }); // this guest answers
+    /// assert!(worker.is_over(id));
+    /// assert!(matches!(worker.next(id), Some(Event::Response(_)))); // send it before you close the exchange
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn is_over(&self, id: ExchangeId) -> bool {
         self.exchange(id).is_none_or(|exchange| exchange.is_over)
     }
 
     /// The direction in which a plugin pauses.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/auth.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
+    /// # let config = PluginConfig { name: "auth".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// let id = worker.open(StreamInfo::default());
+    /// worker.request(id, Part::Headers { headers, end_stream: true });
+    /// assert_eq!(worker.paused(id), Some(Direction::Request));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn paused(&self, id: ExchangeId) -> Option<Direction> {
         let exchange = self.exchange(id).filter(|exchange| !exchange.is_over)?;
@@ -230,17 +491,63 @@ impl Worker {
     }
 
     /// The answer that was not the upstream's, if there was one.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/deny.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "deny", &wasm)?;
+    /// # let config = PluginConfig { name: "deny".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// let id = worker.open(StreamInfo::default());
+    /// worker.request(id, Part::Headers { headers, end_stream: true });
+    /// assert_eq!(worker.local_reply(id).unwrap().details.to_string(), "denied");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn local_reply(&self, id: ExchangeId) -> Option<&LocalReplySent> {
         self.exchange(id)?.reply.as_ref()
     }
 
     /// What is known of the exchange, with what guests have set.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/route.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "route", &wasm)?;
+    /// # let config = PluginConfig { name: "route".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// let id = worker.open(StreamInfo { route_name: "shop".into(), ..StreamInfo::default() });
+    /// worker.request(id, Part::Headers { headers, end_stream: true });
+    /// // This guest sets the property `seen`.
+    /// let seen = worker.stream_info(id, |info| info.filter_state.get("wasm.seen").cloned());
+    /// assert_eq!(seen.flatten().unwrap(), "yes");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn stream_info<T>(&mut self, id: ExchangeId, with: impl FnOnce(&mut StreamInfo) -> T) -> Option<T> {
         Some(self.exchange(id)?.info(with))
     }
 
     /// Forgets an exchange. The guests' streams end if they have not.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/auth.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
+    /// # let config = PluginConfig { name: "auth".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// let id = worker.open(StreamInfo::default());
+    /// worker.request(id, Part::Headers { headers, end_stream: true });
+    /// worker.close(id); // the guest waited; its stream ends
+    /// assert_eq!((worker.open_exchanges(), worker.open_streams()), (0, 0));
+    /// assert_eq!(worker.next(id), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn close(&mut self, id: ExchangeId) {
         if self.exchange(id).is_none() {
             return;
@@ -259,6 +566,22 @@ impl Worker {
     }
 
     /// What guests have wanted sent since the last question, in order for each VM. Timeouts run from now.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/auth.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
+    /// # let config = PluginConfig { name: "auth".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// let id = worker.open(StreamInfo::default());
+    /// worker.request(id, Part::Headers { headers, end_stream: true });
+    /// assert_eq!(worker.callouts().len(), 1);
+    /// assert!(worker.callouts().is_empty()); // each is handed out once
+    /// assert!(worker.has_callouts()); // the guest still waits
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn callouts(&mut self) -> Vec<Callout> {
         let now = self.now();
         let mut all = Vec::new();
@@ -283,6 +606,24 @@ impl Worker {
 
     /// What came back for a callout. False when the guest no longer waits for such an answer: it was cancelled, timed out, or its VM is
     /// gone.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/auth.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
+    /// # let config = PluginConfig { name: "auth".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// # let id = worker.open(StreamInfo::default());
+    /// # worker.request(id, Part::Headers { headers, end_stream: true });
+    /// // This guest lets a request go on when it is answered with `ok`.
+    /// let callout = worker.callouts().remove(0);
+    /// assert!(worker.answer(callout.id, CalloutAnswer::http(Headers::response([(":status", "200")]), "ok")));
+    /// assert_eq!(worker.paused(id), None);
+    /// assert!(!worker.answer(callout.id, CalloutAnswer::Failed));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn answer(&mut self, id: CalloutId, answer: CalloutAnswer) -> bool {
         let Some(guest) = self.guests.vms.get_mut(id.vm).filter(|guest| guest.generation == id.generation) else { return false };
         let answered = guest.vm.answer(id.token, answer);
@@ -301,6 +642,29 @@ impl Worker {
     }
 
     /// Does what is due by the host's clock: ticks, timeouts of callouts, items in queues.
+    ///
+    /// ```
+    /// # use std::{sync::Arc, time::Duration};
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/auth.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
+    /// # let config = PluginConfig { name: "auth".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// let clock = VirtualClock::default();
+    /// let host = Host { clock: Arc::new(clock.clone()), ..Host::default() };
+    /// let mut worker = Worker::new(&chain, host)?;
+    /// let id = worker.open(StreamInfo::default());
+    /// worker.request(id, Part::Headers { headers, end_stream: true });
+    /// let _unanswered = worker.callouts();
+    ///
+    /// // This guest gives its call a second, and answers 403 when that is over.
+    /// assert_eq!(worker.next_timer(), Some(1_000_000_000));
+    /// clock.advance(Duration::from_secs(1));
+    /// worker.run_timers();
+    /// assert_eq!(worker.local_reply(id).unwrap().status, 403);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn run_timers(&mut self) {
         let now = self.now();
         for place in 0..self.guests.residents.len() {
@@ -336,6 +700,22 @@ impl Worker {
     }
 
     /// When [`run_timers`](Self::run_timers) has something to do, in nanoseconds of the host's monotonic clock.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/count.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "count", &wasm)?;
+    /// # let config = PluginConfig { name: "count".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// // This guest wants a tick each second.
+    /// let due = worker.next_timer().unwrap();
+    /// let now = worker.host().clock.monotonic_nanos();
+    /// let sleep = Duration::from_nanos(due.saturating_sub(now));
+    /// assert!(sleep <= Duration::from_secs(1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn next_timer(&mut self) -> Option<u64> {
         while let Some(entry) = self.deadlines.first_entry() {
@@ -369,11 +749,43 @@ impl Worker {
     }
 
     /// Takes what was recorded of an exchange's contexts, in order; also after it was closed.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+    /// # let config = PluginConfig { name: "tag".into(), configuration: "blue".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let options = WorkerOptions { record: true, ..WorkerOptions::default() };
+    /// # let mut worker = Worker::with_options(&chain, Host::default(), &options)?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// let id = worker.open(StreamInfo::default());
+    /// worker.request(id, Part::Headers { headers, end_stream: true });
+    /// worker.close(id);
+    /// let effects = worker.effects(id);
+    /// assert!(effects[0].to_string().starts_with("2 > proxy_on_request_headers"));
+    /// assert!(worker.effects(id).is_empty()); // they are taken
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn effects(&mut self, id: ExchangeId) -> Vec<Effect> {
         self.take_effects(|owner| owner == Some(id))
     }
 
     /// Takes what was recorded of root contexts and of starting VMs, in order.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/count.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "count", &wasm)?;
+    /// # let config = PluginConfig { name: "count".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let options = WorkerOptions { record: true, ..WorkerOptions::default() };
+    /// # let mut worker = Worker::with_options(&chain, Host::default(), &options)?;
+    /// let started = worker.root_effects();
+    /// assert_eq!(started.last().unwrap().to_string(), "1 < proxy_on_configure = 1");
+    /// assert!(worker.root_effects().is_empty()); // they are taken
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn root_effects(&mut self) -> Vec<Effect> {
         self.take_effects(|owner| owner.is_none())
     }
@@ -385,6 +797,21 @@ impl Worker {
     }
 
     /// Takes the traps since the last question; at most 1,024 are kept.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/trap.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "trap", &wasm)?;
+    /// # let config = PluginConfig { name: "trap".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// let id = worker.open(StreamInfo::default());
+    /// worker.request(id, Part::Headers { headers, end_stream: true });
+    /// let [error] = &worker.errors()[..] else { panic!("one trap") };
+    /// assert_eq!(error.trap().unwrap().callback, "proxy_on_request_headers");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn errors(&mut self) -> Vec<CallError> {
         std::mem::take(&mut self.guests.errors)
     }

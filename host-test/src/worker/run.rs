@@ -6,6 +6,44 @@ use crate::callout::{CalloutAnswer, CalloutRequest};
 use crate::stream::StreamInfo;
 
 /// What stands around a chain. A closure from the request to a response is one that answers no callouts.
+///
+/// ```
+/// use std::{sync::Arc, time::Duration};
+/// use gatepost_host::{Callout, CalloutAnswer, Clock, Headers, Host, Message, Upstream, VirtualClock, Worker};
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/auth.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
+/// # let config = PluginConfig { name: "auth".into(), ..PluginConfig::default() };
+/// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+///
+/// /// Answers 200; is slow to answer callouts.
+/// struct Slow(VirtualClock);
+///
+/// impl Upstream for Slow {
+///     fn respond(&mut self, _: &Message) -> Option<Message> {
+///         Some(Message::new(Headers::response([(":status", "200")])))
+///     }
+///
+///     fn callout(&mut self, _: &Callout) -> Option<Vec<CalloutAnswer>> {
+///         Some(Vec::new()) // not now, so it times out
+///     }
+///
+///     fn wait(&mut self, until_nanos: u64) -> bool {
+///         self.0.advance(Duration::from_nanos(until_nanos - self.0.monotonic_nanos()));
+///         true
+///     }
+/// }
+///
+/// let clock = VirtualClock::default();
+/// let mut worker = Worker::new(&chain, Host { clock: Arc::new(clock.clone()), ..Host::default() })?;
+/// # let headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+/// # let request = Message::new(headers);
+/// // This guest gives its callout a second, and answers 403 without it.
+/// let finished = worker.run(request, &mut Slow(clock.clone()));
+/// assert_eq!(finished.response.unwrap().headers.get(":status"), Some(&b"403"[..]));
+/// assert_eq!(clock.monotonic_nanos(), 1_000_000_000);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Upstream {
     /// Answers the request that left the chain. None: the connection failed.
     fn respond(&mut self, request: &Message) -> Option<Message>;
@@ -35,11 +73,46 @@ impl Worker {
     /// Runs a whole exchange: the request through the chain, the upstream's answer back, callouts and timers as they come. The exchange
     /// is closed when the response is out, when nothing more can happen, or when guests have kept it busy with callouts, ticks and queue
     /// items for 10,000 rounds.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+    /// # let config = PluginConfig { name: "tag".into(), configuration: "blue".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// # let headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// # let request = Message::new(headers);
+    /// let mut tags = Vec::new();
+    /// let finished = worker.run(request, &mut |request: &Message| {
+    ///     tags.push(request.headers.get("x-tag").map(<[u8]>::to_vec));
+    ///     Some(Message::new(Headers::response([(":status", "200")])).with_body("hello"))
+    /// });
+    /// assert_eq!(tags, [Some(b"blue".to_vec())]); // what the upstream got
+    /// assert_eq!(finished.response.unwrap().whole_body(), "hello"); // what the client got
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn run(&mut self, request: Message, upstream: &mut dyn Upstream) -> Finished {
         self.run_with(request, StreamInfo::default(), upstream)
     }
 
     /// The same with what the proxy knows of the stream.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/route.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "route", &wasm)?;
+    /// # let config = PluginConfig { name: "route".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// # let headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// # let request = Message::new(headers);
+    /// let info = StreamInfo { route_name: "shop".into(), ..StreamInfo::default() };
+    /// let finished = worker.run_with(request, info, &mut |_: &Message| None);
+    /// // This guest puts the route's name into a header.
+    /// assert_eq!(finished.upstream_request.unwrap().headers.get("x-route"), Some(&b"shop"[..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn run_with(&mut self, request: Message, info: StreamInfo, upstream: &mut dyn Upstream) -> Finished {
         let before = self.tape.len();
         let id = self.open(info);
