@@ -172,9 +172,14 @@ impl Headers {
         self.list.iter()
     }
 
-    /// The entries in order as the ABI shows them: the lengths of name and value, and both, each with a zero byte after it.
-    pub(crate) fn encoded(&self) -> impl ExactSizeIterator<Item = (u32, u32, &[u8])> {
-        self.list.encoded()
+    /// The lengths of each name and value, in order.
+    pub(crate) fn lengths(&self) -> impl ExactSizeIterator<Item = (u32, u32)> {
+        self.list.lengths()
+    }
+
+    /// Names and values in order, each with a zero byte after it, as the ABI shows them: in few pieces, mostly one.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        self.list.pieces()
     }
 
     /// The first value of a name, whatever the case it is asked in.
@@ -260,9 +265,15 @@ impl Headers {
     /// assert_eq!(headers.to_string(), ":method: GET\n:path: /b\nx-other: o\nx-tag: b\n");
     /// ```
     pub fn replace(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
-        let name = self.canonical(name.as_ref());
-        self.remove(name);
-        self.append(name, value.as_ref());
+        let (name, value) = (self.canonical(name.as_ref()), value.as_ref());
+        match self.list.position(name, 0) {
+            Some(first) => {
+                self.remove_from(name, first + 1);
+                let end = if first < self.pseudo { self.pseudo } else { self.len() };
+                self.list.renew(first, end, name, value);
+            }
+            None => self.append(name, value),
+        }
     }
 
     /// Writes a value over the first one of its name, which keeps its place, and removes the others; adds it when there is none.

@@ -100,6 +100,8 @@ pub(crate) struct HostState {
     free_streams: Vec<u32>,
     places: HashMap<u32, Place>,
     next_context: u32,
+    /// The numbers have begun again, so that one may be in use.
+    contexts_wrapped: bool,
     /// The context that hostcalls act on: the one the host entered the guest with, unless the guest has chosen another with
     /// `proxy_set_effective_context`.
     pub(crate) effective: Place,
@@ -140,6 +142,7 @@ impl HostState {
             free_streams: Vec::new(),
             places: HashMap::new(),
             next_context: 1,
+            contexts_wrapped: false,
             effective: Place::Vm,
             entered: Place::Vm,
             touched: Vec::new(),
@@ -155,8 +158,11 @@ impl HostState {
     fn allocate_context(&mut self) -> u32 {
         loop {
             let id = self.next_context;
-            self.next_context = self.next_context.wrapping_add(1).max(1);
-            if !self.places.contains_key(&id) {
+            self.next_context = id.checked_add(1).unwrap_or_else(|| {
+                self.contexts_wrapped = true;
+                1
+            });
+            if !self.contexts_wrapped || !self.places.contains_key(&id) {
                 return id;
             }
         }
@@ -188,6 +194,7 @@ impl HostState {
         }
     }
 
+    #[inline]
     pub(crate) fn add_stream(&mut self, root: u32, info: crate::stream::Info) -> (u32, u32) {
         let context = self.allocate_context();
         let slot = self.free_streams.pop().unwrap_or_else(|| {

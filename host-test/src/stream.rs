@@ -269,6 +269,7 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
+    #[inline]
     pub(crate) fn reset(&mut self, context: u32, root: u32, info: Info) {
         self.context = context;
         self.root = root;

@@ -66,6 +66,7 @@ impl Vm {
     ///
     /// # Errors
     /// When the plugin is unknown or being stopped, or the guest traps.
+    #[inline]
     pub fn stream(&mut self, plugin: Plugin, info: StreamInfo) -> Result<StreamId, CallError> {
         self.open(plugin, Info::Own(info), 0)
     }
@@ -96,6 +97,7 @@ impl Vm {
         self.open(plugin, Info::Shared(info), 0)
     }
 
+    #[inline]
     pub(crate) fn open(&mut self, plugin: Plugin, info: Info, owner: u64) -> Result<StreamId, CallError> {
         self.core.check_plugin(plugin)?;
         if self.core.store.data().roots.get(plugin.slot as usize).is_none_or(|root| root.awaiting_done) {

@@ -1,6 +1,6 @@
 //! A whole exchange in one call, for tests and tools that have whole messages: the upstream and those who answer callouts are a trait.
 
-use super::message::{Direction, Event, Finished, Message};
+use super::message::{Direction, Event, ExchangeId, Finished, Message};
 use super::{Callout, Worker};
 use crate::callout::{CalloutAnswer, CalloutRequest};
 use crate::stream::StreamInfo;
@@ -71,7 +71,8 @@ impl<F: FnMut(&Message) -> Option<Message>> Upstream for F {
 
 impl Worker {
     /// Runs a whole exchange: the request through the chain, the upstream's answer back, callouts and timers as they come. The exchange
-    /// is closed when the response is out, or when nothing more can happen.
+    /// is closed when the response is out, when nothing more can happen, or when guests have kept it busy with callouts, ticks and queue
+    /// items for 10,000 rounds.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -115,9 +116,9 @@ impl Worker {
     pub fn run_with(&mut self, request: Message, info: StreamInfo, upstream: &mut dyn Upstream) -> Finished {
         let before = self.tape.len();
         let id = self.open(info);
-        let mut run = Run { sent: Message::default(), sent_end: false, got: None, got_end: false, reset: false };
+        let mut run = Run { rounds: MOST_ROUNDS, ..Run::default() };
         for part in request.into_parts() {
-            self.wait_while_held_back(id, Direction::Request, upstream);
+            self.wait_while_held_back(id, Direction::Request, &mut run, upstream);
             self.request(id, part);
             self.turn(id, &mut run, upstream);
         }
@@ -132,7 +133,7 @@ impl Worker {
                     None => self.upstream_reset(id, "remote connection failure"),
                     Some(response) => {
                         for part in response.into_parts() {
-                            self.wait_while_held_back(id, Direction::Response, upstream);
+                            self.wait_while_held_back(id, Direction::Response, &mut run, upstream);
                             self.response(id, part);
                             self.turn(id, &mut run, upstream);
                         }
@@ -140,7 +141,7 @@ impl Worker {
                 }
                 continue;
             }
-            if !self.pass_time(upstream) {
+            if !self.pass_time(&mut run, upstream) {
                 break;
             }
         }
@@ -157,14 +158,16 @@ impl Worker {
         }
     }
 
-    fn wait_while_held_back(&mut self, id: super::ExchangeId, direction: Direction, upstream: &mut dyn Upstream) {
-        while self.holds_back(id, direction) && self.pass_time(upstream) {}
+    fn wait_while_held_back(&mut self, id: ExchangeId, direction: Direction, run: &mut Run, upstream: &mut dyn Upstream) {
+        while self.holds_back(id, direction) && self.pass_time(run, upstream) {
+            self.turn(id, run, upstream);
+        }
     }
 
-    /// Lets time go on to the next timer; false when there is none, or the upstream does not wait.
-    fn pass_time(&mut self, upstream: &mut dyn Upstream) -> bool {
+    /// Lets time go on to the next timer; false when there is none, the upstream does not wait, or it has been enough.
+    fn pass_time(&mut self, run: &mut Run, upstream: &mut dyn Upstream) -> bool {
         let Some(due) = self.next_timer() else { return false };
-        if due > self.now() && !upstream.wait(due) {
+        if !run.has_round() || (due > self.now() && !upstream.wait(due)) {
             return false;
         }
         self.run_timers();
@@ -172,13 +175,13 @@ impl Worker {
     }
 
     /// Everything that happens without time going on.
-    fn turn(&mut self, id: super::ExchangeId, run: &mut Run, upstream: &mut dyn Upstream) {
+    fn turn(&mut self, id: ExchangeId, run: &mut Run, upstream: &mut dyn Upstream) {
         loop {
             while let Some(event) = self.next(id) {
                 run.take(event);
             }
             let callouts = self.callouts();
-            if callouts.is_empty() {
+            if callouts.is_empty() || !run.has_round() {
                 return;
             }
             for callout in callouts {
@@ -198,8 +201,13 @@ impl Worker {
     }
 }
 
+/// A guest that answers each answer with another callout must not keep a test for ever.
+const MOST_ROUNDS: usize = 10_000;
+
 /// What has left the chain so far.
+#[derive(Default)]
 struct Run {
+    rounds: usize,
     sent: Message,
     sent_end: bool,
     got: Option<Message>,
@@ -208,6 +216,11 @@ struct Run {
 }
 
 impl Run {
+    fn has_round(&mut self) -> bool {
+        self.rounds = self.rounds.saturating_sub(1);
+        self.rounds > 0
+    }
+
     fn take(&mut self, event: Event) {
         match event {
             Event::Request(part) => {
