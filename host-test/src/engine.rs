@@ -69,6 +69,9 @@ pub struct EngineOptions {
 /// assert!(Vm::new(&module, Host::default(), VmOptions::default()).is_ok());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// A module for such an engine has one memory and at most one table, of at most 20,000 elements; [`Module::new`](crate::Module::new)
+/// refuses others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pool {
     /// How many VMs may live at once.
