@@ -139,6 +139,8 @@ impl Engine {
                 .total_core_instances(pool.vms)
                 .total_memories(pool.vms)
                 .total_tables(pool.vms)
+                // As many as a VM may have by default: the pool reserves addresses, not memory.
+                .table_elements(crate::limits::Limits::default().table_elements)
                 .max_memory_size(pool.memory_bytes);
             config.allocation_strategy(InstanceAllocationStrategy::Pooling(pooling));
         }
