@@ -374,6 +374,12 @@ impl Worker {
         ticks.chain(deadline).chain(has_items.then(|| guests.host.clock.monotonic_nanos())).min()
     }
 
+    /// Wakes this when [`run_timers`](Self::run_timers) has something to do because a guest of another worker put an item into a queue
+    /// of these. It must not call back into the host.
+    pub fn wake_on_queue_items(&mut self, waker: std::task::Waker) {
+        self.guests.wake_on_queue_items(waker);
+    }
+
     /// Takes what was recorded of an exchange's contexts, in order; also after it was closed.
     pub fn effects(&mut self, id: ExchangeId) -> Vec<Effect> {
         self.take_effects(|owner| owner == Some(id))

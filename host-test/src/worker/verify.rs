@@ -32,7 +32,6 @@ pub(super) fn response(headers: &Headers) -> Result<(), Reply> {
 
 fn invalid(headers: &Headers) -> Option<String> {
     for (name, value) in headers.iter() {
-        let (name, value): (&[u8], &[u8]) = (name.as_ref(), value.as_ref());
         let bare = name.strip_prefix(b":").unwrap_or(name);
         if bare.is_empty() || !bare.iter().all(|byte| is_token(*byte)) {
             return Some(format!("invalid header name: {}", name.escape_ascii()));
