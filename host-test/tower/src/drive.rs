@@ -44,19 +44,24 @@ impl Driver {
                 for callout in turn.callouts {
                     self.send(callout, &mut calls, &mut sent);
                 }
-                sent.retain(|id, sent| {
-                    let is_wanted = !sent.task.is_finished() && seat.awaits(*id);
-                    if !is_wanted {
-                        sent.task.abort();
-                    }
-                    is_wanted
-                });
+                if turn.may_have_lapsed {
+                    sent.retain(|id, sent| {
+                        let is_wanted = !sent.task.is_finished() && seat.awaits(*id);
+                        if !is_wanted {
+                            sent.task.abort();
+                        }
+                        is_wanted
+                    });
+                }
                 turn.next
             };
             tokio::select! {
                 () = self.alarm.notified() => {}
                 () = self.sleep(next) => {}
-                Some(_) = calls.join_next() => {}
+                Some(ended) = calls.join_next() => match ended {
+                    Ok(id) => drop(sent.remove(&id)),
+                    Err(_) => sent.retain(|_, sent| !sent.task.is_finished()),
+                },
             }
         }
     }
@@ -68,7 +73,7 @@ impl Driver {
         }
     }
 
-    fn send(&self, callout: Callout, calls: &mut JoinSet<()>, sent: &mut HashMap<CalloutId, Sent>) {
+    fn send(&self, callout: Callout, calls: &mut JoinSet<CalloutId>, sent: &mut HashMap<CalloutId, Sent>) {
         let Callout { id, request, .. } = callout;
         let asker = Asker { seat: Weak::clone(&self.seat), id, most: self.most };
         match request {
@@ -94,7 +99,11 @@ impl Driver {
             }
             request => {
                 let (messages, received) = mpsc::channel(MOST_MESSAGES);
-                let task = calls.spawn(call::run(asker, Arc::clone(&self.callouts), request, received));
+                let call = call::run(asker, Arc::clone(&self.callouts), request, received);
+                let task = calls.spawn(async move {
+                    call.await;
+                    id
+                });
                 let messages = (id.token().kind() == CalloutKind::GrpcStream).then_some(messages);
                 sent.insert(id, Sent { task, messages });
             }

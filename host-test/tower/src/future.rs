@@ -32,7 +32,7 @@ pin_project! {
         // From the response's coming until its headers are out of the chain.
         kept: ResponseKept,
         answer: Option<Source<R>>,
-        is_head: bool,
+        method: Method,
         errors: E,
     }
 }
@@ -53,7 +53,7 @@ where
     pub(crate) fn new(pool: &Pool, inner: S, errors: E, request: http::Request<B>) -> Self {
         let (head, body) = request.into_parts();
         let info = ConnectionInfo::stream_info(head.extensions.get(), head.version);
-        let is_head = head.method == Method::HEAD;
+        let method = head.method.clone();
         let (headers, kept) = request_in(head);
         let end_stream = body.is_end_stream();
         let source = (!end_stream).then(|| Source::new(body, Direction::Request));
@@ -65,7 +65,7 @@ where
             calling: None,
             kept: ResponseKept::default(),
             answer: None,
-            is_head,
+            method,
             errors,
         }
     }
@@ -134,7 +134,7 @@ where
             {
                 this.calling.set(None);
                 match result {
-                    Ok(response) => (*this.kept, *this.answer) = inbound(exchange, response, *this.is_head),
+                    Ok(response) => (*this.kept, *this.answer) = inbound(exchange, response, this.method),
                     Err(error) => match this.errors.failure(&error) {
                         UpstreamFailure::Reset(reason) => exchange.upstream_reset(reason),
                         UpstreamFailure::Reply { status, body, details } => exchange.reply(status, &body, &details),
@@ -174,15 +174,16 @@ fn outbound<B>(
 }
 
 /// Shows the service's response to the chain; what guests do not see of it, and its body.
-fn inbound<R>(exchange: &Exchange, response: Response<R>, is_head: bool) -> (ResponseKept, Option<Source<R>>)
+fn inbound<R>(exchange: &Exchange, response: Response<R>, method: &Method) -> (ResponseKept, Option<Source<R>>)
 where
     R: Body,
     R::Error: Into<BoxError>,
 {
     let (head, body) = response.into_parts();
     let has_none = matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) || head.status.is_informational();
-    let length = body.size_hint().exact().filter(|_| !has_none);
-    let end_stream = is_head || has_none || body.is_end_stream();
+    // What answers a CONNECT is a tunnel and has no length (RFC 9110, section 8.6).
+    let length = body.size_hint().exact().filter(|_| !has_none && *method != Method::CONNECT);
+    let end_stream = *method == Method::HEAD || has_none || body.is_end_stream();
     let (headers, kept) = response_in(head, length);
     exchange.feed(Direction::Response, Part::Headers { headers, end_stream });
     (kept, (!end_stream).then(|| Source::new(body, Direction::Response)))

@@ -110,8 +110,9 @@ impl<S, E: Clone> Layer<S> for WasmLayer<E> {
 
 /// A service behind a chain of plugins.
 ///
-/// It never fails itself: an error of the service becomes a response, as Envoy's router makes one of a failed upstream. The error type
-/// stays the service's, so that whoever wants an infallible service still has one.
+/// Its responses never fail: an error of the service becomes a response, as Envoy's router makes one of a failed upstream. The error type
+/// stays the service's, so that whoever wants an infallible service still has one; a service that is not ready with an error says so.
+/// The service is cloned for each request, because it gets the request only when the plugins let it go.
 #[derive(Clone, Debug)]
 pub struct WasmService<S, E = AnyFailure> {
     inner: S,

@@ -50,6 +50,7 @@
 //!   Those that belong to one connection (`connection`, `transfer-encoding`, `keep-alive`, and `te` but for `trailers`) pass beside
 //!   the plugins; `connection` and `upgrade` of an upgrade are shown. The URI keeps its form, and changes where a plugin has changed
 //!   what it says. What `http` cannot hold is answered 503 in a request and 502 in a response.
+//!   What Envoy's connection manager and router add of their own, as `x-forwarded-for` and `x-request-id`, nobody adds here.
 //! - **Local replies** have a [`LocalReplySent`](gatepost_host::LocalReplySent) in their extensions, for access logs.
 //! - **An error of the service** becomes a response, as Envoy's router makes one: see [`UpstreamErrors`]. A stream that is reset, by a
 //!   plugin or by either side, is a body that ends with [`BodyError::Reset`]; servers make a reset of it. Before a response has begun it

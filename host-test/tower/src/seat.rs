@@ -26,6 +26,8 @@ struct State {
     outbox: Vec<Callout>,
     /// When the task wakes by itself, on the host's monotonic clock.
     sleeps_until: u64,
+    /// A callout may have timed out, or lost its guest, since the task last looked.
+    may_have_lapsed: bool,
 }
 
 /// An exchange as its two sides see it: who reads the request behind the chain, and who reads the response before it.
@@ -68,12 +70,14 @@ pub(crate) struct Turn {
     pub(crate) callouts: Vec<Callout>,
     /// On the host's monotonic clock; none is for ever.
     pub(crate) next: Option<u64>,
+    /// Guests may no longer wait for callouts that were sent.
+    pub(crate) may_have_lapsed: bool,
 }
 
 impl Seat {
     pub(crate) fn new(mut worker: Worker, alarm: Arc<Notify>, on_trap: Option<OnTrap>) -> Self {
         worker.wake_on_queue_items(Waker::from(Arc::new(Ring(Arc::clone(&alarm)))));
-        let state = State { worker, entries: HashMap::new(), outbox: Vec::new(), sleeps_until: 0 };
+        let state = State { worker, entries: HashMap::new(), outbox: Vec::new(), sleeps_until: 0, may_have_lapsed: false };
         Self { state: Mutex::new(state), alarm, open: AtomicUsize::new(0), on_trap }
     }
 
@@ -94,11 +98,19 @@ impl Seat {
 
     /// Runs what is due and hands over what is to be sent.
     pub(crate) fn turn(&self) -> Turn {
-        self.act(None, |state| state.worker.run_timers());
+        self.act(None, |state| {
+            // What waits in a queue is due now, so the clock is asked afterwards.
+            let due = state.worker.next_timer();
+            if due.is_some_and(|due| due <= state.worker.host().clock.monotonic_nanos()) {
+                state.may_have_lapsed = true;
+                state.worker.run_timers();
+            }
+        });
         let mut state = self.lock();
         let next = state.worker.next_timer();
         state.sleeps_until = next.unwrap_or(u64::MAX);
-        Turn { callouts: std::mem::take(&mut state.outbox), next }
+        let may_have_lapsed = std::mem::take(&mut state.may_have_lapsed);
+        Turn { callouts: std::mem::take(&mut state.outbox), next, may_have_lapsed }
     }
 
     pub(crate) fn answer(&self, id: CalloutId, answer: CalloutAnswer) {
@@ -120,8 +132,11 @@ impl Seat {
         let result = act(&mut state);
         let rings = state.settle(by, &mut wakers);
         let errors = state.worker.errors();
+        if !errors.is_empty() {
+            state.may_have_lapsed = true;
+        }
         drop(state);
-        if rings {
+        if rings || !errors.is_empty() {
             self.alarm.notify_one();
         }
         wakers.into_iter().for_each(Waker::wake);
