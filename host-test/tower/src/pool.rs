@@ -98,6 +98,11 @@ impl Pool {
         self.shared.seats.iter().map(|seat| seat.open_count()).sum()
     }
 
+    #[cfg(test)]
+    pub(crate) fn seats(&self) -> &[Arc<Seat>] {
+        &self.shared.seats
+    }
+
     /// Opens an exchange on the worker that has the fewest.
     pub(crate) fn open(&self, info: StreamInfo) -> Exchange {
         let seats = &self.shared.seats;

@@ -1,6 +1,9 @@
 //! One worker of a pool and the exchanges that are pinned to it. Its lock is held while guests run and never while anything is awaited;
 //! tasks that wait for an exchange are woken when something was done to it, by whomever.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
