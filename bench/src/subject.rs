@@ -5,8 +5,8 @@ use std::path::Path;
 
 use bytes::Bytes;
 use gatepost_host::{
-    CacheState, CallError, Chain, ChainPlugin, Engine, EngineOptions, FinalMaps, Headers, Host, Module, ModuleError, Outcome, Plugin, PluginConfig,
-    StartError, StreamInfo, Vm, VmOptions, Worker,
+    CacheState, CallError, Chain, ChainPlugin, Engine, EngineOptions, FinalMaps, Headers, Host, Module, ModuleError, Outcome,
+    Plugin, PluginConfig, StartError, StreamInfo, Vm, VmOptions, Worker,
 };
 use thiserror::Error;
 

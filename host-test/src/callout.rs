@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 use prost::Message;
 
 use crate::abi::{BufferKind, MapKind, Status};
-use crate::grpc::UNAVAILABLE;
+use crate::grpc::{UNAVAILABLE, status_of_http};
 use crate::headers::Headers;
 
 /// Names one callout of one VM while it is open.
@@ -383,6 +383,20 @@ impl CalloutAnswer {
         let trailing = Headers::collect(crate::HeaderScope::ResponseTrailers, pairs);
         let initial = Headers::new(crate::HeaderScope::Response);
         vec![CalloutAnswer::GrpcInitialMetadata(initial), CalloutAnswer::GrpcTrailingMetadata(trailing), close]
+    }
+
+    /// The end of a gRPC stream, or the failure of a unary call, as the other side told it: Envoy's guests see in the message who did.
+    #[must_use]
+    pub fn grpc_closed(status: u32, message: &str) -> Self {
+        let details = "via_upstream";
+        let message = if message.is_empty() { details.to_owned() } else { format!("{message}{{{details}}}") };
+        CalloutAnswer::GrpcClose { status, message }
+    }
+
+    /// The same for an answer with this HTTP status, which is not 200, and no gRPC status.
+    #[must_use]
+    pub fn grpc_closed_by_http(status: u16) -> Self {
+        Self::grpc_closed(status_of_http(status.into()), "")
     }
 
     /// What Envoy's guests get when the cluster has no host that accepts a connection.

@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 
 use bytes::Bytes;
 use hashbrown::HashMap;
@@ -38,25 +39,43 @@ impl Default for SharedLimits {
 /// Where the items of a VM's queues are announced: root context and token. Bounded, because only its VM empties it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Mailbox {
-    announced: Arc<Mutex<Vec<(u32, u32)>>>,
+    announced: Arc<Mutex<Announced>>,
+}
+
+#[derive(Debug, Default)]
+struct Announced {
+    items: Vec<(u32, u32)>,
+    /// Whoever drives the VM, and may be asleep while another VM fills its queues.
+    waker: Option<Waker>,
 }
 
 impl Mailbox {
     const MOST: usize = 65_536;
 
     pub(crate) fn take(&self) -> Vec<(u32, u32)> {
-        std::mem::take(&mut *self.announced.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.lock().items)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.announced.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+        self.lock().items.is_empty()
+    }
+
+    pub(crate) fn wake_by(&self, waker: Waker) {
+        self.lock().waker = Some(waker);
     }
 
     fn announce(&self, context: u32, token: u32) {
-        let mut announced = self.announced.lock().unwrap_or_else(PoisonError::into_inner);
-        if announced.len() < Self::MOST {
-            announced.push((context, token));
+        let mut announced = self.lock();
+        if announced.items.len() < Self::MOST {
+            announced.items.push((context, token));
         }
+        if let Some(waker) = &announced.waker {
+            waker.wake_by_ref();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Announced> {
+        self.announced.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

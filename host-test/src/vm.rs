@@ -415,6 +415,12 @@ impl Vm {
         !self.core.store.data().mailbox.is_empty()
     }
 
+    /// Wakes this when an item comes into one of the VM's queues: another VM may put it there while nobody drives this one. It must not
+    /// call back into the host.
+    pub fn wake_on_queue_items(&mut self, waker: std::task::Waker) {
+        self.core.store.data().mailbox.wake_by(waker);
+    }
+
     /// Calls `proxy_on_queue_ready` for each item that has come into this VM's queues since the last call; how many there were.
     ///
     /// ```

@@ -161,6 +161,8 @@ pub struct Worker {
     tape: Vec<(Option<ExchangeId>, Effect)>,
     /// The exchanges of the contexts of each VM; only while recording.
     contexts: HashMap<(usize, u32), ExchangeId>,
+    /// Slots of exchanges that were moved on from elsewhere; each stands here once.
+    moved: Vec<u32>,
 }
 
 impl std::fmt::Debug for Worker {
@@ -215,6 +217,7 @@ impl Worker {
             next_deadline: 0,
             tape: Vec::new(),
             contexts: HashMap::new(),
+            moved: Vec::new(),
         };
         worker.collect_effects();
         Ok(worker)
@@ -428,6 +431,20 @@ impl Worker {
     /// ```
     pub fn next(&mut self, id: ExchangeId) -> Option<Event> {
         self.exchange_mut(id)?.events.pop_front()
+    }
+
+    /// The exchanges that guests have done something to from elsewhere since the last question: in a tick, when a callout was answered,
+    /// in another exchange's callback, or by a trap. Events may wait for them. Who does not ask may look at every exchange.
+    pub fn moved(&mut self) -> Vec<ExchangeId> {
+        let mut moved = Vec::new();
+        for slot in self.moved.drain(..) {
+            let exchange = &mut self.exchanges[slot as usize];
+            exchange.is_moved = false;
+            if exchange.is_open {
+                moved.push(ExchangeId { slot, generation: exchange.generation });
+            }
+        }
+        moved
     }
 
     /// Whether the sender of a message should wait: plugins keep more of it than [`buffer_bytes`](crate::ChainOptions), and would keep
@@ -805,6 +822,12 @@ impl Worker {
         self.guests.vms.iter().map(|guest| &guest.vm).filter(|vm| vm.trap().is_none()).map(crate::vm::Vm::open_streams).sum()
     }
 
+    /// Wakes this when [`run_timers`](Self::run_timers) has something to do because a guest of another worker put an item into a queue
+    /// of these. It must not call back into the host.
+    pub fn wake_on_queue_items(&mut self, waker: std::task::Waker) {
+        self.guests.wake_on_queue_items(waker);
+    }
+
     /// Takes what was recorded of an exchange's contexts, in order; also after it was closed.
     ///
     /// ```
@@ -873,7 +896,9 @@ impl Worker {
         std::mem::take(&mut self.guests.errors)
     }
 
-    fn awaits(&self, id: CalloutId) -> bool {
+    /// Whether a guest still waits for an answer to this callout. When none does, whatever was sent for it can be given up.
+    #[must_use]
+    pub fn awaits(&self, id: CalloutId) -> bool {
         let guest = self.guests.vms.get(id.vm).filter(|guest| guest.generation == id.generation);
         guest.is_some_and(|guest| guest.vm.awaits(id.token))
     }
@@ -962,7 +987,14 @@ impl Worker {
         } else {
             exchange.continued(guests, at);
         }
+        self.note_moved(slot);
         self.conclude(slot);
+    }
+
+    fn note_moved(&mut self, slot: u32) {
+        if !std::mem::replace(&mut self.exchanges[slot as usize].is_moved, true) {
+            self.moved.push(slot);
+        }
     }
 
     /// Streams that wait at a plugin whose VM has trapped would wait for ever.
@@ -973,8 +1005,12 @@ impl Worker {
             if !exchange.is_open || exchange.is_over {
                 continue;
             }
-            exchange.fail_waiting(guests);
-            self.conclude(u32::try_from(slot).unwrap_or(u32::MAX));
+            let is_moved = exchange.fail_waiting(guests);
+            let slot = u32::try_from(slot).unwrap_or(u32::MAX);
+            if is_moved {
+                self.note_moved(slot);
+            }
+            self.conclude(slot);
         }
     }
 
@@ -1001,7 +1037,9 @@ impl Exchange {
         !self.is_stopped(direction) && self.iterations(direction).any(|iteration| iteration != Iteration::Going)
     }
 
-    fn fail_waiting(&mut self, guests: &mut Guests) {
+    /// Whether something waited at a plugin whose VM has trapped.
+    fn fail_waiting(&mut self, guests: &mut Guests) -> bool {
+        let mut has_waited = false;
         for at in 0..self.legs.len() {
             for direction in [Direction::Request, Direction::Response] {
                 let waits = self.cursor(at, direction).iteration != Iteration::Going && !self.is_stopped(direction);
@@ -1009,6 +1047,7 @@ impl Exchange {
                 if !waits || !trapped {
                     continue;
                 }
+                has_waited = true;
                 if guests.is_open(at) {
                     self.resume(guests, direction, at);
                 } else {
@@ -1017,5 +1056,6 @@ impl Exchange {
                 }
             }
         }
+        has_waited
     }
 }
