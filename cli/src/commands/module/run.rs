@@ -1,5 +1,7 @@
 //! `gatepost module run`: a WASI program that calls what proxy-wasm offers, such as the tests of a crate for a filter.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -9,23 +11,24 @@ use crate::commands::{CommandError, Ended};
 
 /// Run a program that was built for wasm32-wasip1, such as a crate's own tests
 ///
-/// It runs as on a command line: with these arguments and this environment, its output is this command's, and so is its exit code.
-/// What proxy-wasm offers answers as outside of any request, and log lines go to standard error. There are no files and no network.
+/// It runs as on a command line, with these arguments and this environment; its output and its exit
+/// code are this command's, 134 where it traps. What proxy-wasm offers answers as outside of any
+/// request, and log lines go to standard error. There are no files and no network.
 ///
-/// As the runner of cargo, in .cargo/config.toml or CARGO_TARGET_WASM32_WASIP1_RUNNER, it lets `cargo test --target wasm32-wasip1`
-/// run the tests of a crate that uses a proxy-wasm SDK:
+/// As cargo's runner it lets `cargo test --target wasm32-wasip1` run the tests of a crate that uses a
+/// proxy-wasm SDK. In .cargo/config.toml:
 ///
 ///   [target.wasm32-wasip1]
 ///   runner = "gatepost module run"
+///
+/// A panic ends a program on this target, and what a test has printed would go with it. So the
+/// variable RUST_TEST_NOCAPTURE is 1 for the program unless it is set.
 #[derive(clap::Args)]
-#[command(verbatim_doc_comment)]
+#[command(verbatim_doc_comment, override_usage = "gatepost module run <FILE.wasm> [ARGS]...")]
 pub struct Arguments {
-    /// The program
-    #[arg(value_name = "FILE.wasm")]
-    module: PathBuf,
-    /// Its arguments
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
-    arguments: Vec<String>,
+    /// The program, and everything behind it as its arguments, be it called --help
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "FILE.wasm")]
+    program: Vec<OsString>,
 }
 
 /// What a shell tells of a program that was aborted: the signal's number and 128.
@@ -42,18 +45,21 @@ impl LogSink for StandardError {
 }
 
 pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
-    let Arguments { module: path, arguments } = arguments;
-    let wasm = std::fs::read(path).map_err(|error| CommandError::Unreadable { path: path.clone(), error })?;
+    let path = arguments.program.first().map(PathBuf::from).unwrap_or_default();
+    let wasm = std::fs::read(&path).map_err(|error| CommandError::Unreadable { path: path.clone(), error })?;
     let name = path.display().to_string();
     let engine = Engine::new(EngineOptions::default()).map_err(CommandError::other)?;
     let module = Module::command(&engine, &name, &wasm).map_err(CommandError::other)?;
-    let text = |text: std::ffi::OsString| text.into_string().ok();
+    let text = |text: OsString| text.into_string().ok();
+    // A variable that is no text is left out: WASI programs expect UTF-8.
+    let mut environment: BTreeMap<String, String> =
+        std::env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?))).collect();
+    environment.entry("RUST_TEST_NOCAPTURE".to_owned()).or_insert_with(|| "1".to_owned());
     let options = VmOptions {
         limits: Limits { memory_bytes: MEMORY, ..Limits::default() },
-        // A variable that is no text is left out: WASI programs expect UTF-8.
-        environment: std::env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?))).collect(),
+        environment,
         wasi: WasiOptions {
-            args: std::iter::once(name).chain(arguments.iter().cloned()).collect(),
+            args: arguments.program.iter().map(|argument| argument.to_string_lossy().into_owned()).collect(),
             stdout: Some(Box::new(std::io::stdout())),
             stderr: Some(Box::new(std::io::stderr())),
         },
