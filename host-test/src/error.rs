@@ -44,6 +44,12 @@ pub enum ModuleError {
         /// What is missing.
         export: &'static str,
     },
+    /// A program was asked for, and this is none.
+    #[error("{module}: exports no _start: it is a filter or a library, and no program that could be run")]
+    NotACommand {
+        /// The module's name.
+        module: String,
+    },
     /// An import that is no function of proxy-wasm or WASI: nobody can answer for it.
     #[error("{module}: imports {import}, which is neither a proxy-wasm nor a WASI function")]
     UnknownImport {

@@ -107,23 +107,43 @@ impl Module {
     /// When the bytes are no wasm, or wasm that is no proxy-wasm module, or imports what nobody can answer for.
     pub fn new(engine: &Engine, name: &str, wasm: &[u8]) -> Result<Self, ModuleError> {
         let module = || name.to_owned();
-        let compiled = wasmtime::Module::from_binary(&engine.wasmtime, wasm)
-            .map_err(|error| ModuleError::Compile { module: module(), error })?;
-        let exports: Vec<String> = compiled.exports().map(|export| export.name().to_owned()).collect();
-        let has = |export: &str| exports.iter().any(|name| name == export);
-        // Envoy takes the first marker it finds; a module with two means the newest.
-        let abi = AbiVersion::ALL
-            .into_iter()
-            .rev()
-            .find(|abi| has(abi.marker()))
-            .ok_or(ModuleError::NoAbiVersion { module: module() })?;
+        let compiled = compile(engine, name, wasm)?;
+        let has = |export: &str| compiled.get_export(export).is_some();
+        let abi = marked(&compiled).ok_or(ModuleError::NoAbiVersion { module: module() })?;
         if !matches!(compiled.get_export("memory"), Some(ExternType::Memory(_))) {
             return Err(ModuleError::MissingExport { module: module(), export: "memory" });
         }
         let malloc = ["malloc", "proxy_on_memory_allocate"].into_iter().find(|name| has(name));
         let malloc =
             malloc.ok_or(ModuleError::MissingExport { module: module(), export: "malloc or proxy_on_memory_allocate" })?;
+        Self::link(engine, name, &compiled, abi, malloc)
+    }
 
+    /// Compiles a command: a WASI program that is run once, from `_start` to its end, as a binary of tests made by
+    /// `cargo test --target wasm32-wasip1` is. It may call what proxy-wasm offers, and finds itself outside of every stream. One that
+    /// announces no ABI version is taken for 0.2.1. [`Vm::run_command`](crate::Vm::run_command) runs it.
+    ///
+    /// # Errors
+    /// When the bytes are no wasm, or wasm that is no command, or imports what nobody can answer for.
+    pub fn command(engine: &Engine, name: &str, wasm: &[u8]) -> Result<Self, ModuleError> {
+        let compiled = compile(engine, name, wasm)?;
+        if !matches!(compiled.get_export("_start"), Some(ExternType::Func(_))) {
+            return Err(ModuleError::NotACommand { module: name.to_owned() });
+        }
+        // One that lends no memory is given no values, and is told so by the hostcalls that have some.
+        let malloc = ["malloc", "proxy_on_memory_allocate"].into_iter().find(|name| compiled.get_export(name).is_some());
+        Self::link(engine, name, &compiled, marked(&compiled).unwrap_or(AbiVersion::V0_2_1), malloc.unwrap_or("malloc"))
+    }
+
+    fn link(
+        engine: &Engine,
+        name: &str,
+        compiled: &wasmtime::Module,
+        abi: AbiVersion,
+        malloc: &'static str,
+    ) -> Result<Self, ModuleError> {
+        let module = || name.to_owned();
+        let exports = compiled.exports().map(|export| export.name().to_owned()).collect();
         let mut linker = engine.linker(abi)?;
         let mut unserved: Vec<Unserved> = Vec::new();
         let mut imports = Vec::new();
@@ -152,7 +172,7 @@ impl Module {
                 .map_err(|error| ModuleError::Link { module: module(), error })?;
             unserved.push(Unserved { module: from.to_owned(), name: what.to_owned(), answer });
         }
-        let pre = linker.instantiate_pre(&compiled).map_err(|error| ModuleError::Link { module: module(), error })?;
+        let pre = linker.instantiate_pre(compiled).map_err(|error| ModuleError::Link { module: module(), error })?;
         let report = CapabilityReport { abi, imports, exports, unserved };
         Ok(Self { name: module(), engine: engine.clone(), pre, malloc, report })
     }
@@ -188,4 +208,13 @@ impl Module {
     pub fn capabilities(&self) -> &CapabilityReport {
         &self.report
     }
+}
+
+fn compile(engine: &Engine, name: &str, wasm: &[u8]) -> Result<wasmtime::Module, ModuleError> {
+    wasmtime::Module::from_binary(&engine.wasmtime, wasm).map_err(|error| ModuleError::Compile { module: name.to_owned(), error })
+}
+
+/// The ABI version that a module announces. Envoy takes the first marker it finds; a module with two means the newest.
+fn marked(compiled: &wasmtime::Module) -> Option<AbiVersion> {
+    AbiVersion::ALL.into_iter().rev().find(|abi| compiled.get_export(abi.marker()).is_some())
 }

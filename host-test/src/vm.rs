@@ -2,6 +2,7 @@
 //! them, and stops them; `http` holds the callbacks of streams. A trap poisons the VM and nothing else.
 
 mod callouts;
+mod command;
 mod core;
 mod http;
 mod network;
@@ -13,7 +14,7 @@ use bytes::Bytes;
 
 pub use http::FinalMaps;
 pub use network::CloseType;
-use wasmtime::Store;
+use wasmtime::{Instance, Store};
 
 use self::core::Core;
 use crate::callbacks::{Callbacks, Lookup};
@@ -146,25 +147,7 @@ impl Vm {
     /// When a limit needs another engine, the module wants more memory than allowed, a callback has the wrong signature, or
     /// the start-up traps.
     pub fn new(module: &Module, host: Host, options: VmOptions) -> Result<Self, StartError> {
-        let limits = &options.limits;
-        for (limit, set, option, on) in [
-            ("fuel_per_callback", limits.fuel_per_callback.is_some(), "fuel", module.engine.options.fuel),
-            ("epochs_per_callback", limits.epochs_per_callback.is_some(), "epochs", module.engine.options.epochs),
-        ] {
-            if set && !on {
-                return Err(StartError::LimitNeedsEngine { limit, option });
-            }
-        }
-        let state = HostState::new(module.abi(), host, options);
-        let mut store = Store::new(&module.engine.wasmtime, state);
-        store.limiter(|state| &mut state.limiter);
-        let mut core = Core::new(module.name().into(), store, Arc::clone(&module.engine.options));
-        // The module's start section, if it has one, runs in here.
-        core.arm();
-        let instance = module
-            .pre
-            .instantiate(&mut core.store)
-            .map_err(|error| StartError::Instantiate { module: module.name().to_owned(), error })?;
+        let (mut core, instance) = instantiate(module, host, options)?;
         let memory = instance.get_memory(&mut core.store, "memory");
         let mut lookup = Lookup { module: module.name(), instance, store: &mut core.store };
         let malloc = lookup.find(module.malloc)?.function;
@@ -567,6 +550,30 @@ impl Vm {
     pub fn host(&self) -> &Host {
         &self.core.store.data().host
     }
+}
+
+/// A store for a module, and its instance in there.
+fn instantiate(module: &Module, host: Host, options: VmOptions) -> Result<(Core, Instance), StartError> {
+    let limits = &options.limits;
+    for (limit, set, option, on) in [
+        ("fuel_per_callback", limits.fuel_per_callback.is_some(), "fuel", module.engine.options.fuel),
+        ("epochs_per_callback", limits.epochs_per_callback.is_some(), "epochs", module.engine.options.epochs),
+    ] {
+        if set && !on {
+            return Err(StartError::LimitNeedsEngine { limit, option });
+        }
+    }
+    let state = HostState::new(module.abi(), host, options);
+    let mut store = Store::new(&module.engine.wasmtime, state);
+    store.limiter(|state| &mut state.limiter);
+    let mut core = Core::new(module.name().into(), store, Arc::clone(&module.engine.options));
+    // The module's start section, if it has one, runs in here.
+    core.arm();
+    let instance = module
+        .pre
+        .instantiate(&mut core.store)
+        .map_err(|error| StartError::Instantiate { module: module.name().to_owned(), error })?;
+    Ok((core, instance))
 }
 
 fn byte_len(bytes: &[u8]) -> u32 {

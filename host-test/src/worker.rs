@@ -870,6 +870,11 @@ impl Worker {
         self.take_effects(|owner| owner.is_none())
     }
 
+    /// Takes everything that was recorded, of exchanges and of root contexts, in order.
+    pub fn recorded(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.tape).into_iter().map(|(_, effect)| effect).collect()
+    }
+
     fn take_effects(&mut self, wanted: impl Fn(Option<ExchangeId>) -> bool) -> Vec<Effect> {
         let (taken, left) = std::mem::take(&mut self.tape).into_iter().partition::<Vec<_>, _>(|(owner, _)| wanted(*owner));
         self.tape = left;

@@ -52,6 +52,8 @@ pub enum Ended {
     Fine,
     /// Findings, or tests that failed.
     Findings,
+    /// As the program that it ran did.
+    Code(u8),
 }
 
 impl From<Ended> for ExitCode {
@@ -59,6 +61,7 @@ impl From<Ended> for ExitCode {
         match ended {
             Ended::Fine => Self::SUCCESS,
             Ended::Findings => Self::from(1),
+            Ended::Code(code) => Self::from(code),
         }
     }
 }

@@ -1,11 +1,12 @@
 //! `gatepost module`: the same host for anyone's proxy-wasm module.
 
 mod inspect;
+mod run;
 mod test;
 
 use super::{CommandError, Ended};
 
-/// Test anyone's proxy-wasm module, or look inside it
+/// Test anyone's proxy-wasm module, look inside it, or run a program for wasm
 #[derive(clap::Args)]
 pub struct Arguments {
     #[command(subcommand)]
@@ -16,11 +17,13 @@ pub struct Arguments {
 enum Command {
     Test(test::Arguments),
     Inspect(inspect::Arguments),
+    Run(run::Arguments),
 }
 
 pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
     match &arguments.command {
         Command::Test(arguments) => test::run(arguments),
         Command::Inspect(arguments) => inspect::run(arguments),
+        Command::Run(arguments) => run::run(arguments),
     }
 }

@@ -7,17 +7,19 @@ use gatepost_host::{Engine, EngineOptions, Limits, Module, ModuleError, VmOption
 
 use crate::fault::FileError;
 use crate::report::FileReport;
-use crate::textproto;
+use crate::{suite, textproto};
 
 /// A file of tests, read and without faults.
 #[derive(Clone, Debug)]
 pub enum TestFile {
+    /// Gatepost's own, in YAML or JSON.
+    Suite(Box<suite::Suite>),
     /// Google's `tests.textpb`.
     Textproto(textproto::Suite),
 }
 
 impl TestFile {
-    /// Reads a file.
+    /// Reads a file. One called `.yaml`, `.yml` or `.json` is in Gatepost's format, any other in Google's.
     ///
     /// # Errors
     /// When the file cannot be read, or has faults.
@@ -31,7 +33,10 @@ impl TestFile {
     /// # Errors
     /// When the file has faults.
     pub fn parse(path: &Path, text: &str) -> Result<Self, FileError> {
-        textproto::Suite::parse(path, text).map(Self::Textproto)
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("yaml" | "yml" | "json") => suite::Suite::parse(path, text).map(|suite| Self::Suite(Box::new(suite))),
+            _ => textproto::Suite::parse(path, text).map(Self::Textproto),
+        }
     }
 }
 
@@ -63,8 +68,9 @@ const FUEL: u64 = 5_000_000_000;
 /// Runs files of tests against one module.
 #[derive(Clone, Debug)]
 pub struct Runner {
+    engine: Engine,
     module: Module,
-    /// The plugin configuration; none takes what a file gives.
+    /// The plugin configuration of the module under test; none takes what a file gives.
     pub configuration: Option<Bytes>,
     /// What each VM may use. A callback's fuel is limited, so that a module that loops fails its test and no more.
     pub limits: Limits,
@@ -76,8 +82,9 @@ impl Runner {
     /// # Errors
     /// When the file cannot be read, or is no proxy-wasm module.
     pub fn read(path: &Path) -> Result<Self, RunnerError> {
-        let wasm = std::fs::read(path).map_err(|error| RunnerError::Unreadable { path: path.to_owned(), error })?;
-        Self::new(&path.display().to_string(), &wasm)
+        let engine = engine()?;
+        let module = load(&engine, path)?;
+        Ok(Self::with(engine, module))
     }
 
     /// A runner for a module. The name stands in reports.
@@ -85,13 +92,14 @@ impl Runner {
     /// # Errors
     /// When the bytes are no proxy-wasm module.
     pub fn new(name: &str, wasm: &[u8]) -> Result<Self, RunnerError> {
-        if !wasm.starts_with(crate::inspect::MAGIC) {
-            return Err(RunnerError::NotWasm { module: name.to_owned() });
-        }
-        let engine = Engine::new(EngineOptions { fuel: true, ..EngineOptions::default() })?;
-        let module = Module::new(&engine, name, wasm)?;
+        let engine = engine()?;
+        let module = compile(&engine, name, wasm)?;
+        Ok(Self::with(engine, module))
+    }
+
+    fn with(engine: Engine, module: Module) -> Self {
         let limits = Limits { fuel_per_callback: Some(FUEL), ..Limits::default() };
-        Ok(Self { module, configuration: None, limits })
+        Self { engine, module, configuration: None, limits }
     }
 
     /// The module.
@@ -103,9 +111,13 @@ impl Runner {
     /// Runs a file's tests.
     ///
     /// # Errors
-    /// When a file that all of them need cannot be read. What one test lacks is a difference of that test.
+    /// When a file that all of them need cannot be read, or a module that they name beside this one cannot be loaded. What one test
+    /// lacks is a difference of that test.
     pub fn run(&self, file: &TestFile) -> Result<FileReport, RunnerError> {
         match file {
+            TestFile::Suite(suite) => {
+                Ok(suite::Run::new(suite, &self.engine, &self.module, self.configuration.as_ref(), &self.limits)?.run())
+            }
             TestFile::Textproto(suite) => {
                 let configuration = match &self.configuration {
                     Some(given) => given.clone(),
@@ -118,4 +130,21 @@ impl Runner {
             }
         }
     }
+}
+
+fn engine() -> Result<Engine, ModuleError> {
+    Engine::new(EngineOptions { fuel: true, ..EngineOptions::default() })
+}
+
+/// A module in a file.
+pub(crate) fn load(engine: &Engine, path: &Path) -> Result<Module, RunnerError> {
+    let wasm = std::fs::read(path).map_err(|error| RunnerError::Unreadable { path: path.to_owned(), error })?;
+    compile(engine, &path.display().to_string(), &wasm)
+}
+
+fn compile(engine: &Engine, name: &str, wasm: &[u8]) -> Result<Module, RunnerError> {
+    if !wasm.starts_with(crate::inspect::MAGIC) {
+        return Err(RunnerError::NotWasm { module: name.to_owned() });
+    }
+    Ok(Module::new(engine, name, wasm)?)
 }

@@ -11,13 +11,15 @@ use crate::commands::{CommandError, Ended, for_people, print};
 
 /// Run test files against a module
 ///
-/// The files are those of Google's Service Extensions samples (tests.textpb), unchanged.
+/// Files called .yaml, .yml or .json say what a client sends, what the upstream and the plugin's callouts answer, and what is expected
+/// of requests, responses, log lines, metrics and hostcalls. Others are those of Google's Service Extensions samples (tests.textpb),
+/// unchanged.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The module to test
     #[arg(value_name = "FILE.wasm")]
     module: PathBuf,
-    /// Files of tests, or folders that hold *.textpb or *.textproto
+    /// Files of tests, or folders that hold tests.yaml, *.tests.yaml (or .yml, .json), *.textpb or *.textproto
     #[arg(required = true, value_name = "TESTS")]
     tests: Vec<PathBuf>,
     /// A file with the plugin configuration, instead of what the tests name
@@ -42,7 +44,7 @@ pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
         let before = paths.len();
         walk(path, true, &mut paths)?;
         if paths.len() == before {
-            return Err(CommandError::Nothing { path: path.clone(), what: "*.textpb or *.textproto" });
+            return Err(CommandError::Nothing { path: path.clone(), what: "tests.yaml, *.tests.yaml, *.textpb or *.textproto" });
         }
     }
     let mut runner = Runner::read(&arguments.module).map_err(CommandError::other)?;
@@ -77,7 +79,7 @@ fn walk(path: &Path, named: bool, found: &mut Vec<PathBuf>) -> Result<(), Comman
     let failed = |error| CommandError::Unreadable { path: path.to_owned(), error };
     if !std::fs::metadata(path).map_err(failed)?.is_dir() {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if named || [".textpb", ".textproto"].iter().any(|end| name.ends_with(end)) {
+        if named || is_tests(name) {
             found.push(path.to_owned());
         }
         return Ok(());
@@ -87,6 +89,13 @@ fn walk(path: &Path, named: bool, found: &mut Vec<PathBuf>) -> Result<(), Comman
     let mut entries = entries.map_err(failed)?;
     entries.sort();
     entries.iter().filter(|entry| !(entry.is_dir() && entry.is_symlink())).try_for_each(|entry| walk(entry, false, found))
+}
+
+/// Whether a file in a folder is one of tests, by its name.
+fn is_tests(name: &str) -> bool {
+    let own = [".yaml", ".yml", ".json"].iter().filter_map(|end| name.strip_suffix(end));
+    let is_own = own.into_iter().any(|stem| stem == "tests" || stem.ends_with(".tests"));
+    is_own || [".textpb", ".textproto"].iter().any(|end| name.ends_with(end))
 }
 
 /// Faults as the other commands show findings: with the line of the file, and the place in it underlined.
@@ -109,4 +118,19 @@ fn offset(text: &str, line: usize, column: usize) -> usize {
     let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     let rest = text.get(start..).unwrap_or_default();
     start + rest.char_indices().nth(column.saturating_sub(1)).map_or(rest.len(), |(at, _)| at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_tests_is_known_by_its_name() {
+        for name in ["tests.yaml", "auth.tests.yml", "tests.json", "tests.textpb", "a.textproto"] {
+            assert!(is_tests(name), "{name}");
+        }
+        for name in ["test.yaml", "mytests.yaml", "policy.yaml", "tests.yaml.orig", "config.json", "tests"] {
+            assert!(!is_tests(name), "{name}");
+        }
+    }
 }

@@ -1,0 +1,92 @@
+//! `gatepost module run`: a WASI program that calls what proxy-wasm offers, such as the tests of a crate for a filter.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use gatepost_host::{Engine, EngineOptions, Host, Limits, LogRecord, LogSink, Module, Vm, VmOptions, WasiOptions};
+
+use crate::commands::{CommandError, Ended};
+
+/// Run a program that was built for wasm32-wasip1, such as a crate's own tests
+///
+/// It runs as on a command line, with these arguments and this environment; its output and its exit
+/// code are this command's, 134 where it traps. What proxy-wasm offers answers as outside of any
+/// request, and log lines go to standard error. There are no files and no network.
+///
+/// As cargo's runner it lets `cargo test --target wasm32-wasip1` run the tests of a crate that uses a
+/// proxy-wasm SDK. In .cargo/config.toml:
+///
+///   [target.wasm32-wasip1]
+///   runner = "gatepost module run"
+///
+/// A panic ends a program on this target, and what a test has printed would go with it. So the
+/// variable RUST_TEST_NOCAPTURE is 1 for the program unless it is set.
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment, override_usage = "gatepost module run <FILE.wasm> [ARGS]...")]
+pub struct Arguments {
+    /// The program, and everything behind it as its arguments, be it called --help
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "FILE.wasm")]
+    program: Vec<OsString>,
+}
+
+/// What a shell tells of a program that was aborted: the signal's number and 128.
+const ABORTED: u8 = 134;
+/// As much memory as 32 bits can name: a program may want more than a filter.
+const MEMORY: usize = 4 << 30;
+
+struct StandardError;
+
+impl LogSink for StandardError {
+    fn log(&self, record: LogRecord<'_>) {
+        eprintln!("{}: {}", record.level, String::from_utf8_lossy(record.message));
+    }
+}
+
+pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
+    let path = arguments.program.first().map(PathBuf::from).unwrap_or_default();
+    let wasm = std::fs::read(&path).map_err(|error| CommandError::Unreadable { path: path.clone(), error })?;
+    let name = path.display().to_string();
+    let engine = Engine::new(EngineOptions::default()).map_err(CommandError::other)?;
+    let module = Module::command(&engine, &name, &wasm).map_err(CommandError::other)?;
+    let text = |text: OsString| text.into_string().ok();
+    // A variable that is no text is left out: WASI programs expect UTF-8.
+    let mut environment: BTreeMap<String, String> =
+        std::env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?))).collect();
+    environment.entry("RUST_TEST_NOCAPTURE".to_owned()).or_insert_with(|| "1".to_owned());
+    let options = VmOptions {
+        limits: Limits { memory_bytes: MEMORY, ..Limits::default() },
+        environment,
+        wasi: WasiOptions {
+            args: arguments.program.iter().map(|argument| argument.to_string_lossy().into_owned()).collect(),
+            stdout: Some(Box::new(std::io::stdout())),
+            stderr: Some(Box::new(std::io::stderr())),
+        },
+        ..VmOptions::default()
+    };
+    let host = Host { log: Arc::new(StandardError), ..Host::default() };
+    match Vm::run_command(&module, host, options) {
+        Ok(code) => Ok(Ended::Code(exit_code(code))),
+        Err(error) => {
+            eprintln!("gatepost: {error}");
+            Ok(Ended::Code(ABORTED))
+        }
+    }
+}
+
+/// The low byte, as an operating system keeps it, but never success for what was none.
+fn exit_code(code: u32) -> u8 {
+    let [low, ..] = code.to_le_bytes();
+    if low == 0 && code != 0 { 1 } else { low }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exit_code_is_a_byte_and_a_failure_stays_one() {
+        assert_eq!([0, 3, 255, 256, 258].map(exit_code), [0, 3, 255, 1, 2]);
+    }
+}
