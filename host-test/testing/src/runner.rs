@@ -77,12 +77,13 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// A runner for a module in a file.
+    /// A runner for a module in a file. Compiled modules are kept in a directory, if there is one: see
+    /// [`EngineOptions::cache`].
     ///
     /// # Errors
     /// When the file cannot be read, or is no proxy-wasm module.
-    pub fn read(path: &Path) -> Result<Self, RunnerError> {
-        let engine = engine()?;
+    pub fn read(path: &Path, cache: Option<PathBuf>) -> Result<Self, RunnerError> {
+        let engine = engine(cache)?;
         let module = load(&engine, path)?;
         Ok(Self::with(engine, module))
     }
@@ -92,7 +93,7 @@ impl Runner {
     /// # Errors
     /// When the bytes are no proxy-wasm module.
     pub fn new(name: &str, wasm: &[u8]) -> Result<Self, RunnerError> {
-        let engine = engine()?;
+        let engine = engine(None)?;
         let module = compile(&engine, name, wasm)?;
         Ok(Self::with(engine, module))
     }
@@ -132,8 +133,8 @@ impl Runner {
     }
 }
 
-fn engine() -> Result<Engine, ModuleError> {
-    Engine::new(EngineOptions { fuel: true, ..EngineOptions::default() })
+fn engine(cache: Option<PathBuf>) -> Result<Engine, ModuleError> {
+    Engine::new(EngineOptions { fuel: true, cache, ..EngineOptions::default() })
 }
 
 /// A module in a file.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use gatepost_host::{Engine, EngineOptions, Host, Limits, LogRecord, LogSink, Module, Vm, VmOptions, WasiOptions};
 
+use crate::cache;
 use crate::commands::{CommandError, Ended};
 
 /// Run a program that was built for wasm32-wasip1, such as a crate's own tests
@@ -48,7 +49,7 @@ pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
     let path = arguments.program.first().map(PathBuf::from).unwrap_or_default();
     let wasm = std::fs::read(&path).map_err(|error| CommandError::Unreadable { path: path.clone(), error })?;
     let name = path.display().to_string();
-    let engine = Engine::new(EngineOptions::default()).map_err(CommandError::other)?;
+    let engine = Engine::new(EngineOptions { cache: cache::directory(), ..EngineOptions::default() }).map_err(CommandError::other)?;
     let module = Module::command(&engine, &name, &wasm).map_err(CommandError::other)?;
     let text = |text: OsString| text.into_string().ok();
     // A variable that is no text is left out: WASI programs expect UTF-8.

@@ -7,6 +7,7 @@ use gatepost_authoring::{Diagnostic, Report as Told, Source, Span};
 use gatepost_host_testing::report::Unusable;
 use gatepost_host_testing::{Fault, FileError, Report, Runner, TestFile};
 
+use crate::cache;
 use crate::commands::{CommandError, Ended, for_people, print};
 
 /// Run test files against a module
@@ -47,7 +48,7 @@ pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
             return Err(CommandError::Nothing { path: path.clone(), what: "tests.yaml, *.tests.yaml, *.textpb or *.textproto" });
         }
     }
-    let mut runner = Runner::read(&arguments.module).map_err(CommandError::other)?;
+    let mut runner = Runner::read(&arguments.module, cache::directory()).map_err(CommandError::other)?;
     if let Some(path) = &arguments.config {
         let read = std::fs::read(path).map_err(|error| CommandError::Unreadable { path: path.clone(), error })?;
         runner.configuration = Some(read.into());
