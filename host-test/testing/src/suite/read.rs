@@ -284,6 +284,17 @@ mod tests {
     }
 
     #[test]
+    fn a_value_is_the_text_that_is_written() {
+        let suite = parse(
+            "tests:\n- name: a\n  request: { headers: { a: 12, b: yes, c: true, d: -3, e: \"1.0\", f: [1.50, 007], g: \"\" } }\n  expect: {}\n",
+        )
+        .unwrap();
+        let headers = &suite.file.tests[0].value.request.headers.0;
+        let values: Vec<&str> = headers.iter().map(|(_, value)| value.as_str()).collect();
+        assert_eq!(values, ["12", "yes", "true", "-3", "1.0", "1.50", "007", ""]);
+    }
+
+    #[test]
     fn a_fault_of_form_has_its_place_and_a_suggestion() {
         for (text, expected) in [
             ("tests:\n- name: one\n  expcet: {}\n", "t.yaml:3:3: unknown field `expcet`; did you mean `expect`?"),
@@ -300,6 +311,14 @@ mod tests {
                 "t.yaml:3:33: a whole number up to 65535 must stand here",
             ),
             ("tests:\n- name: one\n  request: []\n  expect: {}\n", "t.yaml:3:12: a mapping must stand here"),
+            (
+                "tests:\n- name: a\n  request: { headers: { x-a: 1.0 } }\n  expect: {}\n",
+                "t.yaml:3:30: a number with a point, an exponent or a leading zero must stand in quotes here",
+            ),
+            (
+                "tests:\n- name: a\n  expect: { forward: { headers: { x-a: 1e3 } } }\n",
+                "t.yaml:3:40: a number with a point, an exponent or a leading zero must stand in quotes here",
+            ),
             ("tests: {}\n", "t.yaml:1:8: a list must stand here"),
             ("tests:\n- name: [a]\n  expect: {}\n", "t.yaml:2:9: a text must stand here"),
             ("tests:\n- name: a\n  strict: maybe\n  expect: {}\n", "t.yaml:3:11: `true` or `false` must stand here"),
