@@ -6,6 +6,7 @@
 
 pub mod alloc;
 pub mod clock;
+pub mod driven;
 pub mod goals;
 pub mod host;
 pub mod report;

@@ -5,10 +5,12 @@ use std::path::Path;
 
 use bytes::Bytes;
 use gatepost_host::{
-    CacheState, CallError, Engine, EngineOptions, FinalMaps, Headers, Host, Module, ModuleError, Outcome, Plugin, PluginConfig,
-    StartError, StreamInfo, Vm, VmOptions,
+    CacheState, CallError, Chain, ChainPlugin, Engine, EngineOptions, FinalMaps, Headers, Host, Module, ModuleError, Outcome,
+    Plugin, PluginConfig, StartError, StreamInfo, Vm, VmOptions, Worker,
 };
 use thiserror::Error;
+
+use crate::driven::Driven;
 
 /// The plain module made with the Rust SDK `proxy-wasm` 0.2.5: it reads three request headers and sets one.
 pub const THREE_HEADERS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/three-headers.wasm"));
@@ -39,6 +41,16 @@ pub enum BenchError {
         outcome: Outcome,
         /// The headers it left.
         headers: Box<Headers>,
+    },
+    /// The same, through the stream driver.
+    #[error("the workload {workload} must {must}, and this went upstream: {sent:?}")]
+    Driven {
+        /// Its name.
+        workload: &'static str,
+        /// What it is to do.
+        must: String,
+        /// The request that left the chain.
+        sent: Option<Headers>,
     },
     /// A process of the benchmark cannot be run.
     #[error("{what}: {error}")]
@@ -197,6 +209,17 @@ impl Guest {
     /// When it does not start.
     pub fn vm(&self, host: &Host) -> Result<Vm, BenchError> {
         Ok(Vm::new(&self.module, host.clone(), VmOptions::default())?)
+    }
+
+    /// A worker whose chain is the plugin alone.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn driven(&self, host: &Host) -> Result<Driven, BenchError> {
+        let config =
+            PluginConfig { name: "bench".to_owned(), configuration: self.configuration.clone(), ..PluginConfig::default() };
+        let chain = Chain::new(vec![ChainPlugin { module: self.module.clone(), config }]);
+        Ok(Driven(Worker::new(&chain, host.clone())?))
     }
 
     /// A VM with its plugin, ready for streams.

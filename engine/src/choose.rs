@@ -25,6 +25,7 @@ impl Chosen<'_> {
 }
 
 /// Asks the sources in order; the first that has a value decides.
+#[inline(never)]
 pub(crate) fn choose<'a>(
     environments: &'a Environments,
     survey: &Survey<'a>,

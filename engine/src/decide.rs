@@ -142,6 +142,7 @@ impl Policy {
     }
 
     /// A Host that is no valid authority and passes all the same is refused if anybody could take it for a private one.
+    #[cold]
     fn private_to_others(&self, survey: &Survey<'_>, counters: &mut Counters, trace: &mut impl Trace) -> Result<(), Refusal> {
         if self.hosts.private.is_empty() {
             return Ok(());
@@ -256,6 +257,7 @@ fn judge_private(host: &str, pattern: Option<&str>, counters: &mut Counters, tra
 /// What a template gives, or nothing if a value that it needs is missing. Labels may grow together beyond what a host may
 /// be, and an IP literal is no part of a name, which no compiler can foresee. `given` is an authority that is known to be
 /// canonical, as every result is; where it is the result, it serves as it is.
+#[inline(never)]
 fn authority_of<'a>(template: &'a Template, values: Values<'_>, given: Option<&'a str>) -> Result<Option<Cow<'a, str>>, Refusal> {
     if let Some(text) = template.as_literal() {
         return Ok(Some(Cow::Borrowed(text)));

@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use smallvec::SmallVec;
+
 /// The decision on a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision<'a> {
@@ -30,8 +32,8 @@ pub struct Writes<'a> {
     pub path: Option<&'a str>,
     /// Headers to be removed, with all their values; before any are set.
     pub remove: Vec<&'a str>,
-    /// Headers to be set to one value.
-    pub set: Vec<(&'a str, Cow<'a, str>)>,
+    /// Headers to be set to one value. One of them, as the original of a mapped host is, needs no memory of its own.
+    pub set: SmallVec<[(&'a str, Cow<'a, str>); 1]>,
 }
 
 impl Writes<'_> {
@@ -73,6 +75,7 @@ pub enum Refusal {
 impl Refusal {
     /// The local reply of this refusal. Its text tells nothing of what the policy knows.
     #[must_use]
+    #[cold]
     pub fn reply<'a>(self, grpc: bool) -> Reply<'a> {
         // gRPC's own mapping of HTTP 404 is UNIMPLEMENTED, which is also what Envoy answers where no route is found. A bad
         // Host is the caller's mistake, so INVALID_ARGUMENT and not the INTERNAL of that mapping.

@@ -25,10 +25,43 @@ impl Hasher for ContextHasher {
 }
 
 /// Something for each of some contexts.
-pub(crate) type Contexts<T> = HashMap<u32, T, BuildHasherDefault<ContextHasher>>;
+type Contexts<T> = HashMap<u32, T, BuildHasherDefault<ContextHasher>>;
+
+/// Something for each of a few contexts, in the order of their numbers.
+pub(crate) struct Sorted<T>(Vec<(u32, T)>);
+
+impl<T> Sorted<T> {
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    fn find(&self, context: u32) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&context, |(context, _)| *context)
+    }
+
+    pub fn get(&self, context: u32) -> Option<&T> {
+        self.0.get(self.find(context).ok()?).map(|(_, value)| value)
+    }
+
+    pub fn insert(&mut self, context: u32, value: T) {
+        match self.find(context) {
+            Ok(at) => {
+                if let Some((_, have)) = self.0.get_mut(at) {
+                    *have = value;
+                }
+            }
+            Err(at) => self.0.insert(at, (context, value)),
+        }
+    }
+
+    pub fn remove(&mut self, context: u32) {
+        if let Ok(at) = self.find(context) {
+            self.0.remove(at);
+        }
+    }
+}
 
 /// Streams whose headers have not come yet, each with its root.
-#[derive(Default)]
 pub(crate) struct Streams {
     /// The one that began last: the proxy brings its headers next, so hardly ever does another one come in between.
     last: Option<(u32, u32)>,
@@ -36,6 +69,10 @@ pub(crate) struct Streams {
 }
 
 impl Streams {
+    pub const fn new() -> Self {
+        Self { last: None, others: HashMap::with_hasher(BuildHasherDefault::new()) }
+    }
+
     pub fn insert(&mut self, stream: u32, root: u32) {
         if let Some((stream, root)) = self.last.replace((stream, root)) {
             self.others.insert(stream, root);
@@ -59,15 +96,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn roots_are_found_by_their_numbers_whenever_they_came() {
+        let mut roots = Sorted::new();
+        for root in [5, 1, 9, 1] {
+            roots.insert(root, root * 10);
+        }
+        assert_eq!([1, 5, 9, 2].map(|root| roots.get(root).copied()), [Some(10), Some(50), Some(90), None]);
+        roots.insert(5, 7);
+        roots.remove(1);
+        roots.remove(2);
+        assert_eq!([1, 5, 9].map(|root| roots.get(root).copied()), [None, Some(7), Some(90)]);
+    }
+
+    #[test]
     fn a_stream_is_found_once() {
-        let mut streams = Streams::default();
+        let mut streams = Streams::new();
         streams.insert(2, 1);
         assert_eq!((streams.remove(3), streams.remove(2), streams.remove(2)), (None, Some(1), None));
     }
 
     #[test]
     fn streams_that_wait_together_are_all_found_in_any_order() {
-        let mut streams = Streams::default();
+        let mut streams = Streams::new();
         for stream in 10..20 {
             streams.insert(stream, stream % 3);
         }
@@ -79,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_number_that_begins_again_has_its_new_root() {
-        let mut streams = Streams::default();
+        let mut streams = Streams::new();
         streams.insert(2, 1);
         streams.insert(3, 1);
         streams.insert(2, 7);

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use gatepost_engine::{Counter, Fault, Policy, compile_json};
 
 use crate::abi::{self, Level};
-use crate::contexts::{Contexts, Streams};
+use crate::contexts::{Sorted, Streams};
 
 /// A policy in force.
 pub(crate) struct Plugin {
@@ -54,15 +54,14 @@ fn count(name: &str) {
 }
 
 /// The contexts of this VM.
-#[derive(Default)]
 struct State {
-    roots: Contexts<Option<Rc<Plugin>>>,
+    roots: Sorted<Option<Rc<Plugin>>>,
     streams: Streams,
 }
 
 thread_local! {
     // A VM is entered by one thread; the proxy re-enters it only to allocate, which touches none of this.
-    static STATE: RefCell<State> = RefCell::new(State::default());
+    static STATE: RefCell<State> = const { RefCell::new(State { roots: Sorted::new(), streams: Streams::new() }) };
 }
 
 fn with_state<T>(f: impl FnOnce(&mut State) -> T) -> Option<T> {
@@ -72,7 +71,7 @@ fn with_state<T>(f: impl FnOnce(&mut State) -> T) -> Option<T> {
 /// A context begins: a root, whose parent is 0, or a stream of a root.
 pub(crate) fn create(context: u32, parent: u32) {
     with_state(|state| match parent {
-        0 => drop(state.roots.insert(context, None)),
+        0 => state.roots.insert(context, None),
         root => state.streams.insert(context, root),
     });
 }
@@ -87,7 +86,7 @@ pub(crate) fn configure(root: u32, configuration: &[u8]) -> bool {
 pub(crate) fn of_stream(context: u32) -> Option<Rc<Plugin>> {
     with_state(|state| {
         let root = state.streams.remove(context)?;
-        state.roots.get(&root).cloned().flatten()
+        state.roots.get(root).cloned().flatten()
     })
     .flatten()
 }
@@ -96,7 +95,7 @@ pub(crate) fn of_stream(context: u32) -> Option<Rc<Plugin>> {
 pub(crate) fn delete(context: u32) {
     with_state(|state| {
         if state.streams.remove(context).is_none() {
-            state.roots.remove(&context);
+            state.roots.remove(context);
         }
     });
 }

@@ -50,12 +50,14 @@ fn forward(writes: &Writes<'_>) -> Action {
     if removed && path && authority && set { Action::Continue } else { fail("gatepost.internal.write_refused") }
 }
 
+#[cold]
 fn answer(reply: &Reply<'_>) -> Action {
     // A reply that the proxy does not take cannot be mended; pausing at least lets nothing through.
     let _ = abi::send_local_response(reply.status, &reply.details, &reply.body, reply.grpc_status);
     Action::Pause
 }
 
+#[cold]
 fn fail(details: &str) -> Action {
     let _ = abi::send_local_response(500, details, "", None);
     Action::Pause

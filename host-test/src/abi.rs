@@ -4,6 +4,14 @@
 use serde::{Deserialize, Serialize};
 
 /// The ABI version that a module announces with an export `proxy_abi_version_*`.
+///
+/// ```
+/// use gatepost_host::AbiVersion;
+///
+/// assert_eq!(AbiVersion::V0_2_1.to_string(), "0.2.1");
+/// assert_eq!(AbiVersion::V0_2_1.marker(), "proxy_abi_version_0_2_1"); // the export that a module announces it with
+/// assert!(AbiVersion::V0_1_0 < AbiVersion::V0_2_0);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum AbiVersion {
     /// 0.1.0: `proxy_get_configuration`, `proxy_continue_request`; a missing header reads as empty.
@@ -19,6 +27,11 @@ pub enum AbiVersion {
 
 impl AbiVersion {
     /// Every version this host runs, oldest first.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// assert_eq!(AbiVersion::ALL.map(|abi| abi.to_string()), ["0.1.0", "0.2.0", "0.2.1"]);
+    /// ```
     pub const ALL: [AbiVersion; 3] = [AbiVersion::V0_1_0, AbiVersion::V0_2_0, AbiVersion::V0_2_1];
 
     /// The export that announces this version.
@@ -43,6 +56,14 @@ impl std::fmt::Display for AbiVersion {
 }
 
 /// What a hostcall answers the guest (`proxy_status_t`).
+///
+/// ```
+/// use gatepost_host::Status;
+///
+/// assert_eq!(Status::NotFound.code(), 1);
+/// assert_eq!(format!("{:?}", Status::CasMismatch), "CasMismatch"); // as effects show it
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[repr(u32)]
 #[allow(missing_docs, reason = "the names are the specification's")]
@@ -71,6 +92,13 @@ impl Status {
 }
 
 /// How urgent a log line is (`proxy_log_level_t`), least first.
+///
+/// ```
+/// use gatepost_host::LogLevel;
+///
+/// assert!(LogLevel::Debug < LogLevel::Warn);
+/// assert_eq!(LogLevel::Warn.to_string(), "warn");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[repr(u32)]
@@ -113,6 +141,12 @@ impl std::fmt::Display for LogLevel {
 }
 
 /// A header map that a guest names in a hostcall (`proxy_map_type_t`).
+///
+/// ```
+/// use gatepost_host::MapKind;
+///
+/// assert_eq!(MapKind::ResponseTrailers.name(), "response_trailers"); // as effects show it
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
@@ -165,6 +199,12 @@ impl MapKind {
 }
 
 /// A buffer that a guest names in a hostcall (`proxy_buffer_type_t`).
+///
+/// ```
+/// use gatepost_host::BufferKind;
+///
+/// assert_eq!(BufferKind::PluginConfiguration.name(), "plugin_configuration"); // as effects show it
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
@@ -220,6 +260,12 @@ impl BufferKind {
 }
 
 /// The direction of a stream that a guest continues or closes (`proxy_stream_type_t`).
+///
+/// ```
+/// use gatepost_host::StreamKind;
+///
+/// assert_eq!(StreamKind::HttpRequest.name(), "http_request"); // as effects show it
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]

@@ -7,6 +7,25 @@ use std::path::{Path, PathBuf};
 use wasmtime::{Cache, CacheConfig};
 
 /// What became of [`EngineOptions::cache`](crate::EngineOptions).
+///
+/// ```
+/// use gatepost_host::{CacheState, Engine, EngineOptions, Module};
+///
+/// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+/// # let directory = tempfile::tempdir()?;
+/// let directory = directory.path().join("modules");
+/// let options = EngineOptions { cache: Some(directory), ..EngineOptions::default() };
+///
+/// let first = Engine::new(options.clone())?;
+/// Module::new(&first, "tag", &wasm)?;
+/// assert_eq!(first.cache(), CacheState::On { hits: 0, written: 1 });
+///
+/// // The next process finds it compiled.
+/// let next = Engine::new(options)?;
+/// Module::new(&next, "tag", &wasm)?;
+/// assert_eq!(next.cache(), CacheState::On { hits: 1, written: 0 });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CacheState {
     /// None was asked for.
@@ -23,6 +42,22 @@ pub enum CacheState {
 }
 
 /// Why a directory cannot be used to keep compiled modules.
+///
+/// It does not keep an engine from being made: it is told, and modules are compiled.
+///
+/// ```
+/// use gatepost_host::{CacheProblem, CacheState, Engine, EngineOptions};
+///
+/// # let directory = tempfile::tempdir()?;
+/// let file = directory.path().join("a-file");
+/// std::fs::write(&file, "")?;
+/// let engine = Engine::new(EngineOptions { cache: Some(file), ..EngineOptions::default() })?;
+///
+/// let CacheState::Unusable(problem) = engine.cache() else { panic!("a file is no directory") };
+/// assert!(matches!(problem, CacheProblem::Directory { .. }));
+/// assert!(problem.to_string().ends_with("choose another directory for compiled modules"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CacheProblem {
     /// It cannot be made, or not be read.

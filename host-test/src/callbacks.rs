@@ -156,3 +156,19 @@ pub(crate) const CALLBACKS: &[(&str, &[&str])] = &[
 pub(crate) fn parameters(callback: &str) -> &'static [&'static str] {
     CALLBACKS.iter().find(|(name, _)| *name == callback).map_or(&[], |(_, names)| names)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documentation_has_every_export_that_is_called() {
+        let (_, table) = include_str!("../../docs/host/abi.md").split_once("\n## Exports\n").unwrap();
+        let mut documented: Vec<&str> =
+            table.lines().filter_map(|row| row.strip_prefix("| `")?.split_once('`').map(|(name, _)| name)).collect();
+        let mut called: Vec<&str> = CALLBACKS.iter().map(|(name, _)| *name).collect();
+        called.sort_unstable();
+        documented.sort_unstable();
+        assert_eq!(documented, called);
+    }
+}

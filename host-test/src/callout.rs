@@ -9,10 +9,26 @@ use hashbrown::HashMap;
 use prost::Message;
 
 use crate::abi::{BufferKind, MapKind, Status};
-use crate::grpc::UNAVAILABLE;
+use crate::grpc::{UNAVAILABLE, status_of_http};
 use crate::headers::Headers;
 
 /// Names one callout of one VM while it is open.
+///
+/// ```
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/auth.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
+/// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+/// # let plugin = vm.start_plugin(PluginConfig { name: "auth".into(), ..PluginConfig::default() })?;
+/// # let stream = vm.stream(plugin, StreamInfo::default())?;
+/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+/// # let _ = vm.request_headers(stream, &mut headers, true)?;
+/// # let callout = vm.take_callouts().remove(0);
+/// let token = callout.token;
+/// assert_eq!((token.kind(), token.number()), (CalloutKind::Http, 1));
+/// assert!(vm.awaits(token));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CalloutToken {
     pub(crate) kind: CalloutKind,
@@ -21,6 +37,19 @@ pub struct CalloutToken {
 
 impl CalloutToken {
     /// The number that the guest knows the callout by. HTTP and gRPC calls are numbered apart.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/auth.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { name: "auth".into(), ..PluginConfig::default() })?;
+    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// let _ = vm.request_headers(stream, &mut headers, true)?; // this guest makes a call
+    /// assert_eq!(vm.take_callouts()[0].token.number(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn number(self) -> u32 {
         self.token
@@ -34,6 +63,14 @@ impl CalloutToken {
 }
 
 /// What kind of call a callout is.
+///
+/// ```
+/// use gatepost_host::{CalloutAnswer, CalloutKind};
+///
+/// // A failed stream is told in three answers, a failed call in one.
+/// assert_eq!(CalloutAnswer::grpc_unreachable(CalloutKind::GrpcStream).len(), 3);
+/// assert_eq!(CalloutAnswer::grpc_unreachable(CalloutKind::GrpcCall).len(), 1);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CalloutKind {
     /// `proxy_http_call`
@@ -45,6 +82,30 @@ pub enum CalloutKind {
 }
 
 /// Something that a guest wants sent.
+///
+/// ```
+/// use gatepost_host::{CalloutAnswer, CalloutRequest, Headers, MapKind, Outcome, Pause, StreamKind};
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/auth.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
+/// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+/// # let plugin = vm.start_plugin(PluginConfig { name: "auth".into(), ..PluginConfig::default() })?;
+/// # let stream = vm.stream(plugin, StreamInfo::default())?;
+/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+///
+/// // This guest asks the cluster `auth`, and waits.
+/// let outcome = vm.request_headers(stream, &mut headers, true)?;
+/// assert_eq!(outcome, Outcome::Pause(Pause::Watermark));
+/// let callout = vm.take_callouts().remove(0);
+/// let CalloutRequest::Http { cluster, headers: asked, .. } = &callout.request else { panic!("an HTTP call") };
+/// assert_eq!((cluster.as_str(), asked.get(":path")), ("auth", Some(&b"/check"[..])));
+///
+/// // Send it yourself, and tell the guest what came back; it lets the request go on.
+/// let answer = CalloutAnswer::http(Headers::response([(":status", "200")]), "ok");
+/// vm.answer(callout.token, answer)?;
+/// assert!(vm.take_continued(stream, StreamKind::HttpRequest)?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct VmCallout {
     /// Names the call in the answers.
@@ -56,6 +117,31 @@ pub struct VmCallout {
 }
 
 /// What a guest wants sent. The last three belong to a stream or call that was started before.
+///
+/// ```
+/// use gatepost_host::CalloutRequest;
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/grpc.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "grpc", &wasm)?;
+/// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+/// # let plugin = vm.start_plugin(PluginConfig { name: "grpc".into(), ..PluginConfig::default() })?;
+/// # let stream = vm.stream(plugin, StreamInfo::default())?;
+/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+/// # let _ = vm.request_headers(stream, &mut headers, true)?;
+///
+/// for callout in vm.take_callouts() {
+///     match callout.request {
+///         CalloutRequest::Http { cluster, .. } => println!("HTTP to {cluster}"),
+///         CalloutRequest::GrpcCall { service, service_name, method_name, message, .. } => {
+///             assert_eq!(service.target, "limits");
+///             assert_eq!(format!("{service_name}/{method_name}"), "limits.Service/Check");
+///             assert_eq!(message, "hi");
+///         }
+///         other => println!("a gRPC stream: {other:?}"),
+///     }
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub enum CalloutRequest {
     /// An HTTP request. It has a method, a path and an authority, and a `content-length` when it has a body.
@@ -124,6 +210,24 @@ impl CalloutRequest {
 }
 
 /// Where a gRPC call goes: Envoy's `GrpcService` message as far as it says that.
+///
+/// ```
+/// use gatepost_host::{CalloutRequest, GrpcService};
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/grpc.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "grpc", &wasm)?;
+/// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+/// # let plugin = vm.start_plugin(PluginConfig { name: "grpc".into(), ..PluginConfig::default() })?;
+/// # let stream = vm.stream(plugin, StreamInfo::default())?;
+/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+/// # let _ = vm.request_headers(stream, &mut headers, true)?;
+/// # let callout = vm.take_callouts().remove(0);
+///
+/// // This guest gives the message `{ envoy_grpc: { cluster_name: "limits" } }`.
+/// let CalloutRequest::GrpcCall { service, .. } = callout.request else { panic!("a gRPC call") };
+/// assert_eq!(service, GrpcService { target: "limits".into(), raw: b"\n\x08\n\x06limits"[..].into() });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GrpcService {
     /// The cluster (`envoy_grpc.cluster_name`) or target (`google_grpc.target_uri`). A guest that gives no `GrpcService` but plain
@@ -160,6 +264,29 @@ impl GrpcService {
 }
 
 /// What came back for a callout.
+///
+/// ```
+/// use gatepost_host::{CalloutAnswer, StreamKind};
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/grpc.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "grpc", &wasm)?;
+/// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+/// # let plugin = vm.start_plugin(PluginConfig { name: "grpc".into(), ..PluginConfig::default() })?;
+/// # let stream = vm.stream(plugin, StreamInfo::default())?;
+/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+///
+/// // This guest lets a request go on when its gRPC call is answered, and answers 429 when that fails.
+/// let _ = vm.request_headers(stream, &mut headers, true)?;
+/// let call = vm.take_callouts().remove(0);
+/// vm.answer(call.token, CalloutAnswer::GrpcMessage("granted".into()))?;
+/// assert!(vm.take_continued(stream, StreamKind::HttpRequest)?);
+///
+/// let _ = vm.request_headers(stream, &mut headers, true)?;
+/// let call = vm.take_callouts().remove(0);
+/// vm.answer(call.token, CalloutAnswer::GrpcClose { status: 8, message: "exhausted".into() })?;
+/// assert_eq!(vm.take_local_reply(stream)?.unwrap().status, 429);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub enum CalloutAnswer {
     /// The whole answer to an HTTP call. A proxy that got none within the timeout answers 504 itself, as Envoy does.
@@ -190,24 +317,52 @@ pub enum CalloutAnswer {
 
 impl CalloutAnswer {
     /// The answer to an HTTP call that has no trailers.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// let answer = CalloutAnswer::http(Headers::response([(":status", "200")]), "ok");
+    /// let CalloutAnswer::Http { body, trailers, .. } = answer else { unreachable!() };
+    /// assert_eq!(body, "ok");
+    /// assert!(trailers.is_empty());
+    /// ```
     #[must_use]
     pub fn http(headers: Headers, body: impl Into<Bytes>) -> Self {
         CalloutAnswer::Http { headers, body: body.into(), trailers: Headers::new(crate::HeaderScope::ResponseTrailers) }
     }
 
     /// What Envoy's guests get when nothing came within the timeout.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// let CalloutAnswer::Http { headers, body, .. } = CalloutAnswer::timeout() else { unreachable!() };
+    /// assert_eq!(headers.get(":status"), Some(&b"504"[..]));
+    /// assert_eq!(body, "upstream request timeout");
+    /// ```
     #[must_use]
     pub fn timeout() -> Self {
         local(504, "upstream request timeout".to_owned())
     }
 
     /// What Envoy's guests get when nothing came for a gRPC call within the timeout: `UNAVAILABLE`.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// assert!(matches!(CalloutAnswer::grpc_timeout(), CalloutAnswer::GrpcClose { status: 14, .. }));
+    /// ```
     #[must_use]
     pub fn grpc_timeout() -> Self {
         CalloutAnswer::GrpcClose { status: UNAVAILABLE, message: "upstream request timeout{response_timeout}".to_owned() }
     }
 
     /// What Envoy's guests get, one after the other, when a gRPC call's cluster has no host that accepts a connection.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// let answers = CalloutAnswer::grpc_unreachable(CalloutKind::GrpcStream);
+    /// assert!(matches!(answers[0], CalloutAnswer::GrpcInitialMetadata(_)));
+    /// assert!(matches!(answers[1], CalloutAnswer::GrpcTrailingMetadata(_)));
+    /// assert!(matches!(answers[2], CalloutAnswer::GrpcClose { status: 14, .. }));
+    /// ```
     #[must_use]
     pub fn grpc_unreachable(kind: CalloutKind) -> Vec<Self> {
         let reason = "remote connection failure";
@@ -230,7 +385,28 @@ impl CalloutAnswer {
         vec![CalloutAnswer::GrpcInitialMetadata(initial), CalloutAnswer::GrpcTrailingMetadata(trailing), close]
     }
 
+    /// The end of a gRPC stream, or the failure of a unary call, as the other side told it: Envoy's guests see in the message who did.
+    #[must_use]
+    pub fn grpc_closed(status: u32, message: &str) -> Self {
+        let details = "via_upstream";
+        let message = if message.is_empty() { details.to_owned() } else { format!("{message}{{{details}}}") };
+        CalloutAnswer::GrpcClose { status, message }
+    }
+
+    /// The same for an answer with this HTTP status, which is not 200, and no gRPC status.
+    #[must_use]
+    pub fn grpc_closed_by_http(status: u16) -> Self {
+        Self::grpc_closed(status_of_http(status.into()), "")
+    }
+
     /// What Envoy's guests get when the cluster has no host that accepts a connection.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// let CalloutAnswer::Http { headers, body, .. } = CalloutAnswer::unreachable() else { unreachable!() };
+    /// assert_eq!(headers.get(":status"), Some(&b"503"[..]));
+    /// assert!(body.ends_with(b"reset reason: remote connection failure"));
+    /// ```
     #[must_use]
     pub fn unreachable() -> Self {
         Self::reset("remote connection failure")
@@ -238,6 +414,16 @@ impl CalloutAnswer {
 
     /// What Envoy's guests get when the other side ended the call before its answer began, with the reason in Envoy's words, as in
     /// `remote reset`.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// let status = |answer| match answer {
+    ///     CalloutAnswer::Http { headers, .. } => headers.get(":status").map(<[u8]>::to_vec),
+    ///     _ => None,
+    /// };
+    /// assert_eq!(status(CalloutAnswer::reset("remote reset")).unwrap(), b"503");
+    /// assert_eq!(status(CalloutAnswer::reset("protocol error")).unwrap(), b"502"); // the one that differs
+    /// ```
     #[must_use]
     pub fn reset(reason: &str) -> Self {
         let status = if reason == PROTOCOL_ERROR { 502 } else { 503 };
@@ -255,12 +441,31 @@ fn local(status: u16, body: String) -> CalloutAnswer {
 }
 
 /// Which clusters guests may call.
+///
+/// ```
+/// use std::sync::Arc;
+/// use gatepost_host::{Clusters, Host, Vm, VmOptions};
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/auth.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
+///
+/// // This guest calls the cluster `auth`.
+/// let clusters = Clusters::Only(Arc::from(["billing".to_owned()]));
+/// let mut vm = Vm::new(&module, Host { clusters, ..Host::default() }, VmOptions::default())?;
+/// # let plugin = vm.start_plugin(PluginConfig::default())?;
+/// # let stream = vm.stream(plugin, StreamInfo::default())?;
+/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+/// let _ = vm.request_headers(stream, &mut headers, true)?;
+/// assert!(vm.take_callouts().is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Clusters {
     /// Every name is one.
     #[default]
     Any,
-    /// These; a call to another is `BadArgument`, as in Envoy.
+    /// These. As in Envoy, an HTTP call to another is `BadArgument`, a gRPC call is `InternalFailure` and then closed with
+    /// `UNAVAILABLE`, or `ParseFailure` when its service was plain text.
     Only(Arc<[String]>),
 }
 

@@ -10,6 +10,18 @@ use crate::plugin::{Environment, PluginConfig};
 use crate::profile::Profile;
 
 /// One plugin of a chain.
+///
+/// ```
+/// use gatepost_host::{ChainPlugin, FailPolicy, PluginConfig};
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+///
+/// let config = PluginConfig { name: "tag".into(), fail_policy: FailPolicy::Open, ..PluginConfig::default() };
+/// let plugin = ChainPlugin { module, config };
+/// assert_eq!(plugin.module.name(), "tag");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct ChainPlugin {
     /// What it runs.
@@ -19,6 +31,26 @@ pub struct ChainPlugin {
 }
 
 /// The rules of a chain. The default is Envoy's, with default limits.
+///
+/// ```
+/// use gatepost_host::{Chain, ChainOptions, ChainPlugin, Headers, Host, Message, PluginConfig, Worker};
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/redact.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "redact", &wasm)?;
+///
+/// // This guest keeps a request's body whole.
+/// let plugin = ChainPlugin { module, config: PluginConfig::default() };
+/// let options = ChainOptions { buffer_bytes: 4, ..ChainOptions::default() };
+/// let mut worker = Worker::new(&Chain::with_options(vec![plugin], options), Host::default())?;
+/// # let headers = Headers::request([(":method", "POST"), (":path", "/"), (":authority", "shop.example")]);
+/// let mut request = Message::new(headers);
+/// request.body = vec!["four".into(), "more".into(), "end".into()];
+///
+/// let finished = worker.run(request, &mut |_: &Message| None);
+/// assert_eq!(finished.response.unwrap().headers.get(":status"), Some(&b"413"[..]));
+/// assert_eq!(finished.local_reply.unwrap().details.to_string(), "request_payload_too_large");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct ChainOptions {
     /// Whose rules hold where proxies differ.
@@ -48,6 +80,26 @@ impl Default for ChainOptions {
 }
 
 /// Plugins in order. A request passes the first one first, its response passes it last. Clones share everything.
+///
+/// ```
+/// use gatepost_host::{Chain, ChainPlugin, Engine, EngineOptions, Headers, Host, Message, Module, PluginConfig, Worker};
+///
+/// let engine = Engine::new(EngineOptions::default())?;
+/// let plugin = |name: &str| -> Result<ChainPlugin, Box<dyn std::error::Error>> {
+///     let wasm = wat::parse_file(format!("tests/data/{name}.wat"))?;
+///     let config = PluginConfig { name: name.into(), configuration: "blue".into(), ..PluginConfig::default() };
+///     Ok(ChainPlugin { module: Module::new(&engine, name, &wasm)?, config })
+/// };
+/// // `tag` adds a header, `deny` answers each request that comes to it.
+/// let chain = Chain::new(vec![plugin("tag")?, plugin("deny")?]);
+/// let mut worker = Worker::new(&chain, Host::default())?;
+///
+/// # let headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+/// # let request = Message::new(headers);
+/// let finished = worker.run(request, &mut |_: &Message| None);
+/// assert_eq!(finished.local_reply.unwrap().plugin.as_deref(), Some("deny"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Chain {
     pub(crate) plugins: Arc<[ChainPlugin]>,
@@ -56,12 +108,34 @@ pub struct Chain {
 
 impl Chain {
     /// A chain with the default rules.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+    /// let chain = Chain::new(vec![ChainPlugin { module, config: PluginConfig::default() }]);
+    /// assert_eq!(chain.options().buffer_bytes, 1 << 20);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn new(plugins: Vec<ChainPlugin>) -> Self {
         Self::with_options(plugins, ChainOptions::default())
     }
 
     /// A chain with these rules.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+    /// # let plugins = vec![ChainPlugin { module, config: PluginConfig::default() }];
+    /// let options = ChainOptions { profile: Profile::Gcp, reload_backoff: Duration::from_secs(5), ..ChainOptions::default() };
+    /// let chain = Chain::with_options(plugins, options);
+    /// assert_eq!(chain.options().profile, Profile::Gcp);
+    /// assert_eq!(chain.plugins().len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn with_options(plugins: Vec<ChainPlugin>, options: ChainOptions) -> Self {
         Self { plugins: plugins.into(), options: Arc::new(options) }

@@ -6,6 +6,28 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Where a VM reads the time.
+///
+/// ```
+/// use std::sync::Arc;
+/// use gatepost_host::{Clock, Host, SystemClock};
+///
+/// /// The machine's clock, an hour ahead.
+/// #[derive(Default)]
+/// struct Ahead(SystemClock);
+///
+/// impl Clock for Ahead {
+///     fn wall_nanos(&self) -> u64 {
+///         self.0.wall_nanos() + 3_600_000_000_000
+///     }
+///
+///     fn monotonic_nanos(&self) -> u64 {
+///         self.0.monotonic_nanos()
+///     }
+/// }
+///
+/// let host = Host { clock: Arc::new(Ahead::default()), ..Host::default() };
+/// assert!(host.clock.wall_nanos() > SystemClock::default().wall_nanos());
+/// ```
 pub trait Clock: Send + Sync {
     /// Nanoseconds since the Unix epoch.
     fn wall_nanos(&self) -> u64;
@@ -14,6 +36,14 @@ pub trait Clock: Send + Sync {
 }
 
 /// The machine's clocks.
+///
+/// ```
+/// use gatepost_host::{Clock, SystemClock};
+///
+/// let clock = SystemClock::default();
+/// let before = clock.monotonic_nanos();
+/// assert!(clock.monotonic_nanos() >= before);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct SystemClock {
     start: Instant,
@@ -40,6 +70,28 @@ fn nanos(duration: Duration) -> u64 {
 }
 
 /// A clock that moves only when told to. Clones show the same time.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+/// use gatepost_host::{Clock, Host, MemoryLog, VirtualClock, Vm, VmOptions};
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/count.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "count", &wasm)?;
+///
+/// let (clock, log) = (VirtualClock::default(), MemoryLog::default());
+/// let host = Host { clock: Arc::new(clock.clone()), log: Arc::new(log.clone()), ..Host::default() };
+/// let mut vm = Vm::new(&module, host, VmOptions::default())?;
+/// // This guest wants a tick each second, and logs it.
+/// # let plugin = vm.start_plugin(PluginConfig::default())?;
+///
+/// clock.advance(Duration::from_secs(1));
+/// if vm.next_tick(plugin).is_some_and(|due| due <= clock.monotonic_nanos()) {
+///     vm.tick(plugin)?;
+/// }
+/// assert_eq!(log.messages(), ["tick"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct VirtualClock {
     wall: Arc<AtomicU64>,
@@ -48,6 +100,13 @@ pub struct VirtualClock {
 
 impl VirtualClock {
     /// A clock that stands at this wall time, in nanoseconds since the Unix epoch.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// let clock = VirtualClock::at(1_700_000_000_000_000_000); // 2023-11-14T22:13:20Z
+    /// assert_eq!(clock.wall_nanos(), 1_700_000_000_000_000_000);
+    /// assert_eq!(clock.monotonic_nanos(), 0);
+    /// ```
     #[must_use]
     pub fn at(wall_nanos: u64) -> Self {
         let clock = Self::default();
@@ -56,6 +115,15 @@ impl VirtualClock {
     }
 
     /// Moves both times on.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # use std::time::Duration;
+    /// let clock = VirtualClock::at(1_000);
+    /// let same = clock.clone();
+    /// clock.advance(Duration::from_micros(5));
+    /// assert_eq!((same.wall_nanos(), same.monotonic_nanos()), (6_000, 5_000));
+    /// ```
     pub fn advance(&self, by: Duration) {
         self.wall.fetch_add(nanos(by), Ordering::Relaxed);
         self.monotonic.fetch_add(nanos(by), Ordering::Relaxed);
@@ -73,11 +141,52 @@ impl Clock for VirtualClock {
 }
 
 /// The random source had nothing to give; the guest's call fails with `EIO`.
+///
+/// ```
+/// use gatepost_host::{RandomSource, RandomUnavailable};
+///
+/// /// A source that is empty: a guest must cope with that.
+/// struct Dry;
+///
+/// impl RandomSource for Dry {
+///     fn fill(&mut self, _: &mut [u8]) -> Result<(), RandomUnavailable> {
+///         Err(RandomUnavailable)
+///     }
+/// }
+/// assert_eq!(Dry.fill(&mut [0]).unwrap_err().to_string(), "the random source is unavailable");
+/// ```
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the random source is unavailable")]
 pub struct RandomUnavailable;
 
 /// Where a VM reads random bytes.
+///
+/// ```
+/// use gatepost_host::{RandomSource, RandomUnavailable, VmOptions};
+///
+/// /// All zeros.
+/// struct Zeros;
+///
+/// impl RandomSource for Zeros {
+///     fn fill(&mut self, buffer: &mut [u8]) -> Result<(), RandomUnavailable> {
+///         buffer.fill(0);
+///         Ok(())
+///     }
+/// }
+///
+/// let options = VmOptions { random: Some(Box::new(Zeros)), ..VmOptions::default() };
+/// # let wasm = wat::parse_file("tests/data/random.wat")?;
+/// # use gatepost_host::*;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "random", &wasm)?;
+/// # let log = MemoryLog::default();
+/// # let mut vm = Vm::new(&module, Host { log: std::sync::Arc::new(log.clone()), ..Host::default() }, options)?;
+/// # let plugin = vm.start_plugin(PluginConfig::default())?;
+/// # let stream = vm.stream(plugin, StreamInfo::default())?;
+/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+/// let _ = vm.request_headers(stream, &mut headers, true)?;
+/// assert_eq!(log.messages(), ["aaaaaaaa"]); // this guest logs a random word
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait RandomSource: Send {
     /// Fills the whole buffer.
     ///
@@ -87,6 +196,15 @@ pub trait RandomSource: Send {
 }
 
 /// The operating system's random source.
+///
+/// ```
+/// use gatepost_host::{RandomSource, SystemRandom};
+///
+/// let mut bytes = [0; 32];
+/// SystemRandom.fill(&mut bytes)?;
+/// assert_ne!(bytes, [0; 32]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemRandom;
 
@@ -97,11 +215,41 @@ impl RandomSource for SystemRandom {
 }
 
 /// The same bytes for the same seed. For tests, never for secrets.
+///
+/// ```
+/// use std::sync::Arc;
+/// use gatepost_host::{Host, MemoryLog, SeededRandom, Vm, VmOptions};
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/random.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "random", &wasm)?;
+///
+/// // This guest logs a random word. Two VMs with one seed log the same one.
+/// let log = MemoryLog::default();
+/// for _ in 0..2 {
+///     let host = Host { log: Arc::new(log.clone()), ..Host::default() };
+///     let options = VmOptions { random: Some(Box::new(SeededRandom::new(7))), ..VmOptions::default() };
+///     let mut vm = Vm::new(&module, host, options)?;
+///     # let plugin = vm.start_plugin(PluginConfig::default())?;
+///     # let stream = vm.stream(plugin, StreamInfo::default())?;
+///     let _ = vm.request_headers(stream, &mut Headers::request([(":path", "/")]), true)?;
+/// }
+/// assert_eq!(log.messages()[0], log.messages()[1]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct SeededRandom(fastrand::Rng);
 
 impl SeededRandom {
     /// A source whose bytes follow from the seed.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// let (mut first, mut second) = ([0; 8], [0; 8]);
+    /// SeededRandom::new(7).fill(&mut first)?;
+    /// SeededRandom::new(7).fill(&mut second)?;
+    /// assert_eq!(first, second);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self(fastrand::Rng::with_seed(seed))

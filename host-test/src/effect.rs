@@ -17,6 +17,27 @@ use crate::abi::{BufferKind, LogLevel, MapKind, Status, StreamKind};
 use crate::headers::Headers;
 
 /// One thing that passed between a guest and its host.
+///
+/// ```
+/// use gatepost_host::{EffectLog, Vm, VmOptions};
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/count.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "count", &wasm)?;
+///
+/// let effects = EffectLog::default();
+/// let options = VmOptions { recorder: Some(Box::new(effects.clone())), ..VmOptions::default() };
+/// let mut vm = Vm::new(&module, Host::default(), options)?;
+/// let plugin = vm.start_plugin(PluginConfig { name: "count".into(), ..PluginConfig::default() })?;
+///
+/// let defined = effects.take().into_iter().nth(1).unwrap();
+/// assert_eq!(defined.to_string(), r#"1   proxy_define_metric(kind: "counter", name: "requests") = Ok, metric: 4"#);
+/// assert_eq!(
+///     serde_json::to_string(&defined)?,
+///     r#"{"plugin":"count","context":1,"call":"proxy_define_metric","arguments":{"kind":"counter","name":"requests"},"#.to_owned()
+///         + r#""status":"Ok","returned":{"metric":4}}"#
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Effect {
     /// The plugin's name; empty while a VM starts.
@@ -34,6 +55,28 @@ fn as_text<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> 
 }
 
 /// What passed.
+///
+/// ```
+/// use gatepost_host::{EffectEvent, Status};
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+/// # let effects = EffectLog::default();
+/// # let options = VmOptions { recorder: Some(Box::new(effects.clone())), ..VmOptions::default() };
+/// # let mut vm = Vm::new(&module, Host::default(), options)?;
+/// # let plugin = vm.start_plugin(PluginConfig { configuration: "blue".into(), ..PluginConfig::default() })?;
+/// # let stream = vm.stream(plugin, StreamInfo::default())?;
+/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+/// # let _ = effects.take();
+/// let _ = vm.request_headers(stream, &mut headers, true)?;
+///
+/// let hostcalls: Vec<_> = effects.take().into_iter().filter_map(|effect| match effect.event {
+///     EffectEvent::Called { hostcall, status, .. } => Some((hostcall, status)),
+///     _ => None,
+/// }).collect();
+/// assert_eq!(hostcalls, [("proxy_add_header_map_value", Status::Ok)]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum EffectEvent {
@@ -80,6 +123,14 @@ pub enum EffectEvent {
 }
 
 /// Named values in order.
+///
+/// ```
+/// use gatepost_host::{Fields, MapKind, Value};
+///
+/// let arguments = Fields(vec![("map", MapKind::RequestHeaders.into()), ("name", "x-tag".into())]);
+/// assert_eq!(arguments.get("name"), Some(&Value::from("x-tag")));
+/// assert_eq!(arguments.to_string(), r#"map: request_headers, name: "x-tag""#);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Fields(pub Vec<(&'static str, Value)>);
 
@@ -108,6 +159,14 @@ impl Serialize for Fields {
 }
 
 /// An argument or a result.
+///
+/// ```
+/// use gatepost_host::{MapKind, Value};
+///
+/// assert_eq!(Value::from(7_u32), Value::Number(7));
+/// assert_eq!(Value::from(MapKind::RequestHeaders), Value::Word("request_headers"));
+/// assert_eq!(Value::from("v").to_string(), r#""v""#);
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Value {
@@ -221,6 +280,14 @@ impl Draft {
 }
 
 /// Bytes that are shown as text.
+///
+/// ```
+/// use gatepost_host::Text;
+///
+/// let text = Text(b"caf\xe9"[..].into()); // Latin-1, so no UTF-8
+/// assert_eq!(text.to_string(), r"caf\xe9");
+/// assert_eq!(text.as_bytes(), b"caf\xe9");
+/// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Text(pub Bytes);
 
@@ -306,6 +373,35 @@ impl fmt::Display for EffectEvent {
 }
 
 /// Takes effects as they happen, on the thread that runs the VM.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use std::sync::{Arc, Mutex};
+/// use gatepost_host::{Effect, EffectEvent, Recorder, Vm, VmOptions};
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/count.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "count", &wasm)?;
+///
+/// /// Counts hostcalls by name.
+/// #[derive(Clone, Default)]
+/// struct Tally(Arc<Mutex<BTreeMap<&'static str, u32>>>);
+///
+/// impl Recorder for Tally {
+///     fn record(&mut self, effect: Effect) {
+///         if let EffectEvent::Called { hostcall, .. } = effect.event {
+///             *self.0.lock().unwrap().entry(hostcall).or_default() += 1;
+///         }
+///     }
+/// }
+///
+/// let tally = Tally::default();
+/// let options = VmOptions { recorder: Some(Box::new(tally.clone())), ..VmOptions::default() };
+/// let mut vm = Vm::new(&module, Host::default(), options)?;
+/// # let plugin = vm.start_plugin(PluginConfig::default())?;
+/// vm.tick(plugin)?;
+/// assert_eq!(tally.0.lock().unwrap().get("proxy_log"), Some(&1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Recorder: Send {
     /// Takes one effect.
     fn record(&mut self, effect: Effect);

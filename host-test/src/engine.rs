@@ -12,6 +12,25 @@ use crate::state::HostState;
 use crate::{hostcalls, wasi};
 
 /// Settings of an engine. They change the code that modules compile to, so they come before any module.
+///
+/// ```
+/// use gatepost_host::{Engine, EngineOptions, Pool};
+///
+/// let options = EngineOptions {
+///     fuel: true,                                          // for Limits::fuel_per_callback
+///     pool: Some(Pool { vms: 8, memory_bytes: 16 << 20 }), // at most 8 VMs of at most 16 MiB each
+///     ..EngineOptions::default()
+/// };
+/// let engine = Engine::new(options)?;
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/count.wat")?;
+/// # let module = Module::new(&engine, "count", &wasm)?;
+///
+/// let limits = Limits { fuel_per_callback: Some(1_000_000), ..Limits::default() };
+/// let vm = Vm::new(&module, Host::default(), VmOptions { limits, ..VmOptions::default() });
+/// assert!(vm.is_ok()); // without `fuel` the limit is refused
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EngineOptions {
     /// Count fuel, so that [`Limits::fuel_per_callback`](crate::Limits) can be set. It slows guests down. Default off.
@@ -33,6 +52,26 @@ pub struct EngineOptions {
 }
 
 /// Room for VMs, reserved in advance.
+///
+/// More VMs at once than there is room for are refused, and so is a module that wants more memory.
+///
+/// ```
+/// # use gatepost_host::*;
+/// let pool = Pool { vms: 1, memory_bytes: 1 << 20 };
+/// let engine = Engine::new(EngineOptions { pool: Some(pool), ..EngineOptions::default() })?;
+/// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+/// let module = Module::new(&engine, "tag", &wasm)?;
+///
+/// let first = Vm::new(&module, Host::default(), VmOptions::default())?;
+/// let second = Vm::new(&module, Host::default(), VmOptions::default());
+/// assert!(matches!(second, Err(StartError::Instantiate { .. })));
+/// drop(first);
+/// assert!(Vm::new(&module, Host::default(), VmOptions::default()).is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A module for such an engine has one memory and at most one table, of at most 20,000 elements; [`Module::new`](crate::Module::new)
+/// refuses others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pool {
     /// How many VMs may live at once.
@@ -42,6 +81,30 @@ pub struct Pool {
 }
 
 /// Compiles modules and runs VMs. Clones are the same engine.
+///
+/// Compile a module once, and give each thread a VM of its own:
+///
+/// ```
+/// use gatepost_host::{Engine, EngineOptions, Headers, Host, Module, PluginConfig, StreamInfo, Vm, VmOptions};
+///
+/// // Any module will do, as from `std::fs::read("filter.wasm")`. This one counts requests in a metric `requests`.
+/// let wasm = wat::parse_file("tests/data/count.wat")?;
+/// let module = Module::new(&Engine::new(EngineOptions::default())?, "count", &wasm)?;
+/// let host = Host::default();
+/// std::thread::scope(|threads| {
+///     for _ in 0..2 {
+///         threads.spawn(|| -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+///             let mut vm = Vm::new(&module, host.clone(), VmOptions::default())?;
+///             let plugin = vm.start_plugin(PluginConfig::default())?;
+///             let stream = vm.stream(plugin, StreamInfo::default())?;
+///             let _ = vm.request_headers(stream, &mut Headers::request([(":path", "/")]), true)?;
+///             Ok(())
+///         });
+///     }
+/// });
+/// assert_eq!(host.metrics.value("requests"), Some(2));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Engine {
     pub(crate) wasmtime: wasmtime::Engine,
@@ -58,6 +121,13 @@ impl std::fmt::Debug for Engine {
 impl Engine {
     /// An engine with these settings.
     ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// let engine = Engine::new(EngineOptions { epochs: true, ..EngineOptions::default() })?;
+    /// assert_eq!(engine.cache(), CacheState::Off);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`ModuleError::Engine`] when the machine cannot do it, as when a pool needs more address space than there is.
     pub fn new(options: EngineOptions) -> Result<Self, ModuleError> {
@@ -69,6 +139,8 @@ impl Engine {
                 .total_core_instances(pool.vms)
                 .total_memories(pool.vms)
                 .total_tables(pool.vms)
+                // As many as a VM may have by default: the pool reserves addresses, not memory.
+                .table_elements(crate::limits::Limits::default().table_elements)
                 .max_memory_size(pool.memory_bytes);
             config.allocation_strategy(InstanceAllocationStrategy::Pooling(pooling));
         }
@@ -81,6 +153,20 @@ impl Engine {
     }
 
     /// What became of [`EngineOptions::cache`].
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let directory = tempfile::tempdir()?;
+    /// # let cache = Some(directory.path().join("modules"));
+    /// let engine = Engine::new(EngineOptions { cache, ..EngineOptions::default() })?;
+    /// match engine.cache() {
+    ///     CacheState::Off => println!("no cache"),
+    ///     CacheState::On { hits, written } => println!("{hits} modules found, {written} compiled"),
+    ///     CacheState::Unusable(problem) => eprintln!("modules are compiled each time: {problem}"),
+    /// }
+    /// # assert_eq!(engine.cache(), CacheState::On { hits: 0, written: 0 });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn cache(&self) -> CacheState {
         match &*self.cache {
@@ -91,6 +177,31 @@ impl Engine {
     }
 
     /// Moves the epoch on by one tick. Call it from a timer when VMs have [`Limits::epochs_per_callback`](crate::Limits).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/spin.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions { epochs: true, ..EngineOptions::default() })?, "spin", &wasm)?;
+    /// # let engine = Engine::new(EngineOptions { epochs: true, ..EngineOptions::default() })?;
+    /// # let module = Module::new(&engine, "spin", &wasm)?;
+    ///
+    /// // One thread ticks for every VM of the engine; a tick is a millisecond here.
+    /// std::thread::spawn(move || loop {
+    ///     std::thread::sleep(Duration::from_millis(1));
+    ///     engine.tick_epoch();
+    /// });
+    ///
+    /// // A guest that loops for ever.
+    /// let limits = Limits { epochs_per_callback: Some(20), ..Limits::default() };
+    /// let mut vm = Vm::new(&module, Host::default(), VmOptions { limits, ..VmOptions::default() })?;
+    /// # let plugin = vm.start_plugin(PluginConfig::default())?;
+    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// let error = vm.request_headers(stream, &mut headers, true).unwrap_err();
+    /// assert_eq!(error.trap().and_then(|trap| trap.limit), Some("epochs_per_callback"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn tick_epoch(&self) {
         self.wasmtime.increment_epoch();
     }

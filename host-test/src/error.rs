@@ -4,6 +4,17 @@
 use std::sync::Arc;
 
 /// A module could not be loaded.
+///
+/// ```
+/// use gatepost_host::{Engine, EngineOptions, Module, ModuleError};
+///
+/// # let engine = Engine::new(EngineOptions::default())?;
+/// match Module::new(&engine, "filter.wasm", b"GIF89a") {
+///     Err(error @ ModuleError::Compile { .. }) => assert!(error.to_string().starts_with("filter.wasm: not a valid wasm module")),
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum ModuleError {
     /// The engine's settings are impossible on this machine.
@@ -58,6 +69,25 @@ pub enum ModuleError {
 }
 
 /// A VM or a plugin did not start.
+///
+/// ```
+/// use gatepost_host::{Host, Limits, PluginConfig, StartError, Vm, VmOptions};
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+///
+/// let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+/// // This guest refuses an empty configuration. The VM goes on.
+/// let refused = vm.start_plugin(PluginConfig { name: "tag".into(), ..PluginConfig::default() });
+/// assert!(matches!(refused, Err(StartError::Refused { plugin }) if plugin == "tag"));
+/// assert!(vm.start_plugin(PluginConfig { configuration: "blue".into(), ..PluginConfig::default() }).is_ok());
+///
+/// // A limit that the engine does not count.
+/// let limits = Limits { fuel_per_callback: Some(1000), ..Limits::default() };
+/// let error = Vm::new(&module, Host::default(), VmOptions { limits, ..VmOptions::default() }).unwrap_err();
+/// assert_eq!(error.to_string(), "the limit fuel_per_callback needs an engine with EngineOptions::fuel");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// A limit that the engine was not set up for.
@@ -104,6 +134,25 @@ pub enum StartError {
 }
 
 /// A call into a VM failed.
+///
+/// ```
+/// use gatepost_host::CallError;
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/trap.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "trap", &wasm)?;
+/// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+/// # let plugin = vm.start_plugin(PluginConfig { name: "trap".into(), ..PluginConfig::default() })?;
+/// # let stream = vm.stream(plugin, StreamInfo::default())?;
+/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+///
+/// // A trap poisons the VM: it answers each further call with the same report.
+/// let error = vm.request_headers(stream, &mut headers, true).unwrap_err();
+/// assert!(matches!(error, CallError::Trapped(_)));
+/// let error = vm.tick(plugin).unwrap_err();
+/// assert!(matches!(error, CallError::Poisoned(_)));
+/// assert_eq!(error.trap().unwrap().callback, "proxy_on_request_headers");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum CallError {
     /// The guest trapped now. The VM is of no more use.
@@ -142,6 +191,19 @@ pub enum CallError {
 
 impl CallError {
     /// What trapped, now or earlier.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/trap.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "trap", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { name: "trap".into(), ..PluginConfig::default() })?;
+    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// let error = vm.request_headers(stream, &mut headers, true).unwrap_err();
+    /// assert!(error.trap().unwrap().trap.contains("unreachable"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn trap(&self) -> Option<&TrapReport> {
         match self {
@@ -155,6 +217,23 @@ impl CallError {
 }
 
 /// What stopped a guest.
+///
+/// ```
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/trap.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "trap", &wasm)?;
+/// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+/// # let plugin = vm.start_plugin(PluginConfig { name: "trap".into(), ..PluginConfig::default() })?;
+/// # let stream = vm.stream(plugin, StreamInfo::default())?;
+/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+/// let _ = vm.request_headers(stream, &mut headers, true);
+/// let report = vm.trap().unwrap();
+/// assert_eq!(report.guest, "trap (plugin trap)");
+/// assert_eq!(report.callback, "proxy_on_request_headers");
+/// assert_eq!(report.limit, None);
+/// assert!(report.backtrace.contains("<wasm function"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrapReport {
     /// The module, and the plugin if one was running.

@@ -8,6 +8,16 @@ use crate::abi::Status;
 const PREFIX: &[u8] = b"wasm.";
 
 /// Keys and values in the order in which they were first set. `proxy_set_property` writes under the prefix `wasm.`.
+///
+/// ```
+/// use gatepost_host::{Status, FilterState};
+///
+/// let mut state = FilterState::default();
+/// state.set(b"wasm.seen", b"yes", 100).unwrap(); // at most 100 bytes, keys and values together
+/// assert_eq!(state.get("wasm.seen").unwrap(), "yes");
+/// assert_eq!(state.set(b"wasm.large", &[0; 100], 100), Err(Status::InternalFailure));
+/// assert_eq!(state.iter().count(), 1);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FilterState {
     entries: Vec<(Bytes, Bytes)>,
@@ -16,6 +26,14 @@ pub struct FilterState {
 
 impl FilterState {
     /// The value of a whole key, as in `wasm.seen` or `envoy.tcp_proxy.cluster`.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// let mut state = FilterState::default();
+    /// state.set(b"wasm.seen", b"yes", 100).unwrap(); // what a guest calls `seen`
+    /// assert_eq!(state.get("wasm.seen").unwrap(), "yes");
+    /// assert_eq!(state.get("seen"), None);
+    /// ```
     #[must_use]
     pub fn get(&self, key: impl AsRef<[u8]>) -> Option<&Bytes> {
         self.entries.iter().find(|(have, _)| have == key.as_ref()).map(|(_, value)| value)
@@ -27,6 +45,14 @@ impl FilterState {
     }
 
     /// Writes a value, and keeps all of it together within a limit of bytes.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// let mut state = FilterState::default();
+    /// assert_eq!(state.set(b"key", b"value", 8), Ok(())); // 8 bytes are 3 and 5
+    /// assert_eq!(state.set(b"key", b"longer", 8), Err(Status::InternalFailure));
+    /// assert_eq!(state.get("key").unwrap(), "value");
+    /// ```
     ///
     /// # Errors
     /// `InternalFailure` beyond the limit; nothing is changed then.

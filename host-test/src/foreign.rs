@@ -12,6 +12,36 @@ use crate::abi::Status;
 use crate::state::HostState;
 
 /// A foreign function as it is called: what the guest gave, and what it may act on.
+///
+/// ```
+/// use gatepost_host::{ForeignCall, ForeignFunctions, Status};
+///
+/// /// Keeps what the guest gives under a key of its plugin, and answers its length.
+/// fn remember(call: &mut ForeignCall<'_>) -> Result<bytes::Bytes, Status> {
+///     if call.arguments().is_empty() {
+///         return Err(Status::BadArgument);
+///     }
+///     let key = format!("remembered.{}", call.plugin());
+///     call.set_filter_state(&key, call.arguments())?;
+///     Ok(call.arguments().len().to_string().into())
+/// }
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/foreign.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "foreign", &wasm)?;
+/// # // The guest calls `reverse`.
+/// # let foreign = ForeignFunctions::none().with("reverse", remember);
+/// # let mut vm = Vm::new(&module, Host { foreign, ..Host::default() }, VmOptions::default())?;
+/// # let plugin = vm.start_plugin(PluginConfig { name: "p".into(), ..PluginConfig::default() })?;
+/// # let stream = vm.stream(plugin, StreamInfo::default())?;
+/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+/// # let _ = vm.request_headers(stream, &mut headers, true)?;
+/// # assert_eq!(headers.get("x-back"), Some(&b"3"[..]));
+/// # vm.stream_info(stream, |info| assert_eq!(info.filter_state.get("remembered.p").unwrap(), "abc"))?;
+///
+/// let functions = ForeignFunctions::envoy().with("remember", remember);
+/// assert!(functions.names().any(|name| name == "remember"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct ForeignCall<'a> {
     arguments: &'a [u8],
     state: &'a mut HostState,
@@ -29,6 +59,16 @@ impl<'a> ForeignCall<'a> {
     }
 
     /// The bytes that the guest gave. By convention they are a protobuf message.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// let checked = |call: &mut ForeignCall<'_>| match call.arguments() {
+    ///     b"" => Err(Status::BadArgument),
+    ///     bytes => Ok(bytes::Bytes::copy_from_slice(bytes)),
+    /// };
+    /// let functions = ForeignFunctions::none().with("echo", checked);
+    /// assert_eq!(functions.names().collect::<Vec<_>>(), ["echo"]);
+    /// ```
     #[must_use]
     pub fn arguments(&self) -> &'a [u8] {
         self.arguments
@@ -47,6 +87,25 @@ impl<'a> ForeignCall<'a> {
     }
 
     /// Has the stream's route chosen anew; does nothing outside a stream.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/foreign.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "foreign", &wasm)?;
+    /// # // This guest calls it `reverse`.
+    /// let reroute = |call: &mut ForeignCall<'_>| {
+    ///     call.clear_route_cache();
+    ///     Ok(bytes::Bytes::new())
+    /// };
+    /// # let host = Host { foreign: ForeignFunctions::none().with("reverse", reroute), ..Host::default() };
+    /// # let mut vm = Vm::new(&module, host, VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig::default())?;
+    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// let _ = vm.request_headers(stream, &mut headers, true)?; // this guest calls it
+    /// assert!(vm.take_route_cache_cleared(stream)?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn clear_route_cache(&mut self) {
         if let Some(stream) = self.state.stream_mut() {
             stream.route_cache_cleared = true;
@@ -54,6 +113,25 @@ impl<'a> ForeignCall<'a> {
     }
 
     /// Keeps a value on the stream, which guests read as the property `filter_state` and this key.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/foreign.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "foreign", &wasm)?;
+    /// # // This guest calls it `reverse`.
+    /// let keep = |call: &mut ForeignCall<'_>| {
+    ///     call.set_filter_state("kept", call.arguments())?;
+    ///     Ok(bytes::Bytes::new())
+    /// };
+    /// # let host = Host { foreign: ForeignFunctions::none().with("reverse", keep), ..Host::default() };
+    /// # let mut vm = Vm::new(&module, host, VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig::default())?;
+    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// let _ = vm.request_headers(stream, &mut headers, true)?; // this guest calls it with `abc`
+    /// assert_eq!(vm.stream_info(stream, |info| info.filter_state.get("kept").cloned())?.unwrap(), "abc");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// `NotFound` outside a stream, `InternalFailure` beyond [`Limits::filter_state_bytes`](crate::Limits).
@@ -98,12 +176,23 @@ impl Default for ForeignFunctions {
 
 impl ForeignFunctions {
     /// None at all: every call is `NotFound`.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// assert_eq!(ForeignFunctions::none().names().count(), 0);
+    /// ```
     #[must_use]
     pub fn none() -> Self {
         Self { functions: Arc::default() }
     }
 
     /// Envoy's `clear_route_cache`, `set_envoy_filter_state`, `compress` and `uncompress`.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// let names: Vec<_> = ForeignFunctions::envoy().names().map(str::to_owned).collect();
+    /// assert_eq!(names, ["clear_route_cache", "compress", "set_envoy_filter_state", "uncompress"]);
+    /// ```
     #[must_use]
     pub fn envoy() -> Self {
         Self::none()
@@ -117,6 +206,22 @@ impl ForeignFunctions {
     }
 
     /// With this function too, in the place of one of the same name.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/foreign.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "foreign", &wasm)?;
+    /// let reverse = |call: &mut ForeignCall<'_>| Ok(call.arguments().iter().rev().copied().collect());
+    /// let foreign = ForeignFunctions::none().with("reverse", reverse);
+    /// let mut vm = Vm::new(&module, Host { foreign, ..Host::default() }, VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig::default())?;
+    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// // This guest has `abc` reversed, and sets a header to the answer.
+    /// let _ = vm.request_headers(stream, &mut headers, true)?;
+    /// assert_eq!(headers.get("x-back"), Some(&b"cba"[..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn with(
         mut self,

@@ -17,6 +17,15 @@ use self::list::PairList;
 pub(crate) const HEADER_CHARGE: usize = 32;
 
 /// Which message a header map belongs to. It decides which names Envoy keeps in one slot, and that `host` means `:authority`.
+///
+/// ```
+/// use gatepost_host::{HeaderScope, Headers};
+///
+/// // `host` is another name of `:authority` in a request, and a header like others elsewhere.
+/// let authority = |scope| Headers::collect(scope, [("host", "shop.example")]).get(":authority").is_some();
+/// assert!(authority(HeaderScope::Request));
+/// assert!(!authority(HeaderScope::Response));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HeaderScope {
     /// A request's headers.
@@ -33,6 +42,13 @@ pub enum HeaderScope {
 impl HeaderScope {
     /// Whether Envoy keeps this header, in lower case, in one slot of such a map: a second value is joined to the first with a
     /// comma.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// assert!(HeaderScope::Request.keeps_in_one_slot(b"user-agent"));
+    /// let headers = Headers::request([("user-agent", "a"), ("user-agent", "b"), ("x-tag", "a"), ("x-tag", "b")]);
+    /// assert_eq!(headers.to_string(), "user-agent: a,b\nx-tag: a\nx-tag: b\n");
+    /// ```
     #[must_use]
     pub fn keeps_in_one_slot(self, name: &[u8]) -> bool {
         inline::is_inline(self, name)
@@ -60,22 +76,47 @@ pub struct Headers {
 
 impl Headers {
     /// An empty map.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// let mut trailers = Headers::new(HeaderScope::ResponseTrailers);
+    /// trailers.add("grpc-status", "0");
+    /// assert_eq!(trailers.len(), 1);
+    /// ```
     #[must_use]
     pub fn new(scope: HeaderScope) -> Self {
         Self { scope, ..Self::default() }
     }
 
     /// A request's headers, added in order.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// let headers = Headers::request([(":authority", "shop.example"), (":method", "GET"), (":path", "/")]);
+    /// assert_eq!(headers.get("host"), Some(&b"shop.example"[..])); // another name of `:authority`
+    /// ```
     pub fn request<N: AsRef<[u8]>, V: AsRef<[u8]>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
         Self::collect(HeaderScope::Request, pairs)
     }
 
     /// A response's headers, added in order.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// let headers = Headers::response([(":status", "200"), ("set-cookie", "a=1"), ("set-cookie", "b=2")]);
+    /// assert_eq!(headers.len(), 3);
+    /// ```
     pub fn response<N: AsRef<[u8]>, V: AsRef<[u8]>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
         Self::collect(HeaderScope::Response, pairs)
     }
 
     /// A header map of any scope, added in order.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// let trailers = Headers::collect(HeaderScope::ResponseTrailers, [("grpc-status", "0")]);
+    /// assert_eq!(trailers.scope(), HeaderScope::ResponseTrailers);
+    /// ```
     pub fn collect<N: AsRef<[u8]>, V: AsRef<[u8]>>(scope: HeaderScope, pairs: impl IntoIterator<Item = (N, V)>) -> Self {
         let mut headers = Self::new(scope);
         for (name, value) in pairs {
@@ -103,6 +144,11 @@ impl Headers {
     }
 
     /// The bytes of all names and values, without separators (`proxy_get_header_map_size`).
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// assert_eq!(Headers::request([(":path", "/"), ("x", "12")]).byte_size(), 9);
+    /// ```
     #[must_use]
     pub fn byte_size(&self) -> usize {
         self.list.bytes()
@@ -115,16 +161,35 @@ impl Headers {
     }
 
     /// The entries in order, names in lower case.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// let headers = Headers::request([("X-Tag", "a"), (":path", "/")]);
+    /// let names: Vec<_> = headers.iter().map(|(name, _)| name).collect();
+    /// assert_eq!(names, [&b":path"[..], b"x-tag"]); // pseudo-headers stand first
+    /// ```
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> {
         self.list.iter()
     }
 
-    /// The entries in order as the ABI shows them: the lengths of name and value, and both, each with a zero byte after it.
-    pub(crate) fn encoded(&self) -> impl ExactSizeIterator<Item = (u32, u32, &[u8])> {
-        self.list.encoded()
+    /// The lengths of each name and value, in order.
+    pub(crate) fn lengths(&self) -> impl ExactSizeIterator<Item = (u32, u32)> {
+        self.list.lengths()
+    }
+
+    /// Names and values in order, each with a zero byte after it, as the ABI shows them: in few pieces, mostly one.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        self.list.pieces()
     }
 
     /// The first value of a name, whatever the case it is asked in.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// let headers = Headers::request([("x-tag", "a"), ("x-tag", "b")]);
+    /// assert_eq!(headers.get("X-Tag"), Some(&b"a"[..]));
+    /// assert_eq!(headers.get("x-other"), None);
+    /// ```
     pub fn get(&self, name: impl AsRef<[u8]>) -> Option<&[u8]> {
         self.value_at(self.find(name.as_ref())?)
     }
@@ -139,12 +204,24 @@ impl Headers {
     }
 
     /// Every value of a name, in order.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// let headers = Headers::request([("x-tag", "a"), ("x-other", ""), ("X-TAG", "b")]);
+    /// assert_eq!(headers.get_all(b"x-tag").collect::<Vec<_>>(), [b"a", b"b"]);
+    /// ```
     pub fn get_all<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
         let name = self.canonical(name);
         self.iter().filter(move |(have, _)| have.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
     /// Every value of a name, joined with commas as Envoy's `request.headers` property shows them.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// let headers = Headers::request([("x-tag", "a"), ("x-tag", "b")]);
+    /// assert_eq!(headers.joined(b"x-tag").unwrap(), "a,b");
+    /// ```
     #[must_use]
     pub fn joined(&self, name: &[u8]) -> Option<Bytes> {
         let mut values = self.get_all(name);
@@ -158,6 +235,14 @@ impl Headers {
 
     /// Adds a value after the others of its name. A header that Envoy keeps in one slot grows by a comma and the value instead.
     /// A map holds at most 4 GiB; what would go beyond is not added.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// let mut headers = Headers::request([("x-tag", "a"), ("via", "one")]);
+    /// headers.add("x-tag", "b");
+    /// headers.add("via", "two"); // kept in one slot
+    /// assert_eq!(headers.to_string(), "x-tag: a\nvia: one,two\nx-tag: b\n");
+    /// ```
     pub fn add(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
         let (name, value) = (self.canonical(name.as_ref()), value.as_ref());
         // The table of such headers is looked at only for a repeat: most names come once.
@@ -171,13 +256,34 @@ impl Headers {
     }
 
     /// Removes every value of a name and adds this one: it moves to the end, or to the end of the pseudo-headers.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// let mut headers = Headers::request([(":path", "/a"), (":method", "GET"), ("x-tag", "a"), ("x-other", "o")]);
+    /// headers.replace("x-tag", "b");
+    /// headers.replace(":path", "/b");
+    /// assert_eq!(headers.to_string(), ":method: GET\n:path: /b\nx-other: o\nx-tag: b\n");
+    /// ```
     pub fn replace(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
-        let name = self.canonical(name.as_ref());
-        self.remove(name);
-        self.append(name, value.as_ref());
+        let (name, value) = (self.canonical(name.as_ref()), value.as_ref());
+        match self.list.position(name, 0) {
+            Some(first) => {
+                self.remove_from(name, first + 1);
+                let end = if first < self.pseudo { self.pseudo } else { self.len() };
+                self.list.renew(first, end, name, value);
+            }
+            None => self.append(name, value),
+        }
     }
 
     /// Writes a value over the first one of its name, which keeps its place, and removes the others; adds it when there is none.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// let mut headers = Headers::request([("x-tag", "a"), ("x-other", "o"), ("x-tag", "b")]);
+    /// headers.set("x-tag", "c");
+    /// assert_eq!(headers.to_string(), "x-tag: c\nx-other: o\n");
+    /// ```
     pub fn set(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
         let (name, value) = (self.canonical(name.as_ref()), value.as_ref());
         match self.list.position(name, 0) {
@@ -190,11 +296,26 @@ impl Headers {
     }
 
     /// Removes every value of a name; how many there were.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// let mut headers = Headers::request([("x-tag", "a"), ("x-tag", "b")]);
+    /// assert_eq!(headers.remove("X-Tag"), 2);
+    /// assert!(headers.is_empty());
+    /// ```
     pub fn remove(&mut self, name: impl AsRef<[u8]>) -> usize {
         self.remove_from(self.canonical(name.as_ref()), 0)
     }
 
     /// Removes every entry and keeps the scope and the memory.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// let mut headers = Headers::response([(":status", "200")]);
+    /// headers.clear();
+    /// assert!(headers.is_empty());
+    /// assert_eq!(headers.scope(), HeaderScope::Response);
+    /// ```
     pub fn clear(&mut self) {
         self.list.clear();
         self.pseudo = 0;

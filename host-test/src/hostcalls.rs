@@ -24,6 +24,14 @@ use crate::state::HostState;
 type Guest<'a, 'b> = &'a mut Caller<'b, HostState>;
 
 /// A hostcall that this host serves.
+///
+/// ```
+/// use gatepost_host::{AbiVersion, HOSTCALLS};
+///
+/// let call = HOSTCALLS.iter().find(|call| call.name == "proxy_increment_metric").unwrap();
+/// assert_eq!((call.params, call.results), ("iI", "i")); // (i32, i64) -> i32
+/// assert_eq!(call.since, AbiVersion::V0_1_0);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hostcall {
     /// The import's name in the module `env`.
@@ -51,6 +59,15 @@ const fn old(name: &'static str, params: &'static str) -> Hostcall {
 }
 
 /// Every hostcall that is served.
+///
+/// ```
+/// use gatepost_host::{AbiVersion, HOSTCALLS};
+///
+/// let served = |abi: AbiVersion| HOSTCALLS.iter().filter(move |call| (call.since..=call.until).contains(&abi));
+/// let newest: Vec<_> = served(AbiVersion::V0_2_1).map(|call| call.name).collect();
+/// assert!(newest.contains(&"proxy_continue_stream"));
+/// assert!(!newest.contains(&"proxy_continue_request")); // 0.1.0 only
+/// ```
 pub const HOSTCALLS: &[Hostcall] = &[
     // logging
     all("proxy_log", "iii"),
@@ -152,6 +169,25 @@ mod tests {
             _ => 'i',
         };
         types.map(letter).collect()
+    }
+
+    #[test]
+    fn the_documentation_has_every_hostcall_with_its_versions() {
+        let documented: BTreeSet<(&str, String)> = include_str!("../../docs/host/abi.md")
+            .lines()
+            .filter_map(|row| {
+                let mut cells = row.split('|').skip(1).map(str::trim);
+                let name = cells.next()?.strip_prefix('`')?.strip_suffix('`')?;
+                let versions = cells.next().filter(|versions| versions.starts_with("0."))?;
+                Some((name, versions.to_owned()))
+            })
+            .collect();
+        let versions = |call: &Hostcall| match (call.since, call.until) {
+            (since, until) if since == until => since.to_string(),
+            (since, until) => format!("{since} – {until}"),
+        };
+        let served: BTreeSet<(&str, String)> = HOSTCALLS.iter().map(|call| (call.name, versions(call))).collect();
+        assert_eq!(documented, served);
     }
 
     #[test]

@@ -1,14 +1,18 @@
 //! Runs any proxy-wasm module outside Envoy, on wasmtime, as Envoy would.
 //!
-//! An [`Engine`] compiles a [`Module`]; a [`Vm`] is one running instance of it, with its own memory; plugins are started in a VM,
-//! each a root context with its own configuration; and streams are opened for a plugin, whose callbacks change headers
-//! and bodies in place and answer with an [`Outcome`]. Logs, metrics, time and shared data come in with a [`Host`]: nothing is
-//! global.
-//! What a module imports and the host does not serve answers `Unimplemented`, and stands in [`Module::capabilities`].
+//! An [`Engine`] compiles a [`Module`]. From there on there are two layers:
 //!
-//! The crate knows no policy and depends on no other part of Gatepost. It does not walk chains of plugins or buffer bodies, and the
-//! callouts of guests are taken from a VM and answered there ([`Vm::take_callouts`], [`Vm::answer`]): sending them is the
-//! business of whoever drives the streams.
+//! - A [`Worker`] runs HTTP exchanges through a [`Chain`] of plugins, as Envoy's filter manager does: pauses and buffers, local replies,
+//!   traps and what follows from them, callouts and ticks. It does no input or output, and sleeps never. [`Worker::run`] takes a whole
+//!   request and an [`Upstream`], for tests.
+//! - A [`Vm`] is one instance of a module. Plugins are started in it and streams opened for them; each callback is one call, which changes
+//!   headers and bodies in place and answers with an [`Outcome`]. It is for those who drive streams themselves.
+//!
+//! Logs, metrics, time, shared data and the names of clusters come in with a [`Host`]: nothing is global. What a module imports and the
+//! host does not serve answers `Unimplemented`, and stands in [`Module::capabilities`]. What a guest may use has [`Limits`]; one that
+//! breaks them, traps or lies about its memory harms nobody but itself.
+//!
+//! The crate knows no policy and depends on no other part of Gatepost.
 //!
 //! ```
 //! use gatepost_host::{Engine, EngineOptions, FinalMaps, Headers, Host, Module, Outcome, PluginConfig, StreamInfo, Vm,
@@ -39,21 +43,22 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # Where it differs from Envoy
+//! # What to look at
 //!
-//! Each on purpose, because the guest or the host would otherwise be misled or harmed:
+//! | to | see |
+//! | --- | --- |
+//! | run whole requests through plugins, as a test does | [`Worker::run`], [`Upstream`], [`Finished`] |
+//! | drive plugins from a proxy of your own | [`Worker`], [`Part`], [`Event`]; or [`Vm`], [`Outcome`] for each callback |
+//! | answer the calls that guests make | [`Callout`], [`CalloutAnswer`] |
+//! | see what guests log, count and do | [`MemoryLog`], [`Metrics`], [`EffectLog`], [`StrictEffects`] |
+//! | have a run come out the same each time | [`VirtualClock`], [`SeededRandom`], [`WorkerOptions::seed`] |
+//! | keep a guest within bounds | [`Limits`], [`EngineOptions`], [`TrapReport`], [`FailPolicy`] |
+//! | give guests something of your own | [`ForeignFunctions`], [`StreamInfo`], [`PropertyValue`] |
 //!
-//! - An import that is not served is linked and answers so; Envoy does not load the module.
-//! - `proxy_set_header_map_pairs` with malformed pairs is `BadArgument`; Envoy removes every header.
-//! - `proxy_get_buffer_bytes` that starts beyond the end is `BadArgument`; Envoy's length wraps around.
-//! - A metric defined again keeps its number; Envoy gives out another for the same metric each time.
-//! - What a guest can make the host keep has [`Limits`]; beyond them a hostcall answers `InternalFailure`.
-//! - `proc_exit` stops the guest; Envoy logs it and goes on. A sleep (WASI's `poll_oneoff`) is over at once and moves the guest's
-//!   own clocks; standard input is open and at its end; a function that cannot do its work says so where Envoy says success.
-//! - AssemblyScript's `env.abort` traps with message, file and line, and `env.seed` answers; Envoy does not load the module.
-//! - A trailer cannot yet be added from the last body callback of a message that has none.
-//! - `proxy_continue_stream` with a connection's side is `BadArgument`; `proxy_grpc_call` with an empty `GrpcService` is
-//!   `ParseFailure`, where Envoy ends itself. Envoy's foreign functions for expressions and signatures are not offered.
+//! # Envoy is right
+//!
+//! Every hostcall and every rule of the driver is run on a real Envoy and here, and compared. What the host does otherwise, on purpose, is
+//! listed with its reason in `docs/host/parity.md`; the hostcalls and exports are in `docs/host/abi.md`, WASI in `docs/host/wasi.md`.
 #![forbid(unsafe_code)]
 
 mod abi;

@@ -4,6 +4,27 @@
 use wasmtime::ResourceLimiter;
 
 /// Limits of one VM. The defaults are generous for a filter and still contain one that runs wild.
+///
+/// ```
+/// use gatepost_host::{EngineOptions, Host, Limits, Vm, VmOptions};
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/spin.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions { fuel: true, ..EngineOptions::default() })?, "spin", &wasm)?;
+///
+/// // `spin` never comes back from a request. The engine was made with `EngineOptions::fuel`.
+/// let limits = Limits { fuel_per_callback: Some(100_000), ..Limits::default() };
+/// let mut vm = Vm::new(&module, Host::default(), VmOptions { limits, ..VmOptions::default() })?;
+/// # let plugin = vm.start_plugin(PluginConfig { name: "p".into(), ..PluginConfig::default() })?;
+/// # let stream = vm.stream(plugin, StreamInfo::default())?;
+/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+///
+/// let error = vm.request_headers(stream, &mut headers, true).unwrap_err();
+/// // The error names guest, callback and limit.
+/// let message = error.to_string();
+/// assert!(message.starts_with("spin (plugin p): trapped in proxy_on_request_headers: "), "{message}");
+/// assert!(message.ends_with("(limit fuel_per_callback)"), "{message}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Linear memory, all memories together, in bytes. Default 128 MiB. Growth beyond it fails in the guest (`memory.grow`
@@ -11,7 +32,8 @@ pub struct Limits {
     pub memory_bytes: usize,
     /// Elements of each table. Default 100,000.
     pub table_elements: usize,
-    /// Fuel for each callback; out of it, the callback traps. Default none. Needs [`EngineOptions::fuel`](crate::EngineOptions).
+    /// Fuel for each callback; out of it, the callback traps. wasmtime takes about one for each instruction of the guest, so the same
+    /// work costs the same on every machine. Default none. Needs [`EngineOptions::fuel`](crate::EngineOptions).
     pub fuel_per_callback: Option<u64>,
     /// Epoch ticks for each callback; after them, the callback traps. Default none. Needs
     /// [`EngineOptions::epochs`](crate::EngineOptions), and somebody who calls [`Engine::tick_epoch`](crate::Engine::tick_epoch).

@@ -10,6 +10,12 @@ use serde::Serialize;
 use crate::abi::Status;
 
 /// What a metric measures (`proxy_metric_type_t`).
+///
+/// ```
+/// use gatepost_host::MetricKind;
+///
+/// assert_eq!(MetricKind::Histogram.name(), "histogram");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MetricKind {
@@ -25,6 +31,11 @@ impl MetricKind {
     const ALL: [MetricKind; 3] = [MetricKind::Counter, MetricKind::Gauge, MetricKind::Histogram];
 
     /// The name in effects and reports.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// assert_eq!(MetricKind::Counter.name(), "counter");
+    /// ```
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -40,6 +51,13 @@ impl MetricKind {
 }
 
 /// What a histogram has seen.
+///
+/// ```
+/// use gatepost_host::HistogramValue;
+///
+/// let seen = HistogramValue { count: 2, sum: 30, min: 10, max: 20 };
+/// assert_eq!(seen.sum / seen.count, 15); // the mean; percentiles are not kept
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct HistogramValue {
     /// How many values.
@@ -53,6 +71,17 @@ pub struct HistogramValue {
 }
 
 /// A metric's value when it was read.
+///
+/// ```
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/count.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "count", &wasm)?;
+/// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+/// # let plugin = vm.start_plugin(PluginConfig { name: "count".into(), ..PluginConfig::default() })?;
+/// let all = vm.host().metrics.snapshot();
+/// assert_eq!(serde_json::to_string(&all)?, r#"[{"name":"requests","kind":"counter","value":0}]"#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct MetricValue {
     /// The name as the guest gave it; bytes that are no UTF-8 replaced.
@@ -91,6 +120,25 @@ impl Metric {
 type Registry = HashMap<(MetricKind, Arc<str>), Arc<Metric>>;
 
 /// The metrics of a host. Clones share them.
+///
+/// ```
+/// use gatepost_host::{Host, MetricKind, Vm, VmOptions};
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/count.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "count", &wasm)?;
+///
+/// let host = Host::default();
+/// let mut vm = Vm::new(&module, host.clone(), VmOptions::default())?;
+/// # let plugin = vm.start_plugin(PluginConfig::default())?;
+/// # let stream = vm.stream(plugin, StreamInfo::default())?;
+/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+/// let _ = vm.request_headers(stream, &mut headers, true)?;
+///
+/// assert_eq!(host.metrics.value("requests"), Some(1));
+/// assert_eq!(host.metrics.value("errors"), None); // defined by nobody
+/// assert_eq!(host.metrics.snapshot()[0].kind, MetricKind::Counter);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
     all: Arc<RwLock<Registry>>,
@@ -98,6 +146,18 @@ pub struct Metrics {
 
 impl Metrics {
     /// The value of the counter, gauge or histogram (its count) with this name; none when no guest has defined it.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/count.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "count", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { name: "count".into(), ..PluginConfig::default() })?;
+    /// let metrics = &vm.host().metrics;
+    /// assert_eq!(metrics.value("requests"), Some(0)); // this guest defines it when it starts
+    /// assert_eq!(metrics.value("request"), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn value(&self, name: &str) -> Option<u64> {
         let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
@@ -106,6 +166,19 @@ impl Metrics {
     }
 
     /// Every metric, by name and kind.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/count.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "count", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { name: "count".into(), ..PluginConfig::default() })?;
+    /// for metric in vm.host().metrics.snapshot() {
+    ///     println!("{} {} {}", metric.kind.name(), metric.name, metric.value);
+    /// }
+    /// # assert_eq!(vm.host().metrics.snapshot().len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn snapshot(&self) -> Vec<MetricValue> {
         let all = self.all.read().unwrap_or_else(PoisonError::into_inner);

@@ -11,6 +11,18 @@ use crate::state::HostState;
 use crate::wasi;
 
 /// An import that the host does not serve.
+///
+/// ```
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/newer.wat")?;
+/// # let engine = Engine::new(EngineOptions::default())?;
+/// // A module that imports `proxy_teleport`, which no version of the ABI has.
+/// let module = Module::new(&engine, "newer", &wasm)?;
+/// let [unserved] = &module.capabilities().unserved[..] else { panic!("one import is not served") };
+/// assert_eq!((unserved.module.as_str(), unserved.name.as_str()), ("env", "proxy_teleport"));
+/// assert_eq!(unserved.answer, "Unimplemented");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unserved {
     /// The import's module: `env`, or WASI's.
@@ -22,6 +34,18 @@ pub struct Unserved {
 }
 
 /// What a module asks for and what the host makes of it.
+///
+/// ```
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+/// let report = module.capabilities();
+/// assert_eq!(report.abi, AbiVersion::V0_2_1);
+/// assert_eq!(report.imports, ["env.proxy_get_buffer_bytes", "env.proxy_add_header_map_value"]);
+/// assert!(report.exports.iter().any(|export| export == "proxy_on_request_headers"));
+/// assert!(report.unserved.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CapabilityReport {
     /// The ABI version the module announces.
@@ -35,6 +59,23 @@ pub struct CapabilityReport {
 }
 
 /// A proxy-wasm module, compiled and linked.
+///
+/// ```
+/// use gatepost_host::{AbiVersion, Engine, EngineOptions, Module};
+///
+/// // Any module will do, as from `std::fs::read("filter.wasm")`. This one imports `proxy_teleport`, which nobody serves.
+/// let wasm = wat::parse_file("tests/data/newer.wat")?;
+/// let engine = Engine::new(EngineOptions::default())?;
+/// let module = Module::new(&engine, "newer", &wasm)?;
+/// assert_eq!(module.abi(), AbiVersion::V0_2_1);
+///
+/// // It loads all the same, and a call to that answers `Unimplemented`.
+/// for import in &module.capabilities().unserved {
+///     eprintln!("{}: {}.{} answers {}", module.name(), import.module, import.name, import.answer);
+/// }
+/// # assert_eq!(module.capabilities().unserved.len(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Module {
     pub(crate) name: String,
@@ -52,6 +93,15 @@ impl std::fmt::Debug for Module {
 
 impl Module {
     /// Compiles a module from its bytes. The name stands in errors.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let engine = Engine::new(EngineOptions::default())?;
+    /// let error = Module::new(&engine, "empty.wasm", b"\0asm\x01\0\0\0").unwrap_err();
+    /// assert!(matches!(error, ModuleError::NoAbiVersion { .. }));
+    /// assert!(error.to_string().starts_with("empty.wasm: no export proxy_abi_version_0_1_0"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When the bytes are no wasm, or wasm that is no proxy-wasm module, or imports what nobody can answer for.
@@ -145,6 +195,15 @@ impl Module {
     }
 
     /// What it asks for and what the host makes of it.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/newer.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "newer", &wasm)?;
+    /// assert_eq!(module.capabilities().unserved[0].name, "proxy_teleport");
+    /// assert_eq!(module.capabilities().abi, module.abi());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn capabilities(&self) -> &CapabilityReport {
         &self.report

@@ -20,12 +20,14 @@ pub(crate) fn encode(headers: &Headers, out: &mut [u8]) -> Option<()> {
     let (count, rest) = out.split_at_mut_checked(4)?;
     count.copy_from_slice(&u32::try_from(headers.len()).ok()?.to_le_bytes());
     let (lengths, mut data) = rest.split_at_mut_checked(headers.len() * 8)?;
-    for ((name, value, both), lengths) in headers.encoded().zip(lengths.chunks_exact_mut(8)) {
+    for ((name, value), lengths) in headers.lengths().zip(lengths.chunks_exact_mut(8)) {
         let (name_len, value_len) = lengths.split_at_mut_checked(4)?;
         name_len.copy_from_slice(&name.to_le_bytes());
         value_len.copy_from_slice(&value.to_le_bytes());
-        let (here, after) = data.split_at_mut_checked(both.len())?;
-        here.copy_from_slice(both);
+    }
+    for piece in headers.pieces() {
+        let (here, after) = data.split_at_mut_checked(piece.len())?;
+        here.copy_from_slice(piece);
         data = after;
     }
     Some(())

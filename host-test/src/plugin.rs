@@ -8,6 +8,19 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 /// Names one plugin of one VM. It stays valid until the plugin is stopped.
+///
+/// ```
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+/// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+/// # let plugin = vm.start_plugin(PluginConfig { configuration: "blue".into(), ..PluginConfig::default() })?;
+/// # let mut other = Vm::new(&module, Host::default(), VmOptions::default())?;
+/// assert_eq!(plugin.context(), 1); // the first context of the VM
+/// assert!(vm.runs(plugin));
+/// assert!(!other.runs(plugin));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Plugin {
     pub(crate) slot: u32,
@@ -22,7 +35,33 @@ impl Plugin {
     }
 }
 
-/// What happens to streams when the plugin's VM has trapped. The host only carries it; whoever drives the streams applies it.
+/// What happens to streams once the plugin's VM has trapped, as in Envoy: the stream whose own callback trapped is answered with 503
+/// whatever the policy, those that wait and those that come later go by it.
+///
+/// ```
+/// use gatepost_host::{Chain, ChainPlugin, FailPolicy, Headers, Host, Message, PluginConfig, Worker};
+///
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/trap.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "trap", &wasm)?;
+/// // It traps on every request.
+/// let config = PluginConfig { name: "trap".into(), fail_policy: FailPolicy::Open, ..PluginConfig::default() };
+/// let chain = Chain::new(vec![ChainPlugin { module, config }]);
+/// let mut worker = Worker::new(&chain, Host::default())?;
+///
+/// # let headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+/// # let request = Message::new(headers);
+/// let mut status = || {
+///     let finished = worker.run(request.clone(), &mut |_: &Message| Some(Message::new(Headers::response([(":status", "200")]))));
+///     finished.response.and_then(|response| response.headers.get(":status").map(<[u8]>::to_vec))
+/// };
+/// assert_eq!(status().unwrap(), b"503");
+/// assert_eq!(status().unwrap(), b"200"); // from the upstream, without the plugin
+/// assert_eq!(worker.errors().len(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A [`Worker`](crate::Worker) applies it. A [`Vm`](crate::Vm) only carries it, for whoever drives its streams.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum FailPolicy {
@@ -39,6 +78,27 @@ pub enum FailPolicy {
 }
 
 /// A plugin's configuration, in the words of Envoy's `PluginConfig`.
+///
+/// ```
+/// use gatepost_host::PluginConfig;
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+/// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+///
+/// let config = PluginConfig {
+///     name: "tag".into(),
+///     configuration: r#"{"tag": "blue"}"#.into(),
+///     ..PluginConfig::default()
+/// };
+/// let plugin = vm.start_plugin(config)?;
+/// # let stream = vm.stream(plugin, StreamInfo::default())?;
+/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+/// let _ = vm.request_headers(stream, &mut headers, true)?;
+/// // This guest adds its configuration to the request.
+/// assert_eq!(headers.get("x-tag"), Some(&br#"{"tag": "blue"}"#[..]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct PluginConfig {
     /// The plugin's name: in log lines, and the property `plugin_name`.
@@ -60,6 +120,14 @@ pub struct PluginConfig {
 }
 
 /// The environment variables of a VM (Envoy's `EnvironmentVariables.key_values`).
+///
+/// ```
+/// use gatepost_host::{Environment, VmOptions};
+///
+/// let environment: Environment = [("REGION".to_owned(), "eu".to_owned())].into();
+/// let options = VmOptions { environment, ..VmOptions::default() };
+/// # assert_eq!(options.environment.len(), 1);
+/// ```
 pub type Environment = BTreeMap<String, String>;
 
 /// A root context in a VM.

@@ -6,6 +6,26 @@ use serde::{Deserialize, Serialize};
 use crate::headers::Headers;
 
 /// Whose rules hold where they differ.
+///
+/// ```
+/// use gatepost_host::{Host, Profile, Vm, VmOptions};
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+/// # let mut seen = Vec::new();
+///
+/// // This guest adds `x-tag: blue` to a request that has an `x-tag` already.
+/// for profile in [Profile::Envoy, Profile::Gcp] {
+///     let mut vm = Vm::new(&module, Host::default(), VmOptions { profile, ..VmOptions::default() })?;
+///     # let plugin = vm.start_plugin(PluginConfig { configuration: "blue".into(), ..PluginConfig::default() })?;
+///     # let stream = vm.stream(plugin, StreamInfo::default())?;
+///     # let mut headers = Headers::request([("x-tag", "red")]);
+///     let _ = vm.request_headers(stream, &mut headers, true)?;
+///     seen.push(headers.to_string());
+/// }
+/// assert_eq!(seen, ["x-tag: red\nx-tag: blue\n", "x-tag: red, blue\n"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Profile {

@@ -12,6 +12,19 @@ use crate::plugin::Root;
 use crate::stream::{Stream, StreamInfo};
 
 /// A property's value before it takes its byte form.
+///
+/// ```
+/// use gatepost_host::{PropertyValue, StreamInfo};
+///
+/// let info = StreamInfo {
+///     properties: vec![
+///         ("connection.mtls".into(), PropertyValue::Bool(true)),
+///         ("request.geo.country".into(), PropertyValue::text("CH")),
+///     ],
+///     ..StreamInfo::default()
+/// };
+/// assert_eq!(info.properties[1].1, PropertyValue::Bytes("CH".into()));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub enum PropertyValue {
     /// Text or bytes, as they are.
@@ -28,6 +41,11 @@ pub enum PropertyValue {
 
 impl PropertyValue {
     /// A text value.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// assert_eq!(PropertyValue::text("shop"), PropertyValue::Bytes("shop".into()));
+    /// ```
     #[must_use]
     pub fn text(text: &str) -> Self {
         Self::Bytes(Bytes::copy_from_slice(text.as_bytes()))

@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 
 use bytes::Bytes;
 use hashbrown::HashMap;
@@ -11,6 +12,14 @@ use hashbrown::HashMap;
 use crate::abi::Status;
 
 /// Bounds on what all guests together may keep. A guest that goes beyond gets `InternalFailure`.
+///
+/// ```
+/// use gatepost_host::{Host, Shared, SharedLimits};
+///
+/// let limits = SharedLimits { data_bytes: 1 << 20, ..SharedLimits::default() };
+/// let host = Host { shared: Shared::new(limits), ..Host::default() };
+/// # assert_eq!(limits.queues, 4096);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SharedLimits {
     /// Bytes of keys and values in shared data. Default 64 MiB.
@@ -30,25 +39,43 @@ impl Default for SharedLimits {
 /// Where the items of a VM's queues are announced: root context and token. Bounded, because only its VM empties it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Mailbox {
-    announced: Arc<Mutex<Vec<(u32, u32)>>>,
+    announced: Arc<Mutex<Announced>>,
+}
+
+#[derive(Debug, Default)]
+struct Announced {
+    items: Vec<(u32, u32)>,
+    /// Whoever drives the VM, and may be asleep while another VM fills its queues.
+    waker: Option<Waker>,
 }
 
 impl Mailbox {
     const MOST: usize = 65_536;
 
     pub(crate) fn take(&self) -> Vec<(u32, u32)> {
-        std::mem::take(&mut *self.announced.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.lock().items)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.announced.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+        self.lock().items.is_empty()
+    }
+
+    pub(crate) fn wake_by(&self, waker: Waker) {
+        self.lock().waker = Some(waker);
     }
 
     fn announce(&self, context: u32, token: u32) {
-        let mut announced = self.announced.lock().unwrap_or_else(PoisonError::into_inner);
-        if announced.len() < Self::MOST {
-            announced.push((context, token));
+        let mut announced = self.lock();
+        if announced.items.len() < Self::MOST {
+            announced.items.push((context, token));
         }
+        if let Some(waker) = &announced.waker {
+            waker.wake_by_ref();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Announced> {
+        self.announced.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -61,6 +88,28 @@ struct Queue {
 }
 
 /// Shared data and shared queues. Clones share them.
+///
+/// ```
+/// use gatepost_host::{Headers, Host, PluginConfig, StreamInfo, Vm, VmOptions};
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/share.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "share", &wasm)?;
+///
+/// // Two VMs, as on two workers. This guest keeps a request's path in shared data, and adds the one before to the next request.
+/// let host = Host::default();
+/// let config = PluginConfig { vm_id: "paths".into(), ..PluginConfig::default() };
+/// let mut seen = Vec::new();
+/// for path in ["/first", "/second"] {
+///     let mut vm = Vm::new(&module, host.clone(), VmOptions::default())?;
+///     let plugin = vm.start_plugin(config.clone())?;
+///     let stream = vm.stream(plugin, StreamInfo::default())?;
+///     let mut headers = Headers::request([(":path", path)]);
+///     let _ = vm.request_headers(stream, &mut headers, true)?;
+///     seen.push(headers.get("x-before").map(<[u8]>::to_vec));
+/// }
+/// assert_eq!(seen, [None, Some(b"/first".to_vec())]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Shared {
     inner: Arc<Mutex<Inner>>,
@@ -79,6 +128,12 @@ struct Inner {
 
 impl Shared {
     /// An empty store with these bounds.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// let shared = Shared::new(SharedLimits { queues: 16, ..SharedLimits::default() });
+    /// assert_eq!(shared.get(&"vm".into(), &"key".into()), None);
+    /// ```
     #[must_use]
     pub fn new(limits: SharedLimits) -> Self {
         Self { inner: Arc::new(Mutex::new(Inner { limits, ..Inner::default() })) }
@@ -88,7 +143,25 @@ impl Shared {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A value of shared data, with the number that a compare-and-swap names it by.
+    /// A value of shared data, with the number that a compare-and-swap names it by. The first argument is the
+    /// [`vm_id`](crate::PluginConfig) of the plugin that set it.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/share.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "share", &wasm)?;
+    /// # let host = Host::default();
+    /// # let mut vm = Vm::new(&module, host.clone(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { vm_id: "paths".into(), ..PluginConfig::default() })?;
+    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// // This guest keeps the request's path under the key `paths`.
+    /// let _ = vm.request_headers(stream, &mut headers, true)?;
+    /// let (path, _) = host.shared.get(&"paths".into(), &"paths".into()).unwrap();
+    /// assert_eq!(path, "/");
+    /// assert_eq!(host.shared.get(&"another VM".into(), &"paths".into()), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn get(&self, vm_id: &Bytes, key: &Bytes) -> Option<(Bytes, u32)> {
         self.lock().data.get(&(vm_id.clone(), key.clone())).cloned()

@@ -23,6 +23,18 @@ use crate::vm::VmOptions;
 use crate::wasi::Wasi;
 
 /// What VMs share: where logs and metrics go, the time, shared data. Clones share all of it.
+///
+/// ```
+/// use std::sync::Arc;
+/// use gatepost_host::{Clock, Host, MemoryLog, VirtualClock};
+///
+/// let (log, clock) = (MemoryLog::default(), VirtualClock::at(1_700_000_000_000_000_000));
+/// let host = Host { log: Arc::new(log.clone()), clock: Arc::new(clock.clone()), ..Host::default() };
+/// // Give a clone to each VM or worker, and look at the rest from outside.
+/// let same = host.clone();
+/// clock.advance(std::time::Duration::from_secs(1));
+/// assert_eq!(same.clock.monotonic_nanos(), 1_000_000_000);
+/// ```
 #[derive(Clone)]
 pub struct Host {
     /// Takes the guests' log lines. Default [`NoLog`].
@@ -88,6 +100,8 @@ pub(crate) struct HostState {
     free_streams: Vec<u32>,
     places: HashMap<u32, Place>,
     next_context: u32,
+    /// The numbers have begun again, so that one may be in use.
+    contexts_wrapped: bool,
     /// The context that hostcalls act on: the one the host entered the guest with, unless the guest has chosen another with
     /// `proxy_set_effective_context`.
     pub(crate) effective: Place,
@@ -128,6 +142,7 @@ impl HostState {
             free_streams: Vec::new(),
             places: HashMap::new(),
             next_context: 1,
+            contexts_wrapped: false,
             effective: Place::Vm,
             entered: Place::Vm,
             touched: Vec::new(),
@@ -143,8 +158,11 @@ impl HostState {
     fn allocate_context(&mut self) -> u32 {
         loop {
             let id = self.next_context;
-            self.next_context = self.next_context.wrapping_add(1).max(1);
-            if !self.places.contains_key(&id) {
+            self.next_context = id.checked_add(1).unwrap_or_else(|| {
+                self.contexts_wrapped = true;
+                1
+            });
+            if !self.contexts_wrapped || !self.places.contains_key(&id) {
                 return id;
             }
         }
@@ -176,6 +194,7 @@ impl HostState {
         }
     }
 
+    #[inline]
     pub(crate) fn add_stream(&mut self, root: u32, info: crate::stream::Info) -> (u32, u32) {
         let context = self.allocate_context();
         let slot = self.free_streams.pop().unwrap_or_else(|| {

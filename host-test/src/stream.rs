@@ -14,6 +14,20 @@ use crate::headers::{HeaderScope, Headers};
 use crate::property::PropertyValue;
 
 /// Names one stream of one VM. It stays valid until the stream is finished.
+///
+/// ```
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+/// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+/// # let plugin = vm.start_plugin(PluginConfig { configuration: "blue".into(), ..PluginConfig::default() })?;
+/// let first = vm.stream(plugin, StreamInfo::default())?;
+/// assert_eq!((plugin.context(), first.context()), (1, 2));
+/// vm.finish(first, FinalMaps::default())?;
+/// let late = vm.request_headers(first, &mut Headers::request([(":path", "/")]), true);
+/// assert!(matches!(late, Err(CallError::UnknownStream { context: 2 })));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct StreamId {
     pub(crate) slot: u32,
@@ -29,6 +43,30 @@ impl StreamId {
 }
 
 /// What the proxy knows of a stream. Guests read it with `proxy_get_property`.
+///
+/// ```
+/// use gatepost_host::StreamInfo;
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/route.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "route", &wasm)?;
+/// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+/// # let plugin = vm.start_plugin(PluginConfig { name: "route".into(), ..PluginConfig::default() })?;
+///
+/// let info = StreamInfo {
+///     source: Some("203.0.113.7:4711".parse()?),
+///     protocol: Some("HTTP/1.1"),
+///     route_name: "shop".into(),
+///     ..StreamInfo::default()
+/// };
+/// let stream = vm.stream(plugin, info)?;
+/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+/// // This guest puts the route's name into a header, and sets the property `seen`.
+/// let _ = vm.request_headers(stream, &mut headers, true)?;
+/// assert_eq!(headers.get("x-route"), Some(&b"shop"[..]));
+/// let seen = vm.stream_info(stream, |info| info.filter_state.get("wasm.seen").cloned())?;
+/// assert_eq!(seen.unwrap(), "yes");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct StreamInfo {
     /// `source.address` and `source.port`: the downstream's address as the proxy trusts it.
@@ -92,6 +130,28 @@ impl Info {
 }
 
 /// How a callback on a stream ended.
+///
+/// ```
+/// use gatepost_host::{Outcome, Pause};
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/redact.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "redact", &wasm)?;
+/// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+/// # let plugin = vm.start_plugin(PluginConfig { name: "redact".into(), ..PluginConfig::default() })?;
+/// # let stream = vm.stream(plugin, StreamInfo::default())?;
+/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+/// # let mut body = bytes::Bytes::from_static(b"secret");
+///
+/// match vm.request_body(stream, &mut body, false)? {
+///     Outcome::Continue => println!("send {} bytes on", body.len()),
+///     Outcome::Pause(Pause::Buffer) => println!("keep {} bytes until the guest has seen the end", body.len()),
+///     Outcome::Pause(how) => println!("wait: {how:?}"),
+///     Outcome::LocalReply(reply) => println!("answer {}", reply.status),
+///     Outcome::Close => println!("reset the stream"),
+/// }
+/// # assert_eq!(vm.request_body(stream, &mut body, false)?, Outcome::Pause(Pause::Buffer));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[must_use]
@@ -107,6 +167,25 @@ pub enum Outcome {
 }
 
 /// What happens to the rest of the message while a plugin pauses.
+///
+/// ```
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/auth.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
+/// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+/// # let plugin = vm.start_plugin(PluginConfig { name: "auth".into(), ..PluginConfig::default() })?;
+/// # let stream = vm.stream(plugin, StreamInfo::default())?;
+/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+/// // This guest stops at the headers. Unless it is allowed to stop those alone, the body waits with them.
+/// assert_eq!(vm.request_headers(stream, &mut headers, false)?, Outcome::Pause(Pause::Watermark));
+///
+/// let config = PluginConfig { allow_on_headers_stop_iteration: true, ..PluginConfig::default() };
+/// let plugin = vm.start_plugin(config)?;
+/// # let stream = vm.stream(plugin, StreamInfo::default())?;
+/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+/// assert_eq!(vm.request_headers(stream, &mut headers, false)?, Outcome::Pause(Pause::Headers));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Pause {
@@ -121,6 +200,23 @@ pub enum Pause {
 }
 
 /// An answer that a plugin gives in the upstream's place (`proxy_send_local_response`).
+///
+/// ```
+/// use gatepost_host::Outcome;
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/deny.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "deny", &wasm)?;
+/// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+/// # let plugin = vm.start_plugin(PluginConfig { name: "deny".into(), ..PluginConfig::default() })?;
+/// # let stream = vm.stream(plugin, StreamInfo::default())?;
+/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+///
+/// let Outcome::LocalReply(reply) = vm.request_headers(stream, &mut headers, true)? else { panic!("this guest always answers") };
+/// assert_eq!(reply.status, 403);
+/// assert_eq!((reply.body.to_string(), reply.details.to_string()), ("no".into(), "denied".into()));
+/// assert_eq!(reply.grpc_status, None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LocalReply {
     /// The HTTP status as the guest gave it. A guest may give a number that is no status.
@@ -173,6 +269,7 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
+    #[inline]
     pub(crate) fn reset(&mut self, context: u32, root: u32, info: Info) {
         self.context = context;
         self.root = root;

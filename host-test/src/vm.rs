@@ -29,6 +29,23 @@ use crate::state::{Host, HostState, Place};
 use crate::wasi::{ProcExit, WasiOptions};
 
 /// How one VM is set up. The default has default limits, no environment, the system's randomness and no recorder.
+///
+/// ```
+/// use gatepost_host::{Host, Limits, SeededRandom, Vm, VmOptions};
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+///
+/// let options = VmOptions {
+///     limits: Limits { memory_bytes: 16 << 20, ..Limits::default() },
+///     environment: [("REGION".to_owned(), "eu".to_owned())].into(),
+///     random: Some(Box::new(SeededRandom::new(7))),
+///     ..VmOptions::default()
+/// };
+/// let vm = Vm::new(&module, Host::default(), options)?;
+/// assert_eq!(vm.memory_bytes(), 65_536); // one page
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Default)]
 pub struct VmOptions {
     /// What it may use.
@@ -52,6 +69,22 @@ impl std::fmt::Debug for VmOptions {
 }
 
 /// Whether a plugin is gone.
+///
+/// ```
+/// use gatepost_host::Stopped;
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/linger.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "linger", &wasm)?;
+/// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+/// # let plugin = vm.start_plugin(PluginConfig { name: "linger".into(), ..PluginConfig::default() })?;
+///
+/// // This guest wants to finish something first, and is done at its next tick.
+/// assert_eq!(vm.stop_plugin(plugin)?, Stopped::Later);
+/// assert!(vm.runs(plugin));
+/// vm.tick(plugin)?;
+/// assert!(!vm.runs(plugin));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stopped {
     /// It is deleted.
@@ -61,6 +94,31 @@ pub enum Stopped {
 }
 
 /// One instance of a module. It may move between threads, and runs on one at a time.
+///
+/// ```
+/// use bytes::Bytes;
+/// use gatepost_host::{FinalMaps, Headers, Host, Outcome, Pause, PluginConfig, StreamInfo, Vm, VmOptions};
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/redact.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "redact", &wasm)?;
+///
+/// let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+/// let plugin = vm.start_plugin(PluginConfig::default())?;
+/// let stream = vm.stream(plugin, StreamInfo::default())?;
+/// let mut headers = Headers::request([(":method", "POST"), (":path", "/"), (":authority", "shop.example")]);
+/// assert_eq!(vm.request_headers(stream, &mut headers, false)?, Outcome::Continue);
+///
+/// // This guest keeps the body until all of it is there: keep it for the guest, and show all of it with the end.
+/// let mut body = Bytes::from("top ");
+/// assert_eq!(vm.request_body(stream, &mut body, false)?, Outcome::Pause(Pause::Buffer));
+/// let mut body = Bytes::from([&body[..], b"secret"].concat());
+/// assert_eq!(vm.request_body(stream, &mut body, true)?, Outcome::Continue);
+/// assert_eq!(body, "redacted");
+///
+/// vm.finish(stream, FinalMaps { request_headers: Some(&mut headers), ..FinalMaps::default() })?;
+/// assert_eq!(vm.open_streams(), 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Vm {
     core: Core,
     callbacks: Callbacks,
@@ -74,6 +132,16 @@ impl std::fmt::Debug for Vm {
 
 impl Vm {
     /// Instantiates a module and runs its start-up: `_initialize` and then `main` when there is one, or else `_start`.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+    /// let limits = Limits { memory_bytes: 1000, ..Limits::default() };
+    /// let error = Vm::new(&module, Host::default(), VmOptions { limits, ..VmOptions::default() }).unwrap_err();
+    /// assert!(error.to_string().starts_with("tag: cannot be instantiated: "));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When a limit needs another engine, the module wants more memory than allowed, a callback has the wrong signature, or
@@ -106,6 +174,18 @@ impl Vm {
 
     /// Starts a plugin: creates its root context, then `proxy_on_vm_start`, then `proxy_on_configure`. A plugin that is refused
     /// is deleted again; the VM and its other plugins go on.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// // Several plugins may live in one VM.
+    /// let config = |name: &str| PluginConfig { name: name.into(), configuration: "v".into(), ..PluginConfig::default() };
+    /// let (first, second) = (vm.start_plugin(config("first"))?, vm.start_plugin(config("second"))?);
+    /// assert_eq!((first.context(), second.context()), (1, 2));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`StartError::Refused`] when the plugin refuses its configuration, [`StartError::VmRefused`] its VM's;
@@ -154,6 +234,19 @@ impl Vm {
     /// Stops a plugin: `proxy_on_done`, and `proxy_on_delete` unless the plugin wants to finish something first. From
     /// then on it takes no new streams.
     ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { configuration: "blue".into(), ..PluginConfig::default() })?;
+    /// let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// assert!(matches!(vm.stop_plugin(plugin), Err(CallError::StreamsOpen { streams: 1, .. })));
+    /// vm.finish(stream, FinalMaps::default())?;
+    /// assert_eq!(vm.stop_plugin(plugin)?, Stopped::Now);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When the plugin is unknown or has open streams, or the guest traps.
     pub fn stop_plugin(&mut self, plugin: Plugin) -> Result<Stopped, CallError> {
@@ -198,12 +291,34 @@ impl Vm {
     }
 
     /// Whether the plugin runs: it has been started, and not deleted since.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { configuration: "blue".into(), ..PluginConfig::default() })?;
+    /// assert!(vm.runs(plugin));
+    /// vm.stop_plugin(plugin)?;
+    /// assert!(!vm.runs(plugin));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn runs(&self, plugin: Plugin) -> bool {
         self.core.check_plugin(plugin).is_ok()
     }
 
     /// The period the plugin wants to be ticked in; none when it wants no ticks.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/count.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "count", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { name: "count".into(), ..PluginConfig::default() })?;
+    /// assert_eq!(vm.tick_period(plugin), Some(std::time::Duration::from_secs(1))); // as this guest wants
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn tick_period(&self, plugin: Plugin) -> Option<Duration> {
         let root = self.core.store.data().roots.get(plugin.slot as usize)?;
@@ -211,6 +326,24 @@ impl Vm {
     }
 
     /// When the plugin's next tick is due, in nanoseconds of the host's monotonic clock; none when it wants no ticks.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/count.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "count", &wasm)?;
+    /// # use std::{sync::Arc, time::Duration};
+    /// # let clock = VirtualClock::default();
+    /// # let host = Host { clock: Arc::new(clock.clone()), ..Host::default() };
+    /// # let mut vm = Vm::new(&module, host, VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig::default())?;
+    /// // This guest wants a tick each second; the clock is a `VirtualClock` that stands at 0.
+    /// assert_eq!(vm.tick_period(plugin), Some(Duration::from_secs(1)));
+    /// assert_eq!(vm.next_tick(plugin), Some(1_000_000_000));
+    /// clock.advance(Duration::from_secs(1));
+    /// vm.tick(plugin)?;
+    /// assert_eq!(vm.next_tick(plugin), Some(2_000_000_000));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn next_tick(&self, plugin: Plugin) -> Option<u64> {
         let root = self.core.store.data().roots.get(plugin.slot as usize)?;
@@ -218,6 +351,19 @@ impl Vm {
     }
 
     /// Calls `proxy_on_tick`. A VM has no timer: call it when [`next_tick`](Self::next_tick) has come.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/count.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "count", &wasm)?;
+    /// # let log = MemoryLog::default();
+    /// # let host = Host { log: std::sync::Arc::new(log.clone()), ..Host::default() };
+    /// # let mut vm = Vm::new(&module, host, VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig::default())?;
+    /// vm.tick(plugin)?; // whether it is due or not
+    /// assert_eq!(log.messages(), ["tick"]); // this guest logs it
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When the plugin is unknown, or the guest traps.
@@ -233,12 +379,50 @@ impl Vm {
     }
 
     /// Whether items wait for [`deliver_queue_items`](Self::deliver_queue_items).
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/share.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "share", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { name: "share".into(), ..PluginConfig::default() })?;
+    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// assert!(!vm.has_queue_items());
+    /// let _ = vm.request_headers(stream, &mut headers, true)?; // this guest puts an item into its queue
+    /// assert!(vm.has_queue_items());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn has_queue_items(&self) -> bool {
         !self.core.store.data().mailbox.is_empty()
     }
 
+    /// Wakes this when an item comes into one of the VM's queues: another VM may put it there while nobody drives this one. It must not
+    /// call back into the host.
+    pub fn wake_on_queue_items(&mut self, waker: std::task::Waker) {
+        self.core.store.data().mailbox.wake_by(waker);
+    }
+
     /// Calls `proxy_on_queue_ready` for each item that has come into this VM's queues since the last call; how many there were.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/share.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "share", &wasm)?;
+    /// # let log = MemoryLog::default();
+    /// # let host = Host { log: std::sync::Arc::new(log.clone()), ..Host::default() };
+    /// # let mut vm = Vm::new(&module, host, VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig::default())?;
+    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// // This guest puts each path into a queue of its own, and logs what comes out.
+    /// let _ = vm.request_headers(stream, &mut headers, true)?;
+    /// assert!(vm.has_queue_items());
+    /// assert_eq!(vm.deliver_queue_items()?, 1);
+    /// assert_eq!(log.messages(), ["/"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When the guest traps.
@@ -257,6 +441,20 @@ impl Vm {
 
     /// Calls `proxy_on_foreign_function`: the proxy tells the plugin something of its own, by a number that both know.
     ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/foreign.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "foreign", &wasm)?;
+    /// # let log = MemoryLog::default();
+    /// # let host = Host { log: std::sync::Arc::new(log.clone()), ..Host::default() };
+    /// # let mut vm = Vm::new(&module, host, VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig::default())?;
+    /// // This guest logs what it is told.
+    /// vm.foreign_function(plugin, 7, "drain".into())?;
+    /// assert_eq!(log.messages(), ["drain"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When the plugin is unknown, or the guest traps.
     pub fn foreign_function(&mut self, plugin: Plugin, function: u32, arguments: Bytes) -> Result<(), CallError> {
@@ -271,24 +469,76 @@ impl Vm {
     }
 
     /// How many streams are open.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { configuration: "blue".into(), ..PluginConfig::default() })?;
+    /// let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// assert_eq!(vm.open_streams(), 1);
+    /// vm.finish(stream, FinalMaps::default())?;
+    /// assert_eq!(vm.open_streams(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn open_streams(&self) -> usize {
         self.core.store.data().roots.iter().map(|root| root.open_streams).sum()
     }
 
     /// What trapped, if something has: the VM answers every further call with it.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/trap.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "trap", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { name: "trap".into(), ..PluginConfig::default() })?;
+    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// assert!(vm.trap().is_none());
+    /// let _ = vm.request_headers(stream, &mut headers, true);
+    /// assert_eq!(vm.trap().unwrap().callback, "proxy_on_request_headers"); // build a new VM
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn trap(&self) -> Option<&TrapReport> {
         self.core.trap.as_deref()
     }
 
     /// The bytes of the guest's linear memory now.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { configuration: "blue".into(), ..PluginConfig::default() })?;
+    /// assert_eq!(vm.memory_bytes(), 65_536); // this guest has one page
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         self.core.store.data().memory.map_or(0, |memory| memory.data_size(&self.core.store))
     }
 
     /// The fuel that the last callback used; none without [`Limits::fuel_per_callback`].
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/count.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions { fuel: true, ..EngineOptions::default() })?, "count", &wasm)?;
+    /// # let limits = Limits { fuel_per_callback: Some(100_000), ..Limits::default() };
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions { limits, ..VmOptions::default() })?;
+    /// # let plugin = vm.start_plugin(PluginConfig::default())?;
+    /// vm.tick(plugin)?;
+    /// let fuel = vm.fuel_used().unwrap();
+    /// assert!(fuel > 0 && fuel < 100_000);
+    /// vm.tick(plugin)?;
+    /// assert_eq!(vm.fuel_used(), Some(fuel)); // the same work costs the same
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn fuel_used(&self) -> Option<u64> {
         let given = self.core.store.data().limits.fuel_per_callback?;

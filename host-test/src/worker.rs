@@ -28,6 +28,23 @@ use crate::state::Host;
 use crate::stream::{StreamId, StreamInfo};
 
 /// How a worker is set up. The default records nothing and takes the system's randomness.
+///
+/// ```
+/// use gatepost_host::{Host, Message, Worker, WorkerOptions};
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+/// # let config = PluginConfig { name: "tag".into(), configuration: "blue".into(), ..PluginConfig::default() };
+/// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+///
+/// let options = WorkerOptions { seed: Some(7), record: true };
+/// let mut worker = Worker::with_options(&chain, Host::default(), &options)?;
+/// # let headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+/// # let request = Message::new(headers);
+/// let finished = worker.run(request, &mut |_: &Message| None);
+/// assert!(finished.effects.iter().any(|effect| effect.to_string().contains("proxy_add_header_map_value")));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct WorkerOptions {
     /// Makes the guests' random bytes follow from this number.
@@ -37,6 +54,24 @@ pub struct WorkerOptions {
 }
 
 /// Names one callout of one worker while it is open.
+///
+/// ```
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/auth.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
+/// # let config = PluginConfig { name: "auth".into(), ..PluginConfig::default() };
+/// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+/// # let mut worker = Worker::new(&chain, Host::default())?;
+/// # let headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+/// # let request = Message::new(headers);
+/// # let id = worker.open(StreamInfo::default());
+/// # worker.request(id, request.into_parts().next().unwrap());
+/// let callout = worker.callouts().remove(0);
+/// assert_eq!(callout.id.token().kind(), CalloutKind::Http);
+/// assert!(worker.answer(callout.id, CalloutAnswer::Failed));
+/// assert!(!worker.answer(callout.id, CalloutAnswer::Failed)); // it is over
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CalloutId {
     vm: usize,
@@ -53,6 +88,29 @@ impl CalloutId {
 }
 
 /// Something that a guest of a worker wants sent.
+///
+/// ```
+/// use gatepost_host::{CalloutAnswer, CalloutRequest, Event, Headers, Part, StreamInfo};
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/auth.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
+/// # let config = PluginConfig { name: "auth".into(), ..PluginConfig::default() };
+/// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+/// # let mut worker = Worker::new(&chain, Host::default())?;
+/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+///
+/// // This guest asks the cluster `auth` about each request, and waits.
+/// let id = worker.open(StreamInfo::default());
+/// worker.request(id, Part::Headers { headers, end_stream: true });
+/// assert_eq!(worker.next(id), None);
+/// for callout in worker.callouts() {
+///     let CalloutRequest::Http { cluster, .. } = &callout.request else { continue };
+///     assert_eq!((&*callout.plugin, cluster.as_str()), ("auth", "auth"));
+///     worker.answer(callout.id, CalloutAnswer::http(Headers::response([(":status", "200")]), "ok"));
+/// }
+/// assert!(matches!(worker.next(id), Some(Event::Request(_))));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Callout {
     /// Names the call in the answers.
@@ -103,6 +161,8 @@ pub struct Worker {
     tape: Vec<(Option<ExchangeId>, Effect)>,
     /// The exchanges of the contexts of each VM; only while recording.
     contexts: HashMap<(usize, u32), ExchangeId>,
+    /// Slots of exchanges that were moved on from elsewhere; each stands here once.
+    moved: Vec<u32>,
 }
 
 impl std::fmt::Debug for Worker {
@@ -114,6 +174,18 @@ impl std::fmt::Debug for Worker {
 impl Worker {
     /// Starts the chain's plugins, each in the VM that it shares with those like it.
     ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+    /// // This guest refuses an empty configuration.
+    /// let config = PluginConfig { name: "tag".into(), ..PluginConfig::default() };
+    /// let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// let error = Worker::new(&chain, Host::default()).unwrap_err();
+    /// assert!(matches!(error, StartError::Refused { plugin } if plugin == "tag"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When a plugin does not start.
     pub fn new(chain: &Chain, host: Host) -> Result<Self, StartError> {
@@ -121,6 +193,18 @@ impl Worker {
     }
 
     /// The same with options.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/count.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "count", &wasm)?;
+    /// # let config = PluginConfig { name: "count".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// let options = WorkerOptions { record: true, ..WorkerOptions::default() };
+    /// let mut worker = Worker::with_options(&chain, Host::default(), &options)?;
+    /// assert!(!worker.root_effects().is_empty()); // what the plugin did when it started
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When a plugin does not start.
@@ -133,6 +217,7 @@ impl Worker {
             next_deadline: 0,
             tape: Vec::new(),
             contexts: HashMap::new(),
+            moved: Vec::new(),
         };
         worker.collect_effects();
         Ok(worker)
@@ -145,12 +230,37 @@ impl Worker {
     }
 
     /// What its VMs share with others.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/count.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "count", &wasm)?;
+    /// # let config = PluginConfig { name: "count".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// assert_eq!(worker.host().metrics.value("requests"), Some(0)); // this guest defines it when it starts
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn host(&self) -> &Host {
         &self.guests.host
     }
 
     /// Opens an exchange: a request and its response. It takes memory until it is [closed](Self::close).
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+    /// # let config = PluginConfig { name: "tag".into(), configuration: "blue".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// let id = worker.open(StreamInfo { protocol: Some("HTTP/2"), ..StreamInfo::default() });
+    /// assert_eq!(worker.open_exchanges(), 1);
+    /// worker.close(id);
+    /// assert_eq!(worker.open_exchanges(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn open(&mut self, mut info: StreamInfo) -> ExchangeId {
         let now = self.now();
         info.request_time_nanos.get_or_insert_with(|| self.guests.host.clock.wall_nanos());
@@ -165,12 +275,49 @@ impl Worker {
     }
 
     /// A part of the request has come from the client. A part before the headers or after the end is ignored.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/redact.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "redact", &wasm)?;
+    /// # let config = PluginConfig { name: "redact".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// # let headers = Headers::request([(":method", "POST"), (":path", "/"), (":authority", "shop.example")]);
+    /// let id = worker.open(StreamInfo::default());
+    /// worker.request(id, Part::Headers { headers, end_stream: false });
+    /// assert!(matches!(worker.next(id), Some(Event::Request(Part::Headers { end_stream: false, .. }))));
+    /// worker.request(id, Part::Data { data: "secret".into(), end_stream: true });
+    /// // This guest has written the body anew, and added trailers.
+    /// assert_eq!(worker.next(id), Some(Event::Request(Part::Data { data: "redacted".into(), end_stream: false })));
+    /// assert!(matches!(worker.next(id), Some(Event::Request(Part::Trailers(_)))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn request(&mut self, id: ExchangeId, part: Part) {
         self.receive(id, Direction::Request, part);
     }
 
     /// A part of the final response has come from the upstream; informational responses pass beside the chain. A part before the
     /// headers, after the end, or after a local reply is ignored.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+    /// # let config = PluginConfig { name: "tag".into(), configuration: "blue".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// # let request = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// let id = worker.open(StreamInfo::default());
+    /// worker.request(id, Part::Headers { headers: request, end_stream: true });
+    /// let headers = Headers::response([(":status", "204")]);
+    /// worker.response(id, Part::Headers { headers, end_stream: true });
+    ///
+    /// let mut events = std::iter::from_fn(|| worker.next(id));
+    /// assert!(events.any(|event| matches!(event, Event::Response(part) if part.end_stream())));
+    /// assert!(worker.is_over(id));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn response(&mut self, id: ExchangeId, part: Part) {
         self.receive(id, Direction::Response, part);
     }
@@ -180,12 +327,50 @@ impl Worker {
     }
 
     /// The client went away: the upstream is reset, and the guests' streams end.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/auth.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
+    /// # let config = PluginConfig { name: "auth".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// let id = worker.open(StreamInfo::default());
+    /// worker.request(id, Part::Headers { headers, end_stream: false });
+    /// assert_eq!(worker.open_streams(), 1); // the guest waits
+    /// worker.client_reset(id);
+    /// assert_eq!(worker.open_streams(), 0);
+    /// assert!(worker.is_over(id));
+    /// worker.close(id);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn client_reset(&mut self, id: ExchangeId) {
         self.with(id, Exchange::client_gone);
     }
 
     /// The upstream went away. Before its response began, the client is answered 503 with the reason in Envoy's words, as in
-    /// `remote connection failure` or `connection termination`; after that its stream is reset.
+    /// `remote connection failure` or `connection termination` (502 for `protocol error`); after that its stream is reset.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+    /// # let config = PluginConfig { name: "tag".into(), configuration: "blue".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// # let id = worker.open(StreamInfo::default());
+    /// # worker.request(id, Part::Headers { headers, end_stream: true });
+    /// worker.upstream_reset(id, "connection termination");
+    /// let mut events = std::iter::from_fn(|| worker.next(id));
+    /// let Some(headers) = events.find_map(|event| match event {
+    ///     Event::Response(Part::Headers { headers, .. }) => Some(headers),
+    ///     _ => None,
+    /// }) else { panic!("the client is answered") };
+    /// assert_eq!(headers.get(":status"), Some(&b"503"[..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn upstream_reset(&mut self, id: ExchangeId, reason: &str) {
         self.with(id, |exchange, guests| {
             if !exchange.is_over && !exchange.half(Direction::Response).received_end {
@@ -196,6 +381,22 @@ impl Worker {
 
     /// The proxy answers in the upstream's place, as when no route is found: a local reply that is no plugin's. After a response has
     /// begun, the client's stream is reset instead.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+    /// # let config = PluginConfig { name: "tag".into(), configuration: "blue".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// # let id = worker.open(StreamInfo::default());
+    /// # worker.request(id, Part::Headers { headers, end_stream: true });
+    /// worker.reply(id, 404, "", "route_not_found");
+    /// let reply = worker.local_reply(id).unwrap();
+    /// assert_eq!((reply.status, reply.plugin.as_deref()), (404, None));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn reply(&mut self, id: ExchangeId, status: u16, body: &str, details: &str) {
         self.with(id, |exchange, guests| {
             exchange.upstream_is_gone = true;
@@ -204,12 +405,70 @@ impl Worker {
     }
 
     /// The next thing that leaves the chain; none when nothing does now.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+    /// # let config = PluginConfig { name: "tag".into(), configuration: "blue".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// # let id = worker.open(StreamInfo::default());
+    /// # let (mut upstream, mut client) = (Vec::new(), Vec::new());
+    /// worker.request(id, Part::Headers { headers, end_stream: true });
+    /// while let Some(event) = worker.next(id) {
+    ///     match event {
+    ///         Event::Request(part) => upstream.push(part),
+    ///         Event::Response(part) => client.push(part),
+    ///         Event::RouteCacheCleared => println!("choose the route anew"),
+    ///         Event::RequestReset => println!("reset the upstream's stream"),
+    ///         Event::ResponseReset => println!("reset the client's stream"),
+    ///     }
+    /// }
+    /// assert_eq!((upstream.len(), client.len()), (1, 0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn next(&mut self, id: ExchangeId) -> Option<Event> {
         self.exchange_mut(id)?.events.pop_front()
     }
 
+    /// The exchanges that guests have done something to from elsewhere since the last question: in a tick, when a callout was answered,
+    /// in another exchange's callback, or by a trap. Events may wait for them. Who does not ask may look at every exchange.
+    pub fn moved(&mut self) -> Vec<ExchangeId> {
+        let mut moved = Vec::new();
+        for slot in self.moved.drain(..) {
+            let exchange = &mut self.exchanges[slot as usize];
+            exchange.is_moved = false;
+            if exchange.is_open {
+                moved.push(ExchangeId { slot, generation: exchange.generation });
+            }
+        }
+        moved
+    }
+
     /// Whether the sender of a message should wait: plugins keep more of it than [`buffer_bytes`](crate::ChainOptions), and would keep
     /// all that comes.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/auth.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
+    /// # let plugins = vec![ChainPlugin { module, config: PluginConfig::default() }];
+    /// # let chain = Chain::with_options(plugins, ChainOptions { buffer_bytes: 4, ..ChainOptions::default() });
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// // This guest stops at the headers; the chain keeps at most 4 bytes for it.
+    /// let id = worker.open(StreamInfo::default());
+    /// worker.request(id, Part::Headers { headers, end_stream: false });
+    /// worker.request(id, Part::Data { data: "four more".into(), end_stream: false });
+    /// assert!(worker.holds_back(id, Direction::Request)); // read no more from the client
+    ///
+    /// # let callout = worker.callouts().remove(0);
+    /// worker.answer(callout.id, CalloutAnswer::http(Headers::response([(":status", "200")]), "ok"));
+    /// assert!(!worker.holds_back(id, Direction::Request));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn holds_back(&self, id: ExchangeId, direction: Direction) -> bool {
         let limit = self.guests.chain.options().buffer_bytes;
@@ -217,12 +476,42 @@ impl Worker {
     }
 
     /// Whether the exchange is over: its response is out, or it was reset. Events may still wait.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/deny.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "deny", &wasm)?;
+    /// # let config = PluginConfig { name: "deny".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// let id = worker.open(StreamInfo::default());
+    /// assert!(!worker.is_over(id));
+    /// worker.request(id, Part::Headers { headers, end_stream: true }); // this guest answers
+    /// assert!(worker.is_over(id));
+    /// assert!(matches!(worker.next(id), Some(Event::Response(_)))); // send it before you close the exchange
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn is_over(&self, id: ExchangeId) -> bool {
         self.exchange(id).is_none_or(|exchange| exchange.is_over)
     }
 
     /// The direction in which a plugin pauses.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/auth.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
+    /// # let config = PluginConfig { name: "auth".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// let id = worker.open(StreamInfo::default());
+    /// worker.request(id, Part::Headers { headers, end_stream: true });
+    /// assert_eq!(worker.paused(id), Some(Direction::Request));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn paused(&self, id: ExchangeId) -> Option<Direction> {
         let exchange = self.exchange(id).filter(|exchange| !exchange.is_over)?;
@@ -230,17 +519,63 @@ impl Worker {
     }
 
     /// The answer that was not the upstream's, if there was one.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/deny.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "deny", &wasm)?;
+    /// # let config = PluginConfig { name: "deny".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// let id = worker.open(StreamInfo::default());
+    /// worker.request(id, Part::Headers { headers, end_stream: true });
+    /// assert_eq!(worker.local_reply(id).unwrap().details.to_string(), "denied");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn local_reply(&self, id: ExchangeId) -> Option<&LocalReplySent> {
         self.exchange(id)?.reply.as_ref()
     }
 
     /// What is known of the exchange, with what guests have set.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/route.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "route", &wasm)?;
+    /// # let config = PluginConfig { name: "route".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// let id = worker.open(StreamInfo { route_name: "shop".into(), ..StreamInfo::default() });
+    /// worker.request(id, Part::Headers { headers, end_stream: true });
+    /// // This guest sets the property `seen`.
+    /// let seen = worker.stream_info(id, |info| info.filter_state.get("wasm.seen").cloned());
+    /// assert_eq!(seen.flatten().unwrap(), "yes");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn stream_info<T>(&mut self, id: ExchangeId, with: impl FnOnce(&mut StreamInfo) -> T) -> Option<T> {
         Some(self.exchange(id)?.info(with))
     }
 
     /// Forgets an exchange. The guests' streams end if they have not.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/auth.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
+    /// # let config = PluginConfig { name: "auth".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// let id = worker.open(StreamInfo::default());
+    /// worker.request(id, Part::Headers { headers, end_stream: true });
+    /// worker.close(id); // the guest waited; its stream ends
+    /// assert_eq!((worker.open_exchanges(), worker.open_streams()), (0, 0));
+    /// assert_eq!(worker.next(id), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn close(&mut self, id: ExchangeId) {
         if self.exchange(id).is_none() {
             return;
@@ -259,6 +594,22 @@ impl Worker {
     }
 
     /// What guests have wanted sent since the last question, in order for each VM. Timeouts run from now.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/auth.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
+    /// # let config = PluginConfig { name: "auth".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// let id = worker.open(StreamInfo::default());
+    /// worker.request(id, Part::Headers { headers, end_stream: true });
+    /// assert_eq!(worker.callouts().len(), 1);
+    /// assert!(worker.callouts().is_empty()); // each is handed out once
+    /// assert!(worker.has_callouts()); // the guest still waits
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn callouts(&mut self) -> Vec<Callout> {
         let now = self.now();
         let mut all = Vec::new();
@@ -283,6 +634,24 @@ impl Worker {
 
     /// What came back for a callout. False when the guest no longer waits for such an answer: it was cancelled, timed out, or its VM is
     /// gone.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/auth.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
+    /// # let config = PluginConfig { name: "auth".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// # let id = worker.open(StreamInfo::default());
+    /// # worker.request(id, Part::Headers { headers, end_stream: true });
+    /// // This guest lets a request go on when it is answered with `ok`.
+    /// let callout = worker.callouts().remove(0);
+    /// assert!(worker.answer(callout.id, CalloutAnswer::http(Headers::response([(":status", "200")]), "ok")));
+    /// assert_eq!(worker.paused(id), None);
+    /// assert!(!worker.answer(callout.id, CalloutAnswer::Failed));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn answer(&mut self, id: CalloutId, answer: CalloutAnswer) -> bool {
         let Some(guest) = self.guests.vms.get_mut(id.vm).filter(|guest| guest.generation == id.generation) else { return false };
         let answered = guest.vm.answer(id.token, answer);
@@ -295,12 +664,52 @@ impl Worker {
     }
 
     /// Whether a guest waits for an answer, or wants something sent.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/auth.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
+    /// # let config = PluginConfig { name: "auth".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// let id = worker.open(StreamInfo::default());
+    /// worker.request(id, Part::Headers { headers, end_stream: true }); // this guest makes a call
+    /// assert!(worker.has_callouts());
+    /// let callout = worker.callouts().remove(0);
+    /// worker.answer(callout.id, CalloutAnswer::Failed);
+    /// assert!(!worker.has_callouts());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn has_callouts(&self) -> bool {
         self.guests.vms.iter().any(|guest| guest.vm.has_callouts())
     }
 
     /// Does what is due by the host's clock: ticks, timeouts of callouts, items in queues.
+    ///
+    /// ```
+    /// # use std::{sync::Arc, time::Duration};
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/auth.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
+    /// # let config = PluginConfig { name: "auth".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// let clock = VirtualClock::default();
+    /// let host = Host { clock: Arc::new(clock.clone()), ..Host::default() };
+    /// let mut worker = Worker::new(&chain, host)?;
+    /// let id = worker.open(StreamInfo::default());
+    /// worker.request(id, Part::Headers { headers, end_stream: true });
+    /// let _unanswered = worker.callouts();
+    ///
+    /// // This guest gives its call a second, and answers 403 when that is over.
+    /// assert_eq!(worker.next_timer(), Some(1_000_000_000));
+    /// clock.advance(Duration::from_secs(1));
+    /// worker.run_timers();
+    /// assert_eq!(worker.local_reply(id).unwrap().status, 403);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn run_timers(&mut self) {
         let now = self.now();
         for place in 0..self.guests.residents.len() {
@@ -336,6 +745,22 @@ impl Worker {
     }
 
     /// When [`run_timers`](Self::run_timers) has something to do, in nanoseconds of the host's monotonic clock.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/count.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "count", &wasm)?;
+    /// # let config = PluginConfig { name: "count".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// // This guest wants a tick each second.
+    /// let due = worker.next_timer().unwrap();
+    /// let now = worker.host().clock.monotonic_nanos();
+    /// let sleep = Duration::from_nanos(due.saturating_sub(now));
+    /// assert!(sleep <= Duration::from_secs(1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn next_timer(&mut self) -> Option<u64> {
         while let Some(entry) = self.deadlines.first_entry() {
@@ -357,23 +782,90 @@ impl Worker {
     }
 
     /// How many exchanges are open.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+    /// # let config = PluginConfig { name: "tag".into(), configuration: "blue".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// let id = worker.open(StreamInfo::default());
+    /// assert_eq!(worker.open_exchanges(), 1);
+    /// worker.close(id);
+    /// assert_eq!(worker.open_exchanges(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn open_exchanges(&self) -> usize {
         self.exchanges.len() - self.free.len()
     }
 
     /// How many streams the guests have open, in VMs that have not trapped.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/auth.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
+    /// # let config = PluginConfig { name: "auth".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// let id = worker.open(StreamInfo::default());
+    /// assert_eq!(worker.open_streams(), 0); // a guest's stream opens with the request's headers
+    /// worker.request(id, Part::Headers { headers, end_stream: true });
+    /// assert_eq!(worker.open_streams(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn open_streams(&self) -> usize {
         self.guests.vms.iter().map(|guest| &guest.vm).filter(|vm| vm.trap().is_none()).map(crate::vm::Vm::open_streams).sum()
     }
 
+    /// Wakes this when [`run_timers`](Self::run_timers) has something to do because a guest of another worker put an item into a queue
+    /// of these. It must not call back into the host.
+    pub fn wake_on_queue_items(&mut self, waker: std::task::Waker) {
+        self.guests.wake_on_queue_items(waker);
+    }
+
     /// Takes what was recorded of an exchange's contexts, in order; also after it was closed.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+    /// # let config = PluginConfig { name: "tag".into(), configuration: "blue".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let options = WorkerOptions { record: true, ..WorkerOptions::default() };
+    /// # let mut worker = Worker::with_options(&chain, Host::default(), &options)?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// let id = worker.open(StreamInfo::default());
+    /// worker.request(id, Part::Headers { headers, end_stream: true });
+    /// worker.close(id);
+    /// let effects = worker.effects(id);
+    /// assert!(effects[0].to_string().starts_with("2 > proxy_on_request_headers"));
+    /// assert!(worker.effects(id).is_empty()); // they are taken
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn effects(&mut self, id: ExchangeId) -> Vec<Effect> {
         self.take_effects(|owner| owner == Some(id))
     }
 
     /// Takes what was recorded of root contexts and of starting VMs, in order.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/count.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "count", &wasm)?;
+    /// # let config = PluginConfig { name: "count".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let options = WorkerOptions { record: true, ..WorkerOptions::default() };
+    /// # let mut worker = Worker::with_options(&chain, Host::default(), &options)?;
+    /// let started = worker.root_effects();
+    /// assert_eq!(started.last().unwrap().to_string(), "1 < proxy_on_configure = 1");
+    /// assert!(worker.root_effects().is_empty()); // they are taken
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn root_effects(&mut self) -> Vec<Effect> {
         self.take_effects(|owner| owner.is_none())
     }
@@ -390,11 +882,28 @@ impl Worker {
     }
 
     /// Takes the traps since the last question; at most 1,024 are kept.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/trap.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "trap", &wasm)?;
+    /// # let config = PluginConfig { name: "trap".into(), ..PluginConfig::default() };
+    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+    /// # let mut worker = Worker::new(&chain, Host::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// let id = worker.open(StreamInfo::default());
+    /// worker.request(id, Part::Headers { headers, end_stream: true });
+    /// let [error] = &worker.errors()[..] else { panic!("one trap") };
+    /// assert_eq!(error.trap().unwrap().callback, "proxy_on_request_headers");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn errors(&mut self) -> Vec<CallError> {
         std::mem::take(&mut self.guests.errors)
     }
 
-    fn awaits(&self, id: CalloutId) -> bool {
+    /// Whether a guest still waits for an answer to this callout. When none does, whatever was sent for it can be given up.
+    #[must_use]
+    pub fn awaits(&self, id: CalloutId) -> bool {
         let guest = self.guests.vms.get(id.vm).filter(|guest| guest.generation == id.generation);
         guest.is_some_and(|guest| guest.vm.awaits(id.token))
     }
@@ -483,7 +992,14 @@ impl Worker {
         } else {
             exchange.continued(guests, at);
         }
+        self.note_moved(slot);
         self.conclude(slot);
+    }
+
+    fn note_moved(&mut self, slot: u32) {
+        if !std::mem::replace(&mut self.exchanges[slot as usize].is_moved, true) {
+            self.moved.push(slot);
+        }
     }
 
     /// Streams that wait at a plugin whose VM has trapped would wait for ever.
@@ -494,8 +1010,12 @@ impl Worker {
             if !exchange.is_open || exchange.is_over {
                 continue;
             }
-            exchange.fail_waiting(guests);
-            self.conclude(u32::try_from(slot).unwrap_or(u32::MAX));
+            let is_moved = exchange.fail_waiting(guests);
+            let slot = u32::try_from(slot).unwrap_or(u32::MAX);
+            if is_moved {
+                self.note_moved(slot);
+            }
+            self.conclude(slot);
         }
     }
 
@@ -522,7 +1042,9 @@ impl Exchange {
         !self.is_stopped(direction) && self.iterations(direction).any(|iteration| iteration != Iteration::Going)
     }
 
-    fn fail_waiting(&mut self, guests: &mut Guests) {
+    /// Whether something waited at a plugin whose VM has trapped.
+    fn fail_waiting(&mut self, guests: &mut Guests) -> bool {
+        let mut has_waited = false;
         for at in 0..self.legs.len() {
             for direction in [Direction::Request, Direction::Response] {
                 let waits = self.cursor(at, direction).iteration != Iteration::Going && !self.is_stopped(direction);
@@ -530,6 +1052,7 @@ impl Exchange {
                 if !waits || !trapped {
                     continue;
                 }
+                has_waited = true;
                 if guests.is_open(at) {
                     self.resume(guests, direction, at);
                 } else {
@@ -538,5 +1061,6 @@ impl Exchange {
                 }
             }
         }
+        has_waited
     }
 }

@@ -32,6 +32,7 @@ pub fn measure(size: Size, comparison: Option<&Comparison>) -> Result<Vec<Figure
         arm(GOAL_ARMS[2], &gatepost, &host, PASS_THROUGH, size)?,
         arm(GOAL_ARMS[3], &sdk, &host, SDK, size)?,
         arm(CONTROL, &gatepost, &host, MAPPED, size)?,
+        driven("gatepost: mapped host, request and response through a Worker", &gatepost, &host, MAPPED, size)?,
         no_guest(size),
     ];
     for (name, guest, workload) in [
@@ -55,6 +56,21 @@ fn arm<'a>(name: &'static str, guest: &Guest, host: &Host, workload: Workload, s
     let request = Headers::request(workload.request.iter().copied());
     running.streams(&request, size.streams / 10)?;
     Ok(Arm { name, run: Box::new(move || timed(size.streams, || running.streams(&request, size.streams))) })
+}
+
+/// The same through the stream driver, with a response: two messages pass instead of one.
+fn driven<'a>(name: &'static str, guest: &Guest, host: &Host, workload: Workload, size: Size) -> Result<Arm<'a>, BenchError> {
+    let mut driven = guest.driven(host)?;
+    driven.check(&workload)?;
+    let request = Headers::request(workload.request.iter().copied());
+    driven.exchanges(&request, size.streams / 10);
+    let run = move || {
+        timed(size.streams, || {
+            driven.exchanges(&request, size.streams);
+            Ok(())
+        })
+    };
+    Ok(Arm { name, run: Box::new(run) })
 }
 
 /// What the benchmark itself adds to each stream of a mapped host: it is in the other figures too.

@@ -3,6 +3,7 @@
 use gatepost_authoring::suite::{self, Case};
 
 use super::{CommandError, Ended, envoy, print, runtime, table};
+use crate::cache;
 use crate::cases::{Forwarded, Mismatch, Observation, Outcome, Replied, judge, offline, wire};
 use crate::plugin::FilterModule;
 use crate::shipped::{self, Shipped};
@@ -53,7 +54,7 @@ impl Shown {
 
 pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
     let kind = match arguments.on {
-        On::Gateway => Kind::Embedded(FilterModule::compile().map_err(CommandError::other)?),
+        On::Gateway => Kind::Embedded(FilterModule::load(cache::directory()).map_err(CommandError::other)?.0),
         On::Envoy => Kind::Envoy(envoy::binary()?),
     };
     let wanted = |policy: &&Shipped| arguments.policies.is_empty() || arguments.policies.iter().any(|name| name == policy.name);

@@ -1,10 +1,11 @@
 //! Which Envoy the command uses: the one that `GATEPOST_ENVOY` names, or the pinned release, downloaded once.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use gatepost_deploy::envoy::fetch;
 
 use super::CommandError;
+use crate::cache;
 
 pub fn binary() -> Result<PathBuf, CommandError> {
     fetch::envoy(fetch::VERSION, &downloads()).map_err(CommandError::other)
@@ -18,7 +19,5 @@ fn downloads() -> PathBuf {
     if let Some(target) = target {
         return target.to_owned();
     }
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
-    cache.or_else(home).unwrap_or_else(std::env::temp_dir).join("gatepost")
+    cache::directory().unwrap_or_else(|| std::env::temp_dir().join("gatepost"))
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::files::{Found, find, policy_beside};
 use super::{CommandError, Ended, Format, print, read_policy, told};
+use crate::cache;
 use crate::cases::{judge, offline};
 use crate::plugin::{FilterModule, PolicyPlugin};
 
@@ -50,7 +51,7 @@ struct CaseResult {
 }
 
 pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
-    let module = FilterModule::compile().map_err(CommandError::other)?;
+    let (module, _) = FilterModule::load(cache::directory()).map_err(CommandError::other)?;
     let mut suites = Vec::new();
     let files = find(&arguments.paths, "tests.yaml")?;
     let tests: Vec<PathBuf> = files.into_iter().filter_map(|found| tests_of(found, &arguments.paths)).collect();

@@ -68,7 +68,7 @@ pub async fn run(scenarios: &[Scenario]) -> Vec<Seen> {
         answers.push(asked.await.expect("a client that does not panic"));
     }
     // Time for the callbacks after an answer, and for statistics to be flushed.
-    tokio::time::sleep(Duration::from_millis(800)).await;
+    tokio::time::sleep(Duration::from_millis(2000)).await;
     let log = envoy.log();
     let stats = tokio::task::block_in_place(|| envoy.admin("/stats/prometheus")).unwrap_or_else(|error| {
         let end: Vec<&str> = log.lines().rev().take(60).collect();

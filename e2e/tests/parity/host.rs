@@ -20,8 +20,8 @@ use crate::seen::{self, Answer, Forwarded, Seen};
 const PATIENCE: Duration = Duration::from_secs(6);
 /// How long a message takes from one process to another.
 const ON_THE_WAY: Duration = Duration::from_millis(1);
-/// Time after the last answer for what still happens.
-const AFTERWARDS: Duration = Duration::from_millis(800);
+/// Time after the last answer for what still happens: Envoy goes on with other scenarios.
+const AFTERWARDS: Duration = Duration::from_secs(5);
 /// Time before the first request: a real proxy has been up for a while.
 const BEFORE: Duration = Duration::from_secs(2);
 /// The most that one frame of HTTP/2 carries.

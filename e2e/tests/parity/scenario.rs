@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 /// The pause between the parts of a message, in which a proxy deals with the one before.
-pub const BETWEEN_PARTS: std::time::Duration = std::time::Duration::from_millis(15);
+pub const BETWEEN_PARTS: std::time::Duration = std::time::Duration::from_millis(60);
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

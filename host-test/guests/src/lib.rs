@@ -1,5 +1,5 @@
 //! What the guest modules in examples/ share: the hostcalls of the ABI, declared here rather than by an SDK so that every status
-//! is visible ([`abi`]), a small language of hostcalls ([`script`]) and its interpreter ([`run`]). It holds no expectations:
+//! is visible (`abi`), a small language of hostcalls ([`script`]) and its interpreter (`run`). It holds no expectations:
 //! what a guest logs is for a test to judge.
 //!
 //! The `probe` guests take a script as plugin configuration. A line names a callback and a hostcall; each callback that

@@ -7,6 +7,21 @@ use super::{Effect, EffectEvent, Recorder, Value};
 use crate::abi::Status;
 
 /// A hostcall that a test expects.
+///
+/// ```
+/// use gatepost_host::{Effect, EffectEvent, Expected, Fields, MapKind, Status};
+///
+/// let event = EffectEvent::Called {
+///     hostcall: "proxy_get_header_map_value",
+///     arguments: Fields(vec![("map", MapKind::RequestHeaders.into()), ("name", "x-tag".into())]),
+///     status: Status::NotFound,
+///     returned: Fields::default(),
+/// };
+/// // What is not said of the call may be anything; a word of the ABI is written as text.
+/// assert!(Expected::call("proxy_get_header_map_value").matches(&event));
+/// assert!(Expected::call("proxy_get_header_map_value").with("map", "request_headers").answers(Status::NotFound).matches(&event));
+/// assert!(!Expected::call("proxy_get_header_map_value").with("name", "x-other").matches(&event));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expected {
     hostcall: String,
@@ -22,6 +37,19 @@ impl Expected {
     }
 
     /// With this argument too.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// // An argument or result goes by the name that it has in an effect.
+    /// let expected = Expected::call("proxy_log").with("level", "info").with("message", "tick");
+    /// let event = EffectEvent::Called {
+    ///     hostcall: "proxy_log",
+    ///     arguments: Fields(vec![("level", LogLevel::Info.into()), ("message", "tick".into())]),
+    ///     status: Status::Ok,
+    ///     returned: Fields::default(),
+    /// };
+    /// assert!(expected.matches(&event));
+    /// ```
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.arguments.push((name.to_owned(), value.into()));
@@ -52,6 +80,16 @@ impl Expected {
 }
 
 /// How a guest did something else than a test lists.
+///
+/// ```
+/// use gatepost_host::{Expected, Mismatch, StrictEffects};
+///
+/// let strict = StrictEffects::new([Expected::call("proxy_log")]);
+/// // No guest has run.
+/// let missing = strict.finish().unwrap_err();
+/// assert!(matches!(missing, Mismatch::Missing { at: 1, .. }));
+/// assert!(missing.to_string().ends_with("but the guest made no more"));
+/// ```
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Mismatch {
     /// A hostcall that is not the next one of the list.
@@ -83,6 +121,28 @@ struct Script {
 
 /// Compares hostcalls with a list as they happen; callbacks are not compared. Clones share the list: give one to the VM, ask the
 /// other with [`finish`](Self::finish).
+///
+/// ```
+/// use gatepost_host::{Expected, StrictEffects, Vm, VmOptions};
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/count.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "count", &wasm)?;
+///
+/// let strict = StrictEffects::new([
+///     Expected::call("proxy_define_metric").with("name", "requests"),
+///     Expected::call("proxy_set_tick_period_milliseconds"),
+///     Expected::call("proxy_log").with("level", "info").with("message", "tick"),
+/// ]);
+/// let options = VmOptions { recorder: Some(Box::new(strict.clone())), ..VmOptions::default() };
+/// let mut vm = Vm::new(&module, Host::default(), options)?;
+/// # let plugin = vm.start_plugin(PluginConfig::default())?;
+/// vm.tick(plugin)?;
+/// strict.finish()?;
+///
+/// vm.tick(plugin)?; // once too often
+/// assert!(strict.finish().unwrap_err().to_string().starts_with("hostcall 4: expected no more, got "));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct StrictEffects {
     script: Arc<Mutex<Script>>,
@@ -90,6 +150,12 @@ pub struct StrictEffects {
 
 impl StrictEffects {
     /// Expects exactly these hostcalls, in this order.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// let strict = StrictEffects::new(["proxy_get_buffer_bytes", "proxy_log"].map(Expected::call));
+    /// assert!(strict.finish().is_err()); // no guest has run
+    /// ```
     pub fn new(expected: impl IntoIterator<Item = Expected>) -> Self {
         let script = Script { expected: expected.into_iter().collect(), ..Script::default() };
         Self { script: Arc::new(Mutex::new(script)) }
@@ -100,6 +166,12 @@ impl StrictEffects {
     }
 
     /// Whether everything came as listed, and nothing else.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// assert!(StrictEffects::new([]).finish().is_ok());
+    /// assert!(StrictEffects::new([Expected::call("proxy_log")]).finish().is_err()); // nothing has come
+    /// ```
     ///
     /// # Errors
     /// The first thing that did not.

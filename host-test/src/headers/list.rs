@@ -68,9 +68,22 @@ impl PairList {
         self.entries.iter().map(|entry| (entry.name(&self.text), entry.value(&self.text)))
     }
 
-    /// The lengths of each name and value, and both with their zero bytes.
-    pub(super) fn encoded(&self) -> impl ExactSizeIterator<Item = (u32, u32, &[u8])> {
-        self.entries.iter().map(|entry| (entry.name, entry.value, entry.both(&self.text)))
+    /// The lengths of each name and value.
+    pub(super) fn lengths(&self) -> impl ExactSizeIterator<Item = (u32, u32)> {
+        self.entries.iter().map(|entry| (entry.name, entry.value))
+    }
+
+    /// Names and values in order, each with a zero byte after it, in pieces as long as they stand together in the text.
+    pub(super) fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        let mut entries = self.entries.iter().peekable();
+        std::iter::from_fn(move || {
+            let first = entries.next()?;
+            let mut end = first.end();
+            while let Some(next) = entries.next_if(|next| next.at as usize == end) {
+                end = next.end();
+            }
+            Some(self.text.get(first.at as usize..end).unwrap_or_default())
+        })
     }
 
     /// The first entry with this name in any case, `from` an entry on. Lengths are compared first: they differ for most.
@@ -129,6 +142,20 @@ impl PairList {
         }
         let longer = [entry.value(&self.text), parts[0], parts[1]].concat();
         self.overwrite(at, &longer)
+    }
+
+    /// Gives an entry, whose name this is, another value, and the last place before the entry `end`.
+    pub(super) fn renew(&mut self, at: usize, end: usize, name: &[u8], value: &[u8]) -> bool {
+        let Some(old) = self.entries.get(at).copied() else { return false };
+        let Some(new) = self.write(name, value) else { return false };
+        self.bytes = self.bytes - old.size() + new.size();
+        if let Some(part) = self.entries.get_mut(at..end) {
+            part.rotate_left(1);
+            if let Some(last) = part.last_mut() {
+                *last = new;
+            }
+        }
+        true
     }
 
     /// Gives an entry another value, at its place.

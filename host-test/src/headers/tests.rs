@@ -86,6 +86,15 @@ fn maps_are_equal_by_what_they_hold_and_not_by_how_it_came_there() {
 }
 
 #[test]
+fn headers_that_nobody_has_changed_are_one_piece() {
+    let mut headers = Headers::request([(":method", "GET"), (":path", "/"), ("a", "1"), ("b", "2")]);
+    assert_eq!(headers.pieces().collect::<Vec<_>>(), [b":method\0GET\0:path\0/\0a\x001\0b\x002\0"]);
+    headers.replace("a", "3");
+    // What stood in between is gone, and the new one stands behind `b`.
+    assert_eq!(headers.pieces().collect::<Vec<_>>(), [&b":method\0GET\0:path\0/\0"[..], b"b\x002\0a\x003\0"]);
+}
+
+#[test]
 fn empty_headers_count_against_the_limit() {
     let mut headers = Headers::new(HeaderScope::Request);
     headers.add("", "");
@@ -217,6 +226,8 @@ proptest! {
                 prop_assert_eq!(headers.get(name.to_ascii_uppercase()), first);
             }
             prop_assert_eq!(&headers, &headers.clone());
+            let text: Vec<u8> = pairs.iter().flat_map(|(name, value)| [name, &b"\0"[..], value, b"\0"].concat()).collect();
+            prop_assert_eq!(headers.pieces().collect::<Vec<_>>().concat(), text);
         }
     }
 

@@ -14,6 +14,21 @@ const BROKEN: u32 = 11;
 
 impl Vm {
     /// Takes what guests have wanted sent since the last question, in order.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/auth.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { name: "auth".into(), ..PluginConfig::default() })?;
+    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// let _ = vm.request_headers(stream, &mut headers, true)?; // this guest makes a call
+    /// assert_eq!(vm.take_callouts().len(), 1);
+    /// assert_eq!(vm.take_callouts().len(), 0);
+    /// assert!(vm.has_callouts()); // it waits for the answer
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn take_callouts(&mut self) -> Vec<VmCallout> {
         self.core.store.data_mut().callouts.take()
@@ -26,12 +41,44 @@ impl Vm {
     }
 
     /// Whether the guest still waits for an answer to this callout.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/auth.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { name: "auth".into(), ..PluginConfig::default() })?;
+    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// let _ = vm.request_headers(stream, &mut headers, true)?;
+    /// let callout = vm.take_callouts().remove(0);
+    /// assert!(vm.awaits(callout.token));
+    /// vm.answer(callout.token, CalloutAnswer::Failed)?;
+    /// assert!(!vm.awaits(callout.token));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn awaits(&self, token: CalloutToken) -> bool {
         self.core.store.data().callouts.find(token).is_some()
     }
 
     /// Tells a guest what came back for a callout: `proxy_on_http_call_response` or one of `proxy_on_grpc_*`, on the root context.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/auth.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { name: "auth".into(), ..PluginConfig::default() })?;
+    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// let _ = vm.request_headers(stream, &mut headers, true)?;
+    /// let callout = vm.take_callouts().remove(0);
+    /// vm.answer(callout.token, CalloutAnswer::http(Headers::response([(":status", "200")]), "ok"))?;
+    /// let again = vm.answer(callout.token, CalloutAnswer::Failed);
+    /// assert!(matches!(again, Err(CallError::UnknownCallout { token: 1 })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`CallError::UnknownCallout`] when the guest waits for none such: it was cancelled, or answered before, or the answer is
@@ -99,6 +146,23 @@ impl Vm {
 
     /// Tells guests of the gRPC calls that they made to unknown clusters: `proxy_on_grpc_close` with `UNAVAILABLE`, once the callback
     /// is over in which the hostcall answered `InternalFailure`. Nothing of such a call is in [`take_callouts`](Self::take_callouts).
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/grpc.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "grpc", &wasm)?;
+    /// # let clusters = Clusters::Only(std::sync::Arc::from(["shop".to_owned()]));
+    /// # let mut vm = Vm::new(&module, Host { clusters, ..Host::default() }, VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig::default())?;
+    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// // This guest calls a cluster that is not there, and answers 429 when it hears of the failure.
+    /// let _ = vm.request_headers(stream, &mut headers, true)?;
+    /// assert!(vm.take_callouts().is_empty());
+    /// vm.fail_refused_callouts()?;
+    /// assert_eq!(vm.take_local_reply(stream)?.unwrap().status, 429);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When the guest traps.

@@ -16,6 +16,28 @@ use crate::state::Place;
 use crate::stream::{HTTP, Info, LocalReply, Outcome, Pause, Stream, StreamId, StreamInfo};
 
 /// The maps that `proxy_on_log` may read. What the stream never had is none.
+///
+/// ```
+/// use gatepost_host::FinalMaps;
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+/// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+/// # let plugin = vm.start_plugin(PluginConfig { configuration: "blue".into(), ..PluginConfig::default() })?;
+/// # let stream = vm.stream(plugin, StreamInfo::default())?;
+/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+/// # let _ = vm.request_headers(stream, &mut headers, true)?;
+/// # let mut response = Headers::response([(":status", "200")]);
+///
+/// let maps = FinalMaps {
+///     request_headers: Some(&mut headers),
+///     response_headers: Some(&mut response),
+///     ..FinalMaps::default()
+/// };
+/// vm.finish(stream, maps)?;
+/// assert_eq!(headers.get("x-tag"), Some(&b"blue"[..])); // they come back
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct FinalMaps<'a> {
     /// The request's headers as they went upstream.
@@ -29,13 +51,45 @@ pub struct FinalMaps<'a> {
 impl Vm {
     /// Opens a stream for a plugin and calls `proxy_on_context_create`.
     ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { configuration: "blue".into(), ..PluginConfig::default() })?;
+    /// let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// assert_eq!(vm.open_streams(), 1);
+    /// vm.finish(stream, FinalMaps::default())?;
+    /// assert_eq!(vm.open_streams(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When the plugin is unknown or being stopped, or the guest traps.
+    #[inline]
     pub fn stream(&mut self, plugin: Plugin, info: StreamInfo) -> Result<StreamId, CallError> {
         self.open(plugin, Info::Own(info), 0)
     }
 
     /// As [`stream`](Self::stream), with what is known of the stream shared by every plugin that it passes.
+    ///
+    /// ```
+    /// # use std::sync::{Arc, Mutex};
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/route.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "route", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { name: "route".into(), ..PluginConfig::default() })?;
+    /// # let other = vm.start_plugin(PluginConfig::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// let info = Arc::new(Mutex::new(StreamInfo { route_name: "shop".into(), ..StreamInfo::default() }));
+    /// let first = vm.stream_sharing(plugin, Arc::clone(&info))?;
+    /// let second = vm.stream_sharing(other, Arc::clone(&info))?;
+    /// // What the first plugin sets (this guest sets `seen`), the second reads.
+    /// let _ = vm.request_headers(first, &mut headers, true)?;
+    /// assert!(vm.stream_info(second, |info| info.filter_state.get("wasm.seen").is_some())?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When the plugin is unknown or being stopped, or the guest traps.
@@ -43,6 +97,7 @@ impl Vm {
         self.open(plugin, Info::Shared(info), 0)
     }
 
+    #[inline]
     pub(crate) fn open(&mut self, plugin: Plugin, info: Info, owner: u64) -> Result<StreamId, CallError> {
         self.core.check_plugin(plugin)?;
         if self.core.store.data().roots.get(plugin.slot as usize).is_none_or(|root| root.awaiting_done) {
@@ -55,7 +110,21 @@ impl Vm {
         Ok(stream)
     }
 
-    /// `proxy_on_request_headers`
+    /// `proxy_on_request_headers`: the guest changes the headers in place. At `end_of_stream` neither body nor trailers follow.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { configuration: "blue".into(), ..PluginConfig::default() })?;
+    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// let outcome = vm.request_headers(stream, &mut headers, true)?;
+    /// assert_eq!(outcome, Outcome::Continue);
+    /// assert_eq!(headers.get("x-tag"), Some(&b"blue"[..])); // this guest has added it
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When the stream is not open, or the guest traps.
@@ -68,7 +137,22 @@ impl Vm {
         on_headers(&mut self.core, &self.callbacks.request_headers, stream, MapKind::RequestHeaders, headers, end_of_stream)
     }
 
-    /// `proxy_on_request_body`, with one chunk or all that has been buffered.
+    /// `proxy_on_request_body`, with one chunk or all that has been buffered. The guest changes the bytes in place. At
+    /// `end_of_stream` nothing follows, no trailers either.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/redact.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "redact", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { name: "redact".into(), ..PluginConfig::default() })?;
+    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// let mut body = bytes::Bytes::from("secret");
+    /// assert_eq!(vm.request_body(stream, &mut body, true)?, Outcome::Continue);
+    /// assert_eq!(body, "redacted"); // this guest has written it
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When the stream is not open, or the guest traps.
@@ -76,7 +160,20 @@ impl Vm {
         on_body(&mut self.core, &self.callbacks.request_body, stream, BufferKind::HttpRequestBody, body, end_of_stream)
     }
 
-    /// `proxy_on_request_trailers`
+    /// `proxy_on_request_trailers`, the end of a request that has trailers.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/stamp.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "stamp", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { name: "stamp".into(), ..PluginConfig::default() })?;
+    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// let mut trailers = Headers::new(HeaderScope::RequestTrailers);
+    /// assert_eq!(vm.request_trailers(stream, &mut trailers)?, Outcome::Continue);
+    /// assert_eq!(trailers.get("x-stamp"), Some(&b"yes"[..])); // this guest has added it
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When the stream is not open, or the guest traps.
@@ -84,7 +181,20 @@ impl Vm {
         on_trailers(&mut self.core, &self.callbacks.request_trailers, stream, MapKind::RequestTrailers, trailers)
     }
 
-    /// `proxy_on_response_headers`
+    /// `proxy_on_response_headers`: the guest changes the headers in place. At `end_of_stream` neither body nor trailers follow.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/stamp.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "stamp", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { name: "stamp".into(), ..PluginConfig::default() })?;
+    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// let mut headers = Headers::response([(":status", "200")]);
+    /// assert_eq!(vm.response_headers(stream, &mut headers, true)?, Outcome::Continue);
+    /// assert_eq!(headers.get("x-stamp"), Some(&b"yes"[..])); // this guest has added it
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When the stream is not open, or the guest traps.
@@ -97,7 +207,21 @@ impl Vm {
         on_headers(&mut self.core, &self.callbacks.response_headers, stream, MapKind::ResponseHeaders, headers, end_of_stream)
     }
 
-    /// `proxy_on_response_body`, with one chunk or all that has been buffered.
+    /// `proxy_on_response_body`, with one chunk or all that has been buffered. The guest changes the bytes in place. At
+    /// `end_of_stream` nothing follows, no trailers either.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/stamp.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "stamp", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { name: "stamp".into(), ..PluginConfig::default() })?;
+    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// let mut body = bytes::Bytes::from("hello");
+    /// assert_eq!(vm.response_body(stream, &mut body, true)?, Outcome::Continue);
+    /// assert_eq!(body, "hello!"); // this guest adds to the end
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When the stream is not open, or the guest traps.
@@ -105,7 +229,20 @@ impl Vm {
         on_body(&mut self.core, &self.callbacks.response_body, stream, BufferKind::HttpResponseBody, body, end_of_stream)
     }
 
-    /// `proxy_on_response_trailers`
+    /// `proxy_on_response_trailers`, the end of a response that has trailers.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/stamp.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "stamp", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { name: "stamp".into(), ..PluginConfig::default() })?;
+    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// let mut trailers = Headers::collect(HeaderScope::ResponseTrailers, [("grpc-status", "0")]);
+    /// assert_eq!(vm.response_trailers(stream, &mut trailers)?, Outcome::Continue);
+    /// assert_eq!(trailers.to_string(), "grpc-status: 0\nx-stamp: yes\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When the stream is not open, or the guest traps.
@@ -115,6 +252,19 @@ impl Vm {
 
     /// Ends a stream: `proxy_on_log`, `proxy_on_done`, `proxy_on_delete`, the order of Envoy's HTTP connection manager. The
     /// stream is closed even when a callback traps.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { configuration: "blue".into(), ..PluginConfig::default() })?;
+    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// vm.finish(stream, FinalMaps { request_headers: Some(&mut headers), ..FinalMaps::default() })?;
+    /// assert!(matches!(vm.finish(stream, FinalMaps::default()), Err(CallError::UnknownStream { .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When the stream is not open, or the guest traps.
@@ -126,6 +276,24 @@ impl Vm {
     }
 
     /// The first part of [`finish`](Self::finish): `proxy_on_log`. In a chain every plugin logs before the first is done.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { configuration: "blue".into(), ..PluginConfig::default() })?;
+    /// # let other = vm.start_plugin(PluginConfig { configuration: "red".into(), ..PluginConfig::default() })?;
+    /// let streams = [vm.stream(plugin, StreamInfo::default())?, vm.stream(other, StreamInfo::default())?];
+    /// for stream in streams {
+    ///     vm.log(stream, FinalMaps::default())?;
+    /// }
+    /// for stream in streams {
+    ///     vm.delete(stream)?;
+    /// }
+    /// assert_eq!(vm.open_streams(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When the stream is not open, or the guest traps.
@@ -155,6 +323,19 @@ impl Vm {
 
     /// The second part of [`finish`](Self::finish): `proxy_on_done`, `proxy_on_delete`. The stream is closed even when one traps.
     ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { configuration: "blue".into(), ..PluginConfig::default() })?;
+    /// let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// vm.log(stream, FinalMaps::default())?;
+    /// vm.delete(stream)?;
+    /// assert_eq!(vm.open_streams(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When the stream is not open, or the guest traps.
     pub fn delete(&mut self, stream: StreamId) -> Result<(), CallError> {
@@ -176,6 +357,23 @@ impl Vm {
 
     /// What the proxy knows of a stream; a driver keeps it up to date, and reads what guests have set.
     ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/route.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "route", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { name: "route".into(), ..PluginConfig::default() })?;
+    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// // The router has chosen.
+    /// vm.stream_info(stream, |info| info.cluster_name = Some("shop".into()))?;
+    /// let _ = vm.request_headers(stream, &mut headers, true)?;
+    /// // This guest sets the property `seen`.
+    /// let seen = vm.stream_info(stream, |info| info.filter_state.get("wasm.seen").cloned())?;
+    /// assert_eq!(seen.unwrap(), "yes");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When the stream is not open.
     pub fn stream_info<T>(&mut self, stream: StreamId, with: impl FnOnce(&mut StreamInfo) -> T) -> Result<T, CallError> {
@@ -186,6 +384,25 @@ impl Vm {
     /// `proxy_set_effective_context`, as when the answer to a callout decides what becomes of a request.
     /// [`reclaim_map`](Self::reclaim_map) gives it back.
     ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/auth.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { name: "auth".into(), ..PluginConfig::default() })?;
+    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// // This guest waits for an answer; while it does, its request is where it can be reached.
+    /// assert_eq!(vm.request_headers(stream, &mut headers, true)?, Outcome::Pause(Pause::Watermark));
+    /// vm.lend_map(stream, MapKind::RequestHeaders, &mut headers)?;
+    /// assert!(headers.is_empty());
+    /// # let callout = vm.take_callouts().remove(0);
+    /// vm.answer(callout.token, CalloutAnswer::http(Headers::response([(":status", "200")]), "ok"))?;
+    /// vm.reclaim_map(stream, MapKind::RequestHeaders, &mut headers)?;
+    /// assert_eq!(headers.get(":path"), Some(&b"/"[..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When the stream is not open.
     pub fn lend_map(&mut self, stream: StreamId, kind: MapKind, map: &mut Headers) -> Result<(), CallError> {
@@ -194,6 +411,23 @@ impl Vm {
     }
 
     /// Takes back what [`lend_map`](Self::lend_map) lent, with the guest's changes. It works on a VM that has trapped, too.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/trap.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "trap", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { name: "trap".into(), ..PluginConfig::default() })?;
+    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// vm.lend_map(stream, MapKind::RequestHeaders, &mut headers)?;
+    /// # let other = vm.stream(plugin, StreamInfo::default())?;
+    /// let trapped = vm.request_headers(other, &mut Headers::request([(":path", "/other")]), true);
+    /// assert!(trapped.is_err());
+    /// vm.reclaim_map(stream, MapKind::RequestHeaders, &mut headers)?;
+    /// assert_eq!(headers.get(":path"), Some(&b"/"[..])); // nothing is lost
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When the stream is not open.
@@ -204,6 +438,24 @@ impl Vm {
 
     /// Lends a body beyond a callback, or takes it back: what was in its place comes out.
     ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/auth.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { name: "auth".into(), ..PluginConfig::default() })?;
+    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// # let _ = vm.request_headers(stream, &mut headers, false)?;
+    /// let mut body = bytes::Bytes::from("kept");
+    /// vm.swap_body(stream, BufferKind::HttpRequestBody, &mut body)?;
+    /// assert!(body.is_empty());
+    /// // Callbacks of other contexts may work on it now.
+    /// vm.swap_body(stream, BufferKind::HttpRequestBody, &mut body)?;
+    /// assert_eq!(body, "kept");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When the stream is not open.
     pub fn swap_body(&mut self, stream: StreamId, kind: BufferKind, body: &mut Bytes) -> Result<(), CallError> {
@@ -212,6 +464,20 @@ impl Vm {
     }
 
     /// The trailers that a guest has added in the last body callback of a message that had none.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/redact.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "redact", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { name: "redact".into(), ..PluginConfig::default() })?;
+    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// let _ = vm.request_body(stream, &mut "secret".into(), true)?;
+    /// let trailers = vm.take_added_trailers(stream, MapKind::RequestTrailers)?.unwrap();
+    /// assert_eq!(trailers.to_string(), "x-redacted: yes\n"); // this guest has added them
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When the stream is not open.
@@ -222,6 +488,23 @@ impl Vm {
     /// The streams that a guest continued, closed or answered in a callback of another context since the last question. What it did
     /// to each, [`take_continued`](Self::take_continued), [`take_closed`](Self::take_closed) and
     /// [`take_local_reply`](Self::take_local_reply) tell.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/auth.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { name: "auth".into(), ..PluginConfig::default() })?;
+    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// # let _ = vm.request_headers(stream, &mut headers, true)?;
+    /// # let callout = vm.take_callouts().remove(0);
+    /// // The answer comes to the root context, which lets the stream go on.
+    /// vm.answer(callout.token, CalloutAnswer::http(Headers::response([(":status", "200")]), "ok"))?;
+    /// assert_eq!(vm.take_touched(), [stream]);
+    /// assert!(vm.take_continued(stream, StreamKind::HttpRequest)?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn take_touched(&mut self) -> Vec<StreamId> {
         self.take_touched_owners().into_iter().map(|(stream, _)| stream).collect()
@@ -238,6 +521,23 @@ impl Vm {
 
     /// Whether a guest closed the stream since the last question.
     ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/auth.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { name: "auth".into(), ..PluginConfig::default() })?;
+    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// # let _ = vm.request_headers(stream, &mut headers, true)?;
+    /// # let callout = vm.take_callouts().remove(0);
+    /// // This guest closes the stream when its call fails.
+    /// vm.answer(callout.token, CalloutAnswer::Failed)?;
+    /// assert!(vm.take_closed(stream)?);
+    /// assert!(!vm.take_closed(stream)?); // it is told once
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When the stream is not open.
     pub fn take_closed(&mut self, stream: StreamId) -> Result<bool, CallError> {
@@ -245,6 +545,19 @@ impl Vm {
     }
 
     /// Whether a write to the request's headers, or the guest itself, has cleared the route cache since the last question.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { configuration: "blue".into(), ..PluginConfig::default() })?;
+    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// let _ = vm.request_headers(stream, &mut headers, true)?; // this guest adds a header
+    /// assert!(vm.take_route_cache_cleared(stream)?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When the stream is not open.
@@ -254,6 +567,23 @@ impl Vm {
 
     /// Whether the guest has let this half of the stream go on since the last question.
     ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/auth.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { name: "auth".into(), ..PluginConfig::default() })?;
+    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// # let _ = vm.request_headers(stream, &mut headers, true)?;
+    /// # let callout = vm.take_callouts().remove(0);
+    /// // This guest lets the request go on when its call is answered with `ok`.
+    /// vm.answer(callout.token, CalloutAnswer::http(Headers::response([(":status", "200")]), "ok"))?;
+    /// assert!(vm.take_continued(stream, StreamKind::HttpRequest)?);
+    /// assert!(!vm.take_continued(stream, StreamKind::HttpRequest)?); // it is told once
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When the stream is not open.
     pub fn take_continued(&mut self, stream: StreamId, half: StreamKind) -> Result<bool, CallError> {
@@ -261,6 +591,22 @@ impl Vm {
     }
 
     /// A local reply that the guest sent outside the stream's own callbacks, as from a tick.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/auth.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { name: "auth".into(), ..PluginConfig::default() })?;
+    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// # let _ = vm.request_headers(stream, &mut headers, true)?;
+    /// # let callout = vm.take_callouts().remove(0);
+    /// // This guest answers 403 unless its call is answered with `ok`.
+    /// vm.answer(callout.token, CalloutAnswer::timeout())?;
+    /// assert_eq!(vm.take_local_reply(stream)?.unwrap().status, 403);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When the stream is not open.

@@ -13,6 +13,22 @@ use crate::state::Place;
 use crate::stream::{CONNECTION, Outcome, Pause, StreamId};
 
 /// How a side of a connection ended (`proxy_close_type_t`).
+///
+/// ```
+/// use gatepost_host::CloseType;
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/lines.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "lines", &wasm)?;
+/// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+/// # let plugin = vm.start_plugin(PluginConfig { name: "lines".into(), ..PluginConfig::default() })?;
+/// # let stream = vm.stream(plugin, StreamInfo::default())?;
+/// # let _ = vm.new_connection(stream)?;
+///
+/// vm.downstream_close(stream, CloseType::Remote)?; // the client has gone
+/// vm.finish(stream, FinalMaps::default())?;
+/// assert_eq!(vm.open_streams(), 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum CloseType {
@@ -26,6 +42,20 @@ pub enum CloseType {
 
 impl Vm {
     /// `proxy_on_new_connection`, on a stream that [`stream`](Self::stream) has opened.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/lines.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "lines", &wasm)?;
+    /// # let log = MemoryLog::default();
+    /// # let host = Host { log: std::sync::Arc::new(log.clone()), ..Host::default() };
+    /// # let mut vm = Vm::new(&module, host, VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig::default())?;
+    /// let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// assert_eq!(vm.new_connection(stream)?, Outcome::Continue);
+    /// assert_eq!(log.messages(), ["hello"]); // this guest logs it
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When the stream is not open, or the guest traps.
@@ -41,6 +71,24 @@ impl Vm {
 
     /// `proxy_on_downstream_data`, with all bytes from downstream that have not gone on yet.
     ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/lines.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "lines", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { name: "lines".into(), ..PluginConfig::default() })?;
+    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// # let _ = vm.new_connection(stream)?;
+    /// // This guest waits for the end of a line, and puts `> ` before it.
+    /// let mut data = bytes::Bytes::from("he");
+    /// assert!(matches!(vm.downstream_data(stream, &mut data, false)?, Outcome::Pause(_)));
+    /// // Nothing has gone on, so all of it is shown again.
+    /// let mut data = bytes::Bytes::from("hello\n");
+    /// assert_eq!(vm.downstream_data(stream, &mut data, false)?, Outcome::Continue);
+    /// assert_eq!(data, "> hello\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When the stream is not open, or the guest traps.
     pub fn downstream_data(&mut self, stream: StreamId, data: &mut Bytes, end_of_stream: bool) -> Result<Outcome, CallError> {
@@ -49,6 +97,23 @@ impl Vm {
 
     /// `proxy_on_upstream_data`, with all bytes from upstream that have not gone on yet. The last one is followed by
     /// `proxy_on_upstream_connection_close`, as in Envoy.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/lines.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "lines", &wasm)?;
+    /// # let log = MemoryLog::default();
+    /// # let host = Host { log: std::sync::Arc::new(log.clone()), ..Host::default() };
+    /// # let mut vm = Vm::new(&module, host, VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig::default())?;
+    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// # let _ = vm.new_connection(stream)?;
+    /// let mut data = bytes::Bytes::from("bye\n");
+    /// assert_eq!(vm.upstream_data(stream, &mut data, true)?, Outcome::Continue);
+    /// assert_eq!(data, "bye\n");
+    /// assert_eq!(log.messages().last().unwrap(), "closed"); // this guest logs the upstream's end
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When the stream is not open, or the guest traps.
@@ -61,7 +126,21 @@ impl Vm {
         Ok(outcome)
     }
 
-    /// `proxy_on_downstream_connection_close`
+    /// `proxy_on_downstream_connection_close`: the client's side has ended.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/lines.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "lines", &wasm)?;
+    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig { name: "lines".into(), ..PluginConfig::default() })?;
+    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// # let _ = vm.new_connection(stream)?;
+    /// vm.downstream_close(stream, CloseType::Remote)?; // the client has gone
+    /// vm.finish(stream, FinalMaps::default())?;
+    /// assert_eq!(vm.open_streams(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When the stream is not open, or the guest traps.
@@ -71,7 +150,21 @@ impl Vm {
         self.core.notify(&self.callbacks.downstream_connection_close, Place::Stream(stream.slot), params)
     }
 
-    /// `proxy_on_upstream_connection_close`
+    /// `proxy_on_upstream_connection_close`: the upstream's side has ended.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// # let wasm = wat::parse_file("tests/data/lines.wat")?;
+    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "lines", &wasm)?;
+    /// # let log = MemoryLog::default();
+    /// # let host = Host { log: std::sync::Arc::new(log.clone()), ..Host::default() };
+    /// # let mut vm = Vm::new(&module, host, VmOptions::default())?;
+    /// # let plugin = vm.start_plugin(PluginConfig::default())?;
+    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// vm.upstream_close(stream, CloseType::Remote)?;
+    /// assert_eq!(log.messages(), ["closed"]); // this guest logs it
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When the stream is not open, or the guest traps.

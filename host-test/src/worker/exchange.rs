@@ -124,6 +124,8 @@ pub(super) struct Exchange {
     pub(super) is_over: bool,
     /// The guests have logged and are deleted.
     pub(super) is_ended: bool,
+    /// Its slot stands in the worker's list of exchanges that were moved on from elsewhere.
+    pub(super) is_moved: bool,
 }
 
 /// What a callback means for the message.
@@ -155,7 +157,8 @@ impl Exchange {
             Some(only) => *only.get_mut().unwrap_or_else(PoisonError::into_inner) = info,
             None => shared = Arc::new(Mutex::new(info)),
         }
-        *self = Self { is_open: true, generation, slot, opened_at: now, info: shared, legs, events, ..Self::default() };
+        let is_moved = self.is_moved;
+        *self = Self { is_open: true, generation, slot, opened_at: now, info: shared, legs, events, is_moved, ..Self::default() };
     }
 
     pub(super) fn half(&self, direction: Direction) -> &Half {

@@ -2,6 +2,7 @@
 //! wants that.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
 
 use super::WorkerOptions;
 use super::reply::Reply;
@@ -64,6 +65,7 @@ pub(super) struct Guests {
     pub(super) has_fresh_trap: bool,
     seed: Option<u64>,
     tape: Option<Tape>,
+    waker: Option<Waker>,
 }
 
 /// Traps are kept until they are asked for, but no more than these.
@@ -80,6 +82,7 @@ impl Guests {
             has_fresh_trap: false,
             seed: options.seed,
             tape: options.record.then(Tape::default),
+            waker: None,
         };
         for (place, plugin) in chain.plugins().iter().enumerate() {
             let shared = chain.plugins()[..place].iter().position(|earlier| earlier.shares_vm(plugin));
@@ -117,7 +120,18 @@ impl Guests {
             profile: options.profile,
             ..VmOptions::default()
         };
-        Vm::new(&self.chain.plugins()[place].module, self.host.clone(), options)
+        let mut vm = Vm::new(&self.chain.plugins()[place].module, self.host.clone(), options)?;
+        if let Some(waker) = &self.waker {
+            vm.wake_on_queue_items(waker.clone());
+        }
+        Ok(vm)
+    }
+
+    pub(super) fn wake_on_queue_items(&mut self, waker: Waker) {
+        for guest in &mut self.vms {
+            guest.vm.wake_on_queue_items(waker.clone());
+        }
+        self.waker = Some(waker);
     }
 
     /// Before a new exchange, the VMs are built anew that have trapped, whose plugins want it, and whose back-off is over.

@@ -111,11 +111,13 @@ impl Exchange {
             }
             self.unpark_body(guests, direction, at);
             let cursor = self.cursor(at, direction);
+            let mut is_too_large = false;
             if cursor.buffering
                 && let Some(held) = cursor.held.take()
             {
                 data = joined(held, &data);
-                if direction == Direction::Response && data.len() > guests.chain.options().buffer_bytes {
+                is_too_large = data.len() > guests.chain.options().buffer_bytes;
+                if is_too_large && direction == Direction::Response {
                     return self.too_large(guests, direction);
                 }
             }
@@ -125,6 +127,10 @@ impl Exchange {
             });
             if let Step::Stop(ending) = answer {
                 return self.end_with(guests, ending);
+            }
+            if is_too_large {
+                // Envoy shows a request's plugin what is too much, and then answers whatever the plugin says.
+                return self.too_large(guests, direction);
             }
             if end_stream && self.take_added_trailers(guests, direction, at) {
                 end_stream = false;

@@ -9,6 +9,20 @@ use crate::effect::{Effect, Text};
 use crate::headers::{HeaderScope, Headers};
 
 /// Names one exchange of one worker: a request and its response. It stays valid until the exchange is closed.
+///
+/// ```
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+/// # let config = PluginConfig { name: "tag".into(), configuration: "blue".into(), ..PluginConfig::default() };
+/// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+/// # let mut worker = Worker::new(&chain, Host::default())?;
+/// let (first, second) = (worker.open(StreamInfo::default()), worker.open(StreamInfo::default()));
+/// worker.close(first);
+/// assert!(worker.is_over(first));
+/// assert!(!worker.is_over(second));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ExchangeId {
     pub(crate) slot: u32,
@@ -16,6 +30,20 @@ pub struct ExchangeId {
 }
 
 /// The two messages of an exchange.
+///
+/// ```
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/auth.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
+/// # let config = PluginConfig { name: "auth".into(), ..PluginConfig::default() };
+/// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+/// # let mut worker = Worker::new(&chain, Host::default())?;
+/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+/// # let id = worker.open(StreamInfo::default());
+/// worker.request(id, Part::Headers { headers, end_stream: true });
+/// assert_eq!(worker.paused(id), Some(Direction::Request)); // this guest waits for an answer
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// From the client to the upstream.
@@ -25,6 +53,18 @@ pub enum Direction {
 }
 
 /// A part of a message. Headers come first and once, then data, then trailers or not; `end_stream` is true on the last part.
+///
+/// ```
+/// use gatepost_host::{Headers, Part};
+///
+/// # let headers = Headers::request([(":method", "POST"), (":path", "/")]);
+/// let parts = [
+///     Part::Headers { headers, end_stream: false },
+///     Part::Data { data: "one".into(), end_stream: false },
+///     Part::Data { data: "two".into(), end_stream: true },
+/// ];
+/// assert_eq!(parts.map(|part| part.end_stream()), [false, false, true]);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Part {
     /// The headers, pseudo-headers among them.
@@ -57,6 +97,26 @@ impl Part {
 }
 
 /// What leaves a chain.
+///
+/// ```
+/// use gatepost_host::{Event, Part};
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/tag.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+/// # let config = PluginConfig { name: "tag".into(), configuration: "blue".into(), ..PluginConfig::default() };
+/// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+/// # let mut worker = Worker::new(&chain, Host::default())?;
+/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+///
+/// let id = worker.open(StreamInfo::default());
+/// worker.request(id, Part::Headers { headers, end_stream: true });
+/// // This guest adds a header, on which the route may depend.
+/// assert_eq!(worker.next(id), Some(Event::RouteCacheCleared));
+/// let Some(Event::Request(Part::Headers { headers, .. })) = worker.next(id) else { panic!("the request goes on") };
+/// assert_eq!(headers.get("x-tag"), Some(&b"blue"[..]));
+/// assert_eq!(worker.next(id), None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A part of the request goes to the upstream.
@@ -73,6 +133,24 @@ pub enum Event {
 }
 
 /// An answer that was not the upstream's.
+///
+/// ```
+/// use gatepost_host::{Message, Worker};
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/deny.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "deny", &wasm)?;
+/// # let config = PluginConfig { name: "deny".into(), ..PluginConfig::default() };
+/// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+/// # let mut worker = Worker::new(&chain, Host::default())?;
+/// # let headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+/// # let request = Message::new(headers);
+///
+/// let finished = worker.run(request, &mut |_: &Message| None);
+/// let reply = finished.local_reply.unwrap();
+/// assert_eq!((reply.status, reply.plugin.as_deref()), (403, Some("deny")));
+/// assert_eq!(reply.details.to_string(), "denied");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalReplySent {
     /// Whose answer it is; none when the chain itself gave it, as for a body that is too large.
@@ -84,6 +162,14 @@ pub struct LocalReplySent {
 }
 
 /// How a message ends.
+///
+/// ```
+/// use gatepost_host::{End, Headers, Message};
+///
+/// let parts = |end| Message { end, ..Message::new(Headers::request([(":path", "/")])).with_body("all") }.into_parts().count();
+/// assert_eq!(parts(End::OnLast), 2);
+/// assert_eq!(parts(End::Empty), 3); // some clients end a body so: a plugin must not count on the last piece having bytes
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum End {
     /// With its last part.
@@ -94,6 +180,22 @@ pub enum End {
 }
 
 /// A whole message.
+///
+/// ```
+/// use gatepost_host::{HeaderScope, Headers, Message, Part};
+///
+/// let mut message = Message::new(Headers::request([(":method", "POST"), (":path", "/")])).with_body("one ");
+/// message.body.push("two".into()); // in pieces, as a client may send it
+/// message.trailers = Some(Headers::collect(HeaderScope::RequestTrailers, [("x-sum", "42")]));
+/// assert_eq!(message.whole_body(), "one two");
+///
+/// let parts: Vec<Part> = message.clone().into_parts().collect();
+/// assert!(matches!(&parts[..], [Part::Headers { .. }, Part::Data { .. }, Part::Data { .. }, Part::Trailers(_)]));
+///
+/// let mut again = Message::default();
+/// parts.into_iter().for_each(|part| again.push(part));
+/// assert_eq!(again, message);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Message {
     /// The headers.
@@ -114,6 +216,13 @@ impl Message {
     }
 
     /// The same with a body of one piece.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// let message = Message::new(Headers::response([(":status", "200")])).with_body("hello");
+    /// assert_eq!(message.body, ["hello"]);
+    /// assert_eq!(message.end, End::OnLast);
+    /// ```
     #[must_use]
     pub fn with_body(mut self, body: impl Into<Bytes>) -> Self {
         self.body = vec![body.into()];
@@ -121,6 +230,13 @@ impl Message {
     }
 
     /// The body in one piece.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// let mut message = Message::new(Headers::request([(":path", "/")]));
+    /// message.body = vec!["one ".into(), "two".into()];
+    /// assert_eq!(message.whole_body(), "one two");
+    /// ```
     #[must_use]
     pub fn whole_body(&self) -> Bytes {
         match &self.body[..] {
@@ -130,6 +246,13 @@ impl Message {
     }
 
     /// The parts in order.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// let message = Message::new(Headers::request([(":path", "/")])).with_body("all");
+    /// let ends: Vec<bool> = message.into_parts().map(|part| part.end_stream()).collect();
+    /// assert_eq!(ends, [false, true]);
+    /// ```
     pub fn into_parts(self) -> impl Iterator<Item = Part> {
         let Message { headers, body, trailers, end } = self;
         let mut parts = vec![Part::Headers { headers, end_stream: false }];
@@ -145,6 +268,14 @@ impl Message {
     }
 
     /// Adds a part that has arrived.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// let mut message = Message::default();
+    /// message.push(Part::Data { data: "one".into(), end_stream: false });
+    /// message.push(Part::Data { data: "".into(), end_stream: true }); // an empty piece leaves nothing
+    /// assert_eq!(message.body, ["one"]);
+    /// ```
     pub fn push(&mut self, part: Part) {
         match part {
             Part::Headers { headers, .. } => self.headers = headers,
@@ -159,6 +290,25 @@ impl Message {
 }
 
 /// What became of an exchange that was run whole.
+///
+/// ```
+/// use gatepost_host::{Direction, Finished, Message};
+/// # use gatepost_host::*;
+/// # let wasm = wat::parse_file("tests/data/auth.wat")?;
+/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
+/// # let config = PluginConfig { name: "auth".into(), ..PluginConfig::default() };
+/// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+/// # let mut worker = Worker::new(&chain, Host::default())?;
+/// # let headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+/// # let request = Message::new(headers);
+///
+/// // This guest asks before it lets the request go on. The closure answers no callouts, so its answer is 503.
+/// let finished: Finished = worker.run(request.clone(), &mut |_: &Message| None);
+/// assert_eq!(finished.upstream_request, None);
+/// assert_eq!(finished.response.unwrap().headers.get(":status"), Some(&b"403"[..]));
+/// assert_eq!(finished.local_reply.unwrap().plugin.as_deref(), Some("auth"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Finished {
     /// The request as it went upstream; none when it did not, or not whole.

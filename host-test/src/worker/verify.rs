@@ -3,13 +3,15 @@
 use super::reply::Reply;
 use crate::headers::Headers;
 
-/// A request needs a method and a path, and names and values that HTTP can carry.
+/// A request needs a method and a path, and names and values that HTTP can carry. `CONNECT` needs an authority and no path.
 pub(super) fn request(headers: &Headers) -> Result<(), Reply> {
-    if headers.get(":path").is_none() {
+    let is_connect = headers.get(":method") == Some(b"CONNECT");
+    if headers.get(":path").is_none() && !is_connect {
         return Err(Reply::of_chain(404, "", "route_not_found"));
     }
     let fault = match headers.get(":method") {
         None => Some("missing required header: :method".to_owned()),
+        Some(_) if is_connect && headers.get(":authority").is_none() => Some("missing required header: :authority".to_owned()),
         Some(_) => invalid(headers),
     };
     match fault {
@@ -30,7 +32,6 @@ pub(super) fn response(headers: &Headers) -> Result<(), Reply> {
 
 fn invalid(headers: &Headers) -> Option<String> {
     for (name, value) in headers.iter() {
-        let (name, value): (&[u8], &[u8]) = (name.as_ref(), value.as_ref());
         let bare = name.strip_prefix(b":").unwrap_or(name);
         if bare.is_empty() || !bare.iter().all(|byte| is_token(*byte)) {
             return Some(format!("invalid header name: {}", name.escape_ascii()));
@@ -62,6 +63,8 @@ mod tests {
         assert_eq!(fault(&whole), None);
         assert_eq!(fault(&whole[..1]), Some((404, String::new())));
         assert_eq!(fault(&whole[1..]), Some((503, "missing required header: :method".into())));
+        assert_eq!(fault(&[(":method", "CONNECT"), (":authority", "a:1")]), None);
+        assert_eq!(fault(&[(":method", "CONNECT")]), Some((503, "missing required header: :authority".into())));
         let with = |name, value| fault(&[whole[0], whole[1], (name, value)]);
         assert_eq!(with("x-line", "a\nb"), Some((503, "invalid header value for: x-line".into())));
         assert_eq!(with("x a", "b"), Some((503, "invalid header name: x a".into())));

@@ -74,6 +74,22 @@ fn an_exchange_that_nobody_continues_is_told_to_wait_and_can_be_closed() {
 }
 
 #[test]
+fn a_guest_that_never_stops_calling_ends_the_run_and_not_the_host() {
+    let asks = "call auth 1000 \"\" :method GET :path /x :authority auth";
+    let script = format!("request_headers: {asks}\nrequest_headers: pause\nhttp_call_response: {asks}");
+    let mut bench = Bench::new(vec![plugin("a", &script)]);
+    let answer = CalloutAnswer::http(Headers::response([(":status", "200")]), "");
+    let finished = bench.worker.run(Message::new(get()), &mut Answering(Some(vec![answer])));
+    assert_eq!(finished.paused, Some(REQUEST));
+
+    let requeues =
+        "configure: register jobs\nrequest_headers: pause\nrequest_headers: enqueue jobs x\nqueue_ready: enqueue jobs x";
+    let mut bench = Bench::new(vec![plugin("a", requeues)]);
+    let finished = bench.worker.run(Message::new(get()), &mut Echo(bench.clock.clone()));
+    assert_eq!(finished.paused, Some(REQUEST));
+}
+
+#[test]
 fn plugins_of_one_worker_hear_of_items_in_their_queues() {
     let reader = "configure: register jobs\nqueue_ready: dequeue jobs";
     let writer = "request_headers: resolve reader jobs\nrequest_headers: enqueue jobs one";

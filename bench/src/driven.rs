@@ -1,0 +1,51 @@
+//! Whole exchanges through the stream driver: a request's headers down the chain, a response's headers back, and the end of both.
+
+use gatepost_host::{Event, Headers, Part, Worker};
+
+use crate::subject::{BenchError, Workload, info};
+
+/// A worker whose chain is one plugin.
+#[derive(Debug)]
+pub struct Driven(pub Worker);
+
+impl Driven {
+    /// One exchange; the request as it left the chain, if it did.
+    pub fn exchange(&mut self, request: &Headers, response: &Headers) -> Option<Headers> {
+        let id = self.0.open(info());
+        self.0.request(id, Part::Headers { headers: request.clone(), end_stream: true });
+        let mut sent = None;
+        while let Some(event) = self.0.next(id) {
+            if let Event::Request(Part::Headers { headers, .. }) = event {
+                sent = Some(headers);
+            }
+        }
+        self.0.response(id, Part::Headers { headers: response.clone(), end_stream: true });
+        while let Some(event) = self.0.next(id) {
+            std::hint::black_box(event);
+        }
+        self.0.close(id);
+        sent
+    }
+
+    /// One exchange, which must do what the workload says.
+    ///
+    /// # Errors
+    /// [`BenchError::Driven`] when it does something else.
+    pub fn check(&mut self, workload: &Workload) -> Result<(), BenchError> {
+        let request = Headers::request(workload.request.iter().copied());
+        let sent = self.exchange(&request, &Headers::response([(":status", "200")]));
+        let (name, value) = workload.leaves;
+        match sent {
+            Some(sent) if sent.get(name) == Some(value.as_bytes()) => Ok(()),
+            sent => Err(BenchError::Driven { workload: workload.name, must: format!("send {name}: {value}"), sent }),
+        }
+    }
+
+    /// Many exchanges, one after the other.
+    pub fn exchanges(&mut self, request: &Headers, count: usize) {
+        let response = Headers::response([(":status", "200"), ("content-type", "text/plain")]);
+        for _ in 0..count {
+            std::hint::black_box(self.exchange(request, &response));
+        }
+    }
+}

@@ -1,0 +1,30 @@
+;; Asks the cluster `auth` about each request, and waits. A body of two bytes (`ok`) lets the request go on, another body is
+;; answered with 403, and no answer at all closes the stream.
+(module
+  (import "env" "proxy_http_call"
+    (func $call (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_set_effective_context" (func $be (param i32) (result i32)))
+  (import "env" "proxy_continue_stream" (func $continue (param i32) (result i32)))
+  (import "env" "proxy_close_stream" (func $close (param i32) (result i32)))
+  (import "env" "proxy_send_local_response" (func $reply (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (global $stream (mut i32) (i32.const 0))
+  (data (i32.const 0) "auth")
+  ;; Three pairs: their number, the lengths of each name and value, then names and values with a zero byte after each.
+  (data (i32.const 16) "\03\00\00\00\07\00\00\00\03\00\00\00\05\00\00\00\06\00\00\00\0a\00\00\00\04\00\00\00")
+  (data (i32.const 44) ":method\00GET\00:path\00/check\00:authority\00auth\00")
+  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "malloc") (param i32) (result i32) (i32.const 1024))
+  (func (export "proxy_on_request_headers") (param $context i32) (param i32 i32) (result i32)
+    (global.set $stream (local.get $context))
+    (drop (call $call (i32.const 0) (i32.const 4) (i32.const 16) (i32.const 69) (i32.const 0) (i32.const 0)
+      (i32.const 0) (i32.const 0) (i32.const 1000) (i32.const 8)))
+    (i32.const 1))
+  (func (export "proxy_on_http_call_response") (param $root i32) (param $token i32) (param $headers i32) (param $body i32) (param i32)
+    (drop (call $be (global.get $stream)))
+    (if (i32.eqz (local.get $headers))
+      (then (drop (call $close (i32.const 0))))
+      (else (if (i32.eq (local.get $body) (i32.const 2))
+        (then (drop (call $continue (i32.const 0))))
+        (else (drop (call $reply (i32.const 403) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+          (i32.const 0) (i32.const 0) (i32.const -1)))))))))

@@ -1,0 +1,17 @@
+;; Adds `x-stamp: yes` to the response's headers and to both messages' trailers, and `!` to the end of the response's body.
+(module
+  (import "env" "proxy_add_header_map_value" (func $add (param i32 i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_set_buffer_bytes" (func $set_buffer (param i32 i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "x-stampyes!")
+  (func $stamp (param $map i32) (result i32)
+    (call $add (local.get $map) (i32.const 0) (i32.const 7) (i32.const 7) (i32.const 3)))
+  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "malloc") (param i32) (result i32) (i32.const 1024))
+  (func (export "proxy_on_request_trailers") (param i32 i32) (result i32) (call $stamp (i32.const 1)))
+  (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32) (call $stamp (i32.const 2)))
+  (func (export "proxy_on_response_trailers") (param i32 i32) (result i32) (call $stamp (i32.const 3)))
+  (func (export "proxy_on_response_body") (param $context i32) (param $size i32) (param $end i32) (result i32)
+    (if (local.get $end)
+      (then (drop (call $set_buffer (i32.const 1) (local.get $size) (i32.const 0) (i32.const 10) (i32.const 1)))))
+    (i32.const 0)))

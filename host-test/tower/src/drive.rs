@@ -1,0 +1,112 @@
+//! The task of a worker: it sleeps until a timer of its guests is due, and sends what they want sent. It ends with the worker.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use gatepost_host::{Callout, CalloutAnswer, CalloutId, CalloutKind, CalloutRequest, Clock};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::{AbortHandle, JoinSet};
+
+use crate::call::{self, Asker};
+use crate::callout::Callouts;
+use crate::seat::Seat;
+
+/// Messages of one gRPC stream that may wait to be sent. A guest that sends on without end fails its stream.
+const MOST_MESSAGES: usize = 1024;
+
+pub(crate) struct Driver {
+    pub(crate) seat: Weak<Seat>,
+    pub(crate) alarm: Arc<Notify>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) callouts: Arc<dyn Callouts>,
+    /// The most bytes that an answer may have.
+    pub(crate) most: usize,
+}
+
+/// A callout that has been sent.
+struct Sent {
+    task: AbortHandle,
+    /// Takes the messages of a gRPC stream until the guest has closed its side.
+    messages: Option<mpsc::Sender<Bytes>>,
+}
+
+impl Driver {
+    pub(crate) async fn run(self) {
+        // Dropping the set ends every call in it.
+        let mut calls = JoinSet::new();
+        let mut sent: HashMap<CalloutId, Sent> = HashMap::new();
+        loop {
+            let next = {
+                let Some(seat) = self.seat.upgrade() else { return };
+                let turn = seat.turn();
+                for callout in turn.callouts {
+                    self.send(callout, &mut calls, &mut sent);
+                }
+                if turn.may_have_lapsed {
+                    sent.retain(|id, sent| {
+                        let is_wanted = !sent.task.is_finished() && seat.awaits(*id);
+                        if !is_wanted {
+                            sent.task.abort();
+                        }
+                        is_wanted
+                    });
+                }
+                turn.next
+            };
+            tokio::select! {
+                () = self.alarm.notified() => {}
+                () = self.sleep(next) => {}
+                Some(ended) = calls.join_next() => match ended {
+                    Ok(id) => drop(sent.remove(&id)),
+                    Err(_) => sent.retain(|_, sent| !sent.task.is_finished()),
+                },
+            }
+        }
+    }
+
+    async fn sleep(&self, next: Option<u64>) {
+        match next {
+            Some(next) => tokio::time::sleep(Duration::from_nanos(next.saturating_sub(self.clock.monotonic_nanos()))).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn send(&self, callout: Callout, calls: &mut JoinSet<CalloutId>, sent: &mut HashMap<CalloutId, Sent>) {
+        let Callout { id, request, .. } = callout;
+        let asker = Asker { seat: Weak::clone(&self.seat), id, most: self.most };
+        match request {
+            CalloutRequest::GrpcSend { message, end_stream } => {
+                let Some(sent) = sent.get_mut(&id) else { return };
+                let Some(messages) = &sent.messages else { return };
+                if messages.try_send(call::frame(&message)).is_err() && !sent.task.is_finished() {
+                    sent.task.abort();
+                    asker.tell(CalloutAnswer::Failed);
+                } else if end_stream {
+                    sent.messages = None;
+                }
+            }
+            CalloutRequest::GrpcClose => {
+                if let Some(sent) = sent.get_mut(&id) {
+                    sent.messages = None;
+                }
+            }
+            CalloutRequest::GrpcCancel => {
+                if let Some(sent) = sent.remove(&id) {
+                    sent.task.abort();
+                }
+            }
+            request => {
+                let (messages, received) = mpsc::channel(MOST_MESSAGES);
+                let call = call::run(asker, Arc::clone(&self.callouts), request, received);
+                let task = calls.spawn(async move {
+                    call.await;
+                    id
+                });
+                let messages = (id.token().kind() == CalloutKind::GrpcStream).then_some(messages);
+                sent.insert(id, Sent { task, messages });
+            }
+        }
+    }
+}

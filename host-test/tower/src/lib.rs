@@ -1,0 +1,93 @@
+//! Puts proxy-wasm filters into any service of hyper, axum or tonic: a [`tower::Layer`](https://docs.rs/tower/latest/tower/trait.Layer.html)
+//! over the types of `http` and `http-body`.
+//!
+//! A [`Pool`] runs a [`Chain`](gatepost_host::Chain) of plugins in VMs, and a [`WasmLayer`] of it stands in front of a service as
+//! Envoy's filters stand in front of an upstream: requests pass the plugins before the service gets them, its responses pass them on
+//! their way back. What plugins may do, and what becomes of a message when they do it, is the host's
+//! [`Worker`](gatepost_host::Worker)'s to say, which behaves as Envoy does.
+//!
+//! ```
+//! use std::convert::Infallible;
+//!
+//! use bytes::Bytes;
+//! use gatepost_host::{Chain, ChainPlugin, Engine, EngineOptions, Host, Module, PluginConfig};
+//! use gatepost_host_tower::{Pool, PoolOptions, WasmBody, WasmLayer};
+//! use http::{Request, Response};
+//! use http_body_util::Empty;
+//! use tower::{Layer, ServiceExt, service_fn};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // Any proxy-wasm module will do; this one sets the response header `x-seen: yes`.
+//! let wasm = wat::parse_str(r#"(module
+//!     (import "env" "proxy_replace_header_map_value" (func $replace (param i32 i32 i32 i32 i32) (result i32)))
+//!     (memory (export "memory") 1)
+//!     (data (i32.const 0) "x-seenyes")
+//!     (func (export "proxy_abi_version_0_2_1"))
+//!     (func (export "malloc") (param i32) (result i32) (i32.const 1024))
+//!     (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32)
+//!         (call $replace (i32.const 2) (i32.const 0) (i32.const 6) (i32.const 6) (i32.const 3))))"#)?;
+//! let module = Module::new(&Engine::new(EngineOptions::default())?, "seen", &wasm)?;
+//! let chain = Chain::new(vec![ChainPlugin { module, config: PluginConfig::default() }]);
+//! let pool = Pool::start(&chain, Host::default(), PoolOptions::default())?;
+//!
+//! let hello = |_: Request<WasmBody<Empty<Bytes>>>| async { Ok::<_, Infallible>(Response::new("hello".to_owned())) };
+//! let service = WasmLayer::new(pool).layer(service_fn(hello));
+//!
+//! let request = Request::get("/").header("host", "shop.example").body(Empty::new())?;
+//! let response = service.oneshot(request).await?;
+//! assert_eq!(response.headers()["x-seen"], "yes");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What passes, and how
+//!
+//! - **Bodies stream.** A frame is read from its sender when the other side wants one, is shown to the plugins, and goes on as they leave
+//!   it. While a plugin keeps more than [`buffer_bytes`](gatepost_host::ChainOptions) and wants to keep on, the sender is not read.
+//!   A plugin that changes a body removes `content-length`, or sets it, as under Envoy.
+//! - **Headers** are as Envoy shows them: `:method`, `:scheme`, `:authority` and `:path`, where HTTP/1 has a request line and `Host`.
+//!   Those that belong to one connection (`connection`, `transfer-encoding`, `keep-alive`, and `te` but for `trailers`) pass beside
+//!   the plugins; `connection` and `upgrade` of an upgrade are shown. The URI keeps its form, and changes where a plugin has changed
+//!   what it says. What `http` cannot hold is answered 503 in a request and 502 in a response.
+//!   What Envoy's connection manager and router add of their own, as `x-forwarded-for` and `x-request-id`, nobody adds here.
+//! - **Local replies** have a [`LocalReplySent`](gatepost_host::LocalReplySent) in their extensions, for access logs.
+//! - **An error of the service** becomes a response, as Envoy's router makes one: see [`UpstreamErrors`]. A stream that is reset, by a
+//!   plugin or by either side, is a body that ends with [`BodyError::Reset`]; servers make a reset of it. Before a response has begun it
+//!   is a 503 with such a body.
+//! - **Whoever drops** the response, or its future, has gone away: the exchange ends, and what the service still reads of the request
+//!   breaks off. A request whose response is out is over, too.
+//! - **The route**: a service that routes by the request as plugins leave it needs nothing. One that has routed before finds
+//!   [`RouteCacheCleared`] in the request's extensions when it should do so again.
+//! - **Upgrades and tunnels** of HTTP/1: their heads pass the plugins, what follows on the connection does not.
+//!
+//! Guests run on the task that brings them a message, under the lock of their worker, which is never held while anything is awaited. One
+//! that loops would hold that thread: limit it with [`Limits`](gatepost_host::Limits).
+//!
+//! # Time and callouts
+//!
+//! Each worker has a task on the tokio runtime in which the pool was started. It sleeps until a tick or a timeout is due, and sends what
+//! guests want sent: HTTP calls, gRPC calls and gRPC streams, each as a request to whoever the embedder names with [`Callouts`] or,
+//! cluster by cluster, with [`ClusterServices`]. Exchanges that wait at a plugin are woken when a tick or an answer lets them go on. The
+//! tasks, and the calls that they have open, end with the last handle to the pool.
+#![forbid(unsafe_code)]
+
+mod body;
+mod call;
+mod callout;
+mod clusters;
+mod connection;
+mod drive;
+mod future;
+mod layer;
+mod message;
+mod pool;
+mod seat;
+
+pub use body::{BodyError, BoxError, WasmBody};
+pub use callout::{CalloutBody, CalloutError, CalloutFuture, CalloutResponse, Callouts, NoCallouts};
+pub use clusters::ClusterServices;
+pub use connection::{ConnectionInfo, RouteCacheCleared};
+pub use future::WasmFuture;
+pub use layer::{AnyFailure, UpstreamErrors, UpstreamFailure, WasmLayer, WasmService};
+pub use pool::{OnTrap, Pool, PoolError, PoolOptions};
