@@ -82,6 +82,7 @@ fn hostcalls_answer_as_outside_of_every_stream_and_lines_are_logged() {
     let module = module(body, EngineOptions::default()).unwrap();
     assert_eq!(module.abi(), AbiVersion::V0_2_1);
     let code = Vm::run_command(&module, host, VmOptions::default()).unwrap();
+    // There are no headers, a body is empty, and a property cannot be kept.
     assert_eq!((code % 100, code / 100 % 100, code / 10_000), (2, 0, 1));
     assert_eq!(log.messages(), ["hello"]);
 }

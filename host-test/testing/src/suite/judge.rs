@@ -18,8 +18,7 @@ use crate::matching::quoted;
 use crate::report::Difference;
 
 /// Everything in which an exchange differs from what is expected of it.
-#[must_use]
-pub fn judge(expect: &Expect, strict: bool, observed: &Observed) -> Vec<Difference> {
+pub(super) fn judge(expect: &Expect, strict: bool, observed: &Observed) -> Vec<Difference> {
     let mut judge = Judge { strict, differences: observed.faults.clone() };
     judge.all(expect, observed);
     judge.differences

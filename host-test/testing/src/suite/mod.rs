@@ -31,9 +31,8 @@ pub mod values;
 
 use std::path::{Path, PathBuf};
 
-pub use judge::judge;
+use judge::judge;
 pub use model::File;
-pub use observed::Observed;
 pub(crate) use run::Run;
 
 /// A file that has been read and is without faults.

@@ -9,74 +9,74 @@ use crate::report::Difference;
 
 /// A message that left the chain, or that was sent into it.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Message {
+pub(super) struct Message {
     /// Its headers, pseudo-headers among them.
-    pub headers: Headers,
+    pub(super) headers: Headers,
     /// Its body, put together.
-    pub body: Vec<u8>,
+    pub(super) body: Vec<u8>,
     /// Its trailers.
-    pub trailers: Option<Headers>,
+    pub(super) trailers: Option<Headers>,
     /// Whether it has come to its end.
-    pub complete: bool,
+    pub(super) complete: bool,
 }
 
 /// An answer in the upstream's place.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Reply {
+pub(super) struct Reply {
     /// The HTTP status.
-    pub status: u32,
+    pub(super) status: u32,
     /// Why, for access logs.
-    pub details: String,
+    pub(super) details: String,
     /// The gRPC status, if it gave one.
-    pub grpc_status: Option<u32>,
+    pub(super) grpc_status: Option<u32>,
     /// Which plugin; none is the proxy itself, as for a body that is too large.
-    pub plugin: Option<String>,
+    pub(super) plugin: Option<String>,
 }
 
 /// A call that a plugin made.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Called {
+pub(super) struct Called {
     /// The cluster, or a gRPC call's target.
-    pub cluster: String,
+    pub(super) cluster: String,
     /// `:path`, or `/service/method`.
-    pub path: String,
+    pub(super) path: String,
     /// The headers or the initial metadata.
-    pub headers: Headers,
+    pub(super) headers: Headers,
     /// The body or the message.
-    pub body: Bytes,
+    pub(super) body: Bytes,
 }
 
 /// Everything.
 #[derive(Debug, Default)]
-pub struct Observed {
+pub(super) struct Observed {
     /// The request as the client sent it.
-    pub sent: Message,
+    pub(super) sent: Message,
     /// The response as the upstream gave it, if it was asked.
-    pub answered: Option<Message>,
+    pub(super) answered: Option<Message>,
     /// The request as it reached the upstream, as far as it did.
-    pub forwarded: Option<Message>,
+    pub(super) forwarded: Option<Message>,
     /// The response as it reached the client, as far as it did.
-    pub response: Option<Message>,
+    pub(super) response: Option<Message>,
     /// The answer that was not the upstream's, if there was one.
-    pub reply: Option<Reply>,
+    pub(super) reply: Option<Reply>,
     /// Whether the stream was reset.
-    pub reset: bool,
+    pub(super) reset: bool,
     /// Which half waits for something that does not come.
-    pub paused: Option<Half>,
+    pub(super) paused: Option<Half>,
     /// Whether the route was to be chosen anew.
-    pub route_cache_cleared: bool,
+    pub(super) route_cache_cleared: bool,
     /// What was logged.
-    pub logs: Vec<(LogLevel, Bytes)>,
+    pub(super) logs: Vec<(LogLevel, Bytes)>,
     /// What the test added to counters and histograms and set gauges to, by name.
-    pub metrics: Vec<(String, u64)>,
+    pub(super) metrics: Vec<(String, u64)>,
     /// The calls that the plugins made.
-    pub callouts: Vec<Called>,
+    pub(super) callouts: Vec<Called>,
     /// What passed between the plugins and their host once they had started.
-    pub effects: Vec<Effect>,
+    pub(super) effects: Vec<Effect>,
     /// Guests that trapped.
-    pub traps: Vec<String>,
+    pub(super) traps: Vec<String>,
     /// Why the plugins did not start, if they did not.
-    pub refused: Option<String>,
+    pub(super) refused: Option<String>,
     /// What went wrong whatever is expected, as a call that nothing answers.
-    pub faults: Vec<Difference>,
+    pub(super) faults: Vec<Difference>,
 }

@@ -82,15 +82,21 @@ fn fault(error: &serde_saphyr::Error) -> Fault {
             // Its own text names the place a second time.
             let text = other.to_string();
             let message = text.split(" at line ").next().unwrap_or(&text);
-            (wanted(message).map_or_else(|| message.to_owned(), str::to_owned), None)
+            (wanted(message).unwrap_or_else(|| message.to_owned()), None)
         }
     };
     Fault { line, column, message, help }
 }
 
 /// What must stand at a place, for a message that names a type of the parser's.
-fn wanted(message: &str) -> Option<&'static str> {
-    Some(match message {
+fn wanted(message: &str) -> Option<String> {
+    if let Some((_, expected)) = message.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", expected ")) {
+        return Some(format!("{expected} must stand here"));
+    }
+    let told = match message {
+        "unexpected end of input" => {
+            "the file ends here, and something must stand in it, as in `tests: [{ name: one, expect: {} }]`"
+        }
         "expected string scalar" | "expected scalar" => "a text must stand here",
         "expected mapping start" => "a mapping must stand here, as in `{ name: value }`",
         "expected sequence start" => "a list must stand here, as in `[a, b]`",
@@ -100,7 +106,8 @@ fn wanted(message: &str) -> Option<&'static str> {
         "invalid i64" => "a whole number must stand here",
         "invalid f64" => "a number must stand here",
         _ => return None,
-    })
+    };
+    Some(told.to_owned())
 }
 
 fn one_of(expected: &[&str]) -> String {
@@ -138,6 +145,10 @@ impl Faults {
         }
         if file.plugins.as_ref().is_some_and(Vec::is_empty) {
             let message = "`plugins` has none: give at least one, as in `plugins: [{ name: first }]`".to_owned();
+            self.0.push(Fault { line: 1, column: 1, message, help: None });
+        }
+        if file.tests.is_empty() {
+            let message = "`tests` has none: nothing would be tested".to_owned();
             self.0.push(Fault { line: 1, column: 1, message, help: None });
         }
         for plugin in file.plugin.iter().chain(file.plugins.iter().flatten()) {
@@ -284,6 +295,17 @@ mod tests {
     }
 
     #[test]
+    fn a_value_is_the_text_that_is_written() {
+        let suite = parse(
+            "tests:\n- name: a\n  request: { headers: { a: 12, b: yes, c: true, d: -3, e: \"1.0\", f: [1.50, 007], g: \"\" } }\n  expect: {}\n",
+        )
+        .unwrap();
+        let headers = &suite.file.tests[0].value.request.headers.0;
+        let values: Vec<&str> = headers.iter().map(|(_, value)| value.as_str()).collect();
+        assert_eq!(values, ["12", "yes", "true", "-3", "1.0", "1.50", "007", ""]);
+    }
+
+    #[test]
     fn a_fault_of_form_has_its_place_and_a_suggestion() {
         for (text, expected) in [
             ("tests:\n- name: one\n  expcet: {}\n", "t.yaml:3:3: unknown field `expcet`; did you mean `expect`?"),
@@ -300,10 +322,24 @@ mod tests {
                 "t.yaml:3:33: a whole number up to 65535 must stand here",
             ),
             ("tests:\n- name: one\n  request: []\n  expect: {}\n", "t.yaml:3:12: a mapping must stand here"),
+            (
+                "tests:\n- name: a\n  request: { headers: { x-a: 1.0 } }\n  expect: {}\n",
+                "t.yaml:3:30: a number with a point, an exponent or a leading zero must stand in quotes here",
+            ),
+            (
+                "tests:\n- name: a\n  expect: { forward: { headers: { x-a: 1e3 } } }\n",
+                "t.yaml:3:40: a number with a point, an exponent or a leading zero must stand in quotes here",
+            ),
             ("tests: {}\n", "t.yaml:1:8: a list must stand here"),
             ("tests:\n- name: [a]\n  expect: {}\n", "t.yaml:2:9: a text must stand here"),
             ("tests:\n- name: a\n  strict: maybe\n  expect: {}\n", "t.yaml:3:11: `true` or `false` must stand here"),
             ("tests:\n- name: a\n  name: b\n  expect: {}\n", "t.yaml:3:3: "),
+            ("tests: []\n", "t.yaml:1:1: `tests` has none"),
+            ("", "t.yaml:1:1: the file ends here, and something must stand in it"),
+            (
+                "tests:\n- name: a\n  request: { headers: { x-a: } }\n  expect: {}\n",
+                "t.yaml:3:25: a text or a list of texts must stand here",
+            ),
             ("profile: envoi\ntests: []\n", "t.yaml:1:10: unknown value `envoi`; did you mean `envoy`?"),
             ("tests:\n- name: one\n", "t.yaml:2:3: missing field `expect`"),
             ("tests:\n- name: [\n", "t.yaml:2:9: "),

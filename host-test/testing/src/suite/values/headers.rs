@@ -6,6 +6,8 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::quotes_wanted;
+
 /// Headers in order: a mapping from names to a value or several, or a list of `name: value`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeaderList(pub Vec<(String, String)>);
@@ -68,8 +70,8 @@ impl<'de> Deserialize<'de> for Values {
                 self.visit_str(&number.to_string())
             }
 
-            fn visit_f64<E: Error>(self, number: f64) -> Result<Values, E> {
-                self.visit_str(&number.to_string())
+            fn visit_f64<E: Error>(self, _number: f64) -> Result<Values, E> {
+                Err(quotes_wanted())
             }
 
             fn visit_bool<E: Error>(self, truth: bool) -> Result<Values, E> {
