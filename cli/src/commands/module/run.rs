@@ -49,7 +49,8 @@ pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
     let path = arguments.program.first().map(PathBuf::from).unwrap_or_default();
     let wasm = std::fs::read(&path).map_err(|error| CommandError::Unreadable { path: path.clone(), error })?;
     let name = path.display().to_string();
-    let engine = Engine::new(EngineOptions { cache: cache::directory(), ..EngineOptions::default() }).map_err(CommandError::other)?;
+    let engine =
+        Engine::new(EngineOptions { cache: cache::directory(), ..EngineOptions::default() }).map_err(CommandError::other)?;
     let module = Module::command(&engine, &name, &wasm).map_err(CommandError::other)?;
     let text = |text: OsString| text.into_string().ok();
     // A variable that is no text is left out: WASI programs expect UTF-8.
