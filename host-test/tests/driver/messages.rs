@@ -1,6 +1,6 @@
 //! How messages pass: parts, bodies, trailers, limits.
 
-use gatepost_host::{ChainOptions, End, HeaderScope, Headers, Message, Part, WorkerOptions};
+use gatepost_host::{Chain, ChainOptions, End, HeaderScope, Headers, Host, Message, Part, Worker, WorkerOptions};
 
 use crate::bench::{Bench, Echo, REQUEST, data, get, headers, ok, plugin};
 
@@ -112,4 +112,25 @@ fn a_write_to_the_request_asks_for_the_route_again_once() {
     let id = bench.open();
     bench.worker.request(id, headers(get(), true));
     assert_eq!(bench.events(id), ["reroute", "> headers / end"]);
+}
+
+#[test]
+fn workers_of_one_chain_run_on_threads_of_their_own_and_share_only_the_host() {
+    let script = "configure: define counter hits\nrequest_headers: increment hits 1\nrequest_headers: set_shared last x 0";
+    let chain = Chain::new(vec![plugin("a", script), plugin("b", script)]);
+    let host = Host::default();
+    let threads: Vec<_> = (0..4)
+        .map(|_| {
+            let mut worker = Worker::new(&chain, host.clone()).unwrap();
+            std::thread::spawn(move || {
+                for _ in 0..100 {
+                    let finished = worker.run(Message::new(get()), &mut |_: &Message| Some(Message::new(ok())));
+                    assert!(finished.response.is_some());
+                }
+                worker.open_streams()
+            })
+        })
+        .collect();
+    assert!(threads.into_iter().all(|thread| thread.join().unwrap() == 0));
+    assert_eq!(host.metrics.value("hits"), Some(800));
 }
