@@ -531,7 +531,6 @@ fn map(scope: HeaderScope, lines: &[String]) -> Headers {
 fn header_map(headers: &Headers) -> http::HeaderMap {
     let mut map = http::HeaderMap::new();
     for (name, value) in headers.iter() {
-        let (name, value): (&[u8], &[u8]) = (name.as_ref(), value.as_ref());
         if name.starts_with(b":") {
             continue;
         }
