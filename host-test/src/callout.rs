@@ -1,14 +1,16 @@
 //! Callouts: the HTTP and gRPC calls that guests start. A VM hands them out as requests and takes the answers; who sends them and
 //! when they time out is the business of whoever drives the VM.
 
+mod open;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hashbrown::HashMap;
 use prost::Message;
 
-use crate::abi::{BufferKind, MapKind, Status};
+pub(crate) use self::open::{CalloutStatus, Callouts, Delivery};
+use crate::abi::Status;
 use crate::grpc::{UNAVAILABLE, status_of_http};
 use crate::headers::Headers;
 
@@ -478,206 +480,9 @@ impl Clusters {
     }
 }
 
-/// The callouts of one VM.
-#[derive(Debug, Default)]
-pub(crate) struct Callouts {
-    queued: Vec<VmCallout>,
-    queued_bytes: usize,
-    /// Calls to clusters that do not exist: their guests are told once the callback that made them is over.
-    refused: Vec<CalloutToken>,
-    open: HashMap<CalloutToken, Open>,
-    last_http: u32,
-    last_grpc: u32,
-}
-
-/// A callout whose answer has not come.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Open {
-    /// The plugin's slot: answers go to root contexts, whichever context called.
-    pub(crate) root: u32,
-    local_closed: bool,
-    remote_closed: bool,
-}
-
-impl Callouts {
-    /// Opens a call and queues its first request; the number that the guest gets.
-    pub(crate) fn start(
-        &mut self,
-        kind: CalloutKind,
-        root: u32,
-        plugin: Arc<str>,
-        request: CalloutRequest,
-        limits: &crate::limits::Limits,
-    ) -> Result<u32, Status> {
-        if self.open.len() >= limits.callouts {
-            return Err(Status::InternalFailure);
-        }
-        self.fits(&request, limits)?;
-        let token = self.number(kind);
-        self.open.insert(token, Open { root, local_closed: false, remote_closed: false });
-        self.queue(token, plugin, request);
-        Ok(token.token)
-    }
-
-    /// Opens a gRPC call that is to fail at once, as Envoy does with one to an unknown cluster.
-    pub(crate) fn refuse(&mut self, kind: CalloutKind, root: u32, limits: &crate::limits::Limits) {
-        if self.open.len() < limits.callouts {
-            let token = self.number(kind);
-            self.open.insert(token, Open { root, local_closed: false, remote_closed: false });
-            self.refused.push(token);
-        }
-    }
-
-    pub(crate) fn take_refused(&mut self) -> Vec<CalloutToken> {
-        std::mem::take(&mut self.refused)
-    }
-
-    /// A number that no open call of its kind has.
-    fn number(&mut self, kind: CalloutKind) -> CalloutToken {
-        loop {
-            let token = match kind {
-                CalloutKind::Http => {
-                    self.last_http = self.last_http.wrapping_add(1);
-                    self.last_http
-                }
-                // Calls have odd numbers and streams even ones, as in Envoy.
-                CalloutKind::GrpcCall | CalloutKind::GrpcStream => {
-                    let odd = u32::from(kind == CalloutKind::GrpcCall);
-                    self.last_grpc = self.last_grpc.wrapping_add(1);
-                    self.last_grpc = if self.last_grpc % 2 == odd { self.last_grpc } else { self.last_grpc.wrapping_add(1) };
-                    self.last_grpc
-                }
-            };
-            let token = CalloutToken { kind, token };
-            if token.token != 0 && !self.open.contains_key(&token) {
-                return token;
-            }
-        }
-    }
-
-    /// Queues a further request of an open gRPC call.
-    pub(crate) fn go_on(
-        &mut self,
-        number: u32,
-        plugin: Arc<str>,
-        request: CalloutRequest,
-        limits: &crate::limits::Limits,
-    ) -> Result<(), Status> {
-        if number == 0 {
-            return Err(Status::BadArgument);
-        }
-        let kind = if number % 2 == 1 { CalloutKind::GrpcCall } else { CalloutKind::GrpcStream };
-        let token = CalloutToken { kind, token: number };
-        if matches!(request, CalloutRequest::GrpcSend { .. }) && kind == CalloutKind::GrpcCall {
-            return Err(Status::BadArgument);
-        }
-        self.fits(&request, limits)?;
-        let open = self.open.get_mut(&token).ok_or(Status::NotFound)?;
-        let ends = match request {
-            CalloutRequest::GrpcCancel => true,
-            CalloutRequest::GrpcClose => {
-                open.local_closed = true;
-                open.remote_closed || kind == CalloutKind::GrpcCall
-            }
-            _ => false,
-        };
-        if ends {
-            self.open.remove(&token);
-        }
-        self.queue(token, plugin, request);
-        Ok(())
-    }
-
-    fn fits(&self, request: &CalloutRequest, limits: &crate::limits::Limits) -> Result<(), Status> {
-        let bytes = self.queued_bytes.saturating_add(request.bytes());
-        let most = limits.callouts.saturating_mul(4);
-        if bytes > limits.body_bytes || self.queued.len() >= most { Err(Status::InternalFailure) } else { Ok(()) }
-    }
-
-    fn queue(&mut self, token: CalloutToken, plugin: Arc<str>, request: CalloutRequest) {
-        self.queued_bytes += request.bytes();
-        self.queued.push(VmCallout { token, plugin, request });
-    }
-
-    pub(crate) fn take(&mut self) -> Vec<VmCallout> {
-        self.queued_bytes = 0;
-        std::mem::take(&mut self.queued)
-    }
-
-    pub(crate) fn find(&self, token: CalloutToken) -> Option<Open> {
-        self.open.get(&token).copied()
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.open.is_empty() && self.queued.is_empty()
-    }
-
-    /// The other side will say no more.
-    pub(crate) fn remote_closed(&mut self, token: CalloutToken) {
-        let Some(open) = self.open.get_mut(&token) else { return };
-        open.remote_closed = true;
-        if open.local_closed || token.kind != CalloutKind::GrpcStream {
-            self.open.remove(&token);
-        }
-    }
-
-    /// Forgets the calls of a plugin that is gone.
-    pub(crate) fn drop_root(&mut self, root: u32) {
-        self.open.retain(|_, open| open.root != root);
-        let Self { queued, open, .. } = self;
-        queued.retain(|callout| open.contains_key(&callout.token));
-    }
-}
-
-/// The part of a callout's answer that a guest may look at during the callback that tells it.
-#[derive(Debug)]
-pub(crate) enum Delivery {
-    Http { headers: Headers, body: Bytes, trailers: Headers },
-    InitialMetadata(Headers),
-    Message(Bytes),
-    TrailingMetadata(Headers),
-}
-
-impl Delivery {
-    pub(crate) fn map(&self, kind: MapKind) -> Option<&Headers> {
-        match (self, kind) {
-            (Delivery::Http { headers, .. }, MapKind::HttpCallResponseHeaders) => Some(headers),
-            (Delivery::Http { trailers, .. }, MapKind::HttpCallResponseTrailers) => Some(trailers).filter(|map| !map.is_empty()),
-            (Delivery::InitialMetadata(map), MapKind::GrpcCallInitialMetadata)
-            | (Delivery::TrailingMetadata(map), MapKind::GrpcCallTrailingMetadata) => Some(map),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn body(&self, kind: BufferKind) -> Option<&Bytes> {
-        match (self, kind) {
-            (Delivery::Http { body, .. }, BufferKind::HttpCallResponseBody) => Some(body),
-            (Delivery::Message(message), BufferKind::GrpcCallMessage) => Some(message),
-            _ => None,
-        }
-    }
-}
-
-/// What `proxy_get_status` answers.
-#[derive(Debug, Default)]
-pub(crate) struct CalloutStatus {
-    pub(crate) code: u32,
-    pub(crate) message: Bytes,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::Limits;
-
-    fn stream() -> CalloutRequest {
-        CalloutRequest::GrpcStream {
-            service: GrpcService::parse(Bytes::from_static(b"c")).unwrap(),
-            service_name: "s".into(),
-            method_name: "m".into(),
-            initial_metadata: Headers::default(),
-        }
-    }
 
     #[test]
     fn a_grpc_service_names_a_cluster_a_target_or_is_a_cluster_name() {
@@ -688,34 +493,5 @@ mod tests {
         assert_eq!(GrpcService::parse(Bytes::from_static(b"plain")).unwrap().target, "plain");
         assert_eq!(GrpcService::parse(Bytes::from_static(b"\xff\xff")), Err(Status::ParseFailure));
         assert_eq!(GrpcService::parse(Bytes::new()), Err(Status::ParseFailure));
-    }
-
-    #[test]
-    fn calls_are_odd_streams_even_and_http_counts_by_itself() {
-        let (mut callouts, limits) = (Callouts::default(), Limits::default());
-        let mut start = |kind| callouts.start(kind, 0, "p".into(), stream(), &limits).unwrap();
-        use CalloutKind::{GrpcCall, GrpcStream, Http};
-        assert_eq!([start(GrpcCall), start(GrpcStream), start(GrpcStream), start(GrpcCall)], [1, 2, 4, 5]);
-        assert_eq!([start(Http), start(Http)], [1, 2]);
-    }
-
-    #[test]
-    fn a_stream_is_over_when_both_sides_have_closed_it() {
-        let (mut callouts, limits) = (Callouts::default(), Limits::default());
-        let number = callouts.start(CalloutKind::GrpcStream, 0, "p".into(), stream(), &limits).unwrap();
-        let token = CalloutToken { kind: CalloutKind::GrpcStream, token: number };
-        callouts.go_on(number, "p".into(), CalloutRequest::GrpcClose, &limits).unwrap();
-        assert!(callouts.find(token).is_some());
-        callouts.remote_closed(token);
-        assert!(callouts.find(token).is_none());
-        assert_eq!(callouts.go_on(number, "p".into(), CalloutRequest::GrpcClose, &limits), Err(Status::NotFound));
-    }
-
-    #[test]
-    fn a_guest_cannot_open_more_callouts_than_its_limit() {
-        let (mut callouts, limits) = (Callouts::default(), Limits { callouts: 1, ..Limits::default() });
-        callouts.start(CalloutKind::GrpcStream, 0, "p".into(), stream(), &limits).unwrap();
-        let more = callouts.start(CalloutKind::GrpcStream, 0, "p".into(), stream(), &limits);
-        assert_eq!(more, Err(Status::InternalFailure));
     }
 }
