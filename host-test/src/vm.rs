@@ -1,6 +1,7 @@
 //! A VM: one instance of a module with its memory, and the plugins (root contexts) that live in it. It starts plugins, ticks
 //! them, and stops them; `http` holds the callbacks of streams. A trap poisons the VM and nothing else.
 
+mod between;
 mod callouts;
 mod command;
 mod core;
