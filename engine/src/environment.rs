@@ -6,12 +6,11 @@ use std::hash::{BuildHasher, Hasher};
 use arrayvec::ArrayString;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
-use serde::de::MapAccess;
 
 use crate::authority::MAX_LABEL;
 use crate::fault::{FaultKind, Path, Place};
 use crate::header::{HeaderTable, Use, is_value, read_name};
-use crate::reader::{Choice, Context, Entries, List, Numbers, Object, Parsed, Section, Seen, Value};
+use crate::reader::{Broken, Choice, Context, Entries, List, Numbers, Object, Parsed, Section, Seen, Value};
 use crate::request::{MAX_SOURCES, source_bit};
 use crate::source::{Source, SourceSection};
 use crate::template::{Template, read_authority};
@@ -164,11 +163,11 @@ pub(crate) struct EnvironmentsSection {
     hints: Hints,
 }
 
-impl<'de> Section<'de> for EnvironmentsSection {
+impl Section for EnvironmentsSection {
     type Out = Environments;
     const FIELDS: &'static [&'static str] = &["sources", "allow", "aliases", "default", "unknown", "hints"];
 
-    fn field<A: MapAccess<'de>>(&mut self, name: &'static str, value: Value<'_, A>) -> Result<(), A::Error> {
+    fn field(&mut self, name: &'static str, value: Value<'_>) -> Result<(), Broken> {
         match name {
             "sources" => {
                 let sources = &mut self.sources;
@@ -263,11 +262,11 @@ fn with_aliases(mut names: Names, aliases: &[Alias], context: &mut Context) -> N
 #[derive(Default)]
 struct HintsSection(Hints);
 
-impl<'de> Section<'de> for HintsSection {
+impl Section for HintsSection {
     type Out = Hints;
     const FIELDS: &'static [&'static str] = &["headers", "authority"];
 
-    fn field<A: MapAccess<'de>>(&mut self, name: &'static str, value: Value<'_, A>) -> Result<(), A::Error> {
+    fn field(&mut self, name: &'static str, value: Value<'_>) -> Result<(), Broken> {
         match name {
             "headers" => {
                 let headers = &mut self.0.headers;

@@ -5,12 +5,13 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use serde::Serialize;
-use serde::de::MapAccess;
 
 use crate::authority::Authority;
 use crate::fault::FaultKind;
 use crate::header::{HeaderTable, Use, read_name};
-use crate::reader::{Context, Integer, List, Number, Object, Parsed, Reader, Section, Seen, Text, Value};
+use crate::reader::{
+    Broken, Context, Elements, Fields, Integer, List, Object, Parsed, Reader, Scalar, Section, Seen, Text, Value,
+};
 use crate::request::{SourceAddress, Survey};
 use crate::text_match::{Compared, TextMatch, TextMatchSection};
 
@@ -127,11 +128,11 @@ fn contains(net: &IpNet, address: IpAddr) -> bool {
     net.contains(&address.to_canonical())
 }
 
-impl<'de> Section<'de> for Conditions {
+impl Section for Conditions {
     type Out = Self;
     const FIELDS: &'static [&'static str] = &["userAgent", "method", "path", "host", "sources", "absentHeaders"];
 
-    fn field<A: MapAccess<'de>>(&mut self, name: &'static str, value: Value<'_, A>) -> Result<(), A::Error> {
+    fn field(&mut self, name: &'static str, value: Value<'_>) -> Result<(), Broken> {
         let text = |compared| Object(TextMatchSection::new(compared));
         match name {
             "userAgent" => self.user_agent = value.read(text(Compared::UserAgent))?,
@@ -157,11 +158,11 @@ fn read_cidr(text: &str) -> Result<IpNet, FaultKind> {
 }
 
 /// A list of strings that may not be empty.
-fn read_list<'de, A: MapAccess<'de>, T>(
-    value: Value<'_, A>,
+fn read_list<T>(
+    value: Value<'_>,
     what: &'static str,
     parse: impl Fn(&str) -> Result<T, FaultKind>,
-) -> Result<Option<Vec<T>>, A::Error> {
+) -> Result<Option<Vec<T>>, Broken> {
     let mut list = Vec::new();
     let reader = List { what, limit: 1024, make: || Parsed(&parse), take: |_: &mut Context, value| list.push(value) };
     value.read(NonEmpty(reader))?;
@@ -170,11 +171,11 @@ fn read_list<'de, A: MapAccess<'de>, T>(
 
 struct NonEmpty<R>(R);
 
-impl<'de, R: Reader<'de, Out = usize>> Reader<'de> for NonEmpty<R> {
+impl<R: Reader<Out = usize>> Reader for NonEmpty<R> {
     type Out = ();
     const EXPECTED: &'static str = "a list";
 
-    fn list<A: serde::de::SeqAccess<'de>>(self, context: &mut Context, list: A) -> Result<Option<()>, A::Error> {
+    fn list(self, context: &mut Context, list: &mut dyn Elements) -> Result<Option<()>, Broken> {
         if self.0.list(context, list)? == Some(0) {
             context.fault(FaultKind::EmptyList);
         }
@@ -188,11 +189,11 @@ struct RewriteSection {
     path: Option<Box<str>>,
 }
 
-impl<'de> Section<'de> for RewriteSection {
+impl Section for RewriteSection {
     type Out = Action;
     const FIELDS: &'static [&'static str] = &["authority", "path"];
 
-    fn field<A: MapAccess<'de>>(&mut self, name: &'static str, value: Value<'_, A>) -> Result<(), A::Error> {
+    fn field(&mut self, name: &'static str, value: Value<'_>) -> Result<(), Broken> {
         match name {
             "authority" => self.authority = value.read(Parsed(read_authority))?,
             _ => self.path = value.read(Parsed(read_path))?,
@@ -224,11 +225,11 @@ struct RespondSection {
     body: Option<String>,
 }
 
-impl<'de> Section<'de> for RespondSection {
+impl Section for RespondSection {
     type Out = Action;
     const FIELDS: &'static [&'static str] = &["status", "body"];
 
-    fn field<A: MapAccess<'de>>(&mut self, name: &'static str, value: Value<'_, A>) -> Result<(), A::Error> {
+    fn field(&mut self, name: &'static str, value: Value<'_>) -> Result<(), Broken> {
         match name {
             "status" => self.status = value.read(Status)?.unwrap_or_default(),
             _ => {
@@ -249,12 +250,12 @@ impl<'de> Section<'de> for RespondSection {
 
 struct Status;
 
-impl Reader<'_> for Status {
+impl Reader for Status {
     type Out = u16;
     const EXPECTED: &'static str = "an integer";
 
-    fn number(self, context: &mut Context, value: Number) -> Option<u16> {
-        let status = Integer.number(context, value)?;
+    fn scalar(self, context: &mut Context, value: Scalar<'_>) -> Option<u16> {
+        let status = Integer.scalar(context, value)?;
         let valid = u16::try_from(status).ok().filter(|status| (200..=599).contains(status));
         context.check(valid.ok_or(FaultKind::Status(status)))
     }
@@ -263,26 +264,30 @@ impl Reader<'_> for Status {
 /// `pass: {}`, or `pass:` with nothing behind it, which means the same to a person.
 struct Pass;
 
-impl<'de> Reader<'de> for Pass {
+impl Reader for Pass {
     type Out = Action;
     const EXPECTED: &'static str = "an empty object";
 
-    fn null(self, _: &mut Context) -> Option<Action> {
-        Some(Action::Pass)
+    fn scalar(self, context: &mut Context, value: Scalar<'_>) -> Option<Action> {
+        if let Scalar::Null = value {
+            return Some(Action::Pass);
+        }
+        context.wrong_type(Self::EXPECTED, value);
+        None
     }
 
-    fn object<A: MapAccess<'de>>(self, context: &mut Context, object: A) -> Result<Option<Action>, A::Error> {
+    fn object(self, context: &mut Context, object: &mut dyn Fields) -> Result<Option<Action>, Broken> {
         Object(Nothing).object(context, object)
     }
 }
 
 struct Nothing;
 
-impl<'de> Section<'de> for Nothing {
+impl Section for Nothing {
     type Out = Action;
     const FIELDS: &'static [&'static str] = &[];
 
-    fn field<A: MapAccess<'de>>(&mut self, _: &'static str, value: Value<'_, A>) -> Result<(), A::Error> {
+    fn field(&mut self, _: &'static str, value: Value<'_>) -> Result<(), Broken> {
         value.read(Text).map(drop)
     }
 
@@ -300,11 +305,11 @@ pub(crate) struct HealthCheckSection {
 
 const ACTIONS: &[&str] = &["rewrite", "respond", "pass"];
 
-impl<'de> Section<'de> for HealthCheckSection {
+impl Section for HealthCheckSection {
     type Out = HealthCheck;
     const FIELDS: &'static [&'static str] = &["name", "match", "rewrite", "respond", "pass"];
 
-    fn field<A: MapAccess<'de>>(&mut self, name: &'static str, value: Value<'_, A>) -> Result<(), A::Error> {
+    fn field(&mut self, name: &'static str, value: Value<'_>) -> Result<(), Broken> {
         match name {
             "name" => self.name = value.read(Parsed(read_check_name))?,
             "match" => self.conditions = value.read(Object(Conditions::default()))?.unwrap_or_default(),

@@ -1,12 +1,10 @@
 //! Hosts: which are refused from outside, which are a customer's and become the service's own, and what happens to the rest.
 
-use serde::de::MapAccess;
-
 use crate::fault::{FaultKind, Path, Place};
 use crate::header::{HeaderTable, Use, read_name};
 use crate::host_table::{HostTable, MAX_SHAPES, Refused};
 use crate::pattern::HostPattern;
-use crate::reader::{Choice, Context, List, Numbers, Object, Parsed, Section, Seen, Text, Value};
+use crate::reader::{Broken, Choice, Context, List, Numbers, Object, Parsed, Section, Seen, Text, Value};
 use crate::template::{Template, read_authority};
 use crate::text::{TextRef, Texts};
 
@@ -71,11 +69,11 @@ impl Hosts {
 #[derive(Default)]
 pub(crate) struct HostsSection(Hosts);
 
-impl<'de> Section<'de> for HostsSection {
+impl Section for HostsSection {
     type Out = Hosts;
     const FIELDS: &'static [&'static str] = &["invalid", "private", "port", "mappings", "unmapped", "originalHost"];
 
-    fn field<A: MapAccess<'de>>(&mut self, name: &'static str, value: Value<'_, A>) -> Result<(), A::Error> {
+    fn field(&mut self, name: &'static str, value: Value<'_>) -> Result<(), Broken> {
         let hosts = &mut self.0;
         match name {
             "invalid" => {
@@ -167,11 +165,11 @@ struct MappingSection {
     authority: Option<String>,
 }
 
-impl<'de> Section<'de> for MappingSection {
+impl Section for MappingSection {
     type Out = Mapping;
     const FIELDS: &'static [&'static str] = &["host", "authority"];
 
-    fn field<A: MapAccess<'de>>(&mut self, name: &'static str, value: Value<'_, A>) -> Result<(), A::Error> {
+    fn field(&mut self, name: &'static str, value: Value<'_>) -> Result<(), Broken> {
         match name {
             "host" => self.host = value.read(Parsed(HostPattern::read))?,
             _ => self.authority = value.read(Text)?,

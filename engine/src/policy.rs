@@ -1,7 +1,7 @@
 //! A policy document, compiled: read once, every fault gathered, and what is left is tables that a decision looks things up
 //! in.
 
-use serde::de::{DeserializeSeed, Deserializer, MapAccess};
+use serde::de::Deserializer;
 
 use crate::decision::Counter;
 use crate::environment::{Environments, EnvironmentsSection};
@@ -9,7 +9,7 @@ use crate::fault::{Fault, FaultKind, Path, Place};
 use crate::header::{HeaderTable, Use, read_name};
 use crate::health_check::{HealthCheck, HealthCheckSection, MAX_HEALTH_CHECKS};
 use crate::hosts::{Hosts, HostsSection};
-use crate::reader::{Choice, Context, List, Object, Parsed, Read, Section, Seen, Value};
+use crate::reader::{Broken, Choice, Context, List, Object, Parsed, Section, Seen, Value, read};
 
 /// The largest plugin configuration, in bytes.
 pub const MAX_CONFIGURATION: usize = 8 * 1024 * 1024;
@@ -93,8 +93,8 @@ pub fn compile_json(configuration: &[u8]) -> Result<Policy, Vec<Fault>> {
     }
     let mut context = Context::default();
     let mut json = serde_json::Deserializer::from_slice(configuration);
-    let seed = Read(&mut context, Object(PolicySection::default()));
-    let policy = seed.deserialize(&mut json).and_then(|policy| json.end().map(|()| policy));
+    let policy = read(&mut context, Object(PolicySection::default()), &mut json);
+    let policy = policy.and_then(|policy| json.end().map(|()| policy));
     if let Err(error) = &policy {
         context.fault_at(Path::default(), Place::Value, FaultKind::Syntax(error.to_string()));
     }
@@ -107,7 +107,7 @@ pub fn compile_json(configuration: &[u8]) -> Result<Policy, Vec<Fault>> {
 /// Every fault of the document; an error of the format itself is a [`FaultKind::Syntax`].
 pub fn compile<'de, D: Deserializer<'de>>(document: D) -> Result<Policy, Vec<Fault>> {
     let mut context = Context::default();
-    let policy = Read(&mut context, Object(PolicySection::default())).deserialize(document);
+    let policy = read(&mut context, Object(PolicySection::default()), document);
     if let Err(error) = &policy {
         context.fault_at(Path::default(), Place::Value, FaultKind::Syntax(error.to_string()));
     }
@@ -134,11 +134,11 @@ struct PolicySection {
     strip: Vec<String>,
 }
 
-impl<'de> Section<'de> for PolicySection {
+impl Section for PolicySection {
     type Out = Policy;
     const FIELDS: &'static [&'static str] = &["apiVersion", "mode", "healthChecks", "strip", "environments", "hosts"];
 
-    fn field<A: MapAccess<'de>>(&mut self, name: &'static str, value: Value<'_, A>) -> Result<(), A::Error> {
+    fn field(&mut self, name: &'static str, value: Value<'_>) -> Result<(), Broken> {
         let policy = &mut self.policy;
         match name {
             "apiVersion" => {

@@ -1,15 +1,13 @@
 //! Where a request may name its environment: a header, a cookie, a query parameter, a W3C baggage member, or a label of its
 //! host. Values are taken as they stand, without percent-decoding: an environment's name never needs it.
 
-use serde::de::MapAccess;
-
 use crate::authority::HostKind;
 use crate::fault::FaultKind;
 use crate::header::{Use, is_token, read_name};
 use crate::host_table::HostTable;
 use crate::labels::Labels;
 use crate::pattern::{HostPattern, PatternError};
-use crate::reader::{Context, Parsed, Section, Seen, Value};
+use crate::reader::{Broken, Context, Parsed, Section, Seen, Value};
 use crate::request::{Claim, Headers, Survey};
 
 /// One source of environments.
@@ -119,11 +117,11 @@ const KINDS: &[&str] = &["header", "cookie", "query", "baggage", "subdomain"];
 #[derive(Default)]
 pub(crate) struct SourceSection(Option<Source>);
 
-impl<'de> Section<'de> for SourceSection {
+impl Section for SourceSection {
     type Out = Source;
     const FIELDS: &'static [&'static str] = KINDS;
 
-    fn field<A: MapAccess<'de>>(&mut self, name: &'static str, value: Value<'_, A>) -> Result<(), A::Error> {
+    fn field(&mut self, name: &'static str, value: Value<'_>) -> Result<(), Broken> {
         self.0 = value.read(Parsed(|text: &str| match name {
             "header" => read_name(text, Use::Read).map(|name| Source::Header(name.into())),
             "cookie" => token(text, "cookie").map(Source::Cookie),

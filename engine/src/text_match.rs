@@ -1,12 +1,10 @@
 //! Comparing a part of a request with a text: the whole of it, its beginning or its end. A condition that could never hold is
 //! refused when it is read.
 
-use serde::de::MapAccess;
-
 use crate::authority::Authority;
 use crate::fault::FaultKind;
 use crate::header::is_value;
-use crate::reader::{Context, Parsed, Section, Seen, Value};
+use crate::reader::{Broken, Context, Parsed, Section, Seen, Value};
 
 /// `exact`, `prefix` or `suffix`.
 #[derive(Debug, PartialEq, Eq)]
@@ -82,11 +80,11 @@ impl TextMatchSection {
     }
 }
 
-impl<'de> Section<'de> for TextMatchSection {
+impl Section for TextMatchSection {
     type Out = TextMatch;
     const FIELDS: &'static [&'static str] = &["exact", "prefix", "suffix"];
 
-    fn field<A: MapAccess<'de>>(&mut self, name: &'static str, value: Value<'_, A>) -> Result<(), A::Error> {
+    fn field(&mut self, name: &'static str, value: Value<'_>) -> Result<(), Broken> {
         let compared = self.compared;
         let text = value.read(Parsed(|text: &str| compared.check(name, text)))?;
         self.found = text.map(|text| match name {

@@ -4,16 +4,16 @@
 //!
 //! A [`Reader`] says what it makes of each kind of value; whatever it does not expect becomes a fault, and reading goes on.
 
+mod document;
 mod numbers;
 mod section;
 mod values;
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-
 use crate::fault::{Fault, FaultKind, Path, Place};
 
+pub(crate) use document::{Broken, Elements, Fields, Scalar, read};
 pub(crate) use numbers::Numbers;
 pub(crate) use section::{Object, Section, Seen, Value};
 pub(crate) use values::{Choice, Entries, Integer, List, Parsed, Text};
@@ -50,6 +50,11 @@ impl Context {
     /// The value of a result, or nothing and its fault.
     pub fn check<T>(&mut self, result: Result<T, FaultKind>) -> Option<T> {
         result.map_err(|kind| self.fault(kind)).ok()
+    }
+
+    /// A fault of the value that is being read: `found` is not what was `expected`, with an article both.
+    pub fn wrong_type(&mut self, expected: &'static str, found: impl fmt::Display) {
+        self.fault(FaultKind::WrongType { expected, found: found.to_string() });
     }
 
     /// Required fields of the object that is being read: a fault for each that the document did not give. A field that was
@@ -117,98 +122,25 @@ impl fmt::Display for Number {
 }
 
 /// What to make of a value. `None` means that it was faulty, and that the fault is in the context.
-pub(crate) trait Reader<'de>: Sized {
+pub(crate) trait Reader: Sized {
     type Out;
     /// With an article: "a string".
     const EXPECTED: &'static str;
 
-    fn text(self, context: &mut Context, value: &str) -> Option<Self::Out> {
-        wrong_type::<Self::Out>(context, Self::EXPECTED, format!("the string {value:?}"))
+    fn scalar(self, context: &mut Context, value: Scalar<'_>) -> Option<Self::Out> {
+        context.wrong_type(Self::EXPECTED, value);
+        None
     }
 
-    fn number(self, context: &mut Context, value: Number) -> Option<Self::Out> {
-        wrong_type::<Self::Out>(context, Self::EXPECTED, value.to_string())
+    fn list(self, context: &mut Context, list: &mut dyn Elements) -> Result<Option<Self::Out>, Broken> {
+        while list.skip()? {}
+        context.wrong_type(Self::EXPECTED, "a list");
+        Ok(None)
     }
 
-    fn flag(self, context: &mut Context, value: bool) -> Option<Self::Out> {
-        wrong_type::<Self::Out>(context, Self::EXPECTED, format!("`{value}`"))
-    }
-
-    fn null(self, context: &mut Context) -> Option<Self::Out> {
-        wrong_type::<Self::Out>(context, Self::EXPECTED, "nothing".into())
-    }
-
-    fn list<A: SeqAccess<'de>>(self, context: &mut Context, mut list: A) -> Result<Option<Self::Out>, A::Error> {
-        while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(wrong_type::<Self::Out>(context, Self::EXPECTED, "a list".into()))
-    }
-
-    fn object<A: MapAccess<'de>>(self, context: &mut Context, mut object: A) -> Result<Option<Self::Out>, A::Error> {
-        while object.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(wrong_type::<Self::Out>(context, Self::EXPECTED, "an object".into()))
-    }
-}
-
-fn wrong_type<T>(context: &mut Context, expected: &'static str, found: String) -> Option<T> {
-    context.fault(FaultKind::WrongType { expected, found });
-    None
-}
-
-/// Reads a value with a reader: the bridge to serde.
-pub(crate) struct Read<'c, R>(pub &'c mut Context, pub R);
-
-impl<'de, R: Reader<'de>> DeserializeSeed<'de> for Read<'_, R> {
-    type Value = Option<R::Out>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de, R: Reader<'de>> Visitor<'de> for Read<'_, R> {
-    type Value = Option<R::Out>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(R::EXPECTED)
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Self::Value, E> {
-        Ok(self.1.text(self.0, value))
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
-        Ok(self.1.flag(self.0, value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
-        Ok(self.1.number(self.0, Number::Integer(value.into())))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
-        Ok(self.1.number(self.0, Number::Integer(value.into())))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
-        Ok(self.1.number(self.0, Number::of_float(value)))
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(self.1.null(self.0))
-    }
-
-    fn visit_none<E>(self) -> Result<Self::Value, E> {
-        Ok(self.1.null(self.0))
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
-        self.1.list(self.0, list)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Self::Value, A::Error> {
-        self.1.object(self.0, object)
+    fn object(self, context: &mut Context, object: &mut dyn Fields) -> Result<Option<Self::Out>, Broken> {
+        object.skip_rest()?;
+        context.wrong_type(Self::EXPECTED, "an object");
+        Ok(None)
     }
 }

@@ -1,10 +1,7 @@
 //! Objects with the fields that the policy language gives them: each field once, and no others.
 
-use std::fmt;
-
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
-
-use super::{Context, Read, Reader};
+use super::document::Reading;
+use super::{Broken, Context, Fields, Reader};
 use crate::fault::{FaultKind, Place, Segment};
 
 /// Which fields of a section the document gave.
@@ -32,24 +29,26 @@ impl Seen {
 }
 
 /// The value of a field, to be read with a reader of the section's choice.
-pub(crate) struct Value<'v, A> {
+pub(crate) struct Value<'v> {
     pub context: &'v mut Context,
-    access: &'v mut A,
+    fields: &'v mut dyn Fields,
 }
 
-impl<'de, A: MapAccess<'de>> Value<'_, A> {
-    pub fn read<R: Reader<'de>>(self, reader: R) -> Result<Option<R::Out>, A::Error> {
-        self.access.next_value_seed(Read(self.context, reader))
+impl Value<'_> {
+    pub fn read<R: Reader>(self, reader: R) -> Result<Option<R::Out>, Broken> {
+        let mut reading = Reading::new(self.context, reader);
+        self.fields.value(&mut reading)?;
+        Ok(reading.made())
     }
 }
 
 /// An object with the fields that the policy language gives it.
-pub(crate) trait Section<'de>: Sized {
+pub(crate) trait Section: Sized {
     type Out;
     const FIELDS: &'static [&'static str];
 
     /// Reads one of [`Section::FIELDS`]. The context stands at the field.
-    fn field<A: MapAccess<'de>>(&mut self, name: &'static str, value: Value<'_, A>) -> Result<(), A::Error>;
+    fn field(&mut self, name: &'static str, value: Value<'_>) -> Result<(), Broken>;
 
     /// What the section means, once all its fields are read. The context stands at the section.
     fn finish(self, context: &mut Context, seen: Seen) -> Option<Self::Out>;
@@ -58,33 +57,15 @@ pub(crate) trait Section<'de>: Sized {
 /// Reads a [`Section`].
 pub(crate) struct Object<S>(pub S);
 
-impl<'de, S: Section<'de>> Reader<'de> for Object<S> {
+impl<S: Section> Reader for Object<S> {
     type Out = S::Out;
     const EXPECTED: &'static str = "an object";
 
-    fn object<A: MapAccess<'de>>(mut self, context: &mut Context, mut object: A) -> Result<Option<S::Out>, A::Error> {
+    fn object(mut self, context: &mut Context, object: &mut dyn Fields) -> Result<Option<S::Out>, Broken> {
         let mut seen = Seen { fields: S::FIELDS, bits: 0, unknown: false };
-        while let Some(key) = object.next_key_seed(KeyOf(S::FIELDS))? {
-            let at = match key {
-                Key::Known(at) if seen.bits & Seen::bit(at) == 0 => at,
-                Key::Known(at) => {
-                    let name = S::FIELDS.get(at).copied().unwrap_or_default();
-                    context.fault_at(context.path.clone().key(name), Place::Key, FaultKind::DuplicateField(name.to_owned()));
-                    object.next_value::<IgnoredAny>()?;
-                    continue;
-                }
-                Key::Unknown(name) => {
-                    seen.unknown = true;
-                    let path = context.path.clone().key(&name);
-                    context.fault_at(path, Place::Key, FaultKind::UnknownField { name, known: S::FIELDS });
-                    object.next_value::<IgnoredAny>()?;
-                    continue;
-                }
-            };
-            seen.bits |= Seen::bit(at);
-            let name = S::FIELDS.get(at).copied().unwrap_or_default();
+        while let Some(name) = next_field(context, object, &mut seen)? {
             context.path.push(Segment::Key(name.into()));
-            let result = self.0.field(name, Value { context, access: &mut object });
+            let result = self.0.field(name, Value { context, fields: object });
             context.path.pop();
             result?;
         }
@@ -92,33 +73,32 @@ impl<'de, S: Section<'de>> Reader<'de> for Object<S> {
     }
 }
 
-enum Key {
-    Known(usize),
-    Unknown(String),
-}
-
-/// Finds a key among known ones without a copy of it.
-struct KeyOf(&'static [&'static str]);
-
-impl<'de> DeserializeSeed<'de> for KeyOf {
-    type Value = Key;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Key, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for KeyOf {
-    type Value = Key;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a field's name")
-    }
-
-    fn visit_str<E>(self, name: &str) -> Result<Key, E> {
-        Ok(match self.0.iter().position(|known| *known == name) {
-            Some(at) => Key::Known(at),
-            None => Key::Unknown(name.to_owned()),
-        })
+/// The next field that the section knows and has not had yet; the others before it become faults.
+fn next_field(context: &mut Context, object: &mut dyn Fields, seen: &mut Seen) -> Result<Option<&'static str>, Broken> {
+    loop {
+        let (mut at, mut unknown) = (None, String::new());
+        let more = object.next_key(&mut |name| {
+            at = seen.fields.iter().position(|known| *known == name);
+            if at.is_none() {
+                name.clone_into(&mut unknown);
+            }
+        })?;
+        if !more {
+            return Ok(None);
+        }
+        let known = at.and_then(|at| Some((Seen::bit(at), *seen.fields.get(at)?)));
+        let (name, kind) = match known {
+            Some((bit, name)) if seen.bits & bit == 0 => {
+                seen.bits |= bit;
+                return Ok(Some(name));
+            }
+            Some((_, name)) => (name.to_owned(), FaultKind::DuplicateField(name.to_owned())),
+            None => {
+                seen.unknown = true;
+                (unknown.clone(), FaultKind::UnknownField { name: unknown, known: seen.fields })
+            }
+        };
+        context.fault_at(context.path.clone().key(&name), Place::Key, kind);
+        object.skip_value()?;
     }
 }

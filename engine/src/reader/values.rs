@@ -1,31 +1,38 @@
 //! Readers of plain values: strings, words, integers, lists, and objects with keys of the author's choice.
 
-use serde::de::{IgnoredAny, MapAccess, SeqAccess};
-
-use super::{Context, Number, Read, Reader, wrong_type};
+use super::document::Reading;
+use super::{Broken, Context, Elements, Fields, Number, Reader, Scalar};
 use crate::fault::{FaultKind, Segment};
 
 /// A string.
 pub(crate) struct Text;
 
-impl Reader<'_> for Text {
+impl Reader for Text {
     type Out = String;
     const EXPECTED: &'static str = "a string";
 
-    fn text(self, _: &mut Context, value: &str) -> Option<String> {
-        Some(value.to_owned())
+    fn scalar(self, context: &mut Context, value: Scalar<'_>) -> Option<String> {
+        text::<Self>(context, value).map(str::to_owned)
     }
+}
+
+fn text<'a, R: Reader>(context: &mut Context, value: Scalar<'a>) -> Option<&'a str> {
+    if let Scalar::Text(text) = value {
+        return Some(text);
+    }
+    context.wrong_type(R::EXPECTED, value);
+    None
 }
 
 /// A string that a function turns into something else, without a copy in between.
 pub(crate) struct Parsed<F>(pub F);
 
-impl<T, F: FnOnce(&str) -> Result<T, FaultKind>> Reader<'_> for Parsed<F> {
+impl<T, F: FnOnce(&str) -> Result<T, FaultKind>> Reader for Parsed<F> {
     type Out = T;
     const EXPECTED: &'static str = "a string";
 
-    fn text(self, context: &mut Context, value: &str) -> Option<T> {
-        let result = (self.0)(value);
+    fn scalar(self, context: &mut Context, value: Scalar<'_>) -> Option<T> {
+        let result = (self.0)(text::<Self>(context, value)?);
         context.check(result)
     }
 }
@@ -33,11 +40,12 @@ impl<T, F: FnOnce(&str) -> Result<T, FaultKind>> Reader<'_> for Parsed<F> {
 /// One word of several.
 pub(crate) struct Choice<T: 'static>(pub &'static [&'static str], pub &'static [T]);
 
-impl<T: Copy> Reader<'_> for Choice<T> {
+impl<T: Copy> Reader for Choice<T> {
     type Out = T;
     const EXPECTED: &'static str = "a string";
 
-    fn text(self, context: &mut Context, value: &str) -> Option<T> {
+    fn scalar(self, context: &mut Context, value: Scalar<'_>) -> Option<T> {
+        let value = text::<Self>(context, value)?;
         let choice = self.0.iter().zip(self.1).find(|(name, _)| **name == value).map(|(_, choice)| *choice);
         if choice.is_none() {
             context.fault(FaultKind::UnknownChoice { value: value.to_owned(), known: self.0 });
@@ -49,15 +57,16 @@ impl<T: Copy> Reader<'_> for Choice<T> {
 /// An integer.
 pub(crate) struct Integer;
 
-impl Reader<'_> for Integer {
+impl Reader for Integer {
     type Out = i128;
     const EXPECTED: &'static str = "an integer";
 
-    fn number(self, context: &mut Context, value: Number) -> Option<i128> {
-        match value {
-            Number::Integer(value) => Some(value),
-            Number::Float(_) => wrong_type(context, Self::EXPECTED, value.to_string()),
+    fn scalar(self, context: &mut Context, value: Scalar<'_>) -> Option<i128> {
+        if let Scalar::Number(Number::Integer(value)) = value {
+            return Some(value);
         }
+        context.wrong_type(Self::EXPECTED, value);
+        None
     }
 }
 
@@ -70,25 +79,25 @@ pub(crate) struct List<M, T> {
     pub take: T,
 }
 
-impl<'de, R: Reader<'de>, M: FnMut() -> R, T: FnMut(&mut Context, R::Out)> Reader<'de> for List<M, T> {
+impl<R: Reader, M: FnMut() -> R, T: FnMut(&mut Context, R::Out)> Reader for List<M, T> {
     /// How many elements the list has, faulty ones included.
     type Out = usize;
     const EXPECTED: &'static str = "a list";
 
-    fn list<A: SeqAccess<'de>>(mut self, context: &mut Context, mut list: A) -> Result<Option<usize>, A::Error> {
+    fn list(mut self, context: &mut Context, list: &mut dyn Elements) -> Result<Option<usize>, Broken> {
         let mut count: usize = 0;
         loop {
             if count >= self.limit {
-                if list.next_element::<IgnoredAny>()?.is_some() {
+                if list.skip()? {
                     context.fault(FaultKind::TooMany { what: self.what, limit: self.limit });
-                    while list.next_element::<IgnoredAny>()?.is_some() {}
+                    while list.skip()? {}
                 }
                 return Ok(Some(count));
             }
             context.path.push(Segment::Index(count));
-            let element = list.next_element_seed(Read(context, (self.make)()))?;
-            let more = element.is_some();
-            if let Some(Some(value)) = element {
+            let mut reading = Reading::new(context, (self.make)());
+            let more = list.next(&mut reading)?;
+            if let Some(value) = reading.made() {
                 (self.take)(context, value);
             }
             context.path.pop();
@@ -109,22 +118,23 @@ pub(crate) struct Entries<M, T> {
     pub take: T,
 }
 
-impl<'de, R: Reader<'de>, M: FnMut() -> R, T: FnMut(&mut Context, &str, R::Out)> Reader<'de> for Entries<M, T> {
+impl<R: Reader, M: FnMut() -> R, T: FnMut(&mut Context, &str, R::Out)> Reader for Entries<M, T> {
     type Out = ();
     const EXPECTED: &'static str = "an object";
 
-    fn object<A: MapAccess<'de>>(mut self, context: &mut Context, mut object: A) -> Result<Option<()>, A::Error> {
-        let mut count: usize = 0;
-        while let Some(key) = object.next_key::<String>()? {
+    fn object(mut self, context: &mut Context, object: &mut dyn Fields) -> Result<Option<()>, Broken> {
+        let (mut count, mut key): (usize, _) = (0, String::new());
+        while object.next_key(&mut |name| name.clone_into(&mut key))? {
             if count >= self.limit {
                 context.fault(FaultKind::TooMany { what: self.what, limit: self.limit });
-                object.next_value::<IgnoredAny>()?;
-                while object.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                object.skip_value()?;
+                object.skip_rest()?;
                 return Ok(Some(()));
             }
             context.path.push(Segment::Key(key.as_str().into()));
-            let value = object.next_value_seed(Read(context, (self.make)()))?;
-            if let Some(value) = value {
+            let mut reading = Reading::new(context, (self.make)());
+            object.value(&mut reading)?;
+            if let Some(value) = reading.made() {
                 (self.take)(context, &key, value);
             }
             context.path.pop();
