@@ -2,9 +2,10 @@
 //! and an empty port removed, IPv6 as RFC 5952 writes it. Stricter than RFC 3986 on purpose: a host is a DNS name of
 //! letters, digits, hyphens and underscores, or an IP literal, and everything else is refused.
 
-use std::borrow::Cow;
-use std::fmt::Write as _;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use alloc::borrow::Cow;
+use alloc::borrow::ToOwned;
+use core::fmt::Write as _;
+use core::net::{Ipv4Addr, Ipv6Addr};
 
 use arrayvec::ArrayString;
 
@@ -249,7 +250,7 @@ fn refusal(byte: u8, raw: &[u8]) -> AuthorityError {
 }
 
 fn ascii(bytes: &[u8]) -> Result<&str, AuthorityError> {
-    std::str::from_utf8(bytes).map_err(|_| AuthorityError::NonAscii)
+    core::str::from_utf8(bytes).map_err(|_| AuthorityError::NonAscii)
 }
 
 fn is_ipv4(host: &str) -> bool {

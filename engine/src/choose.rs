@@ -7,6 +7,8 @@ use crate::labels::Labels;
 use crate::request::{Claim, Headers, Survey};
 use crate::source::Named;
 use crate::trace::{EnvironmentReason, Finding, Step, Trace};
+use alloc::borrow::ToOwned;
+use alloc::string::String;
 
 /// The environment of a request.
 #[derive(Debug, Default)]

@@ -1,7 +1,10 @@
 //! The way from a request to its decision, in the order that the policy language fixes: the authority is parsed; health
 //! checks; environment; private hosts; host mapping; writes. A health check that matches ends it.
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
 
 use crate::authority::{Authority, HostKind};
 use crate::choose::{Chosen, choose};
@@ -114,7 +117,7 @@ impl Policy {
                     path: changed(path, survey.path),
                     ..Writes::default()
                 };
-                let (nothing, values) = (std::iter::empty(), Values::default());
+                let (nothing, values) = (core::iter::empty(), Values::default());
                 self.write_headers(&request.headers, survey.guarded, nothing, values, &mut writes);
                 Verdict::Forward(writes)
             }

@@ -1,7 +1,8 @@
 //! What a policy decides about one request, as data: what is to be written, or what is to be answered, and what is to be
 //! counted. Whoever holds a decision carries it out; nothing here touches a request.
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
 
 use smallvec::SmallVec;
 

@@ -1,15 +1,19 @@
 //! Environments: which values name one, where a request may name it, and what the gateway's routes are told. Names are
 //! found by one hash lookup, however many there are.
 
-use std::hash::{BuildHasher, Hasher};
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::hash::{BuildHasher, Hasher};
 
 use arrayvec::ArrayString;
 use foldhash::fast::FixedState;
-use hashbrown::HashTable;
 
 use crate::authority::MAX_LABEL;
 use crate::fault::{FaultKind, Path, Place};
 use crate::header::{HeaderTable, Use, is_value, read_name};
+use crate::index::Index;
 use crate::reader::{Broken, Choice, Context, Entries, List, Numbers, Object, Parsed, Section, Seen, Value};
 use crate::request::{MAX_SOURCES, source_bit};
 use crate::source::{Source, SourceSection};
@@ -85,7 +89,7 @@ pub(crate) struct Names {
     texts: Texts,
     /// A name and the environment that it means: itself, or an alias's target.
     entries: Vec<(TextRef, TextRef)>,
-    index: HashTable<u32>,
+    index: Index,
     /// Without an allow-list every DNS label is an environment.
     any: bool,
 }
@@ -94,7 +98,7 @@ impl Names {
     /// The environment that a value names; nothing if it is not allowed. `value` is neither empty nor padded.
     pub fn resolve(&self, value: &[u8]) -> Option<Name<'_>> {
         let mut lower = ArrayString::<MAX_LABEL>::new();
-        lower.try_push_str(std::str::from_utf8(value).ok()?).ok()?;
+        lower.try_push_str(core::str::from_utf8(value).ok()?).ok()?;
         lower.make_ascii_lowercase();
         if let Some(target) = self.find(lower.as_bytes()) {
             return Some(Name::Listed(target));
@@ -103,25 +107,22 @@ impl Names {
     }
 
     fn find(&self, lower: &[u8]) -> Option<&str> {
-        let same = |at: &u32| self.entries.get(*at as usize).is_some_and(|(name, _)| self.texts.get(*name).as_bytes() == lower);
+        let same = |at: usize| self.entries.get(at).is_some_and(|(name, _)| self.texts.get(*name).as_bytes() == lower);
         let at = self.index.find(hash(lower), same)?;
-        self.entries.get(*at as usize).map(|(_, target)| self.texts.get(*target))
+        self.entries.get(at).map(|(_, target)| self.texts.get(*target))
     }
 
     /// Adds a name, or tells the number of the entry that has it already.
     fn add(&mut self, name: &str, target: Option<&str>) -> Result<(), usize> {
         let hash_of_name = hash(name.as_bytes());
-        let same = |at: &u32| self.entries.get(*at as usize).is_some_and(|(n, _)| self.texts.get(*n) == name);
+        let same = |at: usize| self.entries.get(at).is_some_and(|(n, _)| self.texts.get(*n) == name);
         if let Some(first) = self.index.find(hash_of_name, same) {
-            return Err(*first as usize);
+            return Err(first);
         }
-        let at = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+        self.index.add(hash_of_name, self.entries.len());
         let name = self.texts.add(name);
         let target = target.map_or(name, |target| self.texts.add(target));
         self.entries.push((name, target));
-        let (entries, texts) = (&self.entries, &self.texts);
-        let rehash = |at: &u32| entries.get(*at as usize).map_or(0, |(name, _)| hash(texts.get(*name).as_bytes()));
-        self.index.insert_unique(hash_of_name, at, rehash);
         Ok(())
     }
 

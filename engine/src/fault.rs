@@ -1,7 +1,10 @@
 //! What can be wrong with a policy document, and where. A fault carries the path of the value and what a person can do
 //! about it; it knows nothing of lines and columns, which belong to the text that the document was written in.
 
-use std::fmt;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
 
 use crate::authority::AuthorityError;
 use crate::nearest::nearest;
@@ -220,7 +223,7 @@ pub enum FaultKind {
     RewritePath(String),
     /// No status code for a local reply.
     #[error("{0} is no status code for a reply: 200 to 599")]
-    Status(i128),
+    Status(i64),
     /// No authority.
     #[error("`{value}` is no valid authority: {error}")]
     Authority {

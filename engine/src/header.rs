@@ -1,12 +1,16 @@
 //! Header names that a policy speaks of, and what the policy may do with them. All of them are found in one pass over a
 //! request's headers, by one lookup for each header whose length and last letter occur together in the policy at all.
 
-use std::hash::{BuildHasher, Hasher};
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::hash::{BuildHasher, Hasher};
 
 use foldhash::fast::FixedState;
-use hashbrown::HashTable;
 
 use crate::fault::FaultKind;
+use crate::index::Index;
 
 /// Headers that belong to one connection (RFC 9110 §7.6.1), and the ones that older clients and proxies treat so.
 const HOP_BY_HOP: &[&str] = &[
@@ -85,12 +89,12 @@ pub(crate) struct HeaderTable {
     /// The marks of all names. Most of a browser's headers are passed over by this alone.
     marks: [bool; MARKS],
     entries: Vec<Entry>,
-    index: HashTable<u32>,
+    index: Index,
 }
 
 impl Default for HeaderTable {
     fn default() -> Self {
-        Self { marks: [false; MARKS], entries: Vec::new(), index: HashTable::new() }
+        Self { marks: [false; MARKS], entries: Vec::new(), index: Index::default() }
     }
 }
 
@@ -98,22 +102,16 @@ impl HeaderTable {
     /// The roles of a name, to be added to.
     pub fn roles_mut(&mut self, name: &str) -> Option<&mut Roles> {
         let hash = hash(name.as_bytes());
-        let same = |at: &u32| self.entries.get(*at as usize).is_some_and(|entry| *entry.name == *name);
-        let at = match self.index.find(hash, same) {
-            Some(at) => *at,
-            None => {
-                let at = u32::try_from(self.entries.len()).ok()?;
-                self.entries.push(Entry { name: name.into(), roles: Roles::default() });
-                if let Some(marked) = self.marks.get_mut(mark(name.as_bytes())) {
-                    *marked = true;
-                }
-                let entries = &self.entries;
-                let rehash = |at: &u32| entries.get(*at as usize).map_or(0, |entry| self::hash(entry.name.as_bytes()));
-                self.index.insert_unique(hash, at, rehash);
-                at
+        let same = |at: usize| self.entries.get(at).is_some_and(|entry| *entry.name == *name);
+        let at = self.index.find(hash, same).unwrap_or(self.entries.len());
+        if at == self.entries.len() {
+            self.index.add(hash, at);
+            self.entries.push(Entry { name: name.into(), roles: Roles::default() });
+            if let Some(marked) = self.marks.get_mut(mark(name.as_bytes())) {
+                *marked = true;
             }
-        };
-        self.entries.get_mut(at as usize).map(|entry| &mut entry.roles)
+        }
+        self.entries.get_mut(at).map(|entry| &mut entry.roles)
     }
 
     /// The name as the policy holds it, and its roles.
@@ -123,9 +121,9 @@ impl HeaderTable {
     }
 
     fn find_marked(&self, name: &[u8]) -> Option<(&str, Roles)> {
-        let same = |at: &u32| self.entries.get(*at as usize).is_some_and(|entry| entry.name.as_bytes() == name);
+        let same = |at: usize| self.entries.get(at).is_some_and(|entry| entry.name.as_bytes() == name);
         let at = self.index.find(hash(name), same)?;
-        self.entries.get(*at as usize).map(|entry| (&*entry.name, entry.roles))
+        self.entries.get(at).map(|entry| (&*entry.name, entry.roles))
     }
 }
 

@@ -1,7 +1,11 @@
 //! Health checks: how a balancer's probe is known, and what becomes of it. A probe is whatever meets every condition that
 //! the rule gives; a rule without a condition is refused, because it would take every request.
 
-use std::net::IpAddr;
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use ipnet::IpNet;
 use serde::Serialize;
@@ -153,8 +157,14 @@ impl Section for Conditions {
 
 fn read_cidr(text: &str) -> Result<IpNet, FaultKind> {
     // A bare address is the block of that address alone.
-    let address = || text.parse::<IpAddr>().map(IpNet::from);
-    text.parse::<IpNet>().or_else(|_| address()).map(|net| net.trunc()).map_err(|_| FaultKind::Cidr(text.to_owned()))
+    let (address, length) = text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
+    let net = address.parse::<IpAddr>().ok().and_then(|address| match length {
+        None => Some(IpNet::from(address)),
+        // A sign or leading zeros are no CIDR (RFC 4632 §3.1).
+        Some(length) if length.starts_with(['+', '0']) && length != "0" => None,
+        Some(length) => IpNet::new(address, length.parse().ok()?).ok(),
+    });
+    net.map(|net| net.trunc()).ok_or_else(|| FaultKind::Cidr(text.to_owned()))
 }
 
 /// A list of strings that may not be empty.

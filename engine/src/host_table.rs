@@ -5,12 +5,14 @@
 //! Of two patterns that match one host, the right-most label in which they differ decides: literal before capture before
 //! `*`. So an exact host wins, then the longest literal suffix, then captures before `*`.
 
-use std::hash::{BuildHasher, Hasher};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::hash::{BuildHasher, Hasher};
 
 use foldhash::fast::FixedState;
-use hashbrown::HashTable;
 
 use crate::authority::HostKind;
+use crate::index::Index;
 use crate::labels::Labels;
 use crate::pattern::{HostPattern, Label};
 use crate::text::{TextRef, Texts};
@@ -87,8 +89,8 @@ struct Entry<V> {
 pub(crate) struct HostTable<V> {
     texts: Texts,
     entries: Vec<Entry<V>>,
-    index: HashTable<u32>,
-    /// In order of specificity once [`HostTable::seal`] ran.
+    index: Index,
+    /// In order of specificity.
     shapes: Vec<Shape>,
     /// Bit n: there is an exact host of n bytes. A host is at most 255 bytes.
     lengths: [u64; 4],
@@ -115,7 +117,7 @@ pub(crate) const MAX_SHAPES: usize = 255;
 
 impl<V> Default for HostTable<V> {
     fn default() -> Self {
-        Self { texts: Texts::default(), entries: Vec::new(), index: HashTable::new(), shapes: Vec::new(), lengths: [0; 4] }
+        Self { texts: Texts::default(), entries: Vec::new(), index: Index::default(), shapes: Vec::new(), lengths: [0; 4] }
     }
 }
 
@@ -134,19 +136,16 @@ impl<V> HostTable<V> {
                     Some(_) => pattern_literals(self.texts.get(entry.pattern)).eq(pattern_literals(&text)),
                 }
         };
-        let found = self.index.find(hash, |at| self.entries.get(*at as usize).is_some_and(same));
-        if let Some(first) = found {
-            return Err(Refused::Duplicate(*first as usize));
+        if let Some(first) = self.index.find(hash, |at| self.entries.get(at).is_some_and(same)) {
+            return Err(Refused::Duplicate(first));
         }
         match shape {
             Some(seed) => self.shapes.iter_mut().filter(|shape| shape.seed == seed).for_each(|shape| shape.add(pattern)),
             None => self.note_length(text.len()),
         }
-        let number = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+        self.index.add(hash, self.entries.len());
         let pattern = self.texts.add(&text);
         self.entries.push(Entry { pattern, shape, value });
-        let (entries, texts, shapes) = (&self.entries, &self.texts, &self.shapes);
-        self.index.insert_unique(hash, number, |at| entry_hash(entries, texts, shapes, *at));
         Ok(())
     }
 
@@ -159,7 +158,8 @@ impl<V> HostTable<V> {
         if self.shapes.len() >= MAX_SHAPES {
             return Err(Refused::TooManyShapes);
         }
-        self.shapes.push(shape);
+        let at = self.shapes.partition_point(|known| known.rank() <= shape.rank());
+        self.shapes.insert(at, shape);
         Ok(seed)
     }
 
@@ -167,13 +167,11 @@ impl<V> HostTable<V> {
         self.shapes.iter().find(|shape| shape.seed == seed)
     }
 
-    /// Puts the shapes in order and gives back what growing took. To be called once, after the last [`HostTable::add`].
-    pub fn seal(&mut self) {
-        self.shapes.sort_by_key(Shape::rank);
+    /// Gives back what growing took.
+    pub fn shrink_to_fit(&mut self) {
         self.texts.shrink_to_fit();
         self.entries.shrink_to_fit();
-        let (entries, texts, shapes) = (&self.entries, &self.texts, &self.shapes);
-        self.index.shrink_to_fit(|at| entry_hash(entries, texts, shapes, *at));
+        self.index.shrink_to_fit();
     }
 
     pub fn is_empty(&self) -> bool {
@@ -198,12 +196,11 @@ impl<V> HostTable<V> {
 
     /// The most specific pattern for a canonical host.
     pub fn find(&self, host: &str, kind: HostKind) -> Option<Found<'_, V>> {
-        let exact =
-            |at: &u32| self.entries.get(*at as usize).is_some_and(|e| e.shape.is_none() && self.texts.get(e.pattern) == host);
+        let exact = |at: usize| self.entries.get(at).is_some_and(|e| e.shape.is_none() && self.texts.get(e.pattern) == host);
         if self.has_length(host.len())
             && let Some(at) = self.index.find(hash_host(host), exact)
         {
-            return self.found(*at);
+            return self.found(at);
         }
         if self.shapes.is_empty() || kind == HostKind::IpLiteral {
             return None;
@@ -214,17 +211,17 @@ impl<V> HostTable<V> {
         let labels = Labels::of(host);
         shapes.filter(|shape| shape.fits(&labels)).find_map(|shape| {
             let hash = hash_labels(shape.seed, shape.literals(&labels));
-            let same = |at: &u32| {
-                self.entries.get(*at as usize).is_some_and(|entry| {
+            let same = |at: usize| {
+                self.entries.get(at).is_some_and(|entry| {
                     entry.shape == Some(shape.seed) && pattern_literals(self.texts.get(entry.pattern)).eq(shape.literals(&labels))
                 })
             };
-            self.index.find(hash, same).and_then(|at| self.found(*at))
+            self.index.find(hash, same).and_then(|at| self.found(at))
         })
     }
 
-    fn found(&self, at: u32) -> Option<Found<'_, V>> {
-        let entry = self.entries.get(at as usize)?;
+    fn found(&self, at: usize) -> Option<Found<'_, V>> {
+        let entry = self.entries.get(at)?;
         Some(Found { pattern: self.texts.get(entry.pattern), value: &entry.value })
     }
 }
@@ -239,15 +236,6 @@ fn mark(label: &str) -> u64 {
 /// Where the bit of a length stands in [`HostTable::lengths`].
 fn length(len: usize) -> (usize, u64) {
     (len >> 6 & 3, 1u64.rotate_left((len & 63) as u32))
-}
-
-fn entry_hash<V>(entries: &[Entry<V>], texts: &Texts, shapes: &[Shape], at: u32) -> u64 {
-    let Some(entry) = entries.get(at as usize) else { return 0 };
-    let text = texts.get(entry.pattern);
-    match entry.shape {
-        Some(seed) if shapes.iter().any(|shape| shape.seed == seed) => hash_labels(seed, pattern_literals(text)),
-        _ => hash_host(text),
-    }
 }
 
 /// The literal labels of a pattern's canonical text, from the right.
@@ -286,7 +274,6 @@ mod tests {
         for (number, pattern) in patterns.iter().enumerate() {
             table.add(&HostPattern::parse(pattern).expect(pattern), number).expect(pattern);
         }
-        table.seal();
         table
     }
 
@@ -393,8 +380,7 @@ mod tests {
                     kept.push(pattern);
                 }
             }
-            table.seal();
-            let expected = by_the_book(&kept, &host).map(HostPattern::text);
+                let expected = by_the_book(&kept, &host).map(HostPattern::text);
             let found = table.find(&host, HostKind::Name).map(|found| found.pattern.to_owned());
             prop_assert_eq!(found, expected);
         }

@@ -7,6 +7,9 @@ use crate::pattern::HostPattern;
 use crate::reader::{Broken, Choice, Context, List, Numbers, Object, Parsed, Section, Seen, Text, Value};
 use crate::template::{Template, read_authority};
 use crate::text::{TextRef, Texts};
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 /// How many mappings a policy may have.
 pub const MAX_MAPPINGS: usize = 200_000;
@@ -111,8 +114,8 @@ impl Section for HostsSection {
     }
 
     fn finish(mut self, _: &mut Context, _: Seen) -> Option<Hosts> {
-        self.0.private.seal();
-        self.0.mappings.seal();
+        self.0.private.shrink_to_fit();
+        self.0.mappings.shrink_to_fit();
         self.0.texts.shrink_to_fit();
         Some(self.0)
     }

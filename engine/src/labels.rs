@@ -1,5 +1,7 @@
 //! The labels of a host, where they stand: what patterns compare and captures take.
 
+use alloc::string::String;
+
 /// The labels of a host, counted from the right.
 #[derive(Debug)]
 pub(crate) struct Labels<'h> {

@@ -4,6 +4,8 @@
 
 use crate::authority::{Authority, HostKind, MAX_NAME};
 use crate::host_table::{Found, HostTable};
+use alloc::borrow::ToOwned;
+use alloc::string::String;
 
 /// The first private pattern that any reading of these bytes matches.
 pub(crate) fn find<'t, V>(private: &'t HostTable<V>, raw: &[u8]) -> Option<Found<'t, V>> {
@@ -46,7 +48,7 @@ mod tests {
         for pattern in ["*.svc.cluster.local", "admin.example.com", "[fe80::1]"] {
             private.add(&HostPattern::parse(pattern).expect("valid"), ()).expect("new");
         }
-        private.seal();
+        private.shrink_to_fit();
         let long = format!("{}.svc.cluster.local", ["a".repeat(70), "b".repeat(300)].join("."));
         for raw in [
             "app.default.svc.cluster.local:99999",

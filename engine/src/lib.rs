@@ -34,6 +34,11 @@
     )
 )]
 #![forbid(unsafe_code)]
+// Without std the filter has no panic messages, no backtraces and no names of operating system errors in it.
+#![cfg_attr(not(test), no_std)]
+
+#[macro_use]
+extern crate alloc;
 
 mod authority;
 mod choose;
@@ -45,6 +50,7 @@ mod header;
 mod health_check;
 mod host_table;
 mod hosts;
+mod index;
 mod labels;
 mod lenient;
 mod nearest;

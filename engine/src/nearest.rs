@@ -1,6 +1,8 @@
 //! The nearest known name to a misspelt one, for error messages. Edit distance with transpositions, ignoring case and
 //! the separators that people mix up (`health_checks`, `health-checks`, `healthChecks`).
 
+use alloc::vec::Vec;
+
 /// The name of `known` that `written` most likely meant, if one is near enough: at most a third of its letters differ.
 #[must_use]
 pub fn nearest<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
@@ -10,7 +12,7 @@ pub fn nearest<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
 }
 
 fn fold(name: &str) -> Vec<char> {
-    name.chars().filter(|c| !matches!(c, '_' | '-' | ' ' | '.')).take(64).flat_map(char::to_lowercase).collect()
+    name.chars().filter(|c| !matches!(c, '_' | '-' | ' ' | '.')).take(64).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 /// Optimal string alignment distance, one row at a time.
@@ -34,7 +36,7 @@ fn distance(a: &[char], b: &[char]) -> usize {
             row.push(best);
             last_b = Some(cb);
         }
-        before = std::mem::replace(&mut previous, row);
+        before = core::mem::replace(&mut previous, row);
         last_a = Some(ca);
     }
     previous.last().copied().unwrap_or(0)

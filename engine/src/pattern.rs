@@ -3,6 +3,9 @@
 
 use crate::authority::{Authority, AuthorityError, HostKind, MAX_LABEL};
 use crate::fault::FaultKind;
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 /// Why a text is no host pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,6 +1,10 @@
 //! A policy document, compiled: read once, every fault gathered, and what is left is tables that a decision looks things up
 //! in.
 
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use serde::de::Deserializer;
 
 use crate::decision::Counter;
@@ -184,7 +188,7 @@ impl Section for PolicySection {
         if !seen.has("apiVersion") {
             context.fault(FaultKind::ApiVersion(None));
         }
-        for number in std::mem::take(&mut policy.hosts.needs_env).into_iter().filter(|_| !seen.has("environments")) {
+        for number in core::mem::take(&mut policy.hosts.needs_env).into_iter().filter(|_| !seen.has("environments")) {
             let mapping = Path::default().key("hosts").key("mappings").index(number as usize);
             context.fault_at(mapping.key("authority"), Place::Value, FaultKind::NoEnvironments);
         }

@@ -1,7 +1,7 @@
 //! What the engine sees of a request: its headers as Envoy holds them (lower-case names, pseudo-headers among them, values
 //! of any bytes) and its source address, which is asked for only when nothing cheaper has decided.
 
-use std::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, SocketAddr};
 
 use crate::header::HeaderTable;
 
@@ -35,7 +35,7 @@ pub struct Request<'a, H, S> {
 /// into IPv6, as a dual-stack listener reports it, is that IPv4 address.
 #[must_use]
 pub fn parse_source_address(property: &[u8]) -> Option<IpAddr> {
-    let text = std::str::from_utf8(property).ok()?;
+    let text = core::str::from_utf8(property).ok()?;
     let address = text.parse::<SocketAddr>().map(|address| address.ip()).or_else(|_| text.parse::<IpAddr>()).ok()?;
     Some(address.to_canonical())
 }

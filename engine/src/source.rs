@@ -9,6 +9,9 @@ use crate::labels::Labels;
 use crate::pattern::{HostPattern, PatternError};
 use crate::reader::{Broken, Context, Parsed, Section, Seen, Value};
 use crate::request::{Claim, Headers, Survey};
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::string::String;
 
 /// One source of environments.
 #[derive(Debug)]
@@ -162,7 +165,7 @@ mod tests {
     use super::*;
 
     fn found<'a>(values: impl Iterator<Item = &'a [u8]>) -> Vec<&'a str> {
-        values.map(|value| std::str::from_utf8(value).expect("ASCII")).collect()
+        values.map(|value| core::str::from_utf8(value).expect("ASCII")).collect()
     }
 
     #[test]

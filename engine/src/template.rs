@@ -5,6 +5,10 @@ use crate::authority::{Authority, AuthorityError};
 use crate::fault::FaultKind;
 use crate::labels::Labels;
 use crate::pattern::HostPattern;
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 /// Why a text is no template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,6 +1,8 @@
 //! Many short texts in one allocation. A policy of 100,000 mappings holds 200,000 texts; as separate strings their
 //! bookkeeping would outweigh them.
 
+use alloc::string::String;
+
 /// Where a text stands in its [`Texts`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TextRef {

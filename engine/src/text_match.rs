@@ -5,6 +5,8 @@ use crate::authority::Authority;
 use crate::fault::FaultKind;
 use crate::header::is_value;
 use crate::reader::{Broken, Context, Parsed, Section, Seen, Value};
+use alloc::borrow::ToOwned;
+use alloc::string::String;
 
 /// `exact`, `prefix` or `suffix`.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Which headers a decision writes: hints, the original of a rewritten host, and the removal of what clients may not send.
 //! Only what differs from the request is written.
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
 
 use crate::authority::Authority;
 use crate::choose::Chosen;

@@ -1,10 +1,11 @@
-//! The hostcalls that the filter makes, and the memory that the host hands values over in. All `unsafe` of the filter is
-//! here. The calls are those of the proxy-wasm ABI 0.2.1; a call whose status is not `Ok` gives no value.
+//! The hostcalls that the filter makes, and the memory that the host hands values over in. The calls are those of the proxy-wasm ABI 0.2.1; a call whose status is not `Ok` gives no value.
 
-use std::alloc::{Layout, alloc, dealloc};
-use std::cell::Cell;
-use std::ops::Deref;
-use std::ptr;
+use alloc::alloc::{Layout, alloc, dealloc};
+use core::cell::Cell;
+use core::ops::Deref;
+use core::ptr;
+
+use crate::runtime::OneThread;
 
 /// What the host answers to a call.
 type Status = u32;
@@ -43,19 +44,6 @@ unsafe extern "C" {
     ) -> Status;
 }
 
-unsafe extern "C" {
-    /// What the linker gathers of a module's static constructors.
-    fn __wasm_call_ctors();
-}
-
-/// WASI calls this once, before anything else. A module without it would be taken for a command, and the linker would wrap
-/// every export in a call of all constructors and destructors.
-#[unsafe(no_mangle)]
-extern "C" fn _initialize() {
-    // SAFETY: the ABI promises that this runs once, and first.
-    unsafe { __wasm_call_ctors() }
-}
-
 /// Bytes that the host wrote into memory which it had asked [`proxy_on_memory_allocate`] for. Freed when dropped.
 pub(crate) struct HostBytes {
     data: *mut u8,
@@ -79,7 +67,7 @@ impl Deref for HostBytes {
         }
         // SAFETY: the ABI says that `data` is an allocation of this module with `len` bytes that the host wrote. It is ours
         // until `drop`, and nothing writes to it.
-        unsafe { std::slice::from_raw_parts(self.data, self.len) }
+        unsafe { core::slice::from_raw_parts(self.data, self.len) }
     }
 }
 
@@ -88,8 +76,8 @@ impl Drop for HostBytes {
         if self.data.is_null() || self.len == 0 {
             return;
         }
-        if self.len <= PIECE && SPARE.get().is_null() {
-            SPARE.set(self.data);
+        if self.len <= PIECE && SPARE.get().get().is_null() {
+            SPARE.get().set(self.data);
         } else if let Some(layout) = layout(self.len) {
             // SAFETY: it came from `proxy_on_memory_allocate` with this size, as the ABI says, so it has this layout; it is freed
             // once, and it is not kept.
@@ -102,10 +90,8 @@ impl Drop for HostBytes {
 /// one after the other, without the allocator.
 const PIECE: usize = 4096;
 
-thread_local! {
-    /// The piece that is kept, while no value stands in it.
-    static SPARE: Cell<*mut u8> = const { Cell::new(ptr::null_mut()) };
-}
+/// The piece that is kept, while no value stands in it.
+static SPARE: OneThread<Cell<*mut u8>> = OneThread::new(Cell::new(ptr::null_mut()));
 
 /// The memory for a value.
 fn layout(size: usize) -> Option<Layout> {
@@ -119,7 +105,7 @@ extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
     if size == 0 {
         return ptr::null_mut();
     }
-    let spare = if size <= PIECE { SPARE.replace(ptr::null_mut()) } else { ptr::null_mut() };
+    let spare = if size <= PIECE { SPARE.get().replace(ptr::null_mut()) } else { ptr::null_mut() };
     match layout(size) {
         // SAFETY: the layout has a size above 0.
         Some(layout) if spare.is_null() => unsafe { alloc(layout) },

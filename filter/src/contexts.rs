@@ -1,7 +1,9 @@
 //! Maps of context numbers, and the streams that wait for their headers. What a context means is the plugin's business.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use alloc::vec::Vec;
+use core::hash::{BuildHasherDefault, Hasher};
+
+use hashbrown::HashMap;
 
 /// Contexts are numbered one after the other by the host, so their number is hash enough.
 #[derive(Default)]

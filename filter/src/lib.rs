@@ -19,8 +19,13 @@
         clippy::unreachable
     )
 )]
+// Without std there are no panic messages, no backtraces and no names of operating system errors in the module, and it
+// imports nothing of WASI.
+#![cfg_attr(all(target_arch = "wasm32", not(test)), no_std)]
 // Natively there are only the parts that need no proxy, for their unit tests.
 #![cfg_attr(all(not(target_arch = "wasm32"), not(test)), allow(dead_code))]
+
+extern crate alloc;
 
 mod contexts;
 mod pairs;
@@ -31,5 +36,7 @@ mod abi;
 mod callbacks;
 #[cfg(target_arch = "wasm32")]
 mod plugin;
+#[cfg(target_arch = "wasm32")]
+mod runtime;
 #[cfg(target_arch = "wasm32")]
 mod stream;

@@ -1,13 +1,16 @@
 //! A plugin is one root context with its policy. Envoy keeps several in one VM: different configurations of the same module,
 //! and, while a configuration is being replaced, the old one beside the new.
 
-use std::cell::RefCell;
-use std::rc::Rc;
+use alloc::format;
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::cell::RefCell;
 
 use gatepost_engine::{Counter, Fault, Policy, compile_json};
 
 use crate::abi::{self, Level};
 use crate::contexts::{Sorted, Streams};
+use crate::runtime::OneThread;
 
 /// A policy in force.
 pub(crate) struct Plugin {
@@ -59,13 +62,11 @@ struct State {
     streams: Streams,
 }
 
-thread_local! {
-    // A VM is entered by one thread; the proxy re-enters it only to allocate, which touches none of this.
-    static STATE: RefCell<State> = const { RefCell::new(State { roots: Sorted::new(), streams: Streams::new() }) };
-}
+// The proxy re-enters the VM only to allocate, which touches none of this.
+static STATE: OneThread<RefCell<State>> = OneThread::new(RefCell::new(State { roots: Sorted::new(), streams: Streams::new() }));
 
 fn with_state<T>(f: impl FnOnce(&mut State) -> T) -> Option<T> {
-    STATE.try_with(|state| state.try_borrow_mut().ok().map(|mut state| f(&mut state))).ok().flatten()
+    STATE.get().try_borrow_mut().ok().map(|mut state| f(&mut state))
 }
 
 /// A context begins: a root, whose parent is 0, or a stream of a root.

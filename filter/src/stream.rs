@@ -1,6 +1,6 @@
 //! One HTTP stream: its headers are read in one call, the engine decides, and the decision is carried out.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use gatepost_engine::{Decision, Mode, Reply, Request, SourceAddress, Verdict, Writes, parse_source_address};
 

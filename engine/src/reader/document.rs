@@ -1,7 +1,7 @@
 //! The bridge to serde. Readers see a document through the traits of this file, which hide its format behind `dyn`: a reader is
 //! then compiled once and not once for each format and each way of nesting, which made three quarters of the filter's code.
 
-use std::fmt;
+use core::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
@@ -149,12 +149,12 @@ impl<'de> Visitor<'de> for Bridge<'_> {
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<(), E> {
-        self.0.scalar(Scalar::Number(Number::Integer(value.into())));
+        self.0.scalar(Scalar::Number(Number::Integer(value)));
         Ok(())
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<(), E> {
-        self.0.scalar(Scalar::Number(Number::Integer(value.into())));
+        self.0.scalar(Scalar::Number(i64::try_from(value).map_or(Number::Huge, Number::Integer)));
         Ok(())
     }
 

@@ -9,7 +9,9 @@ mod numbers;
 mod section;
 mod values;
 
-use std::fmt;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+use core::fmt;
 
 use crate::fault::{Fault, FaultKind, Path, Place};
 
@@ -53,8 +55,23 @@ impl Context {
     }
 
     /// A fault of the value that is being read: `found` is not what was `expected`, with an article both.
-    pub fn wrong_type(&mut self, expected: &'static str, found: impl fmt::Display) {
+    #[cold]
+    pub fn wrong_type(&mut self, expected: &'static str, found: Scalar<'_>) {
         self.fault(FaultKind::WrongType { expected, found: found.to_string() });
+    }
+
+    #[cold]
+    fn refuse_list(&mut self, expected: &'static str, list: &mut dyn Elements) -> Result<(), Broken> {
+        while list.skip()? {}
+        self.fault(FaultKind::WrongType { expected, found: "a list".into() });
+        Ok(())
+    }
+
+    #[cold]
+    fn refuse_object(&mut self, expected: &'static str, object: &mut dyn Fields) -> Result<(), Broken> {
+        object.skip_rest()?;
+        self.fault(FaultKind::WrongType { expected, found: "an object".into() });
+        Ok(())
     }
 
     /// Required fields of the object that is being read: a fault for each that the document did not give. A field that was
@@ -93,22 +110,28 @@ impl Context {
     }
 }
 
-/// A number of a document. Integral floats are integers, because an Istio `Struct` holds doubles.
+/// A number of a document. Integral floats are integers, because an Istio `Struct` holds doubles. No other number means
+/// anything to a policy, so it is not kept: writing a float in decimal takes 20 KB of code.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Number {
-    Integer(i128),
-    Float(f64),
+    Integer(i64),
+    /// A number with a fraction.
+    Fraction,
+    /// A number whose value a double does not hold exactly, or that an `i64` does not hold.
+    Huge,
 }
 
 impl Number {
     fn of_float(value: f64) -> Self {
         // 2^53: beyond it a double no longer tells neighbouring integers apart.
         const EXACT: f64 = 9_007_199_254_740_992.0;
-        if value.fract() == 0.0 && value.abs() <= EXACT {
-            #[expect(clippy::cast_possible_truncation, reason = "integral and within 2^53")]
-            return Self::Integer(value as i128);
+        if value.abs() > EXACT || value.is_nan() {
+            return Self::Huge;
         }
-        Self::Float(value)
+        #[expect(clippy::cast_possible_truncation, reason = "within 2^53")]
+        let integer = value as i64;
+        #[expect(clippy::cast_precision_loss, clippy::float_cmp, reason = "exact within 2^53")]
+        if integer as f64 == value { Self::Integer(integer) } else { Self::Fraction }
     }
 }
 
@@ -116,7 +139,8 @@ impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Integer(value) => write!(f, "the number {value}"),
-            Self::Float(value) => write!(f, "the number {value}"),
+            Self::Fraction => f.write_str("a number with a fraction"),
+            Self::Huge => f.write_str("a number of more than 15 digits"),
         }
     }
 }
@@ -133,14 +157,12 @@ pub(crate) trait Reader: Sized {
     }
 
     fn list(self, context: &mut Context, list: &mut dyn Elements) -> Result<Option<Self::Out>, Broken> {
-        while list.skip()? {}
-        context.wrong_type(Self::EXPECTED, "a list");
+        context.refuse_list(Self::EXPECTED, list)?;
         Ok(None)
     }
 
     fn object(self, context: &mut Context, object: &mut dyn Fields) -> Result<Option<Self::Out>, Broken> {
-        object.skip_rest()?;
-        context.wrong_type(Self::EXPECTED, "an object");
+        context.refuse_object(Self::EXPECTED, object)?;
         Ok(None)
     }
 }

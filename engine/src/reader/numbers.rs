@@ -3,6 +3,7 @@
 
 use super::Context;
 use crate::fault::Segment;
+use alloc::vec::Vec;
 
 /// The number in the document of each entry; empty while they are the same.
 #[derive(Debug, Default)]

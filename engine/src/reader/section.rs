@@ -3,6 +3,8 @@
 use super::document::Reading;
 use super::{Broken, Context, Fields, Reader};
 use crate::fault::{FaultKind, Place, Segment};
+use alloc::borrow::ToOwned;
+use alloc::string::String;
 
 /// Which fields of a section the document gave.
 #[derive(Debug, Clone, Copy)]

@@ -3,6 +3,8 @@
 use super::document::Reading;
 use super::{Broken, Context, Elements, Fields, Number, Reader, Scalar};
 use crate::fault::{FaultKind, Segment};
+use alloc::borrow::ToOwned;
+use alloc::string::String;
 
 /// A string.
 pub(crate) struct Text;
@@ -58,10 +60,10 @@ impl<T: Copy> Reader for Choice<T> {
 pub(crate) struct Integer;
 
 impl Reader for Integer {
-    type Out = i128;
+    type Out = i64;
     const EXPECTED: &'static str = "an integer";
 
-    fn scalar(self, context: &mut Context, value: Scalar<'_>) -> Option<i128> {
+    fn scalar(self, context: &mut Context, value: Scalar<'_>) -> Option<i64> {
         if let Scalar::Number(Number::Integer(value)) = value {
             return Some(value);
         }
