@@ -94,6 +94,7 @@ impl<'a> Authority<'a> {
     ///
     /// # Errors
     /// The first thing that makes it no authority.
+    #[inline]
     pub fn parse(raw: &'a [u8]) -> Result<Self, AuthorityError> {
         // A DNS name or IPv4 address is by far the most frequent, so only '[' leaves the straight path.
         if raw.first() == Some(&b'[') {
@@ -151,11 +152,13 @@ impl<'a> Authority<'a> {
 
     /// The text as it came, in its own spelling.
     #[must_use]
+    #[inline]
     pub fn raw(&self) -> &'a str {
         self.raw
     }
 
     /// The text as it came, if that is the canonical form.
+    #[inline]
     pub(crate) fn given(&self) -> Option<&'a str> {
         match self.text {
             Text::Given(text) => Some(text),
@@ -164,6 +167,7 @@ impl<'a> Authority<'a> {
     }
 
     /// Whether another authority in canonical form has this host, whatever its port.
+    #[inline]
     pub(crate) fn has_host_of(&self, canonical: &str) -> bool {
         // A name holds no colon, and a bracketed literal none outside its brackets.
         canonical.strip_prefix(self.host()).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
@@ -171,6 +175,7 @@ impl<'a> Authority<'a> {
 
     /// `host` or `host:port`.
     #[must_use]
+    #[inline]
     pub fn as_str(&self) -> &str {
         match &self.text {
             Text::Given(text) => text,
@@ -180,24 +185,28 @@ impl<'a> Authority<'a> {
 
     /// The host, without its port; an IPv6 literal with its brackets.
     #[must_use]
+    #[inline]
     pub fn host(&self) -> &str {
         self.as_str().get(..self.host_len).unwrap_or_default()
     }
 
     /// The port behind the host, with its colon, or nothing.
     #[must_use]
+    #[inline]
     pub fn colon_port(&self) -> &str {
         self.as_str().get(self.host_len..).unwrap_or_default()
     }
 
     /// Whether the host is a name or an IP literal.
     #[must_use]
+    #[inline]
     pub fn kind(&self) -> HostKind {
         self.kind
     }
 
     /// The canonical text, to be kept.
     #[must_use]
+    #[inline]
     pub fn to_text(&self) -> Cow<'a, str> {
         match &self.text {
             Text::Given(text) => Cow::Borrowed(text),
@@ -207,6 +216,7 @@ impl<'a> Authority<'a> {
 
     /// The canonical host alone, to be kept.
     #[must_use]
+    #[inline]
     pub fn to_host(&self) -> Cow<'a, str> {
         match &self.text {
             Text::Given(text) => Cow::Borrowed(text.get(..self.host_len).unwrap_or_default()),
@@ -217,6 +227,7 @@ impl<'a> Authority<'a> {
 
 impl HostKind {
     /// The kind of a host in canonical form.
+    #[inline]
     pub(crate) fn of(host: &str) -> Self {
         if host.starts_with('[') || is_ipv4(host) { Self::IpLiteral } else { Self::Name }
     }
@@ -249,10 +260,12 @@ fn refusal(byte: u8, raw: &[u8]) -> AuthorityError {
     }
 }
 
+#[inline]
 fn ascii(bytes: &[u8]) -> Result<&str, AuthorityError> {
     core::str::from_utf8(bytes).map_err(|_| AuthorityError::NonAscii)
 }
 
+#[inline]
 fn is_ipv4(host: &str) -> bool {
     host.as_bytes().last().is_some_and(u8::is_ascii_digit) && host.parse::<Ipv4Addr>().is_ok()
 }
@@ -287,6 +300,7 @@ impl Byte {
         table
     };
 
+    #[inline]
     fn of(byte: u8) -> Self {
         Self::TABLE.get(usize::from(byte)).copied().unwrap_or(Self::Other)
     }
@@ -303,12 +317,14 @@ struct Labels {
 }
 
 impl Labels {
+    #[inline]
     fn dot(&mut self, position: usize) {
         // An empty label is only allowed as the last one, behind the trailing dot.
         self.empty |= position == self.start;
         self.end(position);
     }
 
+    #[inline]
     fn end(&mut self, position: usize) {
         let len = position.saturating_sub(self.start);
         self.any |= len > 0;
@@ -316,6 +332,7 @@ impl Labels {
         self.start = position.saturating_add(1);
     }
 
+    #[inline]
     fn finish(mut self, end: usize) -> Result<(), AuthorityError> {
         self.end(end);
         match (self.any, self.empty, self.long) {
@@ -334,6 +351,7 @@ struct Port {
 }
 
 impl Port {
+    #[inline]
     fn parse(text: &[u8]) -> Result<Self, AuthorityError> {
         let Some(digits) = text.strip_prefix(b":") else {
             return if text.is_empty() { Ok(Self { number: None, canonical: true }) } else { Err(AuthorityError::Ipv6) };

@@ -232,6 +232,7 @@ impl Policy {
     }
 
     /// The client's own authority in canonical form, with the host that is left of it.
+    #[inline]
     fn unmapped<'a>(&self, authority: &Authority<'a>, host: &str) -> Cow<'a, str> {
         let port = match self.hosts.port {
             Port::Keep => authority.colon_port(),

@@ -34,7 +34,19 @@ pub struct Writes<'a> {
     /// Headers to be removed, with all their values; before any are set.
     pub remove: Vec<&'a str>,
     /// Headers to be set to one value. One of them, as the original of a mapped host is, needs no memory of its own.
-    pub set: SmallVec<[(&'a str, Cow<'a, str>); 1]>,
+    pub set: SmallVec<[SetHeader<'a>; 1]>,
+}
+
+/// A header to be set to one value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetHeader<'a> {
+    /// Its name, in lower case.
+    pub name: &'a str,
+    /// The value.
+    pub value: Cow<'a, str>,
+    /// The request has the header, with one other value. Otherwise it has none once the removals are done, and adding one does:
+    /// Envoy then looks for nothing, and builds no index of the headers to look in.
+    pub replaces: bool,
 }
 
 impl Writes<'_> {

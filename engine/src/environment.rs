@@ -96,6 +96,7 @@ pub(crate) struct Names {
 
 impl Names {
     /// The environment that a value names; nothing if it is not allowed. `value` is neither empty nor padded.
+    #[inline]
     pub fn resolve(&self, value: &[u8]) -> Option<Name<'_>> {
         let mut lower = ArrayString::<MAX_LABEL>::new();
         lower.try_push_str(core::str::from_utf8(value).ok()?).ok()?;
@@ -106,6 +107,7 @@ impl Names {
         (self.any && is_dns_label(lower.as_bytes())).then_some(Name::Free(lower))
     }
 
+    #[inline]
     fn find(&self, lower: &[u8]) -> Option<&str> {
         let same = |at: usize| self.entries.get(at).is_some_and(|(name, _)| self.texts.get(*name).as_bytes() == lower);
         let at = self.index.find(hash(lower), same)?;
@@ -132,6 +134,7 @@ impl Names {
 }
 
 /// RFC 1123 §2.1, as Kubernetes names its namespaces: letters, digits and inner hyphens, at most 63, in lower case.
+#[inline]
 fn is_dns_label(text: &[u8]) -> bool {
     let letter_or_digit = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     (1..=MAX_LABEL).contains(&text.len())
@@ -140,6 +143,7 @@ fn is_dns_label(text: &[u8]) -> bool {
         && text.last().is_some_and(letter_or_digit)
 }
 
+#[inline]
 fn hash(name: &[u8]) -> u64 {
     // A fixed seed, as for hosts: the names are the policy's.
     let mut hasher = FixedState::with_seed(0x656e_7669_726f_6e73).build_hasher();

@@ -120,6 +120,7 @@ impl HeaderTable {
         if self.marks.get(mark(name)) == Some(&true) { self.find_marked(name) } else { None }
     }
 
+    #[inline]
     fn find_marked(&self, name: &[u8]) -> Option<(&str, Roles)> {
         let same = |at: usize| self.entries.get(at).is_some_and(|entry| entry.name.as_bytes() == name);
         let at = self.index.find(hash(name), same)?;
@@ -131,11 +132,13 @@ impl HeaderTable {
 const MARKS: usize = 256;
 
 /// A number for a name, from its length and its last byte. Lower-case letters differ in their low five bits.
+#[inline]
 fn mark(name: &[u8]) -> usize {
     let last = usize::from(name.last().copied().unwrap_or(0));
     (name.len() & 7) << 5 | (last & 31)
 }
 
+#[inline]
 fn hash(name: &[u8]) -> u64 {
     // A fixed seed, as for hosts: the names are the policy's.
     let mut hasher = FixedState::with_seed(0x6865_6164_6572).build_hasher();

@@ -124,10 +124,12 @@ impl HealthCheck {
     }
 }
 
+#[inline]
 fn veto_bit(number: usize) -> u64 {
     u32::try_from(number).ok().and_then(|number| 1u64.checked_shl(number)).unwrap_or(0)
 }
 
+#[inline]
 fn contains(net: &IpNet, address: IpAddr) -> bool {
     net.contains(&address.to_canonical())
 }

@@ -56,6 +56,7 @@ impl Shape {
         };
     }
 
+    #[inline]
     fn fits(&self, labels: &Labels<'_>) -> bool {
         if self.star { labels.len() > self.wants.len() } else { labels.len() == self.wants.len() }
     }
@@ -189,12 +190,14 @@ impl<V> HostTable<V> {
         }
     }
 
+    #[inline]
     fn has_length(&self, len: usize) -> bool {
         let (word, bit) = length(len);
         self.lengths.get(word).is_some_and(|word| word & bit != 0)
     }
 
     /// The most specific pattern for a canonical host.
+    #[inline]
     pub fn find(&self, host: &str, kind: HostKind) -> Option<Found<'_, V>> {
         let exact = |at: usize| self.entries.get(at).is_some_and(|e| e.shape.is_none() && self.texts.get(e.pattern) == host);
         if self.has_length(host.len())
@@ -220,6 +223,7 @@ impl<V> HostTable<V> {
         })
     }
 
+    #[inline]
     fn found(&self, at: usize) -> Option<Found<'_, V>> {
         let entry = self.entries.get(at)?;
         Some(Found { pattern: self.texts.get(entry.pattern), value: &entry.value })
@@ -227,6 +231,7 @@ impl<V> HostTable<V> {
 }
 
 /// One bit of 64 for a label, from its length and its last byte.
+#[inline]
 fn mark(label: &str) -> u64 {
     let last = u32::from(label.as_bytes().last().copied().unwrap_or(0));
     let len = u32::try_from(label.len()).unwrap_or(0);
@@ -234,6 +239,7 @@ fn mark(label: &str) -> u64 {
 }
 
 /// Where the bit of a length stands in [`HostTable::lengths`].
+#[inline]
 fn length(len: usize) -> (usize, u64) {
     (len >> 6 & 3, 1u64.rotate_left((len & 63) as u32))
 }
@@ -247,12 +253,14 @@ fn pattern_literals(text: &str) -> impl Iterator<Item = &str> {
 // randomness that two of its VMs would share.
 const HASH: FixedState = FixedState::with_seed(0x6761_7465_706f_7374);
 
+#[inline]
 fn hash_host(host: &str) -> u64 {
     let mut hasher = HASH.build_hasher();
     hasher.write(host.as_bytes());
     hasher.finish()
 }
 
+#[inline]
 fn hash_labels<'l>(seed: u8, labels: impl Iterator<Item = &'l str>) -> u64 {
     let mut hasher = HASH.build_hasher();
     hasher.write_u8(seed);

@@ -37,6 +37,7 @@ impl Index {
 }
 
 /// 32 bits of a hash.
+#[inline]
 fn mark(hash: u64) -> u32 {
     #[expect(clippy::cast_possible_truncation, reason = "the other half is folded in")]
     let mark = (hash ^ hash >> 32) as u32;
@@ -44,6 +45,7 @@ fn mark(hash: u64) -> u32 {
 }
 
 /// Those bits as the table wants them: it takes buckets from the low end and tags from the high one, of 64 bits or of 32.
+#[inline]
 fn spread(mark: u32) -> u64 {
     u64::from(mark).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }

@@ -13,6 +13,7 @@ pub(crate) struct Labels<'h> {
 
 impl<'h> Labels<'h> {
     /// Labels of a canonical host.
+    #[inline]
     pub fn of(host: &'h str) -> Self {
         let mut labels = Self { host, starts: [0; 128], count: 0 };
         for (position, byte) in host.bytes().enumerate().rev() {
@@ -24,6 +25,7 @@ impl<'h> Labels<'h> {
         labels
     }
 
+    #[inline]
     fn push(&mut self, start: usize) {
         if let (Some(slot), Ok(start)) = (self.starts.get_mut(usize::from(self.count)), u8::try_from(start)) {
             *slot = start;
@@ -31,11 +33,13 @@ impl<'h> Labels<'h> {
         }
     }
 
+    #[inline]
     pub fn len(&self) -> usize {
         usize::from(self.count)
     }
 
     /// The label at a position from the right.
+    #[inline]
     pub fn get(&self, position: u8) -> Option<&'h str> {
         if position >= self.count {
             return None;

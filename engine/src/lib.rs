@@ -66,7 +66,7 @@ mod trace;
 mod write;
 
 pub use authority::{Authority, AuthorityError, HostKind, MAX_LABEL, MAX_NAME};
-pub use decision::{Counter, Counters, Decision, Refusal, Reply, Verdict, Writes};
+pub use decision::{Counter, Counters, Decision, Refusal, Reply, SetHeader, Verdict, Writes};
 pub use environment::{MAX_ENVIRONMENTS, MAX_HINT_HEADERS};
 pub use fault::{Fault, FaultKind, Path, Place, Segment};
 pub use health_check::{Condition, MAX_HEALTH_CHECKS};

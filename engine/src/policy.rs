@@ -87,6 +87,7 @@ impl Policy {
 ///
 /// # Errors
 /// Every fault of the document. A document with a fault gives no policy.
+#[inline(never)]
 pub fn compile_json(configuration: &[u8]) -> Result<Policy, Vec<Fault>> {
     let whole = |kind| vec![Fault { path: Path::default(), place: Place::Value, kind }];
     if configuration.len() > MAX_CONFIGURATION {

@@ -51,6 +51,7 @@ pub(crate) enum Claim<'a> {
 }
 
 impl<'a> Claim<'a> {
+    #[inline]
     pub fn add(&mut self, value: &'a [u8]) {
         let value = value.trim_ascii();
         *self = match *self {
@@ -139,6 +140,7 @@ impl<'a> Survey<'a> {
     }
 }
 
+#[inline]
 pub(crate) fn source_bit(number: usize) -> u16 {
     u32::try_from(number).ok().and_then(|number| 1u16.checked_shl(number)).unwrap_or(0)
 }

@@ -120,6 +120,7 @@ impl Template {
     }
 
     /// The text of a template without placeholders.
+    #[inline]
     pub fn as_literal(&self) -> Option<&str> {
         match &*self.0 {
             [] => Some(""),
@@ -137,16 +138,19 @@ impl Template {
     }
 
     /// The template with the values put in; nothing if a value that it needs is missing.
+    #[inline]
     pub fn expand(&self, values: Values<'_>) -> Option<String> {
         self.fill(|piece| values.of(piece))
     }
 
     /// Whether every value that it needs is there.
+    #[inline]
     pub fn is_complete(&self, values: Values<'_>) -> bool {
         self.0.iter().all(|piece| matches!(piece, Piece::Literal(_)) || values.of(piece).is_some())
     }
 
     /// Whether the template with the values put in is this text, told without putting them in.
+    #[inline]
     pub fn gives(&self, values: Values<'_>, text: &[u8]) -> bool {
         let rest = self.0.iter().try_fold(text, |rest, piece| match piece {
             Piece::Literal(literal) => rest.strip_prefix(literal.as_bytes()),

@@ -23,6 +23,7 @@ impl Texts {
     }
 
     /// The text, or an empty one for a reference of another store.
+    #[inline]
     pub fn get(&self, at: TextRef) -> &str {
         let start = at.start as usize;
         self.0.get(start..start.saturating_add(at.len as usize)).unwrap_or_default()

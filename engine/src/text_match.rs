@@ -17,6 +17,7 @@ pub(crate) enum TextMatch {
 }
 
 impl TextMatch {
+    #[inline]
     pub fn holds(&self, value: &[u8]) -> bool {
         match self {
             Self::Exact(text) => value == text.as_bytes(),
@@ -27,6 +28,7 @@ impl TextMatch {
 
     /// Compares with what stands before the query of a path. A text that is compared with paths holds no question mark, so all but
     /// a suffix can do without looking for one.
+    #[inline]
     pub fn holds_for_path(&self, path: &[u8]) -> bool {
         match self {
             Self::Exact(text) => path.strip_prefix(text.as_bytes()).is_some_and(|rest| matches!(rest.first(), None | Some(b'?'))),

@@ -5,7 +5,7 @@ use alloc::borrow::Cow;
 
 use crate::authority::Authority;
 use crate::choose::Chosen;
-use crate::decision::Writes;
+use crate::decision::{SetHeader, Writes};
 use crate::policy::Policy;
 use crate::request::Headers;
 use crate::template::{Template, Values};
@@ -52,7 +52,8 @@ impl Policy {
         if guarded {
             self.write_over(headers, wanted, values, writes);
         } else {
-            writes.set.extend(wanted.map(|(name, wanted)| (name, wanted.text(values))));
+            let set = wanted.map(|(name, wanted)| SetHeader { name, value: wanted.text(values), replaces: false });
+            writes.set.extend(set);
         }
     }
 
@@ -68,13 +69,17 @@ impl Policy {
     ) {
         for (name, wanted) in wanted.clone() {
             let mut sent = headers.clone().filter(|(other, _)| *other == name.as_bytes()).map(|(_, value)| value);
-            match (sent.next(), sent.next()) {
+            let replaces = match (sent.next(), sent.next()) {
                 (Some(value), None) if wanted.is(values, value) => continue,
                 // A single value is overwritten; several are collapsed into one.
-                (Some(_), Some(_)) => writes.remove.push(name),
-                _ => {}
-            }
-            writes.set.push((name, wanted.text(values)));
+                (Some(_), None) => true,
+                (Some(_), Some(_)) => {
+                    writes.remove.push(name);
+                    false
+                }
+                (None, _) => false,
+            };
+            writes.set.push(SetHeader { name, value: wanted.text(values), replaces });
         }
         for name in headers.clone().filter_map(|(name, _)| self.is_guarded(name)) {
             if !wanted.clone().any(|(wanted, _)| wanted == name) && !writes.remove.contains(&name) {

@@ -14,6 +14,7 @@ const EXPORTS: &[&str] = &[
     "proxy_on_context_create",
     "proxy_on_configure",
     "proxy_on_request_headers",
+    "proxy_on_tick",
     "proxy_on_delete",
 ];
 

@@ -28,10 +28,12 @@ unsafe extern "C" {
     fn proxy_get_buffer_bytes(kind: u32, start: usize, max: usize, data: *mut *mut u8, len: *mut usize) -> Status;
     fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, len: *mut usize) -> Status;
     fn proxy_replace_header_map_value(map: u32, key: *const u8, key_len: usize, value: *const u8, len: usize) -> Status;
+    fn proxy_add_header_map_value(map: u32, key: *const u8, key_len: usize, value: *const u8, len: usize) -> Status;
     fn proxy_remove_header_map_value(map: u32, key: *const u8, key_len: usize) -> Status;
     fn proxy_get_property(path: *const u8, path_len: usize, data: *mut *mut u8, len: *mut usize) -> Status;
     fn proxy_define_metric(kind: u32, name: *const u8, len: usize, id: *mut u32) -> Status;
     fn proxy_increment_metric(id: u32, by: i64) -> Status;
+    fn proxy_set_tick_period_milliseconds(period: u32) -> Status;
     fn proxy_send_local_response(
         status: u32,
         details: *const u8,
@@ -140,6 +142,13 @@ pub(crate) fn set_request_header(name: &str, value: &str) -> bool {
     status == OK
 }
 
+/// Adds a value of a request header. Whether it worked.
+#[must_use]
+pub(crate) fn add_request_header(name: &str, value: &str) -> bool {
+    // SAFETY: pointers and lengths are those of live strings.
+    unsafe { proxy_add_header_map_value(REQUEST_HEADERS, name.as_ptr(), name.len(), value.as_ptr(), value.len()) == OK }
+}
+
 /// Removes a request header with all its values. Whether it worked.
 #[must_use]
 pub(crate) fn remove_request_header(name: &str) -> bool {
@@ -162,10 +171,18 @@ pub(crate) fn define_counter(name: &str) -> Option<u32> {
     (status == OK).then_some(id)
 }
 
-/// Raises a counter by one.
-pub(crate) fn increment(counter: u32) {
+/// Raises a counter.
+pub(crate) fn increment(counter: u32, by: i64) {
     // SAFETY: a call without pointers. A counter that cannot be raised is no reason to fail a request.
-    let _ = unsafe { proxy_increment_metric(counter, 1) };
+    let _ = unsafe { proxy_increment_metric(counter, by) };
+}
+
+/// Lets the timer of the current root, or of the current stream's root, fire every so many milliseconds; 0 stops it. Whether the
+/// host has timers.
+#[must_use]
+pub(crate) fn set_tick_period(milliseconds: u32) -> bool {
+    // SAFETY: a call without pointers.
+    unsafe { proxy_set_tick_period_milliseconds(milliseconds) == OK }
 }
 
 /// Answers the current stream. Whether the proxy took the answer.

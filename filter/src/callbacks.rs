@@ -27,6 +27,11 @@ extern "C" fn proxy_on_request_headers(context: u32, _headers: u32, _end_of_stre
 }
 
 #[unsafe(no_mangle)]
+extern "C" fn proxy_on_tick(root: u32) {
+    plugin::tick(root);
+}
+
+#[unsafe(no_mangle)]
 extern "C" fn proxy_on_delete(context: u32) {
     plugin::delete(context);
 }

@@ -40,3 +40,5 @@ mod plugin;
 mod runtime;
 #[cfg(target_arch = "wasm32")]
 mod stream;
+#[cfg(target_arch = "wasm32")]
+mod tally;

@@ -3,7 +3,6 @@
 
 use alloc::format;
 use alloc::rc::Rc;
-use alloc::vec::Vec;
 use core::cell::RefCell;
 
 use gatepost_engine::{Counter, Fault, Policy, compile_json};
@@ -11,12 +10,12 @@ use gatepost_engine::{Counter, Fault, Policy, compile_json};
 use crate::abi::{self, Level};
 use crate::contexts::{Sorted, Streams};
 use crate::runtime::OneThread;
+use crate::tally::Tallies;
 
 /// A policy in force.
 pub(crate) struct Plugin {
     pub policy: Policy,
-    /// The proxy's numbers of the policy's counters.
-    counters: Vec<(Counter, u32)>,
+    tallies: Tallies,
 }
 
 impl Plugin {
@@ -33,16 +32,13 @@ impl Plugin {
         if policy.is_pass_through() {
             abi::log(Level::Warn, "gatepost: the configuration is empty: every request passes untouched");
         }
-        let counters = policy.counters().into_iter();
-        let counters = counters.filter_map(|(counter, name)| Some((counter, abi::define_counter(&name)?))).collect();
+        let tallies = Tallies::define(policy.counters());
         count("gatepost.config.accepted");
-        Some(Self { policy, counters })
+        Some(Self { policy, tallies })
     }
 
     pub fn count(&self, counter: Counter) {
-        if let Some((_, id)) = self.counters.iter().find(|(known, _)| *known == counter) {
-            abi::increment(*id);
-        }
+        self.tallies.raise(counter);
     }
 }
 
@@ -53,7 +49,7 @@ fn report(faults: &[Fault]) {
 }
 
 fn count(name: &str) {
-    abi::define_counter(name).into_iter().for_each(abi::increment);
+    abi::define_counter(name).into_iter().for_each(|id| abi::increment(id, 1));
 }
 
 /// The contexts of this VM.
@@ -90,6 +86,12 @@ pub(crate) fn of_stream(context: u32) -> Option<Rc<Plugin>> {
         state.roots.get(root).cloned().flatten()
     })
     .flatten()
+}
+
+/// A root's timer fired.
+pub(crate) fn tick(root: u32) {
+    let plugin = with_state(|state| state.roots.get(root).cloned().flatten()).flatten();
+    plugin.iter().for_each(|plugin| plugin.tallies.tick());
 }
 
 /// A context ends.

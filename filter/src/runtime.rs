@@ -7,6 +7,10 @@ use dlmalloc::GlobalDlmalloc;
 #[global_allocator]
 static ALLOCATOR: GlobalDlmalloc = GlobalDlmalloc;
 
+// `memcmp` and its like, which the compiler calls, are in the target's C library.
+#[link(name = "c")]
+unsafe extern "C" {}
+
 /// A panic traps the VM. There is none to be had: the lints of `lib.rs` refuse what could panic. So nothing is said of it, and
 /// no text of any panic is in the module.
 #[panic_handler]

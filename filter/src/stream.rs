@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use gatepost_engine::{Decision, Mode, Reply, Request, SourceAddress, Verdict, Writes, parse_source_address};
+use gatepost_engine::{Decision, Mode, Reply, Request, SetHeader, SourceAddress, Verdict, Writes, parse_source_address};
 
 use crate::abi;
 use crate::pairs::Pairs;
@@ -46,7 +46,9 @@ fn forward(writes: &Writes<'_>) -> Action {
     let removed = writes.remove.iter().all(|name| abi::remove_request_header(name));
     let path = writes.path.is_none_or(|path| abi::set_request_header(":path", path));
     let authority = writes.authority.as_deref().is_none_or(|value| abi::set_request_header(":authority", value));
-    let set = writes.set.iter().all(|(name, value)| abi::set_request_header(name, value));
+    let set = writes.set.iter().all(|SetHeader { name, value, replaces }| {
+        if *replaces { abi::set_request_header(name, value) } else { abi::add_request_header(name, value) }
+    });
     if removed && path && authority && set { Action::Continue } else { fail("gatepost.internal.write_refused") }
 }
 

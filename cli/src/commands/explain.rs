@@ -95,7 +95,7 @@ fn decision_json(decision: &Decision<'_>) -> Value {
             "authority": writes.authority,
             "path": writes.path,
             "remove": writes.remove,
-            "set": writes.set.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect::<serde_json::Map<_, _>>(),
+            "set": writes.set.iter().map(|set| (set.name.to_owned(), json!(set.value))).collect::<serde_json::Map<_, _>>(),
         }),
         Verdict::Reply(reply) => json!({
             "verdict": "reply",
@@ -127,7 +127,7 @@ fn text(policy: &Policy, decision: &Decision<'_>, steps: &[Step], source: Option
             lines.extend(writes.authority.as_ref().map(|value| format!("  authority {value}")));
             lines.extend(writes.path.map(|value| format!("  path {value}")));
             lines.extend(writes.remove.iter().map(|name| format!("  without {name}")));
-            lines.extend(writes.set.iter().map(|(name, value)| format!("  {name}: {value}")));
+            lines.extend(writes.set.iter().map(|set| format!("  {}: {}", set.name, set.value)));
         }
     }
     lines.extend(counters(policy, decision).iter().map(|name| format!("count {name}")));

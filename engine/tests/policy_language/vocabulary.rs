@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::net::IpAddr;
 
-use gatepost_engine::{Counters, Decision, Policy, Request, SourceAddress, Step, Verdict, Writes, compile_json};
+use gatepost_engine::{Counters, Decision, Policy, Request, SetHeader, SourceAddress, Step, Verdict, Writes, compile_json};
 
 pub type Header = (Vec<u8>, Vec<u8>);
 
@@ -150,7 +150,7 @@ pub fn apply(headers: &[Header], writes: &Writes<'_>) -> Vec<Header> {
     }
     let authority = writes.authority.as_deref().map(|value| (":authority", value));
     let path = writes.path.map(|value| (":path", value));
-    let set = writes.set.iter().map(|(name, value)| (*name, &**value));
+    let set = writes.set.iter().map(|set| (set.name, &*set.value));
     for (name, value) in authority.into_iter().chain(path).chain(set) {
         let mut same = headers.iter_mut().filter(|(known, _)| known == name.as_bytes());
         match same.next() {
@@ -175,9 +175,11 @@ fn assert_every_write_changes_something(headers: &[Header], writes: &Writes<'_>)
         assert!(!values(name).is_empty(), "{name} is removed, but was not there");
         assert!(!writes.remove[..at].contains(name), "{name} is removed twice");
     }
-    for (at, (name, value)) in writes.set.iter().enumerate() {
+    for (at, SetHeader { name, value, replaces }) in writes.set.iter().enumerate() {
         assert_ne!(values(name), [value.as_bytes()], "{name} is written unchanged");
-        assert!(!writes.set[..at].iter().any(|(other, _)| other == name), "{name} is set twice");
+        assert!(!writes.set[..at].iter().any(|other| other.name == *name), "{name} is set twice");
+        let left = if writes.remove.contains(name) { 0 } else { values(name).len() };
+        assert_eq!(left, usize::from(*replaces), "{name}: what is left of it is one value, to be replaced, or none");
     }
 }
 

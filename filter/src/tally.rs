@@ -1,0 +1,82 @@
+//! Counters are raised here first and told to the proxy a moment later: raising one of the proxy's own costs as much as
+//! everything that the engine does for a request. The proxy's timer runs only while there is something to tell.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::cell::Cell;
+
+use gatepost_engine::Counter;
+
+use crate::abi;
+
+/// How long a count may wait before the proxy knows it, in milliseconds.
+const PERIOD: u32 = 100;
+
+/// The counters of one plugin.
+pub(crate) struct Tallies {
+    counters: Vec<Tally>,
+    /// The timer runs.
+    armed: Cell<bool>,
+}
+
+struct Tally {
+    counter: Counter,
+    /// The proxy's number of the counter.
+    id: u32,
+    /// What the proxy does not know yet.
+    pending: Cell<i64>,
+}
+
+impl Tallies {
+    /// Defines counters, each with its name. One that the proxy refuses is not counted.
+    pub fn define(counters: Vec<(Counter, String)>) -> Self {
+        let tally =
+            |(counter, name): (Counter, String)| Some(Tally { counter, id: abi::define_counter(&name)?, pending: Cell::new(0) });
+        Self { counters: counters.into_iter().filter_map(tally).collect(), armed: Cell::new(false) }
+    }
+
+    /// Raises a counter by one.
+    pub fn raise(&self, counter: Counter) {
+        if let Some(tally) = self.counters.iter().find(|tally| tally.counter == counter) {
+            tally.pending.set(tally.pending.get().saturating_add(1));
+            if !self.armed.get() {
+                self.arm();
+            }
+        }
+    }
+
+    #[cold]
+    fn arm(&self) {
+        self.armed.set(abi::set_tick_period(PERIOD));
+        // A host without timers is told at once.
+        if !self.armed.get() {
+            self.tell();
+        }
+    }
+
+    /// The timer fired.
+    pub fn tick(&self) {
+        if !self.tell() {
+            self.armed.set(!abi::set_tick_period(0));
+        }
+    }
+
+    /// Tells the proxy what it does not know yet. Whether there was anything.
+    fn tell(&self) -> bool {
+        let mut any = false;
+        for tally in &self.counters {
+            let pending = tally.pending.replace(0);
+            if pending > 0 {
+                abi::increment(tally.id, pending);
+                any = true;
+            }
+        }
+        any
+    }
+}
+
+impl Drop for Tallies {
+    fn drop(&mut self) {
+        self.tell();
+    }
+}
