@@ -169,7 +169,7 @@ mod tests {
     }
 
     fn key(name: &str) -> Segment {
-        Segment::Key(name.into())
+        Segment::Key(name.to_owned().into())
     }
 
     const POLICY: &str = "hosts:\n  mappings:\n  - { host: a.example, authority: b }\n  - host: c.example\n    port: 1\nmode:\n";

@@ -14,11 +14,11 @@ use crate::authority::MAX_LABEL;
 use crate::fault::{FaultKind, Path, Place};
 use crate::header::{HeaderTable, Use, is_value, read_name};
 use crate::index::Index;
+use crate::paged::{TextRef, Texts};
 use crate::reader::{Broken, Choice, Context, Entries, List, Numbers, Object, Parsed, Section, Seen, Value};
 use crate::request::{MAX_SOURCES, source_bit};
 use crate::source::{Source, SourceSection};
 use crate::template::{Template, read_authority};
-use crate::text::{TextRef, Texts};
 
 /// How many environments a policy may allow, and how many aliases it may give them.
 pub const MAX_ENVIRONMENTS: usize = 50_000;

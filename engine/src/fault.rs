@@ -1,7 +1,7 @@
 //! What can be wrong with a policy document, and where. A fault carries the path of the value and what a person can do
 //! about it; it knows nothing of lines and columns, which belong to the text that the document was written in.
 
-use alloc::boxed::Box;
+use alloc::borrow::{Cow, ToOwned};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -15,7 +15,7 @@ use crate::template::TemplateError;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Segment {
     /// A field of an object.
-    Key(Box<str>),
+    Key(Cow<'static, str>),
     /// An element of a list, counted from 0.
     Index(usize),
 }
@@ -34,7 +34,7 @@ impl Path {
     /// This path and one more field.
     #[must_use]
     pub fn key(mut self, key: &str) -> Self {
-        self.0.push(Segment::Key(key.into()));
+        self.0.push(Segment::Key(key.to_owned().into()));
         self
     }
 

@@ -14,8 +14,8 @@ use foldhash::fast::FixedState;
 use crate::authority::HostKind;
 use crate::index::Index;
 use crate::labels::Labels;
-use crate::pattern::{HostPattern, Label};
-use crate::text::{TextRef, Texts};
+use crate::paged::{Paged, TextRef, Texts};
+use crate::pattern::{HostPattern, Label, LabelPattern};
 
 /// What a shape wants of one label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,7 @@ struct Shape {
 }
 
 impl Shape {
-    fn of(pattern: &HostPattern, seed: u8) -> Self {
+    fn of(pattern: &LabelPattern, seed: u8) -> Self {
         let wants = pattern.labels.iter().map(|label| match label {
             Label::Literal(_) => Want::Literal,
             Label::Capture(_) => Want::Capture,
@@ -49,7 +49,7 @@ impl Shape {
         self.wants == other.wants && self.star == other.star
     }
 
-    fn add(&mut self, pattern: &HostPattern) {
+    fn add(&mut self, pattern: &LabelPattern) {
         self.domains |= match pattern.labels.first() {
             Some(Label::Literal(label)) => mark(label),
             Some(Label::Capture(_)) | None => u64::MAX,
@@ -89,7 +89,7 @@ struct Entry<V> {
 #[derive(Debug)]
 pub(crate) struct HostTable<V> {
     texts: Texts,
-    entries: Vec<Entry<V>>,
+    entries: Paged<Entry<V>>,
     index: Index,
     /// In order of specificity.
     shapes: Vec<Shape>,
@@ -118,16 +118,19 @@ pub(crate) const MAX_SHAPES: usize = 255;
 
 impl<V> Default for HostTable<V> {
     fn default() -> Self {
-        Self { texts: Texts::default(), entries: Vec::new(), index: Index::default(), shapes: Vec::new(), lengths: [0; 4] }
+        Self { texts: Texts::default(), entries: Paged::default(), index: Index::default(), shapes: Vec::new(), lengths: [0; 4] }
     }
 }
 
 impl<V> HostTable<V> {
     pub fn add(&mut self, pattern: &HostPattern, value: V) -> Result<(), Refused> {
-        let shape = if pattern.ip.is_some() || pattern.is_exact() { None } else { Some(self.shape(pattern)?) };
+        let shape = match pattern {
+            HostPattern::Exact(_) => None,
+            HostPattern::Labels(pattern) => Some(self.shape(pattern)?),
+        };
         let text = pattern.text();
-        let hash = match shape.and_then(|seed| self.by_seed(seed)) {
-            Some(shape) => hash_labels(shape.seed, pattern_literals(&text)),
+        let hash = match shape {
+            Some(seed) => hash_labels(seed, pattern_literals(&text)),
             None => hash_host(&text),
         };
         let same = |entry: &Entry<V>| {
@@ -140,9 +143,11 @@ impl<V> HostTable<V> {
         if let Some(first) = self.index.find(hash, |at| self.entries.get(at).is_some_and(same)) {
             return Err(Refused::Duplicate(first));
         }
-        match shape {
-            Some(seed) => self.shapes.iter_mut().filter(|shape| shape.seed == seed).for_each(|shape| shape.add(pattern)),
-            None => self.note_length(text.len()),
+        match pattern {
+            HostPattern::Exact(_) => self.note_length(text.len()),
+            HostPattern::Labels(pattern) => {
+                self.shapes.iter_mut().filter(|known| Some(known.seed) == shape).for_each(|known| known.add(pattern));
+            }
         }
         self.index.add(hash, self.entries.len());
         let pattern = self.texts.add(&text);
@@ -150,7 +155,7 @@ impl<V> HostTable<V> {
         Ok(())
     }
 
-    fn shape(&mut self, pattern: &HostPattern) -> Result<u8, Refused> {
+    fn shape(&mut self, pattern: &LabelPattern) -> Result<u8, Refused> {
         let seed = u8::try_from(self.shapes.len()).map_err(|_| Refused::TooManyShapes)?;
         let shape = Shape::of(pattern, seed);
         if let Some(known) = self.shapes.iter().find(|known| known.same_as(&shape)) {
@@ -162,10 +167,6 @@ impl<V> HostTable<V> {
         let at = self.shapes.partition_point(|known| known.rank() <= shape.rank());
         self.shapes.insert(at, shape);
         Ok(seed)
-    }
-
-    fn by_seed(&self, seed: u8) -> Option<&Shape> {
-        self.shapes.iter().find(|shape| shape.seed == seed)
     }
 
     /// Gives back what growing took.
@@ -356,8 +357,10 @@ mod tests {
 
     /// The rule of the module's head, written as plainly as it can be.
     fn by_the_book<'p>(patterns: &'p [HostPattern], host: &str) -> Option<&'p HostPattern> {
+        let whole = host;
         let host: Vec<&str> = host.rsplit('.').collect();
         let matches = |pattern: &&HostPattern| {
+            let HostPattern::Labels(pattern) = pattern else { return pattern.text() == whole };
             let length = pattern.labels.len();
             let fits = if pattern.star { host.len() > length } else { host.len() == length };
             fits && pattern.labels.iter().zip(&host).all(|(want, have)| match want {
@@ -367,6 +370,7 @@ mod tests {
         };
         let rank = |pattern: &&HostPattern| {
             let label = |label: &Label| u8::from(matches!(label, Label::Capture(_)));
+            let HostPattern::Labels(pattern) = pattern else { return Vec::new() };
             let mut rank: Vec<u8> = pattern.labels.iter().map(label).collect();
             rank.extend(pattern.star.then_some(2));
             rank
@@ -388,7 +392,7 @@ mod tests {
                     kept.push(pattern);
                 }
             }
-                let expected = by_the_book(&kept, &host).map(HostPattern::text);
+                let expected = by_the_book(&kept, &host).map(|pattern| pattern.text().into_owned());
             let found = table.find(&host, HostKind::Name).map(|found| found.pattern.to_owned());
             prop_assert_eq!(found, expected);
         }

@@ -3,10 +3,10 @@
 use crate::fault::{FaultKind, Path, Place};
 use crate::header::{HeaderTable, Use, read_name};
 use crate::host_table::{HostTable, MAX_SHAPES, Refused};
+use crate::paged::{TextRef, Texts};
 use crate::pattern::HostPattern;
 use crate::reader::{Broken, Choice, Context, List, Numbers, Object, Parsed, Section, Seen, Text, Value};
 use crate::template::{Template, read_authority};
-use crate::text::{TextRef, Texts};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -123,7 +123,7 @@ impl Section for HostsSection {
 
 fn refusal(refused: Refused, pattern: &HostPattern, path: impl Fn(usize) -> Path) -> FaultKind {
     match refused {
-        Refused::Duplicate(first) => FaultKind::Duplicate { value: pattern.text(), first: path(first) },
+        Refused::Duplicate(first) => FaultKind::Duplicate { value: pattern.text().into_owned(), first: path(first) },
         Refused::TooManyShapes => {
             FaultKind::TooMany { what: "different arrangements of labels, captures and `*`", limit: MAX_SHAPES }
         }

@@ -3,7 +3,7 @@
 
 use crate::authority::{Authority, AuthorityError, HostKind, MAX_LABEL};
 use crate::fault::FaultKind;
-use alloc::borrow::ToOwned;
+use alloc::borrow::{Cow, ToOwned};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -58,17 +58,28 @@ pub(crate) enum Label {
 
 /// A host pattern in canonical form.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct HostPattern {
+pub(crate) enum HostPattern {
+    /// One host, a name or an IP literal, compared as a whole.
+    Exact(String),
+    /// All hosts that the labels match.
+    Labels(LabelPattern),
+}
+
+/// A pattern with a capture or a star in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LabelPattern {
     /// From right to left.
     pub labels: Vec<Label>,
     /// One or more further labels stand in front (`*.`).
     pub star: bool,
-    /// An IP literal, which is compared as a whole; `labels` is empty then.
-    pub ip: Option<String>,
 }
 
 impl HostPattern {
     pub fn parse(text: &str) -> Result<Self, PatternError> {
+        // By far the most patterns are plain hosts.
+        if text.bytes().all(|byte| !matches!(byte, b'*' | b'{' | b'}')) {
+            return Ok(Self::Exact(host_of(text)?.host().to_owned()));
+        }
         let (star, rest) = match text.strip_prefix("*.") {
             Some(rest) => (true, rest),
             None => (false, text),
@@ -103,15 +114,8 @@ impl HostPattern {
             skeleton.push('x');
             labels.push(Label::Capture(name.to_owned()));
         }
-        let authority = Authority::parse(skeleton.as_bytes()).map_err(PatternError::Host)?;
-        if !authority.colon_port().is_empty() || skeleton.ends_with(':') {
-            return Err(PatternError::Port);
-        }
-        if authority.kind() == HostKind::IpLiteral {
-            if star || !names.is_empty() {
-                return Err(PatternError::IpLiteral);
-            }
-            return Ok(Self { labels: Vec::new(), star: false, ip: Some(authority.host().to_owned()) });
+        if host_of(&skeleton)?.kind() == HostKind::IpLiteral {
+            return Err(PatternError::IpLiteral);
         }
         // A trailing dot left an empty last label.
         if labels.last() == Some(&Label::Literal(String::new())) {
@@ -121,7 +125,7 @@ impl HostPattern {
         if !labels.iter().any(|label| matches!(label, Label::Literal(_))) {
             return Err(PatternError::NoLiteral);
         }
-        Ok(Self { labels, star, ip: None })
+        Ok(Self::Labels(LabelPattern { labels, star }))
     }
 
     /// Parses, or gives the fault that a document's reader reports.
@@ -129,28 +133,38 @@ impl HostPattern {
         Self::parse(text).map_err(|error| FaultKind::Pattern { value: text.to_owned(), error })
     }
 
-    pub fn is_exact(&self) -> bool {
-        !self.star && !self.labels.iter().any(|label| matches!(label, Label::Capture(_)))
+    /// The labels of a pattern that has a capture or a star, from right to left.
+    fn labels(&self) -> &[Label] {
+        match self {
+            Self::Exact(_) => &[],
+            Self::Labels(pattern) => &pattern.labels,
+        }
     }
 
     /// The capture's position, counted in labels from the right.
     pub fn capture(&self, name: &str) -> Option<u8> {
-        let position = self.labels.iter().position(|label| matches!(label, Label::Capture(n) if n == name))?;
+        let position = self.labels().iter().position(|label| matches!(label, Label::Capture(n) if n == name))?;
         u8::try_from(position).ok()
     }
 
     pub fn capture_names(&self) -> impl Iterator<Item = &str> {
-        self.labels.iter().filter_map(|label| match label {
+        self.labels().iter().filter_map(|label| match label {
             Label::Capture(name) => Some(name.as_str()),
             Label::Literal(_) => None,
         })
     }
 
     /// The pattern as people write it, in canonical form.
-    pub fn text(&self) -> String {
-        if let Some(ip) = &self.ip {
-            return ip.clone();
+    pub fn text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Exact(host) => Cow::Borrowed(host),
+            Self::Labels(pattern) => Cow::Owned(pattern.text()),
         }
+    }
+}
+
+impl LabelPattern {
+    fn text(&self) -> String {
         let mut text = String::from(if self.star { "*." } else { "" });
         for (position, label) in self.labels.iter().rev().enumerate() {
             if position > 0 {
@@ -163,6 +177,15 @@ impl HostPattern {
         }
         text
     }
+}
+
+/// A host, which may have no port.
+fn host_of(text: &str) -> Result<Authority<'_>, PatternError> {
+    let authority = Authority::parse(text.as_bytes()).map_err(PatternError::Host)?;
+    if !authority.colon_port().is_empty() || text.ends_with(':') {
+        return Err(PatternError::Port);
+    }
+    Ok(authority)
 }
 
 pub(crate) fn is_capture_name(name: &str) -> bool {
@@ -186,7 +209,7 @@ mod tests {
             ("[0::1]", "[::1]"),
             ("localhost", "localhost"),
         ] {
-            assert_eq!(HostPattern::parse(written).map(|p| p.text()), Ok(text.to_owned()), "{written}");
+            assert_eq!(HostPattern::parse(written).map(|p| p.text().into_owned()), Ok(text.to_owned()), "{written}");
         }
     }
 

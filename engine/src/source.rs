@@ -157,7 +157,7 @@ fn read_subdomain(text: &str) -> Result<Source, FaultKind> {
     let mut table = HostTable::default();
     // The first pattern of a table is never a duplicate.
     let _ = table.add(&pattern, ());
-    Ok(Source::Subdomain { table, position, text: pattern.text().into() })
+    Ok(Source::Subdomain { table, position, text: pattern.text().as_ref().into() })
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ pub enum TemplateError {
 
 /// One piece of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Piece {
+pub(crate) enum Piece {
     Literal(Box<str>),
     Env,
     Host,
@@ -41,7 +41,11 @@ enum Piece {
 
 /// A compiled template.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Template(Box<[Piece]>);
+pub(crate) enum Template {
+    /// Without placeholders, as most are.
+    Literal(Box<str>),
+    Pieces(Box<[Piece]>),
+}
 
 /// What a template's placeholders stand for in one request.
 #[derive(Clone, Copy, Default)]
@@ -66,6 +70,9 @@ impl<'v> Values<'v> {
 impl Template {
     /// Reads a template; `pattern` is the host pattern whose captures may be named. A capture hides `{env}` and `{host}`.
     pub fn parse(text: &str, pattern: Option<&HostPattern>) -> Result<Self, TemplateError> {
+        if text.bytes().all(|byte| !matches!(byte, b'{' | b'}')) {
+            return Ok(Self::Literal(text.into()));
+        }
         let mut pieces = Vec::new();
         let mut rest = text;
         loop {
@@ -87,88 +94,108 @@ impl Template {
             pieces.push(placeholder(name, pattern)?);
             rest = after;
         }
-        Ok(Self(pieces.into()))
+        Ok(Self::Pieces(pieces.into()))
     }
 
     /// Reads a template whose result is an authority; its literal text is brought to canonical form.
     pub fn authority(text: &str, pattern: Option<&HostPattern>) -> Result<Self, TemplateError> {
-        let template = Self::parse(text, pattern)?;
-        if template.is_literal() {
-            let authority = Authority::parse(text.as_bytes()).map_err(TemplateError::Authority)?;
-            return Ok(Self(Box::new([Piece::Literal(authority.as_str().into())])));
-        }
-        // One letter stands for any label: whatever is wrong with this is wrong with every result.
-        let sample = template.fill(|_| Some("x")).unwrap_or_default();
-        let authority = Authority::parse(sample.as_bytes()).map_err(TemplateError::Authority)?;
-        Ok(template.canonical(&sample, authority.as_str()))
-    }
-
-    /// Lower case, and the canonical end that `canonical` has and `sample` may lack: a trailing dot, an empty port or
-    /// leading zeros of a port can only stand in the last literal.
-    fn canonical(self, sample: &str, canonical: &str) -> Self {
-        let mut pieces = self.0.into_vec();
-        for piece in &mut pieces {
-            if let Piece::Literal(literal) = piece {
-                literal.make_ascii_lowercase();
+        match Self::parse(text, pattern)? {
+            Self::Literal(text) => {
+                let authority = Authority::parse(text.as_bytes()).map_err(TemplateError::Authority)?;
+                match authority.given() {
+                    Some(_) => Ok(Self::Literal(text)),
+                    None => Ok(Self::Literal(authority.as_str().into())),
+                }
+            }
+            Self::Pieces(pieces) => {
+                // One letter stands for any label: whatever is wrong with this is wrong with every result.
+                let sample = fill(&pieces, |_| Some("x")).unwrap_or_default();
+                let authority = Authority::parse(sample.as_bytes()).map_err(TemplateError::Authority)?;
+                Ok(Self::Pieces(canonical(pieces, &sample, authority.as_str())))
             }
         }
-        if let Some(Piece::Literal(last)) = pieces.last_mut() {
-            let before = sample.len().saturating_sub(last.len());
-            *last = canonical.get(before..).unwrap_or_default().into();
-        }
-        Self(pieces.into())
     }
 
     /// The text of a template without placeholders.
     #[inline]
     pub fn as_literal(&self) -> Option<&str> {
-        match &*self.0 {
-            [] => Some(""),
-            [Piece::Literal(text)] => Some(text),
-            _ => None,
+        match self {
+            Self::Literal(text) => Some(text),
+            Self::Pieces(_) => None,
         }
     }
 
-    fn is_literal(&self) -> bool {
-        self.as_literal().is_some()
+    fn pieces(&self) -> &[Piece] {
+        match self {
+            Self::Literal(_) => &[],
+            Self::Pieces(pieces) => pieces,
+        }
     }
 
     pub fn needs_env(&self) -> bool {
-        self.0.contains(&Piece::Env)
+        self.pieces().contains(&Piece::Env)
     }
 
     /// The template with the values put in; nothing if a value that it needs is missing.
     #[inline]
     pub fn expand(&self, values: Values<'_>) -> Option<String> {
-        self.fill(|piece| values.of(piece))
+        match self {
+            Self::Literal(text) => Some(text.as_ref().to_owned()),
+            Self::Pieces(pieces) => fill(pieces, |piece| values.of(piece)),
+        }
     }
 
     /// Whether every value that it needs is there.
     #[inline]
     pub fn is_complete(&self, values: Values<'_>) -> bool {
-        self.0.iter().all(|piece| matches!(piece, Piece::Literal(_)) || values.of(piece).is_some())
+        self.pieces().iter().all(|piece| matches!(piece, Piece::Literal(_)) || values.of(piece).is_some())
     }
 
     /// Whether the template with the values put in is this text, told without putting them in.
     #[inline]
     pub fn gives(&self, values: Values<'_>, text: &[u8]) -> bool {
-        let rest = self.0.iter().try_fold(text, |rest, piece| match piece {
-            Piece::Literal(literal) => rest.strip_prefix(literal.as_bytes()),
-            placeholder => rest.strip_prefix(values.of(placeholder)?.as_bytes()),
-        });
-        rest.is_some_and(<[u8]>::is_empty)
-    }
-
-    fn fill<'v>(&self, value: impl Fn(&Piece) -> Option<&'v str>) -> Option<String> {
-        let mut text = String::new();
-        for piece in &self.0 {
-            match piece {
-                Piece::Literal(literal) => text.push_str(literal),
-                placeholder => text.push_str(value(placeholder)?),
+        match self {
+            Self::Literal(literal) => literal.as_bytes() == text,
+            Self::Pieces(pieces) => {
+                let rest = pieces.iter().try_fold(text, |rest, piece| match piece {
+                    Piece::Literal(literal) => rest.strip_prefix(literal.as_bytes()),
+                    placeholder => rest.strip_prefix(values.of(placeholder)?.as_bytes()),
+                });
+                rest.is_some_and(<[u8]>::is_empty)
             }
         }
-        Some(text)
     }
+}
+
+/// Lower case, and the canonical end that `canonical` has and `sample` may lack: a trailing dot, an empty port or leading zeros
+/// of a port can only stand in the last literal.
+fn canonical(pieces: Box<[Piece]>, sample: &str, canonical: &str) -> Box<[Piece]> {
+    let mut pieces = pieces.into_vec();
+    for piece in &mut pieces {
+        if let Piece::Literal(literal) = piece {
+            literal.make_ascii_lowercase();
+        }
+    }
+    if let Some(Piece::Literal(last)) = pieces.last_mut() {
+        let before = sample.len().saturating_sub(last.len());
+        *last = canonical.get(before..).unwrap_or_default().into();
+    }
+    pieces.into()
+}
+
+#[inline]
+fn fill<'v>(pieces: &'v [Piece], value: impl Fn(&'v Piece) -> Option<&'v str>) -> Option<String> {
+    let text = |piece: &'v Piece| match piece {
+        Piece::Literal(literal) => Some(&**literal),
+        placeholder => value(placeholder),
+    };
+    let mut length = 0usize;
+    for piece in pieces {
+        length = length.saturating_add(text(piece)?.len());
+    }
+    let mut filled = String::with_capacity(length);
+    pieces.iter().filter_map(text).for_each(|text| filled.push_str(text));
+    Some(filled)
 }
 
 fn placeholder(name: &str, pattern: Option<&HostPattern>) -> Result<Piece, TemplateError> {

@@ -29,7 +29,7 @@ fn build() -> Result<(), String> {
     let manifest = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
     let out = PathBuf::from(variable("OUT_DIR")?);
     let workspace = manifest.ancestors().nth(2).ok_or("the workspace is two folders above this crate")?.to_owned();
-    for input in ["engine/src", "engine/Cargo.toml", "filter/src", "filter/Cargo.toml", "Cargo.lock", "Cargo.toml"] {
+    for input in ["engine/src", "engine/Cargo.toml", "filter/src", "filter/build.rs", "filter/Cargo.toml", "Cargo.lock", "Cargo.toml"] {
         println!("cargo:rerun-if-changed={}", workspace.join(input).display());
     }
     println!("cargo:rerun-if-changed=build.rs");

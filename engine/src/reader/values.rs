@@ -133,7 +133,7 @@ impl<R: Reader, M: FnMut() -> R, T: FnMut(&mut Context, &str, R::Out)> Reader fo
                 object.skip_rest()?;
                 return Ok(Some(()));
             }
-            context.path.push(Segment::Key(key.as_str().into()));
+            context.path.push(Segment::Key(key.clone().into()));
             let mut reading = Reading::new(context, (self.make)());
             object.value(&mut reading)?;
             if let Some(value) = reading.made() {
