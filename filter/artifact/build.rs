@@ -29,16 +29,24 @@ fn build() -> Result<(), String> {
     let manifest = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
     let out = PathBuf::from(variable("OUT_DIR")?);
     let workspace = manifest.ancestors().nth(2).ok_or("the workspace is two folders above this crate")?.to_owned();
-    for input in ["engine/src", "engine/Cargo.toml", "filter/src", "filter/build.rs", "filter/Cargo.toml", "Cargo.lock", "Cargo.toml"] {
+    for input in
+        ["engine/src", "engine/Cargo.toml", "filter/src", "filter/build.rs", "filter/Cargo.toml", "Cargo.lock", "Cargo.toml"]
+    {
         println!("cargo:rerun-if-changed={}", workspace.join(input).display());
     }
     println!("cargo:rerun-if-changed=build.rs");
-    let filter =
-        Build { workspace: &workspace, package: "gatepost-filter", profile: "filter", arguments: &[], folder: "filter-wasm" };
-    let module = filter.run().map_err(|error| error.to_string())?.join("gatepost_filter.wasm");
-    let module = prepare(&std::fs::read(&module).map_err(|error| format!("{}: {error}", module.display()))?)?;
-    let path = out.join("gatepost_filter.wasm");
-    std::fs::write(&path, module).map_err(|error| format!("{}: {error}", path.display()))
+    let build = |arguments: &[&str], folder, name: &str| {
+        let filter = Build { workspace: &workspace, package: "gatepost-filter", profile: "filter", arguments, folder };
+        let module = filter.run().map_err(|error| error.to_string())?.join("gatepost_filter.wasm");
+        let module = prepare(&std::fs::read(&module).map_err(|error| format!("{}: {error}", module.display()))?)?;
+        let path = out.join(name);
+        std::fs::write(&path, module).map_err(|error| format!("{}: {error}", path.display()))
+    };
+    build(&[], "filter-wasm", "gatepost_filter.wasm")?;
+    if env::var_os("CARGO_FEATURE_PROBE").is_some() {
+        build(&["--features", "probe"], "filter-wasm-probe", "gatepost_filter_probe.wasm")?;
+    }
+    Ok(())
 }
 
 fn variable(name: &str) -> Result<String, String> {

@@ -9,6 +9,10 @@ extern "C" fn proxy_abi_version_0_2_1() {}
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_context_create(context: u32, parent: u32) {
+    #[cfg(feature = "probe")]
+    if parent != 0 {
+        crate::probe::created();
+    }
     plugin::create(context, parent);
 }
 
@@ -23,6 +27,8 @@ extern "C" fn proxy_on_configure(root: u32, size: usize) -> u32 {
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_request_headers(context: u32, _headers: u32, _end_of_stream: u32) -> u32 {
+    #[cfg(feature = "probe")]
+    crate::probe::on_request_headers();
     stream::on_request_headers(plugin::of_stream(context).as_deref()) as u32
 }
 
@@ -33,5 +39,9 @@ extern "C" fn proxy_on_tick(root: u32) {
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_delete(context: u32) {
-    plugin::delete(context);
+    let _was_root = plugin::delete(context);
+    #[cfg(feature = "probe")]
+    if !_was_root {
+        crate::probe::deleted();
+    }
 }

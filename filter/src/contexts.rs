@@ -56,10 +56,13 @@ impl<T> Sorted<T> {
         }
     }
 
-    pub fn remove(&mut self, context: u32) {
-        if let Ok(at) = self.find(context) {
+    /// Whether there was one.
+    pub fn remove(&mut self, context: u32) -> bool {
+        let found = self.find(context);
+        if let Ok(at) = found {
             self.0.remove(at);
         }
+        found.is_ok()
     }
 }
 

@@ -36,6 +36,8 @@ mod abi;
 mod callbacks;
 #[cfg(target_arch = "wasm32")]
 mod plugin;
+#[cfg(all(target_arch = "wasm32", feature = "probe"))]
+mod probe;
 #[cfg(target_arch = "wasm32")]
 mod runtime;
 #[cfg(target_arch = "wasm32")]

@@ -94,11 +94,7 @@ pub(crate) fn tick(root: u32) {
     plugin.iter().for_each(|plugin| plugin.tallies.tick());
 }
 
-/// A context ends.
-pub(crate) fn delete(context: u32) {
-    with_state(|state| {
-        if state.streams.remove(context).is_none() {
-            state.roots.remove(context);
-        }
-    });
+/// A context ends. Whether it was a root.
+pub(crate) fn delete(context: u32) -> bool {
+    with_state(|state| state.streams.remove(context).is_none() && state.roots.remove(context)).unwrap_or(false)
 }

@@ -8,6 +8,11 @@
 /// The module's bytes: proxy-wasm ABI 0.2.1. It needs nothing of WASI.
 pub const MODULE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/gatepost_filter.wasm"));
 
+/// The module as tests build it: it traps for a request with the header `x-gatepost-trap`, and counts its stream contexts in
+/// `gatepost.probe.created` and `gatepost.probe.deleted`.
+#[cfg(feature = "probe")]
+pub const PROBE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/gatepost_filter_probe.wasm"));
+
 /// The exports of [`MODULE`], and why each is there. Envoy enters the VM once for each callback that it finds.
 pub const EXPORTS: &[(&str, &str)] = &[
     ("memory", "the host reads and writes it"),
