@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use gatepost_wasm_build::Build;
 
-const GUESTS: &[&str] = &["three-headers"];
+const GUESTS: &[&str] = &["naive", "three-headers"];
 
 fn main() {
     for guest in GUESTS {

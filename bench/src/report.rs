@@ -44,12 +44,7 @@ impl HostReport {
     /// # Errors
     /// When the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), BenchError> {
-        let failed = |error| BenchError::Process { what: path.display().to_string(), error };
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(failed)?;
-        }
-        let json = serde_json::to_vec_pretty(self).map_err(|error| failed(error.into()))?;
-        std::fs::write(path, json).map_err(failed)
+        write_json(self, path)
     }
 
     /// The form for people.
@@ -86,6 +81,16 @@ impl HostReport {
         text += &table(header, goals(self).into_iter().map(|goal| vec![goal.what, goal.goal, goal.figure, verdict(goal.met)]));
         text
     }
+}
+
+/// Writes a report's JSON form, and its folder where that is missing.
+pub(crate) fn write_json(report: &impl Serialize, path: &Path) -> Result<(), BenchError> {
+    let failed = |error| BenchError::Process { what: path.display().to_string(), error };
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(failed)?;
+    }
+    let json = serde_json::to_vec_pretty(report).map_err(|error| failed(error.into()))?;
+    std::fs::write(path, json).map_err(failed)
 }
 
 /// The processor's name, where the system tells it.
@@ -140,7 +145,8 @@ fn kib(bytes: Option<i64>) -> String {
     bytes.map_or_else(|| "-".to_owned(), |bytes| format!("{:.1}", bytes as f64 / 1024.0))
 }
 
-fn table(header: Vec<String>, rows: impl Iterator<Item = Vec<String>>) -> String {
+/// A table with its numbers to the right.
+pub(crate) fn table(header: Vec<String>, rows: impl Iterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     let columns = header.len();
     table.load_style(presets::NOTHING).set_header(header).add_rows(rows);

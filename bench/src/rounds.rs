@@ -38,11 +38,31 @@ impl Figure {
     }
 
     fn of(arm: &'static str, rounds: Vec<f64>) -> Self {
-        let mut sorted = rounds.clone();
+        let Spread { median, least, most } = Spread::of(&rounds);
+        Self { arm, nanoseconds: median, least, most, rounds }
+    }
+}
+
+/// How the rounds of one figure lie.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Spread {
+    /// The one in the middle, or between the middle two.
+    pub median: f64,
+    /// The least.
+    pub least: f64,
+    /// The most.
+    pub most: f64,
+}
+
+impl Spread {
+    /// Of some rounds; of none, nothing is a number.
+    #[must_use]
+    pub fn of(rounds: &[f64]) -> Self {
+        let mut sorted = rounds.to_vec();
         sorted.sort_by(f64::total_cmp);
         let at = |index: usize| sorted.get(index).copied().unwrap_or(f64::NAN);
         let last = sorted.len().saturating_sub(1);
-        Self { arm, nanoseconds: f64::midpoint(at(last / 2), at(last.div_ceil(2))), least: at(0), most: at(last), rounds }
+        Self { median: f64::midpoint(at(last / 2), at(last.div_ceil(2))), least: at(0), most: at(last) }
     }
 }
 
@@ -51,16 +71,29 @@ impl Figure {
 /// # Errors
 /// The first error of an arm.
 pub fn interleave(rounds: usize, arms: &mut [Arm<'_>]) -> Result<Vec<Figure>, BenchError> {
-    let mut taken: Vec<Vec<f64>> = arms.iter().map(|_| Vec::with_capacity(rounds)).collect();
+    let taken = in_turn(rounds, arms, |_, arm| (arm.run)())?;
+    Ok(arms.iter().zip(taken).map(|(arm, taken)| Figure::of(arm.name, taken)).collect())
+}
+
+/// Runs each of some things once a round, and gives the rounds of each. `run` is told the round's number, from 0.
+///
+/// # Errors
+/// The first error.
+pub fn in_turn<A, T, E>(
+    rounds: usize,
+    arms: &mut [A],
+    mut run: impl FnMut(usize, &mut A) -> Result<T, E>,
+) -> Result<Vec<Vec<T>>, E> {
+    let mut taken: Vec<Vec<T>> = arms.iter().map(|_| Vec::with_capacity(rounds)).collect();
     for round in 0..rounds {
         for step in 0..arms.len() {
             let turn = (round + step) % arms.len();
             if let (Some(arm), Some(taken)) = (arms.get_mut(turn), taken.get_mut(turn)) {
-                taken.push((arm.run)()?);
+                taken.push(run(round, arm)?);
             }
         }
     }
-    Ok(arms.iter().zip(taken).map(|(arm, taken)| Figure::of(arm.name, taken)).collect())
+    Ok(taken)
 }
 
 #[cfg(test)]

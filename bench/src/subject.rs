@@ -52,6 +52,9 @@ pub enum BenchError {
         /// The request that left the chain.
         sent: Option<Headers>,
     },
+    /// Something about the benchmark in Envoy.
+    #[error(transparent)]
+    Envoy(#[from] crate::envoy::error::EnvoyError),
     /// A process of the benchmark cannot be run.
     #[error("{what}: {error}")]
     Process {

@@ -1,0 +1,140 @@
+//! What is compared: ways to do the same work in an Envoy, or to do nothing.
+
+use super::policy::Shape;
+
+/// The least that a wasm filter can be: the callback for request headers, which goes on at once, and what the ABI needs.
+pub const EMPTY: &str = r#"
+(module
+  (memory (export "memory") 1)
+  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 0))
+  (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (i32.const 0)))
+"#;
+
+/// The work written naively with the Rust SDK `proxy-wasm` 0.2.5.
+pub const NAIVE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/naive.wasm"));
+
+/// An arm: it has a listener of its own for each policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arm {
+    /// What reports call it.
+    pub name: String,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// A kind of arm.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// No filter.
+    Nothing,
+    /// A wasm filter.
+    Wasm {
+        /// The module.
+        module: Vec<u8>,
+        /// Whether it gets the policy and carries it out.
+        works: bool,
+    },
+    /// Envoy's Lua filter with the script of the policy.
+    Lua,
+    /// Envoy's own routes alone.
+    Native(Selection),
+}
+
+/// How Envoy's own routes find the host or the environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// One virtual host, whose routes match a header, tried in order.
+    Linear,
+    /// A virtual host for each, found by hash.
+    Hash,
+}
+
+impl Arm {
+    fn new(name: &str, kind: Kind) -> Self {
+        Self { name: name.to_owned(), kind }
+    }
+
+    /// No filter. Other arms' figures are what they add to this one's.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self::new("no filter", Kind::Nothing)
+    }
+
+    /// The same again. Whatever it adds is noise.
+    #[must_use]
+    pub fn nothing_again() -> Self {
+        Self::new("no filter, again (A/A)", Kind::Nothing)
+    }
+
+    /// The module [`EMPTY`].
+    #[must_use]
+    pub fn empty() -> Self {
+        let module = wat::parse_str(EMPTY).unwrap_or_default();
+        Self::new("empty module", Kind::Wasm { module, works: false })
+    }
+
+    /// The module [`NAIVE`].
+    #[must_use]
+    pub fn naive() -> Self {
+        Self::new("SDK, naive", Kind::Wasm { module: NAIVE.to_vec(), works: true })
+    }
+
+    /// Gatepost's filter.
+    #[must_use]
+    pub fn gatepost() -> Self {
+        Self::filter("Gatepost", gatepost_filter_wasm::MODULE.to_vec())
+    }
+
+    /// The same again. Whatever the two differ by is noise.
+    #[must_use]
+    pub fn gatepost_again() -> Self {
+        Self::filter("Gatepost, again (A/A)", gatepost_filter_wasm::MODULE.to_vec())
+    }
+
+    /// Another module that takes a policy of Gatepost's.
+    #[must_use]
+    pub fn filter(name: &str, module: Vec<u8>) -> Self {
+        Self::new(name, Kind::Wasm { module, works: true })
+    }
+
+    /// Lua.
+    #[must_use]
+    pub fn lua() -> Self {
+        Self::new("Lua", Kind::Lua)
+    }
+
+    /// Routes alone.
+    #[must_use]
+    pub fn native(selection: Selection) -> Self {
+        let name = match selection {
+            Selection::Linear => "native routes, linear",
+            Selection::Hash => "native routes, by hash",
+        };
+        Self::new(name, Kind::Native(selection))
+    }
+
+    /// Whether the policy is carried out.
+    #[must_use]
+    pub fn works(&self) -> bool {
+        match &self.kind {
+            Kind::Nothing => false,
+            Kind::Wasm { works, .. } => *works,
+            Kind::Lua | Kind::Native(_) => true,
+        }
+    }
+
+    /// Whether it can do all of a policy, not only what the workloads need: routes alone cannot.
+    #[must_use]
+    pub fn works_fully(&self) -> bool {
+        self.works() && !matches!(self.kind, Kind::Native(_))
+    }
+
+    /// The name of its listener for a policy, which is also the prefix of the listener's statistics.
+    #[must_use]
+    pub fn listener(&self, shape: Shape) -> String {
+        let slug: String =
+            self.name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+        format!("{slug}_{}", shape.name())
+    }
+}

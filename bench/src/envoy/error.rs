@@ -1,0 +1,72 @@
+//! Why a benchmark in Envoy gives no figure.
+
+use gatepost_deploy::envoy::fetch::FetchError;
+use gatepost_deploy::envoy::process::ProcessError;
+use thiserror::Error;
+
+use super::workload::Answer;
+
+/// Why there is no figure.
+#[derive(Debug, Error)]
+pub enum EnvoyError {
+    /// There is no Envoy to run.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// Envoy does not run.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// An operation of the system.
+    #[error("{what}: {error}")]
+    System {
+        /// What was tried.
+        what: String,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// An arm does not do the work, so its figure would mean nothing.
+    #[error("{arm} must answer {expected:?} and answered {got:?} to\n{request}")]
+    WrongAnswer {
+        /// The arm.
+        arm: String,
+        /// The request.
+        request: String,
+        /// What it must answer.
+        expected: Answer,
+        /// What it answered.
+        got: Answer,
+    },
+    /// What came is no HTTP/1.1 response with a length.
+    #[error("Envoy answered something that cannot be read: {0}")]
+    Response(String),
+    /// There is no `wrk`.
+    #[error("wrk is not installed; it sends the requests. On Debian and Ubuntu: apt-get install wrk")]
+    NoWrk,
+    /// `wrk` said something unexpected.
+    #[error("wrk was expected to tell how many requests it sent, and said:\n{0}")]
+    Wrk(String),
+    /// Not all requests of a round were answered as they must be.
+    #[error("{arm}, {workload}: of {sent} answers {unsuccessful} were neither 2xx nor 3xx, and {errors} requests failed")]
+    Round {
+        /// The arm.
+        arm: String,
+        /// The workload.
+        workload: &'static str,
+        /// Requests sent.
+        sent: u64,
+        /// Answers outside of 2xx and 3xx.
+        unsuccessful: u64,
+        /// Connections and requests that failed.
+        errors: u64,
+    },
+    /// `/proc` does not show what is needed.
+    #[error("{0}: the processor time of Envoy's worker is read from /proc, which Linux alone has")]
+    Proc(String),
+}
+
+impl EnvoyError {
+    /// For `map_err`: an operation of the system failed.
+    pub(super) fn system(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+        let what = what.into();
+        move |error| Self::System { what, error }
+    }
+}

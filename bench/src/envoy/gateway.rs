@@ -1,0 +1,174 @@
+//! One Envoy with a listener for each arm and policy, and the processor time of its worker.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use gatepost_deploy::envoy::process::{Envoy, Options};
+use serde::Deserialize;
+
+use super::arm::Arm;
+use super::bootstrap;
+use super::client::Client;
+use super::cores::Cores;
+use super::error::EnvoyError;
+use super::load::{Load, Requests};
+use super::policy::{Shape, Size};
+use super::workload::{Answer, Exchange, Workload, witnesses};
+use crate::subject::BenchError;
+
+/// The largest configurations take a while: routes, scripts and policies for 100,000 hosts.
+const READY_WITHIN: Duration = Duration::from_secs(180);
+
+/// A running Envoy whose arms have been checked.
+#[derive(Debug)]
+pub struct Gateway {
+    envoy: Envoy,
+    /// The worker's `schedstat`.
+    worker: PathBuf,
+    addresses: HashMap<String, SocketAddr>,
+}
+
+/// One round of one arm.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct Round {
+    /// Processor time of Envoy's worker thread for one request, in nanoseconds.
+    pub nanoseconds: f64,
+    /// Requests in a second.
+    pub per_second: f64,
+}
+
+impl Gateway {
+    /// Starts an Envoy on its core. `folder` takes the modules.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start(
+        binary: &Path,
+        arms: &[Arm],
+        shapes: &[Shape],
+        size: Size,
+        cores: Cores,
+        folder: &Path,
+    ) -> Result<Self, BenchError> {
+        let bootstrap = bootstrap::render(arms, shapes, size, folder)?;
+        let options = Options { ready_within: READY_WITHIN, filter_log_level: "error".to_owned(), ..Options::default() };
+        let envoy = cores.with_envoys(|| Ok(Envoy::start(binary, &bootstrap, &options)?))?;
+        let worker = worker(envoy.id())?;
+        let mut addresses = HashMap::new();
+        for arm in arms {
+            for shape in shapes {
+                let name = arm.listener(*shape);
+                let address = envoy.listener(&name).map_err(EnvoyError::from)?;
+                addresses.insert(name, address);
+            }
+        }
+        Ok(Self { envoy, worker, addresses })
+    }
+
+    /// Checks that an arm answers every request of a workload as it must. An arm that does the whole policy must also answer the
+    /// policy's witnesses.
+    ///
+    /// # Errors
+    /// [`EnvoyError::WrongAnswer`] when it does not.
+    pub fn check(&self, arm: &Arm, workload: Workload, exchanges: &[Exchange]) -> Result<(), EnvoyError> {
+        let mut client = Client::connect(self.address(arm, workload)?)?;
+        let mut check = |exchange: &Exchange, expected: &Answer| match client.exchange(&exchange.request)? {
+            got if got == *expected => Ok(()),
+            got => Err(EnvoyError::WrongAnswer {
+                arm: arm.name.clone(),
+                request: exchange.request.clone(),
+                expected: expected.clone(),
+                got,
+            }),
+        };
+        for exchange in exchanges {
+            check(exchange, if arm.works() { &exchange.carried_out } else { &exchange.untouched })?;
+        }
+        if arm.works_fully() {
+            witnesses(workload.shape()).iter().try_for_each(|witness| check(witness, &witness.carried_out))?;
+        }
+        Ok(())
+    }
+
+    /// Sends requests to an arm for a while.
+    ///
+    /// # Errors
+    /// When a request fails or is answered with another kind of status than the workload's.
+    pub fn round(
+        &self,
+        arm: &Arm,
+        workload: Workload,
+        requests: &Requests,
+        load: &Load,
+        time: Duration,
+    ) -> Result<Round, EnvoyError> {
+        let address = self.address(arm, workload)?;
+        let listener = arm.listener(workload.shape());
+        let served = self.served(&listener)?;
+        let before = processor_time(&self.worker)?;
+        let sent = load.run(address, requests, time)?;
+        let served = self.served(&listener)? - served;
+        let spent = processor_time(&self.worker)? - before;
+        let refuses = workload == Workload::Reject && arm.works();
+        if sent.errors > 0 || sent.requests == 0 || sent.unsuccessful != if refuses { sent.requests } else { 0 } {
+            return Err(EnvoyError::Round {
+                arm: arm.name.clone(),
+                workload: workload.name(),
+                sent: sent.requests,
+                unsuccessful: sent.unsuccessful,
+                errors: sent.errors,
+            });
+        }
+        #[allow(clippy::cast_precision_loss, reason = "counts of a benchmark are far below 2^52")]
+        let nanoseconds = spent.as_nanos() as f64 / served as f64;
+        Ok(Round { nanoseconds, per_second: sent.per_second })
+    }
+
+    fn address(&self, arm: &Arm, workload: Workload) -> Result<SocketAddr, EnvoyError> {
+        let name = arm.listener(workload.shape());
+        self.addresses.get(&name).copied().ok_or_else(|| EnvoyError::Proc(format!("there is no listener {name}")))
+    }
+
+    /// How many requests a listener has had.
+    fn served(&self, listener: &str) -> Result<u64, EnvoyError> {
+        let name = format!("http.{listener}.downstream_rq_total");
+        let path = format!("/stats?format=json&filter=^{}$", name.replace('.', "\\."));
+        let stats: Stats = serde_json::from_str(&self.envoy.admin(&path)?)
+            .map_err(|error| EnvoyError::Response(format!("the statistics: {error}")))?;
+        let stat = stats.stats.into_iter().find(|stat| stat.name.as_deref() == Some(&name)).and_then(|stat| stat.value);
+        stat.ok_or_else(|| EnvoyError::Response(format!("there is no counter {name}")))
+    }
+}
+
+#[derive(Deserialize)]
+struct Stats {
+    stats: Vec<Stat>,
+}
+
+/// Histograms have no name here.
+#[derive(Deserialize)]
+struct Stat {
+    name: Option<String>,
+    value: Option<u64>,
+}
+
+/// The `schedstat` of Envoy's only worker, which is the thread `wrk:worker_0`.
+fn worker(process: u32) -> Result<PathBuf, EnvoyError> {
+    let tasks = PathBuf::from(format!("/proc/{process}/task"));
+    let threads = std::fs::read_dir(&tasks).map_err(|error| EnvoyError::Proc(format!("{}: {error}", tasks.display())))?;
+    let is_worker =
+        |thread: &PathBuf| std::fs::read_to_string(thread.join("comm")).is_ok_and(|name| name.trim() == "wrk:worker_0");
+    let found = threads.flatten().map(|thread| thread.path()).find(is_worker);
+    let found = found.ok_or_else(|| EnvoyError::Proc(format!("no thread in {} is called wrk:worker_0", tasks.display())))?;
+    Ok(found.join("schedstat"))
+}
+
+/// The time that a thread has run, which is the first number of its `schedstat`, in nanoseconds.
+fn processor_time(schedstat: &Path) -> Result<Duration, EnvoyError> {
+    let fault = |why: String| EnvoyError::Proc(format!("{}: {why}", schedstat.display()));
+    let text = std::fs::read_to_string(schedstat).map_err(|error| fault(error.to_string()))?;
+    let first = text.split_whitespace().next().and_then(|number| number.parse().ok());
+    first.map(Duration::from_nanos).ok_or_else(|| fault(format!("it holds no number first: {text}")))
+}

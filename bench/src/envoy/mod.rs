@@ -1,0 +1,162 @@
+//! The filter in a real Envoy, beside other ways to do its work and beside none. The figure is the processor time of Envoy's only
+//! worker thread for one request; what an arm adds is its figure without that of the arm that has no filter.
+//!
+//! Envoy has a core to itself, and `wrk` on another keeps it busy. All arms of one size are listeners of one Envoy, so that they
+//! share its worker, its memory and its luck; every arm has its turn in every round. Before anything is measured, each arm answers
+//! every request of its workloads as it must ([`workload`]), so that nothing wins by doing less.
+
+pub mod arm;
+pub mod bootstrap;
+mod client;
+pub mod cores;
+pub mod error;
+pub mod gateway;
+pub mod goals;
+pub mod load;
+pub mod module;
+pub mod plan;
+pub mod plot;
+pub mod policy;
+pub mod record;
+pub mod report;
+pub mod routes;
+mod svg;
+pub mod workload;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use gatepost_deploy::envoy::fetch;
+use serde::Serialize;
+
+use self::arm::Arm;
+use self::cores::Cores;
+use self::error::EnvoyError;
+use self::gateway::{Gateway, Round};
+use self::load::{Load, Requests};
+use self::plan::Stage;
+use self::policy::Size;
+use self::workload::Workload;
+use crate::rounds::{Spread, in_turn};
+use crate::subject::BenchError;
+
+/// How long a run takes.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Rounds that count. One more comes first and does not.
+    pub rounds: usize,
+    /// How long one arm has in one round.
+    pub time: Duration,
+}
+
+/// What the rounds of one arm with one workload at one size came to.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Figure {
+    /// The workload.
+    pub workload: &'static str,
+    /// The arm.
+    pub arm: String,
+    /// Mappings of the policy.
+    pub mappings: usize,
+    /// Environments of the policy.
+    pub environments: usize,
+    /// Processor time of the worker for one request, in nanoseconds.
+    pub nanoseconds: Spread,
+    /// Its median without that of the arm that has no filter.
+    pub added: f64,
+    /// Requests in a second.
+    pub per_second: Spread,
+    /// Every round, in order.
+    pub rounds: Vec<Round>,
+}
+
+/// One arm with one workload, ready for rounds.
+struct Turn<'a> {
+    gateway: &'a Gateway,
+    size: Size,
+    arm: &'a Arm,
+    workload: Workload,
+    requests: Requests,
+}
+
+/// The real Envoy, in `target/` unless the environment names one.
+///
+/// # Errors
+/// When there is none and it cannot be fetched.
+pub fn envoy() -> Result<PathBuf, EnvoyError> {
+    Ok(fetch::envoy(fetch::VERSION, &PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target")))?)
+}
+
+/// Starts the Envoys, checks every arm, and measures them all in turn.
+///
+/// # Errors
+/// When an Envoy or the load generator does not run, or an arm does not do its work.
+pub fn measure(stages: &[Stage], load: &Load, pace: Pace) -> Result<Vec<Figure>, BenchError> {
+    let binary = envoy()?;
+    let cores = Cores::choose()?;
+    if cores.shared() {
+        eprintln!("warning: there is one core only: Envoy shares it with the load generator");
+    }
+    let folder = tempfile::tempdir().map_err(EnvoyError::system("a temporary folder"))?;
+    let mut gateways = Vec::new();
+    for (number, stage) in stages.iter().enumerate() {
+        let Size { mappings, environments } = stage.size;
+        eprintln!("starting Envoy: {mappings} mappings, {environments} environments, {} arms", stage.arms.len());
+        let folder = folder.path().join(number.to_string());
+        std::fs::create_dir(&folder).map_err(EnvoyError::system(folder.display().to_string()))?;
+        gateways.push(Gateway::start(&binary, &stage.arms, &stage.shapes(), stage.size, cores, &folder)?);
+    }
+    let mut turns = turns(stages, &gateways, folder.path())?;
+    let count = turns.len();
+    let mut done = 0;
+    // The first round is for the compilers and the caches.
+    let taken = in_turn(pace.rounds + 1, &mut turns, |round, turn| {
+        if done % count == 0 {
+            eprintln!("round {round} of {}", pace.rounds);
+        }
+        done += 1;
+        turn.gateway.round(turn.arm, turn.workload, &turn.requests, load, pace.time)
+    })?;
+    let taken: Vec<Vec<Round>> = taken.into_iter().map(|rounds| rounds.into_iter().skip(1).collect()).collect();
+    Ok(figures(&turns, &taken))
+}
+
+fn turns<'a>(stages: &'a [Stage], gateways: &'a [Gateway], folder: &Path) -> Result<Vec<Turn<'a>>, EnvoyError> {
+    let mut turns = Vec::new();
+    for (number, (stage, gateway)) in stages.iter().zip(gateways).enumerate() {
+        for workload in &stage.workloads {
+            let exchanges = workload.exchanges(stage.size);
+            let script = folder.join(format!("{number}-{}.lua", workload.name().replace(' ', "-")));
+            for arm in &stage.arms {
+                gateway.check(arm, *workload, &exchanges)?;
+                let requests = Requests::write(&exchanges, &script)?;
+                turns.push(Turn { gateway, size: stage.size, arm, workload: *workload, requests });
+            }
+        }
+    }
+    Ok(turns)
+}
+
+fn figures(turns: &[Turn<'_>], taken: &[Vec<Round>]) -> Vec<Figure> {
+    let spread = |rounds: &[Round], of: fn(&Round) -> f64| Spread::of(&rounds.iter().map(of).collect::<Vec<f64>>());
+    let nothing = Arm::nothing();
+    let without = |turn: &Turn<'_>| {
+        let same = |other: &Turn<'_>| *other.arm == nothing && other.workload == turn.workload && other.size == turn.size;
+        let found = turns.iter().zip(taken).find(|(other, _)| same(other));
+        found.map_or(f64::NAN, |(_, rounds)| spread(rounds, |round| round.nanoseconds).median)
+    };
+    let figure = |turn: &Turn<'_>, rounds: &[Round]| {
+        let nanoseconds = spread(rounds, |round| round.nanoseconds);
+        Figure {
+            workload: turn.workload.name(),
+            arm: turn.arm.name.clone(),
+            mappings: turn.size.mappings,
+            environments: turn.size.environments,
+            nanoseconds,
+            added: nanoseconds.median - without(turn),
+            per_second: spread(rounds, |round| round.per_second),
+            rounds: rounds.to_vec(),
+        }
+    };
+    turns.iter().zip(taken).map(|(turn, rounds)| figure(turn, rounds)).collect()
+}

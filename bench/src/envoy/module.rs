@@ -1,0 +1,149 @@
+//! The module itself: its size, how long it takes to accept a policy, and the memory that a policy takes. Measured on `gatepost-host`,
+//! whose VM is one worker's.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use gatepost_host::{CallError, Engine, EngineOptions, Host, Module, PluginConfig, Vm, VmOptions};
+use serde::Serialize;
+
+use super::plan::{LARGEST, SMALL};
+use super::policy::{Shape, Size};
+use crate::clock::thread_time;
+use crate::goals::Goal;
+use crate::report::table;
+use crate::rounds::Spread;
+use crate::subject::BenchError;
+
+/// Bytes that the module may have.
+const MODULE: usize = 128 << 10;
+/// How long the largest policy may take, in milliseconds.
+const ACCEPTED: f64 = 100.0;
+/// Linear memory with the largest policy.
+const LARGE: usize = 16 << 20;
+/// Linear memory with the smallest.
+const SMALLEST: usize = 512 << 10;
+/// Reloads of the largest policy.
+const RELOADS: usize = 100;
+/// The reload after which memory may not grow any more.
+const SETTLED: usize = 3;
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ModuleFigures {
+    /// The module's bytes.
+    pub bytes: usize,
+    /// Bytes of the largest policy's document.
+    pub document_bytes: usize,
+    /// Milliseconds of processor time to accept the largest policy in a fresh VM.
+    pub accepted: Spread,
+    /// Linear memory with the smallest policy.
+    pub small_memory: usize,
+    /// Linear memory with the largest policy.
+    pub large_memory: usize,
+    /// Linear memory after the third reload, and after the last of [`RELOADS`].
+    pub reloaded_memory: [usize; 2],
+}
+
+/// Measures a module.
+///
+/// # Errors
+/// When it does not start, or refuses a policy.
+pub fn measure(wasm: &[u8], rounds: usize) -> Result<ModuleFigures, BenchError> {
+    let module = Module::new(&Engine::new(EngineOptions::default())?, "gatepost", wasm)?;
+    let (small, large) = (configuration(SMALL)?, configuration(LARGEST)?);
+    let document_bytes = large.configuration.len();
+    let mut accepted = Vec::new();
+    let mut large_memory = 0;
+    for _ in 0..rounds {
+        let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+        let before = thread_time();
+        vm.start_plugin(large.clone())?;
+        accepted.push((thread_time() - before).as_secs_f64() * 1e3);
+        large_memory = vm.memory_bytes();
+    }
+    let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
+    vm.start_plugin(small)?;
+    Ok(ModuleFigures {
+        bytes: wasm.len(),
+        document_bytes,
+        accepted: Spread::of(&accepted),
+        small_memory: vm.memory_bytes(),
+        large_memory,
+        reloaded_memory: reload(&module, &large)?,
+    })
+}
+
+fn configuration(size: Size) -> Result<PluginConfig, BenchError> {
+    let configuration = Bytes::from(Shape::Knative.configuration(size)?);
+    Ok(PluginConfig { name: "bench".to_owned(), configuration, ..PluginConfig::default() })
+}
+
+/// As Envoy does it: the new policy comes in while the old one is in force, and then the old one goes.
+fn reload(module: &Module, config: &PluginConfig) -> Result<[usize; 2], BenchError> {
+    let mut vm = Vm::new(module, Host::default(), VmOptions::default())?;
+    let mut running = vm.start_plugin(config.clone())?;
+    let mut settled = 0;
+    for number in 1..=RELOADS {
+        let next = vm.start_plugin(config.clone())?;
+        vm.stop_plugin(running).map_err(|error: CallError| BenchError::from(error))?;
+        running = next;
+        if number == SETTLED {
+            settled = vm.memory_bytes();
+        }
+    }
+    Ok([settled, vm.memory_bytes()])
+}
+
+impl ModuleFigures {
+    /// The figures for people.
+    pub(super) fn text(&self) -> String {
+        let [settled, last] = self.reloaded_memory;
+        let rows = [
+            ("size", kib(self.bytes)),
+            ("memory with 3 mappings", kib(self.small_memory)),
+            ("memory with 100,000 mappings", kib(self.large_memory)),
+            ("memory after the third reload of 100,000 mappings", kib(settled)),
+            ("memory after a hundred", kib(last)),
+            ("document of 100,000 mappings", kib(self.document_bytes)),
+            (
+                "CPU to accept it",
+                format!("{:.1} ms ({:.1} to {:.1})", self.accepted.median, self.accepted.least, self.accepted.most),
+            ),
+        ];
+        table(vec!["what".to_owned(), "figure".to_owned()], rows.into_iter().map(|(what, figure)| vec![what.to_owned(), figure]))
+    }
+
+    /// What they were to reach.
+    pub(super) fn goals(&self) -> Vec<Goal> {
+        let memory = |what: &str, bytes: usize, most: usize| Goal {
+            what: what.to_owned(),
+            goal: format!("at most {}", kib(most)),
+            figure: kib(bytes),
+            met: bytes <= most,
+        };
+        let [settled, last] = self.reloaded_memory;
+        let accepted = Duration::from_secs_f64(self.accepted.median / 1e3);
+        vec![
+            memory("filter.wasm", self.bytes, MODULE),
+            Goal {
+                what: "accepting 100,000 mappings in one VM".to_owned(),
+                goal: format!("at most {ACCEPTED:.0} ms"),
+                figure: format!("{accepted:.1?}"),
+                met: self.accepted.median <= ACCEPTED,
+            },
+            memory("linear memory with 3 mappings", self.small_memory, SMALLEST),
+            memory("linear memory with 100,000 mappings", self.large_memory, LARGE),
+            Goal {
+                what: format!("growth of linear memory from reload {SETTLED} to {RELOADS}"),
+                goal: "nothing".to_owned(),
+                figure: kib(last.saturating_sub(settled)),
+                met: last <= settled,
+            },
+        ]
+    }
+}
+
+fn kib(bytes: usize) -> String {
+    format!("{:.1} KiB", bytes as f64 / 1024.0)
+}

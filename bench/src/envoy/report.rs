@@ -1,0 +1,125 @@
+//! What a run in Envoy found: tables for people, JSON for programs and for the plots.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::Figure;
+use super::goals::{self, CONTROLS};
+use super::module::ModuleFigures;
+use super::workload::Workload;
+use crate::goals::Goal;
+use crate::report::table;
+use crate::subject::BenchError;
+
+/// All that `just bench envoy` measures. Its JSON form has this shape; [`version`](Self::version) changes when the shape does.
+#[derive(Clone, Debug, Serialize)]
+pub struct EnvoyReport {
+    /// The shape's version.
+    pub version: u32,
+    /// The processor, as the system names it.
+    pub processor: Option<String>,
+    /// Envoy's release.
+    pub envoy: String,
+    /// Rounds that count.
+    pub rounds: usize,
+    /// Seconds that an arm had in a round.
+    pub seconds: f64,
+    /// Every arm with every workload.
+    pub figures: Vec<Figure>,
+    /// The module itself.
+    pub module: Option<ModuleFigures>,
+    /// What the figures were to reach.
+    pub goals: Vec<Goal>,
+}
+
+impl EnvoyReport {
+    /// The figures of a run, judged.
+    #[must_use]
+    pub fn new(rounds: usize, seconds: f64, figures: Vec<Figure>, module: Option<ModuleFigures>) -> Self {
+        let goals = goals::goals(&figures, module.as_ref());
+        let (processor, envoy) = (crate::report::processor(), gatepost_deploy::envoy::fetch::VERSION.to_owned());
+        Self { version: 1, processor, envoy, rounds, seconds, figures, module, goals }
+    }
+
+    /// Writes the JSON form.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<(), BenchError> {
+        crate::report::write_json(self, path)
+    }
+
+    /// The form for people, which is also Markdown.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let processor = self.processor.as_deref().unwrap_or("an unknown processor");
+        let mut text = format!("{processor}; Envoy {}; {} rounds of {} s for each arm\n", self.envoy, self.rounds, self.seconds);
+        let mut seen: Vec<(&str, usize, usize)> = Vec::new();
+        for figure in &self.figures {
+            let group = (figure.workload, figure.mappings, figure.environments);
+            if !seen.contains(&group) {
+                seen.push(group);
+            }
+        }
+        for (workload, mappings, environments) in seen {
+            text += &format!("\n{workload}, {}\n\n", holds(workload, mappings, environments));
+            let of_group =
+                |figure: &&Figure| (figure.workload, figure.mappings, figure.environments) == (workload, mappings, environments);
+            text += &figures(self.figures.iter().filter(of_group));
+        }
+        if let Some(module) = &self.module {
+            text += "\nThe module and its policies\n\n";
+            text += &module.text();
+        }
+        if let Some(noise) = self.noise() {
+            text += &format!("\nThe same arm twice (A/A) differed by {noise:.2} µs at most.\n");
+        }
+        text += "\nGoals\n\n";
+        let header = ["what", "goal", "figure", "verdict"].map(str::to_owned).to_vec();
+        let verdict = |met| if met { "met" } else { "MISSED" }.to_owned();
+        let rows = self.goals.iter().cloned().map(|goal| vec![goal.what, goal.goal, goal.figure, verdict(goal.met)]);
+        text + &table(header, rows)
+    }
+
+    /// The most that an arm and the same arm again differ by, in microseconds.
+    #[must_use]
+    pub fn noise(&self) -> Option<f64> {
+        let again = |figure: &Figure| {
+            let (first, _) = CONTROLS.iter().find(|(_, again)| *again == figure.arm)?;
+            let same = |other: &&Figure| {
+                other.arm == *first
+                    && (other.workload, other.mappings, other.environments)
+                        == (figure.workload, figure.mappings, figure.environments)
+            };
+            let other = self.figures.iter().find(same)?;
+            Some((figure.nanoseconds.median - other.nanoseconds.median).abs() / 1e3)
+        };
+        self.figures.iter().filter_map(again).reduce(f64::max)
+    }
+}
+
+/// What of a policy's size matters for a workload.
+fn holds(workload: &str, mappings: usize, environments: usize) -> String {
+    if [Workload::Environment.name(), Workload::LastEnvironment.name()].contains(&workload) {
+        format!("{environments} environments")
+    } else {
+        format!("{mappings} mappings")
+    }
+}
+
+fn figures<'a>(figures: impl Iterator<Item = &'a Figure>) -> String {
+    let header = ["arm", "CPU µs/request", "least", "most", "added µs", "requests/s"].map(str::to_owned).to_vec();
+    let micro = |nanoseconds: f64| format!("{:.2}", nanoseconds / 1e3);
+    let rows = figures.map(|figure| {
+        vec![
+            figure.arm.clone(),
+            micro(figure.nanoseconds.median),
+            micro(figure.nanoseconds.least),
+            micro(figure.nanoseconds.most),
+            micro(figure.added),
+            format!("{:.0}", figure.per_second.median),
+        ]
+    });
+    table(header, rows)
+}

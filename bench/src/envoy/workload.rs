@@ -1,0 +1,245 @@
+//! The requests that are sent, and what must become of each: by a filter that does the work, and by one that does nothing.
+
+use super::policy::{self, Shape, Size};
+
+/// How many hosts or environments the requests of one workload go through in turn, spread evenly over all that there are.
+pub const ROTATION: usize = 1000;
+
+/// A kind of request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Workload {
+    /// The balancer's `GET /`, rewritten to the readiness endpoint.
+    Probe,
+    /// A browser's request with twelve headers, which passes untouched.
+    PassThrough,
+    /// A browser's request to a customer's host, which is mapped to a service.
+    MappedHost,
+    /// A request that names its environment in a header.
+    Environment,
+    /// A browser's request to a host inside the cluster, which is refused.
+    Reject,
+    /// A request that names the last of the environments, which routes that are tried in order find last.
+    LastEnvironment,
+}
+
+/// Those that every arm is measured with, in the order of reports.
+pub const WORKLOADS: [Workload; 5] =
+    [Workload::Probe, Workload::PassThrough, Workload::MappedHost, Workload::Environment, Workload::Reject];
+
+/// A request and what must become of it.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// As it goes over the connection: HTTP/1.1 without a body.
+    pub request: String,
+    /// What answers when the policy was carried out.
+    pub carried_out: Answer,
+    /// What answers when nothing was done.
+    pub untouched: Answer,
+}
+
+/// An answer of the routes, or a refusal. A route's body names what selected it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The whole body.
+    pub body: String,
+}
+
+impl Answer {
+    /// The answer of the route that has this body.
+    #[must_use]
+    pub fn of_route(body: impl Into<String>) -> Self {
+        Self { status: 200, body: body.into() }
+    }
+
+    /// A refusal.
+    #[must_use]
+    pub fn refused(status: u16, body: &str) -> Self {
+        Self { status, body: body.to_owned() }
+    }
+}
+
+/// The body of the route for authorities that no other route knows.
+pub const UNROUTED: &str = "unrouted";
+/// The body of the readiness endpoint.
+pub const READINESS: &str = "readiness";
+/// The host that is routed by its own name.
+pub const OWN_HOST: &str = "www.example.com";
+/// The host whose routes tell whether a guarded header arrived.
+pub const WITNESS_HOST: &str = "witness.example.com";
+/// The body of the witness when no guarded header arrived; otherwise it is `kept` and the header's name.
+pub const CLEAN: &str = "clean";
+/// The headers that `knative-gclb` guards: those that it strips, and the one that it sets.
+pub const GUARDED: [&str; 7] = [
+    "knative-serving-namespace",
+    "knative-serving-revision",
+    "k-network-hash",
+    "k-network-probe",
+    "k-kubelet-probe",
+    "k-original-host",
+    "x-forwarded-host",
+];
+
+/// What a browser sends beside its Host, and the balancer's mark.
+const BROWSER: [(&str, &str); 12] = [
+    ("user-agent", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/137.0.0.0 Safari/537.36"),
+    ("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8"),
+    ("accept-language", "en-GB,en;q=0.9,de;q=0.8"),
+    ("accept-encoding", "gzip, deflate, br, zstd"),
+    ("cookie", "session=8f14e45fceea167a5a36dedd4bea2543; theme=dark; consent=yes"),
+    ("referer", "https://www.example.com/articles"),
+    ("sec-fetch-dest", "document"),
+    ("sec-fetch-mode", "navigate"),
+    ("sec-fetch-site", "same-origin"),
+    ("upgrade-insecure-requests", "1"),
+    ("cache-control", "max-age=0"),
+    ("via", "1.1 google"),
+];
+
+const PAGE: &str = "/articles/2024/05/a-long-title-of-an-article?utm_source=newsletter";
+
+fn request<'a>(path: &str, host: &str, headers: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    let headers: String = headers.into_iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    format!("GET {path} HTTP/1.1\r\nhost: {host}\r\n{headers}\r\n")
+}
+
+/// A request that names an environment.
+fn naming(number: usize) -> Exchange {
+    let env = policy::environment(number);
+    let request = request(PAGE, "app.example.com", BROWSER.into_iter().chain([("env", env.as_str())]));
+    Exchange { request, carried_out: Answer::of_route(env), untouched: Answer::of_route(UNROUTED) }
+}
+
+/// Numbers from 1 to below `count`, at most [`ROTATION`] of them, spread evenly. Number 0 is left to [`witnesses`].
+pub(super) fn rotation(count: usize) -> impl Iterator<Item = usize> {
+    let others = count.saturating_sub(1);
+    let taken = others.min(ROTATION);
+    (0..taken).map(move |step| 1 + step * others / taken)
+}
+
+impl Workload {
+    /// What reports call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Probe => "probe",
+            Self::PassThrough => "pass-through",
+            Self::MappedHost => "mapped host",
+            Self::Environment => "environment",
+            Self::Reject => "reject",
+            Self::LastEnvironment => "last environment",
+        }
+    }
+
+    /// The policy that it goes through.
+    #[must_use]
+    pub fn shape(self) -> Shape {
+        match self {
+            Self::Environment | Self::LastEnvironment => Shape::Environments,
+            Self::Probe | Self::PassThrough | Self::MappedHost | Self::Reject => Shape::Knative,
+        }
+    }
+
+    /// The requests, to be sent in turn.
+    #[must_use]
+    pub fn exchanges(self, size: Size) -> Vec<Exchange> {
+        let own = Answer::of_route(OWN_HOST);
+        let unrouted = Answer::of_route(UNROUTED);
+        match self {
+            Self::Probe => vec![Exchange {
+                request: request("/", "10.0.0.7", [("user-agent", "GoogleHC/1.0"), ("connection", "keep-alive")]),
+                carried_out: Answer::of_route(READINESS),
+                untouched: unrouted,
+            }],
+            Self::PassThrough => {
+                vec![Exchange { request: request(PAGE, OWN_HOST, BROWSER), carried_out: own.clone(), untouched: own }]
+            }
+            Self::MappedHost => rotation(size.mappings)
+                .map(|number| {
+                    let (host, authority) = policy::mapping(number);
+                    let request = request(PAGE, &host, BROWSER);
+                    Exchange { request, carried_out: Answer::of_route(authority), untouched: unrouted.clone() }
+                })
+                .collect(),
+            Self::Environment => rotation(size.environments).map(naming).collect(),
+            Self::LastEnvironment => vec![naming(size.environments.saturating_sub(1))],
+            Self::Reject => vec![Exchange {
+                request: request(PAGE, "internal-my-service.default.svc.cluster.local", BROWSER),
+                carried_out: Answer::refused(404, "not found\n"),
+                untouched: unrouted,
+            }],
+        }
+    }
+}
+
+/// Requests that are not measured and show that a filter does all of the policy's work, not only what the workloads need.
+#[must_use]
+pub fn witnesses(shape: Shape) -> Vec<Exchange> {
+    let exchange =
+        |request: String, carried_out: Answer| Exchange { request, carried_out, untouched: Answer::of_route(UNROUTED) };
+    let plain = |host: &str| request("/", host, []);
+    let probe = [("user-agent", "GoogleHC/1.0")];
+    let not_found = Answer::refused(404, "not found\n");
+    match shape {
+        Shape::Knative => vec![
+            // These two answer only with the right x-forwarded-host.
+            exchange(plain("my-service.test.com"), Answer::of_route("my-service.test.com")),
+            exchange(plain("My-Service.TEST.com.:443"), Answer::of_route("My-Service.TEST.com.:443")),
+            exchange(request("/", WITNESS_HOST, GUARDED.map(|name| (name, "forged"))), Answer::of_route(CLEAN)),
+            // Knative's own probe, from inside, keeps its header.
+            exchange(
+                request("/", WITNESS_HOST, [("user-agent", "Knative-Ingress-Probe"), ("k-network-probe", "probe")]),
+                Answer::of_route("kept k-network-probe"),
+            ),
+            exchange(request("/?from=gclb", "my-service.test.com", probe), Answer::of_route(READINESS)),
+            exchange(request("/", OWN_HOST, [("user-agent", "GoogleHC/1.0"), ("via", "1.1 google")]), Answer::of_route(OWN_HOST)),
+            exchange(request("/other", OWN_HOST, probe), Answer::of_route(OWN_HOST)),
+            exchange(plain("WWW.Example.com."), Answer::of_route(OWN_HOST)),
+            exchange(plain("Secret.SVC.Cluster.Local.:80"), not_found.clone()),
+            exchange(plain("my-service.default"), not_found),
+            exchange(plain("a..b"), Answer::refused(400, "invalid Host\n")),
+            exchange(plain("unknown.test.com"), Answer::of_route(UNROUTED)),
+        ],
+        Shape::Environments => vec![
+            // The default's route answers only with the right x-gatepost-env.
+            exchange(plain("app.example.com"), Answer::of_route(policy::DEFAULT_ENVIRONMENT)),
+            exchange(request("/", "app.example.com", [("env", " ENV2 ")]), Answer::of_route("env2")),
+            exchange(request("/", "app.example.com", [("env", "")]), Answer::of_route(policy::DEFAULT_ENVIRONMENT)),
+            exchange(
+                request("/", "app.example.com", [("x-gatepost-env", "env2")]),
+                Answer::of_route(policy::DEFAULT_ENVIRONMENT),
+            ),
+            exchange(request("/", "app.example.com", [("env", "nobody")]), Answer::refused(404, "unknown environment\n")),
+            exchange(request("/", "app.svc.cluster.local", [("env", "env2")]), not_found),
+            exchange(plain("a..b"), Answer::refused(400, "invalid Host\n")),
+        ],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rotation_is_spread_over_everything_but_the_first() {
+        assert_eq!(rotation(3).collect::<Vec<_>>(), [1, 2]);
+        let large: Vec<_> = rotation(100_001).collect();
+        assert_eq!((large.len(), large[0], large[1], large[999]), (1000, 1, 101, 99_901));
+    }
+
+    #[test]
+    fn a_browsers_request_has_twelve_headers_beside_its_host() {
+        let exchange = Workload::PassThrough.exchanges(Size { mappings: 3, environments: 2 }).remove(0);
+        assert_eq!(exchange.request.lines().filter(|line| line.contains(": ")).count(), 13);
+    }
+
+    #[test]
+    fn only_a_request_that_passes_is_answered_the_same_without_a_filter() {
+        for workload in WORKLOADS {
+            let exchanges = workload.exchanges(Size { mappings: 5, environments: 5 });
+            let same = exchanges.iter().all(|exchange| exchange.carried_out == exchange.untouched);
+            assert_eq!(same, workload == Workload::PassThrough, "{workload:?}");
+        }
+    }
+}
