@@ -14,9 +14,14 @@ test *ARGS:
 policies:
     cargo run --release -- test policies/
 
-# Measurements, side by side: `just bench host` for the embedding SDK. Best on a machine that does nothing else.
+# Best on a machine that does nothing else. In Envoy, wrk sends the requests: apt-get install wrk.
+# Measurements, side by side: `just bench envoy` for the filter in a real Envoy, `just bench host` for the embedding SDK, or both.
 bench *ARGS:
     cargo run --release --package gatepost-bench -- {{ARGS}}
+
+# What a decision of the engine costs natively.
+bench-engine *ARGS:
+    cargo bench --package gatepost-bench --bench decide -- {{ARGS}}
 
 # Format, then what CI refuses.
 lint:

@@ -29,7 +29,7 @@ fn every_arm_does_the_work_of_every_workload_and_is_measured_at_it() {
     assert!(figures.iter().all(|figure| figure.rounds.len() == PACE.rounds && figure.nanoseconds.least > 0.0));
 
     assert!(plot::added(&figures).is_some() && plot::environments(&figures).is_some() && plot::mappings(&figures).is_some());
-    let report = EnvoyReport::new(PACE.rounds, PACE.time.as_secs_f64(), figures, None);
+    let report = EnvoyReport::new(PACE, figures, Vec::new());
     assert!(report.noise().is_some());
     let text = report.text();
     for workload in WORKLOADS {
@@ -54,7 +54,7 @@ fn an_arm_that_does_less_than_its_work_is_refused() {
 
 #[test]
 fn the_filter_accepts_a_hundred_thousand_mappings_again_and_again() {
-    let figures = module::measure(gatepost_filter_wasm::MODULE, 1).unwrap();
+    let figures = module::measure("Gatepost", gatepost_filter_wasm::MODULE, 1).unwrap();
     assert_eq!(figures.bytes, gatepost_filter_wasm::MODULE.len());
     assert!(figures.large_memory > figures.small_memory);
 }

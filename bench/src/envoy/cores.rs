@@ -4,9 +4,10 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use super::error::EnvoyError;
 
-/// The cores of one run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The cores of one run. When this is dropped, the thread that chose them may run anywhere again.
+#[derive(Debug)]
 pub struct Cores {
+    allowed: CpuSet,
     envoy: usize,
     load: usize,
 }
@@ -20,7 +21,7 @@ impl Cores {
         let allowed =
             sched_getaffinity(None).map_err(|error| EnvoyError::system("cannot read the cores to run on")(error.into()))?;
         let cores = || (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core));
-        Ok(Self { envoy: cores().next().unwrap_or(0), load: cores().next_back().unwrap_or(0) })
+        Ok(Self { allowed, envoy: cores().next().unwrap_or(0), load: cores().next_back().unwrap_or(0) })
     }
 
     /// Runs something on Envoy's core: threads and processes that it starts stay there. Afterwards this thread, and what it
@@ -28,7 +29,7 @@ impl Cores {
     ///
     /// # Errors
     /// What `start` gives, or when the system refuses.
-    pub fn with_envoys<T>(self, start: impl FnOnce() -> Result<T, EnvoyError>) -> Result<T, EnvoyError> {
+    pub fn with_envoys<T>(&self, start: impl FnOnce() -> Result<T, EnvoyError>) -> Result<T, EnvoyError> {
         pin(self.envoy)?;
         let started = start();
         pin(self.load)?;
@@ -37,8 +38,15 @@ impl Cores {
 
     /// Whether Envoy shares its core with the load generator.
     #[must_use]
-    pub fn shared(self) -> bool {
+    pub fn shared(&self) -> bool {
         self.envoy == self.load
+    }
+}
+
+impl Drop for Cores {
+    fn drop(&mut self) {
+        // It was allowed before; should it not be any more, the thread stays where it is.
+        let _ = sched_setaffinity(None, &self.allowed);
     }
 }
 

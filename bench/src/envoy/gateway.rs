@@ -49,7 +49,7 @@ impl Gateway {
         arms: &[Arm],
         shapes: &[Shape],
         size: Size,
-        cores: Cores,
+        cores: &Cores,
         folder: &Path,
     ) -> Result<Self, BenchError> {
         let bootstrap = bootstrap::render(arms, shapes, size, folder)?;

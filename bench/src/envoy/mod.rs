@@ -104,7 +104,7 @@ pub fn measure(stages: &[Stage], load: &Load, pace: Pace) -> Result<Vec<Figure>,
         eprintln!("starting Envoy: {mappings} mappings, {environments} environments, {} arms", stage.arms.len());
         let folder = folder.path().join(number.to_string());
         std::fs::create_dir(&folder).map_err(EnvoyError::system(folder.display().to_string()))?;
-        gateways.push(Gateway::start(&binary, &stage.arms, &stage.shapes(), stage.size, cores, &folder)?);
+        gateways.push(Gateway::start(&binary, &stage.arms, &stage.shapes(), stage.size, &cores, &folder)?);
     }
     let mut turns = turns(stages, &gateways, folder.path())?;
     let count = turns.len();

@@ -1,10 +1,10 @@
-//! The module itself: its size, how long it takes to accept a policy, and the memory that a policy takes. Measured on `gatepost-host`,
-//! whose VM is one worker's.
+//! The module itself: its size, how long it takes to accept a policy, and the memory that a policy takes. Measured on
+//! `gatepost-host`, whose VM is one worker's.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use gatepost_host::{CallError, Engine, EngineOptions, Host, Module, PluginConfig, Vm, VmOptions};
+use gatepost_host::{Engine, EngineOptions, Host, Module, PluginConfig, Vm, VmOptions};
 use serde::Serialize;
 
 use super::plan::{LARGEST, SMALL};
@@ -31,6 +31,8 @@ const SETTLED: usize = 3;
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ModuleFigures {
+    /// The arm.
+    pub arm: String,
     /// The module's bytes.
     pub bytes: usize,
     /// Bytes of the largest policy's document.
@@ -49,7 +51,7 @@ pub struct ModuleFigures {
 ///
 /// # Errors
 /// When it does not start, or refuses a policy.
-pub fn measure(wasm: &[u8], rounds: usize) -> Result<ModuleFigures, BenchError> {
+pub fn measure(arm: &str, wasm: &[u8], rounds: usize) -> Result<ModuleFigures, BenchError> {
     let module = Module::new(&Engine::new(EngineOptions::default())?, "gatepost", wasm)?;
     let (small, large) = (configuration(SMALL)?, configuration(LARGEST)?);
     let document_bytes = large.configuration.len();
@@ -65,6 +67,7 @@ pub fn measure(wasm: &[u8], rounds: usize) -> Result<ModuleFigures, BenchError> 
     let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
     vm.start_plugin(small)?;
     Ok(ModuleFigures {
+        arm: arm.to_owned(),
         bytes: wasm.len(),
         document_bytes,
         accepted: Spread::of(&accepted),
@@ -86,7 +89,7 @@ fn reload(module: &Module, config: &PluginConfig) -> Result<[usize; 2], BenchErr
     let mut settled = 0;
     for number in 1..=RELOADS {
         let next = vm.start_plugin(config.clone())?;
-        vm.stop_plugin(running).map_err(|error: CallError| BenchError::from(error))?;
+        vm.stop_plugin(running)?;
         running = next;
         if number == SETTLED {
             settled = vm.memory_bytes();
@@ -96,24 +99,6 @@ fn reload(module: &Module, config: &PluginConfig) -> Result<[usize; 2], BenchErr
 }
 
 impl ModuleFigures {
-    /// The figures for people.
-    pub(super) fn text(&self) -> String {
-        let [settled, last] = self.reloaded_memory;
-        let rows = [
-            ("size", kib(self.bytes)),
-            ("memory with 3 mappings", kib(self.small_memory)),
-            ("memory with 100,000 mappings", kib(self.large_memory)),
-            ("memory after the third reload of 100,000 mappings", kib(settled)),
-            ("memory after a hundred", kib(last)),
-            ("document of 100,000 mappings", kib(self.document_bytes)),
-            (
-                "CPU to accept it",
-                format!("{:.1} ms ({:.1} to {:.1})", self.accepted.median, self.accepted.least, self.accepted.most),
-            ),
-        ];
-        table(vec!["what".to_owned(), "figure".to_owned()], rows.into_iter().map(|(what, figure)| vec![what.to_owned(), figure]))
-    }
-
     /// What they were to reach.
     pub(super) fn goals(&self) -> Vec<Goal> {
         let memory = |what: &str, bytes: usize, most: usize| Goal {
@@ -142,6 +127,25 @@ impl ModuleFigures {
             },
         ]
     }
+}
+
+/// The figures for people, one column for each module.
+pub(super) fn text(modules: &[ModuleFigures]) -> String {
+    type Row = (&'static str, fn(&ModuleFigures) -> String);
+    let rows: [Row; 7] = [
+        ("size", |module| kib(module.bytes)),
+        ("linear memory with 3 mappings", |module| kib(module.small_memory)),
+        ("linear memory with 100,000 mappings", |module| kib(module.large_memory)),
+        ("the same after the third reload", |module| kib(module.reloaded_memory[0])),
+        ("the same after a hundred", |module| kib(module.reloaded_memory[1])),
+        ("the document of 100,000 mappings", |module| kib(module.document_bytes)),
+        ("CPU to accept it", |module| {
+            format!("{:.1} ms ({:.1} to {:.1})", module.accepted.median, module.accepted.least, module.accepted.most)
+        }),
+    ];
+    let header = [String::new()].into_iter().chain(modules.iter().map(|module| module.arm.clone())).collect();
+    let row = |(what, figure): Row| [what.to_owned()].into_iter().chain(modules.iter().map(figure)).collect();
+    table(header, rows.into_iter().map(row))
 }
 
 fn kib(bytes: usize) -> String {

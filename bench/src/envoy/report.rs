@@ -4,10 +4,10 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::Figure;
 use super::goals::{self, CONTROLS};
-use super::module::ModuleFigures;
+use super::module::{self, ModuleFigures};
 use super::workload::Workload;
+use super::{Figure, Pace};
 use crate::goals::Goal;
 use crate::report::table;
 use crate::subject::BenchError;
@@ -27,8 +27,8 @@ pub struct EnvoyReport {
     pub seconds: f64,
     /// Every arm with every workload.
     pub figures: Vec<Figure>,
-    /// The module itself.
-    pub module: Option<ModuleFigures>,
+    /// The modules themselves, Gatepost's first.
+    pub modules: Vec<ModuleFigures>,
     /// What the figures were to reach.
     pub goals: Vec<Goal>,
 }
@@ -36,10 +36,11 @@ pub struct EnvoyReport {
 impl EnvoyReport {
     /// The figures of a run, judged.
     #[must_use]
-    pub fn new(rounds: usize, seconds: f64, figures: Vec<Figure>, module: Option<ModuleFigures>) -> Self {
-        let goals = goals::goals(&figures, module.as_ref());
+    pub fn new(pace: Pace, figures: Vec<Figure>, modules: Vec<ModuleFigures>) -> Self {
+        let goals = goals::goals(&figures, modules.first());
         let (processor, envoy) = (crate::report::processor(), gatepost_deploy::envoy::fetch::VERSION.to_owned());
-        Self { version: 1, processor, envoy, rounds, seconds, figures, module, goals }
+        let Pace { rounds, time } = pace;
+        Self { version: 1, processor, envoy, rounds, seconds: time.as_secs_f64(), figures, modules, goals }
     }
 
     /// Writes the JSON form.
@@ -68,9 +69,9 @@ impl EnvoyReport {
                 |figure: &&Figure| (figure.workload, figure.mappings, figure.environments) == (workload, mappings, environments);
             text += &figures(self.figures.iter().filter(of_group));
         }
-        if let Some(module) = &self.module {
+        if !self.modules.is_empty() {
             text += "\nThe module and its policies\n\n";
-            text += &module.text();
+            text += &module::text(&self.modules);
         }
         if let Some(noise) = self.noise() {
             text += &format!("\nThe same arm twice (A/A) differed by {noise:.2} µs at most.\n");

@@ -1,0 +1,98 @@
+//! What the command takes.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::RangedU64ValueParser;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use gatepost_bench::envoy::plan::Part as EnvoyPart;
+use gatepost_bench::rounds::LEAST;
+
+/// Measurements, side by side: without a command all there are, the filter in Envoy and then the embedding SDK.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub what: Option<What>,
+}
+
+/// The commands that run when none is named, in this order.
+pub const EVERYTHING: [&str; 2] = ["envoy", "host"];
+
+#[derive(Debug, Subcommand)]
+pub enum What {
+    /// The embedding SDK: streams, VM starts, a process's first answer, memory.
+    Host(HostArguments),
+    /// The filter in a real Envoy, beside other ways to do its work. Requests are sent by wrk.
+    Envoy(EnvoyArguments),
+    /// Answers one request and says so. The benchmark starts this itself.
+    #[command(hide = true)]
+    FirstAnswer {
+        /// Where compiled modules are kept; they are compiled anew without it.
+        cache: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct HostArguments {
+    /// Rounds; medians of fewer than eleven are not taken.
+    #[arg(long, default_value_t = LEAST, value_parser = rounds())]
+    pub rounds: usize,
+    /// Where the figures go besides the terminal.
+    #[arg(long, value_name = "FILE", default_value = "target/bench/host.json")]
+    pub json: PathBuf,
+    /// Measures only these
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub only: Vec<Part>,
+    /// Leaves out the arms on the crate proxy-wasm-host, which is fetched and built the first time.
+    #[arg(long)]
+    pub without_comparison: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct EnvoyArguments {
+    /// Rounds; medians of fewer than eleven are not taken.
+    #[arg(long, default_value_t = LEAST, value_parser = rounds())]
+    pub rounds: usize,
+    /// Seconds that each arm has in a round
+    #[arg(long, default_value = "0.4", value_parser = seconds)]
+    pub seconds: Duration,
+    /// Three short rounds, to see that it works: no figure of them means much.
+    #[arg(long, conflicts_with_all = ["rounds", "record"])]
+    pub quick: bool,
+    /// Measures only these
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub only: Vec<EnvoyPart>,
+    /// Measures another module that takes the same policies, beside Gatepost's own. May be given more than once.
+    #[arg(long, value_name = "FILE.wasm")]
+    pub filter: Vec<PathBuf>,
+    /// Where the figures go besides the terminal.
+    #[arg(long, value_name = "FILE", default_value = "target/bench/envoy.json")]
+    pub json: PathBuf,
+    /// Writes the figures, the plots and the tables into docs/speed, too.
+    #[arg(long, conflicts_with_all = ["only", "filter"])]
+    pub record: bool,
+}
+
+/// A part of the embedding SDK's benchmark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    Streams,
+    Starts,
+    FirstAnswer,
+    Memory,
+}
+
+fn rounds() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(LEAST as u64..)
+}
+
+/// A time that an arm can have: longer than it takes to connect, shorter than the load generator runs on its own.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "it is no number".to_owned())?;
+    if (0.05..=30.0).contains(&seconds) {
+        Ok(Duration::from_secs_f64(seconds))
+    } else {
+        Err("it must lie from 0.05 to 30".to_owned())
+    }
+}
