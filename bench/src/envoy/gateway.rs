@@ -74,20 +74,22 @@ impl Gateway {
     /// [`EnvoyError::WrongAnswer`] when it does not.
     pub fn check(&self, arm: &Arm, workload: Workload, exchanges: &[Exchange]) -> Result<(), EnvoyError> {
         let mut client = Client::connect(self.address(arm, workload)?)?;
-        let mut check = |exchange: &Exchange, expected: &Answer| match client.exchange(&exchange.request)? {
+        let mut check = |request: &str, expected: &Answer| match client.exchange(request)? {
             got if got == *expected => Ok(()),
             got => Err(EnvoyError::WrongAnswer {
                 arm: arm.name.clone(),
-                request: exchange.request.clone(),
+                request: request.to_owned(),
                 expected: expected.clone(),
                 got,
             }),
         };
         for exchange in exchanges {
-            check(exchange, if arm.works() { &exchange.carried_out } else { &exchange.untouched })?;
+            check(&exchange.request, if arm.works() { &exchange.carried_out } else { &exchange.untouched })?;
+            let (request, expected) = exchange.measured(arm.works());
+            check(request, expected)?;
         }
         if arm.works_fully() {
-            witnesses(workload.shape()).iter().try_for_each(|witness| check(witness, &witness.carried_out))?;
+            witnesses(workload.shape()).iter().try_for_each(|(request, expected)| check(request, expected))?;
         }
         Ok(())
     }

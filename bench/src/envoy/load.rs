@@ -45,12 +45,12 @@ pub struct Requests {
 }
 
 impl Requests {
-    /// Writes the generator's script to a file.
+    /// Writes the generator's script to a file. `works` says whether the arm carries the policy out.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn write(exchanges: &[Exchange], script: &Path) -> Result<Self, EnvoyError> {
-        let texts: Vec<String> = exchanges.iter().map(|exchange| exchange.request.clone()).collect();
+    pub fn write(exchanges: &[Exchange], works: bool, script: &Path) -> Result<Self, EnvoyError> {
+        let texts: Vec<String> = exchanges.iter().map(|exchange| exchange.measured(works).0.to_owned()).collect();
         std::fs::write(script, wrk_script(&texts)).map_err(EnvoyError::system(script.display().to_string()))?;
         Ok(Self { texts, script: script.to_owned() })
     }

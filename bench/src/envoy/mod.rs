@@ -1,6 +1,8 @@
 //! The filter in a real Envoy, beside other ways to do its work and beside none. The figure is the processor time of Envoy's only
 //! worker thread for one request; what an arm adds is its figure without that of the arm that has no filter.
 //!
+//! Arms that do nothing are sent the requests as the policy leaves them, so that every arm's requests end at the same route.
+//!
 //! Envoy has a core to itself, and `wrk` on another keeps it busy. All arms of one size are listeners of one Envoy, so that they
 //! share its worker, its memory and its luck; every arm has its turn in every round. Before anything is measured, each arm answers
 //! every request of its workloads as it must ([`workload`]), so that nothing wins by doing less.
@@ -126,10 +128,10 @@ fn turns<'a>(stages: &'a [Stage], gateways: &'a [Gateway], folder: &Path) -> Res
     for (number, (stage, gateway)) in stages.iter().zip(gateways).enumerate() {
         for workload in &stage.workloads {
             let exchanges = workload.exchanges(stage.size);
-            let script = folder.join(format!("{number}-{}.lua", workload.name().replace(' ', "-")));
+            let script = |works: bool| folder.join(format!("{number}-{}-{works}.lua", workload.name().replace(' ', "-")));
             for arm in &stage.arms {
                 gateway.check(arm, *workload, &exchanges)?;
-                let requests = Requests::write(&exchanges, &script)?;
+                let requests = Requests::write(&exchanges, arm.works(), &script(arm.works()))?;
                 turns.push(Turn { gateway, size: stage.size, arm, workload: *workload, requests });
             }
         }

@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 
 use super::arm::Selection;
 use super::policy::{self, DEFAULT_ENVIRONMENT, SHIPPED_MAPPING, Shape, Size};
-use super::workload::{CLEAN, GUARDED, OWN_HOST, READINESS, UNROUTED, WITNESS_HOST, rotation};
+use super::workload::{
+    CLEAN, GUARDED, OWN_HOST, READINESS, READINESS_AUTHORITY, READINESS_PATH, UNROUTED, WITNESS_HOST, rotation,
+};
 
-const READINESS_AUTHORITY: &str = "istio-ingress.gke-system.svc.cluster.local:15020";
 const PRIVATE_SUFFIXES: [&str; 3] = [".svc.cluster.local", ".svc", ".default"];
 const PRIVATE_HOST: &str = "internal-my-service.default.example.com";
 
@@ -47,7 +48,7 @@ pub fn behind_a_filter(shape: Shape, size: Size) -> Value {
         Shape::Knative => {
             hosts.push(host(
                 READINESS_AUTHORITY,
-                vec![json!({ "match": { "path": "/healthz/ready" }, "direct_response": respond(200, READINESS) })],
+                vec![json!({ "match": { "path": READINESS_PATH }, "direct_response": respond(200, READINESS) })],
             ));
             hosts.push(host(OWN_HOST, vec![all(OWN_HOST)]));
             let kept =

@@ -35,6 +35,21 @@ pub struct Exchange {
     pub carried_out: Answer,
     /// What answers when nothing was done.
     pub untouched: Answer,
+    /// The request as the policy leaves it, for arms that do nothing: it selects the same route, so that what the route costs is in
+    /// every arm's figure. None when the policy refuses it; then they get what the others get.
+    pub resolved: Option<String>,
+}
+
+impl Exchange {
+    /// What an arm is sent when it is measured, and what it answers. `works` says whether it carries the policy out.
+    #[must_use]
+    pub fn measured(&self, works: bool) -> (&str, &Answer) {
+        match &self.resolved {
+            _ if works => (&self.request, &self.carried_out),
+            Some(resolved) => (resolved, &self.carried_out),
+            None => (&self.request, &self.untouched),
+        }
+    }
 }
 
 /// An answer of the routes, or a refusal. A route's body names what selected it.
@@ -97,6 +112,14 @@ const BROWSER: [(&str, &str); 12] = [
     ("via", "1.1 google"),
 ];
 
+/// What the balancer sends with its probe.
+const PROBE: [(&str, &str); 2] = [("user-agent", "GoogleHC/1.0"), ("connection", "keep-alive")];
+
+/// Where the probe goes.
+pub const READINESS_AUTHORITY: &str = "istio-ingress.gke-system.svc.cluster.local:15020";
+/// And its path there.
+pub const READINESS_PATH: &str = "/healthz/ready";
+
 const PAGE: &str = "/articles/2024/05/a-long-title-of-an-article?utm_source=newsletter";
 
 fn request<'a>(path: &str, host: &str, headers: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
@@ -107,8 +130,9 @@ fn request<'a>(path: &str, host: &str, headers: impl IntoIterator<Item = (&'a st
 /// A request that names an environment.
 fn naming(number: usize) -> Exchange {
     let env = policy::environment(number);
-    let request = request(PAGE, "app.example.com", BROWSER.into_iter().chain([("env", env.as_str())]));
-    Exchange { request, carried_out: Answer::of_route(env), untouched: Answer::of_route(UNROUTED) }
+    let to = |host: &str| request(PAGE, host, BROWSER.into_iter().chain([("env", env.as_str())]));
+    let (request, resolved) = (to("app.example.com"), Some(to(&policy::environment_authority(&env))));
+    Exchange { request, resolved, carried_out: Answer::of_route(env), untouched: Answer::of_route(UNROUTED) }
 }
 
 /// Numbers from 1 to below `count`, at most [`ROTATION`] of them, spread evenly. Number 0 is left to [`witnesses`].
@@ -148,18 +172,24 @@ impl Workload {
         let unrouted = Answer::of_route(UNROUTED);
         match self {
             Self::Probe => vec![Exchange {
-                request: request("/", "10.0.0.7", [("user-agent", "GoogleHC/1.0"), ("connection", "keep-alive")]),
+                request: request("/", "10.0.0.7", PROBE),
                 carried_out: Answer::of_route(READINESS),
                 untouched: unrouted,
+                resolved: Some(request(READINESS_PATH, READINESS_AUTHORITY, PROBE)),
             }],
             Self::PassThrough => {
-                vec![Exchange { request: request(PAGE, OWN_HOST, BROWSER), carried_out: own.clone(), untouched: own }]
+                let request = request(PAGE, OWN_HOST, BROWSER);
+                vec![Exchange { resolved: Some(request.clone()), request, carried_out: own.clone(), untouched: own }]
             }
             Self::MappedHost => rotation(size.mappings)
                 .map(|number| {
                     let (host, authority) = policy::mapping(number);
-                    let request = request(PAGE, &host, BROWSER);
-                    Exchange { request, carried_out: Answer::of_route(authority), untouched: unrouted.clone() }
+                    Exchange {
+                        request: request(PAGE, &host, BROWSER),
+                        resolved: Some(request(PAGE, &authority, BROWSER)),
+                        carried_out: Answer::of_route(authority),
+                        untouched: unrouted.clone(),
+                    }
                 })
                 .collect(),
             Self::Environment => rotation(size.environments).map(naming).collect(),
@@ -168,6 +198,7 @@ impl Workload {
                 request: request(PAGE, "internal-my-service.default.svc.cluster.local", BROWSER),
                 carried_out: Answer::refused(404, "not found\n"),
                 untouched: unrouted,
+                resolved: None,
             }],
         }
     }
@@ -175,44 +206,39 @@ impl Workload {
 
 /// Requests that are not measured and show that a filter does all of the policy's work, not only what the workloads need.
 #[must_use]
-pub fn witnesses(shape: Shape) -> Vec<Exchange> {
-    let exchange =
-        |request: String, carried_out: Answer| Exchange { request, carried_out, untouched: Answer::of_route(UNROUTED) };
+pub fn witnesses(shape: Shape) -> Vec<(String, Answer)> {
     let plain = |host: &str| request("/", host, []);
     let probe = [("user-agent", "GoogleHC/1.0")];
     let not_found = Answer::refused(404, "not found\n");
     match shape {
         Shape::Knative => vec![
             // These two answer only with the right x-forwarded-host.
-            exchange(plain("my-service.test.com"), Answer::of_route("my-service.test.com")),
-            exchange(plain("My-Service.TEST.com.:443"), Answer::of_route("My-Service.TEST.com.:443")),
-            exchange(request("/", WITNESS_HOST, GUARDED.map(|name| (name, "forged"))), Answer::of_route(CLEAN)),
+            (plain("my-service.test.com"), Answer::of_route("my-service.test.com")),
+            (plain("My-Service.TEST.com.:443"), Answer::of_route("My-Service.TEST.com.:443")),
+            (request("/", WITNESS_HOST, GUARDED.map(|name| (name, "forged"))), Answer::of_route(CLEAN)),
             // Knative's own probe, from inside, keeps its header.
-            exchange(
+            (
                 request("/", WITNESS_HOST, [("user-agent", "Knative-Ingress-Probe"), ("k-network-probe", "probe")]),
                 Answer::of_route("kept k-network-probe"),
             ),
-            exchange(request("/?from=gclb", "my-service.test.com", probe), Answer::of_route(READINESS)),
-            exchange(request("/", OWN_HOST, [("user-agent", "GoogleHC/1.0"), ("via", "1.1 google")]), Answer::of_route(OWN_HOST)),
-            exchange(request("/other", OWN_HOST, probe), Answer::of_route(OWN_HOST)),
-            exchange(plain("WWW.Example.com."), Answer::of_route(OWN_HOST)),
-            exchange(plain("Secret.SVC.Cluster.Local.:80"), not_found.clone()),
-            exchange(plain("my-service.default"), not_found),
-            exchange(plain("a..b"), Answer::refused(400, "invalid Host\n")),
-            exchange(plain("unknown.test.com"), Answer::of_route(UNROUTED)),
+            (request("/?from=gclb", "my-service.test.com", probe), Answer::of_route(READINESS)),
+            (request("/", OWN_HOST, [("user-agent", "GoogleHC/1.0"), ("via", "1.1 google")]), Answer::of_route(OWN_HOST)),
+            (request("/other", OWN_HOST, probe), Answer::of_route(OWN_HOST)),
+            (plain("WWW.Example.com."), Answer::of_route(OWN_HOST)),
+            (plain("Secret.SVC.Cluster.Local.:80"), not_found.clone()),
+            (plain("my-service.default"), not_found),
+            (plain("a..b"), Answer::refused(400, "invalid Host\n")),
+            (plain("unknown.test.com"), Answer::of_route(UNROUTED)),
         ],
         Shape::Environments => vec![
             // The default's route answers only with the right x-gatepost-env.
-            exchange(plain("app.example.com"), Answer::of_route(policy::DEFAULT_ENVIRONMENT)),
-            exchange(request("/", "app.example.com", [("env", " ENV2 ")]), Answer::of_route("env2")),
-            exchange(request("/", "app.example.com", [("env", "")]), Answer::of_route(policy::DEFAULT_ENVIRONMENT)),
-            exchange(
-                request("/", "app.example.com", [("x-gatepost-env", "env2")]),
-                Answer::of_route(policy::DEFAULT_ENVIRONMENT),
-            ),
-            exchange(request("/", "app.example.com", [("env", "nobody")]), Answer::refused(404, "unknown environment\n")),
-            exchange(request("/", "app.svc.cluster.local", [("env", "env2")]), not_found),
-            exchange(plain("a..b"), Answer::refused(400, "invalid Host\n")),
+            (plain("app.example.com"), Answer::of_route(policy::DEFAULT_ENVIRONMENT)),
+            (request("/", "app.example.com", [("env", " ENV2 ")]), Answer::of_route("env2")),
+            (request("/", "app.example.com", [("env", "")]), Answer::of_route(policy::DEFAULT_ENVIRONMENT)),
+            (request("/", "app.example.com", [("x-gatepost-env", "env2")]), Answer::of_route(policy::DEFAULT_ENVIRONMENT)),
+            (request("/", "app.example.com", [("env", "nobody")]), Answer::refused(404, "unknown environment\n")),
+            (request("/", "app.svc.cluster.local", [("env", "env2")]), not_found),
+            (plain("a..b"), Answer::refused(400, "invalid Host\n")),
         ],
     }
 }
