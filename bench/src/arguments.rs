@@ -96,3 +96,26 @@ fn seconds(text: &str) -> Result<Duration, String> {
         Err("it must lie from 0.05 to 30".to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn everything_that_runs_without_a_command_needs_no_argument() {
+        Arguments::command().debug_assert();
+        for what in EVERYTHING {
+            assert!(Arguments::try_parse_from(["gatepost-bench", what]).unwrap().what.is_some());
+        }
+    }
+
+    #[test]
+    fn medians_of_few_rounds_and_times_that_are_none_are_refused() {
+        for wrong in [["--rounds", "10"], ["--seconds", "0"], ["--seconds", "NaN"], ["--seconds", "-1"]] {
+            let line = ["gatepost-bench", "envoy"].into_iter().chain(wrong);
+            assert!(Arguments::try_parse_from(line).is_err(), "{wrong:?}");
+        }
+    }
+}
