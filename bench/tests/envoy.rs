@@ -28,7 +28,7 @@ fn every_arm_does_the_work_of_every_workload_and_is_measured_at_it() {
     assert_eq!(figures.len(), expected);
     assert!(figures.iter().all(|figure| figure.rounds.len() == PACE.rounds && figure.nanoseconds.least > 0.0));
 
-    assert!(plot::added(&figures).is_some() && plot::environments(&figures).is_some() && plot::mappings(&figures).is_some());
+    assert!(plot::added(&figures, 0.0).is_some() && plot::environments(&figures).is_some() && plot::mappings(&figures).is_some());
     let report = EnvoyReport::new(PACE, figures, Vec::new());
     assert!(report.noise().is_some());
     let text = report.text();

@@ -32,9 +32,10 @@ fn series(arms: &[Arm]) -> Vec<Series> {
     arms.iter().map(|arm| Series { arm: arm.clone(), colour: colour(arm) }).collect()
 }
 
-/// Bars, grouped by workload: the processor time that each arm adds to a request. None when something was not measured.
+/// Bars, grouped by workload: the processor time that each arm adds to a request, and the noise that it rests on, both in
+/// microseconds. None when something was not measured.
 #[must_use]
-pub fn added(figures: &[Figure]) -> Option<String> {
+pub fn added(figures: &[Figure], noise: f64) -> Option<String> {
     let series = series(&[Arm::empty(), Arm::gatepost(), Arm::lua(), Arm::naive()]);
     let bar = |series: &Series, workload: Workload| {
         let same = |figure: &&Figure| figure.arm == series.arm.name && figure.workload == workload.name() && is_small(figure);
@@ -50,7 +51,9 @@ pub fn added(figures: &[Figure]) -> Option<String> {
     title(
         &mut picture,
         "CPU time added to a request in Envoy, by what is done",
-        "µs of the worker thread beside a request without a filter; less is better",
+        &format!(
+            "µs of the worker thread beside a request without a filter; less is better; the same arm twice differs by up to {noise:.1} µs"
+        ),
         &series,
     );
     axis.draw(&mut picture, |value| format!("{value}"));
@@ -80,7 +83,7 @@ pub fn environments(figures: &[Figure]) -> Option<String> {
         "Requests per second on one core, by number of environments",
         "each request names an environment in a header; more is better",
         "environments",
-        |value| format!("{}k", value / 1e3),
+        |value| if value > 0.0 { format!("{}k", value / 1e3) } else { "0".to_owned() },
     )
 }
 
@@ -219,6 +222,6 @@ mod tests {
 
     #[test]
     fn what_was_not_measured_is_not_drawn() {
-        assert_eq!((added(&[]), environments(&[]), mappings(&[])), (None, None, None));
+        assert_eq!((added(&[], 0.0), environments(&[]), mappings(&[])), (None, None, None));
     }
 }

@@ -17,7 +17,7 @@ const END: &str = "<!-- end of figures -->";
 pub fn record(report: &EnvoyReport, folder: &Path) -> Result<(), BenchError> {
     report.write(&folder.join("envoy.json"))?;
     let plots = [
-        ("added.svg", plot::added(&report.figures)),
+        ("added.svg", report.noise().and_then(|noise| plot::added(&report.figures, noise))),
         ("environments.svg", plot::environments(&report.figures)),
         ("mappings.svg", plot::mappings(&report.figures)),
     ];
