@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use gatepost_deploy::envoy::fetch;
 use serde::Serialize;
 
 use super::goals::{self, CONTROLS};
@@ -19,7 +20,7 @@ pub struct EnvoyReport {
     pub version: u32,
     /// The processor, as the system names it.
     pub processor: Option<String>,
-    /// Envoy's release.
+    /// Envoy's release, or that the environment names one.
     pub envoy: String,
     /// Rounds that count.
     pub rounds: usize,
@@ -38,7 +39,9 @@ impl EnvoyReport {
     #[must_use]
     pub fn new(pace: Pace, figures: Vec<Figure>, modules: Vec<ModuleFigures>) -> Self {
         let goals = goals::goals(&figures, modules.first());
-        let (processor, envoy) = (crate::report::processor(), gatepost_deploy::envoy::fetch::VERSION.to_owned());
+        let processor = crate::report::processor();
+        let named = std::env::var_os(fetch::VARIABLE).filter(|named| !named.is_empty());
+        let envoy = named.map_or(fetch::VERSION.to_owned(), |_| format!("named in {}", fetch::VARIABLE));
         let Pace { rounds, time } = pace;
         Self { version: 1, processor, envoy, rounds, seconds: time.as_secs_f64(), figures, modules, goals }
     }
