@@ -71,7 +71,7 @@ fn in_envoy(arguments: &EnvoyArguments) -> Result<(), BenchError> {
     let pace = if arguments.quick { quick } else { Pace { rounds: arguments.rounds, time: arguments.seconds } };
     let filter = |path: &PathBuf| {
         let bytes = std::fs::read(path).map_err(|error| BenchError::Process { what: path.display().to_string(), error })?;
-        Ok(Arm::filter(&path.file_name().unwrap_or_default().to_string_lossy(), bytes))
+        Ok(Arm::filter(&path.to_string_lossy(), bytes))
     };
     let filters = arguments.filter.iter().map(filter).collect::<Result<Vec<Arm>, BenchError>>()?;
     let wanted = |part: EnvoyPart| arguments.only.is_empty() || arguments.only.contains(&part);

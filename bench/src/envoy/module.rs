@@ -43,7 +43,7 @@ pub struct ModuleFigures {
     pub small_memory: usize,
     /// Linear memory with the largest policy.
     pub large_memory: usize,
-    /// Linear memory after the third reload, and after the last of [`RELOADS`].
+    /// Linear memory after the third reload, and after the hundredth.
     pub reloaded_memory: [usize; 2],
 }
 

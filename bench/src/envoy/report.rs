@@ -11,6 +11,7 @@ use super::workload::Workload;
 use super::{Figure, Pace};
 use crate::goals::Goal;
 use crate::report::table;
+use crate::rounds::LEAST;
 use crate::subject::BenchError;
 
 /// All that `just bench envoy` measures. Its JSON form has this shape; [`version`](Self::version) changes when the shape does.
@@ -54,7 +55,7 @@ impl EnvoyReport {
         crate::report::write_json(self, path)
     }
 
-    /// The form for people, which is also Markdown.
+    /// The form for people.
     #[must_use]
     pub fn text(&self) -> String {
         let processor = self.processor.as_deref().unwrap_or("an unknown processor");
@@ -79,7 +80,8 @@ impl EnvoyReport {
         if let Some(noise) = self.noise() {
             text += &format!("\nThe same arm twice (A/A) differed by {noise:.2} µs at most.\n");
         }
-        text += "\nGoals\n\n";
+        let few = if self.rounds < LEAST { ", by too few rounds to mean much" } else { "" };
+        text += &format!("\nGoals{few}\n\n");
         let header = ["what", "goal", "figure", "verdict"].map(str::to_owned).to_vec();
         let verdict = |met| if met { "met" } else { "MISSED" }.to_owned();
         let rows = self.goals.iter().cloned().map(|goal| vec![goal.what, goal.goal, goal.figure, verdict(goal.met)]);
