@@ -88,7 +88,7 @@ fn find<'a>(figures: &'a [Figure], arm: &Arm, workload: Workload, size: usize) -
 }
 
 fn at_most(what: String, ratio: f64, most: f64) -> Goal {
-    Goal { what, goal: format!("at most {most:.1} x"), figure: format!("{ratio:.2} x"), met: ratio <= most }
+    Goal { what, goal: format!("at most {most:.1} x"), figure: format!("{ratio:.3} x"), met: ratio <= most }
 }
 
 #[cfg(test)]
@@ -119,7 +119,7 @@ mod tests {
         ];
         let goals = goals(&figures, None);
         let verdicts: Vec<_> = goals.iter().map(|goal| (goal.figure.as_str(), goal.goal.as_str(), goal.met)).collect();
-        assert_eq!(verdicts, [("1.10 x", "at most 1.0 x", false), ("2.20 x", "at most 2.2 x", true)]);
+        assert_eq!(verdicts, [("1.100 x", "at most 1.0 x", false), ("2.200 x", "at most 2.2 x", true)]);
     }
 
     #[test]
@@ -131,7 +131,7 @@ mod tests {
         ];
         let goals = goals(&figures, None);
         let verdicts: Vec<_> = goals.iter().map(|goal| (goal.figure.as_str(), goal.met)).collect();
-        assert_eq!(verdicts, [("1.20 x", false), ("20.0 x", true)]);
+        assert_eq!(verdicts, [("1.200 x", false), ("20.0 x", true)]);
     }
 
     #[test]
