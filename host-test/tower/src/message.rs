@@ -6,7 +6,7 @@
 mod tests;
 
 use gatepost_host::{HeaderScope, Headers};
-use http::header::{CONNECTION, HOST, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, COOKIE, HOST, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use http::{Extensions, HeaderMap, Method, StatusCode, Version};
 
@@ -44,7 +44,7 @@ pub(crate) fn request_in(head: http::request::Parts) -> (Headers, RequestKept) {
     let has_host = fields.contains_key(HOST);
     match uri.authority() {
         Some(authority) => headers.add(":authority", authority.as_str()),
-        None => fields.get_all(HOST).iter().for_each(|host| headers.add(":authority", host)),
+        None => hosts(&fields).for_each(|host| headers.add(":authority", host)),
     }
     let is_tunnel = method == Method::CONNECT && uri.path_and_query().is_none();
     if !is_tunnel {
@@ -54,7 +54,11 @@ pub(crate) fn request_in(head: http::request::Parts) -> (Headers, RequestKept) {
     }
     let mut beside = HeaderMap::new();
     let upgrades = is_upgrade(&fields);
+    let cookie = whole_cookie(&fields, version);
     for (name, value) in &fields {
+        if *name == COOKIE && cookie.is_some() {
+            continue;
+        }
         let is_te = name == TE && !value.as_bytes().eq_ignore_ascii_case(b"trailers");
         if is_te || is_of_connection(name, upgrades) {
             beside.append(name.clone(), value.clone());
@@ -62,7 +66,23 @@ pub(crate) fn request_in(head: http::request::Parts) -> (Headers, RequestKept) {
             headers.add(name, value);
         }
     }
+    // Envoy's codec adds it when it has all the rest.
+    if let Some(cookie) = cookie {
+        headers.add("cookie", cookie);
+    }
     (headers, RequestKept { uri, version, extensions, beside, has_host })
+}
+
+/// The `Host` lines. Of several, those that are empty are left out, as Envoy's codec does.
+fn hosts(fields: &HeaderMap) -> impl Iterator<Item = &HeaderValue> {
+    let is_only = fields.get_all(HOST).iter().nth(1).is_none();
+    fields.get_all(HOST).iter().filter(move |host| is_only || !host.is_empty())
+}
+
+/// A cookie of HTTP/2, which may come in crumbs (RFC 9113, section 8.2.3), put together again.
+fn whole_cookie(fields: &HeaderMap, version: Version) -> Option<Vec<u8>> {
+    let is_there = version == Version::HTTP_2 && fields.contains_key(COOKIE);
+    is_there.then(|| fields.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b"; "[..]))
 }
 
 /// The head that guests have made of a request.

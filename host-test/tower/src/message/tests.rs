@@ -61,6 +61,29 @@ fn http_2_has_no_host_header_unless_it_came_with_one() {
 }
 
 #[test]
+fn lines_that_envoy_joins_are_joined() {
+    let hosts =
+        [("host", ""), ("host", "a.example"), ("host", "b.example"), ("via", "1"), ("x-a", "1"), ("via", "2"), ("x-a", "2")];
+    let (seen, out) = through(head("GET", "/", Version::HTTP_11, &hosts));
+    assert!(seen.starts_with(":method: GET\n:authority: a.example,b.example\n"), "{seen}");
+    assert_eq!(out, "GET / host=a.example,b.example via=1,2 x-a=1 x-a=2");
+    let empty = through(head("GET", "/", Version::HTTP_11, &[("host", "")]));
+    assert!(empty.0.contains(":authority: \n"), "{}", empty.0);
+}
+
+#[test]
+fn a_cookie_that_http_2_has_split_is_put_together() {
+    let cookies = [("cookie", "a=1"), ("x-a", "1"), ("cookie", "b=2")];
+    assert_eq!(through(head("GET", "http://a/", Version::HTTP_2, &cookies)).1, "GET http://a/ x-a=1 cookie=a=1; b=2");
+    let apart = "GET http://a/ host=a cookie=a=1 cookie=b=2 x-a=1";
+    assert_eq!(
+        through(head("GET", "http://a/", Version::HTTP_11, &cookies)).1,
+        apart,
+        "HTTP/1.1 may not split it, so it means two"
+    );
+}
+
+#[test]
 fn connect_and_a_star_pass_as_they_are() {
     let connect = || head("CONNECT", "a.example:443", Version::HTTP_11, &[("host", "a.example:443")]);
     let (seen, out) = through(connect());
