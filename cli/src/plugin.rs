@@ -1,19 +1,22 @@
-//! The real filter.wasm with a policy, on wasmtime, as the gateway's filter. Each worker has a VM of its own, as in Envoy; a VM
-//! whose guest trapped is built anew (Envoy's `FAIL_RELOAD`, without its back-off).
+//! The real filter.wasm with a policy: as the gateway's filter, in a pool of VMs behind a tower layer, or as a worker that runs one
+//! request after the other without a network.
 
-use std::net::SocketAddr;
+use std::borrow::Cow;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use bytes::Bytes;
 use gatepost_host::{
-    CacheState, CallError, Engine, EngineOptions, FinalMaps, HeaderScope, Headers, Host, LocalReply as HostReply, LogLevel,
-    LogLine, LogRecord, LogSink, MemoryLog, Metrics, Module, ModuleError, Outcome, Plugin, PluginConfig, StartError, StreamInfo,
-    Vm, VmOptions,
+    CacheState, CallError, Chain, ChainOptions, ChainPlugin, Engine, EngineOptions, FailPolicy, Host, LocalReplySent, LogLevel,
+    LogLine, LogRecord, LogSink, Metrics, Module, ModuleError, PluginConfig, StartError, Worker,
 };
+use gatepost_host_tower::{ConnectionInfo, Pool, PoolError, PoolOptions, UpstreamFailure, WasmBody, WasmLayer, WasmService};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tower::Layer;
+use tower::util::{MapRequest, MapResponse};
 
-use crate::gateway::{Field, LocalReply, RequestFilter, RequestHead, Verdict};
+use crate::gateway::{Details, LocalReply, Origin, Router, UpstreamBody};
 
 /// The plugin's name in logs and properties.
 const NAME: &str = "gatepost";
@@ -21,7 +24,7 @@ const NAME: &str = "gatepost";
 /// The compiled filter, from which plugins are started. Compiling takes longer than everything else together, so it is done
 /// once for a process.
 #[derive(Clone, Debug)]
-pub struct FilterModule(Arc<Module>);
+pub struct FilterModule(Module);
 
 /// Why a policy is not in force.
 #[derive(Debug, thiserror::Error)]
@@ -29,9 +32,9 @@ pub enum PluginError {
     /// The filter refused the configuration: one line for each fault, each with the path in the document.
     #[error("the filter refuses the policy:\n{}", .0.join("\n"))]
     Refused(Vec<String>),
-    /// The VM would not start.
+    /// The VMs would not start.
     #[error(transparent)]
-    Start(StartError),
+    Start(PoolError),
 }
 
 impl FilterModule {
@@ -51,172 +54,134 @@ impl FilterModule {
     pub fn load(cache: Option<PathBuf>) -> Result<(Self, CacheState), ModuleError> {
         let engine = Engine::new(EngineOptions { cache, ..EngineOptions::default() })?;
         let module = Module::new(&engine, NAME, gatepost_filter_wasm::MODULE)?;
-        Ok((Self(Arc::new(module)), engine.cache()))
+        Ok((Self(module), engine.cache()))
     }
-}
 
-/// A policy in force: some VMs with the same configuration.
-#[derive(Debug)]
-pub struct PolicyPlugin {
-    module: FilterModule,
-    configuration: Bytes,
-    host: Host,
-    workers: Vec<Mutex<Worker>>,
-    turn: AtomicUsize,
-}
+    /// Any other module in its place.
+    #[must_use]
+    pub fn of(module: Module) -> Self {
+        Self(module)
+    }
 
-#[derive(Debug)]
-struct Worker {
-    vm: Vm,
-    plugin: Plugin,
-}
-
-/// What the filter did with one request.
-#[derive(Clone, Debug)]
-pub enum Handled {
-    /// The request goes on with these headers.
-    Forward(Headers),
-    /// The filter answers.
-    Reply(Box<HostReply>),
-    /// The filter stopped the request without an answer, which it only does when the host refused that answer.
-    Stopped,
-}
-
-impl PolicyPlugin {
-    /// Starts the filter with a plugin configuration (a policy as JSON, or nothing) in `workers` VMs. `metrics` may be shared
-    /// with earlier plugins, so that counters go on over a reload.
+    /// Starts the filter with a plugin configuration (a policy as JSON, or nothing) in one VM, which is built anew at once when it
+    /// traps.
     ///
     /// # Errors
     /// When the filter refuses the configuration, with every line that it logged.
-    pub fn start(module: &FilterModule, configuration: &str, workers: usize, metrics: Metrics) -> Result<Self, PluginError> {
-        let configuration = Bytes::copy_from_slice(configuration.as_bytes());
-        // The first VM decides, as Envoy's canary VM does; what it says is worth reading, what the others repeat is not.
-        let log = MemoryLog::default();
-        let canary = Host { log: Arc::new(log.clone()), metrics: metrics.clone(), ..Host::default() };
-        let first = Worker::start(module, &configuration, canary).map_err(|error| refusal(error, &log))?;
-        for line in log.lines() {
-            print_line(&line);
-        }
-        let host = Host { log: Arc::new(StandardError), metrics, ..Host::default() };
-        let mut all = vec![Mutex::new(first)];
-        for _ in 1..workers {
-            let quiet = Host { metrics: host.metrics.clone(), ..Host::default() };
-            all.push(Mutex::new(Worker::start(module, &configuration, quiet).map_err(PluginError::Start)?));
-        }
-        Ok(Self { module: module.clone(), configuration, host, workers: all, turn: AtomicUsize::new(0) })
+    pub fn worker(&self, configuration: &str) -> Result<Worker, PluginError> {
+        let options = ChainOptions { reload_backoff: Duration::ZERO, ..ChainOptions::default() };
+        let chain = self.chain(configuration, options);
+        started(Host::default(), |host| Worker::new(&chain, host).map_err(PoolError::from))
     }
 
-    /// The counters of the filter.
-    #[must_use]
-    pub fn metrics(&self) -> &Metrics {
-        &self.host.metrics
+    /// As the manifests of this project configure it in Envoy: `FAIL_RELOAD`.
+    fn chain(&self, configuration: &str, options: ChainOptions) -> Chain {
+        let config = PluginConfig {
+            name: NAME.to_owned(),
+            configuration: configuration.to_owned().into(),
+            fail_policy: FailPolicy::Reload,
+            ..PluginConfig::default()
+        };
+        Chain::with_options(vec![ChainPlugin { module: self.0.clone(), config }], options)
     }
+}
 
-    /// Shows the filter a request.
+/// A policy in force: a tower layer for the gateway's [`Router`]. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct PolicyLayer(WasmLayer<fn(&LocalReply) -> UpstreamFailure>);
+
+impl PolicyLayer {
+    /// Starts the filter with a plugin configuration (a policy as JSON, or nothing) in `workers` VMs. `metrics` may be shared
+    /// with earlier ones, so that counters go on over a reload. It runs inside a tokio runtime.
     ///
     /// # Errors
-    /// When the guest traps; the next request gets a new VM.
-    pub fn handle(&self, mut headers: Headers, end_of_stream: bool, source: SocketAddr) -> Result<Handled, CallError> {
-        let mut worker = self.worker();
-        if worker.vm.trap().is_some()
-            && let Ok(new) = Worker::start(&self.module, &self.configuration, self.host.clone())
-        {
-            *worker = new;
+    /// When the filter refuses the configuration, with every line that it logged; or when there is no runtime.
+    pub fn start(module: &FilterModule, configuration: &str, workers: usize, metrics: Metrics) -> Result<Self, PluginError> {
+        let chain = module.chain(configuration, ChainOptions::default());
+        let on_trap = |error: &CallError| eprintln!("gatepost: {error}");
+        let options = PoolOptions { workers, on_trap: Some(Arc::new(on_trap)), ..PoolOptions::default() };
+        let pool = started(Host { metrics, ..Host::default() }, |host| Pool::start(&chain, host, options))?;
+        Ok(Self(WasmLayer::new(pool).map_errors(upstream_failure)))
+    }
+}
+
+impl Layer<Router> for PolicyLayer {
+    type Service = MapResponse<
+        MapRequest<WasmService<Router, fn(&LocalReply) -> UpstreamFailure>, fn(Request<Incoming>) -> Request<Incoming>>,
+        fn(Response<WasmBody<UpstreamBody>>) -> Response<WasmBody<UpstreamBody>>,
+    >;
+
+    fn layer(&self, router: Router) -> Self::Service {
+        MapResponse::new(MapRequest::new(self.0.layer(router), with_connection), with_details)
+    }
+}
+
+/// Shows the filter where the request came from.
+fn with_connection(mut request: Request<Incoming>) -> Request<Incoming> {
+    if let Some(Origin { source, scheme }) = request.extensions_mut().remove() {
+        let info = ConnectionInfo { source: Some(source), scheme: Some(scheme), ..ConnectionInfo::default() };
+        request.extensions_mut().insert(info);
+    }
+    request
+}
+
+/// Tells the gateway why the filter has answered.
+fn with_details(mut response: Response<WasmBody<UpstreamBody>>) -> Response<WasmBody<UpstreamBody>> {
+    if let Some(LocalReplySent { details, .. }) = response.extensions_mut().remove() {
+        response.extensions_mut().insert(Details(Cow::Owned(details.to_string())));
+    }
+    response
+}
+
+/// What the gateway says in an upstream's place, the filter sees as it sees Envoy's own replies.
+fn upstream_failure(reply: &LocalReply) -> UpstreamFailure {
+    let LocalReply { status, body, details } = reply;
+    UpstreamFailure::Reply { status: status.as_u16(), body: (*body).to_owned(), details: details.clone() }
+}
+
+/// Starts something with a host whose log makes the refusal, when it is one.
+fn started<T>(host: Host, start: impl FnOnce(Host) -> Result<T, PoolError>) -> Result<T, PluginError> {
+    let log = Arc::new(FilterLog { starting: Mutex::new(Some(Vec::new())) });
+    let started = start(Host { log: Arc::clone(&log) as Arc<dyn LogSink>, ..host });
+    let lines = log.end_of_start();
+    match started {
+        Err(PoolError::Start(StartError::Refused { .. })) => {
+            Err(PluginError::Refused(lines.into_iter().map(|line| line.message).collect()))
         }
-        let Worker { vm, plugin } = &mut *worker;
-        let stream = vm.stream(*plugin, StreamInfo { source: Some(source), ..StreamInfo::default() })?;
-        let outcome = vm.request_headers(stream, &mut headers, end_of_stream)?;
-        vm.finish(stream, FinalMaps { request_headers: Some(&mut headers), ..FinalMaps::default() })?;
-        Ok(match outcome {
-            Outcome::LocalReply(reply) => Handled::Reply(reply),
-            Outcome::Continue => Handled::Forward(headers),
-            Outcome::Pause(_) | Outcome::Close => Handled::Stopped,
-        })
-    }
-
-    /// A VM that is free, or else the next in turn: a request keeps one for microseconds.
-    fn worker(&self) -> MutexGuard<'_, Worker> {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let (before, after) = self.workers.split_at(turn % self.workers.len());
-        for worker in after.iter().chain(before) {
-            match worker.try_lock() {
-                Ok(worker) => return worker,
-                Err(TryLockError::Poisoned(worker)) => return worker.into_inner(),
-                Err(TryLockError::WouldBlock) => {}
-            }
-        }
-        let next = &self.workers[turn % self.workers.len()];
-        next.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Worker {
-    fn start(module: &FilterModule, configuration: &Bytes, host: Host) -> Result<Self, StartError> {
-        let mut vm = Vm::new(&module.0, host, VmOptions::default())?;
-        let config = PluginConfig { name: NAME.to_owned(), configuration: configuration.clone(), ..PluginConfig::default() };
-        let plugin = vm.start_plugin(config)?;
-        Ok(Self { vm, plugin })
-    }
-}
-
-fn refusal(error: StartError, log: &MemoryLog) -> PluginError {
-    match error {
-        StartError::Refused { .. } => PluginError::Refused(log.messages()),
-        other => PluginError::Start(other),
-    }
-}
-
-impl RequestFilter for PolicyPlugin {
-    fn on_request(&self, head: &mut RequestHead, end_of_stream: bool, source: SocketAddr) -> Verdict {
-        let fields = head.fields().iter().map(|(name, value)| (name, value));
-        match self.handle(Headers::collect(HeaderScope::Request, fields), end_of_stream, source) {
-            Ok(Handled::Forward(headers)) => {
-                head.set_fields(shared(&headers));
-                Verdict::Forward
-            }
-            Ok(Handled::Reply(reply)) => local_reply(&reply),
-            Ok(Handled::Stopped) => Verdict::Failed,
-            Err(error) => {
-                eprintln!("gatepost: {error}");
-                Verdict::Failed
-            }
+        Err(error) => Err(PluginError::Start(error)),
+        Ok(started) => {
+            lines.iter().for_each(print_line);
+            Ok(started)
         }
     }
 }
 
-/// The headers as parts of one buffer: they need no memory each.
-fn shared(headers: &Headers) -> Vec<Field> {
-    let mut text = Vec::with_capacity(headers.byte_size());
-    for (name, value) in headers.iter() {
-        text.extend_from_slice(name);
-        text.extend_from_slice(value);
+/// What the filter logs: while its VMs start every line, but each once, because every VM says the same; then warnings and worse on
+/// standard error.
+struct FilterLog {
+    starting: Mutex<Option<Vec<LogLine>>>,
+}
+
+impl FilterLog {
+    fn end_of_start(&self) -> Vec<LogLine> {
+        self.starting.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default()
     }
-    let mut text = Bytes::from(text);
-    headers.iter().map(|(name, value)| (text.split_to(name.len()), text.split_to(value.len()))).collect()
 }
 
-fn local_reply(reply: &HostReply) -> Verdict {
-    let bytes = |text: &gatepost_host::Text| Bytes::copy_from_slice(text.as_bytes());
-    Verdict::Reply(LocalReply {
-        status: u16::try_from(reply.status).unwrap_or(500),
-        headers: reply.headers.iter().map(|(name, value)| (bytes(name), bytes(value))).collect(),
-        body: bytes(&reply.body),
-        details: reply.details.to_string(),
-        grpc_status: reply.grpc_status,
-    })
-}
-
-/// The guest's log lines on standard error, from warnings on.
-struct StandardError;
-
-impl LogSink for StandardError {
+impl LogSink for FilterLog {
     fn log(&self, record: LogRecord<'_>) {
         let message = String::from_utf8_lossy(record.message).into_owned();
-        print_line(&LogLine { level: record.level, plugin: record.plugin.to_owned(), message });
+        let line = LogLine { level: record.level, plugin: record.plugin.to_owned(), message };
+        match &mut *self.starting.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(lines) if lines.contains(&line) => {}
+            Some(lines) => lines.push(line),
+            None => print_line(&line),
+        }
     }
 
     fn level(&self) -> LogLevel {
-        LogLevel::Warn
+        let is_starting = self.starting.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        if is_starting { LogLevel::Trace } else { LogLevel::Warn }
     }
 }
 

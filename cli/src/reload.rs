@@ -2,7 +2,6 @@
 //! through the symbolic links that Kubernetes swaps when a ConfigMap changes.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use gatepost_authoring::policy::FileError;
@@ -10,7 +9,7 @@ use gatepost_authoring::{PolicyFile, Render};
 use gatepost_host::Metrics;
 
 use crate::gateway::FilterSlot;
-use crate::plugin::{FilterModule, PolicyPlugin};
+use crate::plugin::{FilterModule, PolicyLayer};
 
 const PERIOD: Duration = Duration::from_millis(250);
 
@@ -20,14 +19,14 @@ pub struct Watched {
     pub path: PathBuf,
     /// The plugin configuration in force.
     pub running: String,
-    /// What new plugins are started from.
+    /// What new filters are started from.
     pub module: FilterModule,
-    /// How many VMs a plugin has.
+    /// How many VMs run it.
     pub workers: usize,
     /// Counters go on over a reload.
     pub metrics: Metrics,
     /// Where the gateway takes its filter from.
-    pub slot: Arc<FilterSlot>,
+    pub slot: FilterSlot,
 }
 
 /// What stands in a file, or why there is nothing to read.
@@ -81,9 +80,9 @@ impl Watched {
         if policy.json == self.running {
             return Ok(false);
         }
-        let plugin = PolicyPlugin::start(&self.module, &policy.json, self.workers, self.metrics.clone())
+        let filter = PolicyLayer::start(&self.module, &policy.json, self.workers, self.metrics.clone())
             .map_err(|error| format!("gatepost: {error}\n"))?;
-        self.slot.swap(plugin);
+        self.slot.swap(&filter);
         self.running = policy.json;
         Ok(true)
     }

@@ -15,8 +15,8 @@ use tokio::task::JoinHandle;
 
 use crate::cases::{offline, wire};
 use crate::echo::Upstream;
-use crate::gateway::{AccessLog, FilterSlot, Gateway, GatewayOptions, RouteTable, Target};
-use crate::plugin::{FilterModule, PluginError, PolicyPlugin};
+use crate::gateway::{AccessLog, Gateway, GatewayOptions, RouteTable, Target};
+use crate::plugin::{FilterModule, PluginError, PolicyLayer};
 
 /// Which gateway is on stage.
 #[derive(Clone, Debug)]
@@ -171,7 +171,7 @@ async fn embedded(
     routes: &[(&str, SocketAddr)],
 ) -> Result<(SocketAddr, Running), StageError> {
     let metrics = Metrics::default();
-    let plugin = PolicyPlugin::start(module, configuration, 1, metrics.clone())?;
+    let filter = PolicyLayer::start(module, configuration, 1, metrics.clone())?;
     let mut table = RouteTable::<Target>::new();
     for (host, address) in routes {
         let failed = |message: String| StageError::Route { host: (*host).to_owned(), message };
@@ -184,7 +184,7 @@ async fn embedded(
         seen.lock().unwrap_or_else(PoisonError::into_inner).push(access.details.clone());
     });
     let options = GatewayOptions { trusted_hops: wire::TRUSTED_HOPS, access_log: Some(log), ..GatewayOptions::default() };
-    let gateway = Gateway::bind((Ipv4Addr::LOCALHOST, 0), table, Arc::new(FilterSlot::new(plugin)), options).await?;
+    let gateway = Gateway::bind((Ipv4Addr::LOCALHOST, 0), table, &filter, options).await?;
     let address = gateway.local_addr();
     let gateway = tokio::spawn(gateway.run(std::future::pending()));
     Ok((address, Running::Embedded { gateway, metrics, details }))

@@ -5,34 +5,53 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use gatepost_authoring::suite::{Case, Routes};
-use gatepost_host::{CallError, Headers, Metrics};
+use gatepost_host::{CallError, Finished, Headers, LocalReplySent, Message, Metrics, StreamInfo, Worker};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{Forwarded, Observation, Outcome, Replied};
-use crate::plugin::{Handled, PolicyPlugin};
 
 /// Runs one case.
 ///
 /// # Errors
 /// When the filter traps.
-pub fn run(plugin: &PolicyPlugin, case: &Case, routes: &Routes) -> Result<Observation, CallError> {
+pub fn run(worker: &mut Worker, case: &Case, routes: &Routes) -> Result<Observation, CallError> {
     let request = &case.request;
     let pseudo = [(":method", &request.method), (":path", &request.path), (":authority", &request.authority)];
     let fields = pseudo.into_iter().chain(request.headers.iter().map(|(name, value)| (name.as_str(), value)));
-    let before = counters(plugin.metrics());
+    let before = counters(&worker.host().metrics);
     // A port is part of a source address; which one decides nothing.
-    let handled = plugin.handle(Headers::request(fields), true, SocketAddr::new(request.source, 49152))?;
-    let raised = raised(&before, &counters(plugin.metrics()));
-    let outcome = match handled {
-        Handled::Forward(headers) => Outcome::Forwarded(forwarded(&headers, routes)),
-        Handled::Reply(reply) => Outcome::Replied(Replied {
-            status: u16::try_from(reply.status).ok(),
-            details: Some(reply.details.to_string()),
-            grpc_status: reply.grpc_status,
-            body: Some(reply.body.to_string()),
-        }),
-        Handled::Stopped => Outcome::Stopped,
+    let info = StreamInfo { source: Some(SocketAddr::new(request.source, 49152)), ..StreamInfo::default() };
+    let upstream = &mut |_: &Message| Some(Message::new(Headers::response([(":status", "200")])));
+    let finished = worker.run_with(Message::new(Headers::request(fields)), info, upstream);
+    if let Some(trap) = worker.errors().pop() {
+        return Err(trap);
+    }
+    let raised = raised(&before, &counters(&worker.host().metrics));
+    let outcome = match finished {
+        Finished { local_reply: Some(reply), response: Some(response), .. } => Outcome::Replied(replied(&reply, &response)),
+        Finished { upstream_request: Some(request), .. } => Outcome::Forwarded(forwarded(&request.headers, routes)),
+        _ => Outcome::Stopped,
     };
     Ok(Observation { outcome, counters: Some(raised) })
+}
+
+/// What a client makes of the filter's answer.
+fn replied(reply: &LocalReplySent, response: &Message) -> Replied {
+    let fields = response
+        .headers
+        .iter()
+        .filter_map(|(name, value)| Some((HeaderName::from_bytes(name).ok()?, HeaderValue::from_bytes(value).ok()?)));
+    let grpc = tonic::Status::from_header_map(&fields.collect::<HeaderMap>());
+    let body = match &grpc {
+        Some(grpc) => grpc.message().to_owned(),
+        None => String::from_utf8_lossy(&response.whole_body()).into_owned(),
+    };
+    Replied {
+        status: u16::try_from(reply.status).ok(),
+        details: Some(reply.details.to_string()),
+        grpc_status: grpc.and_then(|grpc| u32::try_from(grpc.code() as i32).ok()),
+        body: Some(body),
+    }
 }
 
 fn forwarded(headers: &Headers, routes: &Routes) -> Forwarded {

@@ -2,15 +2,14 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use gatepost_host::{CacheState, Metrics};
 
 use super::{CommandError, Ended, address, read_policy, runtime};
 use crate::cache;
-use crate::gateway::{Access, AccessLog, FilterSlot, Gateway, GatewayOptions, RouteTable, Target};
-use crate::plugin::{FilterModule, PolicyPlugin};
+use crate::gateway::{Access, AccessLog, Gateway, GatewayOptions, RouteTable, Target};
+use crate::plugin::{FilterModule, PolicyLayer};
 use crate::reload::Watched;
 
 /// Serve as a gateway with a policy, without Envoy
@@ -52,8 +51,6 @@ pub fn run(arguments: Arguments) -> Result<Ended, CommandError> {
     let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
     let workers = arguments.workers.map_or_else(cores, usize::from);
     let metrics = Metrics::default();
-    let plugin = PolicyPlugin::start(&module, &policy.json, workers, metrics.clone()).map_err(CommandError::other)?;
-    let slot = Arc::new(FilterSlot::new(plugin));
     let options = GatewayOptions {
         trusted_hops: arguments.trusted_hops,
         drain_timeout: Duration::from_secs(arguments.drain),
@@ -61,9 +58,11 @@ pub fn run(arguments: Arguments) -> Result<Ended, CommandError> {
         ..GatewayOptions::default()
     };
     runtime()?.block_on(async {
-        let gateway = Gateway::bind(arguments.listen, routes, slot.clone(), options).await;
+        let filter = PolicyLayer::start(&module, &policy.json, workers, metrics.clone()).map_err(CommandError::other)?;
+        let gateway = Gateway::bind(arguments.listen, routes, &filter, options).await;
         let gateway = gateway.map_err(|error| CommandError::Listen { address: arguments.listen, error })?;
         eprintln!("gatepost: serving {} on http://{}", arguments.policy.display(), gateway.local_addr());
+        let slot = gateway.filter();
         let watched = Watched { path: arguments.policy, running: policy.json, module, workers, metrics, slot };
         let watching = tokio::spawn(watched.watch());
         let cut = gateway.run(asked_to_stop()).await;

@@ -3,6 +3,48 @@
 
 use std::borrow::Cow;
 
+use http::Version;
+use http::header::{HOST, HeaderValue};
+use http::request::Parts;
+
+/// Why a client's request is for no host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum HostError {
+    /// No `Host` and no `:authority`.
+    #[error("the request names no host")]
+    Missing,
+    /// Bytes that no authority has.
+    #[error("the request's host has bytes that no authority has")]
+    Invalid,
+}
+
+/// The authority of an absolute URI or `:authority`, else the Host lines joined with commas, empty ones left out.
+pub(super) fn authority_of(parts: &Parts) -> Result<HeaderValue, HostError> {
+    let authority = match parts.uri.authority() {
+        Some(authority) => HeaderValue::from_str(without_user(authority.as_str(), parts.version)),
+        None => {
+            let mut hosts = parts.headers.get_all(HOST).iter();
+            match (hosts.next(), hosts.next()) {
+                (None, _) => return Err(HostError::Missing),
+                (Some(only), None) => Ok(only.clone()),
+                (Some(_), Some(_)) => {
+                    let lines = parts.headers.get_all(HOST).iter().map(HeaderValue::as_bytes);
+                    HeaderValue::from_bytes(&lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(&b","[..]))
+                }
+            }
+        }
+    };
+    authority.ok().filter(|authority| is_acceptable(authority.as_bytes(), parts.version)).ok_or(HostError::Invalid)
+}
+
+/// Envoy's HTTP/1.1 codec drops the user of an absolute target, and its HTTP/2 codec refuses one.
+fn without_user(authority: &str, version: Version) -> &str {
+    match authority.rsplit_once('@') {
+        Some((_, host)) if version != Version::HTTP_2 => host,
+        _ => authority,
+    }
+}
+
 /// The authority without its port: everything before the last colon that no bracket follows, digits or not, as Envoy does for
 /// `ignore_port_in_host_matching`.
 pub(super) fn without_port(authority: &[u8]) -> &[u8] {
@@ -18,16 +60,38 @@ pub(super) fn lower_case(host: &[u8]) -> Cow<'_, [u8]> {
 
 /// Whether Envoy's codecs accept these bytes as an authority: letters, digits and some marks, among them the comma that joins two
 /// Host lines. HTTP/1.1 may name a user before an `@`, HTTP/2 may not. An empty one is accepted.
-pub(super) fn is_acceptable(authority: &[u8], version: http::Version) -> bool {
-    let mark = |byte| b"-._~%!$&'()[]*+,;=:".contains(byte) || (*byte == b'@' && version != http::Version::HTTP_2);
+fn is_acceptable(authority: &[u8], version: Version) -> bool {
+    let mark = |byte| b"-._~%!$&'()[]*+,;=:".contains(byte) || (*byte == b'@' && version != Version::HTTP_2);
     authority.iter().all(|byte| byte.is_ascii_alphanumeric() || mark(byte))
 }
 
 #[cfg(test)]
 mod tests {
-    use http::Version;
+    use http::Request;
+    use http::request::Builder;
 
     use super::*;
+
+    fn authority(request: Builder) -> Result<HeaderValue, HostError> {
+        authority_of(&request.body(()).unwrap().into_parts().0)
+    }
+
+    #[test]
+    fn host_is_the_authority_unless_the_uri_says_one() {
+        let several = Request::get("/").header("host", "").header("host", "a.example").header("host", "b.example");
+        assert_eq!(authority(several).unwrap(), "a.example,b.example");
+        let absolute = || Request::get("http://u:p@a.example/x").header("host", "b.example");
+        assert_eq!(authority(absolute()).unwrap(), "a.example");
+        assert_eq!(authority(absolute().version(Version::HTTP_2)), Err(HostError::Invalid));
+        assert_eq!(authority(Request::get("/").header("host", "")).unwrap(), "");
+    }
+
+    #[test]
+    fn a_missing_or_impossible_host_is_an_error() {
+        assert_eq!(authority(Request::get("/")), Err(HostError::Missing));
+        let raw = HeaderValue::from_bytes(b"caf\xe9.example").unwrap();
+        assert_eq!(authority(Request::get("/").header("host", raw)), Err(HostError::Invalid));
+    }
 
     #[test]
     fn a_port_is_left_out_and_an_address_in_brackets_is_kept() {

@@ -1,4 +1,4 @@
-//! Bodies on their way through: a client's, whose end starts the upstream's clock, and a response's, which holds what it needs
+//! Bodies on their way through: a request's, whose end starts the upstream's clock, and a response's, which holds what it needs
 //! until it ends. Nothing is buffered here; frames, trailers included, pass one by one.
 
 use std::pin::Pin;
@@ -8,41 +8,56 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::{Either, Full};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tower::BoxError;
 
-/// What the gateway answers with: its own few bytes, or an upstream's stream.
-pub(super) type ResponseBody = Either<Full<Bytes>, UpstreamBody>;
+use super::filter::AnswerBody;
 
-/// A client's body on its way to an upstream.
-pub(super) struct ClientBody {
-    inner: Incoming,
+/// What the gateway answers with: its own few bytes, or what the filter gave.
+pub(super) type ResponseBody = Either<Full<Bytes>, AnswerBody>;
+
+/// A request's body on its way to an upstream.
+pub(super) struct RequestBody {
+    /// None: there is none, or no more of it.
+    inner: Option<UnsyncBoxBody<Bytes, BoxError>>,
     /// Dropped when the body is over.
     unfinished: Option<oneshot::Sender<()>>,
     broken: Arc<AtomicBool>,
 }
 
-/// The other end of a [`ClientBody`]: what became of it.
-pub(super) struct ClientBodyEnd {
-    finished: oneshot::Receiver<()>,
+/// The other end of a [`RequestBody`]: what became of it.
+pub(super) struct RequestBodyEnd {
+    finished: Option<oneshot::Receiver<()>>,
     broken: Arc<AtomicBool>,
 }
 
-impl ClientBody {
-    pub(super) fn new(inner: Incoming) -> (Self, ClientBodyEnd) {
-        let (sender, finished) = oneshot::channel();
-        let broken = Arc::new(AtomicBool::new(false));
-        let unfinished = (!inner.is_end_stream()).then_some(sender);
-        (Self { inner, unfinished, broken: broken.clone() }, ClientBodyEnd { finished, broken })
+impl RequestBody {
+    pub(super) fn new<B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static>(body: B) -> Self {
+        let inner = (!body.is_end_stream()).then(|| body.map_err(Into::into).boxed_unsync());
+        Self { inner, unfinished: None, broken: Arc::default() }
+    }
+
+    /// Who is told of its end.
+    pub(super) fn watched(&mut self) -> RequestBodyEnd {
+        let mut finished = None;
+        if self.inner.is_some() {
+            let (sender, receiver) = oneshot::channel();
+            (self.unfinished, finished) = (Some(sender), Some(receiver));
+        }
+        RequestBodyEnd { finished, broken: Arc::clone(&self.broken) }
     }
 }
 
-impl ClientBodyEnd {
+impl RequestBodyEnd {
     /// Waits until the body was passed on whole, or dropped.
     pub(super) async fn finished(&mut self) {
-        // The sender is only ever dropped, so the error is the signal.
-        let _ = (&mut self.finished).await;
+        if let Some(finished) = &mut self.finished {
+            // The sender is only ever dropped, so the error is the signal.
+            let _ = finished.await;
+        }
     }
 
     /// Whether the client's side failed: it went away, or sent what is no body.
@@ -51,32 +66,37 @@ impl ClientBodyEnd {
     }
 }
 
-impl Body for ClientBody {
+impl Body for RequestBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
+        let frame = ready!(Pin::new(&mut *inner).poll_frame(cx));
+        let is_over = !matches!(frame, Some(Ok(_))) || inner.is_end_stream();
         if matches!(frame, Some(Err(_))) {
             self.broken.store(true, Ordering::Relaxed);
         }
-        if !matches!(frame, Some(Ok(_))) || self.inner.is_end_stream() {
-            self.unfinished = None;
+        if is_over {
+            (self.inner, self.unfinished) = (None, None);
         }
         Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
 }
 
 /// An upstream's body on its way to the client. It keeps its place on the upstream connection until it is dropped.
-pub(super) struct UpstreamBody {
+///
+/// It does not tell its length: an upstream that knows it has said so in the headers.
+#[derive(Debug)]
+pub struct UpstreamBody {
     inner: Incoming,
     _place: Option<OwnedSemaphorePermit>,
 }
@@ -97,9 +117,5 @@ impl Body for UpstreamBody {
 
     fn is_end_stream(&self) -> bool {
         self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
     }
 }

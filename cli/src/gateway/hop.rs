@@ -11,11 +11,6 @@ const NEVER_NOMINATED: [&str; 3] = ["x-forwarded-for", "x-forwarded-host", "x-fo
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ForbiddenNomination;
 
-/// Whether this header is about one connection only, whatever `connection` says.
-pub(super) fn is_hop_by_hop(name: &[u8]) -> bool {
-    matches!(name, b"connection" | b"keep-alive" | b"proxy-connection" | b"transfer-encoding" | b"upgrade" | b"http2-settings")
-}
-
 /// Whether an HTTP/1.1 request asks for another protocol, by Envoy's rule: `upgrade` counts only when `connection` names it, and
 /// `h2c` is ignored, not refused.
 pub(super) fn asks_for_upgrade(headers: &HeaderMap) -> bool {
@@ -58,7 +53,8 @@ pub(super) fn clean_response(headers: &mut HeaderMap) {
     remove_fixed(headers);
 }
 
-fn remove_fixed(headers: &mut HeaderMap) {
+/// Removes the headers about one connection, whatever `connection` names.
+pub(super) fn remove_fixed(headers: &mut HeaderMap) {
     for name in [CONNECTION, TRANSFER_ENCODING, UPGRADE] {
         headers.remove(name);
     }

@@ -13,7 +13,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::Service;
 
-use super::body::ClientBody;
+use super::body::RequestBody;
 use super::server::{CONNECTION_WINDOW, MAX_HEADER_LIST, STREAM_WINDOW, STREAMS_PER_CONNECTION};
 
 /// A spare connection without requests is closed after this.
@@ -35,7 +35,7 @@ pub(super) struct Http2Pool {
 }
 
 struct Connection {
-    sender: SendRequest<ClientBody>,
+    sender: SendRequest<RequestBody>,
     places: Arc<Semaphore>,
     used: Instant,
 }
@@ -48,7 +48,7 @@ impl Http2Pool {
     /// Sends the request and waits for the answer's head. The permit is the request's place on its connection.
     pub(super) async fn send(
         &self,
-        mut request: Request<ClientBody>,
+        mut request: Request<RequestBody>,
         connect_timeout: Duration,
     ) -> Result<(Response<Incoming>, OwnedSemaphorePermit), Http2Error> {
         let mut again = true;
@@ -73,7 +73,7 @@ impl Http2Pool {
     }
 
     /// A place on an open connection, else on a new one.
-    async fn place(&self) -> Result<(SendRequest<ClientBody>, OwnedSemaphorePermit), Box<dyn Error + Send + Sync>> {
+    async fn place(&self) -> Result<(SendRequest<RequestBody>, OwnedSemaphorePermit), Box<dyn Error + Send + Sync>> {
         if let Some(place) = self.open_place() {
             return Ok(place);
         }
@@ -98,7 +98,7 @@ impl Http2Pool {
         Ok((sender, place))
     }
 
-    fn open_place(&self) -> Option<(SendRequest<ClientBody>, OwnedSemaphorePermit)> {
+    fn open_place(&self) -> Option<(SendRequest<RequestBody>, OwnedSemaphorePermit)> {
         let mut connections = self.lock();
         connections.retain(|connection| !connection.sender.is_closed());
         // The first with a free place is taken, so the last ones are those that fall idle.

@@ -16,9 +16,10 @@ use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
-use super::filter::FilterSlot;
+use super::filter::{Filter, FilterSlot};
 use super::options::GatewayOptions;
 use super::patience::Patience;
+use super::router::Router;
 use super::routes::RouteTable;
 use super::service::Shared;
 use super::target::Target;
@@ -39,16 +40,18 @@ const HTTP1_BUFFER: usize = 64 * 1024;
 /// A reverse proxy with a filter in front of its routes.
 ///
 /// ```no_run
-/// use std::sync::Arc;
-/// use gatepost::gateway::{FilterSlot, Gateway, GatewayOptions, RequestHead, RouteTable, Verdict};
+/// use gatepost::gateway::{Gateway, GatewayOptions, RouteTable};
+/// use http::{HeaderValue, Request};
+/// use hyper::body::Incoming;
+/// use tower::util::MapRequestLayer;
 ///
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 /// let routes = RouteTable::parse(["*.example=127.0.0.1:9000"])?;
-/// let filter = FilterSlot::new(|head: &mut RequestHead, _, _| {
-///     head.set("x-seen", "yes");
-///     Verdict::Forward
+/// let filter = MapRequestLayer::new(|mut request: Request<Incoming>| {
+///     request.headers_mut().insert("x-seen", HeaderValue::from_static("yes"));
+///     request
 /// });
-/// let gateway = Gateway::bind("127.0.0.1:8080", routes, Arc::new(filter), GatewayOptions::default()).await?;
+/// let gateway = Gateway::bind("127.0.0.1:8080", routes, &filter, GatewayOptions::default()).await?;
 /// gateway.run(async { drop(tokio::signal::ctrl_c().await) }).await;
 /// # Ok(())
 /// # }
@@ -67,7 +70,7 @@ impl Gateway {
     pub async fn bind(
         address: impl ToSocketAddrs,
         routes: RouteTable<Target>,
-        filter: Arc<FilterSlot>,
+        filter: &impl Filter,
         options: GatewayOptions,
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
@@ -76,7 +79,14 @@ impl Gateway {
         let mut upstreams: HashMap<Target, Arc<Upstream>> = HashMap::new();
         let routes = routes
             .map(|target| upstreams.entry(target.clone()).or_insert_with(|| Arc::new(Upstream::new(target, &options))).clone());
-        Ok(Self { listener, address, shared: Arc::new(Shared { routes, filter, options }) })
+        let filter = FilterSlot::new(Router::new(routes), filter);
+        Ok(Self { listener, address, shared: Arc::new(Shared { filter, options }) })
+    }
+
+    /// The place of its filter, where another one can be put while it runs.
+    #[must_use]
+    pub fn filter(&self) -> FilterSlot {
+        self.shared.filter.clone()
     }
 
     /// The address that is listened on.

@@ -4,20 +4,19 @@
 use std::error::Error;
 use std::time::Duration;
 
-use http::header::HOST;
-use http::uri::{Authority, Scheme, Uri};
-use http::{Request, Response, StatusCode, Version};
+use http::header::{HOST, HeaderMap, HeaderValue};
+use http::uri::{Authority, PathAndQuery, Scheme, Uri};
+use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::body::{ClientBody, ClientBodyEnd, UpstreamBody};
-use super::filter::LocalReply;
-use super::head::{RewriteError, UpstreamHead};
+use super::body::{RequestBody, UpstreamBody};
 use super::http2_pool::{Http2Error, Http2Pool};
 use super::options::GatewayOptions;
+use super::reply::LocalReply;
 use super::target::Target;
 
 /// Idle HTTP/1.1 connections to one upstream. More are opened when needed, and closed after.
@@ -39,8 +38,21 @@ pub(super) enum UpstreamError {
     Timeout { address: String, limit: Duration },
     #[error("the request's body broke off or is malformed")]
     ClientBody,
-    #[error(transparent)]
-    Unsendable(#[from] RewriteError),
+    #[error("the filter left an authority that HTTP/2 cannot carry: {0:?}")]
+    Authority(HeaderValue),
+}
+
+/// A head that can be sent.
+#[derive(Debug)]
+pub(super) struct UpstreamHead {
+    pub(super) method: Method,
+    /// Only HTTP/2 says it.
+    pub(super) scheme: Scheme,
+    pub(super) path: PathAndQuery,
+    /// What the upstream is shown as `Host` or `:authority`.
+    pub(super) authority: HeaderValue,
+    /// The rest, with or without `Host`.
+    pub(super) headers: HeaderMap,
 }
 
 impl UpstreamError {
@@ -51,15 +63,16 @@ impl UpstreamError {
             Self::Exchange { .. } | Self::Switched { .. } => (StatusCode::BAD_GATEWAY, "upstream error"),
             Self::Timeout { .. } => (StatusCode::GATEWAY_TIMEOUT, "upstream request timeout"),
             Self::ClientBody => (StatusCode::BAD_REQUEST, "Bad Request"),
-            Self::Unsendable(_) => (StatusCode::INTERNAL_SERVER_ERROR, ""),
+            // As the filter's host answers for what no header can hold.
+            Self::Authority(_) => (StatusCode::SERVICE_UNAVAILABLE, "invalid header value for: :authority"),
         };
-        LocalReply::new(status.as_u16(), body, self.to_string())
+        LocalReply::new(status, body, self.to_string())
     }
 }
 
 pub(super) struct Upstream {
     target: Target,
-    http1: Client<HttpConnector, ClientBody>,
+    http1: Client<HttpConnector, RequestBody>,
     http2: Http2Pool,
     connect_timeout: Duration,
     response_timeout: Duration,
@@ -77,7 +90,7 @@ impl Upstream {
             .pool_max_idle_per_host(IDLE_PER_UPSTREAM)
             .set_host(false)
             .build(connector.clone());
-        let address = uri(Scheme::HTTP, target.authority().clone(), http::uri::PathAndQuery::from_static("/"));
+        let address = uri(Scheme::HTTP, target.authority().clone(), PathAndQuery::from_static("/"));
         Self {
             http2: Http2Pool::new(connector, address),
             http1,
@@ -97,9 +110,9 @@ impl Upstream {
         &self,
         head: UpstreamHead,
         version: Version,
-        body: ClientBody,
-        mut end: ClientBodyEnd,
+        mut body: RequestBody,
     ) -> Result<Response<UpstreamBody>, UpstreamError> {
+        let mut end = body.watched();
         let exchange = async {
             if version == Version::HTTP_2 { self.send_http2(head, body).await } else { self.send_http1(head, body).await }
         };
@@ -121,14 +134,12 @@ impl Upstream {
         Ok(response.map(|body| UpstreamBody::new(body, place)))
     }
 
-    async fn send_http1(&self, head: UpstreamHead, body: ClientBody) -> Result<Exchange, UpstreamError> {
+    async fn send_http1(&self, head: UpstreamHead, body: RequestBody) -> Result<Exchange, UpstreamError> {
         // The URI is where to connect, and only its path is sent; Host is the request's own.
         let mut request = request(uri(Scheme::HTTP, self.target.authority().clone(), head.path), Version::HTTP_11, body);
         *request.method_mut() = head.method;
-        // Host comes first, where a server expects it.
-        request.headers_mut().reserve(head.headers.len() + 1);
+        *request.headers_mut() = head.headers;
         request.headers_mut().insert(HOST, head.authority);
-        request.headers_mut().extend(head.headers);
         match self.http1.request(request).await {
             Ok(response) => Ok((response, None)),
             Err(source) if source.is_connect() => Err(self.connect_error(source.into())),
@@ -136,12 +147,13 @@ impl Upstream {
         }
     }
 
-    async fn send_http2(&self, head: UpstreamHead, body: ClientBody) -> Result<Exchange, UpstreamError> {
-        let authority = Authority::try_from(head.authority.as_bytes())
-            .map_err(|_| RewriteError::Pseudo(":authority", bytes::Bytes::copy_from_slice(head.authority.as_bytes())))?;
+    async fn send_http2(&self, head: UpstreamHead, body: RequestBody) -> Result<Exchange, UpstreamError> {
+        let authority = Authority::try_from(head.authority.as_bytes());
+        let authority = authority.map_err(|_| UpstreamError::Authority(head.authority))?;
         let mut request = request(uri(head.scheme, authority, head.path), Version::HTTP_2, body);
         *request.method_mut() = head.method;
         *request.headers_mut() = head.headers;
+        request.headers_mut().remove(HOST);
         match self.http2.send(request, self.connect_timeout).await {
             Ok((response, place)) => Ok((response, Some(place))),
             Err(Http2Error::Connect(source)) => Err(self.connect_error(source)),
@@ -160,14 +172,14 @@ impl Upstream {
 
 type Exchange = (Response<Incoming>, Option<OwnedSemaphorePermit>);
 
-fn request(uri: Uri, version: Version, body: ClientBody) -> Request<ClientBody> {
+fn request(uri: Uri, version: Version, body: RequestBody) -> Request<RequestBody> {
     let mut request = Request::new(body);
     *request.uri_mut() = uri;
     *request.version_mut() = version;
     request
 }
 
-fn uri(scheme: Scheme, authority: Authority, path: http::uri::PathAndQuery) -> Uri {
+fn uri(scheme: Scheme, authority: Authority, path: PathAndQuery) -> Uri {
     let mut parts = http::uri::Parts::default();
     parts.scheme = Some(scheme);
     parts.authority = Some(authority);

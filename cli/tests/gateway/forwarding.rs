@@ -1,18 +1,18 @@
 //! What an upstream receives of a request, and a client of its answer.
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use gatepost::echo::Upstream;
-use gatepost::gateway::{Access, AccessLog, GatewayOptions, LocalReply, RequestHead, Verdict};
+use gatepost::gateway::{Access, AccessLog, GatewayOptions, Origin};
 use http::{HeaderValue, Request, Version};
+use hyper::body::Incoming;
 
 use crate::support::*;
 
 #[tokio::test]
 async fn a_request_reaches_the_upstream_of_its_host_and_keeps_its_own_authority() {
     let (a, any) = (Upstream::start("a", None).await.unwrap(), Upstream::start("any", None).await.unwrap());
-    let gateway = gateway(&[("a.example", a.addr()), ("*.example", any.addr())], forward).await;
+    let gateway = gateway(&[("a.example", a.addr()), ("*.example", any.addr())], forward()).await;
     for version in BOTH {
         let request = Request::post("http://A.example:8080/x?y=1").body(body("hello")).unwrap();
         let echo = echo(send(version, gateway.address, request).await).await;
@@ -31,14 +31,13 @@ async fn a_request_reaches_the_upstream_of_its_host_and_keeps_its_own_authority(
 #[tokio::test]
 async fn the_route_is_selected_by_the_authority_that_the_filter_left() {
     let (a, b) = (Upstream::start("a", None).await.unwrap(), Upstream::start("b", None).await.unwrap());
-    let rewrite = |head: &mut RequestHead, _: bool, _: SocketAddr| {
-        head.set(":authority", "b.internal:15020");
-        head.set(":path", "/healthz/ready");
-        head.set("x-hint", "one");
-        head.remove("x-forged");
+    let rewrite = |request: &mut Request<Incoming>| {
+        redirect(request, "b.internal:15020", "/healthz/ready");
+        request.headers_mut().insert("x-hint", HeaderValue::from_static("one"));
+        request.headers_mut().remove("x-forged");
         Verdict::Forward
     };
-    let gateway = gateway(&[("a.example", a.addr()), ("b.internal", b.addr())], rewrite).await;
+    let gateway = gateway(&[("a.example", a.addr()), ("b.internal", b.addr())], Deciding(rewrite)).await;
     for version in BOTH {
         let request = get("http://a.example/").header("x-forged", "1").header("x-hint", "2").header("x-hint", "3");
         let echo = echo(send(version, gateway.address, request.body(no_body()).unwrap()).await).await;
@@ -53,7 +52,7 @@ async fn the_route_is_selected_by_the_authority_that_the_filter_left() {
 async fn a_target_may_be_a_name() {
     let upstream = Upstream::start("u", None).await.unwrap();
     let target = format!("localhost:{}", upstream.addr().port());
-    let gateway = gateway_with(&[("*", target)], forward, GatewayOptions::default()).await;
+    let gateway = gateway_with(&[("*", target)], forward(), GatewayOptions::default()).await;
     for version in BOTH {
         let echo = echo(send(version, gateway.address, get("http://a.example/").body(no_body()).unwrap()).await).await;
         assert_eq!((&echo["upstream"], &echo["authority"]), (&"u".into(), &"a.example".into()));
@@ -63,7 +62,7 @@ async fn a_target_may_be_a_name() {
 #[tokio::test]
 async fn the_upstream_learns_where_a_request_comes_from() {
     let upstream = Upstream::start("u", None).await.unwrap();
-    let gateway = gateway(&[("*", upstream.addr())], forward).await;
+    let gateway = gateway(&[("*", upstream.addr())], forward()).await;
     let request = get("http://a/").header("x-forwarded-for", "203.0.113.7").header("x-forwarded-proto", "https");
     let request = request.header("x-request-id", "mine").header("x-envoy-max-retries", "9");
     let echo = echo(send(Version::HTTP_11, gateway.address, request.body(no_body()).unwrap()).await).await;
@@ -77,12 +76,14 @@ async fn the_upstream_learns_where_a_request_comes_from() {
 #[tokio::test]
 async fn the_filter_is_told_the_client_behind_the_trusted_hops() {
     let upstream = Upstream::start("u", None).await.unwrap();
-    let show = |head: &mut RequestHead, _: bool, source: SocketAddr| {
-        head.set("x-source", source.ip().to_string());
+    let show = |request: &mut Request<Incoming>| {
+        let Origin { source, .. } = request.extensions().get().unwrap();
+        let source = source.ip().to_string().parse().unwrap();
+        request.headers_mut().insert("x-source", source);
         Verdict::Forward
     };
     let options = GatewayOptions { trusted_hops: 2, ..GatewayOptions::default() };
-    let gateway = gateway_with(&[("*", upstream.addr())], show, options).await;
+    let gateway = gateway_with(&[("*", upstream.addr())], Deciding(show), options).await;
     for (list, source) in [("1.1.1.1, 198.51.100.1, 35.191.0.1", "198.51.100.1"), ("198.51.100.1", "127.0.0.1")] {
         let request = get("http://a/").header("x-forwarded-for", list).body(no_body()).unwrap();
         let echo = echo(send(Version::HTTP_11, gateway.address, request).await).await;
@@ -93,7 +94,7 @@ async fn the_filter_is_told_the_client_behind_the_trusted_hops() {
 #[tokio::test]
 async fn several_host_lines_reach_the_filter_and_the_upstream_as_one() {
     let upstream = Upstream::start("u", None).await.unwrap();
-    let gateway = gateway(&[("*", upstream.addr())], forward).await;
+    let gateway = gateway(&[("*", upstream.addr())], forward()).await;
     let answer = raw(gateway.address, "GET / HTTP/1.1\r\nHost: a.example\r\nHost: b.example\r\nConnection: close\r\n\r\n").await;
     let echo = echo_of_raw(&answer);
     assert_eq!(echo["authority"], "a.example,b.example");
@@ -103,7 +104,7 @@ async fn several_host_lines_reach_the_filter_and_the_upstream_as_one() {
 #[tokio::test]
 async fn an_absolute_form_request_is_for_the_authority_of_its_line() {
     let upstream = Upstream::start("u", None).await.unwrap();
-    let gateway = gateway(&[("a.example", upstream.addr())], forward).await;
+    let gateway = gateway(&[("a.example", upstream.addr())], forward()).await;
     let answer = raw(gateway.address, "GET http://a.example/x HTTP/1.1\r\nHost: b\r\nConnection: close\r\n\r\n").await;
     let echo = echo_of_raw(&answer);
     assert_eq!((&echo["authority"], &echo["path"]), (&"a.example".into(), &"/x".into()));
@@ -112,7 +113,7 @@ async fn an_absolute_form_request_is_for_the_authority_of_its_line() {
 #[tokio::test]
 async fn bytes_that_are_not_utf8_pass_unharmed() {
     let upstream = Upstream::start("u", None).await.unwrap();
-    let gateway = gateway(&[("*", upstream.addr())], forward).await;
+    let gateway = gateway(&[("*", upstream.addr())], forward()).await;
     for version in BOTH {
         let value = HeaderValue::from_bytes(b"caf\xe9 \xff\\").unwrap();
         let request = get("http://a/").header("user-agent", &value).header("env", "1").header("env", value);
@@ -125,7 +126,7 @@ async fn bytes_that_are_not_utf8_pass_unharmed() {
 #[tokio::test]
 async fn headers_of_one_connection_stay_on_it() {
     let upstream = Upstream::start("u", None).await.unwrap();
-    let gateway = gateway(&[("*", upstream.addr())], forward).await;
+    let gateway = gateway(&[("*", upstream.addr())], forward()).await;
     let head = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close, x-hop\r\nX-Hop: 1\r\nKeep-Alive: 5\r\nTE: gzip, trailers\r\n";
     let answer = raw(gateway.address, format!("{head}Proxy-Connection: x\r\nX-End: 2\r\n\r\n")).await;
     let echo = echo_of_raw(&answer);
@@ -139,7 +140,7 @@ async fn headers_of_one_connection_stay_on_it() {
 #[tokio::test]
 async fn the_answer_keeps_its_status_headers_and_body() {
     let upstream = Upstream::start("u", None).await.unwrap();
-    let gateway = gateway(&[("*", upstream.addr())], forward).await;
+    let gateway = gateway(&[("*", upstream.addr())], forward()).await;
     for version in BOTH {
         let response = send(version, gateway.address, get("http://a/.echo/status/418").body(no_body()).unwrap()).await;
         assert_eq!((response.status().as_u16(), response.version()), (418, version));
@@ -151,17 +152,13 @@ async fn the_answer_keeps_its_status_headers_and_body() {
 #[tokio::test]
 async fn an_answer_to_head_has_its_length_and_no_body() {
     let upstream = Upstream::start("u", None).await.unwrap();
-    let reply = |head: &mut RequestHead, _: bool, _: SocketAddr| match head.path() {
-        b"/own" => Verdict::Reply(LocalReply::new(403, "not you", "")),
-        _ => Verdict::Forward,
-    };
-    let gateway = gateway(&[("*", upstream.addr())], reply).await;
+    let gateway = gateway(&[("a", upstream.addr()), ("down", nobody().await)], forward()).await;
     for version in BOTH {
         let mut client = Client::connect(version, gateway.address).await;
-        for (path, status, length) in [("own", 403, Some("7")), ("echo", 200, None), ("own", 403, Some("7"))] {
-            let head = Request::head(format!("http://a/{path}")).body(no_body()).unwrap();
+        for (host, status, length) in [("down", 503, Some("22")), ("a", 200, None), ("down", 503, Some("22"))] {
+            let head = Request::head(format!("http://{host}/")).body(no_body()).unwrap();
             let response = client.send(head).await.unwrap();
-            assert_eq!(response.status(), status, "{version:?} {path}");
+            assert_eq!(response.status(), status, "{version:?} {host}");
             let announced = response.headers()["content-length"].to_str().unwrap().to_owned();
             assert!(announced != "0" && length.is_none_or(|length| length == announced), "{announced}");
             assert_eq!(text(response).await, "");
@@ -172,7 +169,7 @@ async fn an_answer_to_head_has_its_length_and_no_body() {
 #[tokio::test]
 async fn one_connection_serves_one_request_after_the_other_for_any_host() {
     let (a, b) = (Upstream::start("a", None).await.unwrap(), Upstream::start("b", None).await.unwrap());
-    let gateway = gateway(&[("a", a.addr()), ("b", b.addr())], forward).await;
+    let gateway = gateway(&[("a", a.addr()), ("b", b.addr())], forward()).await;
     for version in BOTH {
         let mut client = Client::connect(version, gateway.address).await;
         for host in ["a", "b", "a", "b"] {
@@ -185,7 +182,7 @@ async fn one_connection_serves_one_request_after_the_other_for_any_host() {
 #[tokio::test]
 async fn expect_is_answered_by_the_gateway() {
     let upstream = Upstream::start("u", None).await.unwrap();
-    let gateway = gateway(&[("*", upstream.addr())], forward).await;
+    let gateway = gateway(&[("*", upstream.addr())], forward()).await;
     let head = "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\nConnection: close\r\n\r\n";
     let answer = raw(gateway.address, format!("{head}hi")).await;
     let (interim, answer) = answer.split_once("\r\n\r\n").unwrap();
@@ -201,11 +198,12 @@ async fn the_access_log_says_what_came_and_where_it_went() {
     let seen: Arc<Mutex<Vec<Access>>> = Arc::default();
     let log = seen.clone();
     let access_log = Some(AccessLog::new(move |access| log.lock().unwrap().push(access.clone())));
-    let rewrite = |head: &mut RequestHead, _: bool, _: SocketAddr| {
-        head.set("host", "b");
+    let rewrite = |request: &mut Request<Incoming>| {
+        redirect(request, "b", "/x?y");
         Verdict::Forward
     };
-    let gateway = gateway_with(&[("b", upstream.addr())], rewrite, GatewayOptions { access_log, ..Default::default() }).await;
+    let gateway =
+        gateway_with(&[("b", upstream.addr())], Deciding(rewrite), GatewayOptions { access_log, ..Default::default() }).await;
     send(Version::HTTP_11, gateway.address, get("http://a/x?y").body(no_body()).unwrap()).await;
     raw(gateway.address, "GET / HTTP/1.1\r\nConnection: close\r\n\r\n").await;
     let seen = seen.lock().unwrap();

@@ -1,24 +1,24 @@
 //! Reloads, hang-ups and the end: what happens to requests in flight.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use gatepost::echo::Upstream;
-use gatepost::gateway::{GatewayOptions, RequestFilter, RequestHead, Verdict};
-use http::Version;
+use gatepost::gateway::{Filter, GatewayOptions};
+use http::{Request, Version};
+use hyper::body::Incoming;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use crate::support::*;
 
 /// A filter that marks requests with the policy it stands for.
-fn marking(policy: usize) -> impl RequestFilter {
-    move |head: &mut RequestHead, _: bool, _: SocketAddr| {
-        head.set("x-policy", policy.to_string());
+fn marking(policy: usize) -> impl Filter {
+    Deciding(move |request: &mut Request<Incoming>| {
+        request.headers_mut().insert("x-policy", policy.into());
         Verdict::Forward
-    }
+    })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -46,7 +46,7 @@ async fn a_filter_is_swapped_under_load_without_losing_a_request() {
         .collect();
     for policy in 1..=50 {
         let before = served.load(Ordering::Relaxed);
-        gateway.filter.swap(marking(policy));
+        gateway.filter.swap(&marking(policy));
         soon(async {
             while served.load(Ordering::Relaxed) < before + 10 {
                 tokio::time::sleep(Duration::from_millis(1)).await;
@@ -68,11 +68,11 @@ async fn a_request_in_flight_is_finished_before_the_end() {
     for version in BOTH {
         let arrived = Arc::new(tokio::sync::Notify::new());
         let bell = arrived.clone();
-        let ring = move |_: &mut RequestHead, _: bool, _: SocketAddr| {
+        let ring = move |_: &mut Request<Incoming>| {
             bell.notify_one();
             Verdict::Forward
         };
-        let gateway = gateway(&[("*", upstream.addr())], ring).await;
+        let gateway = gateway(&[("*", upstream.addr())], Deciding(ring)).await;
         let address = gateway.address;
         let idle = Client::connect(version, address).await;
         let slow = tokio::spawn(send(version, address, get("http://a/.echo/delay/500").body(no_body()).unwrap()));
@@ -92,12 +92,12 @@ async fn a_request_that_outlasts_the_drain_is_cut() {
     let upstream = Upstream::start("u", None).await.unwrap();
     let arrived = Arc::new(tokio::sync::Notify::new());
     let bell = arrived.clone();
-    let ring = move |_: &mut RequestHead, _: bool, _: SocketAddr| {
+    let ring = move |_: &mut Request<Incoming>| {
         bell.notify_one();
         Verdict::Forward
     };
     let options = GatewayOptions { drain_timeout: Duration::from_millis(100), ..Default::default() };
-    let gateway = gateway_with(&[("*", upstream.addr())], ring, options).await;
+    let gateway = gateway_with(&[("*", upstream.addr())], Deciding(ring), options).await;
     let mut client = Client::connect(Version::HTTP_11, gateway.address).await;
     let slow = tokio::spawn(async move { client.send(get("http://a/.echo/delay/100000").body(no_body()).unwrap()).await });
     soon(arrived.notified()).await;
@@ -108,7 +108,7 @@ async fn a_request_that_outlasts_the_drain_is_cut() {
 #[tokio::test]
 async fn a_client_that_hangs_up_ends_its_request_at_the_upstream() {
     let (upstream, mut events) = scripted(b"").await;
-    let gateway = gateway(&[("*", upstream)], forward).await;
+    let gateway = gateway(&[("*", upstream)], forward()).await;
     let mut stream = TcpStream::connect(gateway.address).await.unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
     assert_eq!(soon(events.recv()).await, Some("request"));
@@ -119,7 +119,7 @@ async fn a_client_that_hangs_up_ends_its_request_at_the_upstream() {
 #[tokio::test]
 async fn a_client_that_resets_its_stream_ends_its_answer_at_the_upstream() {
     let (upstream, mut events) = scripted(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n").await;
-    let gateway = gateway(&[("*", upstream)], forward).await;
+    let gateway = gateway(&[("*", upstream)], forward()).await;
     let mut client = Client::connect(Version::HTTP_11, gateway.address).await;
     let response = client.send(get("http://a/").body(no_body()).unwrap()).await.unwrap();
     assert_eq!(soon(events.recv()).await, Some("request"));

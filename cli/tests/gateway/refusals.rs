@@ -3,19 +3,20 @@
 use std::time::Duration;
 
 use gatepost::echo::Upstream;
-use gatepost::gateway::{GatewayOptions, RequestHead, Verdict};
-use http::Version;
+use gatepost::gateway::GatewayOptions;
+use http::{Request, Version};
+use hyper::body::Incoming;
 
 use crate::support::*;
 
 /// A filter that no refused request may reach.
-fn untouched(head: &mut RequestHead, _: bool, _: std::net::SocketAddr) -> Verdict {
-    if head.path() == b"/served" { Verdict::Forward } else { Verdict::Reply(gatepost::gateway::LocalReply::new(299, "", "")) }
+fn untouched(request: &mut Request<Incoming>) -> Verdict {
+    if request.uri().path() == "/served" { Verdict::Forward } else { Verdict::Reply(299, "") }
 }
 
 async fn refusing() -> (Upstream, Running) {
     let upstream = Upstream::start("u", None).await.unwrap();
-    let gateway = gateway(&[("*", upstream.addr())], untouched).await;
+    let gateway = gateway(&[("*", upstream.addr())], Deciding(untouched)).await;
     (upstream, gateway)
 }
 
@@ -102,7 +103,7 @@ async fn an_h2c_upgrade_is_ignored() {
 async fn a_client_that_says_nothing_or_too_little_is_hung_up_on() {
     let upstream = Upstream::start("u", None).await.unwrap();
     let options = GatewayOptions { header_timeout: Duration::from_millis(200), ..Default::default() };
-    let gateway = gateway_with(&[("*", upstream.addr())], untouched, options).await;
+    let gateway = gateway_with(&[("*", upstream.addr())], Deciding(untouched), options).await;
     for beginning in
         ["", "PRI * HTTP/2.0", "GET ", "GET / HTTP/1.1\r\nHost: a\r\nX-Never-Ends: ", "GET / HTTP/1.1\r\nHost: a\r\n\r\n"]
     {
@@ -116,7 +117,7 @@ async fn a_client_that_says_nothing_or_too_little_is_hung_up_on() {
 async fn more_clients_than_there_is_room_for_wait_their_turn() {
     let upstream = Upstream::start("u", None).await.unwrap();
     let options = GatewayOptions { max_connections: 2, ..Default::default() };
-    let gateway = gateway_with(&[("*", upstream.addr())], forward, options).await;
+    let gateway = gateway_with(&[("*", upstream.addr())], forward(), options).await;
     let tasks: Vec<_> =
         (0..20).map(|_| tokio::spawn(raw(gateway.address, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"))).collect();
     for task in tasks {

@@ -13,7 +13,7 @@ use crate::support::*;
 #[tokio::test]
 async fn a_chunk_comes_back_before_the_request_ends() {
     let upstream = Upstream::start("u", None).await.unwrap();
-    let gateway = gateway(&[("*", upstream.addr())], forward).await;
+    let gateway = gateway(&[("*", upstream.addr())], forward()).await;
     for version in BOTH {
         let mut client = Client::connect(version, gateway.address).await;
         let (mut sender, channel) = Channel::<Bytes, std::io::Error>::new(1);
@@ -35,7 +35,7 @@ async fn a_chunk_comes_back_before_the_request_ends() {
 #[tokio::test]
 async fn an_answers_chunks_come_one_by_one() {
     let upstream = Upstream::start("u", None).await.unwrap();
-    let gateway = gateway(&[("*", upstream.addr())], forward).await;
+    let gateway = gateway(&[("*", upstream.addr())], forward()).await;
     for version in BOTH {
         let request = get("http://a/.echo/stream/5").body(no_body()).unwrap();
         assert_eq!(text(send(version, gateway.address, request).await).await, "line 1\nline 2\nline 3\nline 4\nline 5\n");
@@ -45,7 +45,7 @@ async fn an_answers_chunks_come_one_by_one() {
 #[tokio::test]
 async fn trailers_pass_both_ways() {
     let upstream = Upstream::start("u", None).await.unwrap();
-    let gateway = gateway(&[("*", upstream.addr())], forward).await;
+    let gateway = gateway(&[("*", upstream.addr())], forward()).await;
     let (mut sender, channel) = Channel::<Bytes, std::io::Error>::new(2);
     let trailers = HeaderMap::from_iter([("x-sum".parse().unwrap(), HeaderValue::from_bytes(b"caf\xe9").unwrap())]);
     sender.send_data("data".into()).await.unwrap();
@@ -59,7 +59,7 @@ async fn trailers_pass_both_ways() {
 #[tokio::test]
 async fn a_large_body_passes_whole() {
     let upstream = Upstream::start("u", None).await.unwrap();
-    let gateway = gateway(&[("*", upstream.addr())], forward).await;
+    let gateway = gateway(&[("*", upstream.addr())], forward()).await;
     let large: Bytes = (0..3_000_000_u32).map(|at| (at % 251) as u8).collect();
     for version in BOTH {
         let request = Request::post("http://a/.echo/mirror").body(body(large.clone())).unwrap();
@@ -71,7 +71,7 @@ async fn a_large_body_passes_whole() {
 #[tokio::test]
 async fn readers_that_stop_do_not_hold_up_the_others() {
     let upstream = Upstream::start("u", None).await.unwrap();
-    let gateway = gateway(&[("*", upstream.addr())], forward).await;
+    let gateway = gateway(&[("*", upstream.addr())], forward()).await;
     let mut stalled = Client::connect_with_window(1024, gateway.address).await;
     let mut unread = Vec::new();
     for _ in 0..20 {
@@ -91,7 +91,7 @@ async fn readers_that_stop_do_not_hold_up_the_others() {
 async fn a_slow_upload_is_no_late_answer() {
     let upstream = Upstream::start("u", None).await.unwrap();
     let options = GatewayOptions { response_timeout: Duration::from_millis(300), ..Default::default() };
-    let gateway = gateway_with(&[("*", upstream.addr())], forward, options).await;
+    let gateway = gateway_with(&[("*", upstream.addr())], forward(), options).await;
     for version in BOTH {
         let (mut sender, channel) = Channel::<Bytes, std::io::Error>::new(1);
         let request = Request::post("http://a/").body(channel.boxed_unsync()).unwrap();

@@ -2,14 +2,15 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use gatepost::gateway::{FilterSlot, Gateway, GatewayOptions, RequestFilter, RequestHead, RouteTable, Verdict};
-use http::{Request, Response, Version};
+use gatepost::gateway::{Filter, FilterSlot, Gateway, GatewayOptions, RouteTable, Router, UpstreamBody};
+use http::{Request, Response, Uri, Version};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Empty, Full};
+use http_body_util::{BodyExt, Either, Empty, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -18,6 +19,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tower::layer::util::Identity;
+use tower::{BoxError, Layer, Service};
 
 pub const BOTH: [Version; 2] = [Version::HTTP_11, Version::HTTP_2];
 
@@ -33,7 +36,7 @@ pub async fn soon<F: Future>(future: F) -> F::Output {
 /// A gateway in a task of its own.
 pub struct Running {
     pub address: SocketAddr,
-    pub filter: Arc<FilterSlot>,
+    pub filter: FilterSlot,
     stop: oneshot::Sender<()>,
     task: JoinHandle<usize>,
 }
@@ -45,24 +48,83 @@ impl Running {
     }
 }
 
-pub fn forward(_: &mut RequestHead, _: bool, _: SocketAddr) -> Verdict {
-    Verdict::Forward
+/// No filter at all.
+pub fn forward() -> Identity {
+    Identity::new()
 }
 
-pub async fn gateway(routes: &[(&str, SocketAddr)], filter: impl RequestFilter + 'static) -> Running {
+/// What a filter of a test does with a request.
+pub enum Verdict {
+    /// It goes on as the filter has left it.
+    Forward,
+    /// The filter answers, with this status and body.
+    Reply(u16, &'static str),
+    /// The filter has no answer.
+    Fail,
+}
+
+/// A filter that shows each request to a function.
+#[derive(Clone)]
+pub struct Deciding<F>(pub F);
+
+/// A router behind it.
+#[derive(Clone)]
+pub struct Decided<F> {
+    decide: F,
+    router: Router,
+}
+
+impl<F: Clone> Layer<Router> for Deciding<F> {
+    type Service = Decided<F>;
+
+    fn layer(&self, router: Router) -> Decided<F> {
+        Decided { decide: self.0.clone(), router }
+    }
+}
+
+impl<F: Fn(&mut Request<Incoming>) -> Verdict> Service<Request<Incoming>> for Decided<F> {
+    type Response = Response<Either<Full<Bytes>, UpstreamBody>>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
+        match (self.decide)(&mut request) {
+            Verdict::Forward => {
+                let answering = self.router.call(request);
+                Box::pin(async { Ok(answering.await?.map(Either::Right)) })
+            }
+            Verdict::Reply(status, body) => {
+                let response = Response::builder().status(status).body(Either::Left(Full::from(body)));
+                Box::pin(async { Ok(response?) })
+            }
+            Verdict::Fail => Box::pin(async { Err("no answer".into()) }),
+        }
+    }
+}
+
+/// Gives a request another authority and path, in the form that it has.
+pub fn redirect(request: &mut Request<Incoming>, authority: &str, path: &str) {
+    if request.version() == Version::HTTP_2 {
+        *request.uri_mut() = format!("http://{authority}{path}").parse().unwrap();
+    } else {
+        *request.uri_mut() = path.parse::<Uri>().unwrap();
+        request.headers_mut().insert("host", authority.parse().unwrap());
+    }
+}
+
+pub async fn gateway(routes: &[(&str, SocketAddr)], filter: impl Filter) -> Running {
     gateway_with(routes, filter, GatewayOptions::default()).await
 }
 
-pub async fn gateway_with(
-    routes: &[(&str, impl std::fmt::Display)],
-    filter: impl RequestFilter + 'static,
-    options: GatewayOptions,
-) -> Running {
+pub async fn gateway_with(routes: &[(&str, impl std::fmt::Display)], filter: impl Filter, options: GatewayOptions) -> Running {
     let routes = RouteTable::parse(routes.iter().map(|(host, address)| format!("{host}=http://{address}"))).unwrap();
-    let filter = Arc::new(FilterSlot::new(filter));
-    let gateway = Gateway::bind("127.0.0.1:0", routes, filter.clone(), options).await.unwrap();
+    let gateway = Gateway::bind("127.0.0.1:0", routes, &filter, options).await.unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
-    let address = gateway.local_addr();
+    let (address, filter) = (gateway.local_addr(), gateway.filter());
     let task = tokio::spawn(gateway.run(async { drop(stopped.await) }));
     Running { address, filter, stop, task }
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use gatepost::echo::Upstream;
-use gatepost::gateway::{FilterSlot, Gateway, GatewayOptions, RouteTable};
-use gatepost::plugin::{FilterModule, PolicyPlugin};
+use gatepost::gateway::{Gateway, GatewayOptions, RouteTable};
+use gatepost::plugin::{FilterModule, PolicyLayer};
 use gatepost::reload::Watched;
 use gatepost_authoring::PolicyFile;
 use gatepost_host::Metrics;
@@ -151,10 +151,10 @@ async fn counters_go_on_over_a_reload() {
     let module = FilterModule::compile().unwrap();
     let metrics = Metrics::default();
     let running = PolicyFile::read(&folder.policy()).unwrap().json;
-    let slot = Arc::new(FilterSlot::new(PolicyPlugin::start(&module, &running, 2, metrics.clone()).unwrap()));
+    let filter = PolicyLayer::start(&module, &running, 2, metrics.clone()).unwrap();
     let routes = RouteTable::parse([format!("*=http://{}", upstream.addr())]).unwrap();
-    let gateway = Gateway::bind("127.0.0.1:0", routes, slot.clone(), GatewayOptions::default()).await.unwrap();
-    let address = gateway.local_addr();
+    let gateway = Gateway::bind("127.0.0.1:0", routes, &filter, GatewayOptions::default()).await.unwrap();
+    let (address, slot) = (gateway.local_addr(), gateway.filter());
     let gateway = tokio::spawn(gateway.run(std::future::pending()));
     let watched = Watched { path: folder.policy(), running, module, workers: 2, metrics: metrics.clone(), slot };
     let watching = tokio::spawn(watched.watch());
