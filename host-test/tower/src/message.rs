@@ -5,6 +5,7 @@
 #[cfg(test)]
 mod tests;
 
+use bytes::BytesMut;
 use gatepost_host::{HeaderScope, Headers};
 use http::header::{CONNECTION, COOKIE, HOST, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
@@ -206,8 +207,14 @@ pub(crate) fn trailers_out(headers: &Headers) -> Result<HeaderMap, Unfit> {
 
 /// Everything but pseudo-headers, of which no codec writes one that it does not know.
 fn fields_out(headers: &Headers, fields: &mut HeaderMap) -> Result<(), Unfit> {
-    for (name, value) in headers.iter().filter(|(name, _)| name.first() != Some(&b':')) {
-        let value = HeaderValue::from_bytes(value).map_err(|_| Unfit::Value(name.escape_ascii().to_string()))?;
+    let is_ordinary = |(name, _): &(&[u8], &[u8])| name.first() != Some(&b':');
+    // The values are parts of one buffer: they need no memory each.
+    let mut values = BytesMut::with_capacity(headers.byte_size());
+    headers.iter().filter(is_ordinary).for_each(|(_, value)| values.extend_from_slice(value));
+    let mut values = values.freeze();
+    for (name, value) in headers.iter().filter(is_ordinary) {
+        let value = HeaderValue::from_maybe_shared(values.split_to(value.len()));
+        let value = value.map_err(|_| Unfit::Value(name.escape_ascii().to_string()))?;
         let name = HeaderName::from_bytes(name).map_err(|_| Unfit::Name(name.escape_ascii().to_string()))?;
         append(fields, name, value)?;
     }

@@ -1,5 +1,5 @@
 //! A pool of VMs: workers that run one chain, each with a task for its timers and callouts. Exchanges are spread over the workers and
-//! stay where they were opened.
+//! stay where they were opened; a thread keeps to a worker of its own while it can.
 
 use std::fmt;
 use std::sync::Arc;
@@ -63,8 +63,17 @@ pub struct Pool {
 
 struct Shared {
     seats: Vec<Arc<Seat>>,
-    turn: AtomicUsize,
     host: Host,
+}
+
+/// How many exchanges more than twice those of the idlest worker a thread leaves to its own, for less waiting on locks.
+const SLACK: usize = 8;
+
+static THREADS: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    /// The number of the thread, in the order in which threads first opened an exchange.
+    static THREAD: usize = THREADS.fetch_add(1, Ordering::Relaxed);
 }
 
 impl Pool {
@@ -83,7 +92,7 @@ impl Pool {
             started.push(Worker::with_options(chain, host.clone(), &options)?);
         }
         let seats = started.into_iter().map(|worker| seat(worker, &host, &callouts, &on_trap, &runtime)).collect();
-        Ok(Self { shared: Arc::new(Shared { seats, turn: AtomicUsize::new(0), host }) })
+        Ok(Self { shared: Arc::new(Shared { seats, host }) })
     }
 
     /// What the guests share: their metrics, logs, data and clock.
@@ -103,14 +112,17 @@ impl Pool {
         &self.shared.seats
     }
 
-    /// Opens an exchange on the worker that has the fewest.
+    /// Opens an exchange on the thread's own worker, or on the next one where nobody is at work, unless it has many more than others.
     pub(crate) fn open(&self, info: StreamInfo) -> Exchange {
         let seats = &self.shared.seats;
-        // Equals take turns.
-        let turn = self.shared.turn.fetch_add(1, Ordering::Relaxed) % seats.len();
-        let (before, after) = seats.split_at(turn);
-        let idlest = after.iter().chain(before).min_by_key(|seat| seat.open_count());
-        idlest.unwrap_or(&seats[turn]).open(info)
+        let own = THREAD.with(|thread| thread % seats.len());
+        let fewest = seats.iter().map(|seat| seat.open_count()).min().unwrap_or(0);
+        let (before, after) = seats.split_at(own);
+        let mut idle = after.iter().chain(before).filter(|seat| seat.open_count() <= 2 * fewest + SLACK);
+        // Where all are at work, the first of them is as good as any: guests are quick.
+        let first = idle.next().unwrap_or(&seats[own]);
+        let seat = if first.is_at_work() { idle.find(|seat| !seat.is_at_work()).unwrap_or(first) } else { first };
+        seat.open(info)
     }
 }
 

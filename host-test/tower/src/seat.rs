@@ -6,9 +6,10 @@ mod tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::task::{Wake, Waker};
 
+use foldhash::fast::RandomState;
 use gatepost_host::{Callout, CalloutAnswer, CalloutId, Direction, Event, ExchangeId, LocalReplySent, Part, StreamInfo, Worker};
 use tokio::sync::Notify;
 
@@ -24,7 +25,7 @@ pub(crate) struct Seat {
 
 struct State {
     worker: Worker,
-    entries: HashMap<ExchangeId, Entry>,
+    entries: HashMap<ExchangeId, Entry, RandomState>,
     /// Callouts that the task has not taken yet.
     outbox: Vec<Callout>,
     /// When the task wakes by itself, on the host's monotonic clock.
@@ -80,13 +81,18 @@ pub(crate) struct Turn {
 impl Seat {
     pub(crate) fn new(mut worker: Worker, alarm: Arc<Notify>, on_trap: Option<OnTrap>) -> Self {
         worker.wake_on_queue_items(Waker::from(Arc::new(Ring(Arc::clone(&alarm)))));
-        let state = State { worker, entries: HashMap::new(), outbox: Vec::new(), sleeps_until: 0, may_have_lapsed: false };
+        let state = State { worker, entries: HashMap::default(), outbox: Vec::new(), sleeps_until: 0, may_have_lapsed: false };
         Self { state: Mutex::new(state), alarm, open: AtomicUsize::new(0), on_trap }
     }
 
     /// How many exchanges are open.
     pub(crate) fn open_count(&self) -> usize {
         self.open.load(Ordering::Relaxed)
+    }
+
+    /// Whether a thread acts on it now.
+    pub(crate) fn is_at_work(&self) -> bool {
+        matches!(self.state.try_lock(), Err(TryLockError::WouldBlock))
     }
 
     pub(crate) fn open(self: &Arc<Self>, info: StreamInfo) -> Exchange {
