@@ -6,6 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
+use super::hop;
+
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -58,9 +60,7 @@ pub(super) fn source(headers: &HeaderMap, peer: SocketAddr, trusted_hops: u32) -
 /// Envoy replaces an edge client's `x-request-id` (`preserve_external_request_id` is off), and so does this unless
 /// `keep_request_id` says otherwise. `x-forwarded-proto` of a client is believed only when there are trusted hops.
 pub(super) fn annotate(headers: &mut HeaderMap, peer: SocketAddr, source: SocketAddr, trusted_hops: u32, keep_request_id: bool) {
-    for name in EDGE_ONLY {
-        headers.remove(name);
-    }
+    hop::remove_where(headers, |name| name.starts_with("x-") && EDGE_ONLY.contains(&name));
     append_forwarded_for(headers, peer.ip());
     if trusted_hops == 0 || !headers.contains_key(FORWARDED_PROTO) {
         headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));

@@ -1,7 +1,7 @@
 //! Headers that belong to one connection, removed before a message goes on to the next, as Envoy's connection manager does.
 //! Headers about the client (`x-forwarded-*`) are in `forwarded`.
 
-use http::header::{CONNECTION, EXPECT, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, EXPECT, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, UPGRADE};
 
 /// What `connection` must never name: a client could otherwise strip what proxies tell each other. It may name `host`, and then
 /// has none.
@@ -55,10 +55,14 @@ pub(super) fn clean_response(headers: &mut HeaderMap) {
 
 /// Removes the headers about one connection, whatever `connection` names.
 pub(super) fn remove_fixed(headers: &mut HeaderMap) {
-    for name in [CONNECTION, TRANSFER_ENCODING, UPGRADE] {
-        headers.remove(name);
-    }
-    for name in ["keep-alive", "proxy-connection", "http2-settings"] {
+    const FIXED: [&str; 6] = ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "http2-settings"];
+    remove_where(headers, |name| FIXED.contains(&name));
+}
+
+/// Removes the headers with such names. Of most names there is none, so that looking at those that are there is the quickest way.
+pub(super) fn remove_where(headers: &mut HeaderMap, is_such: impl Fn(&str) -> bool) {
+    let such: Vec<HeaderName> = headers.keys().filter(|name| is_such(name.as_str())).cloned().collect();
+    for name in such {
         headers.remove(name);
     }
 }
