@@ -74,7 +74,7 @@ impl FilterModule {
         started(Host::default(), |host| Worker::new(&chain, host).map_err(PoolError::from))
     }
 
-    /// As the manifests of this project configure it in Envoy: `FAIL_RELOAD`.
+    /// With `FAIL_RELOAD`: a VM that has trapped fails requests until the back-off is over, and is then built anew.
     fn chain(&self, configuration: &str, options: ChainOptions) -> Chain {
         let config = PluginConfig {
             name: NAME.to_owned(),

@@ -77,13 +77,13 @@ pub struct Access {
     pub authority: Bytes,
     /// The path and query, as they came.
     pub path: Bytes,
-    /// The authority after the filter, by which the route was selected.
+    /// The authority after the filter, by which the route was selected; none when the filter answered.
     pub routed_authority: Option<Bytes>,
     /// The address of the upstream that was asked.
     pub upstream: Option<String>,
     /// The HTTP status that the client got (200 for every gRPC answer).
     pub status: u16,
-    /// Why the gateway answered itself, `via_upstream` when it did not.
+    /// Why the gateway or its filter answered, `via_upstream` when neither did, and `-` where nobody said.
     pub details: String,
     /// From the request's head to the answer's.
     pub duration: Duration,

@@ -16,8 +16,8 @@ use super::body::ResponseBody;
 use super::filter::{Details, FilterSlot};
 use super::manager::{self, Refused};
 use super::options::{Access, AccessLog, GatewayOptions};
-use super::reply;
 use super::router::RouteNote;
+use super::{hop, reply};
 
 /// What all connections of a gateway share.
 pub(super) struct Shared {
@@ -52,6 +52,8 @@ impl Shared {
         };
         let (mut response, details) = match answer {
             Ok(mut response) => {
+                // What a filter writes about connections is not about the gateway's.
+                hop::remove_fixed(response.headers_mut());
                 let details = response.extensions_mut().remove::<Details>();
                 if details != Some(Details::VIA_UPSTREAM) {
                     response.headers_mut().entry(SERVER).or_insert(reply::OURSELVES);

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use bytes::Bytes;
 use gatepost::echo::{GreeterClient, Upstream};
 use gatepost::gateway::{Access, AccessLog, GatewayOptions};
-use gatepost::plugin::{FilterModule, PolicyLayer};
+use gatepost::plugin::{FilterModule, PluginError, PolicyLayer};
 use gatepost_host::{Engine, EngineOptions, Metrics, Module};
 use http::{Request, Version};
 use http_body_util::{BodyExt, Channel};
@@ -119,11 +119,15 @@ async fn what_a_filter_says_of_the_connection_stays_with_the_gateway() {
     let upstream = Upstream::start("u", None).await.unwrap();
     let filter = script(
         "request_headers: add request_headers connection close
-        request_headers: add request_headers transfer-encoding gzip",
+        request_headers: add request_headers transfer-encoding gzip
+        response_headers: add response_headers connection close
+        response_headers: add response_headers transfer-encoding gzip",
     );
     let gateway = gateway(&[("*", upstream.addr())], filter).await;
     for version in BOTH {
-        let echo = echo(send(version, gateway.address, get("http://a/").body(no_body()).unwrap()).await).await;
+        let response = send(version, gateway.address, get("http://a/").body(no_body()).unwrap()).await;
+        assert!(!response.headers().contains_key("connection") && !response.headers().contains_key("transfer-encoding"));
+        let echo = echo(response).await;
         assert_eq!((received(&echo, "connection"), received(&echo, "transfer-encoding")), (vec![], vec![]), "{version:?}");
     }
 }
@@ -171,6 +175,15 @@ async fn a_vm_that_traps_fails_its_request_and_is_built_anew_after_the_back_off(
         assert_eq!(served, &(200, "via_upstream".to_owned(), true));
         assert!(!before.is_empty() && before.iter().all(failed), "{before:?}");
     }
+}
+
+#[tokio::test]
+async fn a_configuration_that_the_filter_refuses_is_refused_in_its_words_and_once() {
+    let (module, metrics) = (FilterModule::compile().unwrap(), Metrics::default());
+    let refused = PolicyLayer::start(&module, r#"{"apiVersion": "gatepost/v1", "mod": "enforce"}"#, 2, metrics.clone());
+    let Err(PluginError::Refused(lines)) = refused else { panic!("{refused:?}") };
+    assert!(matches!(&lines[..], [only] if only.contains("configuration refused: mod: ")), "{lines:?}");
+    assert_eq!(metrics.value("gatepost.config.rejected"), Some(1));
 }
 
 #[tokio::test]
