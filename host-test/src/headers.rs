@@ -88,6 +88,20 @@ impl Headers {
         Self { scope, ..Self::default() }
     }
 
+    /// An empty map with room for so many headers, whose names and values have so many bytes in all, and for some more.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// let mut headers = Headers::with_capacity(HeaderScope::Request, 2, 14);
+    /// headers.add(":path", "/");
+    /// headers.add("x-tag", "abc");
+    /// assert_eq!((headers.len(), headers.byte_size()), (2, 14));
+    /// ```
+    #[must_use]
+    pub fn with_capacity(scope: HeaderScope, headers: usize, bytes: usize) -> Self {
+        Self { scope, list: PairList::with_capacity(headers, bytes), pseudo: 0 }
+    }
+
     /// A request's headers, added in order.
     ///
     /// ```

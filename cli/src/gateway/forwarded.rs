@@ -2,8 +2,10 @@
 //! `x-forwarded-proto`, `x-request-id` and `x-envoy-external-address`, by the rules of Envoy's connection manager with
 //! `use_remote_address: true`. It trusts nothing but the number of hops it is told to.
 
+use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
+use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::hop;
@@ -12,6 +14,9 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const EXTERNAL_ADDRESS: HeaderName = HeaderName::from_static("x-envoy-external-address");
+
+/// An IPv6 address with an IPv4 one at its end, written out.
+const LONGEST_ADDRESS: usize = 45;
 
 /// Headers that steer an Envoy behind this gateway; Envoy takes them from no client at its edge.
 const EDGE_ONLY: [&str; 22] = [
@@ -65,7 +70,9 @@ pub(super) fn annotate(headers: &mut HeaderMap, peer: SocketAddr, source: Socket
     if trusted_hops == 0 || !headers.contains_key(FORWARDED_PROTO) {
         headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
     }
-    if let Ok(value) = HeaderValue::from_str(&source.ip().to_canonical().to_string()) {
+    let mut address = Vec::with_capacity(LONGEST_ADDRESS);
+    let _ = write!(address, "{}", source.ip().to_canonical());
+    if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(address)) {
         headers.insert(EXTERNAL_ADDRESS, value);
     }
     if !keep_request_id || !headers.contains_key(REQUEST_ID) {
@@ -77,14 +84,16 @@ pub(super) fn annotate(headers: &mut HeaderMap, peer: SocketAddr, source: Socket
 }
 
 fn append_forwarded_for(headers: &mut HeaderMap, peer: IpAddr) {
-    let mut list = Vec::new();
+    let lines = headers.get_all(FORWARDED_FOR).iter().map(|line| line.len() + 1).sum::<usize>();
+    let mut list = Vec::with_capacity(lines + LONGEST_ADDRESS);
     for line in headers.get_all(FORWARDED_FOR) {
         list.extend_from_slice(line.as_bytes());
         list.push(b',');
     }
-    list.extend_from_slice(peer.to_canonical().to_string().as_bytes());
+    // Writing to a Vec does not fail.
+    let _ = write!(list, "{}", peer.to_canonical());
     // Made of header values, a comma and an address, so it is a header value.
-    if let Ok(value) = HeaderValue::from_bytes(&list) {
+    if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(list)) {
         headers.insert(FORWARDED_FOR, value);
     }
 }

@@ -55,6 +55,12 @@ impl Entry {
 }
 
 impl PairList {
+    /// With room for so many pairs of so many bytes in all.
+    pub(super) fn with_capacity(pairs: usize, bytes: usize) -> Self {
+        let text = Vec::with_capacity(bytes.saturating_add(pairs.saturating_mul(2)).saturating_add(SPARE_TEXT));
+        Self { text, entries: Vec::with_capacity(pairs.saturating_add(SPARE_ENTRIES)), bytes: 0 }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }

@@ -40,7 +40,9 @@ pub(crate) struct RequestKept {
 /// A request's head as guests see it, and the rest.
 pub(crate) fn request_in(head: http::request::Parts) -> (Headers, RequestKept) {
     let http::request::Parts { method, uri, version, headers: fields, extensions, .. } = head;
-    let mut headers = Headers::new(HeaderScope::Request);
+    let target =
+        uri.authority().map_or(0, |authority| authority.as_str().len()) + uri.path().len() + uri.query().map_or(0, str::len);
+    let mut headers = room_for(HeaderScope::Request, &fields, 4, 48 + target);
     headers.add(":method", method.as_str());
     let has_host = fields.contains_key(HOST);
     match uri.authority() {
@@ -72,6 +74,12 @@ pub(crate) fn request_in(head: http::request::Parts) -> (Headers, RequestKept) {
         headers.add("cookie", cookie);
     }
     (headers, RequestKept { uri, version, extensions, beside, has_host })
+}
+
+/// A map with room for these fields and so much more: one that grows asks the allocator for each step.
+fn room_for(scope: HeaderScope, fields: &HeaderMap, more: usize, bytes: usize) -> Headers {
+    let size = fields.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>();
+    Headers::with_capacity(scope, fields.len() + more, size + bytes)
 }
 
 /// The `Host` lines. Of several, those that are empty are left out, as Envoy's codec does.
@@ -160,7 +168,7 @@ pub(crate) struct ResponseKept {
 /// connection would say it, so guests can count on it.
 pub(crate) fn response_in(head: http::response::Parts, length: Option<u64>) -> (Headers, ResponseKept) {
     let http::response::Parts { status, version, headers: fields, extensions, .. } = head;
-    let mut headers = Headers::new(HeaderScope::Response);
+    let mut headers = room_for(HeaderScope::Response, &fields, 2, 40);
     headers.add(":status", status.as_str());
     let mut beside = HeaderMap::new();
     let upgrades = is_upgrade(&fields);
