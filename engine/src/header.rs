@@ -86,15 +86,25 @@ struct Entry {
 /// The headers that a policy knows.
 #[derive(Debug)]
 pub(crate) struct HeaderTable {
-    /// The marks of all names. Most of a browser's headers are passed over by this alone.
-    marks: [bool; MARKS],
+    /// For each mark that a name can have, whether it is one of [`FIXED`] or [`KNOWN`]. Most of a browser's headers are passed over
+    /// by this alone.
+    marks: [u8; MARKS],
     entries: Vec<Entry>,
     index: Index,
 }
 
+/// A header that every policy reads has this mark.
+pub(crate) const FIXED: u8 = 1;
+/// A header that this policy knows has this mark.
+pub(crate) const KNOWN: u8 = 2;
+
 impl Default for HeaderTable {
     fn default() -> Self {
-        Self { marks: [false; MARKS], entries: Vec::new(), index: Index::default() }
+        let mut table = Self { marks: [0; MARKS], entries: Vec::new(), index: Index::default() };
+        for name in [":method", ":path", ":authority", "user-agent"] {
+            table.note(name, FIXED);
+        }
+        table
     }
 }
 
@@ -107,21 +117,31 @@ impl HeaderTable {
         if at == self.entries.len() {
             self.index.add(hash, at);
             self.entries.push(Entry { name: name.into(), roles: Roles::default() });
-            if let Some(marked) = self.marks.get_mut(mark(name.as_bytes())) {
-                *marked = true;
-            }
+            self.note(name, KNOWN);
         }
         self.entries.get_mut(at).map(|entry| &mut entry.roles)
     }
 
-    /// The name as the policy holds it, and its roles.
-    #[inline]
-    pub fn find(&self, name: &[u8]) -> Option<(&str, Roles)> {
-        if self.marks.get(mark(name)) == Some(&true) { self.find_marked(name) } else { None }
+    fn note(&mut self, name: &str, what: u8) {
+        if let Some(marks) = self.marks.get_mut(mark(name.as_bytes())) {
+            *marks |= what;
+        }
     }
 
+    /// [`FIXED`] and [`KNOWN`], if headers of this name's length and last byte are; it may be another name.
     #[inline]
-    fn find_marked(&self, name: &[u8]) -> Option<(&str, Roles)> {
+    pub fn marks(&self, name: &[u8]) -> u8 {
+        self.marks.get(mark(name)).copied().unwrap_or(0)
+    }
+
+    /// The name as the policy holds it, and its roles.
+    pub fn find(&self, name: &[u8]) -> Option<(&str, Roles)> {
+        if self.marks(name) & KNOWN == 0 { None } else { self.find_marked(name) }
+    }
+
+    /// As [`find`](Self::find), for a name whose marks say [`KNOWN`].
+    #[inline]
+    pub fn find_marked(&self, name: &[u8]) -> Option<(&str, Roles)> {
         let same = |at: usize| self.entries.get(at).is_some_and(|entry| entry.name.as_bytes() == name);
         let at = self.index.find(hash(name), same)?;
         self.entries.get(at).map(|entry| (&*entry.name, entry.roles))

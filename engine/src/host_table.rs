@@ -209,7 +209,7 @@ impl<V> HostTable<V> {
         if self.shapes.is_empty() || kind == HostKind::IpLiteral {
             return None;
         }
-        let domain = mark(host.rsplit('.').next().unwrap_or_default());
+        let domain = mark(last_label(host));
         let mut shapes = self.shapes.iter().filter(|shape| shape.domains & domain != 0).peekable();
         shapes.peek()?;
         let labels = Labels::of(host);
@@ -229,6 +229,12 @@ impl<V> HostTable<V> {
         let entry = self.entries.get(at)?;
         Some(Found { pattern: self.texts.get(entry.pattern), value: &entry.value })
     }
+}
+
+#[inline]
+fn last_label(host: &str) -> &str {
+    let dot = host.bytes().rposition(|byte| byte == b'.');
+    dot.and_then(|dot| host.get(dot.saturating_add(1)..)).unwrap_or(host)
 }
 
 /// One bit of 64 for a label, from its length and its last byte.

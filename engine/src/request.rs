@@ -3,7 +3,7 @@
 
 use core::net::{IpAddr, SocketAddr};
 
-use crate::header::HeaderTable;
+use crate::header::{FIXED, HeaderTable, KNOWN};
 
 /// A request's headers, to be walked more than once: pairs of name and value, names in lower case.
 pub trait Headers<'a>: Iterator<Item = (&'a [u8], &'a [u8])> + Clone {}
@@ -66,6 +66,17 @@ impl<'a> Claim<'a> {
 /// How many environment sources a policy may have.
 pub(crate) const MAX_SOURCES: usize = 16;
 
+/// The headers of a request that environment sources name.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) enum Named<'a> {
+    #[default]
+    None,
+    /// There is one, and these sources name it, as bits.
+    One { sources: u16, value: &'a [u8] },
+    /// There are several; whoever wants to know more has to look again.
+    Several,
+}
+
 /// What one pass over the headers finds.
 #[derive(Debug)]
 pub(crate) struct Survey<'a> {
@@ -76,8 +87,8 @@ pub(crate) struct Survey<'a> {
     pub user_agent: Option<&'a [u8]>,
     /// Bit n: a header is there that health check n wants absent.
     pub vetoed: u64,
-    /// The values of the headers that environment sources name.
-    pub claims: [Claim<'a>; MAX_SOURCES],
+    /// What the headers that environment sources name hold.
+    pub named: Named<'a>,
     /// A header is there that clients may not send in.
     pub guarded: bool,
 }
@@ -86,43 +97,37 @@ impl<'a> Survey<'a> {
     // Inlined, because it is large and would be moved.
     #[inline(always)]
     pub fn of(headers: impl Headers<'a>, table: &HeaderTable) -> Self {
-        let mut survey = Self {
-            method: b"",
-            path: b"",
-            authority: b"",
-            user_agent: None,
-            vetoed: 0,
-            claims: [Claim::Absent; MAX_SOURCES],
-            guarded: false,
-        };
+        let mut survey =
+            Self { method: b"", path: b"", authority: b"", user_agent: None, vetoed: 0, named: Named::None, guarded: false };
         let mut user_agents: u8 = 0;
         for (name, value) in headers {
-            match name {
-                [b':', pseudo @ ..] => {
-                    match pseudo {
-                        b"method" => survey.method = value,
-                        b"path" => survey.path = value,
-                        b"authority" => survey.authority = value,
-                        _ => {}
-                    }
-                    // A policy speaks of no pseudo-header as of a header.
-                    continue;
-                }
-                b"user-agent" => {
-                    user_agents = user_agents.saturating_add(1);
-                    survey.user_agent = (user_agents == 1).then_some(value);
-                }
-                _ => {}
+            let marks = table.marks(name);
+            if marks == 0 {
+                continue;
             }
-            let Some((_, roles)) = table.find(name) else { continue };
+            if marks & FIXED != 0 {
+                match name {
+                    b":method" => survey.method = value,
+                    b":path" => survey.path = value,
+                    b":authority" => survey.authority = value,
+                    b"user-agent" => {
+                        user_agents = user_agents.saturating_add(1);
+                        survey.user_agent = (user_agents == 1).then_some(value);
+                    }
+                    _ => {}
+                }
+            }
+            if marks & KNOWN == 0 {
+                continue;
+            }
+            let Some((_, roles)) = table.find_marked(name) else { continue };
             survey.vetoed |= roles.vetoes;
             survey.guarded |= roles.guarded;
             if roles.sources != 0 {
-                for (number, claim) in survey.claims.iter_mut().enumerate() {
-                    if roles.sources & source_bit(number) != 0 {
-                        claim.add(value);
-                    }
-                }
+                survey.named = match survey.named {
+                    Named::None => Named::One { sources: roles.sources, value },
+                    Named::One { .. } | Named::Several => Named::Several,
+                };
             }
         }
         survey

@@ -8,7 +8,7 @@ use crate::host_table::HostTable;
 use crate::labels::Labels;
 use crate::pattern::{HostPattern, PatternError};
 use crate::reader::{Broken, Context, Parsed, Section, Seen, Value};
-use crate::request::{Claim, Headers, Survey};
+use crate::request::{self, Claim, Headers, Survey, source_bit};
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -67,7 +67,15 @@ impl Source {
         let mut claim = Claim::default();
         let mut label = None;
         match self {
-            Self::Header(_) => claim = survey.claims.get(number).copied().unwrap_or_default(),
+            Self::Header(name) => match survey.named {
+                request::Named::None => {}
+                request::Named::One { sources, value } if sources & source_bit(number) != 0 => claim.add(value),
+                request::Named::One { .. } => {}
+                request::Named::Several => {
+                    let same = headers.clone().filter(|(header, _)| *header == name.as_bytes());
+                    same.for_each(|(_, value)| claim.add(value));
+                }
+            },
             Self::Cookie(name) => {
                 for (_, value) in headers.clone().filter(|(header, _)| *header == b"cookie") {
                     cookies(value, name.as_bytes()).for_each(|value| claim.add(value));
