@@ -2,7 +2,7 @@
 
 use crate::authority::HostKind;
 use crate::decision::{Counter, Counters, Refusal};
-use crate::environment::{Environments, Name, Unknown};
+use crate::environment::{Environments, Fallback, Listed, Name, Unknown};
 use crate::labels::Labels;
 use crate::request::{Claim, Headers, Survey};
 use crate::source::Named;
@@ -20,7 +20,15 @@ pub(crate) struct Chosen<'a> {
     pub shortened: Option<String>,
 }
 
-impl Chosen<'_> {
+impl<'a> Chosen<'a> {
+    /// The environment, if the policy lists it.
+    pub fn listed(&self) -> Option<Listed<'a>> {
+        match self.name {
+            Some(Name::Listed(listed)) => Some(listed),
+            Some(Name::Free(_)) | None => None,
+        }
+    }
+
     pub fn name(&self) -> Option<&str> {
         self.name.as_ref().map(Name::as_str)
     }
@@ -36,7 +44,7 @@ pub(crate) fn choose<'a>(
     counters: &mut Counters,
     trace: &mut impl Trace,
 ) -> Result<Chosen<'a>, Refusal> {
-    let default = environments.default.as_deref().map(Name::Listed);
+    let default = environments.default.as_ref().map(Fallback::listed);
     for (number, source) in environments.sources.iter().enumerate() {
         let Named { claim, label } = source.value(number, survey, headers, host);
         let found = match claim {

@@ -180,9 +180,11 @@ impl Policy {
         }
         let hint = match (&self.environments, chosen.name()) {
             (Some(Environments { hints, .. }), Some(env)) if chosen.named || mapped.is_none() => {
-                let template = hints.authority.as_ref();
-                let values = Values { env: Some(env), host: name, labels: None };
-                template.map(|template| authority_of(template, values, given)).transpose()?.flatten()
+                match (&hints.authority, chosen.listed().and_then(|listed| listed.authority)) {
+                    (Some(_), Some(known)) => Some(Cow::Borrowed(known)),
+                    (Some(template), None) => authority_of(template, Values { env: Some(env), host: name, labels: None }, given)?,
+                    (None, _) => None,
+                }
             }
             _ => None,
         };

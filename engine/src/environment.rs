@@ -10,7 +10,7 @@ use core::hash::{BuildHasher, Hasher};
 use arrayvec::ArrayString;
 use foldhash::fast::FixedState;
 
-use crate::authority::MAX_LABEL;
+use crate::authority::{Authority, MAX_LABEL};
 use crate::fault::{FaultKind, Path, Place};
 use crate::header::{HeaderTable, Use, is_value, read_name};
 use crate::index::Index;
@@ -18,7 +18,7 @@ use crate::paged::{TextRef, Texts};
 use crate::reader::{Broken, Choice, Context, Entries, List, Numbers, Object, Parsed, Section, Seen, Value};
 use crate::request::{MAX_SOURCES, source_bit};
 use crate::source::{Source, SourceSection};
-use crate::template::{Template, read_authority};
+use crate::template::{Template, Values, read_authority};
 
 /// How many environments a policy may allow, and how many aliases it may give them.
 pub const MAX_ENVIRONMENTS: usize = 50_000;
@@ -39,9 +39,22 @@ pub(crate) enum Unknown {
 pub(crate) struct Environments {
     pub sources: Vec<Source>,
     pub names: Names,
-    pub default: Option<Box<str>>,
+    pub default: Option<Fallback>,
     pub unknown: Unknown,
     pub hints: Hints,
+}
+
+/// The environment of requests that name none.
+#[derive(Debug)]
+pub(crate) struct Fallback {
+    name: Box<str>,
+    authority: Option<Box<str>>,
+}
+
+impl Fallback {
+    pub fn listed(&self) -> Name<'_> {
+        Name::Listed(Listed { name: &self.name, authority: self.authority.as_deref() })
+    }
 }
 
 /// What routes are told of the environment.
@@ -67,17 +80,25 @@ impl Environments {
     }
 }
 
+/// An environment that the policy lists.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Listed<'a> {
+    pub name: &'a str,
+    /// What the hint `authority` gives for it, where that depends on nothing else.
+    pub authority: Option<&'a str>,
+}
+
 /// An environment's name, without an allocation: one that the policy lists, or any other label.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Name<'a> {
-    Listed(&'a str),
+    Listed(Listed<'a>),
     Free(ArrayString<MAX_LABEL>),
 }
 
 impl Name<'_> {
     pub fn as_str(&self) -> &str {
         match self {
-            Self::Listed(name) => name,
+            Self::Listed(listed) => listed.name,
             Self::Free(name) => name,
         }
     }
@@ -87,11 +108,19 @@ impl Name<'_> {
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     texts: Texts,
-    /// A name and the environment that it means: itself, or an alias's target.
-    entries: Vec<(TextRef, TextRef)>,
+    entries: Vec<Entry>,
     index: Index,
     /// Without an allow-list every DNS label is an environment.
     any: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    name: TextRef,
+    /// The environment that it means: itself, or an alias's target.
+    target: TextRef,
+    /// See [`Listed::authority`].
+    authority: Option<TextRef>,
 }
 
 impl Names {
@@ -108,29 +137,50 @@ impl Names {
     }
 
     #[inline]
-    fn find(&self, lower: &[u8]) -> Option<&str> {
-        let same = |at: usize| self.entries.get(at).is_some_and(|(name, _)| self.texts.get(*name).as_bytes() == lower);
+    fn find(&self, lower: &[u8]) -> Option<Listed<'_>> {
+        let same = |at: usize| self.entries.get(at).is_some_and(|entry| self.texts.get(entry.name).as_bytes() == lower);
         let at = self.index.find(hash(lower), same)?;
-        self.entries.get(at).map(|(_, target)| self.texts.get(*target))
+        self.entries.get(at).map(|entry| self.listed(entry))
+    }
+
+    fn listed(&self, entry: &Entry) -> Listed<'_> {
+        Listed { name: self.texts.get(entry.target), authority: entry.authority.map(|text| self.texts.get(text)) }
+    }
+
+    /// Puts the authorities together that a hint gives for the environments.
+    fn prepare(&mut self, hint: &Template) {
+        for at in 0..self.entries.len() {
+            let Some(entry) = self.entries.get(at).copied() else { break };
+            let authority = authority_for(hint, self.texts.get(entry.target)).map(|text| self.texts.add(&text));
+            if let Some(entry) = self.entries.get_mut(at) {
+                entry.authority = authority;
+            }
+        }
     }
 
     /// Adds a name, or tells the number of the entry that has it already.
     fn add(&mut self, name: &str, target: Option<&str>) -> Result<(), usize> {
         let hash_of_name = hash(name.as_bytes());
-        let same = |at: usize| self.entries.get(at).is_some_and(|(n, _)| self.texts.get(*n) == name);
+        let same = |at: usize| self.entries.get(at).is_some_and(|entry| self.texts.get(entry.name) == name);
         if let Some(first) = self.index.find(hash_of_name, same) {
             return Err(first);
         }
         self.index.add(hash_of_name, self.entries.len());
         let name = self.texts.add(name);
         let target = target.map_or(name, |target| self.texts.add(target));
-        self.entries.push((name, target));
+        self.entries.push(Entry { name, target, authority: None });
         Ok(())
     }
 
     fn allows(&self, name: &str) -> bool {
-        self.any || self.find(name.as_bytes()).is_some_and(|target| target == name)
+        self.any || self.find(name.as_bytes()).is_some_and(|listed| listed.name == name)
     }
+}
+
+/// The canonical authority that a hint gives for an environment; nothing if it depends on the request, too, or gives none.
+fn authority_for(hint: &Template, env: &str) -> Option<String> {
+    let text = hint.expand(Values { env: Some(env), ..Values::default() })?;
+    Some(Authority::parse(text.as_bytes()).ok()?.as_str().to_owned())
 }
 
 /// RFC 1123 §2.1, as Kubernetes names its namespaces: letters, digits and inner hyphens, at most 63, in lower case.
@@ -221,15 +271,20 @@ impl Section for EnvironmentsSection {
         if self.given == 0 && !seen.has("default") {
             context.fault(FaultKind::NoSource);
         }
-        let names = with_aliases(names, &self.aliases, context);
+        let mut names = with_aliases(names, &self.aliases, context);
         // A default is written by people too, so it may be an alias.
         let default = self.default.and_then(|default| {
-            let meant = names.resolve(default.as_bytes()).map(|name| name.as_str().into());
+            let meant: Option<Box<str>> = names.resolve(default.as_bytes()).map(|name| name.as_str().into());
             if meant.is_none() {
                 context.fault_at(here.key("default"), Place::Value, FaultKind::NotAllowed(default));
             }
             meant
         });
+        let hint = self.hints.authority.as_ref();
+        let authority = |env: &str| authority_for(hint?, env).map(Into::into);
+        let default = default.map(|name| Fallback { authority: authority(&name), name });
+        hint.into_iter().for_each(|hint| names.prepare(hint));
+        names.texts.shrink_to_fit();
         Some(Environments { sources: self.sources, names, default, unknown: self.unknown, hints: self.hints })
     }
 }
@@ -242,7 +297,7 @@ struct Alias {
 }
 
 /// An alias may shadow an environment of the allow-list, to send its traffic elsewhere; then the alias is what counts.
-fn with_aliases(mut names: Names, aliases: &[Alias], context: &mut Context) -> Names {
+fn with_aliases(names: Names, aliases: &[Alias], context: &mut Context) -> Names {
     let mut combined = Names { any: names.any, ..Names::default() };
     for Alias { path, name, target } in aliases {
         if !names.allows(target) {
@@ -253,14 +308,12 @@ fn with_aliases(mut names: Names, aliases: &[Alias], context: &mut Context) -> N
         }
     }
     if combined.entries.is_empty() {
-        names.texts.shrink_to_fit();
         return names;
     }
-    for (name, _) in &names.entries {
+    for entry in &names.entries {
         // An alias of the same name is there already, and wins.
-        let _ = combined.add(names.texts.get(*name), None);
+        let _ = combined.add(names.texts.get(entry.name), None);
     }
-    combined.texts.shrink_to_fit();
     combined
 }
 

@@ -132,6 +132,11 @@ impl Template {
         }
     }
 
+    /// Whether it is `{env}` and nothing else.
+    pub fn is_env(&self) -> bool {
+        matches!(self.pieces(), [Piece::Env])
+    }
+
     pub fn needs_env(&self) -> bool {
         self.pieces().contains(&Piece::Env)
     }

@@ -23,7 +23,12 @@ impl Policy {
         });
         let hints = environments.flat_map(|environments| environments.hints.headers.iter());
         let complete = hints.filter(move |(_, template)| template.is_complete(values));
-        complete.map(|(name, template)| (&**name, Wanted::Template(template)))
+        let listed = chosen.listed();
+        complete.map(move |(name, template)| match listed {
+            // The policy has this text already.
+            Some(listed) if template.is_env() => (&**name, Wanted::Text(listed.name)),
+            _ => (&**name, Wanted::Template(template)),
+        })
     }
 
     /// The header that keeps the original of a host that becomes another one. Bringing a host to canonical form does not
