@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use gatepost_host::{
     CacheState, CallError, Chain, ChainOptions, ChainPlugin, Engine, EngineOptions, FailPolicy, Host, LocalReplySent, LogLevel,
-    LogLine, LogRecord, LogSink, Metrics, Module, ModuleError, PluginConfig, StartError, Worker,
+    LogLine, LogRecord, LogSink, Metrics, Module, ModuleError, PluginConfig, StartError, VirtualClock, Worker,
 };
 use gatepost_host_tower::{ConnectionInfo, Pool, PoolError, PoolOptions, UpstreamFailure, WasmBody, WasmLayer, WasmService};
 use http::{Request, Response};
@@ -64,14 +64,14 @@ impl FilterModule {
     }
 
     /// Starts the filter with a plugin configuration (a policy as JSON, or nothing) in one VM, which is built anew at once when it
-    /// traps.
+    /// traps, and whose time is this clock's.
     ///
     /// # Errors
     /// When the filter refuses the configuration, with every line that it logged.
-    pub fn worker(&self, configuration: &str) -> Result<Worker, PluginError> {
+    pub fn worker(&self, configuration: &str, clock: VirtualClock) -> Result<Worker, PluginError> {
         let options = ChainOptions { reload_backoff: Duration::ZERO, ..ChainOptions::default() };
         let chain = self.chain(configuration, options);
-        started(Host::default(), |host| Worker::new(&chain, host).map_err(PoolError::from))
+        started(Host { clock: Arc::new(clock), ..Host::default() }, |host| Worker::new(&chain, host).map_err(PoolError::from))
     }
 
     /// With `FAIL_RELOAD`: a VM that has trapped fails requests until the back-off is over, and is then built anew.

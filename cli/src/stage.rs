@@ -113,11 +113,25 @@ impl Stage {
         self.upstreams.iter().find(|(known, _)| known == name).map(|(_, upstream)| upstream.addr())
     }
 
-    /// Gatepost's counters so far, by name.
+    /// Gatepost's counters, by name, once they stand still: the filter tells them a moment after it counted.
     ///
     /// # Errors
     /// When Envoy's admin interface does not answer.
-    pub fn counters(&self) -> Result<BTreeMap<String, u64>, StageError> {
+    pub async fn counters(&self) -> Result<BTreeMap<String, u64>, StageError> {
+        // The filter waits 25 ms.
+        const STILL: Duration = Duration::from_millis(60);
+        let mut counters = self.counters_so_far()?;
+        loop {
+            tokio::time::sleep(STILL).await;
+            let now = self.counters_so_far()?;
+            if now == counters {
+                return Ok(now);
+            }
+            counters = now;
+        }
+    }
+
+    fn counters_so_far(&self) -> Result<BTreeMap<String, u64>, StageError> {
         match &self.running {
             Running::Embedded { metrics, .. } => Ok(offline::counters(metrics)),
             Running::Envoy(envoy) => {

@@ -10,7 +10,7 @@ use gatepost_engine::Counter;
 use crate::abi;
 
 /// How long a count may wait before the proxy knows it, in milliseconds.
-const PERIOD: u32 = 100;
+const PERIOD: u32 = 25;
 
 /// The counters of one plugin.
 pub(crate) struct Tallies {

@@ -3,36 +3,61 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use gatepost_authoring::suite::{Case, Routes};
-use gatepost_host::{CallError, Finished, Headers, LocalReplySent, Message, Metrics, StreamInfo, Worker};
+use gatepost_host::{CallError, Finished, Headers, LocalReplySent, Message, Metrics, StreamInfo, VirtualClock, Worker};
 use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::plugin::{FilterModule, PluginError};
 
 use super::{Forwarded, Observation, Outcome, Replied};
 
-/// Runs one case.
-///
-/// # Errors
-/// When the filter traps.
-pub fn run(worker: &mut Worker, case: &Case, routes: &Routes) -> Result<Observation, CallError> {
-    let request = &case.request;
-    let pseudo = [(":method", &request.method), (":path", &request.path), (":authority", &request.authority)];
-    let fields = pseudo.into_iter().chain(request.headers.iter().map(|(name, value)| (name.as_str(), value)));
-    let before = counters(&worker.host().metrics);
-    // A port is part of a source address; which one decides nothing.
-    let info = StreamInfo { source: Some(SocketAddr::new(request.source, 49152)), ..StreamInfo::default() };
-    let upstream = &mut |_: &Message| Some(Message::new(Headers::response([(":status", "200")])));
-    let finished = worker.run_with(Message::new(Headers::request(fields)), info, upstream);
-    if let Some(trap) = worker.errors().pop() {
-        return Err(trap);
+/// The filter with one policy, in a time of its own.
+#[derive(Debug)]
+pub struct Offline {
+    worker: Worker,
+    clock: VirtualClock,
+}
+
+impl Offline {
+    /// Starts the filter with a plugin configuration: a policy as JSON.
+    ///
+    /// # Errors
+    /// When the filter refuses the configuration, with every line that it logged.
+    pub fn start(module: &FilterModule, configuration: &str) -> Result<Self, PluginError> {
+        let clock = VirtualClock::default();
+        Ok(Self { worker: module.worker(configuration, clock.clone())?, clock })
     }
-    let raised = raised(&before, &counters(&worker.host().metrics));
-    let outcome = match finished {
-        Finished { local_reply: Some(reply), response: Some(response), .. } => Outcome::Replied(replied(&reply, &response)),
-        Finished { upstream_request: Some(request), .. } => Outcome::Forwarded(forwarded(&request.headers, routes)),
-        _ => Outcome::Stopped,
-    };
-    Ok(Observation { outcome, counters: Some(raised) })
+
+    /// Runs one case.
+    ///
+    /// # Errors
+    /// When the filter traps.
+    pub fn run(&mut self, case: &Case, routes: &Routes) -> Result<Observation, CallError> {
+        // The filter tells its counts a moment after it counted.
+        const MOMENT: Duration = Duration::from_secs(1);
+        let request = &case.request;
+        let pseudo = [(":method", &request.method), (":path", &request.path), (":authority", &request.authority)];
+        let fields = pseudo.into_iter().chain(request.headers.iter().map(|(name, value)| (name.as_str(), value)));
+        let before = counters(&self.worker.host().metrics);
+        // A port is part of a source address; which one decides nothing.
+        let info = StreamInfo { source: Some(SocketAddr::new(request.source, 49152)), ..StreamInfo::default() };
+        let upstream = &mut |_: &Message| Some(Message::new(Headers::response([(":status", "200")])));
+        let finished = self.worker.run_with(Message::new(Headers::request(fields)), info, upstream);
+        self.clock.advance(MOMENT);
+        self.worker.run_timers();
+        if let Some(trap) = self.worker.errors().pop() {
+            return Err(trap);
+        }
+        let raised = raised(&before, &counters(&self.worker.host().metrics));
+        let outcome = match finished {
+            Finished { local_reply: Some(reply), response: Some(response), .. } => Outcome::Replied(replied(&reply, &response)),
+            Finished { upstream_request: Some(request), .. } => Outcome::Forwarded(forwarded(&request.headers, routes)),
+            _ => Outcome::Stopped,
+        };
+        Ok(Observation { outcome, counters: Some(raised) })
+    }
 }
 
 /// What a client makes of the filter's answer.

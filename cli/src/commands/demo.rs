@@ -1,6 +1,7 @@
 //! `gatepost demo`: every scenario, live on loopback.
 
 use gatepost_authoring::suite::{self, Case};
+use std::collections::BTreeMap;
 
 use super::{CommandError, Ended, envoy, print, runtime, table};
 use crate::cache;
@@ -80,9 +81,10 @@ async fn play(kind: &Kind, policy: &Shipped) -> Result<Vec<Shown>, CommandError>
     let (policy, suite) = policy.read().map_err(super::findings)?;
     let routes: Vec<(&str, &str)> = suite.routes.iter().map(|route| (route.host.as_str(), route.upstream.as_str())).collect();
     let stage = Stage::set(kind, &policy.json, &routes).await.map_err(CommandError::other)?;
+    let mut counted = stage.counters().await.map_err(CommandError::other)?;
     let mut observed = Vec::new();
     for case in &suite.cases {
-        observed.push(observe(&stage, case).await);
+        observed.push(observe(&stage, case, &mut counted).await);
     }
     // Clients see no response code details; the gateway's access log has them, a line for each request.
     let details = stage.details(observed.len()).await;
@@ -90,11 +92,13 @@ async fn play(kind: &Kind, policy: &Shipped) -> Result<Vec<Shown>, CommandError>
     Ok(shown.map(|((case, observed), details)| Shown::judged(case, observed, details)).collect())
 }
 
-async fn observe(stage: &Stage, case: &Case) -> Result<Observation, String> {
-    let before = stage.counters().map_err(|error| error.to_string())?;
+/// `counted` is what had been counted before, and is after.
+async fn observe(stage: &Stage, case: &Case, counted: &mut BTreeMap<String, u64>) -> Result<Observation, String> {
     let outcome = wire::send(stage.address(), case).await.map_err(|error| error.to_string())?;
-    let after = stage.counters().map_err(|error| error.to_string())?;
-    Ok(Observation { outcome, counters: Some(offline::raised(&before, &after)) })
+    let after = stage.counters().await.map_err(|error| error.to_string())?;
+    let raised = offline::raised(counted, &after);
+    *counted = after;
+    Ok(Observation { outcome, counters: Some(raised) })
 }
 
 fn row(shown: &Shown) -> table::Row {

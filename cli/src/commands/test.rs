@@ -8,7 +8,8 @@ use serde::Serialize;
 use super::files::{Found, find, policy_beside};
 use super::{CommandError, Ended, Format, print, read_policy, told};
 use crate::cache;
-use crate::cases::{judge, offline};
+use crate::cases::judge;
+use crate::cases::offline::Offline;
 use crate::plugin::FilterModule;
 
 /// Run policy tests through the real filter
@@ -89,9 +90,9 @@ fn tests_of(found: Found, named: &[PathBuf]) -> Option<PathBuf> {
 fn run_suite(module: &FilterModule, path: &Path) -> Result<SuiteResult, CommandError> {
     let suite = Suite::read(path).map_err(told)?;
     let PolicyFile { json, .. } = read_policy(&policy_beside(path)?)?;
-    let mut worker = module.worker(&json).map_err(CommandError::other)?;
+    let mut offline = Offline::start(module, &json).map_err(CommandError::other)?;
     let cases = suite.cases.iter().map(|case| {
-        let differences: Vec<String> = match offline::run(&mut worker, case, &suite.routes) {
+        let differences: Vec<String> = match offline.run(case, &suite.routes) {
             Ok(observed) => judge(case, &observed, |_| false).iter().map(ToString::to_string).collect(),
             Err(trap) => vec![trap.to_string()],
         };

@@ -5,6 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use gatepost::echo::Upstream;
 use gatepost::gateway::{Gateway, GatewayOptions, RouteTable};
@@ -169,8 +170,13 @@ async fn counters_go_on_over_a_reload() {
         }
     })
     .await;
-    let counted = metrics.snapshot().into_iter().find(|metric| metric.name == "gatepost.environment.default");
-    assert_eq!(counted.map(|metric| metric.value), Some(requests));
+    // The filter tells its counts a moment later.
+    soon(async {
+        while metrics.value("gatepost.environment.default") != Some(requests) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
     watching.abort();
     gateway.abort();
 }

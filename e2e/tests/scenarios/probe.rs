@@ -121,7 +121,7 @@ healthChecks:
         let head = raw::send(stage.address(), b"HEAD /up HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n").await;
         let head = head.expect("an answer");
         assert_eq!((head.status, head.body.len()), (200, 0), "{gateway}: an answer to HEAD has no body");
-        let counters = stage.counters().expect("counters");
+        let counters = stage.counters().await.expect("counters");
         assert_eq!(counters.get("gatepost.health_check.up"), Some(&5), "{gateway}: {counters:?}");
     }
 }

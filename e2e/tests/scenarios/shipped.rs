@@ -1,6 +1,8 @@
 //! Every case of every shipped policy, on the real Envoy and on the embedded gateway: judged as the case says, and the two
 //! gateways' observations compared with each other, those things included that the case says nothing about.
 
+use std::collections::BTreeMap;
+
 use gatepost::cases::{Forwarded, Observation, Outcome, Replied, judge, offline, wire};
 use gatepost::shipped::ALL;
 use gatepost::stage::{Kind, Stage};
@@ -22,20 +24,23 @@ async fn play(kind: &Kind, policy: &str, cases: &[Case]) -> Vec<Seen> {
     let (file, suite) = pair::shipped(policy).read().unwrap_or_else(|report| panic!("{report:?}"));
     let routes: Vec<(&str, &str)> = suite.routes.iter().map(|route| (route.host.as_str(), route.upstream.as_str())).collect();
     let stage = Stage::set(kind, &file.json, &routes).await.unwrap_or_else(|error| panic!("{error}"));
+    let mut counted = stage.counters().await.unwrap_or_else(|error| panic!("{error}"));
     let mut observations = Vec::new();
     for case in cases {
-        observations.push(observe(&stage, case).await);
+        observations.push(observe(&stage, case, &mut counted).await);
     }
     let details = stage.details(cases.len()).await;
     assert_eq!(details.len(), cases.len(), "a line of the access log for each request of {policy} on {kind:?}: {details:#?}");
     observations.into_iter().zip(details).map(|(observation, details)| seen(observation, details)).collect()
 }
 
-async fn observe(stage: &Stage, case: &Case) -> Result<Observation, String> {
-    let before = stage.counters().map_err(|error| error.to_string())?;
+/// `counted` is what had been counted before, and is after.
+async fn observe(stage: &Stage, case: &Case, counted: &mut BTreeMap<String, u64>) -> Result<Observation, String> {
     let outcome = wire::send(stage.address(), case).await.map_err(|error| error.to_string())?;
-    let after = stage.counters().map_err(|error| error.to_string())?;
-    Ok(Observation { outcome, counters: Some(offline::raised(&before, &after)) })
+    let after = stage.counters().await.map_err(|error| error.to_string())?;
+    let raised = offline::raised(counted, &after);
+    *counted = after;
+    Ok(Observation { outcome, counters: Some(raised) })
 }
 
 /// A reply's details are in the access log; of a forwarded request it says `via_upstream`.
