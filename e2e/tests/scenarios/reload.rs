@@ -16,7 +16,7 @@ use crate::client::{Answer, get, send};
 use crate::pair::json;
 
 /// Three faults in three places.
-const BAD: &str = r#"{
+pub const BAD: &str = r#"{
     "apiVersion": "gatepost/v1",
     "mod": "enforce",
     "environments": { "allow": ["env1"], "default": "env9", "hints": { "headers": { "x-policy": "{env}" } } },
@@ -25,7 +25,7 @@ const BAD: &str = r#"{
 /// The paths of its faults.
 const BAD_PATHS: [&str; 3] = ["mod", "environments.default", "hosts.mappings[0].host"];
 
-fn plugin(configuration: &str) -> Plugin<'_> {
+pub fn plugin(configuration: &str) -> Plugin<'_> {
     Plugin { module: Module::Inline(gatepost_filter_wasm::MODULE), configuration, on_failure: FailurePolicy::Closed }
 }
 
@@ -36,19 +36,19 @@ fn named(name: &str) -> String {
     ))
 }
 
-fn bootstrap(routes: &[Route], plugin: PluginSource<'_>) -> String {
+pub fn bootstrap(routes: &[Route], plugin: PluginSource<'_>) -> String {
     let listen = ([127, 0, 0, 1], 0).into();
     let bootstrap = Bootstrap { listen, admin: None, routes, trusted_hops: 0, access_log: AccessLog::Off, plugin };
     bootstrap.render().expect("a document")
 }
 
-fn swap(path: &Path, configuration: &str, version: &str) {
+pub fn swap(path: &Path, configuration: &str, version: &str) {
     let new = path.with_extension("new");
     std::fs::write(&new, plugin(configuration).render_ecds(version).expect("a document")).expect("written");
     std::fs::rename(&new, path).expect("swapped");
 }
 
-async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
+pub async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
     let started = Instant::now();
     while !holds().await {
         assert!(started.elapsed() < Duration::from_secs(30), "not within 30 seconds: {what}");
