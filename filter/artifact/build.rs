@@ -4,19 +4,12 @@ use std::env;
 use std::path::PathBuf;
 
 use gatepost_wasm_build::Build;
+use prepare::prepare;
 
-/// Kept in step with `EXPORTS` by a test in `src/lib.rs`.
-const EXPORTS: &[&str] = &[
-    "memory",
-    "_initialize",
-    "proxy_abi_version_0_2_1",
-    "proxy_on_memory_allocate",
-    "proxy_on_context_create",
-    "proxy_on_configure",
-    "proxy_on_request_headers",
-    "proxy_on_tick",
-    "proxy_on_delete",
-];
+#[path = "src/exports.rs"]
+mod exports;
+#[path = "src/prepare.rs"]
+mod prepare;
 
 fn main() {
     if let Err(message) = build() {
@@ -35,6 +28,8 @@ fn build() -> Result<(), String> {
         println!("cargo:rerun-if-changed={}", workspace.join(input).display());
     }
     println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=src/exports.rs");
+    println!("cargo:rerun-if-changed=src/prepare.rs");
     let build = |arguments: &[&str], folder, name: &str| {
         let filter = Build { workspace: &workspace, package: "gatepost-filter", profile: "filter", arguments, folder };
         let module = filter.run().map_err(|error| error.to_string())?.join("gatepost_filter.wasm");
@@ -51,16 +46,4 @@ fn build() -> Result<(), String> {
 
 fn variable(name: &str) -> Result<String, String> {
     env::var(name).map_err(|error| format!("{name}: {error}"))
-}
-
-/// Drops the exports that no proxy needs, and then whatever nothing refers to any more.
-fn prepare(module: &[u8]) -> Result<Vec<u8>, String> {
-    let mut config = walrus::ModuleConfig::new();
-    config.generate_name_section(false).generate_producers_section(false);
-    let mut module = config.parse(module).map_err(|error| format!("the filter is no valid module: {error}"))?;
-    let unused: Vec<_> =
-        module.exports.iter().filter(|export| !EXPORTS.contains(&export.name.as_str())).map(walrus::Export::id).collect();
-    unused.into_iter().for_each(|export| module.exports.delete(export));
-    walrus::passes::gc::run(&mut module);
-    Ok(module.emit_wasm())
 }

@@ -130,8 +130,10 @@ fn has_target() -> Result<bool, BuildError> {
     Ok(entries.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with("libstd-")))
 }
 
-/// Paths in panic messages would name the machine that built the module, and make it another module on every machine.
-fn rustflags(workspace: &Path) -> String {
+/// The flags that modules are built with, as `CARGO_ENCODED_RUSTFLAGS` wants them. Paths in panic messages would name the machine
+/// that built the module, and make it another module on every machine.
+#[must_use]
+pub fn rustflags(workspace: &Path) -> String {
     let home =
         env::var("CARGO_HOME").map(PathBuf::from).or_else(|_| env::var("HOME").map(|home| Path::new(&home).join(".cargo")));
     let mut flags = vec![format!("--remap-path-prefix={}=gatepost", workspace.display())];

@@ -5,6 +5,12 @@
 //! assert!(gatepost_filter_wasm::MODULE.starts_with(b"\0asm"));
 //! ```
 
+mod exports;
+#[cfg(test)]
+mod prepare;
+
+pub use exports::EXPORTS;
+
 /// The module's bytes: proxy-wasm ABI 0.2.1. It needs nothing of WASI.
 pub const MODULE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/gatepost_filter.wasm"));
 
@@ -13,22 +19,11 @@ pub const MODULE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/gatepost_fil
 #[cfg(feature = "probe")]
 pub const PROBE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/gatepost_filter_probe.wasm"));
 
-/// The exports of [`MODULE`], and why each is there. Envoy enters the VM once for each callback that it finds.
-pub const EXPORTS: &[(&str, &str)] = &[
-    ("memory", "the host reads and writes it"),
-    ("_initialize", "WASI: called once, before anything else"),
-    ("proxy_abi_version_0_2_1", "the version of the ABI"),
-    ("proxy_on_memory_allocate", "the host asks for room for the values that it hands over"),
-    ("proxy_on_context_create", "tells which plugin a stream belongs to"),
-    ("proxy_on_configure", "compiles the policy"),
-    ("proxy_on_request_headers", "decides"),
-    ("proxy_on_tick", "tells the counters"),
-    ("proxy_on_delete", "a policy that is no longer used is freed"),
-];
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::path::Path;
+    use std::process::Command;
 
     use super::*;
 
@@ -45,6 +40,25 @@ mod tests {
         for import in module.imports.iter() {
             assert!(import.module == "env" && import.name.starts_with("proxy_"), "{}.{}", import.module, import.name);
         }
+    }
+
+    #[test]
+    fn a_second_build_gives_the_same_bytes() {
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the workspace");
+        let folder = tempfile::tempdir().expect("a folder");
+        let built = Command::new(env!("CARGO"))
+            .current_dir(&workspace)
+            .args(["build", "--package", "gatepost-filter", "--profile", "filter", "--target", gatepost_wasm_build::TARGET])
+            .arg("--target-dir")
+            .arg(folder.path())
+            .env("CARGO_ENCODED_RUSTFLAGS", gatepost_wasm_build::rustflags(&workspace))
+            .env_remove("RUSTFLAGS")
+            .status()
+            .expect("a cargo");
+        assert!(built.success());
+        let module = folder.path().join(gatepost_wasm_build::TARGET).join("filter/gatepost_filter.wasm");
+        let module = prepare::prepare(&std::fs::read(module).expect("a module")).expect("a valid module");
+        assert!(module == MODULE, "{} and {} bytes, or the same number of others", module.len(), MODULE.len());
     }
 
     #[test]
