@@ -81,7 +81,7 @@ fn decided(policy: &Policy, case: &Case) -> (Fate, Vec<String>) {
         Verdict::Forward(writes) => {
             let mut headers = sent(case);
             writes.remove.iter().for_each(|name| drop(headers.remove(*name)));
-            headers.extend(writes.set.iter().map(|(name, value)| ((*name).to_owned(), vec![value.to_string()])));
+            headers.extend(writes.set.iter().map(|set| (set.name.to_owned(), vec![set.value.to_string()])));
             Fate::Upstream {
                 authority: writes.authority.as_deref().unwrap_or(&request.authority).to_owned(),
                 path: writes.path.unwrap_or(&request.path).to_owned(),

@@ -34,6 +34,8 @@ impl Differences {
     pub fn assert_all_known(self) {
         let gone: Vec<&str> = self.known.iter().map(|(name, _)| *name).filter(|name| !self.met.contains(*name)).collect();
         assert!(self.unknown.is_empty(), "{} differences\n{}", self.unknown.len(), self.unknown.join("\n"));
-        assert!(gone.is_empty(), "no difference any more, so take it out of the table: {gone:#?}");
+        // The tables are those of the pinned release.
+        let is_pinned = std::env::var_os(gatepost_e2e::RELEASE).is_none();
+        assert!(!is_pinned || gone.is_empty(), "no difference any more, so take it out of the table: {gone:#?}");
     }
 }
