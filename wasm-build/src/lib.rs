@@ -3,7 +3,7 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 /// The target that modules are built for.
 pub const TARGET: &str = "wasm32-wasip1";
@@ -70,14 +70,12 @@ impl Build<'_> {
     /// # Errors
     /// No target, or a build that fails.
     pub fn run(self) -> Result<PathBuf, BuildError> {
-        ensure_target()?;
+        ensure_target(self.workspace)?;
         let out = PathBuf::from(variable("OUT_DIR")?);
         // target/<profile>/build/<package>/out
         let target_dir = out.ancestors().nth(4).unwrap_or(&out).join(self.folder);
-        let cargo = variable("CARGO")?;
-        let mut command = Command::new(&cargo);
+        let mut command = tool("cargo", "CARGO", self.workspace)?;
         command
-            .current_dir(self.workspace)
             .args(["build", "--package", self.package, "--profile", self.profile, "--target", TARGET])
             .args(self.arguments)
             .arg("--target-dir")
@@ -87,7 +85,7 @@ impl Build<'_> {
         for name in ["RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER", "CARGO_BUILD_TARGET", "CARGO_TARGET_DIR", "CARGO_BUILD_RUSTFLAGS"] {
             command.env_remove(name);
         }
-        let output = command.output().map_err(|source| BuildError::Run { program: cargo, source })?;
+        let output = run(&mut command)?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
             return Err(BuildError::Compile { package: self.package.to_owned(), said });
@@ -101,30 +99,43 @@ fn variable(name: &'static str) -> Result<String, BuildError> {
     env::var(name).map_err(|source| BuildError::Variable { name, source })
 }
 
-/// Adds the wasm target to the toolchain that runs the build, where it is missing.
-fn ensure_target() -> Result<(), BuildError> {
-    if has_target()? {
+/// A program of the toolchain that builds modules. Under rustup that is the one that the workspace names, whichever builds the rest,
+/// so that a module is the same in every build, and a toolchain for fuzzing needs no other target. Else it is the outer build's.
+fn tool(program: &'static str, outer: &'static str, workspace: &Path) -> Result<Command, BuildError> {
+    let mut command = if env::var_os("RUSTUP_TOOLCHAIN").is_some() {
+        let mut command = Command::new(program);
+        for name in ["RUSTUP_TOOLCHAIN", "CARGO", "RUSTC", "RUSTDOC"] {
+            command.env_remove(name);
+        }
+        command
+    } else {
+        Command::new(variable(outer)?)
+    };
+    command.current_dir(workspace);
+    Ok(command)
+}
+
+fn run(command: &mut Command) -> Result<Output, BuildError> {
+    command.output().map_err(|source| BuildError::Run { program: command.get_program().display().to_string(), source })
+}
+
+/// Adds the wasm target to the toolchain that builds modules, where it is missing.
+fn ensure_target(workspace: &Path) -> Result<(), BuildError> {
+    if has_target(workspace)? {
         return Ok(());
     }
     println!("cargo:warning=adding the Rust target {TARGET} through rustup, to build modules for proxies");
     let mut rustup = Command::new("rustup");
-    rustup.args(["target", "add", TARGET]);
-    if let Ok(toolchain) = env::var("RUSTUP_TOOLCHAIN") {
-        rustup.args(["--toolchain", &toolchain]);
-    }
-    let output = rustup.output().map_err(|source| BuildError::Run { program: "rustup".to_owned(), source })?;
-    if !output.status.success() || !has_target()? {
+    let output = run(rustup.args(["target", "add", TARGET]).current_dir(workspace).env_remove("RUSTUP_TOOLCHAIN"))?;
+    if !output.status.success() || !has_target(workspace)? {
         return Err(BuildError::Target { said: String::from_utf8_lossy(&output.stderr).into_owned() });
     }
     Ok(())
 }
 
-fn has_target() -> Result<bool, BuildError> {
-    let rustc = variable("RUSTC")?;
-    let output = Command::new(&rustc)
-        .args(["--print", "target-libdir", "--target", TARGET])
-        .output()
-        .map_err(|source| BuildError::Run { program: rustc, source })?;
+fn has_target(workspace: &Path) -> Result<bool, BuildError> {
+    let mut rustc = tool("rustc", "RUSTC", workspace)?;
+    let output = run(rustc.args(["--print", "target-libdir", "--target", TARGET]))?;
     let folder = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     Ok(entries.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with("libstd-")))
