@@ -13,7 +13,7 @@ use crate::environment::Environments;
 use crate::health_check::Action;
 use crate::hosts::{Invalid, Port, Target, Unmapped};
 use crate::labels::Labels;
-use crate::lenient;
+use crate::lenient::{self, Reading};
 use crate::policy::Policy;
 use crate::request::{Headers, Request, SourceAddress, Survey, is_grpc};
 use crate::template::{Template, Values};
@@ -138,21 +138,27 @@ impl Policy {
             return Ok(shortened.or(host));
         }
         for (host, kind) in [host, shortened].into_iter().flatten() {
-            let found = self.hosts.private.find(host, kind);
+            let number = || lenient::find_number(&self.hosts.private, host).filter(|_| kind == HostKind::Name);
+            let found = self.hosts.private.find(host, kind).or_else(number);
             judge_private(host, found.map(|found| found.pattern), counters, trace)?;
         }
         Ok(shortened.or(host))
     }
 
-    /// A Host that is no valid authority and passes all the same is refused if anybody could take it for a private one.
+    /// A Host that is no valid authority and passes all the same is refused if anybody could take it for a private one, or if nobody
+    /// can tell what it is taken for.
     #[cold]
     fn private_to_others(&self, survey: &Survey<'_>, counters: &mut Counters, trace: &mut impl Trace) -> Result<(), Refusal> {
         if self.hosts.private.is_empty() {
             return Ok(());
         }
-        let found = lenient::find(&self.hosts.private, survey.authority);
+        let reading = lenient::read(&self.hosts.private, survey.authority);
         let host = String::from_utf8_lossy(survey.authority);
-        judge_private(&host, found.map(|found| found.pattern), counters, trace)
+        match reading {
+            Reading::Private(found) => judge_private(&host, Some(found.pattern), counters, trace),
+            Reading::Unknown => Err(Refusal::HostInvalid),
+            Reading::Public => judge_private(&host, None, counters, trace),
+        }
     }
 
     /// The authority that goes upstream, if it is not the one that came.

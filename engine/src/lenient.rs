@@ -1,16 +1,85 @@
-//! What a Host that is no valid authority may mean to somebody less strict. A policy may let such Hosts pass; a proxy or a server
-//! behind it may then cut at another colon, drop user information or an empty label, and so reach a private host by a
-//! spelling that is none here.
+//! What a Host may mean to somebody less strict. A policy may let invalid Hosts pass; a proxy or a server behind it may then cut at
+//! another colon, drop user information or an empty label, decode an escape, and so reach a private host by a spelling that is none
+//! here. A valid name may still be an address to them, if it is a number.
 
 use crate::authority::{Authority, HostKind, MAX_NAME};
 use crate::host_table::{Found, HostTable};
+use crate::number::ipv4_of;
 use alloc::borrow::ToOwned;
 use alloc::string::String;
+use alloc::vec::Vec;
+use arrayvec::ArrayString;
+use core::fmt::Write as _;
 
-/// The first private pattern that any reading of these bytes matches.
-pub(crate) fn find<'t, V>(private: &'t HostTable<V>, raw: &[u8]) -> Option<Found<'t, V>> {
-    let names = raw.split(|byte| !is_host_byte(*byte)).find_map(|name| private.find(&name_of(name), HostKind::Name));
+/// How often a Host is decoded, so that a long one costs no more than its length.
+const ROUNDS: usize = 4;
+
+/// What others may read in a Host that is no valid authority.
+#[derive(Debug)]
+pub(crate) enum Reading<'t, V> {
+    /// A private host.
+    Private(Found<'t, V>),
+    /// Any host at all: an internationalised name, which may end at any ASCII one, or one that is encoded over and over.
+    Unknown,
+    /// No private host.
+    Public,
+}
+
+/// What any reading of these bytes comes to.
+pub(crate) fn read<'t, V>(private: &'t HostTable<V>, raw: &[u8]) -> Reading<'t, V> {
+    let mut decoded = raw.to_vec();
+    for _ in 0..ROUNDS {
+        if let Some(found) = find(private, &decoded) {
+            return Reading::Private(found);
+        }
+        if !decoded.is_ascii() {
+            return Reading::Unknown;
+        }
+        let next = decode(&decoded);
+        if next.len() == decoded.len() {
+            return Reading::Public;
+        }
+        decoded = next;
+    }
+    Reading::Unknown
+}
+
+/// Without what URLs leave out, tabs and line ends, and with percent-encoded bytes decoded once.
+fn decode(raw: &[u8]) -> Vec<u8> {
+    let mut rest = raw.iter().copied().filter(|byte| !matches!(byte, b'\t' | b'\r' | b'\n'));
+    let mut decoded = Vec::new();
+    while let Some(byte) = rest.next() {
+        let mut after = rest.clone();
+        let escaped = (byte == b'%').then(|| hexadecimal(after.next()?, after.next()?)).flatten();
+        if escaped.is_some() {
+            rest = after;
+        }
+        decoded.push(escaped.unwrap_or(byte));
+    }
+    decoded
+}
+
+fn hexadecimal(high: u8, low: u8) -> Option<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    Some(digit(high)? << 4 | digit(low)?)
+}
+
+/// The first private pattern that any part of these bytes matches.
+fn find<'t, V>(private: &'t HostTable<V>, raw: &[u8]) -> Option<Found<'t, V>> {
+    let names = raw.split(|byte| !is_host_byte(*byte)).find_map(|name| {
+        let name = name_of(name);
+        private.find(&name, HostKind::of(&name)).or_else(|| find_number(private, &name))
+    });
     names.or_else(|| private.find(&ipv6_of(raw)?, HostKind::IpLiteral))
+}
+
+/// The private address that a name is to those to whom it is a number.
+#[inline]
+pub(crate) fn find_number<'t, V>(private: &'t HostTable<V>, host: &str) -> Option<Found<'t, V>> {
+    let mut address = ArrayString::<15>::new();
+    // The longest address is `255.255.255.255`.
+    let _ = write!(address, "{}", ipv4_of(host)?);
+    private.find(&address, HostKind::IpLiteral)
 }
 
 fn is_host_byte(byte: u8) -> bool {
@@ -61,14 +130,21 @@ mod tests {
             "admin.example.com/path",
             "admin.example.com\\",
             "admin.example.com\t",
+            "admin%2eexample.com",
+            "%61dmin.%65xample.com",
+            "%25%36%31dmin.example.com",
+            "adm\tin.example.com",
             "[fe80::1%25eth0]",
             "[fe80:0::1%eth0]:80",
             &long,
         ] {
-            assert!(find(&private, raw.as_bytes()).is_some(), "{raw}");
+            assert!(matches!(read(&private, raw.as_bytes()), Reading::Private(_)), "{raw}");
         }
-        for raw in ["", "a,b", "public.example:99999", "svc.cluster.local:x", "[", "[::1", "\u{fc}.example"] {
-            assert!(find(&private, raw.as_bytes()).is_none(), "{raw}");
+        for raw in ["", "a,b", "public.example:99999", "svc.cluster.local:x", "[", "[::1", "%", "%6", "%zz", "a\tb"] {
+            assert!(matches!(read(&private, raw.as_bytes()), Reading::Public), "{raw}");
+        }
+        for raw in ["\u{fc}.example", "%c3%bc.example", "%25c3", "%2525252541"] {
+            assert!(matches!(read(&private, raw.as_bytes()), Reading::Unknown), "{raw}");
         }
     }
 }

@@ -54,6 +54,7 @@ mod index;
 mod labels;
 mod lenient;
 mod nearest;
+mod number;
 mod paged;
 mod pattern;
 mod policy;

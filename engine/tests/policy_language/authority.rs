@@ -262,6 +262,50 @@ fn an_invalid_host_that_passes_is_still_refused_when_anybody_could_take_it_for_a
 }
 
 #[test]
+fn a_private_address_is_refused_in_every_way_to_write_its_number() {
+    let policy = policy(r#"{ "hosts": { "private": ["127.0.0.1", "10.1.0.255"] } }"#);
+    for host in [
+        "127.0.0.1",
+        "127.1",
+        "127.1.:80",
+        "127.0.1",
+        "2130706433",
+        "0177.0.0.1",
+        "0X7F.1",
+        "0x7f000001",
+        "127.0.0.0x1",
+        "000000000177.0.0.01",
+        "10.1.255",
+        "10.65791",
+    ] {
+        get(host).decided_by(&policy).replies(404, "gatepost.host.private");
+    }
+    for host in ["127.0.0.2", "127.2", "127.1.test", "a.127.1", "1.127.0.0.1", "08.1", "127.0x", "4294967296", "127.256.1"] {
+        assert!(get(host).decided_by(&policy).upstream().is_some(), "{host}");
+    }
+}
+
+#[test]
+fn an_invalid_host_that_passes_is_refused_when_a_private_one_is_encoded_in_it() {
+    let policy = policy(r#"{ "hosts": { "invalid": "pass", "private": ["admin.test", "127.0.0.1"] } }"#);
+    for host in ["%61dmin.test", "admin%2Etest", "admin%252etest", "ad\tmin.test", "ad\r\nmin.test", "%61d\tmin.test", "u@127.1", "u@127.0.0.1"] {
+        get(host).decided_by(&policy).replies(404, "gatepost.host.private").counts(&["gatepost.host.private"]);
+    }
+    for host in ["%62.test", "a%.test", "a%2", "a\tb.test", "%%"] {
+        get(host).decided_by(&policy).is_unchanged().counts(&["gatepost.host.invalid"]);
+    }
+}
+
+// Somebody who reads it as an internationalised name may end at any ASCII name: `\u{ff41}` is a letter a to them, and `\u{3002}` a dot.
+#[test]
+fn an_invalid_host_that_is_not_ascii_does_not_pass_where_there_are_private_ones() {
+    let policy = policy(r#"{ "hosts": { "invalid": "pass", "private": ["admin.test"] } }"#);
+    for host in ["\u{ff41}dmin.test", "admin\u{3002}test", "ad\u{ad}min.test", "%EF%BD%81dmin.test", "b\u{fc}cher.test"] {
+        get(host).decided_by(&policy).replies(400, "gatepost.host.invalid").counts(&["gatepost.host.invalid"]);
+    }
+}
+
+#[test]
 fn an_ip_literal_that_a_shortened_host_turns_out_to_be_matches_no_pattern_either() {
     let policy = policy(
         r#"{
