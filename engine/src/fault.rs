@@ -4,7 +4,7 @@
 use alloc::borrow::{Cow, ToOwned};
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
+use core::fmt::{self, Write as _};
 
 use crate::authority::AuthorityError;
 use crate::nearest::nearest;
@@ -107,12 +107,25 @@ impl Fault {
 }
 
 impl fmt::Display for Fault {
+    /// One line: what the document's author wrote is quoted with its control characters escaped.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path, self.kind)?;
+        let mut line = OneLine(f);
+        write!(line, "{}: {}", self.path, self.kind)?;
         match self.help() {
-            Some(help) => write!(f, "; {help}"),
+            Some(help) => write!(line, "; {help}"),
             None => Ok(()),
         }
+    }
+}
+
+/// A fault becomes a line of the gateway's log, where a line end or an escape of a terminal would be another's words.
+struct OneLine<'f, 'b>(&'f mut fmt::Formatter<'b>);
+
+impl fmt::Write for OneLine<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars().try_for_each(|letter| {
+            if letter.is_control() { write!(self.0, "{}", letter.escape_default()) } else { self.0.write_char(letter) }
+        })
     }
 }
 

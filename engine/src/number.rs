@@ -43,7 +43,9 @@ mod tests {
 
     #[test]
     fn an_address_is_read_in_every_way_to_write_it() {
-        for host in ["127.0.0.1", "127.1", "127.0.1", "2130706433", "0177.1", "0x7f.1", "0x7f000001", "127.0.0.0x1", "00177.0x0.0.01"] {
+        for host in
+            ["127.0.0.1", "127.1", "127.0.1", "2130706433", "0177.1", "0x7f.1", "0x7f000001", "127.0.0.0x1", "00177.0x0.0.01"]
+        {
             assert_eq!(ipv4_of(host).map(|address| address.to_string()).as_deref(), Some("127.0.0.1"), "{host}");
         }
         assert_eq!(ipv4_of("127.0.0.0x").map(|address| address.to_string()).as_deref(), Some("127.0.0.0"));
@@ -51,7 +53,9 @@ mod tests {
 
     #[test]
     fn what_is_no_number_is_a_name() {
-        for host in ["", "a", "0.0.0.0.0", "256.1.1", "1.16777216", "4294967296", "08", "0xg", "1.a", "a.1", "1..1", "1.-1", "[::1]"] {
+        for host in
+            ["", "a", "0.0.0.0.0", "256.1.1", "1.16777216", "4294967296", "08", "0xg", "1.a", "a.1", "1..1", "1.-1", "[::1]"]
+        {
             assert_eq!(ipv4_of(host), None, "{host}");
         }
     }

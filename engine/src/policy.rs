@@ -128,9 +128,17 @@ fn outcome(policy: Option<Policy>, context: Context) -> Result<Policy, Vec<Fault
 
 /// Istio sends an empty `pluginConfig` as no bytes; a Struct without fields arrives as `{}`.
 fn is_nothing(configuration: &[u8]) -> bool {
-    let text = configuration.trim_ascii();
+    let text = without_white_space(configuration);
     let object = text.strip_prefix(b"{").and_then(|text| text.strip_suffix(b"}"));
-    text.is_empty() || text == b"null" || object.is_some_and(|inside| inside.trim_ascii().is_empty())
+    text.is_empty() || text == b"null" || object.is_some_and(|inside| without_white_space(inside).is_empty())
+}
+
+/// Without JSON's white space around it, of which a form feed is none.
+fn without_white_space(text: &[u8]) -> &[u8] {
+    let is_ink = |byte: &u8| !matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
+    let start = text.iter().position(is_ink).unwrap_or(text.len());
+    let end = text.iter().rposition(is_ink).map_or(start, |last| last.saturating_add(1));
+    text.get(start..end).unwrap_or_default()
 }
 
 #[derive(Default)]

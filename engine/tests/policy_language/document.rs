@@ -355,3 +355,22 @@ fn only_nothing_at_all_is_an_empty_configuration() {
         assert!(compile_json(something.as_bytes()).is_err(), "{something:?}");
     }
 }
+
+#[test]
+fn a_fault_is_one_line_whatever_the_document_holds() {
+    let faults = faults(r#"{ "ho\u0000sts": 1, "strip": ["a\nb"], "hosts": { "private": ["a\r\n\u001b[31m.test", "\u0085"] } }"#);
+    assert_eq!(faults.len(), 4, "{faults:#?}");
+    for fault in &faults {
+        assert!(!fault.contains(char::is_control), "{fault:?}");
+    }
+    assert!(faults[1].contains(r"`a\nb`"), "{faults:#?}");
+}
+
+// White space is what JSON takes for it: a document that is broken must not pass for one that is empty, which lets everything through.
+#[test]
+fn a_form_feed_is_no_empty_configuration() {
+    for text in ["\x0c", "{\x0c}", "\x0c{}", "{} \x0c", "null\x0c"] {
+        let faults = faults_of(text.as_bytes());
+        assert!(faults.iter().any(|fault| fault.starts_with(".: not valid JSON")), "{text:?}: {faults:?}");
+    }
+}
