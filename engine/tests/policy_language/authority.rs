@@ -288,7 +288,16 @@ fn a_private_address_is_refused_in_every_way_to_write_its_number() {
 #[test]
 fn an_invalid_host_that_passes_is_refused_when_a_private_one_is_encoded_in_it() {
     let policy = policy(r#"{ "hosts": { "invalid": "pass", "private": ["admin.test", "127.0.0.1"] } }"#);
-    for host in ["%61dmin.test", "admin%2Etest", "admin%252etest", "ad\tmin.test", "ad\r\nmin.test", "%61d\tmin.test", "u@127.1", "u@127.0.0.1"] {
+    for host in [
+        "%61dmin.test",
+        "admin%2Etest",
+        "admin%252etest",
+        "ad\tmin.test",
+        "ad\r\nmin.test",
+        "%61d\tmin.test",
+        "u@127.1",
+        "u@127.0.0.1",
+    ] {
         get(host).decided_by(&policy).replies(404, "gatepost.host.private").counts(&["gatepost.host.private"]);
     }
     for host in ["%62.test", "a%.test", "a%2", "a\tb.test", "%%"] {

@@ -1,13 +1,12 @@
 //! The words that the tests are written in: a policy, a request, and what became of it. Whatever a test asks for, each
 //! decision is also carried out as a proxy would, and held to the rules that every decision must keep.
 
-use std::cell::Cell;
 use std::fmt;
-use std::net::IpAddr;
+use std::ops::{Deref, DerefMut};
 
-use gatepost_engine::{Counters, Decision, Policy, Request, SetHeader, SourceAddress, Step, Verdict, Writes, compile_json};
-
-pub type Header = (Vec<u8>, Vec<u8>);
+use gatepost_engine::{Policy, Reply, Step, compile_json};
+use gatepost_invariants::carried::{self, Carried, carry_out, text};
+pub use gatepost_invariants::carried::{Header, values};
 
 /// Compiles a policy that is written as JSON. `apiVersion` may be left out.
 #[track_caller]
@@ -51,15 +50,8 @@ fn versioned(json: &str) -> String {
     }
 }
 
-/// A request as the gateway sees it.
-#[derive(Clone)]
-pub struct Arrival {
-    pub headers: Vec<Header>,
-    source: Option<IpAddr>,
-}
-
 pub fn request(method: &str, authority: impl AsRef<[u8]>, path: impl AsRef<[u8]>) -> Arrival {
-    Arrival { headers: Vec::new(), source: None }
+    Arrival(carried::Arrival { headers: Vec::new(), source: None })
         .header(":method", method)
         .header(":scheme", "https")
         .header(":authority", authority)
@@ -71,16 +63,28 @@ pub fn get(authority: impl AsRef<[u8]>) -> Arrival {
     request("GET", authority, "/")
 }
 
-impl fmt::Debug for Arrival {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} from {:?}", text(&self.headers), self.source)
+/// A request as the gateway sees it, in the words of a test.
+#[derive(Clone)]
+pub struct Arrival(carried::Arrival);
+
+impl Deref for Arrival {
+    type Target = carried::Arrival;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
     }
 }
 
-/// Headers as a person reads them.
-fn text(headers: &[Header]) -> String {
-    let line = |(name, value): &Header| format!("{}: {}", name.escape_ascii(), value.escape_ascii());
-    headers.iter().map(line).collect::<Vec<_>>().join("\n")
+impl DerefMut for Arrival {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
+
+impl fmt::Debug for Arrival {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 impl Arrival {
@@ -96,121 +100,20 @@ impl Arrival {
 
     #[track_caller]
     pub fn decided_by(&self, policy: &Policy) -> Outcome {
-        let source = Source { address: self.source, asked: Cell::new(0) };
-        let pairs = self.headers.iter().map(|(name, value)| (name.as_slice(), value.as_slice()));
-        let request = Request { headers: pairs, source: &source };
-        let decision = policy.decide(&request);
-        let asked = source.asked.get();
-        let mut steps: Vec<Step> = Vec::new();
-        assert_eq!(policy.decide_traced(&request, &mut steps), decision, "what is explained is what runs");
-        let counted = names(policy, decision.counters);
-        let verdict = decision.verdict.clone();
-        let (after, answer) = match &verdict {
-            Verdict::Forward(writes) => {
-                assert_every_write_changes_something(&self.headers, writes);
-                (apply(&self.headers, writes), None)
-            }
-            Verdict::Reply(reply) => {
-                let (details, body) = (reply.details.to_string(), reply.body.to_string());
-                (Vec::new(), Some(Answer { status: reply.status, details, body, grpc: reply.grpc_status }))
-            }
-        };
-        Outcome { before: self.headers.clone(), after, answer, counted, steps, unchanged: is_unchanged(&decision), asked }
+        Outcome { before: self.headers.clone(), carried: carry_out(policy, self) }
     }
-}
-
-/// Counts how often it is asked.
-struct Source {
-    address: Option<IpAddr>,
-    asked: Cell<u32>,
-}
-
-impl SourceAddress for Source {
-    fn source_address(&self) -> Option<IpAddr> {
-        self.asked.set(self.asked.get() + 1);
-        self.address
-    }
-}
-
-fn names(policy: &Policy, counters: Counters) -> Vec<String> {
-    let known = policy.counters();
-    let name = |counter| known.iter().find(|(known, _)| *known == counter).map(|(_, name)| name.clone());
-    counters.iter().map(|counter| name(counter).expect("a counter that the policy defines")).collect()
-}
-
-fn is_unchanged(decision: &Decision<'_>) -> bool {
-    matches!(&decision.verdict, Verdict::Forward(writes) if writes.is_empty())
-}
-
-/// Carries writes out as a proxy does: first what is removed, then what is set, which replaces or adds.
-pub fn apply(headers: &[Header], writes: &Writes<'_>) -> Vec<Header> {
-    let mut headers = headers.to_vec();
-    for name in &writes.remove {
-        headers.retain(|(known, _)| known != name.as_bytes());
-    }
-    let authority = writes.authority.as_deref().map(|value| (":authority", value));
-    let path = writes.path.map(|value| (":path", value));
-    let set = writes.set.iter().map(|set| (set.name, &*set.value));
-    for (name, value) in authority.into_iter().chain(path).chain(set) {
-        let mut same = headers.iter_mut().filter(|(known, _)| known == name.as_bytes());
-        match same.next() {
-            Some((_, first)) => *first = value.into(),
-            None => headers.push((name.into(), value.into())),
-        }
-    }
-    headers
-}
-
-/// "Writes happen once, only where the value changes", for every decision of every test.
-#[track_caller]
-fn assert_every_write_changes_something(headers: &[Header], writes: &Writes<'_>) {
-    let values = |name: &str| values(headers, name);
-    if let Some(authority) = writes.authority.as_deref() {
-        assert_ne!(values(":authority"), [authority.as_bytes()], "the authority is written unchanged");
-    }
-    if let Some(path) = writes.path {
-        assert_ne!(values(":path"), [path.as_bytes()], "the path is written unchanged");
-    }
-    for (at, name) in writes.remove.iter().enumerate() {
-        assert!(!values(name).is_empty(), "{name} is removed, but was not there");
-        assert!(!writes.remove[..at].contains(name), "{name} is removed twice");
-    }
-    for (at, SetHeader { name, value, replaces }) in writes.set.iter().enumerate() {
-        assert_ne!(values(name), [value.as_bytes()], "{name} is written unchanged");
-        assert!(!writes.set[..at].iter().any(|other| other.name == *name), "{name} is set twice");
-        let left = if writes.remove.contains(name) { 0 } else { values(name).len() };
-        assert_eq!(left, usize::from(*replaces), "{name}: what is left of it is one value, to be replaced, or none");
-    }
-}
-
-pub fn values<'h>(headers: &'h [Header], name: &str) -> Vec<&'h [u8]> {
-    headers.iter().filter(|(known, _)| known == name.as_bytes()).map(|(_, value)| value.as_slice()).collect()
-}
-
-#[derive(Debug)]
-struct Answer {
-    status: u16,
-    details: String,
-    body: String,
-    grpc: Option<u32>,
 }
 
 /// What became of a request. Each assertion gives the outcome back, so that a test reads as a sentence.
 pub struct Outcome {
     before: Vec<Header>,
-    after: Vec<Header>,
-    answer: Option<Answer>,
-    counted: Vec<String>,
-    steps: Vec<Step>,
-    unchanged: bool,
-    asked: u32,
+    carried: Carried,
 }
 
 impl Outcome {
     #[track_caller]
     fn forwarded(&self) -> &[Header] {
-        assert!(self.answer.is_none(), "answered here: {:?}", self.answer);
-        &self.after
+        self.upstream().unwrap_or_else(|| panic!("answered here: {:?}", self.carried.reply))
     }
 
     #[track_caller]
@@ -268,57 +171,66 @@ impl Outcome {
     /// The request goes on exactly as it came.
     #[track_caller]
     pub fn is_unchanged(&self) -> &Self {
-        assert!(self.answer.is_none(), "answered here: {:?}", self.answer);
-        assert!(self.unchanged, "changed to\n{}", text(&self.after));
-        assert_eq!(text(&self.after), text(&self.before));
+        let after = self.forwarded();
+        assert!(self.carried.unchanged, "changed to\n{}", text(after));
+        assert_eq!(text(after), text(&self.before));
         self
+    }
+
+    #[track_caller]
+    fn reply(&self) -> &Reply<'_> {
+        self.carried.reply.as_ref().expect("an answer")
     }
 
     /// The request is answered here.
     #[track_caller]
     pub fn replies(&self, status: u16, details: &str) -> &Self {
-        let answer = self.answer.as_ref().expect("an answer");
-        assert_eq!((answer.status, answer.details.as_str()), (status, details));
+        assert_eq!((self.reply().status, &*self.reply().details), (status, details));
         self
     }
 
     #[track_caller]
     pub fn says(&self, body: &str) -> &Self {
-        assert_eq!(self.answer.as_ref().expect("an answer").body, body);
+        assert_eq!(self.reply().body, body);
         self
     }
 
     #[track_caller]
     pub fn with_grpc_status(&self, status: impl Into<Option<u32>>) -> &Self {
-        assert_eq!(self.answer.as_ref().expect("an answer").grpc, status.into());
+        assert_eq!(self.reply().grpc_status, status.into());
         self
     }
 
     /// Exactly these counters are raised.
     #[track_caller]
     pub fn counts(&self, names: &[&str]) -> &Self {
-        assert_eq!(self.counted, names);
+        assert_eq!(self.carried.counted, names);
         self
     }
 
     /// How often the source address, a hostcall in the filter, was asked for.
     #[track_caller]
     pub fn asked_for_the_source(&self, times: u32) -> &Self {
-        assert_eq!(self.asked, times);
+        assert_eq!(self.carried.asked, times);
         self
     }
 
+    /// What the invariants of `gatepost-invariants` are about.
+    pub fn carried(&self) -> &Carried {
+        &self.carried
+    }
+
     pub fn steps(&self) -> &[Step] {
-        &self.steps
+        &self.carried.steps
     }
 
     /// The request as it goes on; nothing when it is answered here.
     pub fn upstream(&self) -> Option<&[Header]> {
-        self.answer.is_none().then_some(self.after.as_slice())
+        self.carried.upstream.as_deref()
     }
 
     /// The rule by which it is answered here.
     pub fn details(&self) -> Option<&str> {
-        self.answer.as_ref().map(|answer| answer.details.as_str())
+        self.carried.reply.as_ref().map(|reply| &*reply.details)
     }
 }

@@ -1,0 +1,140 @@
+//! A policy and a request as text, which is what the fuzz targets are fed and a finding can be read from:
+//!
+//! ```text
+//! lenient port-strip
+//! 35.191.0.1:4711
+//! :method: GET
+//! :authority: Shop.test.:80
+//! env: env1
+//! ```
+//!
+//! The first line names a policy and changes to it, the second is the source address, and each further line is a header. The record
+//! separator (0x1e) stands for a line end inside of a header. Any bytes are a case.
+
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use gatepost_engine::{Policy, compile_json, parse_source_address};
+use serde_json::{Value, json};
+
+use crate::carried::Arrival;
+use crate::decision;
+use crate::document::Document;
+
+/// The policies that a case can name: those that ship, and some that are made to be attacked.
+pub const POLICIES: [(&str, &str); 9] = [
+    ("knative-gclb", include_str!("../../../policies/knative-gclb/policy.yaml")),
+    ("asm-grpc-env", include_str!("../../../policies/asm-grpc-env/policy.yaml")),
+    ("external-mesh", include_str!("../../../policies/external-mesh/policy.yaml")),
+    ("neg-shared-vpc", include_str!("../../../policies/neg-shared-vpc/policy.yaml")),
+    ("all-in-one", include_str!("../../../policies/all-in-one/policy.yaml")),
+    ("private", include_str!("../policies/private.yaml")),
+    ("sources", include_str!("../policies/sources.yaml")),
+    ("templates", include_str!("../policies/templates.yaml")),
+    ("empty", "{}"),
+];
+
+/// A change of a policy, and the word for it.
+pub type Change = (&'static str, fn(&mut Value));
+
+/// The changes that a case can ask for. One that a policy has no place for changes nothing.
+pub const CHANGES: [Change; 8] = [
+    ("invalid-pass", |policy| set(policy, "hosts", "invalid", json!("pass"))),
+    ("port-strip", |policy| set(policy, "hosts", "port", json!("strip"))),
+    ("unmapped-reject", |policy| set(policy, "hosts", "unmapped", json!("reject"))),
+    ("no-mappings", |policy| set(policy, "hosts", "mappings", json!([]))),
+    ("no-checks", |policy| drop(policy.as_object_mut().and_then(|policy| policy.remove("healthChecks")))),
+    ("unknown-ignore", |policy| set(policy, "environments", "unknown", json!("ignore"))),
+    ("no-authority-hint", |policy| {
+        drop(
+            policy.pointer_mut("/environments/hints").and_then(Value::as_object_mut).and_then(|hints| hints.remove("authority")),
+        );
+    }),
+    ("observe", |policy| {
+        if policy.get("apiVersion").is_some() {
+            policy["mode"] = json!("observe");
+        }
+    }),
+];
+
+fn set(policy: &mut Value, section: &str, field: &str, value: Value) {
+    if let Some(section) = policy.get_mut(section).and_then(Value::as_object_mut) {
+        section.insert(field.to_owned(), value);
+    }
+}
+
+/// A policy of a case.
+#[derive(Debug)]
+pub struct Known {
+    /// Its plugin configuration.
+    pub configuration: String,
+    /// What it says.
+    pub document: Document,
+    /// What the engine made of it.
+    pub policy: Policy,
+}
+
+/// Which policy, and the bits of its changes.
+type Choice = (usize, u32);
+
+/// The policies that were asked for so far. There is a bounded number of them, and they are kept for good.
+static KNOWN: LazyLock<Mutex<HashMap<Choice, &'static Known>>> = LazyLock::new(Mutex::default);
+
+/// The policy that a case's first line names. Words that are none mean nothing, and the first policy is meant where none is named.
+#[must_use]
+pub fn policy(line: &[u8]) -> &'static Known {
+    let words = || line.split(u8::is_ascii_whitespace);
+    let number = words().find_map(|word| POLICIES.iter().position(|(name, _)| name.as_bytes() == word)).unwrap_or(0);
+    let wanted = |at: &usize| words().any(|word| word == CHANGES[*at].0.as_bytes());
+    let changes: u32 = (0..CHANGES.len()).filter(wanted).map(|at| 1 << at).sum();
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    known.entry((number, changes)).or_insert_with(|| Box::leak(Box::new(compiled((number, changes)))))
+}
+
+fn compiled((number, changes): Choice) -> Known {
+    let (name, text) = POLICIES[number];
+    let mut document: Value = serde_saphyr::from_str(text).unwrap_or_else(|error| panic!("{name}: {error}"));
+    CHANGES.iter().enumerate().filter(|(at, _)| changes & 1 << at != 0).for_each(|(_, (_, change))| change(&mut document));
+    let configuration = document.to_string();
+    let policy = compile_json(configuration.as_bytes()).unwrap_or_else(|faults| panic!("{configuration}: {faults:?}"));
+    Known { configuration, document: Document(document), policy }
+}
+
+/// A policy, and a request for it.
+#[derive(Debug)]
+pub struct Case {
+    /// The policy.
+    pub known: &'static Known,
+    /// The request.
+    pub arrival: Arrival,
+}
+
+impl Case {
+    /// Reads a case.
+    #[must_use]
+    pub fn read(text: &[u8]) -> Self {
+        let mut lines = text.split(|byte| *byte == b'\n');
+        let known = policy(lines.next().unwrap_or_default());
+        let source = parse_source_address(lines.next().unwrap_or_default());
+        let headers = lines.filter(|line| !line.is_empty()).map(|line| {
+            // The first byte may be the colon of a pseudo-header.
+            let colon = line.windows(2).skip(1).position(|two| two == b": ").map(|at| at + 1);
+            let (name, value) = colon.map_or((line, &b""[..]), |colon| (&line[..colon], &line[colon + 2..]));
+            (unescaped(&name.to_ascii_lowercase()), unescaped(value))
+        });
+        Self { known, arrival: Arrival { headers: headers.collect(), source } }
+    }
+}
+
+fn unescaped(bytes: &[u8]) -> Vec<u8> {
+    bytes.iter().map(|byte| if *byte == 0x1e { b'\n' } else { *byte }).collect()
+}
+
+/// Every invariant of a decision, for the case that these bytes are.
+///
+/// # Panics
+/// When one is broken.
+pub fn holds(text: &[u8]) {
+    let Case { known: Known { document, policy, .. }, arrival } = Case::read(text);
+    decision::holds(document, policy, &arrival);
+}

@@ -1,0 +1,115 @@
+//! The filter as it ships, on the host: for every request it does what the engine decides, and it never traps.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::sync::LazyLock;
+
+use gatepost_engine::{Mode, Policy, Request, SetHeader, Verdict, Writes};
+use gatepost_host::{
+    Engine, EngineOptions, FinalMaps, Headers, Host, LocalReply, Module, Outcome, Plugin, PluginConfig, StreamInfo, Vm, VmOptions,
+};
+use gatepost_invariants::carried::Arrival;
+use gatepost_invariants::case::{Case, Known};
+
+static MODULE: LazyLock<Module> = LazyLock::new(|| {
+    let engine = Engine::new(EngineOptions::default()).expect("an engine");
+    Module::new(&engine, "filter", gatepost_filter_wasm::MODULE).expect("the filter is a module")
+});
+
+/// How much more memory a filter may take for requests than it had for its policy, in bytes.
+const MEMORY: usize = 1 << 20;
+
+/// The filter with one policy. It serves one request after the other, as a proxy's does.
+struct Running {
+    vm: Vm,
+    plugin: Plugin,
+    host: Host,
+    /// What the counters must be.
+    counts: BTreeMap<String, u64>,
+    memory: usize,
+}
+
+thread_local! {
+    /// A filter for each policy that was asked for, by the configuration's address: policies are kept for good.
+    static RUNNING: RefCell<HashMap<*const Known, Running>> = RefCell::default();
+}
+
+/// Everything that holds of the filter, for the case that these bytes are.
+///
+/// # Panics
+/// When it does not.
+pub fn holds(text: &[u8]) {
+    let Case { known, arrival } = Case::read(text);
+    RUNNING.with_borrow_mut(|running| {
+        running.entry(known).or_insert_with(|| Running::start(known)).decides_as_the_engine(&known.policy, &arrival);
+    });
+}
+
+impl Running {
+    fn start(known: &Known) -> Self {
+        let host = Host::default();
+        let mut vm = Vm::new(&MODULE, host.clone(), VmOptions::default()).expect("a VM");
+        let configuration = known.configuration.clone().into();
+        let plugin =
+            vm.start_plugin(PluginConfig { configuration, ..PluginConfig::default() }).expect("the policy has no faults");
+        let memory = vm.memory_bytes();
+        Self { vm, plugin, host, counts: BTreeMap::new(), memory }
+    }
+
+    fn decides_as_the_engine(&mut self, policy: &Policy, arrival: &Arrival) {
+        let came = Headers::request(arrival.headers.iter().map(|(name, value)| (name, value)));
+        let pairs: Vec<(&[u8], &[u8])> = came.iter().collect();
+        let decision = policy.decide(&Request { headers: pairs.iter().copied(), source: &arrival.source });
+        let names = policy.counters();
+        for counter in decision.counters.iter() {
+            let (_, name) = names.iter().find(|(known, _)| *known == counter).expect("a counter of the policy");
+            *self.counts.entry(name.clone()).or_default() += 1;
+        }
+        let (wanted, outcome) = match (policy.mode(), decision.verdict) {
+            (Mode::Enforce, Verdict::Forward(writes)) => (written(&came, &writes), Outcome::Continue),
+            (Mode::Enforce, Verdict::Reply(reply)) => {
+                let text = |text: &str| gatepost_host::Text(text.as_bytes().to_vec().into());
+                let (details, body) = (text(&reply.details), text(&reply.body));
+                let reply = LocalReply {
+                    status: reply.status.into(),
+                    details,
+                    body,
+                    headers: Vec::new(),
+                    grpc_status: reply.grpc_status,
+                };
+                (came.clone(), Outcome::LocalReply(Box::new(reply)))
+            }
+            (Mode::Observe, _) => (came.clone(), Outcome::Continue),
+        };
+
+        let source = arrival.source.map(|address| SocketAddr::new(address, 4711));
+        let mut headers = came.clone();
+        let stream = self.vm.stream(self.plugin, StreamInfo { source, ..StreamInfo::default() }).expect("a stream");
+        let answered = self.vm.request_headers(stream, &mut headers, true).expect("the filter never traps");
+        self.vm.finish(stream, FinalMaps { request_headers: Some(&mut headers), ..FinalMaps::default() }).expect("an end");
+        assert_eq!(answered, outcome, "{arrival:?}");
+        assert_eq!(headers.to_string(), wanted.to_string(), "{arrival:?}");
+
+        // The counters are told with the timer.
+        self.vm.tick(self.plugin).expect("the filter never traps");
+        for (name, count) in &self.counts {
+            assert_eq!(self.host.metrics.value(name), Some(*count), "{name}: {arrival:?}");
+        }
+        assert!(self.vm.memory_bytes() <= self.memory + MEMORY, "{} bytes of memory: {arrival:?}", self.vm.memory_bytes());
+    }
+}
+
+/// The engine's writes, carried out on a map of the host.
+fn written(came: &Headers, writes: &Writes<'_>) -> Headers {
+    let mut headers = came.clone();
+    for name in &writes.remove {
+        headers.remove(name);
+    }
+    writes.path.iter().for_each(|path| headers.replace(":path", path));
+    writes.authority.iter().for_each(|authority| headers.replace(":authority", &**authority));
+    for SetHeader { name, value, replaces } in &writes.set {
+        if *replaces { headers.replace(name, &**value) } else { headers.add(name, &**value) }
+    }
+    headers
+}

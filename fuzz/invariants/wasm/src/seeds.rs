@@ -1,0 +1,110 @@
+//! What each fuzz target begins with, made from the same policies and programs that the tests know.
+
+use gatepost_host::HOSTCALLS;
+use gatepost_invariants::case::{POLICIES, policy};
+
+use crate::wild::guest::CALLBACKS;
+use crate::wild::program::{Argument, Call, Program, hostcall};
+
+const AUTHORITIES: [&str; 14] = [
+    "My-Service.test.com.:443",
+    "my-service.test.com",
+    "app.default.svc.cluster.local",
+    "user@admin.example.com",
+    "a.test,b.test",
+    "cart.mesh.private",
+    "env1.dev.example.com",
+    "status.example.com",
+    "b.a.test:",
+    "[2001:DB8:0::A]:080",
+    "10.0.0.1:65535",
+    "b\u{fc}cher.test",
+    "%61dmin.example.com",
+    "a_b.test",
+];
+
+const LINES: [&str; 4] = [
+    ":method: GET\n:path: /\nuser-agent: GoogleHC/1.0\n",
+    ":method: POST\n:path: /a?env=env1\ncontent-type: application/grpc\nenv: env1\nx-gatepost-env: forged\n",
+    ":method: GET\n:path: /up\ncookie: a=b; env=stg\nbaggage: env=env2\nx-forwarded-host: forged\nk-network-hash: 1\nk-hash: 1\n",
+    ":method: GET\n:path: /ready\nuser-agent: kube-probe\nenv: env1\nenv: env2\nx-env: forged\nx-key: forged\nvia: 1.1 google\n",
+];
+
+/// The seeds of each target, by its name.
+#[must_use]
+pub fn all() -> Vec<(&'static str, Vec<Vec<u8>>)> {
+    let authorities = AUTHORITIES.iter().map(|authority| authority.as_bytes().to_vec()).collect();
+    let configurations = POLICIES.iter().map(|(name, _)| policy(name.as_bytes()).configuration.clone().into_bytes()).collect();
+    vec![
+        ("authority", authorities),
+        ("compile", configurations),
+        ("decide", cases()),
+        ("filter", cases()),
+        ("host_memory", programs()),
+    ]
+}
+
+fn cases() -> Vec<Vec<u8>> {
+    let one = |(name, authority, lines): (&str, &str, &str)| format!("{name}\n10.0.0.1:4711\n:authority: {authority}\n{lines}");
+    let policies = POLICIES.iter().flat_map(|(name, _)| LINES.iter().map(move |lines| (*name, *lines)));
+    policies
+        .zip(AUTHORITIES.iter().cycle())
+        .map(|((name, lines), authority)| one((name, authority, lines)).into_bytes())
+        .collect()
+}
+
+/// Each hostcall once in each kind of callback, with arguments that make sense: a first map or buffer, names and values of the payload,
+/// and a place for what comes back.
+fn programs() -> Vec<Vec<u8>> {
+    let callbacks = ["proxy_on_request_headers", "proxy_on_request_body", "proxy_on_tick", "proxy_on_log", "malloc"];
+    let place = |name: &str| CALLBACKS.iter().position(|callback| callback.name == name).and_then(|at| u8::try_from(at).ok());
+    let programs = callbacks.iter().filter_map(|callback| place(callback)).flat_map(|callback| {
+        (0..HOSTCALLS.len()).step_by(4).map(move |first| {
+            let calls = (first..HOSTCALLS.len().min(first + 4)).filter_map(|at| Some(sensible(callback, u8::try_from(at).ok()?)));
+            Program { setting: 0, calls: calls.collect(), payload: payload() }.bytes()
+        })
+    });
+    programs.chain(maps()).collect()
+}
+
+fn sensible(callback: u8, hostcall: u8) -> Call {
+    let (name, value, back) = (Argument::Payload(0), Argument::Payload(64), Argument::Payload(512));
+    let pattern = [name, Argument::Small(11), value, Argument::Small(4), back, Argument::Small(0)];
+    let params = HOSTCALLS[usize::from(hostcall)].params;
+    // An integer before pointers and lengths is a map, a buffer or a level.
+    let leads = params.len() % 2 == 1;
+    let arguments = leads.then_some(Argument::Small(0)).into_iter().chain(pattern.into_iter().cycle()).take(params.len());
+    Call { callback, hostcall, arguments: arguments.collect() }
+}
+
+/// A name, a value, and from 128 on a map of two pairs as the ABI writes it.
+fn payload() -> Vec<u8> {
+    let mut payload = b"plugin_name".to_vec();
+    payload.resize(64, 0);
+    payload.extend(b"blue");
+    payload.resize(128, 0);
+    let numbers: [u32; 5] = [2, 5, 3, 1, 0];
+    numbers.iter().for_each(|number| payload.extend(number.to_le_bytes()));
+    payload.extend(b":path\0/ab\0x\0\0");
+    payload
+}
+
+/// Programs that hand the map of the payload over.
+fn maps() -> Vec<Vec<u8>> {
+    let map = [Argument::Payload(128), Argument::Small(33)];
+    let program = |name: &str, arguments: Vec<Argument>| {
+        let calls = hostcall(name).map(|hostcall| Call { callback: 6, hostcall, arguments }).into_iter().collect();
+        Program { setting: 0, calls, payload: payload() }.bytes()
+    };
+    let text = [Argument::Payload(64), Argument::Small(4)];
+    vec![
+        program("proxy_set_header_map_pairs", [&[Argument::Small(0)][..], &map].concat()),
+        program("proxy_send_local_response", [&[Argument::Any(403)][..], &text, &text, &map, &[Argument::Edge(15)]].concat()),
+        program("proxy_http_call", [&text[..], &map, &text, &map, &[Argument::Small(9), Argument::Payload(512)]].concat()),
+        program(
+            "proxy_grpc_call",
+            [&text[..], &text, &text, &map, &text, &[Argument::Small(9), Argument::Payload(512)]].concat(),
+        ),
+        program("proxy_grpc_stream", [&text[..], &text, &text, &map, &[Argument::Payload(512)]].concat()),
+    ]
+}
