@@ -32,6 +32,10 @@ bench *ARGS:
 bench-engine *ARGS:
     cargo bench --package gatepost-bench --bench decide -- {{ARGS}}
 
+# Fuzz one target, or each, for so many seconds: `just fuzz decide 600`. Needs a nightly toolchain; see docs/fuzzing.md.
+fuzz TARGET="all" SECONDS="60":
+    fuzz/run {{TARGET}} {{SECONDS}}
+
 # Format, then what CI refuses.
 lint:
     cargo fmt --all

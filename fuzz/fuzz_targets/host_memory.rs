@@ -1,0 +1,5 @@
+//! Any program of a guest that gives the host wild pointers, lengths, maps and buffers.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|program: &[u8]| gatepost_invariants_wasm::wild::holds(program));
