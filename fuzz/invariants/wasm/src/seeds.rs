@@ -57,7 +57,6 @@ fn cases() -> Vec<Vec<u8>> {
 /// and a place for what comes back.
 fn programs() -> Vec<Vec<u8>> {
     let callbacks = ["proxy_on_request_headers", "proxy_on_request_body", "proxy_on_tick", "proxy_on_log", "malloc"];
-    let place = |name: &str| CALLBACKS.iter().position(|callback| callback.name == name).and_then(|at| u8::try_from(at).ok());
     let programs = callbacks.iter().filter_map(|callback| place(callback)).flat_map(|callback| {
         (0..HOSTCALLS.len()).step_by(4).map(move |first| {
             let calls = (first..HOSTCALLS.len().min(first + 4)).filter_map(|at| Some(sensible(callback, u8::try_from(at).ok()?)));
@@ -65,6 +64,10 @@ fn programs() -> Vec<Vec<u8>> {
         })
     });
     programs.chain(maps()).collect()
+}
+
+fn place(callback: &str) -> Option<u8> {
+    CALLBACKS.iter().position(|known| known.name == callback).and_then(|at| u8::try_from(at).ok())
 }
 
 fn sensible(callback: u8, hostcall: u8) -> Call {
@@ -89,22 +92,28 @@ fn payload() -> Vec<u8> {
     payload
 }
 
-/// Programs that hand the map of the payload over.
+/// Programs that hand the map of the payload over, and more than the limits allow.
 fn maps() -> Vec<Vec<u8>> {
     let map = [Argument::Payload(128), Argument::Small(33)];
-    let program = |name: &str, arguments: Vec<Argument>| {
-        let calls = hostcall(name).map(|hostcall| Call { callback: 6, hostcall, arguments }).into_iter().collect();
+    let program = |callback: &str, name: &str, arguments: Vec<Argument>| {
+        let call = |callback, hostcall| Call { callback, hostcall, arguments };
+        let calls =
+            place(callback).zip(hostcall(name)).map(|(callback, hostcall)| call(callback, hostcall)).into_iter().collect();
         Program { setting: 0, calls, payload: payload() }.bytes()
     };
-    let text = [Argument::Payload(64), Argument::Small(4)];
+    let on_headers = |name, arguments| program("proxy_on_request_headers", name, arguments);
+    let (text, much, back) =
+        ([Argument::Payload(64), Argument::Small(4)], [Argument::Payload(0), Argument::Any(9000)], Argument::Payload(512));
     vec![
-        program("proxy_set_header_map_pairs", [&[Argument::Small(0)][..], &map].concat()),
-        program("proxy_send_local_response", [&[Argument::Any(403)][..], &text, &text, &map, &[Argument::Edge(15)]].concat()),
-        program("proxy_http_call", [&text[..], &map, &text, &map, &[Argument::Small(9), Argument::Payload(512)]].concat()),
-        program(
-            "proxy_grpc_call",
-            [&text[..], &text, &text, &map, &text, &[Argument::Small(9), Argument::Payload(512)]].concat(),
-        ),
-        program("proxy_grpc_stream", [&text[..], &text, &text, &map, &[Argument::Payload(512)]].concat()),
+        on_headers("proxy_set_header_map_pairs", [&[Argument::Small(0)][..], &map].concat()),
+        on_headers("proxy_send_local_response", [&[Argument::Any(403)][..], &text, &text, &map, &[Argument::Edge(15)]].concat()),
+        on_headers("proxy_http_call", [&text[..], &map, &text, &map, &[Argument::Small(9), back]].concat()),
+        on_headers("proxy_grpc_call", [&text[..], &text, &text, &map, &text, &[Argument::Small(9), back]].concat()),
+        on_headers("proxy_grpc_stream", [&text[..], &text, &text, &map, &[back]].concat()),
+        on_headers("proxy_add_header_map_value", [&[Argument::Small(0)][..], &text, &much].concat()),
+        on_headers("proxy_replace_header_map_value", [&[Argument::Small(0)][..], &much, &text].concat()),
+        program("proxy_on_request_body", "proxy_set_buffer_bytes", [&[Argument::Small(0); 3][..], &much].concat()),
+        on_headers("proxy_log", [&[Argument::Small(2)][..], &much].concat()),
+        on_headers("proxy_set_property", [text, much].concat()),
     ]
 }
