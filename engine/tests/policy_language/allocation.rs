@@ -187,3 +187,15 @@ fn whatever_is_right_already_allocates_nothing() {
     let pass = policy(r#"{ "healthChecks": [{ "name": "own", "match": { "method": { "exact": "GET" } }, "pass": {} }] }"#);
     changes_nothing_and_allocates_nothing(&pass, &get("Other.Test."));
 }
+
+#[test]
+fn an_environment_that_the_policy_lists_allocates_only_for_the_list_of_hints() {
+    let hints = |headers: &str| {
+        let hints = format!(r#"{{ "headers": {headers}, "authority": "app.{{env}}.svc:50051" }}"#);
+        let environments = format!(r#"{{ "sources": [{{ "header": "env" }}], "allow": ["env1", "env2"], "hints": {hints} }}"#);
+        policy(&format!(r#"{{ "environments": {environments} }}"#))
+    };
+    let request = get("app.test").header("env", "env2");
+    assert_eq!(allocations(&hints(r#"{ "x-env": "{env}" }"#), &request), 0);
+    assert_eq!(allocations(&hints(r#"{ "x-env": "{env}", "x-other": "{env}" }"#), &request), 1, "the list of two");
+}
