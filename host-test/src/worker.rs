@@ -1,6 +1,7 @@
 //! The stream driver: runs HTTP exchanges through a chain of plugins as Envoy's filter manager does. It does no input or output: parts
 //! of messages and answers to callouts go in, events and callouts come out, and whoever drives it sends, receives and sleeps.
-//! How a message moves is in `iterate`, what is kept of an exchange in `exchange`, the VMs in `guests`, callouts and timers in `callouts`.
+//! How a message moves is in `iterate`, what is kept of an exchange in `exchange`, the VMs in `guests`, callouts and timers in `callouts`, what a
+//! call leads to in other exchanges in `settle`.
 
 mod callouts;
 mod effects;
@@ -10,6 +11,7 @@ mod iterate;
 mod message;
 mod reply;
 mod run;
+mod settle;
 mod verify;
 
 use std::collections::BTreeMap;
@@ -20,14 +22,14 @@ pub use self::callouts::{Callout, CalloutId};
 pub use self::message::{Direction, End, Event, ExchangeId, Finished, LocalReplySent, Message, Part};
 pub use self::run::Upstream;
 
-use self::exchange::{Exchange, Iteration, Life};
+use self::exchange::{Exchange, Iteration};
 use self::guests::Guests;
 use self::reply::Reply;
 use crate::chain::Chain;
 use crate::effect::Effect;
 use crate::error::{CallError, StartError};
 use crate::state::Host;
-use crate::stream::{StreamId, StreamInfo};
+use crate::stream::StreamInfo;
 
 /// How a worker is set up. The default records nothing and takes the system's randomness.
 ///
@@ -621,83 +623,6 @@ impl Worker {
             self.contexts.insert(*context, id);
         }
     }
-
-    /// What guests have done to streams from other contexts, and what traps mean for streams that wait.
-    fn settle(&mut self) {
-        loop {
-            let mut touched = Vec::new();
-            for (number, guest) in self.guests.vms.iter_mut().enumerate() {
-                touched.extend(guest.vm.take_touched_owners().into_iter().map(|(stream, owner)| (number, stream, owner)));
-            }
-            self.tell_refused();
-            let trapped = std::mem::take(&mut self.guests.has_fresh_trap);
-            if touched.is_empty() && !trapped {
-                break;
-            }
-            for (vm, stream, owner) in touched {
-                self.touched(vm, stream, owner);
-            }
-            if trapped {
-                self.fail_waiting();
-            }
-        }
-        self.collect_effects();
-    }
-
-    /// Calls to clusters that do not exist fail as soon as the callback is over that made them.
-    fn tell_refused(&mut self) {
-        for number in 0..self.guests.vms.len() {
-            if let Err(error) = self.guests.vms[number].vm.fail_refused_callouts() {
-                self.guests.caught(error);
-            }
-        }
-    }
-
-    fn touched(&mut self, number: usize, stream: StreamId, owner: u64) {
-        let (slot, at) = ((owner & u64::from(u32::MAX)) as u32, (owner >> 32) as usize);
-        let Self { guests, exchanges, .. } = self;
-        let Some(exchange) = exchanges.get_mut(slot as usize).filter(|exchange| exchange.is_open) else { return };
-        let lives = |life: &Life| matches!(life, Life::Living { stream: here, .. } if *here == stream);
-        if !exchange.legs.get(at).is_some_and(|leg| lives(&leg.life)) {
-            return;
-        }
-        let vm = &mut guests.vms[number].vm;
-        exchange.route_cache_cleared |= vm.take_route_cache_cleared(stream).unwrap_or(false);
-        let (reply, closed) = (vm.take_local_reply(stream).ok().flatten(), vm.take_closed(stream).unwrap_or(false));
-        if let Some(reply) = reply {
-            let plugin = guests.residents.get(at).map(|resident| std::sync::Arc::clone(&resident.name));
-            exchange.local_reply(guests, Reply::of_guest(plugin, reply));
-        } else if closed {
-            exchange.reset_client(guests);
-        } else {
-            exchange.continued(guests, at);
-        }
-        self.note_moved(slot);
-        self.conclude(slot);
-    }
-
-    fn note_moved(&mut self, slot: u32) {
-        if !std::mem::replace(&mut self.exchanges[slot as usize].is_moved, true) {
-            self.moved.push(slot);
-        }
-    }
-
-    /// Streams that wait at a plugin whose VM has trapped would wait for ever.
-    fn fail_waiting(&mut self) {
-        for slot in 0..self.exchanges.len() {
-            let Self { guests, exchanges, .. } = &mut *self;
-            let exchange = &mut exchanges[slot];
-            if !exchange.is_open || exchange.is_over {
-                continue;
-            }
-            let is_moved = exchange.fail_waiting(guests);
-            let slot = u32::try_from(slot).unwrap_or(u32::MAX);
-            if is_moved {
-                self.note_moved(slot);
-            }
-            self.conclude(slot);
-        }
-    }
 }
 
 impl Exchange {
@@ -713,27 +638,5 @@ impl Exchange {
     /// Whether a plugin stops this message now.
     fn is_waiting(&self, direction: Direction) -> bool {
         !self.is_stopped(direction) && self.iterations(direction).any(|iteration| iteration != Iteration::Going)
-    }
-
-    /// Whether something waited at a plugin whose VM has trapped.
-    fn fail_waiting(&mut self, guests: &mut Guests) -> bool {
-        let mut has_waited = false;
-        for at in 0..self.legs.len() {
-            for direction in [Direction::Request, Direction::Response] {
-                let waits = self.cursor(at, direction).iteration != Iteration::Going && !self.is_stopped(direction);
-                let trapped = self.living(guests, at).is_some_and(|(vm, _)| vm.trap().is_some());
-                if !waits || !trapped {
-                    continue;
-                }
-                has_waited = true;
-                if guests.is_open(at) {
-                    self.resume(guests, direction, at);
-                } else {
-                    let reply = guests.failed(at);
-                    self.local_reply(guests, reply);
-                }
-            }
-        }
-        has_waited
     }
 }
