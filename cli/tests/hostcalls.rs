@@ -54,7 +54,7 @@ fn assert_calls(policy: &str, headers: &[(&str, &str)], expected: &[&str]) {
         EffectEvent::Entered { callback, .. } => Some(callback),
         _ => None,
     });
-    let callbacks = ["proxy_on_context_create", "proxy_on_request_headers", "proxy_on_delete"];
+    let callbacks = ["proxy_on_context_create", "proxy_on_request_headers"];
     assert_eq!(entered.collect::<Vec<_>>(), callbacks, "{policy}");
 }
 

@@ -11,6 +11,9 @@ mod exports;
 #[path = "src/prepare.rs"]
 mod prepare;
 
+/// What the test build exports beside the others.
+const PROBE: &[(&str, &str)] = &[("proxy_on_delete", "counts the contexts that end")];
+
 fn main() {
     if let Err(message) = build() {
         eprintln!("error: {message}");
@@ -30,16 +33,17 @@ fn build() -> Result<(), String> {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=src/exports.rs");
     println!("cargo:rerun-if-changed=src/prepare.rs");
-    let build = |arguments: &[&str], folder, name: &str| {
+    let build = |arguments: &[&str], folder, exports: &[(&str, &str)], name: &str| {
         let filter = Build { workspace: &workspace, package: "gatepost-filter", profile: "filter", arguments, folder };
         let module = filter.run().map_err(|error| error.to_string())?.join("gatepost_filter.wasm");
-        let module = prepare(&std::fs::read(&module).map_err(|error| format!("{}: {error}", module.display()))?)?;
+        let module = prepare(&std::fs::read(&module).map_err(|error| format!("{}: {error}", module.display()))?, exports)?;
         let path = out.join(name);
         std::fs::write(&path, module).map_err(|error| format!("{}: {error}", path.display()))
     };
-    build(&[], "filter-wasm", "gatepost_filter.wasm")?;
+    build(&[], "filter-wasm", exports::EXPORTS, "gatepost_filter.wasm")?;
     if env::var_os("CARGO_FEATURE_PROBE").is_some() {
-        build(&["--features", "probe"], "filter-wasm-probe", "gatepost_filter_probe.wasm")?;
+        let exports = [exports::EXPORTS, PROBE].concat();
+        build(&["--features", "probe"], "filter-wasm-probe", &exports, "gatepost_filter_probe.wasm")?;
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use crate::runtime::OneThread;
 /// What the host answers to a call.
 type Status = u32;
 const OK: Status = 0;
+const BAD_ARGUMENT: Status = 2;
 
 const REQUEST_HEADERS: u32 = 0;
 const PLUGIN_CONFIGURATION: u32 = 7;
@@ -34,6 +35,7 @@ unsafe extern "C" {
     fn proxy_define_metric(kind: u32, name: *const u8, len: usize, id: *mut u32) -> Status;
     fn proxy_increment_metric(id: u32, by: i64) -> Status;
     fn proxy_set_tick_period_milliseconds(period: u32) -> Status;
+    fn proxy_set_effective_context(context: u32) -> Status;
     fn proxy_send_local_response(
         status: u32,
         details: *const u8,
@@ -183,6 +185,16 @@ pub(crate) fn increment(counter: u32, by: i64) {
 pub(crate) fn set_tick_period(milliseconds: u32) -> bool {
     // SAFETY: a call without pointers.
     unsafe { proxy_set_tick_period_milliseconds(milliseconds) == OK }
+}
+
+/// Whether a context of this VM still exists. `current` is the one that the proxy called for, and stays it.
+pub(crate) fn is_there(context: u32, current: u32) -> bool {
+    // SAFETY: calls without pointers. A host that does not know a context says so; whatever else it says, nothing is forgotten.
+    unsafe {
+        let status = proxy_set_effective_context(context);
+        let _ = proxy_set_effective_context(current);
+        status != BAD_ARGUMENT
+    }
 }
 
 /// Answers the current stream. Whether the proxy took the answer.

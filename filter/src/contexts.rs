@@ -56,13 +56,13 @@ impl<T> Sorted<T> {
         }
     }
 
-    /// Whether there was one.
-    pub fn remove(&mut self, context: u32) -> bool {
-        let found = self.find(context);
-        if let Ok(at) = found {
-            self.0.remove(at);
-        }
-        found.is_ok()
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.0.iter().map(|(_, value)| value)
+    }
+
+    /// Forgets those of the contexts that are gone.
+    pub fn retain(&mut self, is_there: impl Fn(u32) -> bool) {
+        self.0.retain(|(context, _)| is_there(*context));
     }
 }
 
@@ -71,19 +71,38 @@ pub(crate) struct Streams {
     /// The one that began last: the proxy brings its headers next, so hardly ever does another one come in between.
     last: Option<(u32, u32)>,
     others: Contexts<u32>,
+    /// With so many others it is time to see which of them are gone.
+    most: usize,
 }
+
+/// How many streams may wait before it is asked whether they are still there.
+const FEW: usize = 64;
 
 impl Streams {
     pub const fn new() -> Self {
-        Self { last: None, others: HashMap::with_hasher(BuildHasherDefault::new()) }
+        Self { last: None, others: HashMap::with_hasher(BuildHasherDefault::new()), most: FEW }
     }
 
-    pub fn insert(&mut self, stream: u32, root: u32) {
-        if let Some((stream, root)) = self.last.replace((stream, root)) {
-            self.others.insert(stream, root);
+    /// A stream begins. The proxy does not say when one ends before its headers came, so those that wait are asked for, now and
+    /// then, with `is_there`.
+    #[inline]
+    pub fn insert(&mut self, stream: u32, root: u32, is_there: impl Fn(u32) -> bool) {
+        if let Some(before) = self.last.replace((stream, root)) {
+            self.wait(before, is_there);
         }
     }
 
+    #[cold]
+    fn wait(&mut self, (stream, root): (u32, u32), is_there: impl Fn(u32) -> bool) {
+        if self.others.len() >= self.most {
+            self.others.retain(|stream, _| is_there(*stream));
+            self.most = self.others.len().saturating_mul(2).max(FEW);
+        }
+        self.others.insert(stream, root);
+    }
+
+    /// The root of a stream whose headers came.
+    #[inline]
     pub fn remove(&mut self, stream: u32) -> Option<u32> {
         match self.last {
             Some((last, root)) if last == stream => {
@@ -108,15 +127,15 @@ mod tests {
         }
         assert_eq!([1, 5, 9, 2].map(|root| roots.get(root).copied()), [Some(10), Some(50), Some(90), None]);
         roots.insert(5, 7);
-        roots.remove(1);
-        roots.remove(2);
+        roots.retain(|root| root != 1);
+        assert_eq!(roots.iter().copied().collect::<Vec<_>>(), [7, 90]);
         assert_eq!([1, 5, 9].map(|root| roots.get(root).copied()), [None, Some(7), Some(90)]);
     }
 
     #[test]
     fn a_stream_is_found_once() {
         let mut streams = Streams::new();
-        streams.insert(2, 1);
+        streams.insert(2, 1, |_| true);
         assert_eq!((streams.remove(3), streams.remove(2), streams.remove(2)), (None, Some(1), None));
     }
 
@@ -124,7 +143,7 @@ mod tests {
     fn streams_that_wait_together_are_all_found_in_any_order() {
         let mut streams = Streams::new();
         for stream in 10..20 {
-            streams.insert(stream, stream % 3);
+            streams.insert(stream, stream % 3, |_| true);
         }
         for stream in [19, 10, 15, 18, 11, 12, 17, 13, 16, 14] {
             assert_eq!(streams.remove(stream), Some(stream % 3));
@@ -135,9 +154,19 @@ mod tests {
     #[test]
     fn a_number_that_begins_again_has_its_new_root() {
         let mut streams = Streams::new();
-        streams.insert(2, 1);
-        streams.insert(3, 1);
-        streams.insert(2, 7);
+        streams.insert(2, 1, |_| true);
+        streams.insert(3, 1, |_| true);
+        streams.insert(2, 7, |_| true);
         assert_eq!(streams.remove(2), Some(7));
+    }
+
+    #[test]
+    fn streams_that_end_before_their_headers_come_take_no_memory_for_good() {
+        let mut streams = Streams::new();
+        for stream in 0..100_000 {
+            streams.insert(stream, 1, |other| other % 1000 == 0);
+        }
+        assert!(streams.others.len() < 400, "{}", streams.others.len());
+        assert_eq!(streams.remove(5000), Some(1));
     }
 }

@@ -69,12 +69,16 @@ fn with_state<T>(f: impl FnOnce(&mut State) -> T) -> Option<T> {
 pub(crate) fn create(context: u32, parent: u32) {
     with_state(|state| match parent {
         0 => state.roots.insert(context, None),
-        root => state.streams.insert(context, root),
+        root => state.streams.insert(context, root, |other| abi::is_there(other, context)),
     });
 }
 
 /// A root gets its policy; a refused configuration leaves it with the one that it had.
+///
+/// Now is the time to free the policies of roots that are gone: the proxy is not asked to tell when a context ends, because it
+/// would tell of every stream, and memory that was freed earlier would only lie idle until now.
 pub(crate) fn configure(root: u32, configuration: &[u8]) -> bool {
+    with_state(|state| state.roots.retain(|other| other == root || abi::is_there(other, root)));
     let Some(plugin) = Plugin::configure(configuration) else { return false };
     with_state(|state| state.roots.insert(root, Some(Rc::new(plugin)))).is_some()
 }
@@ -88,13 +92,18 @@ pub(crate) fn of_stream(context: u32) -> Option<Rc<Plugin>> {
     .flatten()
 }
 
-/// A root's timer fired.
+/// A root's timer fired. What roots that are gone did not tell yet is told now, too.
 pub(crate) fn tick(root: u32) {
-    let plugin = with_state(|state| state.roots.get(root).cloned().flatten()).flatten();
-    plugin.iter().for_each(|plugin| plugin.tallies.tick());
+    with_state(|state| {
+        let told = state.roots.iter().flatten().fold(false, |told, plugin| plugin.tallies.tell() || told);
+        if let Some(Some(plugin)) = state.roots.get(root).filter(|_| !told) {
+            plugin.tallies.rest();
+        }
+    });
 }
 
-/// A context ends. Whether it was a root.
-pub(crate) fn delete(context: u32) -> bool {
-    with_state(|state| state.streams.remove(context).is_none() && state.roots.remove(context)).unwrap_or(false)
+/// Whether the context is a root.
+#[cfg(feature = "probe")]
+pub(crate) fn is_root(context: u32) -> bool {
+    with_state(|state| state.roots.get(context).is_some()).unwrap_or(false)
 }

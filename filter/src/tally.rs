@@ -54,15 +54,13 @@ impl Tallies {
         }
     }
 
-    /// The timer fired.
-    pub fn tick(&self) {
-        if !self.tell() {
-            self.armed.set(!abi::set_tick_period(0));
-        }
+    /// The timer fired, and there was nothing to tell: it stops.
+    pub fn rest(&self) {
+        self.armed.set(!abi::set_tick_period(0));
     }
 
     /// Tells the proxy what it does not know yet. Whether there was anything.
-    fn tell(&self) -> bool {
+    pub fn tell(&self) -> bool {
         let mut any = false;
         for tally in &self.counters {
             let pending = tally.pending.replace(0);

@@ -10,5 +10,4 @@ pub const EXPORTS: &[(&str, &str)] = &[
     ("proxy_on_configure", "compiles the policy"),
     ("proxy_on_request_headers", "decides"),
     ("proxy_on_tick", "tells the counters"),
-    ("proxy_on_delete", "a policy that is no longer used is freed"),
 ];

@@ -57,7 +57,7 @@ mod tests {
             .expect("a cargo");
         assert!(built.success());
         let module = folder.path().join(gatepost_wasm_build::TARGET).join("filter/gatepost_filter.wasm");
-        let module = prepare::prepare(&std::fs::read(module).expect("a module")).expect("a valid module");
+        let module = prepare::prepare(&std::fs::read(module).expect("a module"), EXPORTS).expect("a valid module");
         assert!(module == MODULE, "{} and {} bytes, or the same number of others", module.len(), MODULE.len());
     }
 
