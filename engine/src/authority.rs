@@ -4,10 +4,13 @@
 
 use alloc::borrow::Cow;
 use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
 use core::fmt::Write as _;
 use core::net::{Ipv4Addr, Ipv6Addr};
 
 use arrayvec::ArrayString;
+
+use crate::host::Host;
 
 /// The most bytes that a DNS name has without its trailing dot (RFC 1035 §2.3.4).
 pub const MAX_NAME: usize = 253;
@@ -67,24 +70,14 @@ pub enum HostKind {
 /// The longest canonical authority: a name, a colon and five digits.
 const MAX_TEXT: usize = 264;
 
-/// A text without an allocation: the one that came where it is canonical, or else a rewritten one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it lives on the stack for one decision; a box would be the allocation that it saves"
-)]
-enum Text<'a> {
-    Given(&'a str),
-    Rewritten(ArrayString<MAX_TEXT>),
-}
-
 /// A valid authority in canonical form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authority<'a> {
     /// As it came.
     raw: &'a str,
-    text: Text<'a>,
-    /// How much of `text` is the host.
+    /// The canonical form, where that is another text.
+    rewritten: Option<Box<str>>,
+    /// How much of the canonical form is the host.
     host_len: usize,
     kind: HostKind,
 }
@@ -96,7 +89,15 @@ impl<'a> Authority<'a> {
     /// The first thing that makes it no authority.
     #[inline]
     pub fn parse(raw: &'a [u8]) -> Result<Self, AuthorityError> {
-        // A DNS name or IPv4 address is by far the most frequent, so only '[' leaves the straight path.
+        match plain_name(raw) {
+            Some(name) => Ok(Self { raw: name, rewritten: None, host_len: name.len(), kind: HostKind::Name }),
+            None => Self::parse_any(raw),
+        }
+    }
+
+    /// Whatever [`plain_name`] leaves: other spellings, ports, IP literals and everything that is refused.
+    #[inline(never)]
+    fn parse_any(raw: &'a [u8]) -> Result<Self, AuthorityError> {
         if raw.first() == Some(&b'[') {
             return Self::parse_ipv6(raw);
         }
@@ -126,13 +127,12 @@ impl<'a> Authority<'a> {
         }
         let kind = HostKind::of(bare);
         if !upper && bare.len() == host.len() && port.canonical {
-            return Ok(Self { raw, text: Text::Given(raw), host_len: bare.len(), kind });
+            return Ok(Self { raw, rewritten: None, host_len: bare.len(), kind });
         }
-        let mut text = ArrayString::from(bare).map_err(|_| AuthorityError::NameTooLong)?;
+        let mut text = ArrayString::<MAX_TEXT>::from(bare).map_err(|_| AuthorityError::NameTooLong)?;
         text.make_ascii_lowercase();
-        let host_len = text.len();
         port.write(&mut text);
-        Ok(Self { raw, text: Text::Rewritten(text), host_len, kind })
+        Ok(Self { raw, rewritten: Some(text.as_str().into()), host_len: bare.len(), kind })
     }
 
     fn parse_ipv6(raw: &'a [u8]) -> Result<Self, AuthorityError> {
@@ -146,8 +146,8 @@ impl<'a> Authority<'a> {
         let _ = write!(canonical, "[{address}]");
         let host_len = canonical.len();
         port.write(&mut canonical);
-        let text = if canonical.as_str() == given { Text::Given(given) } else { Text::Rewritten(canonical) };
-        Ok(Self { raw: given, text, host_len, kind: HostKind::IpLiteral })
+        let rewritten = (canonical.as_str() != given).then(|| canonical.as_str().into());
+        Ok(Self { raw: given, rewritten, host_len, kind: HostKind::IpLiteral })
     }
 
     /// The text as it came, in its own spelling.
@@ -160,10 +160,7 @@ impl<'a> Authority<'a> {
     /// The text as it came, if that is the canonical form.
     #[inline]
     pub(crate) fn given(&self) -> Option<&'a str> {
-        match self.text {
-            Text::Given(text) => Some(text),
-            Text::Rewritten(_) => None,
-        }
+        if self.rewritten.is_none() { Some(self.raw) } else { None }
     }
 
     /// Whether another authority in canonical form has this host, whatever its port.
@@ -177,10 +174,7 @@ impl<'a> Authority<'a> {
     #[must_use]
     #[inline]
     pub fn as_str(&self) -> &str {
-        match &self.text {
-            Text::Given(text) => text,
-            Text::Rewritten(text) => text,
-        }
+        self.rewritten.as_deref().unwrap_or(self.raw)
     }
 
     /// The host, without its port; an IPv6 literal with its brackets.
@@ -204,13 +198,19 @@ impl<'a> Authority<'a> {
         self.kind
     }
 
+    /// The host, to be looked up.
+    #[inline]
+    pub(crate) fn to_look_up(&self) -> Host<'_> {
+        Host::new(self.host(), self.kind)
+    }
+
     /// The canonical text, to be kept.
     #[must_use]
     #[inline]
     pub fn to_text(&self) -> Cow<'a, str> {
-        match &self.text {
-            Text::Given(text) => Cow::Borrowed(text),
-            Text::Rewritten(text) => Cow::Owned(text.as_str().to_owned()),
+        match &self.rewritten {
+            None => Cow::Borrowed(self.raw),
+            Some(text) => Cow::Owned(text.as_ref().to_owned()),
         }
     }
 
@@ -218,11 +218,27 @@ impl<'a> Authority<'a> {
     #[must_use]
     #[inline]
     pub fn to_host(&self) -> Cow<'a, str> {
-        match &self.text {
-            Text::Given(text) => Cow::Borrowed(text.get(..self.host_len).unwrap_or_default()),
-            Text::Rewritten(_) => Cow::Owned(self.host().to_owned()),
+        match &self.rewritten {
+            None => Cow::Borrowed(self.raw.get(..self.host_len).unwrap_or_default()),
+            Some(_) => Cow::Owned(self.host().to_owned()),
         }
     }
+}
+
+/// A name without a port that is canonical as it stands, as nearly every request's authority is. It may leave such a name to
+/// [`Authority::parse_any`]: one that ends in a digit might be an address.
+#[inline]
+fn plain_name(raw: &[u8]) -> Option<&str> {
+    let mut label = 0usize;
+    for &byte in raw {
+        match Byte::of(byte) {
+            Byte::Plain => label = label.saturating_add(1),
+            Byte::Dot if label.wrapping_sub(1) < MAX_LABEL => label = 0,
+            _ => return None,
+        }
+    }
+    let ends_well = label.wrapping_sub(1) < MAX_LABEL && raw.len() <= MAX_NAME && !raw.last().is_some_and(u8::is_ascii_digit);
+    if ends_well { core::str::from_utf8(raw).ok() } else { None }
 }
 
 impl HostKind {
@@ -390,7 +406,7 @@ mod tests {
     fn a_canonical_authority_is_borrowed_unchanged() {
         for raw in ["my-service.test.com", "a.b:8080", "10.0.0.1:15021", "[::1]", "[2001:db8::1]:443", "localhost", "a_b.c"] {
             let authority = Authority::parse(raw.as_bytes()).expect(raw);
-            assert_eq!(authority.text, Text::Given(raw));
+            assert_eq!((authority.given(), authority.as_str()), (Some(raw), raw));
         }
     }
 

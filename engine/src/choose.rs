@@ -1,8 +1,8 @@
 //! Which environment a request gets: the first source with a value decides, and the policy says what an unknown value means.
 
-use crate::authority::HostKind;
 use crate::decision::{Counter, Counters, Refusal};
 use crate::environment::{Environments, Fallback, Listed, Name, Unknown};
+use crate::host::Host;
 use crate::labels::Labels;
 use crate::request::{Claim, Headers, Survey};
 use crate::source::Named;
@@ -23,8 +23,8 @@ pub(crate) struct Chosen<'a> {
 impl<'a> Chosen<'a> {
     /// The environment, if the policy lists it.
     pub fn listed(&self) -> Option<Listed<'a>> {
-        match self.name {
-            Some(Name::Listed(listed)) => Some(listed),
+        match &self.name {
+            Some(Name::Listed(listed)) => Some(*listed),
             Some(Name::Free(_)) | None => None,
         }
     }
@@ -40,11 +40,11 @@ pub(crate) fn choose<'a>(
     environments: &'a Environments,
     survey: &Survey<'a>,
     headers: &impl Headers<'a>,
-    host: Option<(&str, HostKind)>,
+    host: Option<Host<'_>>,
     counters: &mut Counters,
     trace: &mut impl Trace,
 ) -> Result<Chosen<'a>, Refusal> {
-    let default = environments.default.as_ref().map(Fallback::listed);
+    let default = || environments.default.as_ref().map(Fallback::listed);
     for (number, source) in environments.sources.iter().enumerate() {
         let Named { claim, label } = source.value(number, survey, headers, host);
         let found = match claim {
@@ -63,7 +63,7 @@ pub(crate) fn choose<'a>(
         if claim == Claim::Absent {
             continue;
         }
-        let shortened = || label.zip(host).map(|(label, (host, _))| Labels::of(host).without(label));
+        let shortened = || label.zip(host).map(|(label, host)| Labels::of(host.text()).without(label));
         let (chosen, counter, reason) = match (found, environments.unknown) {
             (Some(name), _) => (
                 Chosen { name: Some(name), named: true, shortened: shortened() },
@@ -72,7 +72,7 @@ pub(crate) fn choose<'a>(
             ),
             // The default serves the host that the label stood in front of; an ignored value leaves the host alone.
             (None, Unknown::Default) => (
-                Chosen { name: default, named: false, shortened: shortened() },
+                Chosen { name: default(), named: false, shortened: shortened() },
                 Counter::EnvironmentUnknown,
                 EnvironmentReason::UnknownDefault,
             ),
@@ -86,9 +86,9 @@ pub(crate) fn choose<'a>(
             _ => Ok(chosen),
         };
     }
-    let chosen = Chosen { name: default, named: false, shortened: None };
-    let reason = if default.is_some() { EnvironmentReason::Default } else { EnvironmentReason::NoValue };
-    counters.environment = default.map(|_| Counter::EnvironmentDefault);
+    let chosen = Chosen { name: default(), named: false, shortened: None };
+    let reason = if chosen.name.is_some() { EnvironmentReason::Default } else { EnvironmentReason::NoValue };
+    counters.environment = chosen.name.as_ref().map(|_| Counter::EnvironmentDefault);
     explain(trace, chosen.name(), reason);
     Ok(chosen)
 }

@@ -8,9 +8,10 @@ use alloc::string::{String, ToString};
 
 use crate::authority::{Authority, HostKind};
 use crate::choose::{Chosen, choose};
-use crate::decision::{Counter, Counters, Decision, Refusal, Reply, Verdict, Writes};
+use crate::decision::{Answer, Counter, Counters, Decision, Effects, Refusal, Verdict, Writes};
 use crate::environment::Environments;
 use crate::health_check::Action;
+use crate::host::Host;
 use crate::hosts::{Invalid, Port, Target, Unmapped};
 use crate::labels::Labels;
 use crate::lenient::{self, Reading};
@@ -18,6 +19,7 @@ use crate::policy::Policy;
 use crate::request::{Headers, Request, SourceAddress, Survey, is_grpc};
 use crate::template::{Template, Values};
 use crate::trace::{NoTrace, Origin, Step, Trace};
+use crate::write::Wants;
 
 impl Policy {
     /// Decides on a request. Allocates nothing when the decision changes nothing. In `observe` mode the decision is the one
@@ -33,69 +35,77 @@ impl Policy {
         S: SourceAddress,
         T: Trace,
     {
-        let mut counters = Counters::default();
-        if self.empty {
-            return Decision { verdict: Verdict::Forward(Writes::default()), counters };
-        }
-        let verdict = match self.verdict(request, &mut counters, trace) {
-            Ok(verdict) => verdict,
-            Err(refusal) => {
-                if refusal == Refusal::HostUnmappable {
-                    counters.host = Some(Counter::HostInvalid);
-                }
-                Verdict::Reply(refusal.reply(is_grpc(request.headers.clone())))
-            }
+        let (mut writes, mut counters) = (Writes::default(), Counters::default());
+        let verdict = match self.rules(request, &mut writes, &mut counters, trace) {
+            Ok(()) => Verdict::Forward(writes),
+            Err(answer) => Verdict::Reply(answer.reply(is_grpc(request.headers.clone()))),
         };
         Decision { verdict, counters }
     }
 
-    fn verdict<'a, H: Headers<'a>, S: SourceAddress>(
+    /// Decides on a request and carries the decision out, without putting it together first: what is to be answered, and what is to
+    /// be counted. The same code as [`Policy::decide`].
+    ///
+    /// # Errors
+    /// The answer, when the request does not go on; then nothing was carried out.
+    #[inline(always)]
+    pub fn carry_out<'a, H, S, E>(
         &'a self,
         request: &Request<'a, H, S>,
+        effects: &mut E,
         counters: &mut Counters,
-        trace: &mut impl Trace,
-    ) -> Result<Verdict<'a>, Refusal> {
-        let survey = Survey::of(request.headers.clone(), &self.headers);
-        let authority = Authority::parse(survey.authority);
-        trace.step(|| Step::Authority {
-            canonical: authority.as_ref().ok().map(|authority| authority.as_str().to_owned()),
-            invalid: authority.as_ref().err().map(ToString::to_string),
-        });
-        if let Some(verdict) = self.health_check(request, &survey, authority.as_ref().ok(), counters, trace) {
-            return Ok(verdict);
-        }
-        if authority.is_err() {
-            counters.host = Some(Counter::HostInvalid);
-            if self.hosts.invalid == Invalid::Reject {
-                return Err(Refusal::HostInvalid);
-            }
-            self.private_to_others(&survey, counters, trace)?;
-        }
-        let authority = authority.as_ref().ok();
-        let host = authority.map(|authority| (authority.host(), authority.kind()));
-        let chosen = match &self.environments {
-            Some(environments) => choose(environments, &survey, &request.headers, host, counters, trace)?,
-            None => Chosen::default(),
-        };
-        let host = self.public(host, chosen.shortened.as_deref(), counters, trace)?;
-        let upstream = self.upstream(&survey, authority, host, &chosen, counters, trace)?;
-        let mut writes = Writes { authority: upstream, ..Writes::default() };
-        let original = self.original_host(authority, writes.authority.as_deref());
-        let values = Values { env: chosen.name(), host: host.map(|(host, _)| host), labels: None };
-        let wanted = self.hints(&chosen, values).chain(original);
-        self.write_headers(&request.headers, survey.guarded, wanted, values, &mut writes);
-        Ok(Verdict::Forward(writes))
+    ) -> Result<(), Answer<'a>>
+    where
+        H: Headers<'a>,
+        S: SourceAddress,
+        E: Effects<'a>,
+    {
+        self.rules(request, effects, counters, &mut NoTrace)
     }
 
+    #[inline(always)]
+    fn rules<'a, H: Headers<'a>, S: SourceAddress, T: Trace>(
+        &'a self,
+        request: &Request<'a, H, S>,
+        effects: &mut impl Effects<'a>,
+        counters: &mut Counters,
+        trace: &mut T,
+    ) -> Result<(), Answer<'a>> {
+        if self.empty {
+            return Ok(());
+        }
+        let survey = Survey::of(request.headers.clone(), &self.headers);
+        trace.step(|| authority_step(survey.authority));
+        if (T::LISTENS || self.agents.may_know(survey.user_agent))
+            && let Some(outcome) = self.health_check(request, &survey, effects, counters, trace)
+        {
+            return outcome;
+        }
+        let authority = match Authority::parse(survey.authority) {
+            Ok(authority) => Some(authority),
+            Err(_) => {
+                self.pass_invalid(&survey, counters, trace)?;
+                None
+            }
+        };
+        match &self.environments {
+            None => self.hosts_and_writes(request, &survey, authority.as_ref(), &Chosen::default(), effects, counters, trace),
+            Some(environments) => self.environment(environments, request, &survey, authority.as_ref(), effects, counters, trace),
+        }
+    }
+
+    /// What a health check makes of the request, if one matches.
+    #[inline(never)]
     fn health_check<'a, H: Headers<'a>, S: SourceAddress>(
         &'a self,
         request: &Request<'a, H, S>,
         survey: &Survey<'a>,
-        authority: Option<&Authority<'_>>,
+        effects: &mut impl Effects<'a>,
         counters: &mut Counters,
         trace: &mut impl Trace,
-    ) -> Option<Verdict<'a>> {
-        let host = authority.map(Authority::host);
+    ) -> Option<Result<(), Answer<'a>>> {
+        let authority = if self.agents.hosts { Authority::parse(survey.authority).ok() } else { None };
+        let host = authority.as_ref().map(Authority::host);
         let (number, check) = self.health_checks.iter().enumerate().find(|(number, check)| {
             let failed = check.first_failed(*number, survey, host, request.source);
             trace.step(|| Step::HealthCheck { name: check.name.to_string(), failed });
@@ -103,46 +113,92 @@ impl Policy {
         })?;
         counters.health_check = Some(Counter::HealthCheck(u8::try_from(number).unwrap_or(u8::MAX)));
         Some(match &check.action {
-            Action::Pass => Verdict::Forward(Writes::default()),
-            Action::Respond { status, body } => Verdict::Reply(Reply {
-                status: *status,
-                details: format!("gatepost.health_check.{}", check.name).into(),
-                body: Cow::Borrowed(body),
-                grpc_status: None,
-            }),
+            Action::Pass => Ok(()),
+            Action::Respond { status, body } => Err(Answer::HealthCheck { name: &check.name, status: *status, body }),
             Action::Rewrite { authority, path } => {
                 let changed = |new: &'a Option<Box<str>>, old: &[u8]| new.as_deref().filter(|new| new.as_bytes() != old);
-                let mut writes = Writes {
-                    authority: changed(authority, survey.authority).map(Cow::Borrowed),
-                    path: changed(path, survey.path),
-                    ..Writes::default()
-                };
-                let (nothing, values) = (core::iter::empty(), Values::default());
-                self.write_headers(&request.headers, survey.guarded, nothing, values, &mut writes);
-                Verdict::Forward(writes)
+                self.write_headers(&request.headers, survey.guarded, &Wants::nothing(), effects);
+                if let Some(path) = changed(path, survey.path) {
+                    effects.set_path(path);
+                }
+                if let Some(authority) = changed(authority, survey.authority) {
+                    effects.set_authority(Cow::Borrowed(authority));
+                }
+                Ok(())
             }
         })
     }
 
+    #[inline(never)]
+    #[expect(clippy::too_many_arguments, reason = "they are what a decision is made from")]
+    fn environment<'a, H: Headers<'a>, S: SourceAddress>(
+        &'a self,
+        environments: &'a Environments,
+        request: &Request<'a, H, S>,
+        survey: &Survey<'a>,
+        authority: Option<&Authority<'a>>,
+        effects: &mut impl Effects<'a>,
+        counters: &mut Counters,
+        trace: &mut impl Trace,
+    ) -> Result<(), Answer<'a>> {
+        let host = authority.map(Authority::to_look_up);
+        let chosen = choose(environments, survey, &request.headers, host, counters, trace)?;
+        self.hosts_and_writes(request, survey, authority, &chosen, effects, counters, trace)
+    }
+
+    /// What comes behind the environment. Compiled twice, because a policy without environments needs half of it.
+    #[inline(always)]
+    #[expect(clippy::too_many_arguments, reason = "they are what a decision is made from")]
+    fn hosts_and_writes<'a, H: Headers<'a>, S: SourceAddress>(
+        &'a self,
+        request: &Request<'a, H, S>,
+        survey: &Survey<'a>,
+        authority: Option<&Authority<'a>>,
+        chosen: &Chosen<'a>,
+        effects: &mut impl Effects<'a>,
+        counters: &mut Counters,
+        trace: &mut impl Trace,
+    ) -> Result<(), Answer<'a>> {
+        let host = self.public(authority.map(Authority::to_look_up), chosen.shortened.as_deref(), counters, trace)?;
+        let upstream = self.upstream(survey, authority, host, chosen, counters, trace)?;
+        let original = upstream.as_deref().and_then(|upstream| self.original_host(authority, upstream));
+        let values = Values { env: chosen.name(), host: host.map(|host| host.text()), labels: None };
+        self.write_headers(&request.headers, survey.guarded, &Wants::of(self, chosen, values, original), effects);
+        if let Some(upstream) = upstream {
+            effects.set_authority(upstream);
+        }
+        Ok(())
+    }
+
     /// The host that goes on being looked at, unless it is private. Both the client's own host and what a subdomain source
     /// left of it are judged: shortening a host must not open what naming it directly would not.
+    #[inline(always)]
     fn public<'h>(
         &self,
-        host: Option<(&'h str, HostKind)>,
+        host: Option<Host<'h>>,
         shortened: Option<&'h str>,
         counters: &mut Counters,
         trace: &mut impl Trace,
-    ) -> Result<Option<(&'h str, HostKind)>, Refusal> {
-        let shortened = shortened.map(|host| (host, HostKind::of(host)));
-        if self.hosts.private.is_empty() {
-            return Ok(shortened.or(host));
-        }
-        for (host, kind) in [host, shortened].into_iter().flatten() {
-            let number = || lenient::find_number(&self.hosts.private, host).filter(|_| kind == HostKind::Name);
-            let found = self.hosts.private.find(host, kind).or_else(number);
-            judge_private(host, found.map(|found| found.pattern), counters, trace)?;
+    ) -> Result<Option<Host<'h>>, Refusal> {
+        let shortened = shortened.map(Host::of);
+        if !self.hosts.private.is_empty() {
+            for host in [host, shortened].into_iter().flatten() {
+                let number = || lenient::find_number(&self.hosts.private, host.text()).filter(|_| host.kind() == HostKind::Name);
+                let found = self.hosts.private.find(host).or_else(number);
+                judge_private(host.text(), found.map(|found| found.pattern), counters, trace)?;
+            }
         }
         Ok(shortened.or(host))
+    }
+
+    /// Refuses a Host that is no valid authority, unless the policy lets such Hosts pass.
+    #[cold]
+    fn pass_invalid(&self, survey: &Survey<'_>, counters: &mut Counters, trace: &mut impl Trace) -> Result<(), Refusal> {
+        counters.host = Some(Counter::HostInvalid);
+        match self.hosts.invalid {
+            Invalid::Reject => Err(Refusal::HostInvalid),
+            Invalid::Pass => self.private_to_others(survey, counters, trace),
+        }
     }
 
     /// A Host that is no valid authority and passes all the same is refused if anybody could take it for a private one, or if nobody
@@ -162,36 +218,32 @@ impl Policy {
     }
 
     /// The authority that goes upstream, if it is not the one that came.
+    #[inline(always)]
     fn upstream<'a>(
         &'a self,
         survey: &Survey<'a>,
         authority: Option<&Authority<'a>>,
-        host: Option<(&str, HostKind)>,
+        host: Option<Host<'_>>,
         chosen: &Chosen<'a>,
         counters: &mut Counters,
         trace: &mut impl Trace,
     ) -> Result<Option<Cow<'a, str>>, Refusal> {
-        let name = host.map(|(host, _)| host);
         // What came, if it is an authority as it should be: a template that gives just that is not put together.
         let given = authority.and_then(Authority::given);
         let mapped = match host {
-            Some((host, kind)) => self.mapping((host, kind), chosen.name(), given, trace)?,
-            None => None,
+            Some(host) if !self.hosts.mappings.is_empty() => self.mapping(host, chosen.name(), given, counters, trace)?,
+            _ => None,
         };
-        if mapped.is_none() && counters.host.is_none() && !self.hosts.mappings.is_empty() {
-            counters.host = Some(Counter::HostUnmapped);
-        }
-        if mapped.is_none() && self.hosts.unmapped == Unmapped::Reject {
-            return Err(Refusal::HostUnmapped);
-        }
-        let hint = match (&self.environments, chosen.name()) {
-            (Some(Environments { hints, .. }), Some(env)) if chosen.named || mapped.is_none() => {
-                match (&hints.authority, chosen.listed().and_then(|listed| listed.authority)) {
-                    (Some(_), Some(known)) => Some(Cow::Borrowed(known)),
-                    (Some(template), None) => authority_of(template, Values { env: Some(env), host: name, labels: None }, given)?,
-                    (None, _) => None,
-                }
+        if mapped.is_none() {
+            if counters.host.is_none() && !self.hosts.mappings.is_empty() {
+                counters.host = Some(Counter::HostUnmapped);
             }
+            if self.hosts.unmapped == Unmapped::Reject {
+                return Err(Refusal::HostUnmapped);
+            }
+        }
+        let hint = match &self.environments {
+            Some(environments) if chosen.named || mapped.is_none() => hint(environments, chosen, host, given, counters)?,
             _ => None,
         };
         let (upstream, from) = match (hint, mapped) {
@@ -201,7 +253,7 @@ impl Policy {
                 (mapped, Origin::Mapping)
             }
             (None, None) => match (authority, host) {
-                (Some(authority), Some((host, _))) => (self.unmapped(authority, host), Origin::Client),
+                (Some(authority), Some(host)) => (self.unmapped(authority, host.text()), Origin::Client),
                 // An invalid Host that the policy lets pass stays as it is.
                 _ => return Ok(None),
             },
@@ -211,36 +263,30 @@ impl Policy {
         Ok(changed.then_some(upstream))
     }
 
+    #[inline(always)]
     fn mapping<'a>(
         &'a self,
-        (host, kind): (&str, HostKind),
+        host: Host<'_>,
         env: Option<&str>,
         given: Option<&'a str>,
+        counters: &mut Counters,
         trace: &mut impl Trace,
     ) -> Result<Option<Cow<'a, str>>, Refusal> {
-        if self.hosts.mappings.is_empty() {
-            return Ok(None);
-        }
-        let found = self.hosts.mappings.find(host, kind);
-        let pattern = found.as_ref().map(|found| found.pattern);
-        let authority = match found.map(|found| found.value) {
+        let found = self.hosts.mappings.find(host);
+        let authority = match found.as_ref().and_then(|found| self.hosts.targets.get(found.entry)) {
             None => None,
             Some(Target::Text(text)) => Some(Cow::Borrowed(self.hosts.texts.get(*text))),
-            Some(Target::Template(template)) => {
-                let labels = Labels::of(host);
-                authority_of(template, Values { env, host: Some(host), labels: Some(&labels) }, given)?
-            }
+            Some(Target::Template(template)) => mapped_by(template, host, env, given, counters)?,
         };
         trace.step(|| Step::Mapping {
-            host: host.to_owned(),
-            pattern: pattern.map(str::to_owned),
+            host: host.text().to_owned(),
+            pattern: found.map(|found| found.pattern.to_owned()),
             authority: authority.as_deref().map(str::to_owned),
         });
         Ok(authority)
     }
 
     /// The client's own authority in canonical form, with the host that is left of it.
-    #[inline]
     fn unmapped<'a>(&self, authority: &Authority<'a>, host: &str) -> Cow<'a, str> {
         let port = match self.hosts.port {
             Port::Keep => authority.colon_port(),
@@ -266,11 +312,54 @@ fn judge_private(host: &str, pattern: Option<&str>, counters: &mut Counters, tra
     Ok(())
 }
 
+fn authority_step(raw: &[u8]) -> Step {
+    let authority = Authority::parse(raw);
+    Step::Authority {
+        canonical: authority.as_ref().ok().map(|authority| authority.as_str().to_owned()),
+        invalid: authority.as_ref().err().map(ToString::to_string),
+    }
+}
+
+/// The authority that the environment's hint gives.
+#[inline(always)]
+fn hint<'a>(
+    environments: &'a Environments,
+    chosen: &Chosen<'a>,
+    host: Option<Host<'_>>,
+    given: Option<&'a str>,
+    counters: &mut Counters,
+) -> Result<Option<Cow<'a, str>>, Refusal> {
+    let (Some(template), Some(env)) = (&environments.hints.authority, chosen.name()) else { return Ok(None) };
+    match chosen.listed().and_then(|listed| listed.authority) {
+        Some(known) => Ok(Some(Cow::Borrowed(known))),
+        None => {
+            authority_of(template, Values { env: Some(env), host: host.map(|host| host.text()), labels: None }, given, counters)
+        }
+    }
+}
+
+#[inline(never)]
+fn mapped_by<'a>(
+    template: &'a Template,
+    host: Host<'_>,
+    env: Option<&str>,
+    given: Option<&'a str>,
+    counters: &mut Counters,
+) -> Result<Option<Cow<'a, str>>, Refusal> {
+    let labels = Labels::of(host.text());
+    authority_of(template, Values { env, host: Some(host.text()), labels: Some(&labels) }, given, counters)
+}
+
 /// What a template gives, or nothing if a value that it needs is missing. Labels may grow together beyond what a host may
 /// be, and an IP literal is no part of a name, which no compiler can foresee. `given` is an authority that is known to be
 /// canonical, as every result is; where it is the result, it serves as it is.
 #[inline(never)]
-fn authority_of<'a>(template: &'a Template, values: Values<'_>, given: Option<&'a str>) -> Result<Option<Cow<'a, str>>, Refusal> {
+fn authority_of<'a>(
+    template: &'a Template,
+    values: Values<'_>,
+    given: Option<&'a str>,
+    counters: &mut Counters,
+) -> Result<Option<Cow<'a, str>>, Refusal> {
     if let Some(text) = template.as_literal() {
         return Ok(Some(Cow::Borrowed(text)));
     }
@@ -281,7 +370,10 @@ fn authority_of<'a>(template: &'a Template, values: Values<'_>, given: Option<&'
     let canonical = match Authority::parse(text.as_bytes()) {
         Ok(authority) if authority.given().is_some() => None,
         Ok(authority) => Some(authority.as_str().to_owned()),
-        Err(_) => return Err(Refusal::HostUnmappable),
+        Err(_) => {
+            counters.host = Some(Counter::HostInvalid);
+            return Err(Refusal::HostUnmappable);
+        }
     };
     Ok(Some(Cow::Owned(canonical.unwrap_or(text))))
 }

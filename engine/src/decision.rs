@@ -49,6 +49,39 @@ pub struct SetHeader<'a> {
     pub replaces: bool,
 }
 
+/// Whoever carries a decision out, change by change: each comes once it is clear that the request goes on. [`Writes`] gathers them.
+pub trait Effects<'a> {
+    /// Sets `:authority`.
+    fn set_authority(&mut self, value: Cow<'a, str>);
+
+    /// Sets `:path`.
+    fn set_path(&mut self, value: &'a str);
+
+    /// Removes a header with all its values.
+    fn remove(&mut self, name: &'a str);
+
+    /// Sets a header to one value. A header that is to be removed, too, was removed before.
+    fn set(&mut self, header: SetHeader<'a>);
+}
+
+impl<'a> Effects<'a> for Writes<'a> {
+    fn set_authority(&mut self, value: Cow<'a, str>) {
+        self.authority = Some(value);
+    }
+
+    fn set_path(&mut self, value: &'a str) {
+        self.path = Some(value);
+    }
+
+    fn remove(&mut self, name: &'a str) {
+        self.remove.push(name);
+    }
+
+    fn set(&mut self, header: SetHeader<'a>) {
+        self.set.push(header);
+    }
+}
+
 impl Writes<'_> {
     /// Whether there is nothing to write.
     #[must_use]
@@ -68,6 +101,45 @@ pub struct Reply<'a> {
     pub body: Cow<'a, str>,
     /// The gRPC status, when the request is gRPC.
     pub grpc_status: Option<u32>,
+}
+
+/// Why a request is answered here, and with what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer<'a> {
+    /// A rule refuses it.
+    Refusal(Refusal),
+    /// It is a probe that the policy answers.
+    HealthCheck {
+        /// The health check's name.
+        name: &'a str,
+        /// The HTTP status, 200 to 599.
+        status: u16,
+        /// What a person reads.
+        body: &'a str,
+    },
+}
+
+impl From<Refusal> for Answer<'_> {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refusal(refusal)
+    }
+}
+
+impl<'a> Answer<'a> {
+    /// The local reply.
+    #[must_use]
+    #[cold]
+    pub fn reply(self, grpc: bool) -> Reply<'a> {
+        match self {
+            Self::Refusal(refusal) => refusal.reply(grpc),
+            Self::HealthCheck { name, status, body } => Reply {
+                status,
+                details: format!("gatepost.health_check.{name}").into(),
+                body: Cow::Borrowed(body),
+                grpc_status: None,
+            },
+        }
+    }
 }
 
 /// The rule by which a request is refused.
@@ -131,6 +203,23 @@ pub enum Counter {
 }
 
 impl Counter {
+    /// A number of its own, the same in every policy, for tables of counters: the fixed ones first, then one for each health check.
+    #[must_use]
+    #[inline]
+    pub fn number(self) -> usize {
+        match self {
+            Self::EnvironmentSelected => 0,
+            Self::EnvironmentDefault => 1,
+            Self::EnvironmentUnknown => 2,
+            Self::EnvironmentRejected => 3,
+            Self::HostMapped => 4,
+            Self::HostPrivate => 5,
+            Self::HostInvalid => 6,
+            Self::HostUnmapped => 7,
+            Self::HealthCheck(number) => 8usize.saturating_add(usize::from(number)),
+        }
+    }
+
     pub(crate) const ENVIRONMENT: &'static [Self] =
         &[Self::EnvironmentSelected, Self::EnvironmentDefault, Self::EnvironmentUnknown, Self::EnvironmentRejected];
     pub(crate) const HOST: &'static [Self] = &[Self::HostMapped, Self::HostPrivate, Self::HostInvalid, Self::HostUnmapped];

@@ -5,15 +5,11 @@ use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::hash::{BuildHasher, Hasher};
-
-use arrayvec::ArrayString;
-use foldhash::fast::FixedState;
 
 use crate::authority::{Authority, MAX_LABEL};
 use crate::fault::{FaultKind, Path, Place};
 use crate::header::{HeaderTable, Use, is_value, read_name};
-use crate::index::Index;
+use crate::index::{Index, hash};
 use crate::paged::{TextRef, Texts};
 use crate::reader::{Broken, Choice, Context, Entries, List, Numbers, Object, Parsed, Section, Seen, Value};
 use crate::request::{MAX_SOURCES, source_bit};
@@ -88,11 +84,11 @@ pub(crate) struct Listed<'a> {
     pub authority: Option<&'a str>,
 }
 
-/// An environment's name, without an allocation: one that the policy lists, or any other label.
-#[derive(Debug, Clone, Copy)]
+/// An environment's name: one that the policy lists, or any other label.
+#[derive(Debug)]
 pub(crate) enum Name<'a> {
     Listed(Listed<'a>),
-    Free(ArrayString<MAX_LABEL>),
+    Free(String),
 }
 
 impl Name<'_> {
@@ -125,13 +121,23 @@ struct Entry {
 
 impl Names {
     /// The environment that a value names; nothing if it is not allowed. `value` is neither empty nor padded.
-    #[inline]
     pub fn resolve(&self, value: &[u8]) -> Option<Name<'_>> {
-        let mut lower = ArrayString::<MAX_LABEL>::new();
-        lower.try_push_str(core::str::from_utf8(value).ok()?).ok()?;
-        lower.make_ascii_lowercase();
-        if let Some(target) = self.find(lower.as_bytes()) {
-            return Some(Name::Listed(target));
+        // Most values are in lower case, and listed.
+        match self.find(value) {
+            Some(listed) => Some(Name::Listed(listed)),
+            None => self.resolve_any(value),
+        }
+    }
+
+    #[cold]
+    fn resolve_any(&self, value: &[u8]) -> Option<Name<'_>> {
+        let may_name_one = self.any || value.iter().any(u8::is_ascii_uppercase);
+        if !may_name_one || value.len() > MAX_LABEL {
+            return None;
+        }
+        let lower = core::str::from_utf8(value).ok()?.to_ascii_lowercase();
+        if let Some(listed) = self.find(lower.as_bytes()) {
+            return Some(Name::Listed(listed));
         }
         (self.any && is_dns_label(lower.as_bytes())).then_some(Name::Free(lower))
     }
@@ -139,7 +145,7 @@ impl Names {
     #[inline]
     fn find(&self, lower: &[u8]) -> Option<Listed<'_>> {
         let same = |at: usize| self.entries.get(at).is_some_and(|entry| self.texts.get(entry.name).as_bytes() == lower);
-        let at = self.index.find(hash(lower), same)?;
+        let at = self.index.find(hash(0, lower), same)?;
         self.entries.get(at).map(|entry| self.listed(entry))
     }
 
@@ -160,12 +166,12 @@ impl Names {
 
     /// Adds a name, or tells the number of the entry that has it already.
     fn add(&mut self, name: &str, target: Option<&str>) -> Result<(), usize> {
-        let hash_of_name = hash(name.as_bytes());
+        let hash_of_name = hash(0, name.as_bytes());
         let same = |at: usize| self.entries.get(at).is_some_and(|entry| self.texts.get(entry.name) == name);
         if let Some(first) = self.index.find(hash_of_name, same) {
             return Err(first);
         }
-        self.index.add(hash_of_name, self.entries.len());
+        self.index.add(hash_of_name);
         let name = self.texts.add(name);
         let target = target.map_or(name, |target| self.texts.add(target));
         self.entries.push(Entry { name, target, authority: None });
@@ -191,14 +197,6 @@ fn is_dns_label(text: &[u8]) -> bool {
         && text.iter().all(|b| letter_or_digit(b) || *b == b'-')
         && text.first().is_some_and(letter_or_digit)
         && text.last().is_some_and(letter_or_digit)
-}
-
-#[inline]
-fn hash(name: &[u8]) -> u64 {
-    // A fixed seed, as for hosts: the names are the policy's.
-    let mut hasher = FixedState::with_seed(0x656e_7669_726f_6e73).build_hasher();
-    hasher.write(name);
-    hasher.finish()
 }
 
 fn read_environment(text: &str) -> Result<String, FaultKind> {

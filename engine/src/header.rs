@@ -1,16 +1,13 @@
 //! Header names that a policy speaks of, and what the policy may do with them. All of them are found in one pass over a
-//! request's headers, by one lookup for each header whose length and last letter occur together in the policy at all.
+//! request's headers, by one look-up for each header whose length and last letter occur together in the policy at all.
 
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::hash::{BuildHasher, Hasher};
-
-use foldhash::fast::FixedState;
 
 use crate::fault::FaultKind;
-use crate::index::Index;
+use crate::index::{Index, hash};
 
 /// Headers that belong to one connection (RFC 9110 §7.6.1), and the ones that older clients and proxies treat so.
 const HOP_BY_HOP: &[&str] = &[
@@ -69,6 +66,8 @@ pub(crate) fn is_value(text: &str) -> bool {
 /// Why a policy knows a header.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Roles {
+    /// Every policy reads it.
+    pub field: Option<Field>,
     /// Bit n: it must be absent for health check n.
     pub vetoes: u64,
     /// Bit n: environment source n reads it.
@@ -76,6 +75,18 @@ pub(crate) struct Roles {
     /// A client may not send it in.
     pub guarded: bool,
 }
+
+/// A header that every policy reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Field {
+    Method,
+    Path,
+    Authority,
+    UserAgent,
+}
+
+const FIELDS: [(&str, Field); 4] =
+    [(":method", Field::Method), (":path", Field::Path), (":authority", Field::Authority), ("user-agent", Field::UserAgent)];
 
 #[derive(Debug)]
 struct Entry {
@@ -86,23 +97,17 @@ struct Entry {
 /// The headers that a policy knows.
 #[derive(Debug)]
 pub(crate) struct HeaderTable {
-    /// For each mark that a name can have, whether it is one of [`FIXED`] or [`KNOWN`]. Most of a browser's headers are passed over
-    /// by this alone.
-    marks: [u8; MARKS],
+    /// The [`mark`]s of their names. Most of a browser's headers are passed over by this alone.
+    marks: [u64; 4],
     entries: Vec<Entry>,
     index: Index,
 }
 
-/// A header that every policy reads has this mark.
-pub(crate) const FIXED: u8 = 1;
-/// A header that this policy knows has this mark.
-pub(crate) const KNOWN: u8 = 2;
-
 impl Default for HeaderTable {
     fn default() -> Self {
-        let mut table = Self { marks: [0; MARKS], entries: Vec::new(), index: Index::default() };
-        for name in [":method", ":path", ":authority", "user-agent"] {
-            table.note(name, FIXED);
+        let mut table = Self { marks: [0; 4], entries: Vec::new(), index: Index::default() };
+        for (name, field) in FIELDS {
+            table.roles_mut(name).into_iter().for_each(|roles| roles.field = Some(field));
         }
         table
     }
@@ -111,59 +116,39 @@ impl Default for HeaderTable {
 impl HeaderTable {
     /// The roles of a name, to be added to.
     pub fn roles_mut(&mut self, name: &str) -> Option<&mut Roles> {
-        let hash = hash(name.as_bytes());
+        let hash = hash(0, name.as_bytes());
         let same = |at: usize| self.entries.get(at).is_some_and(|entry| *entry.name == *name);
-        let at = self.index.find(hash, same).unwrap_or(self.entries.len());
-        if at == self.entries.len() {
-            self.index.add(hash, at);
+        let at = self.index.find(hash, same).unwrap_or_else(|| {
             self.entries.push(Entry { name: name.into(), roles: Roles::default() });
-            self.note(name, KNOWN);
-        }
+            let (word, bit) = mark(name.as_bytes());
+            self.marks.get_mut(word).into_iter().for_each(|word| *word |= bit);
+            self.index.add(hash)
+        });
         self.entries.get_mut(at).map(|entry| &mut entry.roles)
     }
 
-    fn note(&mut self, name: &str, what: u8) {
-        if let Some(marks) = self.marks.get_mut(mark(name.as_bytes())) {
-            *marks |= what;
-        }
-    }
-
-    /// [`FIXED`] and [`KNOWN`], if headers of this name's length and last byte are; it may be another name.
-    #[inline]
-    pub fn marks(&self, name: &[u8]) -> u8 {
-        self.marks.get(mark(name)).copied().unwrap_or(0)
-    }
-
     /// The name as the policy holds it, and its roles.
-    pub fn find(&self, name: &[u8]) -> Option<(&str, Roles)> {
-        if self.marks(name) & KNOWN == 0 { None } else { self.find_marked(name) }
-    }
-
-    /// As [`find`](Self::find), for a name whose marks say [`KNOWN`].
     #[inline]
-    pub fn find_marked(&self, name: &[u8]) -> Option<(&str, Roles)> {
+    pub fn find(&self, name: &[u8]) -> Option<(&str, &Roles)> {
+        let (word, bit) = mark(name);
+        if self.marks.get(word).is_some_and(|word| word & bit != 0) { self.look_up(name) } else { None }
+    }
+
+    #[inline]
+    fn look_up(&self, name: &[u8]) -> Option<(&str, &Roles)> {
         let same = |at: usize| self.entries.get(at).is_some_and(|entry| entry.name.as_bytes() == name);
-        let at = self.index.find(hash(name), same)?;
-        self.entries.get(at).map(|entry| (&*entry.name, entry.roles))
+        let at = self.index.find(hash(0, name), same)?;
+        self.entries.get(at).map(|entry| (&*entry.name, &entry.roles))
     }
 }
 
-/// How many different marks names have.
-const MARKS: usize = 256;
-
-/// A number for a name, from its length and its last byte. Lower-case letters differ in their low five bits.
+/// One bit of 256 for a name, from its length and its last byte.
 #[inline]
-fn mark(name: &[u8]) -> usize {
-    let last = usize::from(name.last().copied().unwrap_or(0));
-    (name.len() & 7) << 5 | (last & 31)
-}
-
-#[inline]
-fn hash(name: &[u8]) -> u64 {
-    // A fixed seed, as for hosts: the names are the policy's.
-    let mut hasher = FixedState::with_seed(0x6865_6164_6572).build_hasher();
-    hasher.write(name);
-    hasher.finish()
+fn mark(name: &[u8]) -> (usize, u64) {
+    let last = u32::from(name.last().copied().unwrap_or(0));
+    #[expect(clippy::cast_possible_truncation, reason = "a longer name would only have another bit")]
+    let number = ((name.len() as u32) << 8 | last).wrapping_mul(0x9e37_79b1);
+    ((number >> 30) as usize, 1u64.rotate_left(number >> 24 & 63))
 }
 
 #[cfg(test)]
@@ -197,7 +182,8 @@ mod tests {
         table.roles_mut("env").expect("room").sources = 1;
         table.roles_mut("via").expect("room").vetoes = 2;
         table.roles_mut("env").expect("room").guarded = true;
-        assert_eq!(table.find(b"env"), Some(("env", Roles { vetoes: 0, sources: 1, guarded: true })));
+        assert_eq!(table.find(b"env"), Some(("env", &Roles { field: None, vetoes: 0, sources: 1, guarded: true })));
+        assert_eq!(table.find(b":path").map(|(_, roles)| roles.field), Some(Some(Field::Path)));
         assert_eq!(table.find(b"Env"), None);
         assert_eq!(table.find(b"cookie"), None);
         assert_eq!(table.find(b"foo"), None);

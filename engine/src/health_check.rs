@@ -16,7 +16,7 @@ use crate::header::{HeaderTable, Use, read_name};
 use crate::reader::{
     Broken, Context, Elements, Fields, Integer, List, Object, Parsed, Reader, Scalar, Section, Seen, Text, Value,
 };
-use crate::request::{SourceAddress, Survey};
+use crate::request::{Single, SourceAddress, Survey};
 use crate::text_match::{Compared, TextMatch, TextMatchSection};
 
 /// How many health checks a policy may have.
@@ -82,6 +82,48 @@ struct Conditions {
     sources: Option<Vec<IpNet>>,
 }
 
+/// What is told of a request at a glance: whether it can be a probe at all. Most requests come from browsers, and no health check
+/// knows a browser.
+#[derive(Debug, Default)]
+pub(crate) struct Agents {
+    /// Bit n of 256: a check knows user agents that begin with byte n.
+    first: [u64; 4],
+    /// A check asks for no user agent, or for its end.
+    any: bool,
+    /// A check asks for a host.
+    pub hosts: bool,
+}
+
+impl Agents {
+    pub fn of(checks: &[HealthCheck]) -> Self {
+        let mut agents = Self::default();
+        for conditions in checks.iter().map(|check| &check.conditions) {
+            agents.hosts |= conditions.host.is_some();
+            match &conditions.user_agent {
+                Some(TextMatch::Exact(text) | TextMatch::Prefix(text)) => {
+                    let (word, bit) = first_byte(text.as_bytes());
+                    agents.first.get_mut(word).into_iter().for_each(|word| *word |= bit);
+                }
+                Some(TextMatch::Suffix(_)) | None => agents.any = true,
+            }
+        }
+        agents
+    }
+
+    /// Whether a check may know the request's user agent.
+    #[inline]
+    pub fn may_know(&self, agent: Single<'_>) -> bool {
+        let (word, bit) = first_byte(agent.value().unwrap_or_default());
+        self.any || self.first.get(word).is_some_and(|word| word & bit != 0)
+    }
+}
+
+#[inline]
+fn first_byte(text: &[u8]) -> (usize, u64) {
+    let byte = text.first().copied().unwrap_or(0);
+    (usize::from(byte >> 6), 1u64.rotate_left(u32::from(byte & 63)))
+}
+
 impl HealthCheck {
     /// The first condition that does not hold; nothing when it is a probe. `number` is the check's place in the policy,
     /// `host` the canonical host, if the request has a valid one. The source address is asked for last, because it costs.
@@ -100,7 +142,7 @@ impl HealthCheck {
         if conditions.path.as_ref().is_some_and(|path| !path.holds_for_path(survey.path)) {
             return Some(Condition::Path);
         }
-        if conditions.user_agent.as_ref().is_some_and(|m| !survey.user_agent.is_some_and(|value| m.holds(value))) {
+        if conditions.user_agent.as_ref().is_some_and(|m| !survey.user_agent.value().is_some_and(|value| m.holds(value))) {
             return Some(Condition::UserAgent);
         }
         if conditions.host.as_ref().is_some_and(|m| !host.is_some_and(|host| m.holds(host.as_bytes()))) {

@@ -7,12 +7,9 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::hash::{BuildHasher, Hasher};
 
-use foldhash::fast::FixedState;
-
-use crate::authority::HostKind;
-use crate::index::Index;
+use crate::host::{Host, mark};
+use crate::index::{Index, hash};
 use crate::labels::Labels;
 use crate::paged::{Paged, TextRef, Texts};
 use crate::pattern::{HostPattern, Label, LabelPattern};
@@ -31,8 +28,7 @@ struct Shape {
     star: bool,
     /// What the patterns of this shape are hashed with.
     seed: u8,
-    /// The marks of the right-most labels of its patterns, all of them where one is a capture. Most hosts belong to domains that
-    /// a policy does not speak of, and are passed over by this alone.
+    /// The marks of the right-most labels of its patterns, all of them where one is a capture.
     domains: u64,
 }
 
@@ -51,7 +47,7 @@ impl Shape {
 
     fn add(&mut self, pattern: &LabelPattern) {
         self.domains |= match pattern.labels.first() {
-            Some(Label::Literal(label)) => mark(label),
+            Some(Label::Literal(label)) => mark(label.as_bytes()),
             Some(Label::Capture(_)) | None => u64::MAX,
         };
     }
@@ -78,30 +74,33 @@ impl Shape {
 }
 
 #[derive(Debug)]
-struct Entry<V> {
+struct Entry {
     /// The pattern's canonical text.
     pattern: TextRef,
     shape: Option<u8>,
-    value: V,
 }
 
-/// Host patterns, each with a value.
-#[derive(Debug)]
-pub(crate) struct HostTable<V> {
+/// Host patterns, numbered in the order in which they were added.
+#[derive(Debug, Default)]
+pub(crate) struct HostTable {
     texts: Texts,
-    entries: Paged<Entry<V>>,
+    entries: Paged<Entry>,
     index: Index,
     /// In order of specificity.
     shapes: Vec<Shape>,
+    /// The domains of all shapes. Most hosts belong to domains that a policy does not speak of, and are passed over by this and
+    /// the lengths alone.
+    domains: u64,
     /// Bit n: there is an exact host of n bytes. A host is at most 255 bytes.
     lengths: [u64; 4],
 }
 
 /// A pattern that matched.
 #[derive(Debug)]
-pub(crate) struct Found<'t, V> {
+pub(crate) struct Found<'t> {
     pub pattern: &'t str,
-    pub value: &'t V,
+    /// Its number.
+    pub entry: usize,
 }
 
 /// Why a pattern could not be added.
@@ -116,14 +115,8 @@ pub(crate) enum Refused {
 /// How many shapes a table may have.
 pub(crate) const MAX_SHAPES: usize = 255;
 
-impl<V> Default for HostTable<V> {
-    fn default() -> Self {
-        Self { texts: Texts::default(), entries: Paged::default(), index: Index::default(), shapes: Vec::new(), lengths: [0; 4] }
-    }
-}
-
-impl<V> HostTable<V> {
-    pub fn add(&mut self, pattern: &HostPattern, value: V) -> Result<(), Refused> {
+impl HostTable {
+    pub fn add(&mut self, pattern: &HostPattern) -> Result<(), Refused> {
         let shape = match pattern {
             HostPattern::Exact(_) => None,
             HostPattern::Labels(pattern) => Some(self.shape(pattern)?),
@@ -133,7 +126,7 @@ impl<V> HostTable<V> {
             Some(seed) => hash_labels(seed, pattern_literals(&text)),
             None => hash_host(&text),
         };
-        let same = |entry: &Entry<V>| {
+        let same = |entry: &Entry| {
             entry.shape == shape
                 && match shape {
                     None => self.texts.get(entry.pattern) == text,
@@ -147,11 +140,12 @@ impl<V> HostTable<V> {
             HostPattern::Exact(_) => self.note_length(text.len()),
             HostPattern::Labels(pattern) => {
                 self.shapes.iter_mut().filter(|known| Some(known.seed) == shape).for_each(|known| known.add(pattern));
+                self.domains = self.shapes.iter().fold(0, |domains, shape| domains | shape.domains);
             }
         }
-        self.index.add(hash, self.entries.len());
+        self.index.add(hash);
         let pattern = self.texts.add(&text);
-        self.entries.push(Entry { pattern, shape, value });
+        self.entries.push(Entry { pattern, shape });
         Ok(())
     }
 
@@ -197,23 +191,28 @@ impl<V> HostTable<V> {
         self.lengths.get(word).is_some_and(|word| word & bit != 0)
     }
 
-    /// The most specific pattern for a canonical host.
+    /// The most specific pattern for a host.
     #[inline]
-    pub fn find(&self, host: &str, kind: HostKind) -> Option<Found<'_, V>> {
-        let exact = |at: usize| self.entries.get(at).is_some_and(|e| e.shape.is_none() && self.texts.get(e.pattern) == host);
-        if self.has_length(host.len())
-            && let Some(at) = self.index.find(hash_host(host), exact)
+    pub fn find(&self, host: Host<'_>) -> Option<Found<'_>> {
+        let may_match = self.domains & host.domain() != 0 || self.has_length(host.text().len());
+        if may_match { self.look_up(host) } else { None }
+    }
+
+    #[inline(never)]
+    fn look_up(&self, host: Host<'_>) -> Option<Found<'_>> {
+        let text = host.text();
+        let exact = |at: usize| self.entries.get(at).is_some_and(|e| e.shape.is_none() && self.texts.get(e.pattern) == text);
+        if self.has_length(text.len())
+            && let Some(at) = self.index.find(hash_host(text), exact)
         {
             return self.found(at);
         }
-        if self.shapes.is_empty() || kind == HostKind::IpLiteral {
+        if self.domains & host.domain() == 0 {
             return None;
         }
-        let domain = mark(last_label(host));
-        let mut shapes = self.shapes.iter().filter(|shape| shape.domains & domain != 0).peekable();
-        shapes.peek()?;
-        let labels = Labels::of(host);
-        shapes.filter(|shape| shape.fits(&labels)).find_map(|shape| {
+        let labels = Labels::of(text);
+        let shapes = self.shapes.iter().filter(|shape| shape.domains & host.domain() != 0 && shape.fits(&labels));
+        shapes.into_iter().find_map(|shape| {
             let hash = hash_labels(shape.seed, shape.literals(&labels));
             let same = |at: usize| {
                 self.entries.get(at).is_some_and(|entry| {
@@ -225,24 +224,10 @@ impl<V> HostTable<V> {
     }
 
     #[inline]
-    fn found(&self, at: usize) -> Option<Found<'_, V>> {
+    fn found(&self, at: usize) -> Option<Found<'_>> {
         let entry = self.entries.get(at)?;
-        Some(Found { pattern: self.texts.get(entry.pattern), value: &entry.value })
+        Some(Found { pattern: self.texts.get(entry.pattern), entry: at })
     }
-}
-
-#[inline]
-fn last_label(host: &str) -> &str {
-    let dot = host.bytes().rposition(|byte| byte == b'.');
-    dot.and_then(|dot| host.get(dot.saturating_add(1)..)).unwrap_or(host)
-}
-
-/// One bit of 64 for a label, from its length and its last byte.
-#[inline]
-fn mark(label: &str) -> u64 {
-    let last = u32::from(label.as_bytes().last().copied().unwrap_or(0));
-    let len = u32::try_from(label.len()).unwrap_or(0);
-    1u64.rotate_left(len.wrapping_mul(11).wrapping_add(last) & 63)
 }
 
 /// Where the bit of a length stands in [`HostTable::lengths`].
@@ -256,26 +241,14 @@ fn pattern_literals(text: &str) -> impl Iterator<Item = &str> {
     text.rsplit('.').filter(|label| !label.starts_with(['{', '*']))
 }
 
-// A fixed seed: the keys are the policy's, so a client cannot choose what collides; and a filter has no source of
-// randomness that two of its VMs would share.
-const HASH: FixedState = FixedState::with_seed(0x6761_7465_706f_7374);
-
 #[inline]
-fn hash_host(host: &str) -> u64 {
-    let mut hasher = HASH.build_hasher();
-    hasher.write(host.as_bytes());
-    hasher.finish()
+fn hash_host(host: &str) -> u32 {
+    hash(u32::from(u8::MAX), host.as_bytes())
 }
 
 #[inline]
-fn hash_labels<'l>(seed: u8, labels: impl Iterator<Item = &'l str>) -> u64 {
-    let mut hasher = HASH.build_hasher();
-    hasher.write_u8(seed);
-    for label in labels {
-        hasher.write(label.as_bytes());
-        hasher.write_u8(b'.');
-    }
-    hasher.finish()
+fn hash_labels<'l>(seed: u8, labels: impl Iterator<Item = &'l str>) -> u32 {
+    labels.fold(u32::from(seed), |from, label| hash(from, label.as_bytes()))
 }
 
 #[cfg(test)]
@@ -283,17 +256,18 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::authority::HostKind;
 
-    fn table(patterns: &[&str]) -> HostTable<usize> {
+    fn table(patterns: &[&str]) -> HostTable {
         let mut table = HostTable::default();
-        for (number, pattern) in patterns.iter().enumerate() {
-            table.add(&HostPattern::parse(pattern).expect(pattern), number).expect(pattern);
+        for pattern in patterns {
+            table.add(&HostPattern::parse(pattern).expect(pattern)).expect(pattern);
         }
         table
     }
 
-    fn found<'t>(table: &'t HostTable<usize>, host: &str) -> Option<&'t str> {
-        table.find(host, HostKind::Name).map(|found| found.pattern)
+    fn found<'t>(table: &'t HostTable, host: &str) -> Option<&'t str> {
+        table.find(Host::new(host, HostKind::Name)).map(|found| found.pattern)
     }
 
     #[test]
@@ -348,8 +322,8 @@ mod tests {
     #[test]
     fn ip_literals_never_match_a_domain_pattern() {
         let table = table(&["*.0.0.1", "10.0.0.9"]);
-        assert!(table.find("10.0.0.1", HostKind::IpLiteral).is_none());
-        assert!(table.find("10.0.0.9", HostKind::IpLiteral).is_some());
+        assert!(table.find(Host::of("10.0.0.1")).is_none());
+        assert!(table.find(Host::of("10.0.0.9")).is_some());
     }
 
     #[test]
@@ -357,7 +331,7 @@ mod tests {
         let mut table = table(&["a.b", "*.b", "{x}.y.b"]);
         for (pattern, first) in [("A.B.", 0), ("*.b", 1), ("{other}.y.b", 2)] {
             let pattern = HostPattern::parse(pattern).expect("valid");
-            assert_eq!(table.add(&pattern, 9), Err(Refused::Duplicate(first)));
+            assert_eq!(table.add(&pattern), Err(Refused::Duplicate(first)));
         }
     }
 
@@ -394,12 +368,12 @@ mod tests {
             let mut kept = Vec::new();
             for text in &written {
                 let pattern = HostPattern::parse(text).expect("generated to be valid");
-                if table.add(&pattern, ()).is_ok() {
+                if table.add(&pattern).is_ok() {
                     kept.push(pattern);
                 }
             }
                 let expected = by_the_book(&kept, &host).map(|pattern| pattern.text().into_owned());
-            let found = table.find(&host, HostKind::Name).map(|found| found.pattern.to_owned());
+            let found = table.find(Host::new(&host, HostKind::Name)).map(|found| found.pattern.to_owned());
             prop_assert_eq!(found, expected);
         }
     }

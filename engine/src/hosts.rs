@@ -3,7 +3,7 @@
 use crate::fault::{FaultKind, Path, Place};
 use crate::header::{HeaderTable, Use, read_name};
 use crate::host_table::{HostTable, MAX_SHAPES, Refused};
-use crate::paged::{TextRef, Texts};
+use crate::paged::{Paged, TextRef, Texts};
 use crate::pattern::HostPattern;
 use crate::reader::{Broken, Choice, Context, List, Numbers, Object, Parsed, Section, Seen, Text, Value};
 use crate::template::{Template, read_authority};
@@ -51,9 +51,11 @@ pub(crate) enum Target {
 #[derive(Debug, Default)]
 pub(crate) struct Hosts {
     pub invalid: Invalid,
-    pub private: HostTable<()>,
+    pub private: HostTable,
     pub port: Port,
-    pub mappings: HostTable<Target>,
+    pub mappings: HostTable,
+    /// What each mapping gives.
+    pub targets: Paged<Target>,
     pub texts: Texts,
     pub unmapped: Unmapped,
     pub original_host: Option<Box<str>>,
@@ -86,7 +88,7 @@ impl Section for HostsSection {
             "private" => {
                 let list = value.context.path().clone();
                 let (private, mut numbers) = (&mut hosts.private, Numbers::default());
-                let take = |context: &mut Context, pattern: HostPattern| match private.add(&pattern, ()) {
+                let take = |context: &mut Context, pattern: HostPattern| match private.add(&pattern) {
                     Ok(()) => numbers.remember(private.len().saturating_sub(1), context),
                     Err(refused) => {
                         context.fault(refusal(refused, &pattern, |first| list.clone().index(numbers.of(first))));
@@ -116,6 +118,7 @@ impl Section for HostsSection {
     fn finish(mut self, _: &mut Context, _: Seen) -> Option<Hosts> {
         self.0.private.shrink_to_fit();
         self.0.mappings.shrink_to_fit();
+        self.0.targets.shrink_to_fit();
         self.0.texts.shrink_to_fit();
         Some(self.0)
     }
@@ -146,8 +149,11 @@ impl MappingReader<'_> {
             Some(text) => Target::Text(self.hosts.texts.add(text)),
             None => Target::Template(Box::new(template)),
         };
-        match self.hosts.mappings.add(&pattern, target) {
-            Ok(()) => self.numbers.remember(self.hosts.mappings.len().saturating_sub(1), context),
+        match self.hosts.mappings.add(&pattern) {
+            Ok(()) => {
+                self.numbers.remember(self.hosts.targets.len(), context);
+                self.hosts.targets.push(target);
+            }
             Err(refused) => {
                 let path = |entry| self.list.clone().index(self.numbers.of(entry)).key("host");
                 let kind = refusal(refused, &pattern, path);

@@ -3,6 +3,7 @@
 //! here. A valid name may still be an address to them, if it is a number.
 
 use crate::authority::{Authority, HostKind, MAX_NAME};
+use crate::host::Host;
 use crate::host_table::{Found, HostTable};
 use crate::number::ipv4_of;
 use alloc::borrow::ToOwned;
@@ -16,9 +17,9 @@ const ROUNDS: usize = 4;
 
 /// What others may read in a Host that is no valid authority.
 #[derive(Debug)]
-pub(crate) enum Reading<'t, V> {
+pub(crate) enum Reading<'t> {
     /// A private host.
-    Private(Found<'t, V>),
+    Private(Found<'t>),
     /// Any host at all: an internationalised name, which may end at any ASCII one, or one that is encoded over and over.
     Unknown,
     /// No private host.
@@ -26,7 +27,7 @@ pub(crate) enum Reading<'t, V> {
 }
 
 /// What any reading of these bytes comes to.
-pub(crate) fn read<'t, V>(private: &'t HostTable<V>, raw: &[u8]) -> Reading<'t, V> {
+pub(crate) fn read<'t>(private: &'t HostTable, raw: &[u8]) -> Reading<'t> {
     let mut decoded = raw.to_vec();
     for _ in 0..ROUNDS {
         if let Some(found) = find(private, &decoded) {
@@ -65,21 +66,21 @@ fn hexadecimal(high: u8, low: u8) -> Option<u8> {
 }
 
 /// The first private pattern that any part of these bytes matches.
-fn find<'t, V>(private: &'t HostTable<V>, raw: &[u8]) -> Option<Found<'t, V>> {
+fn find<'t>(private: &'t HostTable, raw: &[u8]) -> Option<Found<'t>> {
     let names = raw.split(|byte| !is_host_byte(*byte)).find_map(|name| {
         let name = name_of(name);
-        private.find(&name, HostKind::of(&name)).or_else(|| find_number(private, &name))
+        private.find(Host::of(&name)).or_else(|| find_number(private, &name))
     });
-    names.or_else(|| private.find(&ipv6_of(raw)?, HostKind::IpLiteral))
+    names.or_else(|| private.find(Host::new(&ipv6_of(raw)?, HostKind::IpLiteral)))
 }
 
 /// The private address that a name is to those to whom it is a number.
 #[inline]
-pub(crate) fn find_number<'t, V>(private: &'t HostTable<V>, host: &str) -> Option<Found<'t, V>> {
+pub(crate) fn find_number<'t>(private: &'t HostTable, host: &str) -> Option<Found<'t>> {
     let mut address = ArrayString::<15>::new();
     // The longest address is `255.255.255.255`.
     let _ = write!(address, "{}", ipv4_of(host)?);
-    private.find(&address, HostKind::IpLiteral)
+    private.find(Host::new(&address, HostKind::IpLiteral))
 }
 
 fn is_host_byte(byte: u8) -> bool {
@@ -115,7 +116,7 @@ mod tests {
     fn a_private_host_is_found_in_every_invalid_spelling() {
         let mut private = HostTable::default();
         for pattern in ["*.svc.cluster.local", "admin.example.com", "[fe80::1]"] {
-            private.add(&HostPattern::parse(pattern).expect("valid"), ()).expect("new");
+            private.add(&HostPattern::parse(pattern).expect("valid")).expect("new");
         }
         private.shrink_to_fit();
         let long = format!("{}.svc.cluster.local", ["a".repeat(70), "b".repeat(300)].join("."));

@@ -39,6 +39,10 @@ impl<T> Paged<T> {
         self.0.get(at / ELEMENTS)?.get(at % ELEMENTS)
     }
 
+    pub fn get_mut(&mut self, at: usize) -> Option<&mut T> {
+        self.0.get_mut(at / ELEMENTS)?.get_mut(at % ELEMENTS)
+    }
+
     pub fn len(&self) -> usize {
         let full = self.0.len().saturating_sub(1).saturating_mul(ELEMENTS);
         full.saturating_add(self.0.last().map_or(0, Vec::len))

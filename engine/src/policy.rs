@@ -11,7 +11,7 @@ use crate::decision::Counter;
 use crate::environment::{Environments, EnvironmentsSection};
 use crate::fault::{Fault, FaultKind, Path, Place};
 use crate::header::{HeaderTable, Use, read_name};
-use crate::health_check::{HealthCheck, HealthCheckSection, MAX_HEALTH_CHECKS};
+use crate::health_check::{Agents, HealthCheck, HealthCheckSection, MAX_HEALTH_CHECKS};
 use crate::hosts::{Hosts, HostsSection};
 use crate::reader::{Broken, Choice, Context, List, Object, Parsed, Section, Seen, Value, read};
 
@@ -40,6 +40,7 @@ pub struct Policy {
     pub(crate) empty: bool,
     pub(crate) mode: Mode,
     pub(crate) health_checks: Vec<HealthCheck>,
+    pub(crate) agents: Agents,
     pub(crate) environments: Option<Environments>,
     pub(crate) hosts: Hosts,
     pub(crate) headers: HeaderTable,
@@ -221,6 +222,7 @@ impl Section for PolicySection {
             }
         }
         policy.hosts.register(headers);
+        policy.agents = Agents::of(&policy.health_checks);
         Some(policy)
     }
 }

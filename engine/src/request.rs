@@ -3,7 +3,7 @@
 
 use core::net::{IpAddr, SocketAddr};
 
-use crate::header::{FIXED, HeaderTable, KNOWN};
+use crate::header::{Field, HeaderTable, Roles};
 
 /// A request's headers, to be walked more than once: pairs of name and value, names in lower case.
 pub trait Headers<'a>: Iterator<Item = (&'a [u8], &'a [u8])> + Clone {}
@@ -78,13 +78,12 @@ pub(crate) enum Named<'a> {
 }
 
 /// What one pass over the headers finds.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Survey<'a> {
     pub method: &'a [u8],
     pub path: &'a [u8],
     pub authority: &'a [u8],
-    /// The only `user-agent`; none if there are several, for which no balancer is known.
-    pub user_agent: Option<&'a [u8]>,
+    pub user_agent: Single<'a>,
     /// Bit n: a header is there that health check n wants absent.
     pub vetoed: u64,
     /// What the headers that environment sources name hold.
@@ -93,44 +92,60 @@ pub(crate) struct Survey<'a> {
     pub guarded: bool,
 }
 
+/// A header that counts only if it comes once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Single<'a> {
+    #[default]
+    None,
+    One(&'a [u8]),
+    Several,
+}
+
+impl<'a> Single<'a> {
+    pub fn value(self) -> Option<&'a [u8]> {
+        match self {
+            Self::One(value) => Some(value),
+            Self::None | Self::Several => None,
+        }
+    }
+}
+
 impl<'a> Survey<'a> {
     // Inlined, because it is large and would be moved.
     #[inline(always)]
     pub fn of(headers: impl Headers<'a>, table: &HeaderTable) -> Self {
-        let mut survey =
-            Self { method: b"", path: b"", authority: b"", user_agent: None, vetoed: 0, named: Named::None, guarded: false };
-        let mut user_agents: u8 = 0;
+        let mut survey = Self::default();
         for (name, value) in headers {
-            let marks = table.marks(name);
-            if marks == 0 {
-                continue;
-            }
-            if marks & FIXED != 0 {
-                match name {
-                    b":method" => survey.method = value,
-                    b":path" => survey.path = value,
-                    b":authority" => survey.authority = value,
-                    b"user-agent" => {
-                        user_agents = user_agents.saturating_add(1);
-                        survey.user_agent = (user_agents == 1).then_some(value);
-                    }
-                    _ => {}
-                }
-            }
-            if marks & KNOWN == 0 {
-                continue;
-            }
-            let Some((_, roles)) = table.find_marked(name) else { continue };
-            survey.vetoed |= roles.vetoes;
-            survey.guarded |= roles.guarded;
-            if roles.sources != 0 {
-                survey.named = match survey.named {
-                    Named::None => Named::One { sources: roles.sources, value },
-                    Named::One { .. } | Named::Several => Named::Several,
-                };
+            if let Some((_, roles)) = table.find(name) {
+                survey.note(roles, value);
             }
         }
         survey
+    }
+
+    #[inline(always)]
+    fn note(&mut self, roles: &Roles, value: &'a [u8]) {
+        match roles.field {
+            None => {}
+            Some(Field::Method) => self.method = value,
+            Some(Field::Path) => self.path = value,
+            Some(Field::Authority) => self.authority = value,
+            Some(Field::UserAgent) => {
+                self.user_agent = match self.user_agent {
+                    Single::None => Single::One(value),
+                    // For several no balancer is known.
+                    Single::One(_) | Single::Several => Single::Several,
+                };
+            }
+        }
+        self.vetoed |= roles.vetoes;
+        self.guarded |= roles.guarded;
+        if roles.sources != 0 {
+            self.named = match self.named {
+                Named::None => Named::One { sources: roles.sources, value },
+                Named::One { .. } | Named::Several => Named::Several,
+            };
+        }
     }
 
     /// The path before its query.
@@ -153,7 +168,8 @@ pub(crate) fn source_bit(number: usize) -> u16 {
 /// Whether the request is gRPC, by its content type: `application/grpc`, alone or with a format (`+proto`) or parameters (`;`).
 /// Envoy does not count the last and then ignores a gRPC status, so it does no harm there.
 #[cold]
-pub(crate) fn is_grpc<'a>(mut headers: impl Headers<'a>) -> bool {
+#[must_use]
+pub fn is_grpc<'a>(mut headers: impl Headers<'a>) -> bool {
     headers.any(|(name, value)| {
         name == b"content-type"
             && value.strip_prefix(b"application/grpc").is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
@@ -202,8 +218,8 @@ mod tests {
     #[test]
     fn a_repeated_user_agent_is_nobodys() {
         let headers = [(&b"user-agent"[..], &b"GoogleHC/1.0"[..]), (b"user-agent", b"curl")];
-        assert_eq!(Survey::of(headers.into_iter(), &HeaderTable::default()).user_agent, None);
-        assert_eq!(Survey::of(headers.into_iter().take(1), &HeaderTable::default()).user_agent, Some(&b"GoogleHC/1.0"[..]));
+        assert_eq!(Survey::of(headers.into_iter(), &HeaderTable::default()).user_agent, Single::Several);
+        assert_eq!(Survey::of(headers.into_iter().take(1), &HeaderTable::default()).user_agent, Single::One(b"GoogleHC/1.0"));
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Where a request may name its environment: a header, a cookie, a query parameter, a W3C baggage member, or a label of its
 //! host. Values are taken as they stand, without percent-decoding: an environment's name never needs it.
 
-use crate::authority::HostKind;
 use crate::fault::FaultKind;
 use crate::header::{Use, is_token, read_name};
+use crate::host::Host;
 use crate::host_table::HostTable;
 use crate::labels::Labels;
 use crate::pattern::{HostPattern, PatternError};
@@ -22,7 +22,7 @@ pub(crate) enum Source {
     Baggage(Box<str>),
     Subdomain {
         /// One pattern; a table because that is what matches patterns.
-        table: HostTable<()>,
+        table: HostTable,
         /// Where `{env}` stands, counted in labels from the right.
         position: u8,
         text: Box<str>,
@@ -62,7 +62,7 @@ impl Source {
         number: usize,
         survey: &Survey<'a>,
         headers: &impl Headers<'a>,
-        host: Option<(&'h str, HostKind)>,
+        host: Option<Host<'h>>,
     ) -> Named<'h> {
         let mut claim = Claim::default();
         let mut label = None;
@@ -88,9 +88,8 @@ impl Source {
                 }
             }
             Self::Subdomain { table, position, .. } => {
-                let found = host.filter(|(host, kind)| table.find(host, *kind).is_some());
-                if let Some((host, _)) = found {
-                    let labels = Labels::of(host);
+                if let Some(host) = host.filter(|host| table.find(*host).is_some()) {
+                    let labels = Labels::of(host.text());
                     labels.get(*position).into_iter().for_each(|label| claim.add(label.as_bytes()));
                     label = Some(*position);
                 }
@@ -164,7 +163,7 @@ fn read_subdomain(text: &str) -> Result<Source, FaultKind> {
     let position = pattern.capture("env").ok_or_else(|| fault(PatternError::NoEnv))?;
     let mut table = HostTable::default();
     // The first pattern of a table is never a duplicate.
-    let _ = table.add(&pattern, ());
+    let _ = table.add(&pattern);
     Ok(Source::Subdomain { table, position, text: pattern.text().as_ref().into() })
 }
 

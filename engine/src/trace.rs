@@ -111,6 +111,9 @@ pub enum Origin {
 
 /// Who listens to the steps of a decision.
 pub trait Trace {
+    /// Whether anybody listens. If not, steps that cannot matter are left out.
+    const LISTENS: bool = true;
+
     /// A step was taken; `step` builds what there is to say about it.
     fn step(&mut self, step: impl FnOnce() -> Step);
 }
@@ -120,6 +123,8 @@ pub trait Trace {
 pub struct NoTrace;
 
 impl Trace for NoTrace {
+    const LISTENS: bool = false;
+
     fn step(&mut self, _: impl FnOnce() -> Step) {}
 }
 

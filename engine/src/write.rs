@@ -2,93 +2,106 @@
 //! Only what differs from the request is written.
 
 use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 use crate::authority::Authority;
 use crate::choose::Chosen;
-use crate::decision::{SetHeader, Writes};
+use crate::decision::{Effects, SetHeader};
+use crate::environment::Listed;
 use crate::policy::Policy;
 use crate::request::Headers;
 use crate::template::{Template, Values};
 
-impl Policy {
-    /// The hints of the environment. One that needs the host of a request without a valid one has no value.
-    pub(crate) fn hints<'a, 'v>(
-        &'a self,
-        chosen: &Chosen<'a>,
-        values: Values<'v>,
-    ) -> impl Iterator<Item = (&'a str, Wanted<'a>)> + Clone + use<'a, 'v> {
-        let environments = self.environments.iter().filter({
-            let is_chosen = chosen.name.is_some();
-            move |_| is_chosen
-        });
-        let hints = environments.flat_map(|environments| environments.hints.headers.iter());
-        let complete = hints.filter(move |(_, template)| template.is_complete(values));
-        let listed = chosen.listed();
-        complete.map(move |(name, template)| match listed {
+/// The headers that a decision wants set.
+pub(crate) struct Wants<'a, 'v> {
+    hints: &'a [(Box<str>, Template)],
+    /// The environment, if the policy lists it.
+    listed: Option<Listed<'a>>,
+    values: Values<'v>,
+    original: Option<(&'a str, &'a str)>,
+}
+
+impl<'a, 'v> Wants<'a, 'v> {
+    /// The hints of the environment, and the original of a rewritten host.
+    #[inline]
+    pub fn of(policy: &'a Policy, chosen: &Chosen<'a>, values: Values<'v>, original: Option<(&'a str, &'a str)>) -> Self {
+        let hints = match &policy.environments {
+            Some(environments) if chosen.name.is_some() => environments.hints.headers.as_slice(),
+            _ => &[],
+        };
+        Self { hints, listed: chosen.listed(), values, original }
+    }
+
+    pub fn nothing() -> Self {
+        Self { hints: &[], listed: None, values: Values::default(), original: None }
+    }
+
+    /// Each header's name, and what it is to hold. A hint that needs the host of a request without a valid one has no value.
+    fn iter(&self) -> impl Iterator<Item = (&'a str, Wanted<'a>)> {
+        let complete = self.hints.iter().filter(|(_, template)| template.is_complete(self.values));
+        let hints = complete.map(|(name, template)| match self.listed {
             // The policy has this text already.
             Some(listed) if template.is_env() => (&**name, Wanted::Text(listed.name)),
             _ => (&**name, Wanted::Template(template)),
-        })
+        });
+        hints.chain(self.original.map(|(name, text)| (name, Wanted::Text(text))))
     }
+}
 
+impl Policy {
     /// The header that keeps the original of a host that becomes another one. Bringing a host to canonical form does not
     /// make it another one. The authority that goes upstream is in that form.
-    pub(crate) fn original_host<'a>(
-        &'a self,
-        authority: Option<&Authority<'a>>,
-        upstream: Option<&str>,
-    ) -> Option<(&'a str, Wanted<'a>)> {
+    #[inline]
+    pub(crate) fn original_host<'a>(&'a self, authority: Option<&Authority<'a>>, upstream: &str) -> Option<(&'a str, &'a str)> {
         let name = self.hosts.original_host.as_deref()?;
         // Without a valid authority there is no host to keep: its bytes may be anything.
         let authority = authority?;
-        (!authority.has_host_of(upstream?)).then_some((name, Wanted::Text(authority.raw())))
+        (!authority.has_host_of(upstream)).then_some((name, authority.raw()))
     }
 
     /// Sets what is wanted and takes away what a client may not send; where the request has it right already, nothing. Whatever
     /// a policy sets is guarded, so without a guarded header in the request nothing has to be looked for.
+    #[inline(always)]
     pub(crate) fn write_headers<'a>(
         &'a self,
         headers: &impl Headers<'a>,
         guarded: bool,
-        wanted: impl Iterator<Item = (&'a str, Wanted<'a>)> + Clone,
-        values: Values<'_>,
-        writes: &mut Writes<'a>,
+        wants: &Wants<'a, '_>,
+        effects: &mut impl Effects<'a>,
     ) {
         if guarded {
-            self.write_over(headers, wanted, values, writes);
+            self.write_over(headers, wants, effects);
         } else {
-            let set = wanted.map(|(name, wanted)| SetHeader { name, value: wanted.text(values), replaces: false });
-            writes.set.extend(set);
+            for (name, wanted) in wants.iter() {
+                effects.set(SetHeader { name, value: wanted.text(wants.values), replaces: false });
+            }
         }
     }
 
     /// As [`write_headers`](Self::write_headers), for a request with a header that a policy guards. Hardly any request has one, so
     /// this is kept out of the way of the others.
     #[inline(never)]
-    fn write_over<'a>(
-        &'a self,
-        headers: &impl Headers<'a>,
-        wanted: impl Iterator<Item = (&'a str, Wanted<'a>)> + Clone,
-        values: Values<'_>,
-        writes: &mut Writes<'a>,
-    ) {
-        for (name, wanted) in wanted.clone() {
+    fn write_over<'a>(&'a self, headers: &impl Headers<'a>, wants: &Wants<'a, '_>, effects: &mut impl Effects<'a>) {
+        let mut removed = Vec::new();
+        for (name, wanted) in wants.iter() {
             let mut sent = headers.clone().filter(|(other, _)| *other == name.as_bytes()).map(|(_, value)| value);
             let replaces = match (sent.next(), sent.next()) {
-                (Some(value), None) if wanted.is(values, value) => continue,
+                (Some(value), None) if wanted.is(wants.values, value) => continue,
                 // A single value is overwritten; several are collapsed into one.
                 (Some(_), None) => true,
                 (Some(_), Some(_)) => {
-                    writes.remove.push(name);
+                    effects.remove(name);
                     false
                 }
                 (None, _) => false,
             };
-            writes.set.push(SetHeader { name, value: wanted.text(values), replaces });
+            effects.set(SetHeader { name, value: wanted.text(wants.values), replaces });
         }
         for name in headers.clone().filter_map(|(name, _)| self.is_guarded(name)) {
-            if !wanted.clone().any(|(wanted, _)| wanted == name) && !writes.remove.contains(&name) {
-                writes.remove.push(name);
+            if !wants.iter().any(|(wanted, _)| wanted == name) && !removed.contains(&name) {
+                removed.push(name);
+                effects.remove(name);
             }
         }
     }

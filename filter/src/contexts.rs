@@ -1,35 +1,8 @@
 //! Maps of context numbers, and the streams that wait for their headers. What a context means is the plugin's business.
 
 use alloc::vec::Vec;
-use core::hash::{BuildHasherDefault, Hasher};
 
-use hashbrown::HashMap;
-
-/// Contexts are numbered one after the other by the host, so their number is hash enough.
-#[derive(Default)]
-pub(crate) struct ContextHasher(u64);
-
-impl Hasher for ContextHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u32(u32::from(*byte));
-        }
-    }
-
-    fn write_u32(&mut self, number: u32) {
-        // Fibonacci hashing: the table takes its buckets from the low bits and its tags from the high ones.
-        self.0 = self.0.wrapping_add(u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-}
-
-/// Something for each of some contexts.
-type Contexts<T> = HashMap<u32, T, BuildHasherDefault<ContextHasher>>;
-
-/// Something for each of a few contexts, in the order of their numbers.
+/// Something for each of some contexts, in the order of their numbers: the host counts them up, so a new one is the last.
 pub(crate) struct Sorted<T>(Vec<(u32, T)>);
 
 impl<T> Sorted<T> {
@@ -42,7 +15,7 @@ impl<T> Sorted<T> {
     }
 
     pub fn get(&self, context: u32) -> Option<&T> {
-        self.0.get(self.find(context).ok()?).map(|(_, value)| value)
+        self.0.iter().find(|(other, _)| *other == context).map(|(_, value)| value)
     }
 
     pub fn insert(&mut self, context: u32, value: T) {
@@ -60,6 +33,10 @@ impl<T> Sorted<T> {
         self.0.iter().map(|(_, value)| value)
     }
 
+    pub fn remove(&mut self, context: u32) -> Option<T> {
+        self.find(context).ok().map(|at| self.0.remove(at).1)
+    }
+
     /// Forgets those of the contexts that are gone.
     pub fn retain(&mut self, is_there: impl Fn(u32) -> bool) {
         self.0.retain(|(context, _)| is_there(*context));
@@ -70,7 +47,7 @@ impl<T> Sorted<T> {
 pub(crate) struct Streams {
     /// The one that began last: the proxy brings its headers next, so hardly ever does another one come in between.
     last: Option<(u32, u32)>,
-    others: Contexts<u32>,
+    others: Sorted<u32>,
     /// With so many others it is time to see which of them are gone.
     most: usize,
 }
@@ -80,7 +57,7 @@ const FEW: usize = 64;
 
 impl Streams {
     pub const fn new() -> Self {
-        Self { last: None, others: HashMap::with_hasher(BuildHasherDefault::new()), most: FEW }
+        Self { last: None, others: Sorted::new(), most: FEW }
     }
 
     /// A stream begins. The proxy does not say when one ends before its headers came, so those that wait are asked for, now and
@@ -94,9 +71,9 @@ impl Streams {
 
     #[cold]
     fn wait(&mut self, (stream, root): (u32, u32), is_there: impl Fn(u32) -> bool) {
-        if self.others.len() >= self.most {
-            self.others.retain(|stream, _| is_there(*stream));
-            self.most = self.others.len().saturating_mul(2).max(FEW);
+        if self.others.0.len() >= self.most {
+            self.others.retain(is_there);
+            self.most = self.others.0.len().saturating_mul(2).max(FEW);
         }
         self.others.insert(stream, root);
     }
@@ -109,9 +86,13 @@ impl Streams {
                 self.last = None;
                 Some(root)
             }
-            _ if self.others.is_empty() => None,
-            _ => self.others.remove(&stream),
+            _ => self.remove_other(stream),
         }
+    }
+
+    #[cold]
+    fn remove_other(&mut self, stream: u32) -> Option<u32> {
+        self.others.remove(stream)
     }
 }
 
@@ -166,7 +147,7 @@ mod tests {
         for stream in 0..100_000 {
             streams.insert(stream, 1, |other| other % 1000 == 0);
         }
-        assert!(streams.others.len() < 400, "{}", streams.others.len());
+        assert!(streams.others.0.len() < 400, "{}", streams.others.0.len());
         assert_eq!(streams.remove(5000), Some(1));
     }
 }

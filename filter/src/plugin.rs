@@ -95,7 +95,10 @@ pub(crate) fn of_stream(context: u32) -> Option<Rc<Plugin>> {
 /// A root's timer fired. What roots that are gone did not tell yet is told now, too.
 pub(crate) fn tick(root: u32) {
     with_state(|state| {
-        let told = state.roots.iter().flatten().fold(false, |told, plugin| plugin.tallies.tell() || told);
+        let mut told = false;
+        for plugin in state.roots.iter().flatten() {
+            told |= plugin.tallies.tell();
+        }
         if let Some(Some(plugin)) = state.roots.get(root).filter(|_| !told) {
             plugin.tallies.rest();
         }

@@ -1,8 +1,9 @@
 //! One HTTP stream: its headers are read in one call, the engine decides, and the decision is carried out.
 
+use alloc::borrow::Cow;
 use core::net::IpAddr;
 
-use gatepost_engine::{Decision, Mode, Reply, Request, SetHeader, SourceAddress, Verdict, Writes, parse_source_address};
+use gatepost_engine::{Counters, Effects, Mode, Reply, Request, SetHeader, SourceAddress, is_grpc, parse_source_address};
 
 use crate::abi;
 use crate::pairs::Pairs;
@@ -25,6 +26,39 @@ impl SourceAddress for Downstream {
     }
 }
 
+/// The changes of the current stream's request, written as they come.
+struct Writing {
+    enforce: bool,
+    /// The proxy did not take one.
+    refused: bool,
+}
+
+impl Writing {
+    fn write(&mut self, write: impl FnOnce() -> bool) {
+        if self.enforce {
+            self.refused |= !write();
+        }
+    }
+}
+
+impl<'a> Effects<'a> for Writing {
+    fn set_authority(&mut self, value: Cow<'a, str>) {
+        self.write(|| abi::set_request_header(":authority", &value));
+    }
+
+    fn set_path(&mut self, value: &'a str) {
+        self.write(|| abi::set_request_header(":path", value));
+    }
+
+    fn remove(&mut self, name: &'a str) {
+        self.write(|| abi::remove_request_header(name));
+    }
+
+    fn set(&mut self, SetHeader { name, value, replaces }: SetHeader<'a>) {
+        self.write(|| if replaces { abi::set_request_header(name, &value) } else { abi::add_request_header(name, &value) });
+    }
+}
+
 /// Decides on the request of the current stream. Whatever goes wrong ends in an answer: nothing passes undecided.
 pub(crate) fn on_request_headers(plugin: Option<&Plugin>) -> Action {
     let Some(plugin) = plugin else { return fail("gatepost.internal.not_configured") };
@@ -33,23 +67,15 @@ pub(crate) fn on_request_headers(plugin: Option<&Plugin>) -> Action {
     }
     let Some(block) = abi::request_headers() else { return fail("gatepost.internal.no_headers") };
     let Some(headers) = Pairs::new(&block) else { return fail("gatepost.internal.no_headers") };
-    let Decision { verdict, counters } = plugin.policy.decide(&Request { headers, source: &Downstream });
+    let enforce = plugin.policy.mode() == Mode::Enforce;
+    let (mut writing, mut counters) = (Writing { enforce, refused: false }, Counters::default());
+    let outcome = plugin.policy.carry_out(&Request { headers, source: &Downstream }, &mut writing, &mut counters);
     counters.iter().for_each(|counter| plugin.count(counter));
-    match (plugin.policy.mode(), verdict) {
-        (Mode::Observe, _) => Action::Continue,
-        (Mode::Enforce, Verdict::Forward(writes)) => forward(&writes),
-        (Mode::Enforce, Verdict::Reply(reply)) => answer(&reply),
+    match outcome {
+        Err(reply) if enforce => answer(&reply.reply(is_grpc(headers))),
+        _ if writing.refused => fail("gatepost.internal.write_refused"),
+        _ => Action::Continue,
     }
-}
-
-fn forward(writes: &Writes<'_>) -> Action {
-    let removed = writes.remove.iter().all(|name| abi::remove_request_header(name));
-    let path = writes.path.is_none_or(|path| abi::set_request_header(":path", path));
-    let authority = writes.authority.as_deref().is_none_or(|value| abi::set_request_header(":authority", value));
-    let set = writes.set.iter().all(|SetHeader { name, value, replaces }| {
-        if *replaces { abi::set_request_header(name, value) } else { abi::add_request_header(name, value) }
-    });
-    if removed && path && authority && set { Action::Continue } else { fail("gatepost.internal.write_refused") }
 }
 
 #[cold]

@@ -14,13 +14,13 @@ const PERIOD: u32 = 25;
 
 /// The counters of one plugin.
 pub(crate) struct Tallies {
-    counters: Vec<Tally>,
+    /// By the counters' numbers.
+    counters: Vec<Option<Tally>>,
     /// The timer runs.
     armed: Cell<bool>,
 }
 
 struct Tally {
-    counter: Counter,
     /// The proxy's number of the counter.
     id: u32,
     /// What the proxy does not know yet.
@@ -30,14 +30,23 @@ struct Tally {
 impl Tallies {
     /// Defines counters, each with its name. One that the proxy refuses is not counted.
     pub fn define(counters: Vec<(Counter, String)>) -> Self {
-        let tally =
-            |(counter, name): (Counter, String)| Some(Tally { counter, id: abi::define_counter(&name)?, pending: Cell::new(0) });
-        Self { counters: counters.into_iter().filter_map(tally).collect(), armed: Cell::new(false) }
+        let mut tallies = Vec::new();
+        for (counter, name) in counters {
+            let number = counter.number();
+            if number >= tallies.len() {
+                tallies.resize_with(number.saturating_add(1), || None);
+            }
+            if let Some(tally) = tallies.get_mut(number) {
+                *tally = abi::define_counter(&name).map(|id| Tally { id, pending: Cell::new(0) });
+            }
+        }
+        Self { counters: tallies, armed: Cell::new(false) }
     }
 
     /// Raises a counter by one.
+    #[inline(never)]
     pub fn raise(&self, counter: Counter) {
-        if let Some(tally) = self.counters.iter().find(|tally| tally.counter == counter) {
+        if let Some(Some(tally)) = self.counters.get(counter.number()) {
             tally.pending.set(tally.pending.get().saturating_add(1));
             if !self.armed.get() {
                 self.arm();
@@ -62,7 +71,7 @@ impl Tallies {
     /// Tells the proxy what it does not know yet. Whether there was anything.
     pub fn tell(&self) -> bool {
         let mut any = false;
-        for tally in &self.counters {
+        for tally in self.counters.iter().flatten() {
             let pending = tally.pending.replace(0);
             if pending > 0 {
                 abi::increment(tally.id, pending);
