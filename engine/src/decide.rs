@@ -117,13 +117,13 @@ impl Policy {
             Action::Respond { status, body } => Err(Answer::HealthCheck { name: &check.name, status: *status, body }),
             Action::Rewrite { authority, path } => {
                 let changed = |new: &'a Option<Box<str>>, old: &[u8]| new.as_deref().filter(|new| new.as_bytes() != old);
-                self.write_headers(&request.headers, survey.guarded, &Wants::nothing(), effects);
                 if let Some(path) = changed(path, survey.path) {
                     effects.set_path(path);
                 }
                 if let Some(authority) = changed(authority, survey.authority) {
                     effects.set_authority(Cow::Borrowed(authority));
                 }
+                self.write_headers(&request.headers, survey.guarded, &Wants::nothing(), effects);
                 Ok(())
             }
         })
@@ -163,10 +163,10 @@ impl Policy {
         let upstream = self.upstream(survey, authority, host, chosen, counters, trace)?;
         let original = upstream.as_deref().and_then(|upstream| self.original_host(authority, upstream));
         let values = Values { env: chosen.name(), host: host.map(|host| host.text()), labels: None };
-        self.write_headers(&request.headers, survey.guarded, &Wants::of(self, chosen, values, original), effects);
         if let Some(upstream) = upstream {
             effects.set_authority(upstream);
         }
+        self.write_headers(&request.headers, survey.guarded, &Wants::of(self, chosen, values, original), effects);
         Ok(())
     }
 
