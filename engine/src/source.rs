@@ -57,6 +57,7 @@ impl Source {
     }
 
     /// The value that the request gives. `number` is the source's place in the policy.
+    #[inline]
     pub fn value<'h, 'a: 'h>(
         &self,
         number: usize,
@@ -65,25 +66,37 @@ impl Source {
         host: Option<Host<'h>>,
     ) -> Named<'h> {
         let mut claim = Claim::default();
-        let mut label = None;
-        match self {
-            Self::Header(name) => match survey.named {
-                request::Named::None => {}
-                request::Named::One { sources, value } if sources & source_bit(number) != 0 => claim.add(value),
-                request::Named::One { .. } => {}
-                request::Named::Several => {
-                    let same = headers.clone().filter(|(header, _)| *header == name.as_bytes());
-                    same.for_each(|(_, value)| claim.add(value));
+        match (self, survey.named) {
+            (Self::Header(_), request::Named::None) => {}
+            (Self::Header(_), request::Named::One { sources, value }) => {
+                if sources & source_bit(number) != 0 {
+                    claim.add(value);
                 }
-            },
+            }
+            _ => return self.value_elsewhere(survey, headers, host),
+        }
+        Named { claim, label: None }
+    }
+
+    /// What does not stand in the one header that a source names.
+    #[inline(never)]
+    fn value_elsewhere<'h, 'a: 'h>(&self, survey: &Survey<'a>, headers: &impl Headers<'a>, host: Option<Host<'h>>) -> Named<'h> {
+        let mut claim = Claim::default();
+        let mut label = None;
+        let named = |name: &'static str| headers.clone().filter(move |(header, _)| *header == name.as_bytes());
+        match self {
+            Self::Header(name) => {
+                let same = headers.clone().filter(|(header, _)| *header == name.as_bytes());
+                same.for_each(|(_, value)| claim.add(value));
+            }
             Self::Cookie(name) => {
-                for (_, value) in headers.clone().filter(|(header, _)| *header == b"cookie") {
+                for (_, value) in named("cookie") {
                     cookies(value, name.as_bytes()).for_each(|value| claim.add(value));
                 }
             }
             Self::Query(name) => parameters(survey.query(), name.as_bytes()).for_each(|value| claim.add(value)),
             Self::Baggage(name) => {
-                for (_, value) in headers.clone().filter(|(header, _)| *header == b"baggage") {
+                for (_, value) in named("baggage") {
                     members(value, name.as_bytes()).for_each(|value| claim.add(value));
                 }
             }

@@ -29,7 +29,7 @@ extern "C" fn proxy_on_configure(root: u32, size: usize) -> u32 {
 extern "C" fn proxy_on_request_headers(context: u32, _headers: u32, _end_of_stream: u32) -> u32 {
     #[cfg(feature = "probe")]
     crate::probe::on_request_headers();
-    stream::on_request_headers(plugin::of_stream(context).as_deref()) as u32
+    plugin::with_plugin_of(context, stream::on_request_headers) as u32
 }
 
 #[unsafe(no_mangle)]

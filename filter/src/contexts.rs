@@ -43,12 +43,10 @@ impl<T> Sorted<T> {
     }
 }
 
-/// Streams whose headers have not come yet, each with its root.
+/// Streams that wait for their headers while others began, each with its root.
 pub(crate) struct Streams {
-    /// The one that began last: the proxy brings its headers next, so hardly ever does another one come in between.
-    last: Option<(u32, u32)>,
-    others: Sorted<u32>,
-    /// With so many others it is time to see which of them are gone.
+    roots: Sorted<u32>,
+    /// With so many it is time to see which of them are gone.
     most: usize,
 }
 
@@ -57,42 +55,22 @@ const FEW: usize = 64;
 
 impl Streams {
     pub const fn new() -> Self {
-        Self { last: None, others: Sorted::new(), most: FEW }
+        Self { roots: Sorted::new(), most: FEW }
     }
 
-    /// A stream begins. The proxy does not say when one ends before its headers came, so those that wait are asked for, now and
-    /// then, with `is_there`.
-    #[inline]
+    /// A stream has to wait. The proxy does not say when one ends before its headers came, so those that wait are asked for, now
+    /// and then, with `is_there`.
     pub fn insert(&mut self, stream: u32, root: u32, is_there: impl Fn(u32) -> bool) {
-        if let Some(before) = self.last.replace((stream, root)) {
-            self.wait(before, is_there);
+        if self.roots.0.len() >= self.most {
+            self.roots.retain(is_there);
+            self.most = self.roots.0.len().saturating_mul(2).max(FEW);
         }
-    }
-
-    #[cold]
-    fn wait(&mut self, (stream, root): (u32, u32), is_there: impl Fn(u32) -> bool) {
-        if self.others.0.len() >= self.most {
-            self.others.retain(is_there);
-            self.most = self.others.0.len().saturating_mul(2).max(FEW);
-        }
-        self.others.insert(stream, root);
+        self.roots.insert(stream, root);
     }
 
     /// The root of a stream whose headers came.
-    #[inline]
     pub fn remove(&mut self, stream: u32) -> Option<u32> {
-        match self.last {
-            Some((last, root)) if last == stream => {
-                self.last = None;
-                Some(root)
-            }
-            _ => self.remove_other(stream),
-        }
-    }
-
-    #[cold]
-    fn remove_other(&mut self, stream: u32) -> Option<u32> {
-        self.others.remove(stream)
+        self.roots.remove(stream)
     }
 }
 
@@ -147,7 +125,7 @@ mod tests {
         for stream in 0..100_000 {
             streams.insert(stream, 1, |other| other % 1000 == 0);
         }
-        assert!(streams.others.0.len() < 400, "{}", streams.others.0.len());
+        assert!(streams.roots.0.len() < 400, "{}", streams.roots.0.len());
         assert_eq!(streams.remove(5000), Some(1));
     }
 }

@@ -3,7 +3,7 @@
 
 use alloc::format;
 use alloc::rc::Rc;
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 
 use gatepost_engine::{Counter, Fault, Policy, compile_json};
 
@@ -61,16 +61,28 @@ struct State {
 // The proxy re-enters the VM only to allocate, which touches none of this.
 static STATE: OneThread<RefCell<State>> = OneThread::new(RefCell::new(State { roots: Sorted::new(), streams: Streams::new() }));
 
+/// The stream that began last, with its root: the proxy brings its headers next, so hardly ever does another one come in between.
+static LAST: OneThread<Cell<Option<(u32, u32)>>> = OneThread::new(Cell::new(None));
+
+/// The root whose stream was asked for last, with its plugin.
+static RECENT: OneThread<Cell<Option<(u32, Rc<Plugin>)>>> = OneThread::new(Cell::new(None));
+
 fn with_state<T>(f: impl FnOnce(&mut State) -> T) -> Option<T> {
     STATE.get().try_borrow_mut().ok().map(|mut state| f(&mut state))
 }
 
 /// A context begins: a root, whose parent is 0, or a stream of a root.
 pub(crate) fn create(context: u32, parent: u32) {
-    with_state(|state| match parent {
-        0 => state.roots.insert(context, None),
-        root => state.streams.insert(context, root, |other| abi::is_there(other, context)),
-    });
+    if parent == 0 {
+        with_state(|state| state.roots.insert(context, None));
+    } else if let Some((before, root)) = LAST.get().replace(Some((context, parent))) {
+        wait(before, root, context);
+    }
+}
+
+#[cold]
+fn wait(stream: u32, root: u32, current: u32) {
+    with_state(|state| state.streams.insert(stream, root, |other| abi::is_there(other, current)));
 }
 
 /// A root gets its policy; a refused configuration leaves it with the one that it had.
@@ -78,18 +90,39 @@ pub(crate) fn create(context: u32, parent: u32) {
 /// Now is the time to free the policies of roots that are gone: the proxy is not asked to tell when a context ends, because it
 /// would tell of every stream, and memory that was freed earlier would only lie idle until now.
 pub(crate) fn configure(root: u32, configuration: &[u8]) -> bool {
+    RECENT.get().set(None);
     with_state(|state| state.roots.retain(|other| other == root || abi::is_there(other, root)));
     let Some(plugin) = Plugin::configure(configuration) else { return false };
     with_state(|state| state.roots.insert(root, Some(Rc::new(plugin)))).is_some()
 }
 
-/// The plugin of a stream whose headers are there now. It is asked once, so the stream is forgotten.
-pub(crate) fn of_stream(context: u32) -> Option<Rc<Plugin>> {
-    with_state(|state| {
-        let root = state.streams.remove(context)?;
-        state.roots.get(root).cloned().flatten()
-    })
-    .flatten()
+/// Does something with the plugin of a stream whose headers are there now. It is asked once, so the stream is forgotten.
+#[inline(always)]
+pub(crate) fn with_plugin_of<T>(stream: u32, f: impl FnOnce(Option<&Plugin>) -> T) -> T {
+    let root = match LAST.get().take() {
+        Some((last, root)) if last == stream => Some(root),
+        last => waiting(stream, last),
+    };
+    let recent = match RECENT.get().take() {
+        Some((recent, plugin)) if Some(recent) == root => Some((recent, plugin)),
+        _ => find(root),
+    };
+    let done = f(recent.as_ref().map(|(_, plugin)| &**plugin));
+    RECENT.get().set(recent);
+    done
+}
+
+/// The root of a stream that another one came in front of.
+#[cold]
+fn waiting(stream: u32, last: Option<(u32, u32)>) -> Option<u32> {
+    LAST.get().set(last);
+    with_state(|state| state.streams.remove(stream)).flatten()
+}
+
+#[cold]
+fn find(root: Option<u32>) -> Option<(u32, Rc<Plugin>)> {
+    let root = root?;
+    with_state(|state| state.roots.get(root).cloned().flatten()).flatten().map(|plugin| (root, plugin))
 }
 
 /// A root's timer fired. What roots that are gone did not tell yet is told now, too.

@@ -60,6 +60,7 @@ impl<'a> Effects<'a> for Writing {
 }
 
 /// Decides on the request of the current stream. Whatever goes wrong ends in an answer: nothing passes undecided.
+#[inline(always)]
 pub(crate) fn on_request_headers(plugin: Option<&Plugin>) -> Action {
     let Some(plugin) = plugin else { return fail("gatepost.internal.not_configured") };
     if plugin.policy.is_pass_through() {
