@@ -11,6 +11,7 @@ pub mod driven;
 pub mod envoy;
 pub mod goals;
 pub mod host;
+pub mod page;
 pub mod report;
 pub mod rounds;
 pub mod subject;

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use super::arm::Arm;
 use super::error::EnvoyError;
 use super::workload::Answer;
 
@@ -28,6 +29,18 @@ impl Client {
         stream.set_nodelay(true).map_err(failed)?;
         stream.set_read_timeout(Some(Duration::from_secs(10))).map_err(failed)?;
         Ok(Self { to, stream })
+    }
+
+    /// Sends a request to an arm, which must answer as expected.
+    ///
+    /// # Errors
+    /// [`EnvoyError::WrongAnswer`] when it answers otherwise, and those of [`exchange`](Self::exchange).
+    pub fn expect(&mut self, arm: &Arm, request: &str, expected: &Answer) -> Result<(), EnvoyError> {
+        let got = self.exchange(request)?;
+        if got == *expected {
+            return Ok(());
+        }
+        Err(EnvoyError::WrongAnswer { arm: arm.name.clone(), request: request.to_owned(), expected: expected.clone(), got })
     }
 
     /// Sends a request and waits for its answer.
