@@ -50,7 +50,7 @@ impl Gateway {
     ) -> Result<Self, BenchError> {
         let options = Options { ready_within: READY_WITHIN, filter_log_level: "error".to_owned(), ..Options::default() };
         let listeners = cores.with_envoys(|| Listeners::start(binary, arms, shapes, size, &options, folder))?;
-        let worker = worker(listeners.envoy().id())?;
+        let worker = listeners.worker()?.join("schedstat");
         Ok(Self { listeners, worker })
     }
 
@@ -116,17 +116,6 @@ struct Stats {
 struct Stat {
     name: Option<String>,
     value: Option<u64>,
-}
-
-/// The `schedstat` of Envoy's only worker, which is the thread `wrk:worker_0`.
-fn worker(process: u32) -> Result<PathBuf, EnvoyError> {
-    let tasks = PathBuf::from(format!("/proc/{process}/task"));
-    let threads = std::fs::read_dir(&tasks).map_err(|error| EnvoyError::Proc(format!("{}: {error}", tasks.display())))?;
-    let is_worker =
-        |thread: &PathBuf| std::fs::read_to_string(thread.join("comm")).is_ok_and(|name| name.trim() == "wrk:worker_0");
-    let found = threads.flatten().map(|thread| thread.path()).find(is_worker);
-    let found = found.ok_or_else(|| EnvoyError::Proc(format!("no thread in {} is called wrk:worker_0", tasks.display())))?;
-    Ok(found.join("schedstat"))
 }
 
 /// The time that a thread has run, which is the first number of its `schedstat`, in nanoseconds.

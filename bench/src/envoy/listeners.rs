@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use gatepost_deploy::envoy::process::{Envoy, Options};
 
@@ -51,6 +51,19 @@ impl Listeners {
     #[must_use]
     pub fn envoy(&self) -> &Envoy {
         &self.envoy
+    }
+
+    /// The folder in `/proc` of Envoy's only worker, which is the thread `wrk:worker_0`. The folder's name is the thread's id.
+    ///
+    /// # Errors
+    /// When `/proc` does not show it.
+    pub fn worker(&self) -> Result<PathBuf, EnvoyError> {
+        let tasks = PathBuf::from(format!("/proc/{}/task", self.envoy.id()));
+        let threads = std::fs::read_dir(&tasks).map_err(|error| EnvoyError::Proc(format!("{}: {error}", tasks.display())))?;
+        let is_worker =
+            |thread: &PathBuf| std::fs::read_to_string(thread.join("comm")).is_ok_and(|name| name.trim() == "wrk:worker_0");
+        let found = threads.flatten().map(|thread| thread.path()).find(is_worker);
+        found.ok_or_else(|| EnvoyError::Proc(format!("no thread in {} is called wrk:worker_0", tasks.display())))
     }
 
     /// Where an arm takes a workload's requests.

@@ -90,6 +90,13 @@ pub fn envoy() -> Result<PathBuf, EnvoyError> {
     Ok(fetch::envoy(fetch::VERSION, &PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target")))?)
 }
 
+/// Its release for reports, or that the environment names one.
+#[must_use]
+pub fn release() -> String {
+    let named = std::env::var_os(fetch::VARIABLE).filter(|named| !named.is_empty());
+    named.map_or(fetch::VERSION.to_owned(), |_| format!("named in {}", fetch::VARIABLE))
+}
+
 /// Starts the Envoys, checks every arm, and measures them all in turn.
 ///
 /// # Errors
