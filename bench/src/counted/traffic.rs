@@ -1,5 +1,6 @@
-//! A number of requests over a few connections: each sends its next one when it has its answer, so that Envoy always has something
-//! to do, and no connection is opened while it is counted. Every answer is checked.
+//! A number of requests over a few connections, all of which send one and then wait for their answers. So Envoy always finds the
+//! first by itself and then the others together, however the two processes share the cores, and no connection is opened while it is
+//! counted. Every answer is checked.
 
 use std::net::SocketAddr;
 
@@ -27,20 +28,17 @@ impl Traffic {
     /// Sends so many requests, the workload's in turn, and waits for their answers.
     ///
     /// # Errors
-    /// The first of a connection: a request that fails or is answered otherwise than it must be.
+    /// When a request fails or is answered otherwise than it must be.
     pub fn send(&mut self, arm: &Arm, exchanges: &[Exchange], count: usize) -> Result<(), EnvoyError> {
-        let on_one = |client: &mut Client, first: usize| {
-            let of_this = exchanges.iter().cycle().take(count).skip(first).step_by(CONNECTIONS);
-            of_this
-                .map(|exchange| exchange.measured(arm.works()))
-                .try_for_each(|(request, expected)| client.expect(arm, request, expected))
-        };
-        std::thread::scope(|scope| {
-            let on_one = &on_one;
-            let running: Vec<_> =
-                self.0.iter_mut().enumerate().map(|(first, client)| scope.spawn(move || on_one(client, first))).collect();
-            let ended = running.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-            ended.collect::<Vec<_>>().into_iter().collect()
-        })
+        let all: Vec<_> = exchanges.iter().map(|exchange| exchange.measured(arm.works())).cycle().take(count).collect();
+        for together in all.chunks(CONNECTIONS) {
+            for (client, (request, _)) in self.0.iter_mut().zip(together) {
+                client.send(request)?;
+            }
+            for (client, (request, expected)) in self.0.iter_mut().zip(together) {
+                client.receive(arm, request, expected)?;
+            }
+        }
+        Ok(())
     }
 }
