@@ -11,9 +11,31 @@ const OF_AN_L1_MISS: f64 = 14.0;
 /// Cycles more until it comes from behind the second level.
 const OF_AN_LL_MISS: f64 = 50.0;
 
-/// The caches that are simulated, whatever machine it is: bytes, ways and bytes of a line, as valgrind takes them. They are those
-/// of a core of a present server; the second level is the last one.
-pub const CACHES: [(&str, &str); 3] = [("I1", "32768,8,64"), ("D1", "32768,8,64"), ("LL", "1048576,8,64")];
+/// A simulated cache, with lines of [`LINE`] bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Cache {
+    /// Valgrind's name: `I1` and `D1` are the first level's for instructions and data, `LL` is the last level's for both.
+    pub name: &'static str,
+    /// Its KiB.
+    pub kib: usize,
+    /// Lines that may hold the same address.
+    pub ways: usize,
+}
+
+/// Bytes of a line.
+pub const LINE: usize = 64;
+
+/// The caches, whatever machine it is: those of a core of a present server, whose second level is taken for the last.
+pub const CACHES: [Cache; 3] =
+    [Cache { name: "I1", kib: 32, ways: 8 }, Cache { name: "D1", kib: 32, ways: 8 }, Cache { name: "LL", kib: 1024, ways: 8 }];
+
+impl Cache {
+    /// The option of valgrind's for it: bytes, ways and bytes of a line.
+    #[must_use]
+    pub fn option(&self) -> String {
+        format!("--{}={},{},{LINE}", self.name, self.kib << 10, self.ways)
+    }
+}
 
 /// Counts of one request, or the difference of two.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -76,6 +98,12 @@ mod tests {
     use super::*;
 
     const COUNTS: Counts = Counts { instructions: 4000.0, l1i_misses: 30.0, l1d_misses: 20.0, ll_misses: 2.0 };
+
+    #[test]
+    fn valgrind_is_told_bytes() {
+        let options = CACHES.map(|cache| cache.option());
+        assert_eq!(options, ["--I1=32768,8,64", "--D1=32768,8,64", "--LL=1048576,8,64"]);
+    }
 
     #[test]
     fn a_miss_of_the_last_level_is_one_of_the_first_and_more() {

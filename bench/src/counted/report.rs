@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::counts::{self, CACHES, Counts};
+use super::counts::{self, CACHES, Cache, Counts};
 use super::{Figure, Requests};
 use crate::envoy;
 use crate::envoy::arm::Arm;
@@ -23,8 +23,8 @@ pub struct CountedReport {
     pub envoy: String,
     /// Valgrind's release.
     pub valgrind: String,
-    /// The simulated caches, each with its bytes, ways and bytes of a line.
-    pub caches: Vec<(&'static str, &'static str)>,
+    /// The simulated caches.
+    pub caches: [Cache; 3],
     /// How cycles are made of counts.
     pub model: String,
     /// Requests for each arm and workload.
@@ -70,7 +70,7 @@ impl CountedReport {
             processor,
             envoy: envoy::release(),
             valgrind: valgrind.to_owned(),
-            caches: CACHES.to_vec(),
+            caches: CACHES,
             model: counts::model(),
             requests,
             figures: rows(figures),
@@ -100,8 +100,9 @@ impl CountedReport {
         let processor = self.processor.as_deref().unwrap_or("an unknown processor");
         let Requests { warm_up, counted } = self.requests;
         let mut text = format!("{processor}; Envoy {}; {}; {counted} requests after {warm_up}\n", self.envoy, self.valgrind);
-        let caches: Vec<String> = self.caches.iter().map(|(name, size)| format!("{name} {size}")).collect();
-        text += &format!("Simulated caches (bytes, ways, bytes of a line): {}\n{}\n", caches.join("; "), self.model);
+        let caches: Vec<String> =
+            self.caches.iter().map(|cache| format!("{} {} KiB, {} ways", cache.name, cache.kib, cache.ways)).collect();
+        text += &format!("Simulated caches: {}\n{}\n", caches.join("; "), self.model);
         for group in self.figures.chunk_by(|one, next| one.figure.workload == next.figure.workload) {
             let workload = group.first().map_or("", |row| row.figure.workload);
             text += &format!("\n{workload}: for a request, and + what the arm adds\n\n");

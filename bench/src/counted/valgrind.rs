@@ -62,7 +62,7 @@ impl Valgrind {
         // V8 writes the code that it runs, so that translated code must be checked wherever it is not a file's.
         let fixed = ["--tool=callgrind", "--instr-atstart=no", "--separate-threads=yes", "--cache-sim=yes"];
         command.extend(fixed.into_iter().chain(["--smc-check=all-non-file"]).map(OsString::from));
-        command.extend(CACHES.into_iter().map(|(name, size)| OsString::from(format!("--{name}={size}"))));
+        command.extend(CACHES.into_iter().map(|cache| OsString::from(cache.option())));
         command.extend([with_path("--vgdb-prefix=", PIPES), with_path("--callgrind-out-file=", PROFILES)]);
         command
     }
