@@ -1,5 +1,5 @@
 //! What a request makes Envoy's worker execute, counted instead of timed: instructions, and misses of simulated caches. The same
-//! arms carry out the same policies on the same requests as in [`envoy`](crate::envoy), in the same Envoy, which valgrind's tool
+//! arms carry out the same policies on the same requests as in [`envoy`], in the same Envoy, which valgrind's tool
 //! callgrind runs. Counts do not depend on what else the machine does, so that differences show that time loses in its noise.
 //!
 //! Every arm and policy has an Envoy of its own: the address space that V8 reserves for a module's memory fits into valgrind's only
