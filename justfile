@@ -24,6 +24,7 @@ policies:
     cargo run --release -- test policies/
 
 # Best on a machine that does nothing else. In Envoy, wrk sends the requests: apt-get install wrk.
+# `just bench counted` counts instructions and cache misses in Envoy instead, on any machine: apt-get install valgrind.
 # Measurements, side by side: `just bench envoy` for the filter in a real Envoy, `just bench host` for the embedding SDK, or both.
 bench *ARGS:
     cargo run --release --package gatepost-bench -- {{ARGS}}

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use gatepost_bench::envoy::plan::Part as EnvoyPart;
+use gatepost_bench::envoy::workload::Workload;
 use gatepost_bench::rounds::LEAST;
 
 /// Measurements, side by side: without a command all there are, the filter in Envoy and then the embedding SDK.
@@ -25,6 +26,8 @@ pub enum What {
     Host(HostArguments),
     /// The filter in a real Envoy, beside other ways to do its work. Requests are sent by wrk.
     Envoy(EnvoyArguments),
+    /// Instructions and cache misses of a request in a real Envoy, counted by valgrind: for differences too small for times.
+    Counted(CountedArguments),
     /// Answers one request and says so. The benchmark starts this itself.
     #[command(hide = true)]
     FirstAnswer {
@@ -74,6 +77,22 @@ pub struct EnvoyArguments {
     pub record: bool,
 }
 
+#[derive(Debug, Args)]
+pub struct CountedArguments {
+    /// Counts only these
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub only: Vec<Workload>,
+    /// Counts another module that takes the same policies, beside Gatepost's own. May be given more than once.
+    #[arg(long, value_name = "FILE.wasm")]
+    pub filter: Vec<PathBuf>,
+    /// Where the figures go besides the terminal.
+    #[arg(long, value_name = "FILE", default_value = "target/bench/counted.json")]
+    pub json: PathBuf,
+    /// Writes the figures and the tables into docs/speed, too.
+    #[arg(long, conflicts_with_all = ["only", "filter"])]
+    pub record: bool,
+}
+
 /// A part of the embedding SDK's benchmark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Part {
@@ -109,6 +128,16 @@ mod tests {
         for what in EVERYTHING {
             assert!(Arguments::try_parse_from(["gatepost-bench", what]).unwrap().what.is_some());
         }
+    }
+
+    #[test]
+    fn each_workload_can_be_counted_alone() {
+        for workload in ["probe", "pass-through", "mapped-host", "environment", "reject"] {
+            let arguments = Arguments::try_parse_from(["gatepost-bench", "counted", "--only", workload]).unwrap();
+            let Some(What::Counted(CountedArguments { only, .. })) = arguments.what else { panic!("{workload}") };
+            assert_eq!(only.first().map(|only| only.name().replace(' ', "-")).as_deref(), Some(workload));
+        }
+        assert!(Arguments::try_parse_from(["gatepost-bench", "counted", "--only", "probe", "--record"]).is_err());
     }
 
     #[test]

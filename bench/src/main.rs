@@ -3,22 +3,29 @@
 mod arguments;
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use arguments::{Arguments, EVERYTHING, EnvoyArguments, HostArguments, Part, What};
+use arguments::{Arguments, CountedArguments, EVERYTHING, EnvoyArguments, HostArguments, Part, What};
 use clap::Parser;
 use gatepost_bench::alloc::Counting;
+use gatepost_bench::counted::report::CountedReport;
+use gatepost_bench::counted::valgrind::Valgrind;
+use gatepost_bench::counted::{self, Requests};
 use gatepost_bench::envoy::arm::{Arm, Kind};
 use gatepost_bench::envoy::load::Load;
 use gatepost_bench::envoy::plan::Part as EnvoyPart;
 use gatepost_bench::envoy::report::EnvoyReport;
+use gatepost_bench::envoy::workload::{WORKLOADS, Workload};
 use gatepost_bench::envoy::{self, Pace};
 use gatepost_bench::host::compare::Comparison;
 use gatepost_bench::host::{Size, first_answer, memory, starts, streams};
 use gatepost_bench::report::{HostReport, processor};
 use gatepost_bench::subject::BenchError;
+
+/// Where figures are recorded.
+const RECORDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/speed");
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting::new();
@@ -39,6 +46,7 @@ fn run(what: Option<What>) -> Result<(), BenchError> {
         None => EVERYTHING.into_iter().try_for_each(|part| run(Arguments::parse_from(["gatepost-bench", part]).what)),
         Some(What::Host(arguments)) => host(&arguments),
         Some(What::Envoy(arguments)) => in_envoy(&arguments),
+        Some(What::Counted(arguments)) => counts(&arguments),
         Some(What::FirstAnswer { cache }) => answer(cache),
     }
 }
@@ -46,7 +54,7 @@ fn run(what: Option<What>) -> Result<(), BenchError> {
 fn host(arguments: &HostArguments) -> Result<(), BenchError> {
     let HostArguments { rounds, json, only, without_comparison } = arguments;
     let size = Size { rounds: *rounds, ..Size::FULL };
-    let folder = json.parent().unwrap_or(std::path::Path::new(".")).join("compare");
+    let folder = json.parent().unwrap_or(Path::new(".")).join("compare");
     let wanted = |part: Part| only.is_empty() || only.contains(&part);
     let comparison = if !without_comparison && wanted(Part::Streams) { built(&folder) } else { None };
     let program = std::env::current_exe().map_err(|error| BenchError::Process { what: "this program".to_owned(), error })?;
@@ -69,11 +77,7 @@ fn host(arguments: &HostArguments) -> Result<(), BenchError> {
 fn in_envoy(arguments: &EnvoyArguments) -> Result<(), BenchError> {
     let quick = Pace { rounds: 3, time: arguments.seconds.min(Duration::from_millis(200)) };
     let pace = if arguments.quick { quick } else { Pace { rounds: arguments.rounds, time: arguments.seconds } };
-    let filter = |path: &PathBuf| {
-        let bytes = std::fs::read(path).map_err(|error| BenchError::Process { what: path.display().to_string(), error })?;
-        Ok(Arm::filter(&path.to_string_lossy(), bytes))
-    };
-    let filters = arguments.filter.iter().map(filter).collect::<Result<Vec<Arm>, BenchError>>()?;
+    let filters = filters(&arguments.filter)?;
     let wanted = |part: EnvoyPart| arguments.only.is_empty() || arguments.only.contains(&part);
     let stages = envoy::plan::stages(wanted, &filters);
     let figures = if stages.is_empty() { Vec::new() } else { envoy::measure(&stages, &Load::wrk()?, pace)? };
@@ -88,15 +92,40 @@ fn in_envoy(arguments: &EnvoyArguments) -> Result<(), BenchError> {
     report.write(&arguments.json)?;
     println!("\nWritten to {}", arguments.json.display());
     if arguments.record {
-        let folder = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/speed"));
-        envoy::record::record(&report, folder)?;
+        envoy::record::record(&report, Path::new(RECORDED))?;
         println!("Recorded in docs/speed");
     }
     Ok(())
 }
 
+fn counts(arguments: &CountedArguments) -> Result<(), BenchError> {
+    let valgrind = Valgrind::find()?;
+    let wanted = |workload: &Workload| arguments.only.is_empty() || arguments.only.contains(workload);
+    let workloads: Vec<Workload> = WORKLOADS.into_iter().filter(wanted).collect();
+    let arms = counted::arms(&filters(&arguments.filter)?);
+    let figures = counted::count(&valgrind, &workloads, &arms, Requests::FULL)?;
+    let report = CountedReport::new(valgrind.version(), Requests::FULL, &figures);
+    print!("{}", report.text());
+    report.write(&arguments.json)?;
+    println!("\nWritten to {}", arguments.json.display());
+    if arguments.record {
+        report.record(Path::new(RECORDED))?;
+        println!("Recorded in docs/speed");
+    }
+    Ok(())
+}
+
+/// Other modules, each an arm that has its path for a name.
+fn filters(paths: &[PathBuf]) -> Result<Vec<Arm>, BenchError> {
+    let filter = |path: &PathBuf| {
+        let bytes = std::fs::read(path).map_err(|error| BenchError::Process { what: path.display().to_string(), error })?;
+        Ok(Arm::filter(&path.to_string_lossy(), bytes))
+    };
+    paths.iter().map(filter).collect()
+}
+
 /// The comparison needs a network the first time; the other figures do not depend on it.
-fn built(folder: &std::path::Path) -> Option<Comparison> {
+fn built(folder: &Path) -> Option<Comparison> {
     match Comparison::build(folder) {
         Ok(comparison) => Some(comparison),
         Err(error) => {

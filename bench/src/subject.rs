@@ -55,6 +55,9 @@ pub enum BenchError {
     /// Something about the benchmark in Envoy.
     #[error(transparent)]
     Envoy(#[from] crate::envoy::error::EnvoyError),
+    /// Something about counting under valgrind.
+    #[error(transparent)]
+    Counted(#[from] crate::counted::error::CountedError),
     /// A process of the benchmark cannot be run.
     #[error("{what}: {error}")]
     Process {

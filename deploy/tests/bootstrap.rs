@@ -157,3 +157,21 @@ fn a_binary_that_is_not_there_is_an_error_with_its_path() {
     let error = Envoy::start(Path::new("/nonexistent/envoy"), "{}", &Options::default()).map(drop).expect_err("no binary");
     assert!(error.to_string().contains("/nonexistent/envoy"), "{error}");
 }
+
+#[test]
+fn an_envoy_runs_under_the_program_that_the_options_name_and_ends_with_it() {
+    let module = gate();
+    let document = bootstrap(&[], PluginSource::Static(plugin(&module, "{}"))).render().expect("a document");
+    let under = ["env", "GATEPOST_UNDER=env"].map(Into::into).to_vec();
+    let envoy = Envoy::start(&envoy_binary(), &document, &Options { under, ..Options::default() }).expect("it starts");
+    let process = Path::new("/proc").join(envoy.id().to_string());
+    let environment = std::fs::read(process.join("environ")).expect("its environment");
+    assert!(environment.split(|byte| *byte == 0).any(|variable| variable == b"GATEPOST_UNDER=env"));
+    assert_eq!(std::fs::read_to_string(process.join("comm")).expect("its name").trim(), "envoy");
+    drop(envoy);
+    assert!(!process.exists());
+
+    let options = Options { under: vec!["/nonexistent/valgrind".into()], ..Options::default() };
+    let error = Envoy::start(&envoy_binary(), &document, &options).map(drop).expect_err("no such program");
+    assert!(error.to_string().contains("/nonexistent/valgrind"), "{error}");
+}

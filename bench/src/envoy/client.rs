@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use super::arm::Arm;
 use super::error::EnvoyError;
 use super::workload::Answer;
 
@@ -30,17 +31,49 @@ impl Client {
         Ok(Self { to, stream })
     }
 
+    /// Sends a request to an arm, which must answer as expected.
+    ///
+    /// # Errors
+    /// [`EnvoyError::WrongAnswer`] when it answers otherwise, and those of [`exchange`](Self::exchange).
+    pub fn expect(&mut self, arm: &Arm, request: &str, expected: &Answer) -> Result<(), EnvoyError> {
+        self.send(request)?;
+        self.receive(arm, request, expected)
+    }
+
+    /// Waits for an arm's answer to a request that was sent, which must be as expected.
+    ///
+    /// # Errors
+    /// Those of [`expect`](Self::expect).
+    pub fn receive(&mut self, arm: &Arm, request: &str, expected: &Answer) -> Result<(), EnvoyError> {
+        let got = self.answer()?;
+        if got == *expected {
+            return Ok(());
+        }
+        Err(EnvoyError::WrongAnswer { arm: arm.name.clone(), request: request.to_owned(), expected: expected.clone(), got })
+    }
+
     /// Sends a request and waits for its answer.
     ///
     /// # Errors
     /// When the connection ends first, or something else than HTTP/1.1 comes.
     pub fn exchange(&mut self, request: &str) -> Result<Answer, EnvoyError> {
-        let failed = |error| EnvoyError::System { what: format!("a request to {}", self.to), error };
-        self.stream.write_all(request.as_bytes()).map_err(failed)?;
+        self.send(request)?;
+        self.answer()
+    }
+
+    /// Sends a request.
+    ///
+    /// # Errors
+    /// When the connection has ended.
+    pub fn send(&mut self, request: &str) -> Result<(), EnvoyError> {
+        self.stream.write_all(request.as_bytes()).map_err(failed(self.to))
+    }
+
+    fn answer(&mut self) -> Result<Answer, EnvoyError> {
         let mut bytes = Vec::new();
         loop {
             let mut piece = [0; 4096];
-            let count = self.stream.read(&mut piece).map_err(failed)?;
+            let count = self.stream.read(&mut piece).map_err(failed(self.to))?;
             bytes.extend_from_slice(piece.get(..count).unwrap_or_default());
             if let Some((answer, closes)) = parse(&bytes)? {
                 if closes {
@@ -53,6 +86,10 @@ impl Client {
             }
         }
     }
+}
+
+fn failed(to: SocketAddr) -> impl FnOnce(std::io::Error) -> EnvoyError {
+    EnvoyError::system(format!("a request to {to}"))
 }
 
 /// The answer, if it is complete, and whether it closes the connection.

@@ -29,7 +29,7 @@ impl Cores {
     ///
     /// # Errors
     /// What `start` gives, or when the system refuses.
-    pub fn with_envoys<T>(&self, start: impl FnOnce() -> Result<T, EnvoyError>) -> Result<T, EnvoyError> {
+    pub fn with_envoys<T, E: From<EnvoyError>>(&self, start: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
         pin(self.envoy)?;
         let started = start();
         pin(self.load)?;

@@ -59,13 +59,13 @@ pub enum EnvoyError {
         errors: u64,
     },
     /// `/proc` does not show what is needed.
-    #[error("{0}: the processor time of Envoy's worker is read from /proc, which Linux alone has")]
+    #[error("{0}: Envoy's worker and its processor time are found in /proc, which Linux alone has")]
     Proc(String),
 }
 
 impl EnvoyError {
     /// For `map_err`: an operation of the system failed.
-    pub(super) fn system(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+    pub(crate) fn system(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
         let what = what.into();
         move |error| Self::System { what, error }
     }

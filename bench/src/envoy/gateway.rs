@@ -1,33 +1,29 @@
-//! One Envoy with a listener for each arm and policy, and the processor time of its worker.
+//! One Envoy that is measured: the processor time of its worker for the requests of a round.
 
-use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gatepost_deploy::envoy::process::{Envoy, Options};
+use gatepost_deploy::envoy::process::Options;
 use serde::Deserialize;
 
 use super::arm::Arm;
-use super::bootstrap;
-use super::client::Client;
 use super::cores::Cores;
 use super::error::EnvoyError;
+use super::listeners::Listeners;
 use super::load::{Load, Requests};
 use super::policy::{Shape, Size};
-use super::workload::{Answer, Exchange, Workload, witnesses};
+use super::workload::Workload;
 use crate::subject::BenchError;
 
 /// The largest configurations take a while: routes, scripts and policies for 100,000 hosts.
 const READY_WITHIN: Duration = Duration::from_secs(180);
 
-/// A running Envoy whose arms have been checked.
+/// A running Envoy on a core of its own.
 #[derive(Debug)]
 pub struct Gateway {
-    envoy: Envoy,
+    listeners: Listeners,
     /// The worker's `schedstat`.
     worker: PathBuf,
-    addresses: HashMap<String, SocketAddr>,
 }
 
 /// One round of one arm.
@@ -52,46 +48,16 @@ impl Gateway {
         cores: &Cores,
         folder: &Path,
     ) -> Result<Self, BenchError> {
-        let bootstrap = bootstrap::render(arms, shapes, size, folder)?;
         let options = Options { ready_within: READY_WITHIN, filter_log_level: "error".to_owned(), ..Options::default() };
-        let envoy = cores.with_envoys(|| Ok(Envoy::start(binary, &bootstrap, &options)?))?;
-        let worker = worker(envoy.id())?;
-        let mut addresses = HashMap::new();
-        for arm in arms {
-            for shape in shapes {
-                let name = arm.listener(*shape);
-                let address = envoy.listener(&name).map_err(EnvoyError::from)?;
-                addresses.insert(name, address);
-            }
-        }
-        Ok(Self { envoy, worker, addresses })
+        let listeners = cores.with_envoys(|| Listeners::start(binary, arms, shapes, size, &options, folder))?;
+        let worker = listeners.worker()?.join("schedstat");
+        Ok(Self { listeners, worker })
     }
 
-    /// Checks that an arm answers every request of a workload as it must. An arm that does the whole policy must also answer the
-    /// policy's witnesses.
-    ///
-    /// # Errors
-    /// [`EnvoyError::WrongAnswer`] when it does not.
-    pub fn check(&self, arm: &Arm, workload: Workload, exchanges: &[Exchange]) -> Result<(), EnvoyError> {
-        let mut client = Client::connect(self.address(arm, workload)?)?;
-        let mut check = |request: &str, expected: &Answer| match client.exchange(request)? {
-            got if got == *expected => Ok(()),
-            got => Err(EnvoyError::WrongAnswer {
-                arm: arm.name.clone(),
-                request: request.to_owned(),
-                expected: expected.clone(),
-                got,
-            }),
-        };
-        for exchange in exchanges {
-            check(&exchange.request, if arm.works() { &exchange.carried_out } else { &exchange.untouched })?;
-            let (request, expected) = exchange.measured(arm.works());
-            check(request, expected)?;
-        }
-        if arm.works_fully() {
-            witnesses(workload.shape()).iter().try_for_each(|(request, expected)| check(request, expected))?;
-        }
-        Ok(())
+    /// Where the arms listen.
+    #[must_use]
+    pub fn listeners(&self) -> &Listeners {
+        &self.listeners
     }
 
     /// Sends requests to an arm for a while.
@@ -106,7 +72,7 @@ impl Gateway {
         load: &Load,
         time: Duration,
     ) -> Result<Round, EnvoyError> {
-        let address = self.address(arm, workload)?;
+        let address = self.listeners.address(arm, workload)?;
         let listener = arm.listener(workload.shape());
         let served = self.served(&listener)?;
         let before = processor_time(&self.worker)?;
@@ -128,17 +94,13 @@ impl Gateway {
         Ok(Round { nanoseconds, per_second: sent.per_second })
     }
 
-    fn address(&self, arm: &Arm, workload: Workload) -> Result<SocketAddr, EnvoyError> {
-        let name = arm.listener(workload.shape());
-        self.addresses.get(&name).copied().ok_or_else(|| EnvoyError::Proc(format!("there is no listener {name}")))
-    }
-
     /// How many requests a listener has had.
     fn served(&self, listener: &str) -> Result<u64, EnvoyError> {
         let name = format!("http.{listener}.downstream_rq_total");
         let path = format!("/stats?format=json&filter=^{}$", name.replace('.', "\\."));
-        let stats: Stats = serde_json::from_str(&self.envoy.admin(&path)?)
-            .map_err(|error| EnvoyError::Response(format!("the statistics: {error}")))?;
+        let stats = self.listeners.envoy().admin(&path)?;
+        let stats: Stats =
+            serde_json::from_str(&stats).map_err(|error| EnvoyError::Response(format!("the statistics: {error}")))?;
         let stat = stats.stats.into_iter().find(|stat| stat.name.as_deref() == Some(&name)).and_then(|stat| stat.value);
         stat.ok_or_else(|| EnvoyError::Response(format!("there is no counter {name}")))
     }
@@ -154,17 +116,6 @@ struct Stats {
 struct Stat {
     name: Option<String>,
     value: Option<u64>,
-}
-
-/// The `schedstat` of Envoy's only worker, which is the thread `wrk:worker_0`.
-fn worker(process: u32) -> Result<PathBuf, EnvoyError> {
-    let tasks = PathBuf::from(format!("/proc/{process}/task"));
-    let threads = std::fs::read_dir(&tasks).map_err(|error| EnvoyError::Proc(format!("{}: {error}", tasks.display())))?;
-    let is_worker =
-        |thread: &PathBuf| std::fs::read_to_string(thread.join("comm")).is_ok_and(|name| name.trim() == "wrk:worker_0");
-    let found = threads.flatten().map(|thread| thread.path()).find(is_worker);
-    let found = found.ok_or_else(|| EnvoyError::Proc(format!("no thread in {} is called wrk:worker_0", tasks.display())))?;
-    Ok(found.join("schedstat"))
 }
 
 /// The time that a thread has run, which is the first number of its `schedstat`, in nanoseconds.

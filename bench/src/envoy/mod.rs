@@ -9,11 +9,12 @@
 
 pub mod arm;
 pub mod bootstrap;
-mod client;
+pub(crate) mod client;
 pub mod cores;
 pub mod error;
 pub mod gateway;
 pub mod goals;
+pub mod listeners;
 pub mod load;
 pub mod module;
 pub mod plan;
@@ -89,6 +90,13 @@ pub fn envoy() -> Result<PathBuf, EnvoyError> {
     Ok(fetch::envoy(fetch::VERSION, &PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target")))?)
 }
 
+/// Its release for reports, or that the environment names one.
+#[must_use]
+pub fn release() -> String {
+    let named = std::env::var_os(fetch::VARIABLE).filter(|named| !named.is_empty());
+    named.map_or(fetch::VERSION.to_owned(), |_| format!("named in {}", fetch::VARIABLE))
+}
+
 /// Starts the Envoys, checks every arm, and measures them all in turn.
 ///
 /// # Errors
@@ -130,7 +138,7 @@ fn turns<'a>(stages: &'a [Stage], gateways: &'a [Gateway], folder: &Path) -> Res
             let exchanges = workload.exchanges(stage.size);
             let script = |works: bool| folder.join(format!("{number}-{}-{works}.lua", workload.name().replace(' ', "-")));
             for arm in &stage.arms {
-                gateway.check(arm, *workload, &exchanges)?;
+                gateway.listeners().check(arm, *workload, &exchanges)?;
                 let requests = Requests::write(&exchanges, arm.works(), &script(arm.works()))?;
                 turns.push(Turn { gateway, size: stage.size, arm, workload: *workload, requests });
             }

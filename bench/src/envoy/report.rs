@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
-use gatepost_deploy::envoy::fetch;
 use serde::Serialize;
 
 use super::goals::{self, CONTROLS};
 use super::module::{self, ModuleFigures};
 use super::workload::Workload;
-use super::{Figure, Pace};
+use super::{Figure, Pace, release};
 use crate::goals::Goal;
 use crate::report::table;
 use crate::rounds::LEAST;
@@ -41,8 +40,7 @@ impl EnvoyReport {
     pub fn new(pace: Pace, figures: Vec<Figure>, modules: Vec<ModuleFigures>) -> Self {
         let goals = goals::goals(&figures, modules.first());
         let processor = crate::report::processor();
-        let named = std::env::var_os(fetch::VARIABLE).filter(|named| !named.is_empty());
-        let envoy = named.map_or(fetch::VERSION.to_owned(), |_| format!("named in {}", fetch::VARIABLE));
+        let envoy = release();
         let Pace { rounds, time } = pace;
         Self { version: 1, processor, envoy, rounds, seconds: time.as_secs_f64(), figures, modules, goals }
     }

@@ -6,7 +6,7 @@ use super::policy::{self, Shape, Size};
 pub const ROTATION: usize = 1000;
 
 /// A kind of request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, clap::ValueEnum)]
 pub enum Workload {
     /// The balancer's `GET /`, rewritten to the readiness endpoint.
     Probe,
@@ -19,6 +19,7 @@ pub enum Workload {
     /// A browser's request to a host inside the cluster, which is refused.
     Reject,
     /// A request that names the last of the environments, which routes that are tried in order find last.
+    #[value(skip)]
     LastEnvironment,
 }
 

@@ -12,6 +12,7 @@
 //!   reason.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -42,16 +43,20 @@ pub struct Options {
     pub filter_log_level: String,
     /// How long to wait for a started Envoy to be ready.
     pub ready_within: Duration,
+    /// A program with its arguments that runs Envoy, such as `valgrind --tool=callgrind`: Envoy's path and arguments follow. It
+    /// must become Envoy (`exec`), or ending it would leave Envoy alone. Empty when Envoy runs by itself.
+    pub under: Vec<OsString>,
 }
 
 impl Default for Options {
-    /// One worker, warnings of Envoy's, `info` of the filter's, and thirty seconds.
+    /// One worker, warnings of Envoy's, `info` of the filter's, thirty seconds, and nothing that runs it.
     fn default() -> Self {
         Self {
             concurrency: 1,
             log_level: "warning".to_owned(),
             filter_log_level: "info".to_owned(),
             ready_within: Duration::from_secs(30),
+            under: Vec::new(),
         }
     }
 }
@@ -121,7 +126,7 @@ impl Envoy {
     /// too long.
     pub fn start(binary: &Path, bootstrap: &str, options: &Options) -> Result<Self, ProcessError> {
         let files = Files::create(bootstrap).map_err(ProcessError::Files)?;
-        let mut command = files.command(binary).map_err(ProcessError::Files)?;
+        let mut command = files.command(binary, &options.under).map_err(ProcessError::Files)?;
         command
             .args(["--config-yaml", ADMIN])
             .arg("--admin-address-path")
@@ -131,7 +136,8 @@ impl Envoy {
             .args(["--component-log-level", &format!("wasm:{}", options.filter_log_level)])
             .args(["--file-flush-interval-msec", "50"])
             .args(["--drain-time-s", "1", "--parent-shutdown-time-s", "1"]);
-        let child = command.spawn().map_err(|source| ProcessError::Spawn { binary: binary.to_owned(), source })?;
+        let started = command.spawn();
+        let child = started.map_err(|source| ProcessError::Spawn { binary: command.get_program().into(), source })?;
         // From here on an error drops, and so kills, the process.
         let mut envoy = Self { child, files, admin: SocketAddr::from(([127, 0, 0, 1], 0)) };
         envoy.wait_until_ready(options.ready_within)?;
@@ -244,7 +250,7 @@ impl Drop for Envoy {
 pub fn validate(binary: &Path, bootstrap: &str) -> Result<(), ProcessError> {
     let files = Files::create(bootstrap).map_err(ProcessError::Files)?;
     let status = files
-        .command(binary)
+        .command(binary, &[])
         .map_err(ProcessError::Files)?
         .args(["--mode", "validate"])
         .status()
@@ -272,9 +278,11 @@ impl Files {
         self.path("admin-address")
     }
 
-    fn command(&self, binary: &Path) -> io::Result<Command> {
-        let mut command = Command::new(binary);
+    fn command(&self, binary: &Path, under: &[OsString]) -> io::Result<Command> {
+        let mut words = under.iter().map(OsString::as_os_str).chain([binary.as_os_str()]);
+        let mut command = Command::new(words.next().unwrap_or_default());
         command
+            .args(words)
             .arg("-c")
             .arg(self.path("bootstrap.yaml"))
             .arg("--disable-hot-restart")

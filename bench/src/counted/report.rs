@@ -1,0 +1,273 @@
+//! What was counted: tables for people, JSON for programs.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::counts::{self, CACHES, Cache, Counts};
+use super::{Figure, Requests};
+use crate::envoy;
+use crate::envoy::arm::Arm;
+use crate::page;
+use crate::report::table;
+use crate::subject::BenchError;
+
+/// All that `just bench counted` finds. Its JSON form has this shape; [`version`](Self::version) changes when the shape does.
+#[derive(Clone, Debug, Serialize)]
+pub struct CountedReport {
+    /// The shape's version.
+    pub version: u32,
+    /// The processor, as the system names it: libraries choose their instructions by it.
+    pub processor: Option<String>,
+    /// Envoy's release, or that the environment names one.
+    pub envoy: String,
+    /// Valgrind's release.
+    pub valgrind: String,
+    /// The simulated caches.
+    pub caches: [Cache; 3],
+    /// How cycles are made of counts.
+    pub model: String,
+    /// Requests for each arm and workload.
+    pub requests: Requests,
+    /// Every arm with every workload.
+    pub figures: Vec<Row>,
+}
+
+/// A figure, and how it compares.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Row {
+    /// What was counted for a request.
+    #[serde(flatten)]
+    pub figure: Figure,
+    /// The model's cycles for it.
+    pub cycles: f64,
+    /// What it is more than without a filter.
+    pub added: Counts,
+    /// The model's cycles for that.
+    pub added_cycles: f64,
+    /// The same as a multiple of what others add, of those arms that carry the policy out by a module of their own.
+    pub ratios: Option<Ratios>,
+}
+
+/// The cycles that an arm adds, as multiples of those that others add.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Ratios {
+    /// Of Lua's.
+    pub to_lua: f64,
+    /// Of the empty module's.
+    pub to_empty: f64,
+    /// Of the naive filter's.
+    pub to_naive: f64,
+}
+
+impl CountedReport {
+    /// The figures of a run, compared.
+    #[must_use]
+    pub fn new(valgrind: &str, requests: Requests, figures: &[Figure]) -> Self {
+        let processor = crate::report::processor();
+        Self {
+            version: 1,
+            processor,
+            envoy: envoy::release(),
+            valgrind: valgrind.to_owned(),
+            caches: CACHES,
+            model: counts::model(),
+            requests,
+            figures: rows(figures),
+        }
+    }
+
+    /// Writes the JSON form.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<(), BenchError> {
+        crate::report::write_json(self, path)
+    }
+
+    /// Writes `counted.json` into a folder, and the tables into its `README.md` between two marks.
+    ///
+    /// # Errors
+    /// When a file cannot be written, or the marks are not there.
+    pub fn record(&self, folder: &Path) -> Result<(), BenchError> {
+        self.write(&folder.join("counted.json"))?;
+        page::write(&folder.join("README.md"), "just bench counted --record", &self.text())
+    }
+
+    /// The form for people.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let processor = self.processor.as_deref().unwrap_or("an unknown processor");
+        let Requests { warm_up, counted } = self.requests;
+        let mut text = format!("{processor}; Envoy {}; {}; {counted} requests after {warm_up}\n", self.envoy, self.valgrind);
+        let caches: Vec<String> =
+            self.caches.iter().map(|cache| format!("{} {} KiB, {} ways", cache.name, cache.kib, cache.ways)).collect();
+        text += &format!("Simulated caches: {}\n{}\n", caches.join("; "), self.model);
+        for group in self.figures.chunk_by(|one, next| one.figure.workload == next.figure.workload) {
+            let workload = group.first().map_or("", |row| row.figure.workload);
+            text += &format!("\n{workload}: for a request, and + what the arm adds\n\n");
+            text += &counted_by(group);
+        }
+        text += "\nCycles added, to those that others add\n\n";
+        text += &ratios(&self.figures);
+        if let Some(noise) = self.noise() {
+            text += &format!(
+                "\nThe same arm twice (A/A) differed by {:.0} instructions ({:.2} %) and {:.0} cycles ({:.2} %) at most.\n",
+                noise.instructions, noise.instructions_percent, noise.cycles, noise.cycles_percent
+            );
+        }
+        text
+    }
+
+    /// The most that Gatepost and Gatepost again differ by.
+    #[must_use]
+    pub fn noise(&self) -> Option<Noise> {
+        let again = Arm::gatepost_again().name;
+        let differs = |row: &Row| {
+            let other = find(self.figures.iter(), row.figure.workload, &Arm::gatepost().name)?;
+            let instructions = (row.added.instructions - other.added.instructions).abs();
+            let cycles = (row.added_cycles - other.added_cycles).abs();
+            Some(Noise {
+                instructions,
+                instructions_percent: 100.0 * instructions / other.added.instructions,
+                cycles,
+                cycles_percent: 100.0 * cycles / other.added_cycles,
+            })
+        };
+        let most = |one: Noise, other: Noise| Noise {
+            instructions: one.instructions.max(other.instructions),
+            instructions_percent: one.instructions_percent.max(other.instructions_percent),
+            cycles: one.cycles.max(other.cycles),
+            cycles_percent: one.cycles_percent.max(other.cycles_percent),
+        };
+        self.figures.iter().filter(|row| row.figure.arm == again).filter_map(differs).reduce(most)
+    }
+}
+
+/// What the same arm twice differs by, in itself and in percent of what it adds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Noise {
+    /// Instructions for a request.
+    pub instructions: f64,
+    /// In percent of those it adds.
+    pub instructions_percent: f64,
+    /// Cycles for a request.
+    pub cycles: f64,
+    /// In percent of those it adds.
+    pub cycles_percent: f64,
+}
+
+fn find<'a>(mut rows: impl Iterator<Item = &'a Row>, workload: &str, arm: &str) -> Option<&'a Row> {
+    rows.find(|row| row.figure.workload == workload && row.figure.arm == arm)
+}
+
+fn rows(figures: &[Figure]) -> Vec<Row> {
+    let of = |workload: &str, arm: &Arm| {
+        let found = figures.iter().find(|figure| figure.workload == workload && figure.arm == arm.name);
+        found.map(|figure| figure.counts)
+    };
+    let (nothing, lua, empty, naive) = (Arm::nothing(), Arm::lua(), Arm::empty(), Arm::naive());
+    let row = |figure: &Figure| {
+        let without = of(figure.workload, &nothing)?;
+        let added = figure.counts - without;
+        let ratio = |other: &Arm| Some(added.cycles() / (of(figure.workload, other)? - without).cycles());
+        let compared = [&nothing, &lua, &empty, &naive].iter().all(|other| other.name != figure.arm);
+        let ratios = || Some(Ratios { to_lua: ratio(&lua)?, to_empty: ratio(&empty)?, to_naive: ratio(&naive)? });
+        Some(Row {
+            cycles: figure.counts.cycles(),
+            added,
+            added_cycles: added.cycles(),
+            ratios: if compared { ratios() } else { None },
+            figure: figure.clone(),
+        })
+    };
+    figures.iter().filter_map(row).collect()
+}
+
+fn counted_by(rows: &[Row]) -> String {
+    let header = ["arm", "instructions", "L1i misses", "L1d misses", "LL misses", "cycles"];
+    let added = ["+ instr.", "+ L1i", "+ L1d", "+ LL", "+ cycles"];
+    let row = |row: &Row| {
+        let figures = |counts: &Counts, cycles: f64| {
+            let Counts { instructions, l1i_misses, l1d_misses, ll_misses } = counts;
+            [
+                format!("{instructions:.0}"),
+                format!("{l1i_misses:.1}"),
+                format!("{l1d_misses:.1}"),
+                format!("{ll_misses:.2}"),
+                format!("{cycles:.0}"),
+            ]
+        };
+        let own = figures(&row.figure.counts, row.cycles);
+        [row.figure.arm.clone()].into_iter().chain(own).chain(figures(&row.added, row.added_cycles)).collect()
+    };
+    table(header.into_iter().chain(added).map(str::to_owned).collect(), rows.iter().map(row))
+}
+
+fn ratios(rows: &[Row]) -> String {
+    let header = ["workload and arm", "to Lua", "to empty module", "to SDK, naive"].map(str::to_owned).to_vec();
+    let row = |row: &Row| {
+        let Ratios { to_lua, to_empty, to_naive } = row.ratios?;
+        let name = format!("{}: {}", row.figure.workload, row.figure.arm);
+        Some([name].into_iter().chain([to_lua, to_empty, to_naive].map(|ratio| format!("{ratio:.3} x"))).collect())
+    };
+    table(header, rows.iter().filter_map(row))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn figure(arm: &Arm, instructions: f64) -> Figure {
+        let counts = Counts { instructions, l1i_misses: 10.0, l1d_misses: 20.0, ll_misses: 0.5 };
+        Figure { workload: "probe", arm: arm.name.clone(), counts }
+    }
+
+    fn report() -> CountedReport {
+        let figures = [
+            figure(&Arm::nothing(), 10_000.0),
+            figure(&Arm::gatepost(), 18_000.0),
+            figure(&Arm::filter("other.wasm", Vec::new()), 20_000.0),
+            figure(&Arm::empty(), 12_000.0),
+            figure(&Arm::naive(), 26_000.0),
+            figure(&Arm::lua(), 14_000.0),
+            figure(&Arm::gatepost_again(), 18_080.0),
+        ];
+        CountedReport::new("valgrind-3.19.0", Requests::FULL, &figures)
+    }
+
+    #[test]
+    fn a_ratio_is_that_of_the_cycles_that_are_added() {
+        let report = report();
+        let of = |arm: &str| find(report.figures.iter(), "probe", arm).unwrap().ratios;
+        assert_eq!(of("Gatepost"), Some(Ratios { to_lua: 2.0, to_empty: 4.0, to_naive: 0.5 }));
+        assert_eq!(of("other.wasm"), Some(Ratios { to_lua: 2.5, to_empty: 5.0, to_naive: 0.625 }));
+        assert_eq!((of("Lua"), of("no filter")), (None, None));
+    }
+
+    #[test]
+    fn the_noise_is_what_the_same_arm_twice_differs_by() {
+        let noise = Noise { instructions: 80.0, instructions_percent: 1.0, cycles: 20.0, cycles_percent: 1.0 };
+        assert_eq!(report().noise(), Some(noise));
+    }
+
+    #[test]
+    fn a_row_shows_what_was_counted_and_what_the_arm_adds() {
+        let text = report().text();
+        let row = |name: &str| -> Vec<String> {
+            let line = text.lines().find(|line| line.trim_start().starts_with(name)).unwrap();
+            line.trim_start().trim_start_matches(name).split_whitespace().map(str::to_owned).collect()
+        };
+        assert_eq!(row("Lua"), ["14000", "10.0", "20.0", "0.50", "3945", "4000", "0.0", "0.0", "0.00", "1000"]);
+        assert_eq!(row("probe: Gatepost "), ["2.000", "x", "4.000", "x", "0.500", "x"]);
+        assert!(
+            text.contains("cycles = 0.25 x instructions") && text.contains("(A/A) differed by 80 instructions (1.00 %)"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn an_arm_that_nothing_was_counted_beside_has_no_row() {
+        assert_eq!(rows(&[figure(&Arm::gatepost(), 1.0)]), []);
+    }
+}
