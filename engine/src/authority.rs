@@ -10,7 +10,7 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 
 use arrayvec::ArrayString;
 
-use crate::host::Host;
+use crate::host::{Host, last_label};
 
 /// The most bytes that a DNS name has without its trailing dot (RFC 1035 §2.3.4).
 pub const MAX_NAME: usize = 253;
@@ -80,6 +80,8 @@ pub struct Authority<'a> {
     /// How much of the canonical form is the host.
     host_len: usize,
     kind: HostKind,
+    /// The length of a name's last label.
+    last_label: usize,
 }
 
 impl<'a> Authority<'a> {
@@ -90,7 +92,9 @@ impl<'a> Authority<'a> {
     #[inline]
     pub fn parse(raw: &'a [u8]) -> Result<Self, AuthorityError> {
         match plain_name(raw) {
-            Some(name) => Ok(Self { raw: name, rewritten: None, host_len: name.len(), kind: HostKind::Name }),
+            Some((name, last_label)) => {
+                Ok(Self { raw: name, rewritten: None, host_len: name.len(), kind: HostKind::Name, last_label })
+            }
             None => Self::parse_any(raw),
         }
     }
@@ -126,13 +130,14 @@ impl<'a> Authority<'a> {
             return Err(AuthorityError::NameTooLong);
         }
         let kind = HostKind::of(bare);
+        let last_label = last_label(bare);
         if !upper && bare.len() == host.len() && port.canonical {
-            return Ok(Self { raw, rewritten: None, host_len: bare.len(), kind });
+            return Ok(Self { raw, rewritten: None, host_len: bare.len(), kind, last_label });
         }
         let mut text = ArrayString::<MAX_TEXT>::from(bare).map_err(|_| AuthorityError::NameTooLong)?;
         text.make_ascii_lowercase();
         port.write(&mut text);
-        Ok(Self { raw, rewritten: Some(text.as_str().into()), host_len: bare.len(), kind })
+        Ok(Self { raw, rewritten: Some(text.as_str().into()), host_len: bare.len(), kind, last_label })
     }
 
     fn parse_ipv6(raw: &'a [u8]) -> Result<Self, AuthorityError> {
@@ -147,7 +152,7 @@ impl<'a> Authority<'a> {
         let host_len = canonical.len();
         port.write(&mut canonical);
         let rewritten = (canonical.as_str() != given).then(|| canonical.as_str().into());
-        Ok(Self { raw: given, rewritten, host_len, kind: HostKind::IpLiteral })
+        Ok(Self { raw: given, rewritten, host_len, kind: HostKind::IpLiteral, last_label: 0 })
     }
 
     /// The text as it came, in its own spelling.
@@ -201,7 +206,7 @@ impl<'a> Authority<'a> {
     /// The host, to be looked up.
     #[inline]
     pub(crate) fn to_look_up(&self) -> Host<'_> {
-        Host::new(self.host(), self.kind)
+        Host::with(self.host(), self.kind, self.last_label)
     }
 
     /// The canonical text, to be kept.
@@ -225,10 +230,10 @@ impl<'a> Authority<'a> {
     }
 }
 
-/// A name without a port that is canonical as it stands, as nearly every request's authority is. It may leave such a name to
+/// A name without a port that is canonical as it stands, and the length of its last label, as nearly every request's authority is. It may leave such a name to
 /// [`Authority::parse_any`]: one that ends in a digit might be an address.
 #[inline]
-fn plain_name(raw: &[u8]) -> Option<&str> {
+fn plain_name(raw: &[u8]) -> Option<(&str, usize)> {
     let mut label = 0usize;
     for &byte in raw {
         match Byte::of(byte) {
@@ -238,7 +243,7 @@ fn plain_name(raw: &[u8]) -> Option<&str> {
         }
     }
     let ends_well = label.wrapping_sub(1) < MAX_LABEL && raw.len() <= MAX_NAME && !raw.last().is_some_and(u8::is_ascii_digit);
-    if ends_well { core::str::from_utf8(raw).ok() } else { None }
+    if ends_well { core::str::from_utf8(raw).ok().map(|name| (name, label)) } else { None }
 }
 
 impl HostKind {

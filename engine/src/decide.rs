@@ -6,7 +6,7 @@ use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 
-use crate::authority::{Authority, HostKind};
+use crate::authority::Authority;
 use crate::choose::{Chosen, choose};
 use crate::decision::{Answer, Counter, Counters, Decision, Effects, Refusal, Verdict, Writes};
 use crate::environment::Environments;
@@ -180,15 +180,25 @@ impl Policy {
         counters: &mut Counters,
         trace: &mut impl Trace,
     ) -> Result<Option<Host<'h>>, Refusal> {
-        let shortened = shortened.map(Host::of);
-        if !self.hosts.private.is_empty() {
-            for host in [host, shortened].into_iter().flatten() {
-                let number = || lenient::find_number(&self.hosts.private, host.text()).filter(|_| host.kind() == HostKind::Name);
-                let found = self.hosts.private.find(host).or_else(number);
-                judge_private(host.text(), found.map(|found| found.pattern), counters, trace)?;
-            }
+        if let Some(host) = host {
+            self.judge(host, counters, trace)?;
         }
-        Ok(shortened.or(host))
+        let Some(shortened) = shortened.map(Host::of) else { return Ok(host) };
+        self.judge(shortened, counters, trace)?;
+        Ok(Some(shortened))
+    }
+
+    /// Refuses a private host.
+    #[inline(always)]
+    fn judge(&self, host: Host<'_>, counters: &mut Counters, trace: &mut impl Trace) -> Result<(), Refusal> {
+        if self.hosts.private.is_empty() {
+            return Ok(());
+        }
+        let found = match self.hosts.private.find(host) {
+            None if host.is_numeric() => lenient::find_number(&self.hosts.private, host.text()),
+            found => found,
+        };
+        judge_private(host.text(), found.map(|found| found.pattern), counters, trace)
     }
 
     /// Refuses a Host that is no valid authority, unless the policy lets such Hosts pass.

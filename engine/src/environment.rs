@@ -56,8 +56,19 @@ impl Fallback {
 /// What routes are told of the environment.
 #[derive(Debug, Default)]
 pub(crate) struct Hints {
-    pub headers: Vec<(Box<str>, Template)>,
+    pub headers: Vec<Hint>,
     pub authority: Option<Template>,
+}
+
+/// A header that a hint sets.
+#[derive(Debug)]
+pub(crate) struct Hint {
+    pub name: Box<str>,
+    pub template: Template,
+    /// The template is the environment's name and nothing else.
+    pub is_env: bool,
+    /// The template needs the host of the request.
+    pub needs_host: bool,
 }
 
 impl Environments {
@@ -68,8 +79,8 @@ impl Environments {
                 roles.sources |= source_bit(number);
             }
         }
-        for (name, _) in &self.hints.headers {
-            if let Some(roles) = headers.roles_mut(name) {
+        for hint in &self.hints.headers {
+            if let Some(roles) = headers.roles_mut(&hint.name) {
                 roles.guarded = true;
             }
         }
@@ -327,10 +338,13 @@ impl Section for HintsSection {
             "headers" => {
                 let headers = &mut self.0.headers;
                 let take = |context: &mut Context, name: &str, template: Template| match read_name(name, Use::Write) {
-                    Ok(name) if headers.iter().any(|(known, _): &(Box<str>, _)| **known == *name) => {
+                    Ok(name) if headers.iter().any(|hint: &Hint| *hint.name == *name) => {
                         context.fault_at(context.path().clone(), Place::Key, FaultKind::DuplicateField(name));
                     }
-                    Ok(name) => headers.push((name.into(), template)),
+                    Ok(name) => {
+                        let (is_env, needs_host) = (template.is_env(), template.needs_host());
+                        headers.push(Hint { name: name.into(), template, is_env, needs_host });
+                    }
                     Err(kind) => context.fault_at(context.path().clone(), Place::Key, kind),
                 };
                 let make = || Parsed(read_hint);

@@ -6,24 +6,37 @@ use crate::authority::HostKind;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Host<'h> {
     text: &'h str,
-    kind: HostKind,
-    /// The [`mark`] of a name's right-most label; nothing for an IP literal, which is in no domain.
+    /// The [`mark`] of a name's last label; nothing for an IP literal, which is in no domain.
     domain: u64,
+    numeric: bool,
 }
 
 impl<'h> Host<'h> {
-    #[inline]
     pub fn new(text: &'h str, kind: HostKind) -> Self {
-        let domain = match kind {
-            HostKind::Name => mark(last_label(text)),
-            HostKind::IpLiteral => 0,
-        };
-        Self { text, kind, domain }
+        Self::with(text, kind, last_label(text))
+    }
+
+    /// A host whose last label is known to be so long.
+    #[inline]
+    pub fn with(text: &'h str, kind: HostKind, last_label: usize) -> Self {
+        let bytes = text.as_bytes();
+        let first = bytes.len().checked_sub(last_label).and_then(|start| bytes.get(start)).copied().unwrap_or(0);
+        let last = bytes.last().copied().unwrap_or(0);
+        match kind {
+            HostKind::Name => Self { text, domain: mark(last_label, last), numeric: first.is_ascii_digit() },
+            HostKind::IpLiteral => Self { text, domain: 0, numeric: false },
+        }
     }
 
     /// A host whose kind is not known yet.
     pub fn of(text: &'h str) -> Self {
         Self::new(text, HostKind::of(text))
+    }
+
+    /// Whether it is a name that others may take for a number: its last label begins with a digit (WHATWG URL §3.5).
+    #[inline]
+    pub fn is_numeric(&self) -> bool {
+        self.numeric
     }
 
     #[inline]
@@ -32,28 +45,20 @@ impl<'h> Host<'h> {
     }
 
     #[inline]
-    pub fn kind(&self) -> HostKind {
-        self.kind
-    }
-
-    #[inline]
     pub fn domain(&self) -> u64 {
         self.domain
     }
 }
 
-#[inline]
-fn last_label(host: &str) -> &[u8] {
-    let bytes = host.as_bytes();
-    let dot = bytes.iter().rposition(|byte| *byte == b'.');
-    dot.and_then(|dot| bytes.get(dot.saturating_add(1)..)).unwrap_or(bytes)
+/// The length of a host's last label.
+pub(crate) fn last_label(host: &str) -> usize {
+    host.bytes().rev().take_while(|byte| *byte != b'.').count()
 }
 
 /// One bit of 64 for a label, from its length and its last byte.
 #[inline]
-pub(crate) fn mark(label: &[u8]) -> u64 {
-    let last = u32::from(label.last().copied().unwrap_or(0));
+pub(crate) fn mark(len: usize, last: u8) -> u64 {
     #[expect(clippy::cast_possible_truncation, reason = "only the low six bits count")]
-    let len = label.len() as u32;
-    1u64.rotate_left(len.wrapping_mul(11).wrapping_add(last) & 63)
+    let len = len as u32;
+    1u64.rotate_left(len.wrapping_mul(11).wrapping_add(u32::from(last)) & 63)
 }

@@ -47,7 +47,7 @@ impl Shape {
 
     fn add(&mut self, pattern: &LabelPattern) {
         self.domains |= match pattern.labels.first() {
-            Some(Label::Literal(label)) => mark(label.as_bytes()),
+            Some(Label::Literal(label)) => mark(label.len(), label.bytes().last().unwrap_or(0)),
             Some(Label::Capture(_)) | None => u64::MAX,
         };
     }

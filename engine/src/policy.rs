@@ -215,7 +215,7 @@ impl Section for PolicySection {
             environments.register(headers);
             let hints = &environments.hints.headers;
             let original = policy.hosts.original_host.as_deref();
-            if let Some(name) = original.filter(|name| hints.iter().any(|(hint, _)| &**hint == *name)) {
+            if let Some(name) = original.filter(|name| hints.iter().any(|hint| &*hint.name == *name)) {
                 let hints = Path::default().key("environments").key("hints").key("headers");
                 let kind = FaultKind::Duplicate { value: name.to_owned(), first: hints };
                 context.fault_at(Path::default().key("hosts").key("originalHost"), Place::Value, kind);

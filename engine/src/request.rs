@@ -53,6 +53,16 @@ pub(crate) enum Claim<'a> {
 impl<'a> Claim<'a> {
     #[inline]
     pub fn add(&mut self, value: &'a [u8]) {
+        let is_bare = |end: Option<&u8>| end.is_some_and(|byte| *byte > b' ');
+        if matches!(self, Self::Absent) && is_bare(value.first()) && is_bare(value.last()) {
+            *self = Self::One(value);
+        } else {
+            self.add_any(value);
+        }
+    }
+
+    #[inline(never)]
+    fn add_any(&mut self, value: &'a [u8]) {
         let value = value.trim_ascii();
         *self = match *self {
             _ if value.is_empty() => return,

@@ -137,6 +137,10 @@ impl Template {
         matches!(self.pieces(), [Piece::Env])
     }
 
+    pub fn needs_host(&self) -> bool {
+        self.pieces().contains(&Piece::Host)
+    }
+
     pub fn needs_env(&self) -> bool {
         self.pieces().contains(&Piece::Env)
     }
@@ -148,12 +152,6 @@ impl Template {
             Self::Literal(text) => Some(text.as_ref().to_owned()),
             Self::Pieces(pieces) => fill(pieces, |piece| values.of(piece)),
         }
-    }
-
-    /// Whether every value that it needs is there.
-    #[inline]
-    pub fn is_complete(&self, values: Values<'_>) -> bool {
-        self.pieces().iter().all(|piece| matches!(piece, Piece::Literal(_)) || values.of(piece).is_some())
     }
 
     /// Whether the template with the values put in is this text, told without putting them in.

@@ -2,20 +2,19 @@
 //! Only what differs from the request is written.
 
 use alloc::borrow::Cow;
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::authority::Authority;
 use crate::choose::Chosen;
 use crate::decision::{Effects, SetHeader};
-use crate::environment::Listed;
+use crate::environment::{Hint, Listed};
 use crate::policy::Policy;
 use crate::request::Headers;
 use crate::template::{Template, Values};
 
 /// The headers that a decision wants set.
 pub(crate) struct Wants<'a, 'v> {
-    hints: &'a [(Box<str>, Template)],
+    hints: &'a [Hint],
     /// The environment, if the policy lists it.
     listed: Option<Listed<'a>>,
     values: Values<'v>,
@@ -38,14 +37,18 @@ impl<'a, 'v> Wants<'a, 'v> {
     }
 
     /// Each header's name, and what it is to hold. A hint that needs the host of a request without a valid one has no value.
+    #[inline]
     fn iter(&self) -> impl Iterator<Item = (&'a str, Wanted<'a>)> {
-        let complete = self.hints.iter().filter(|(_, template)| template.is_complete(self.values));
-        let hints = complete.map(|(name, template)| match self.listed {
-            // The policy has this text already.
-            Some(listed) if template.is_env() => (&**name, Wanted::Text(listed.name)),
-            _ => (&**name, Wanted::Template(template)),
-        });
-        hints.chain(self.original.map(|(name, text)| (name, Wanted::Text(text))))
+        let original = self.original.map(|(name, text)| (name, Wanted::Text(text)));
+        let (mut hints, mut original) = (self.hints.iter(), original.into_iter());
+        core::iter::from_fn(move || {
+            let Some(hint) = hints.find(|hint| !hint.needs_host || self.values.host.is_some()) else { return original.next() };
+            Some(match self.listed {
+                // The policy has this text already.
+                Some(listed) if hint.is_env => (&*hint.name, Wanted::Text(listed.name)),
+                _ => (&*hint.name, Wanted::Template(&hint.template)),
+            })
+        })
     }
 }
 

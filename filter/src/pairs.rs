@@ -19,23 +19,22 @@ impl<'a> Pairs<'a> {
         let (lengths, data) = rest.split_at_checked(count.checked_mul(8)?)?;
         Some(Self { lengths, data })
     }
-
-    fn take(&mut self, len: usize) -> Option<&'a [u8]> {
-        let (text, rest) = self.data.split_at_checked(len)?;
-        let (_zero, rest) = rest.split_first()?;
-        self.data = rest;
-        Some(text)
-    }
 }
 
 impl<'a> Iterator for Pairs<'a> {
     type Item = (&'a [u8], &'a [u8]);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let (name_len, rest) = split_u32(self.lengths)?;
-        let (value_len, rest) = split_u32(rest)?;
-        self.lengths = rest;
-        Some((self.take(name_len)?, self.take(value_len)?))
+        let ([a, b, c, d, e, f, g, h], lengths) = self.lengths.split_first_chunk::<8>()?;
+        let (name, value) = (u32::from_le_bytes([*a, *b, *c, *d]), u32::from_le_bytes([*e, *f, *g, *h]));
+        // Each is closed by a zero byte. In 64 bits the sum cannot overflow.
+        let len = usize::try_from(u64::from(name).wrapping_add(u64::from(value)).wrapping_add(2)).ok()?;
+        let (pair, data) = self.data.split_at_checked(len)?;
+        let (name, rest) = pair.split_at_checked(name as usize)?;
+        let value = rest.get(1..)?.get(..value as usize)?;
+        (self.lengths, self.data) = (lengths, data);
+        Some((name, value))
     }
 }
 
