@@ -48,7 +48,7 @@ unsafe extern "C" {
     ) -> Status;
 }
 
-/// Bytes that the host wrote into memory which it had asked [`proxy_on_memory_allocate`] for. Freed when dropped.
+/// Bytes that the host wrote into memory which it had asked [`proxy_on_memory_allocate`] for. Given back when dropped.
 pub(crate) struct HostBytes {
     data: *mut u8,
     len: usize,
@@ -76,45 +76,102 @@ impl Deref for HostBytes {
 }
 
 impl Drop for HostBytes {
+    #[inline]
     fn drop(&mut self) {
-        if self.data.is_null() || self.len == 0 {
+        if self.data.is_null() {
             return;
         }
-        if self.len <= PIECE && SPARE.get().get().is_null() {
-            SPARE.get().set(self.data);
-        } else if let Some(layout) = layout(self.len) {
-            // SAFETY: it came from `proxy_on_memory_allocate` with this size, as the ABI says, so it has this layout; it is freed
-            // once, and it is not kept.
-            unsafe { dealloc(self.data, layout) }
+        let spare = SPARE.get().replace(self.data);
+        if !spare.is_null() {
+            free_smaller(spare);
         }
     }
 }
 
-/// Values of up to so many bytes, as most requests' headers are, get memory of just this size: one piece of it is kept and serves
-/// one after the other, without the allocator.
-const PIECE: usize = 4096;
-
-/// The piece that is kept, while no value stands in it.
+/// The room for values that is kept while no value stands in it: it serves one value after the other, without the allocator. It is
+/// as large as the largest value so far, which is the policy's document: taken and given back at every reload, its place would be
+/// broken up in between.
 static SPARE: OneThread<Cell<*mut u8>> = OneThread::new(Cell::new(ptr::null_mut()));
 
-/// The memory for a value.
+/// Room is never smaller than this, so that most requests' headers need no other.
+const LEAST: usize = 4096;
+
+/// In front of a room stands its size.
+const HEAD: usize = size_of::<usize>();
+
 fn layout(size: usize) -> Option<Layout> {
-    Layout::array::<u8>(size.max(PIECE)).ok()
+    Layout::from_size_align(size.checked_add(HEAD)?, align_of::<usize>()).ok()
 }
 
-/// Memory for a value that the host is about to hand over; null when there is none, which the host reports as an error of
+fn new_room(size: usize) -> *mut u8 {
+    let size = size.max(LEAST);
+    let Some(layout) = layout(size) else { return ptr::null_mut() };
+    // SAFETY: the layout has a size above 0, and it has room for the head in front, aligned for it.
+    unsafe {
+        let start = alloc(layout);
+        if start.is_null() {
+            return start;
+        }
+        start.cast::<usize>().write(size);
+        start.add(HEAD)
+    }
+}
+
+/// # Safety
+/// `room` came from [`new_room`], was not freed, and is not null.
+unsafe fn size_of_room(room: *mut u8) -> usize {
+    // SAFETY: its head stands in front of it, aligned as the allocation is.
+    #[expect(clippy::cast_ptr_alignment, reason = "the allocation is aligned for the head")]
+    unsafe {
+        room.sub(HEAD).cast::<usize>().read()
+    }
+}
+
+/// # Safety
+/// As for [`size_of_room`]; the room is not used any more.
+unsafe fn free(room: *mut u8) {
+    // SAFETY: the layout is the one that the room was allocated with.
+    unsafe {
+        if let Some(layout) = layout(size_of_room(room)) {
+            dealloc(room.sub(HEAD), layout);
+        }
+    }
+}
+
+/// Of the spare room and another one keeps the larger.
+#[cold]
+fn free_smaller(other: *mut u8) {
+    let spare = SPARE.get().get();
+    // SAFETY: both came from `new_room` and hold no value; of the two one is freed, and the other one is the spare.
+    unsafe {
+        if size_of_room(other) > size_of_room(spare) {
+            SPARE.get().set(other);
+            free(spare);
+        } else {
+            free(other);
+        }
+    }
+}
+
+/// Room for a value that the host is about to hand over; null when there is none, which the host reports as an error of
 /// its call.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
     if size == 0 {
         return ptr::null_mut();
     }
-    let spare = if size <= PIECE { SPARE.get().replace(ptr::null_mut()) } else { ptr::null_mut() };
-    match layout(size) {
-        // SAFETY: the layout has a size above 0.
-        Some(layout) if spare.is_null() => unsafe { alloc(layout) },
-        _ => spare,
+    let spare = SPARE.get().replace(ptr::null_mut());
+    if spare.is_null() {
+        return new_room(size);
     }
+    // SAFETY: the spare came from `new_room`, and it is not null. It holds no value, so it may be freed.
+    unsafe {
+        if size_of_room(spare) >= size {
+            return spare;
+        }
+        free(spare);
+    }
+    new_room(size)
 }
 
 /// Writes a line to the proxy's log.

@@ -19,6 +19,7 @@ extern "C" fn proxy_on_context_create(context: u32, parent: u32) {
 /// 1 when the configuration is good. On 0 a static Envoy does not start, and one that runs keeps what it has.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_configure(root: u32, size: usize) -> u32 {
+    plugin::sweep(root);
     if size == 0 {
         return plugin::configure(root, b"").into();
     }

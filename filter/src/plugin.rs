@@ -64,8 +64,11 @@ static STATE: OneThread<RefCell<State>> = OneThread::new(RefCell::new(State { ro
 /// The stream that began last, with its root: the proxy brings its headers next, so hardly ever does another one come in between.
 static LAST: OneThread<Cell<Option<(u32, u32)>>> = OneThread::new(Cell::new(None));
 
-/// The root whose stream was asked for last, with its plugin.
-static RECENT: OneThread<Cell<Option<(u32, Rc<Plugin>)>>> = OneThread::new(Cell::new(None));
+/// A root and its plugin.
+type Root = (u32, Rc<Plugin>);
+
+/// The root whose stream was asked for last.
+static RECENT: OneThread<Cell<Option<Root>>> = OneThread::new(Cell::new(None));
 
 fn with_state<T>(f: impl FnOnce(&mut State) -> T) -> Option<T> {
     STATE.get().try_borrow_mut().ok().map(|mut state| f(&mut state))
@@ -85,13 +88,15 @@ fn wait(stream: u32, root: u32, current: u32) {
     with_state(|state| state.streams.insert(stream, root, |other| abi::is_there(other, current)));
 }
 
-/// A root gets its policy; a refused configuration leaves it with the one that it had.
-///
-/// Now is the time to free the policies of roots that are gone: the proxy is not asked to tell when a context ends, because it
-/// would tell of every stream, and memory that was freed earlier would only lie idle until now.
-pub(crate) fn configure(root: u32, configuration: &[u8]) -> bool {
+/// Frees the policies of roots that are gone, before `root` gets one. The proxy is not asked to tell when a context ends, because
+/// it would tell of every stream; and memory that was freed earlier would only lie idle until now.
+pub(crate) fn sweep(root: u32) {
     RECENT.get().set(None);
     with_state(|state| state.roots.retain(|other| other == root || abi::is_there(other, root)));
+}
+
+/// A root gets its policy; a refused configuration leaves it with the one that it had.
+pub(crate) fn configure(root: u32, configuration: &[u8]) -> bool {
     let Some(plugin) = Plugin::configure(configuration) else { return false };
     with_state(|state| state.roots.insert(root, Some(Rc::new(plugin)))).is_some()
 }
@@ -120,7 +125,7 @@ fn waiting(stream: u32, last: Option<(u32, u32)>) -> Option<u32> {
 }
 
 #[cold]
-fn find(root: Option<u32>) -> Option<(u32, Rc<Plugin>)> {
+fn find(root: Option<u32>) -> Option<Root> {
     let root = root?;
     with_state(|state| state.roots.get(root).cloned().flatten()).flatten().map(|plugin| (root, plugin))
 }
