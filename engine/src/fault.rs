@@ -67,11 +67,28 @@ impl fmt::Display for Path {
                     let dot = if position == 0 { "" } else { "." };
                     write!(f, "{dot}{key}")?;
                 }
-                Segment::Key(key) => write!(f, "[{key:?}]")?,
+                Segment::Key(key) => {
+                    f.write_char('[')?;
+                    quote(f, key)?;
+                    f.write_char(']')?;
+                }
             }
         }
         Ok(())
     }
+}
+
+/// Writes a text in quotes, on one line. As `{:?}` does it, but without the tables of what Unicode can print.
+pub(crate) fn quote(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    f.write_char('"')?;
+    for letter in text.chars() {
+        match letter {
+            '"' | '\\' => write!(f, "\\{letter}")?,
+            letter if letter.is_control() => write!(f, "{}", letter.escape_default())?,
+            letter => f.write_char(letter)?,
+        }
+    }
+    f.write_char('"')
 }
 
 fn is_plain(key: &str) -> bool {

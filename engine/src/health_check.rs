@@ -8,14 +8,11 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use ipnet::IpNet;
-use serde::Serialize;
 
 use crate::authority::Authority;
 use crate::fault::FaultKind;
 use crate::header::{HeaderTable, Use, read_name};
-use crate::reader::{
-    Broken, Context, Elements, Fields, Integer, List, Object, Parsed, Reader, Scalar, Section, Seen, Text, Value,
-};
+use crate::reader::{Broken, Context, Object, Parsed, Reader, Scalar, Section, Seen, Value};
 use crate::request::{SourceAddress, Survey};
 use crate::text_match::{Compared, TextMatch, TextMatchSection};
 
@@ -25,8 +22,8 @@ pub const MAX_HEALTH_CHECKS: usize = 64;
 const MAX_BODY: usize = 4096;
 
 /// A condition of a health check, by its name in the policy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "camelCase"))]
 pub enum Condition {
     /// `match.method`
     Method,
@@ -176,23 +173,14 @@ fn read_list<T>(
     parse: impl Fn(&str) -> Result<T, FaultKind>,
 ) -> Result<Option<Vec<T>>, Broken> {
     let mut list = Vec::new();
-    let reader = List { what, limit: 1024, make: || Parsed(&parse), take: |_: &mut Context, value| list.push(value) };
-    value.read(NonEmpty(reader))?;
-    Ok(Some(list))
-}
-
-struct NonEmpty<R>(R);
-
-impl<R: Reader<Out = usize>> Reader for NonEmpty<R> {
-    type Out = ();
-    const EXPECTED: &'static str = "a list";
-
-    fn list(self, context: &mut Context, list: &mut dyn Elements) -> Result<Option<()>, Broken> {
-        if self.0.list(context, list)? == Some(0) {
-            context.fault(FaultKind::EmptyList);
-        }
-        Ok(Some(()))
+    let read = value.elements(what, 1024, &mut |value| {
+        list.extend(value.read(Parsed(&parse))?);
+        Ok(())
+    });
+    if let Some((context, 0)) = read? {
+        context.fault(FaultKind::EmptyList);
     }
+    Ok(Some(list))
 }
 
 #[derive(Default)]
@@ -264,12 +252,11 @@ struct Status;
 
 impl Reader for Status {
     type Out = u16;
-    const EXPECTED: &'static str = "an integer";
 
-    fn scalar(self, context: &mut Context, value: Scalar<'_>) -> Option<u16> {
-        let status = Integer.scalar(context, value)?;
+    fn read(self, value: Value<'_>) -> Result<Option<u16>, Broken> {
+        let Some((context, status)) = value.integer()? else { return Ok(None) };
         let valid = u16::try_from(status).ok().filter(|status| (200..=599).contains(status));
-        context.check(valid.ok_or(FaultKind::Status(status)))
+        Ok(context.check(valid.ok_or(FaultKind::Status(status))))
     }
 }
 
@@ -278,33 +265,13 @@ struct Pass;
 
 impl Reader for Pass {
     type Out = Action;
-    const EXPECTED: &'static str = "an empty object";
 
-    fn scalar(self, context: &mut Context, value: Scalar<'_>) -> Option<Action> {
-        if let Scalar::Null = value {
-            return Some(Action::Pass);
+    fn read(self, value: Value<'_>) -> Result<Option<Action>, Broken> {
+        if let Some(Scalar::Null) = value.as_scalar() {
+            return Ok(Some(Action::Pass));
         }
-        context.wrong_type(Self::EXPECTED, value);
-        None
-    }
-
-    fn object(self, context: &mut Context, object: &mut dyn Fields) -> Result<Option<Action>, Broken> {
-        Object(Nothing).object(context, object)
-    }
-}
-
-struct Nothing;
-
-impl Section for Nothing {
-    type Out = Action;
-    const FIELDS: &'static [&'static str] = &[];
-
-    fn field(&mut self, _: &'static str, value: Value<'_>) -> Result<(), Broken> {
-        value.read(Text).map(drop)
-    }
-
-    fn finish(self, _: &mut Context, _: Seen) -> Option<Action> {
-        Some(Action::Pass)
+        let read = value.fields("an empty object", &[], &mut |_, value| value.refuse("nothing"))?;
+        Ok(read.map(|_| Action::Pass))
     }
 }
 

@@ -74,7 +74,9 @@ pub use health_check::{Condition, MAX_HEALTH_CHECKS};
 pub use hosts::{MAX_MAPPINGS, MAX_PRIVATE};
 pub use nearest::nearest;
 pub use pattern::PatternError;
-pub use policy::{API_VERSION, MAX_CONFIGURATION, MAX_STRIP, Mode, Policy, compile, compile_json};
+#[cfg(feature = "serde")]
+pub use policy::compile;
+pub use policy::{API_VERSION, MAX_CONFIGURATION, MAX_STRIP, Mode, Policy, compile_json};
 pub use request::{Headers, Request, SourceAddress, parse_source_address};
 pub use template::TemplateError;
 pub use trace::{EnvironmentReason, Finding, NoTrace, Origin, Step, Trace};
