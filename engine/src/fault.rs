@@ -49,6 +49,13 @@ impl Path {
         self.0.push(segment);
     }
 
+    /// From one member of a list or an object to another.
+    pub(crate) fn go_to(&mut self, segment: Segment) {
+        if let Some(last) = self.0.last_mut() {
+            *last = segment;
+        }
+    }
+
     pub(crate) fn pop(&mut self) {
         self.0.pop();
     }

@@ -182,7 +182,7 @@ impl LabelPattern {
 /// A host, which may have no port.
 fn host_of(text: &str) -> Result<Authority<'_>, PatternError> {
     let authority = Authority::parse(text.as_bytes()).map_err(PatternError::Host)?;
-    if !authority.colon_port().is_empty() || text.ends_with(':') {
+    if !authority.colon_port().is_empty() || text.as_bytes().last() == Some(&b':') {
         return Err(PatternError::Port);
     }
     Ok(authority)

@@ -7,7 +7,7 @@ use core::str;
 use super::number::Decimal;
 use super::{Broken, Elements, Fields, Given, Number, Scalar, Take};
 
-/// How deep lists and objects may be nested: a bit for each fits into a `u128`.
+/// How deep lists and objects may be nested: a level takes a few hundred bytes of stack.
 const MAX_DEPTH: u32 = 127;
 
 const ENDED: &str = "the document ends early";
@@ -60,8 +60,16 @@ impl<'d> Json<'d> {
         found
     }
 
-    /// The first byte behind white space.
+    /// The first byte behind white space. What machines write has none.
+    #[inline(always)]
     fn ink(&mut self) -> Option<u8> {
+        match self.peek() {
+            Some(byte) if byte > b' ' => Some(byte),
+            _ => self.behind_space(),
+        }
+    }
+
+    fn behind_space(&mut self) -> Option<u8> {
         loop {
             match self.peek() {
                 Some(b' ' | b'\n' | b'\t' | b'\r') => self.pass(),
@@ -116,11 +124,12 @@ impl<'d> Json<'d> {
             Begun::Object => true,
         };
         let mut members = Members { json: self, is_object, first: true, done: false };
-        take(if is_object { Given::Object(&mut members) } else { Given::List(&mut members) })?;
-        // Whatever its reader did not ask for.
         if is_object {
+            take(Given::Object(&mut members))?;
+            // Whatever its reader did not ask for.
             return members.skip_rest();
         }
+        take(Given::List(&mut members))?;
         while members.skip()? {}
         Ok(())
     }
@@ -197,41 +206,6 @@ impl<'d> Json<'d> {
         }
         self.pass();
         Ok(())
-    }
-
-    /// Passes over a value, as strictly as if it were read. Its depth costs no stack.
-    fn skip(&mut self) -> Result<(), Broken> {
-        let outside = self.depth;
-        // Which levels are objects: the lowest bit is the innermost one's.
-        let mut objects = 0_u128;
-        loop {
-            let mut first = match self.begin()? {
-                Begun::Scalar(_) => false,
-                Begun::List => {
-                    objects <<= 1;
-                    true
-                }
-                Begun::Object => {
-                    objects = objects << 1 | 1;
-                    true
-                }
-            };
-            loop {
-                if self.depth == outside {
-                    return Ok(());
-                }
-                let is_object = objects & 1 == 1;
-                if self.goes_on(is_object, first)? {
-                    if is_object {
-                        self.key()?;
-                        self.colon()?;
-                    }
-                    break;
-                }
-                objects >>= 1;
-                first = false;
-            }
-        }
     }
 
     /// A string, behind its opening quote.
@@ -411,12 +385,9 @@ impl Elements for Members<'_, '_> {
         Ok(more)
     }
 
+    /// What is passed over is judged as strictly as if it were read.
     fn skip(&mut self) -> Result<bool, Broken> {
-        let more = self.next_member(&mut |_| {})?;
-        if more {
-            self.json.skip()?;
-        }
-        Ok(more)
+        self.next(&mut |_| Ok(()))
     }
 }
 
@@ -431,7 +402,6 @@ impl Fields for Members<'_, '_> {
     }
 
     fn skip_value(&mut self) -> Result<(), Broken> {
-        self.json.colon()?;
-        self.json.skip()
+        self.value(&mut |_| Ok(()))
     }
 }

@@ -13,7 +13,6 @@ use alloc::vec::Vec;
 
 use fastrand::Rng;
 use proptest::prelude::*;
-use serde_json::Value as Theirs;
 
 use super::json::read;
 use super::{Broken, Given, Number, Scalar};
@@ -185,7 +184,7 @@ fn lists_and_objects_may_be_nested_127_times_and_no_more() {
         assert!(ours(nested(127).as_bytes()).is_ok());
         let column = open.len() * 127 + 1;
         assert_eq!(error(&nested(128)), format!("lists and objects are nested too deeply at line 1 column {column}"));
-        [126, 127, 128, 129].map(|depth| agree(nested(depth).as_bytes()));
+        [126, 127, 128, 129].iter().for_each(|depth| agree(nested(*depth).as_bytes()));
         let unclosed = open.repeat(100_000);
         assert_eq!(skipped(unclosed.as_bytes()), Err(error(&nested(128))));
     }

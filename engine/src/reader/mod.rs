@@ -28,7 +28,7 @@ pub(crate) use number::Number;
 pub(crate) use numbers::Numbers;
 pub(crate) use section::{Object, Section, Seen};
 pub(crate) use value::Value;
-pub(crate) use values::{Choice, Entries, List, Parsed, Text};
+pub(crate) use values::{Choice, Entries, List, Parsed};
 
 /// A document with more faults than this has one cause, and nobody reads them all.
 const MAX_FAULTS: usize = 1000;
@@ -73,6 +73,9 @@ impl Context {
     /// Required fields of the object that is being read: a fault for each that the document did not give. A field that was
     /// given but faulty has its own fault already.
     pub fn require(&mut self, seen: Seen, fields: &[&'static str]) {
+        if seen.all() {
+            return;
+        }
         for field in fields.iter().filter(|field| !seen.has(field)) {
             self.fault(FaultKind::MissingField(field));
         }

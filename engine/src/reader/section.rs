@@ -32,6 +32,11 @@ impl Seen {
         self.bits != before
     }
 
+    /// Whether every field that there may be was given.
+    pub(super) fn all(self) -> bool {
+        self.bits == Self::bit(self.fields.len()).wrapping_sub(1)
+    }
+
     pub fn has(self, field: &str) -> bool {
         self.position(field).is_some_and(|(at, _)| self.bits & Self::bit(at) != 0)
     }

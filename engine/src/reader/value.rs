@@ -88,13 +88,15 @@ impl<'v> Value<'v> {
             Value::new(context, given).refuse("a list")?;
             return Ok(None);
         };
-        for count in 0..limit {
-            context.path.push(Segment::Index(count));
-            let more = list.next(&mut |given| each(Value::new(context, given)));
-            context.path.pop();
-            if !more? {
-                return Ok(Some((context, count)));
-            }
+        let mut count = 0;
+        context.path.push(Segment::Index(0));
+        while count < limit && list.next(&mut |given| each(Value::new(context, given)))? {
+            count = count.saturating_add(1);
+            context.path.go_to(Segment::Index(count));
+        }
+        context.path.pop();
+        if count < limit {
+            return Ok(Some((context, count)));
         }
         if list.skip()? {
             context.fault(FaultKind::TooMany { what, limit });
@@ -144,16 +146,16 @@ impl<'v> Value<'v> {
             return Ok(None);
         };
         let mut seen = Seen::new(known);
+        context.path.push(Segment::Key("".into()));
         while let Some(name) = next_field(context, object, &mut seen)? {
-            context.path.push(Segment::Key(name.into()));
             object.value(&mut |given| each(name, Value::new(context, given)))?;
-            context.path.pop();
         }
+        context.path.pop();
         Ok(Some((context, seen)))
     }
 }
 
-/// The next field that the section knows and has not had yet; the others before it become faults.
+/// The next field that the section knows and has not had yet; the others before it become faults. The context stands at the field.
 fn next_field(context: &mut Context, object: &mut dyn Fields, seen: &mut Seen) -> Result<Option<&'static str>, Broken> {
     loop {
         let (mut at, mut unknown) = (None, String::new());
@@ -167,14 +169,18 @@ fn next_field(context: &mut Context, object: &mut dyn Fields, seen: &mut Seen) -
             return Ok(None);
         }
         let (name, kind) = match at {
-            Some((at, name)) if seen.note(at) => return Ok(Some(name)),
+            Some((at, name)) if seen.note(at) => {
+                context.path.go_to(Segment::Key(name.into()));
+                return Ok(Some(name));
+            }
             Some((_, name)) => (name.to_owned(), FaultKind::DuplicateField(name.to_owned())),
             None => {
                 seen.unknown = true;
                 (unknown.clone(), FaultKind::UnknownField { name: unknown, known: seen.fields() })
             }
         };
-        context.fault_at(context.path.clone().key(&name), Place::Key, kind);
+        context.path.go_to(Segment::Key(name.into()));
+        context.fault_at(context.path.clone(), Place::Key, kind);
         object.skip_value()?;
     }
 }

@@ -3,18 +3,6 @@
 use super::{Broken, Context, Reader, Value};
 use crate::fault::FaultKind;
 use alloc::borrow::ToOwned;
-use alloc::string::String;
-
-/// A string.
-pub(crate) struct Text;
-
-impl Reader for Text {
-    type Out = String;
-
-    fn read(self, value: Value<'_>) -> Result<Option<String>, Broken> {
-        Ok(value.text()?.map(|(_, text)| text.to_owned()))
-    }
-}
 
 /// A string that a function turns into something else, without a copy in between.
 pub(crate) struct Parsed<F>(pub F);
