@@ -15,43 +15,31 @@ pub const MAX_NAME: usize = 253;
 pub const MAX_LABEL: usize = 63;
 
 /// Why a text is no authority.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthorityError {
     /// No host at all: empty, only a port, or only a dot.
-    #[error("the host is empty")]
     Empty,
     /// `user@host`, which RFC 9110 §4.2.4 wants treated as an error.
-    #[error("it holds user information (`@`)")]
     Userinfo,
     /// Bytes above 0x7f: an internationalised name must come as its A-label.
-    #[error("it holds a byte that is not ASCII")]
     NonAscii,
     /// Control bytes.
-    #[error("it holds a control byte")]
     Control,
     /// Percent-encoding, or the zone of an IPv6 address.
-    #[error("it holds a percent sign")]
     Percent,
     /// A comma: two Host lines that a proxy joined.
-    #[error("it holds a comma, as two joined Host lines do")]
     Comma,
     /// Another byte that no host has.
-    #[error("it holds the byte `{}`, which no host has", char::from(*.0))]
     Byte(u8),
     /// Two dots in a row, or one in front.
-    #[error("it has an empty label")]
     EmptyLabel,
     /// A label over [`MAX_LABEL`] bytes.
-    #[error("it has a label of more than 63 bytes")]
     LabelTooLong,
     /// A name over [`MAX_NAME`] bytes.
-    #[error("it has a name of more than 253 bytes")]
     NameTooLong,
     /// A port that is no number up to 65535.
-    #[error("its port is no number from 0 to 65535")]
     Port,
     /// `[` without `]`, or no IPv6 address between them.
-    #[error("it holds no valid IPv6 literal")]
     Ipv6,
 }
 

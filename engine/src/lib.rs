@@ -53,6 +53,7 @@ mod hosts;
 mod index;
 mod labels;
 mod lenient;
+mod message;
 mod nearest;
 mod number;
 mod paged;

@@ -8,45 +8,26 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 /// Why a text is no host pattern.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PatternError {
     /// What is left after `*.` and captures is no valid host.
-    #[error("{0}")]
     Host(AuthorityError),
     /// `*` that is not the whole first label.
-    #[error("`*` may only be the whole first label, as in `*.example.com`")]
     Star,
     /// A capture that shares its label with other text, or is not closed.
-    #[error("a capture must be a whole label, as in `{{name}}.example.com`")]
     PartialCapture,
     /// A capture without a valid name.
-    #[error("a capture's name is 1 to 63 letters, digits, `-` or `_`")]
     CaptureName,
     /// A capture's name given twice.
-    #[error("the capture `{{{0}}}` stands in it twice")]
     DuplicateCapture(String),
     /// A port in a pattern.
-    #[error("it has a port, and the port is ignored for matching")]
     Port,
     /// `*` or a capture before an IP literal.
-    #[error("an IP literal never matches a pattern, only itself")]
     IpLiteral,
     /// Only wildcards: nothing would be left for anything else.
-    #[error("it matches every host of that many labels")]
     NoLiteral,
     /// A pattern of a `subdomain` source without `{env}`.
-    #[error("it must capture the environment as `{{env}}`")]
     NoEnv,
-}
-
-impl PatternError {
-    pub(crate) fn help(&self) -> Option<&'static str> {
-        match self {
-            Self::Port => Some("remove the port"),
-            Self::NoLiteral => Some("end it with a literal label; `hosts.unmapped` says what happens to every other host"),
-            _ => None,
-        }
-    }
 }
 
 /// One label of a pattern.

@@ -67,10 +67,11 @@ impl Policy {
 
     /// The counters that this policy's decisions may raise, each with its name. Their number is bounded by the policy.
     #[must_use]
+    #[inline(never)]
     pub fn counters(&self) -> Vec<(Counter, String)> {
         let checks = self.health_checks.iter().enumerate();
         let checks = checks.map(|(number, check)| {
-            let name = format!("gatepost.health_check.{}", check.name);
+            let name = ["gatepost.health_check.", &check.name].concat();
             (Counter::HealthCheck(u8::try_from(number).unwrap_or(u8::MAX)), name)
         });
         let environments = Counter::ENVIRONMENT.iter().filter(|_| self.environments.is_some());

@@ -11,13 +11,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 /// Why a text is no template.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TemplateError {
     /// `{` without `}`, or the other way round.
-    #[error("a `{{` or `}}` has no partner")]
     Unbalanced,
     /// A placeholder that has no value here.
-    #[error("unknown placeholder `{{{name}}}`")]
     UnknownPlaceholder {
         /// The name between the braces.
         name: String,
@@ -25,7 +23,6 @@ pub enum TemplateError {
         known: Vec<String>,
     },
     /// With values put in, it would be no authority.
-    #[error("it would give no valid authority: {0}")]
     Authority(AuthorityError),
 }
 

@@ -1,10 +1,7 @@
 //! How readers see a document: through the traits of this file, which hide its format behind `dyn`. A reader is then compiled once
 //! and not once for each format and each way of nesting, which made three quarters of the filter's code.
 
-use core::fmt;
-
 use super::Number;
-use crate::fault::quote;
 
 /// The format gave up: the text is none of its documents. What it has to say is kept with the format.
 #[derive(Debug)]
@@ -56,18 +53,4 @@ pub(crate) enum Scalar<'a> {
     Number(Number),
     Flag(bool),
     Null,
-}
-
-impl fmt::Display for Scalar<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Text(text) => {
-                f.write_str("the string ")?;
-                quote(f, text)
-            }
-            Self::Number(number) => number.fmt(f),
-            Self::Flag(flag) => f.write_str(if *flag { "`true`" } else { "`false`" }),
-            Self::Null => f.write_str("nothing"),
-        }
-    }
 }

@@ -6,6 +6,7 @@ use core::str;
 
 use super::number::Decimal;
 use super::{Broken, Elements, Fields, Given, Number, Scalar, Take};
+use crate::message::decimal;
 
 /// How deep lists and objects may be nested: a level takes a few hundred bytes of stack.
 const MAX_DEPTH: u32 = 127;
@@ -106,7 +107,7 @@ impl<'d> Json<'d> {
         // Where the text ends, its last byte is named.
         let ended = at >= self.text.len() && !self.cut;
         let column = at.saturating_sub(start).saturating_add((!ended).into()).max(1);
-        format!("{what} at line {line} column {column}")
+        [what, " at line ", &decimal(line as u64), " column ", &decimal(column as u64)].concat()
     }
 
     /// Nothing may stand behind the document.

@@ -15,7 +15,6 @@ mod serde;
 mod value;
 mod values;
 
-use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use crate::fault::{Fault, FaultKind, Path, Place};
@@ -67,7 +66,7 @@ impl Context {
     /// A fault of the value that is being read: `found` is not what was `expected`, with an article both.
     #[cold]
     pub fn wrong_type(&mut self, expected: &'static str, found: Scalar<'_>) {
-        self.fault(FaultKind::WrongType { expected, found: found.to_string() });
+        self.fault(FaultKind::WrongType { expected, found: found.describe() });
     }
 
     /// Required fields of the object that is being read: a fault for each that the document did not give. A field that was

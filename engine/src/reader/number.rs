@@ -1,8 +1,6 @@
 //! Numbers as a policy takes them. They are read from their digits: a policy means whole numbers, and reading a double exactly takes
 //! ten times the code.
 
-use core::fmt;
-
 /// A number of a document. Integral floats are integers, because an Istio `Struct` holds doubles. No other number means
 /// anything to a policy, so it is not kept: writing a float in decimal takes 20 KB of code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,16 +26,6 @@ impl Number {
         let integer = value as i64;
         #[expect(clippy::cast_precision_loss, clippy::float_cmp, reason = "exact within 2^53")]
         if integer as f64 == value { Self::Integer(integer) } else { Self::Fraction }
-    }
-}
-
-impl fmt::Display for Number {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Integer(value) => write!(f, "the number {value}"),
-            Self::Fraction => f.write_str("a number with a fraction"),
-            Self::Huge => f.write_str("a number of more than 15 digits"),
-        }
     }
 }
 
