@@ -5,11 +5,9 @@ use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::net::IpAddr;
-
-use ipnet::IpNet;
 
 use crate::authority::Authority;
+use crate::cidr::Block;
 use crate::fault::FaultKind;
 use crate::header::{HeaderTable, Use, read_name};
 use crate::reader::{Broken, Context, Object, Parsed, Reader, Scalar, Section, Seen, Value};
@@ -76,7 +74,7 @@ struct Conditions {
     path: Option<TextMatch>,
     host: Option<TextMatch>,
     absent_headers: Option<Vec<String>>,
-    sources: Option<Vec<IpNet>>,
+    sources: Option<Vec<Block>>,
 }
 
 impl HealthCheck {
@@ -107,7 +105,7 @@ impl HealthCheck {
             return Some(Condition::AbsentHeaders);
         }
         let sources = conditions.sources.as_ref()?;
-        let holds = source.source_address().is_some_and(|address| sources.iter().any(|net| contains(net, address)));
+        let holds = source.source_address().is_some_and(|address| sources.iter().any(|block| block.contains(address)));
         (!holds).then_some(Condition::Sources)
     }
 
@@ -126,11 +124,6 @@ fn veto_bit(number: usize) -> u64 {
     u32::try_from(number).ok().and_then(|number| 1u64.checked_shl(number)).unwrap_or(0)
 }
 
-#[inline]
-fn contains(net: &IpNet, address: IpAddr) -> bool {
-    net.contains(&address.to_canonical())
-}
-
 impl Section for Conditions {
     type Out = Self;
     const FIELDS: &'static [&'static str] = &["userAgent", "method", "path", "host", "sources", "absentHeaders"];
@@ -142,7 +135,7 @@ impl Section for Conditions {
             "method" => self.method = value.read(text(Compared::Method))?,
             "path" => self.path = value.read(text(Compared::Path))?,
             "host" => self.host = value.read(text(Compared::Host))?,
-            "sources" => self.sources = read_list(value, "source blocks", read_cidr)?,
+            "sources" => self.sources = read_list(value, "source blocks", Block::parse)?,
             _ => self.absent_headers = read_list(value, "absent headers", |text| read_name(text, Use::Read))?,
         }
         Ok(())
@@ -152,18 +145,6 @@ impl Section for Conditions {
         context.require_any(seen, <Self as Section>::FIELDS);
         Some(self)
     }
-}
-
-fn read_cidr(text: &str) -> Result<IpNet, FaultKind> {
-    // A bare address is the block of that address alone.
-    let (address, length) = text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
-    let net = address.parse::<IpAddr>().ok().and_then(|address| match length {
-        None => Some(IpNet::from(address)),
-        // A sign or leading zeros are no CIDR (RFC 4632 §3.1).
-        Some(length) if length.starts_with(['+', '0']) && length != "0" => None,
-        Some(length) => IpNet::new(address, length.parse().ok()?).ok(),
-    });
-    net.map(|net| net.trunc()).ok_or_else(|| FaultKind::Cidr(text.to_owned()))
 }
 
 /// A list of strings that may not be empty.

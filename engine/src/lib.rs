@@ -42,6 +42,7 @@ extern crate alloc;
 
 mod authority;
 mod choose;
+mod cidr;
 mod decide;
 mod decision;
 mod environment;

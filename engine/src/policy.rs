@@ -67,16 +67,18 @@ impl Policy {
 
     /// The counters that this policy's decisions may raise, each with its name. Their number is bounded by the policy.
     #[must_use]
-    #[inline(never)]
     pub fn counters(&self) -> Vec<(Counter, String)> {
-        let checks = self.health_checks.iter().enumerate();
-        let checks = checks.map(|(number, check)| {
+        let mut counters = Vec::new();
+        for (number, check) in self.health_checks.iter().enumerate() {
             let name = ["gatepost.health_check.", &check.name].concat();
-            (Counter::HealthCheck(u8::try_from(number).unwrap_or(u8::MAX)), name)
-        });
-        let environments = Counter::ENVIRONMENT.iter().filter(|_| self.environments.is_some());
-        let hosts = Counter::HOST.iter().filter(|_| !self.empty);
-        checks.chain(environments.chain(hosts).map(|counter| (*counter, counter.fixed_name().to_owned()))).collect()
+            counters.push((Counter::HealthCheck(u8::try_from(number).unwrap_or(u8::MAX)), name));
+        }
+        for (some, is_raised) in [(Counter::ENVIRONMENT, self.environments.is_some()), (Counter::HOST, !self.empty)] {
+            if is_raised {
+                some.iter().for_each(|counter| counters.push((*counter, counter.fixed_name().to_owned())));
+            }
+        }
+        counters
     }
 
     pub(crate) fn is_guarded(&self, name: &[u8]) -> Option<&str> {
