@@ -29,7 +29,6 @@ fn fill(template: &str, values: [&str; 2]) -> String {
 pub(crate) fn decimal(mut number: u64) -> String {
     let mut digits = Vec::new();
     loop {
-        #[expect(clippy::cast_possible_truncation, reason = "one digit")]
         digits.push(b'0' | (number % 10) as u8);
         number /= 10;
         if number == 0 {
@@ -122,19 +121,26 @@ impl fmt::Display for Path {
     }
 }
 
-impl fmt::Display for Fault {
-    /// One line: what the document's author wrote is quoted with its control characters escaped.
+impl Fault {
+    /// The fault as one line, in which the control characters of what the document's author wrote are escaped. A line end or an
+    /// escape of a terminal would be another's words in the gateway's log.
     // Not a part of whoever shows a fault, who may be compiled for speed.
     #[inline(never)]
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A fault becomes a line of the gateway's log, where a line end or an escape of a terminal would be another's words.
+    #[must_use]
+    pub fn line(&self) -> String {
         let (path, message, help) = (self.path.text(), self.kind.message(), self.help());
         let mut line = String::new();
         let semicolon = if help.is_some() { "; " } else { "" };
         for part in [&path, ": ", &message, semicolon, &help.unwrap_or_default()] {
             part.chars().for_each(|letter| push_escaped(&mut line, letter));
         }
-        f.write_str(&line)
+        line
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.line())
     }
 }
 

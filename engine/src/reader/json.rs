@@ -30,7 +30,7 @@ pub(crate) struct Json<'d> {
 /// Reads a whole document, or says what is wrong with its text: the line counted from 1, the column in bytes from 1.
 pub(crate) fn read(document: &[u8], take: &mut Take<'_>) -> Result<(), String> {
     let text = str::from_utf8(document);
-    let whole = text.as_ref().map_or_else(|error| error.valid_up_to(), |text| text.len());
+    let whole = text.as_ref().map_or_else(str::Utf8Error::valid_up_to, |text| text.len());
     let start = document.get(..whole).and_then(|start| str::from_utf8(start).ok());
     let text = text.ok().or(start).unwrap_or_default();
     let mut json = Json { text, cut: whole < document.len(), at: 0, depth: 0, unescaped: String::new(), error: None };

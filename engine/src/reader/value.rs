@@ -15,7 +15,7 @@ pub(crate) struct Value<'v> {
 
 impl<'v> Value<'v> {
     pub fn new<'g: 'v>(context: &'v mut Context, given: Given<'g>) -> Self {
-        // The same, of a shorter life.
+        #[expect(clippy::needless_match, reason = "the same, of a shorter life")]
         let given = match given {
             Given::Scalar(scalar) => Given::Scalar(scalar),
             Given::List(list) => Given::List(list),
