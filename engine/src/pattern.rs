@@ -57,9 +57,10 @@ pub(crate) struct LabelPattern {
 
 impl HostPattern {
     pub fn parse(text: &str) -> Result<Self, PatternError> {
-        // By far the most patterns are plain hosts.
-        if text.bytes().all(|byte| !matches!(byte, b'*' | b'{' | b'}')) {
-            return Ok(Self::Exact(host_of(text)?.host().to_owned()));
+        // By far the most patterns are plain hosts, and no host holds any of these.
+        match host_of(text) {
+            Err(_) if text.bytes().any(|byte| matches!(byte, b'*' | b'{' | b'}')) => {}
+            host => return Ok(Self::Exact(host?.host().to_owned())),
         }
         let (star, rest) = match text.strip_prefix("*.") {
             Some(rest) => (true, rest),

@@ -162,10 +162,14 @@ pub(crate) enum Authored<'t> {
 
 impl<'t> Authored<'t> {
     fn parse(text: &'t str, pattern: Option<&HostPattern>) -> Result<Self, TemplateError> {
-        if is_literal(text) {
-            let authority = Authority::parse(text.as_bytes()).map_err(TemplateError::Authority)?;
-            let owned = || Cow::Owned(authority.as_str().to_owned());
-            return Ok(Self::Text(authority.given().map_or_else(owned, Cow::Borrowed)));
+        match Authority::parse(text.as_bytes()) {
+            // No authority holds a brace.
+            Err(_) if !is_literal(text) => {}
+            authority => {
+                let authority = authority.map_err(TemplateError::Authority)?;
+                let owned = || Cow::Owned(authority.as_str().to_owned());
+                return Ok(Self::Text(authority.given().map_or_else(owned, Cow::Borrowed)));
+            }
         }
         let template = Template::parse(text, pattern)?;
         // One letter stands for any label: whatever is wrong with this is wrong with every result.

@@ -15,6 +15,7 @@ mod serde;
 mod value;
 mod values;
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::fault::{Fault, FaultKind, Path, Place};
@@ -38,6 +39,8 @@ pub(crate) struct Context {
     path: Path,
     faults: Vec<Fault>,
     dropped: usize,
+    /// The field that no section knows which was read last.
+    unknown: String,
 }
 
 impl Context {

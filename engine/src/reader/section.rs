@@ -22,7 +22,7 @@ impl Seen {
 
     /// Where a field stands among those that there may be.
     pub(super) fn position(&self, field: &str) -> Option<(usize, &'static str)> {
-        self.fields.iter().copied().enumerate().find(|(_, name)| *name == field)
+        self.fields.iter().copied().enumerate().find(|(_, name)| name.len() == field.len() && *name == field)
     }
 
     /// The field at this position is given; false if it was before.

@@ -158,11 +158,11 @@ impl<'v> Value<'v> {
 /// The next field that the section knows and has not had yet; the others before it become faults. The context stands at the field.
 fn next_field(context: &mut Context, object: &mut dyn Fields, seen: &mut Seen) -> Result<Option<&'static str>, Broken> {
     loop {
-        let (mut at, mut unknown) = (None, String::new());
+        let mut at = None;
         let more = object.next_key(&mut |name| {
             at = seen.position(name);
             if at.is_none() {
-                name.clone_into(&mut unknown);
+                name.clone_into(&mut context.unknown);
             }
         })?;
         if !more {
@@ -176,7 +176,8 @@ fn next_field(context: &mut Context, object: &mut dyn Fields, seen: &mut Seen) -
             Some((_, name)) => (name.to_owned(), FaultKind::DuplicateField(name.to_owned())),
             None => {
                 seen.unknown = true;
-                (unknown.clone(), FaultKind::UnknownField { name: unknown, known: seen.fields() })
+                let name = context.unknown.clone();
+                (name.clone(), FaultKind::UnknownField { name, known: seen.fields() })
             }
         };
         context.path.go_to(Segment::Key(name.into()));
