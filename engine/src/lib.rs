@@ -59,6 +59,7 @@ mod nearest;
 mod number;
 mod paged;
 mod pattern;
+mod plain;
 mod policy;
 mod reader;
 mod request;
