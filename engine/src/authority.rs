@@ -4,10 +4,11 @@
 
 use alloc::borrow::Cow;
 use alloc::borrow::ToOwned;
-use core::fmt::Write as _;
 use core::net::{Ipv4Addr, Ipv6Addr};
 
 use arrayvec::ArrayString;
+
+use crate::address_text;
 
 /// The most bytes that a DNS name has without its trailing dot (RFC 1035 §2.3.4).
 pub const MAX_NAME: usize = 253;
@@ -131,7 +132,9 @@ impl<'a> Authority<'a> {
         let port = Port::parse(port.as_bytes())?;
         let mut canonical = ArrayString::<MAX_TEXT>::new();
         // An address and a port are far shorter than the buffer.
-        let _ = write!(canonical, "[{address}]");
+        for part in ["[", &address_text::ipv6(address), "]"] {
+            let _ = canonical.try_push_str(part);
+        }
         let host_len = canonical.len();
         port.write(&mut canonical);
         let text = if canonical.as_str() == given { Text::Given(given) } else { Text::Rewritten(canonical) };
@@ -359,7 +362,9 @@ impl Port {
     fn write(&self, text: &mut ArrayString<MAX_TEXT>) {
         if let Some(number) = self.number {
             // The buffer has room for the longest host and port.
-            let _ = write!(text, ":{number}");
+            for part in [":", &address_text::decimal(number)] {
+                let _ = text.try_push_str(part);
+            }
         }
     }
 }

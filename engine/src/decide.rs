@@ -106,7 +106,7 @@ impl Policy {
             Action::Pass => Verdict::Forward(Writes::default()),
             Action::Respond { status, body } => Verdict::Reply(Reply {
                 status: *status,
-                details: format!("gatepost.health_check.{}", check.name).into(),
+                details: ["gatepost.health_check.", &check.name].concat().into(),
                 body: Cow::Borrowed(body),
                 grpc_status: None,
             }),

@@ -40,6 +40,7 @@
 #[macro_use]
 extern crate alloc;
 
+mod address_text;
 mod authority;
 mod choose;
 mod cidr;
