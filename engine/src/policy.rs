@@ -67,6 +67,7 @@ impl Policy {
 
     /// The counters that this policy's decisions may raise, each with its name. Their number is bounded by the policy.
     #[must_use]
+    #[inline(never)]
     pub fn counters(&self) -> Vec<(Counter, String)> {
         let mut counters = Vec::new();
         for (number, check) in self.health_checks.iter().enumerate() {
