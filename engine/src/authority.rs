@@ -5,11 +5,11 @@
 use alloc::borrow::Cow;
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
-use core::fmt::Write as _;
 use core::net::{Ipv4Addr, Ipv6Addr};
 
 use arrayvec::ArrayString;
 
+use crate::address_text;
 use crate::host::{Host, last_label};
 
 /// The most bytes that a DNS name has without its trailing dot (RFC 1035 §2.3.4).
@@ -18,43 +18,31 @@ pub const MAX_NAME: usize = 253;
 pub const MAX_LABEL: usize = 63;
 
 /// Why a text is no authority.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthorityError {
     /// No host at all: empty, only a port, or only a dot.
-    #[error("the host is empty")]
     Empty,
     /// `user@host`, which RFC 9110 §4.2.4 wants treated as an error.
-    #[error("it holds user information (`@`)")]
     Userinfo,
     /// Bytes above 0x7f: an internationalised name must come as its A-label.
-    #[error("it holds a byte that is not ASCII")]
     NonAscii,
     /// Control bytes.
-    #[error("it holds a control byte")]
     Control,
     /// Percent-encoding, or the zone of an IPv6 address.
-    #[error("it holds a percent sign")]
     Percent,
     /// A comma: two Host lines that a proxy joined.
-    #[error("it holds a comma, as two joined Host lines do")]
     Comma,
     /// Another byte that no host has.
-    #[error("it holds the byte `{}`, which no host has", char::from(*.0))]
     Byte(u8),
     /// Two dots in a row, or one in front.
-    #[error("it has an empty label")]
     EmptyLabel,
     /// A label over [`MAX_LABEL`] bytes.
-    #[error("it has a label of more than 63 bytes")]
     LabelTooLong,
     /// A name over [`MAX_NAME`] bytes.
-    #[error("it has a name of more than 253 bytes")]
     NameTooLong,
     /// A port that is no number up to 65535.
-    #[error("its port is no number from 0 to 65535")]
     Port,
     /// `[` without `]`, or no IPv6 address between them.
-    #[error("it holds no valid IPv6 literal")]
     Ipv6,
 }
 
@@ -148,7 +136,9 @@ impl<'a> Authority<'a> {
         let port = Port::parse(port.as_bytes())?;
         let mut canonical = ArrayString::<MAX_TEXT>::new();
         // An address and a port are far shorter than the buffer.
-        let _ = write!(canonical, "[{address}]");
+        for part in ["[", &address_text::ipv6(address), "]"] {
+            let _ = canonical.try_push_str(part);
+        }
         let host_len = canonical.len();
         port.write(&mut canonical);
         let rewritten = (canonical.as_str() != given).then(|| canonical.as_str().into());
@@ -392,7 +382,9 @@ impl Port {
     fn write(&self, text: &mut ArrayString<MAX_TEXT>) {
         if let Some(number) = self.number {
             // The buffer has room for the longest host and port.
-            let _ = write!(text, ":{number}");
+            for part in [":", &address_text::decimal(number)] {
+                let _ = text.try_push_str(part);
+            }
         }
     }
 }

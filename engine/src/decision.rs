@@ -134,7 +134,7 @@ impl<'a> Answer<'a> {
             Self::Refusal(refusal) => refusal.reply(grpc),
             Self::HealthCheck { name, status, body } => Reply {
                 status,
-                details: format!("gatepost.health_check.{name}").into(),
+                details: ["gatepost.health_check.", name].concat().into(),
                 body: Cow::Borrowed(body),
                 grpc_status: None,
             },

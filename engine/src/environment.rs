@@ -350,7 +350,7 @@ impl Section for HintsSection {
                 let make = || Parsed(read_hint);
                 value.read(Entries { what: "hint headers", limit: MAX_HINT_HEADERS, make, take })?;
             }
-            _ => self.0.authority = value.read(Parsed(|text: &str| read_authority(text, None)))?,
+            _ => self.0.authority = value.read(Parsed(|text: &str| read_authority(text, None).map(Template::from)))?,
         }
         Ok(())
     }

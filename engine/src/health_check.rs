@@ -5,17 +5,12 @@ use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::net::IpAddr;
-
-use ipnet::IpNet;
-use serde::Serialize;
 
 use crate::authority::Authority;
+use crate::cidr::Block;
 use crate::fault::FaultKind;
 use crate::header::{HeaderTable, Use, read_name};
-use crate::reader::{
-    Broken, Context, Elements, Fields, Integer, List, Object, Parsed, Reader, Scalar, Section, Seen, Text, Value,
-};
+use crate::reader::{Broken, Context, Object, Parsed, Reader, Scalar, Section, Seen, Value};
 use crate::request::{Single, SourceAddress, Survey};
 use crate::text_match::{Compared, TextMatch, TextMatchSection};
 
@@ -25,8 +20,8 @@ pub const MAX_HEALTH_CHECKS: usize = 64;
 const MAX_BODY: usize = 4096;
 
 /// A condition of a health check, by its name in the policy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "camelCase"))]
 pub enum Condition {
     /// `match.method`
     Method,
@@ -79,7 +74,7 @@ struct Conditions {
     path: Option<TextMatch>,
     host: Option<TextMatch>,
     absent_headers: Option<Vec<String>>,
-    sources: Option<Vec<IpNet>>,
+    sources: Option<Vec<Block>>,
 }
 
 /// What is told of a request at a glance: whether it can be a probe at all. Most requests come from browsers, and no health check
@@ -152,7 +147,7 @@ impl HealthCheck {
             return Some(Condition::AbsentHeaders);
         }
         let sources = conditions.sources.as_ref()?;
-        let holds = source.source_address().is_some_and(|address| sources.iter().any(|net| contains(net, address)));
+        let holds = source.source_address().is_some_and(|address| sources.iter().any(|block| block.contains(address)));
         (!holds).then_some(Condition::Sources)
     }
 
@@ -171,11 +166,6 @@ fn veto_bit(number: usize) -> u64 {
     u32::try_from(number).ok().and_then(|number| 1u64.checked_shl(number)).unwrap_or(0)
 }
 
-#[inline]
-fn contains(net: &IpNet, address: IpAddr) -> bool {
-    net.contains(&address.to_canonical())
-}
-
 impl Section for Conditions {
     type Out = Self;
     const FIELDS: &'static [&'static str] = &["userAgent", "method", "path", "host", "sources", "absentHeaders"];
@@ -187,7 +177,7 @@ impl Section for Conditions {
             "method" => self.method = value.read(text(Compared::Method))?,
             "path" => self.path = value.read(text(Compared::Path))?,
             "host" => self.host = value.read(text(Compared::Host))?,
-            "sources" => self.sources = read_list(value, "source blocks", read_cidr)?,
+            "sources" => self.sources = read_list(value, "source blocks", Block::parse)?,
             _ => self.absent_headers = read_list(value, "absent headers", |text| read_name(text, Use::Read))?,
         }
         Ok(())
@@ -199,18 +189,6 @@ impl Section for Conditions {
     }
 }
 
-fn read_cidr(text: &str) -> Result<IpNet, FaultKind> {
-    // A bare address is the block of that address alone.
-    let (address, length) = text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
-    let net = address.parse::<IpAddr>().ok().and_then(|address| match length {
-        None => Some(IpNet::from(address)),
-        // A sign or leading zeros are no CIDR (RFC 4632 §3.1).
-        Some(length) if length.starts_with(['+', '0']) && length != "0" => None,
-        Some(length) => IpNet::new(address, length.parse().ok()?).ok(),
-    });
-    net.map(|net| net.trunc()).ok_or_else(|| FaultKind::Cidr(text.to_owned()))
-}
-
 /// A list of strings that may not be empty.
 fn read_list<T>(
     value: Value<'_>,
@@ -218,23 +196,14 @@ fn read_list<T>(
     parse: impl Fn(&str) -> Result<T, FaultKind>,
 ) -> Result<Option<Vec<T>>, Broken> {
     let mut list = Vec::new();
-    let reader = List { what, limit: 1024, make: || Parsed(&parse), take: |_: &mut Context, value| list.push(value) };
-    value.read(NonEmpty(reader))?;
-    Ok(Some(list))
-}
-
-struct NonEmpty<R>(R);
-
-impl<R: Reader<Out = usize>> Reader for NonEmpty<R> {
-    type Out = ();
-    const EXPECTED: &'static str = "a list";
-
-    fn list(self, context: &mut Context, list: &mut dyn Elements) -> Result<Option<()>, Broken> {
-        if self.0.list(context, list)? == Some(0) {
-            context.fault(FaultKind::EmptyList);
-        }
-        Ok(Some(()))
+    let read = value.elements(what, 1024, &mut |value| {
+        list.extend(value.read(Parsed(&parse))?);
+        Ok(())
+    });
+    if let Some((context, 0)) = read? {
+        context.fault(FaultKind::EmptyList);
     }
+    Ok(Some(list))
 }
 
 #[derive(Default)]
@@ -306,12 +275,11 @@ struct Status;
 
 impl Reader for Status {
     type Out = u16;
-    const EXPECTED: &'static str = "an integer";
 
-    fn scalar(self, context: &mut Context, value: Scalar<'_>) -> Option<u16> {
-        let status = Integer.scalar(context, value)?;
+    fn read(self, value: Value<'_>) -> Result<Option<u16>, Broken> {
+        let Some((context, status)) = value.integer()? else { return Ok(None) };
         let valid = u16::try_from(status).ok().filter(|status| (200..=599).contains(status));
-        context.check(valid.ok_or(FaultKind::Status(status)))
+        Ok(context.check(valid.ok_or(FaultKind::Status(status))))
     }
 }
 
@@ -320,33 +288,13 @@ struct Pass;
 
 impl Reader for Pass {
     type Out = Action;
-    const EXPECTED: &'static str = "an empty object";
 
-    fn scalar(self, context: &mut Context, value: Scalar<'_>) -> Option<Action> {
-        if let Scalar::Null = value {
-            return Some(Action::Pass);
+    fn read(self, value: Value<'_>) -> Result<Option<Action>, Broken> {
+        if let Some(Scalar::Null) = value.as_scalar() {
+            return Ok(Some(Action::Pass));
         }
-        context.wrong_type(Self::EXPECTED, value);
-        None
-    }
-
-    fn object(self, context: &mut Context, object: &mut dyn Fields) -> Result<Option<Action>, Broken> {
-        Object(Nothing).object(context, object)
-    }
-}
-
-struct Nothing;
-
-impl Section for Nothing {
-    type Out = Action;
-    const FIELDS: &'static [&'static str] = &[];
-
-    fn field(&mut self, _: &'static str, value: Value<'_>) -> Result<(), Broken> {
-        value.read(Text).map(drop)
-    }
-
-    fn finish(self, _: &mut Context, _: Seen) -> Option<Action> {
-        Some(Action::Pass)
+        let read = value.fields("an empty object", &[], &mut |_, value| value.refuse("nothing"))?;
+        Ok(read.map(|_| Action::Pass))
     }
 }
 

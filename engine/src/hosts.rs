@@ -5,8 +5,9 @@ use crate::header::{HeaderTable, Use, read_name};
 use crate::host_table::{HostTable, MAX_SHAPES, Refused};
 use crate::paged::{Paged, TextRef, Texts};
 use crate::pattern::HostPattern;
-use crate::reader::{Broken, Choice, Context, List, Numbers, Object, Parsed, Section, Seen, Text, Value};
-use crate::template::{Template, read_authority};
+use crate::reader::{Broken, Choice, Context, List, Numbers, Object, Parsed, Section, Seen, Value};
+use crate::template::{Authored, Template, read_authority};
+use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -101,10 +102,12 @@ impl Section for HostsSection {
                 hosts.port = value.read(Choice(&["keep", "strip"], &[Port::Keep, Port::Strip]))?.unwrap_or_default();
             }
             "mappings" => {
-                let mut mappings = MappingReader { hosts, list: value.context.path().clone(), numbers: Numbers::default() };
-                let take = |context: &mut Context, mapping| mappings.add(context, mapping);
-                let make = || Object(MappingSection::default());
-                value.read(List { what: "mappings", limit: MAX_MAPPINGS, make, take })?;
+                let list = value.context.path().clone();
+                let mut mappings = MappingReader { hosts, list, numbers: Numbers::default(), authority: String::new() };
+                value.elements("mappings", MAX_MAPPINGS, &mut |value| {
+                    let mapping = MappingSection { mappings: &mut mappings, host: None, has_authority: false };
+                    value.read(Object(mapping)).map(drop)
+                })?;
             }
             "unmapped" => {
                 let choice = Choice(&["pass", "reject"], &[Unmapped::Pass, Unmapped::Reject]);
@@ -138,64 +141,64 @@ struct MappingReader<'h> {
     hosts: &'h mut Hosts,
     list: Path,
     numbers: Numbers,
+    /// The authority of the mapping that is being read. One text serves all mappings.
+    authority: String,
 }
 
 impl MappingReader<'_> {
-    fn add(&mut self, context: &mut Context, Mapping { pattern, template }: Mapping) {
-        if template.needs_env() {
-            self.hosts.needs_env.extend(context.number());
-        }
-        let target = match template.as_literal() {
-            Some(text) => Target::Text(self.hosts.texts.add(text)),
-            None => Target::Template(Box::new(template)),
+    fn add(&mut self, context: &mut Context, pattern: &HostPattern) {
+        let target = match read_authority(&self.authority, Some(pattern)) {
+            Ok(Authored::Text(text)) => Target::Text(self.hosts.texts.add(&text)),
+            Ok(Authored::Template(template)) => {
+                if template.needs_env() {
+                    self.hosts.needs_env.extend(context.number());
+                }
+                Target::Template(Box::new(template))
+            }
+            Err(kind) => return context.fault_at(context.path().clone().key("authority"), Place::Value, kind),
         };
-        match self.hosts.mappings.add(&pattern) {
+        match self.hosts.mappings.add(pattern) {
             Ok(()) => {
                 self.numbers.remember(self.hosts.targets.len(), context);
                 self.hosts.targets.push(target);
             }
             Err(refused) => {
                 let path = |entry| self.list.clone().index(self.numbers.of(entry)).key("host");
-                let kind = refusal(refused, &pattern, path);
+                let kind = refusal(refused, pattern, path);
                 context.fault_at(context.path().clone().key("host"), Place::Value, kind);
             }
         }
     }
 }
 
-struct Mapping {
-    pattern: HostPattern,
-    template: Template,
-}
-
-#[derive(Default)]
-struct MappingSection {
+struct MappingSection<'m, 'h> {
+    mappings: &'m mut MappingReader<'h>,
     host: Option<HostPattern>,
-    authority: Option<String>,
+    has_authority: bool,
 }
 
-impl Section for MappingSection {
-    type Out = Mapping;
+impl Section for MappingSection<'_, '_> {
+    type Out = ();
     const FIELDS: &'static [&'static str] = &["host", "authority"];
 
     fn field(&mut self, name: &'static str, value: Value<'_>) -> Result<(), Broken> {
         match name {
             "host" => self.host = value.read(Parsed(HostPattern::read))?,
-            _ => self.authority = value.read(Text)?,
+            _ => {
+                if let Some((_, text)) = value.text()? {
+                    text.clone_into(&mut self.mappings.authority);
+                    self.has_authority = true;
+                }
+            }
         }
         Ok(())
     }
 
-    fn finish(self, context: &mut Context, seen: Seen) -> Option<Mapping> {
+    fn finish(self, context: &mut Context, seen: Seen) -> Option<()> {
         context.require(seen, <Self as Section>::FIELDS);
         // Without a valid pattern nobody knows which placeholders the authority may name.
-        let (pattern, authority) = (self.host?, self.authority?);
-        match read_authority(&authority, Some(&pattern)) {
-            Ok(template) => Some(Mapping { pattern, template }),
-            Err(kind) => {
-                context.fault_at(context.path().clone().key("authority"), Place::Value, kind);
-                None
-            }
-        }
+        let pattern = self.host.filter(|_| self.has_authority)?;
+        self.mappings.add(context, &pattern);
+        Some(())
     }
 }

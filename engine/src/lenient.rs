@@ -2,6 +2,7 @@
 //! another colon, drop user information or an empty label, decode an escape, and so reach a private host by a spelling that is none
 //! here. A valid name may still be an address to them, if it is a number.
 
+use crate::address_text;
 use crate::authority::{Authority, HostKind, MAX_NAME};
 use crate::host::Host;
 use crate::host_table::{Found, HostTable};
@@ -9,8 +10,6 @@ use crate::number::ipv4_of;
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
-use arrayvec::ArrayString;
-use core::fmt::Write as _;
 
 /// How often a Host is decoded, so that a long one costs no more than its length.
 const ROUNDS: usize = 4;
@@ -77,10 +76,7 @@ fn find<'t>(private: &'t HostTable, raw: &[u8]) -> Option<Found<'t>> {
 /// The private address that a name is to those to whom it is a number.
 #[inline]
 pub(crate) fn find_number<'t>(private: &'t HostTable, host: &str) -> Option<Found<'t>> {
-    let mut address = ArrayString::<15>::new();
-    // The longest address is `255.255.255.255`.
-    let _ = write!(address, "{}", ipv4_of(host)?);
-    private.find(Host::new(&address, HostKind::IpLiteral))
+    private.find(Host::new(&address_text::ipv4(ipv4_of(host)?), HostKind::IpLiteral))
 }
 
 fn is_host_byte(byte: u8) -> bool {

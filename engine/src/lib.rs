@@ -40,8 +40,10 @@
 #[macro_use]
 extern crate alloc;
 
+mod address_text;
 mod authority;
 mod choose;
+mod cidr;
 mod decide;
 mod decision;
 mod environment;
@@ -54,10 +56,12 @@ mod hosts;
 mod index;
 mod labels;
 mod lenient;
+mod message;
 mod nearest;
 mod number;
 mod paged;
 mod pattern;
+mod plain;
 mod policy;
 mod reader;
 mod request;
@@ -75,7 +79,9 @@ pub use health_check::{Condition, MAX_HEALTH_CHECKS};
 pub use hosts::{MAX_MAPPINGS, MAX_PRIVATE};
 pub use nearest::nearest;
 pub use pattern::PatternError;
-pub use policy::{API_VERSION, MAX_CONFIGURATION, MAX_STRIP, Mode, Policy, compile, compile_json};
+#[cfg(feature = "serde")]
+pub use policy::compile;
+pub use policy::{API_VERSION, MAX_CONFIGURATION, MAX_STRIP, Mode, Policy, compile_json};
 pub use request::{Headers, Request, SourceAddress, is_grpc, parse_source_address};
 pub use template::TemplateError;
 pub use trace::{EnvironmentReason, Finding, NoTrace, Origin, Step, Trace};

@@ -8,45 +8,26 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 /// Why a text is no host pattern.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PatternError {
     /// What is left after `*.` and captures is no valid host.
-    #[error("{0}")]
     Host(AuthorityError),
     /// `*` that is not the whole first label.
-    #[error("`*` may only be the whole first label, as in `*.example.com`")]
     Star,
     /// A capture that shares its label with other text, or is not closed.
-    #[error("a capture must be a whole label, as in `{{name}}.example.com`")]
     PartialCapture,
     /// A capture without a valid name.
-    #[error("a capture's name is 1 to 63 letters, digits, `-` or `_`")]
     CaptureName,
     /// A capture's name given twice.
-    #[error("the capture `{{{0}}}` stands in it twice")]
     DuplicateCapture(String),
     /// A port in a pattern.
-    #[error("it has a port, and the port is ignored for matching")]
     Port,
     /// `*` or a capture before an IP literal.
-    #[error("an IP literal never matches a pattern, only itself")]
     IpLiteral,
     /// Only wildcards: nothing would be left for anything else.
-    #[error("it matches every host of that many labels")]
     NoLiteral,
     /// A pattern of a `subdomain` source without `{env}`.
-    #[error("it must capture the environment as `{{env}}`")]
     NoEnv,
-}
-
-impl PatternError {
-    pub(crate) fn help(&self) -> Option<&'static str> {
-        match self {
-            Self::Port => Some("remove the port"),
-            Self::NoLiteral => Some("end it with a literal label; `hosts.unmapped` says what happens to every other host"),
-            _ => None,
-        }
-    }
 }
 
 /// One label of a pattern.
@@ -76,9 +57,10 @@ pub(crate) struct LabelPattern {
 
 impl HostPattern {
     pub fn parse(text: &str) -> Result<Self, PatternError> {
-        // By far the most patterns are plain hosts.
-        if text.bytes().all(|byte| !matches!(byte, b'*' | b'{' | b'}')) {
-            return Ok(Self::Exact(host_of(text)?.host().to_owned()));
+        // By far the most patterns are plain hosts, and no host holds any of these.
+        match host_of(text) {
+            Err(_) if text.bytes().any(|byte| matches!(byte, b'*' | b'{' | b'}')) => {}
+            host => return Ok(Self::Exact(host?.host().to_owned())),
         }
         let (star, rest) = match text.strip_prefix("*.") {
             Some(rest) => (true, rest),
@@ -182,7 +164,7 @@ impl LabelPattern {
 /// A host, which may have no port.
 fn host_of(text: &str) -> Result<Authority<'_>, PatternError> {
     let authority = Authority::parse(text.as_bytes()).map_err(PatternError::Host)?;
-    if !authority.colon_port().is_empty() || text.ends_with(':') {
+    if !authority.colon_port().is_empty() || text.as_bytes().last() == Some(&b':') {
         return Err(PatternError::Port);
     }
     Ok(authority)

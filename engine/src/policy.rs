@@ -3,9 +3,8 @@
 
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
-use serde::de::Deserializer;
 
 use crate::decision::Counter;
 use crate::environment::{Environments, EnvironmentsSection};
@@ -13,7 +12,9 @@ use crate::fault::{Fault, FaultKind, Path, Place};
 use crate::header::{HeaderTable, Use, read_name};
 use crate::health_check::{Agents, HealthCheck, HealthCheckSection, MAX_HEALTH_CHECKS};
 use crate::hosts::{Hosts, HostsSection};
-use crate::reader::{Broken, Choice, Context, List, Object, Parsed, Section, Seen, Value, read};
+#[cfg(feature = "serde")]
+use crate::reader::read_serde;
+use crate::reader::{Broken, Choice, Context, List, Object, Parsed, Section, Seen, Take, Value, read_json};
 
 /// The largest plugin configuration, in bytes.
 pub const MAX_CONFIGURATION: usize = 8 * 1024 * 1024;
@@ -67,15 +68,19 @@ impl Policy {
 
     /// The counters that this policy's decisions may raise, each with its name. Their number is bounded by the policy.
     #[must_use]
+    #[inline(never)]
     pub fn counters(&self) -> Vec<(Counter, String)> {
-        let checks = self.health_checks.iter().enumerate();
-        let checks = checks.map(|(number, check)| {
-            let name = format!("gatepost.health_check.{}", check.name);
-            (Counter::HealthCheck(u8::try_from(number).unwrap_or(u8::MAX)), name)
-        });
-        let environments = Counter::ENVIRONMENT.iter().filter(|_| self.environments.is_some());
-        let hosts = Counter::HOST.iter().filter(|_| !self.empty);
-        checks.chain(environments.chain(hosts).map(|counter| (*counter, counter.fixed_name().to_owned()))).collect()
+        let mut counters = Vec::new();
+        for (number, check) in self.health_checks.iter().enumerate() {
+            let name = ["gatepost.health_check.", &check.name].concat();
+            counters.push((Counter::HealthCheck(u8::try_from(number).unwrap_or(u8::MAX)), name));
+        }
+        for (some, is_raised) in [(Counter::ENVIRONMENT, self.environments.is_some()), (Counter::HOST, !self.empty)] {
+            if is_raised {
+                some.iter().for_each(|counter| counters.push((*counter, counter.fixed_name().to_owned())));
+            }
+        }
+        counters
     }
 
     pub(crate) fn is_guarded(&self, name: &[u8]) -> Option<&str> {
@@ -97,30 +102,31 @@ pub fn compile_json(configuration: &[u8]) -> Result<Policy, Vec<Fault>> {
     if is_nothing(configuration) {
         return Ok(Policy::pass_through());
     }
-    let mut context = Context::default();
-    let mut json = serde_json::Deserializer::from_slice(configuration);
-    let policy = read(&mut context, Object(PolicySection::default()), &mut json);
-    let policy = policy.and_then(|policy| json.end().map(|()| policy));
-    if let Err(error) = &policy {
-        context.fault_at(Path::default(), Place::Value, FaultKind::Syntax(error.to_string()));
-    }
-    outcome(policy.ok().flatten(), context)
+    read(|take| read_json(configuration, take))
 }
 
 /// Compiles a document of any format that serde reads.
 ///
 /// # Errors
 /// Every fault of the document; an error of the format itself is a [`FaultKind::Syntax`].
-pub fn compile<'de, D: Deserializer<'de>>(document: D) -> Result<Policy, Vec<Fault>> {
-    let mut context = Context::default();
-    let policy = read(&mut context, Object(PolicySection::default()), document);
-    if let Err(error) = &policy {
-        context.fault_at(Path::default(), Place::Value, FaultKind::Syntax(error.to_string()));
-    }
-    outcome(policy.ok().flatten(), context)
+#[cfg(feature = "serde")]
+pub fn compile<'de, D: serde::de::Deserializer<'de>>(document: D) -> Result<Policy, Vec<Fault>> {
+    use alloc::string::ToString;
+
+    read(|take| read_serde(document, take).map_err(|error| error.to_string()))
 }
 
-fn outcome(policy: Option<Policy>, context: Context) -> Result<Policy, Vec<Fault>> {
+/// Reads a document with what reads its format.
+fn read(document: impl FnOnce(&mut Take<'_>) -> Result<(), String>) -> Result<Policy, Vec<Fault>> {
+    let mut context = Context::default();
+    let mut policy = None;
+    let read = document(&mut |given| {
+        policy = Value::new(&mut context, given).read(Object(PolicySection::default()))?;
+        Ok(())
+    });
+    if let Err(message) = read {
+        context.fault_at(Path::default(), Place::Value, FaultKind::Syntax(message));
+    }
     match policy {
         Some(policy) if context.is_clean() => Ok(policy),
         _ => Err(context.into_faults()),

@@ -5,19 +5,17 @@ use crate::authority::{Authority, AuthorityError};
 use crate::fault::FaultKind;
 use crate::labels::Labels;
 use crate::pattern::HostPattern;
-use alloc::borrow::ToOwned;
+use alloc::borrow::{Cow, ToOwned};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 /// Why a text is no template.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TemplateError {
     /// `{` without `}`, or the other way round.
-    #[error("a `{{` or `}}` has no partner")]
     Unbalanced,
     /// A placeholder that has no value here.
-    #[error("unknown placeholder `{{{name}}}`")]
     UnknownPlaceholder {
         /// The name between the braces.
         name: String,
@@ -25,7 +23,6 @@ pub enum TemplateError {
         known: Vec<String>,
     },
     /// With values put in, it would be no authority.
-    #[error("it would give no valid authority: {0}")]
     Authority(AuthorityError),
 }
 
@@ -70,7 +67,7 @@ impl<'v> Values<'v> {
 impl Template {
     /// Reads a template; `pattern` is the host pattern whose captures may be named. A capture hides `{env}` and `{host}`.
     pub fn parse(text: &str, pattern: Option<&HostPattern>) -> Result<Self, TemplateError> {
-        if text.bytes().all(|byte| !matches!(byte, b'{' | b'}')) {
+        if is_literal(text) {
             return Ok(Self::Literal(text.into()));
         }
         let mut pieces = Vec::new();
@@ -95,25 +92,6 @@ impl Template {
             rest = after;
         }
         Ok(Self::Pieces(pieces.into()))
-    }
-
-    /// Reads a template whose result is an authority; its literal text is brought to canonical form.
-    pub fn authority(text: &str, pattern: Option<&HostPattern>) -> Result<Self, TemplateError> {
-        match Self::parse(text, pattern)? {
-            Self::Literal(text) => {
-                let authority = Authority::parse(text.as_bytes()).map_err(TemplateError::Authority)?;
-                match authority.given() {
-                    Some(_) => Ok(Self::Literal(text)),
-                    None => Ok(Self::Literal(authority.as_str().into())),
-                }
-            }
-            Self::Pieces(pieces) => {
-                // One letter stands for any label: whatever is wrong with this is wrong with every result.
-                let sample = fill(&pieces, |_| Some("x")).unwrap_or_default();
-                let authority = Authority::parse(sample.as_bytes()).map_err(TemplateError::Authority)?;
-                Ok(Self::Pieces(canonical(pieces, &sample, authority.as_str())))
-            }
-        }
     }
 
     /// The text of a template without placeholders.
@@ -170,6 +148,45 @@ impl Template {
     }
 }
 
+fn is_literal(text: &str) -> bool {
+    text.bytes().all(|byte| !matches!(byte, b'{' | b'}'))
+}
+
+/// An authority as a policy's author wrote it, in canonical form. Most are no templates, and need no text of their own.
+pub(crate) enum Authored<'t> {
+    Text(Cow<'t, str>),
+    Template(Template),
+}
+
+impl<'t> Authored<'t> {
+    fn parse(text: &'t str, pattern: Option<&HostPattern>) -> Result<Self, TemplateError> {
+        match Authority::parse(text.as_bytes()) {
+            // No authority holds a brace.
+            Err(_) if !is_literal(text) => {}
+            authority => {
+                let authority = authority.map_err(TemplateError::Authority)?;
+                let owned = || Cow::Owned(authority.as_str().to_owned());
+                return Ok(Self::Text(authority.given().map_or_else(owned, Cow::Borrowed)));
+            }
+        }
+        let template = Template::parse(text, pattern)?;
+        // One letter stands for any label: whatever is wrong with this is wrong with every result.
+        let sample = fill(template.pieces(), |_| Some("x")).unwrap_or_default();
+        let authority = Authority::parse(sample.as_bytes()).map_err(TemplateError::Authority)?;
+        let Template::Pieces(pieces) = template else { return Ok(Self::Template(template)) };
+        Ok(Self::Template(Template::Pieces(canonical(pieces, &sample, authority.as_str()))))
+    }
+}
+
+impl From<Authored<'_>> for Template {
+    fn from(authored: Authored<'_>) -> Self {
+        match authored {
+            Authored::Text(text) => Self::Literal(text.into()),
+            Authored::Template(template) => template,
+        }
+    }
+}
+
 /// Lower case, and the canonical end that `canonical` has and `sample` may lack: a trailing dot, an empty port or leading zeros
 /// of a port can only stand in the last literal.
 fn canonical(pieces: Box<[Piece]>, sample: &str, canonical: &str) -> Box<[Piece]> {
@@ -217,8 +234,8 @@ fn placeholder(name: &str, pattern: Option<&HostPattern>) -> Result<Piece, Templ
 }
 
 /// Parses, or gives the fault that a document's reader reports.
-pub(crate) fn read_authority(text: &str, pattern: Option<&HostPattern>) -> Result<Template, FaultKind> {
-    Template::authority(text, pattern).map_err(|error| match error {
+pub(crate) fn read_authority<'t>(text: &'t str, pattern: Option<&HostPattern>) -> Result<Authored<'t>, FaultKind> {
+    Authored::parse(text, pattern).map_err(|error| match error {
         TemplateError::Authority(error) if !text.contains('{') => FaultKind::Authority { value: text.to_owned(), error },
         error => FaultKind::Template { value: text.to_owned(), error },
     })
@@ -228,8 +245,12 @@ pub(crate) fn read_authority(text: &str, pattern: Option<&HostPattern>) -> Resul
 mod tests {
     use super::*;
 
+    fn authority(text: &str, pattern: Option<&HostPattern>) -> Result<Template, TemplateError> {
+        Authored::parse(text, pattern).map(Template::from)
+    }
+
     fn expand(template: &str, env: Option<&str>, host: Option<&str>) -> Option<String> {
-        Template::authority(template, None).expect(template).expand(Values { env, host, labels: None })
+        authority(template, None).expect(template).expand(Values { env, host, labels: None })
     }
 
     #[test]
@@ -245,7 +266,7 @@ mod tests {
 
     #[test]
     fn a_text_is_compared_with_a_result_that_was_never_built() {
-        let template = Template::authority("app.{env}.svc", None).expect("valid");
+        let template = authority("app.{env}.svc", None).expect("valid");
         let values = Values { env: Some("env1"), host: None, labels: None };
         assert!(template.gives(values, b"app.env1.svc"));
         for other in ["app.env1.svc.", "app.env2.svc", "app.env1", ""] {
@@ -257,7 +278,7 @@ mod tests {
     #[test]
     fn captures_are_labels_counted_from_the_right() {
         let pattern = HostPattern::parse("{a}.{b}.example.com").expect("valid");
-        let template = Template::authority("{b}.{a}.svc", Some(&pattern)).expect("valid");
+        let template = authority("{b}.{a}.svc", Some(&pattern)).expect("valid");
         let labels = Labels::of("one.two.example.com");
         let values = Values { env: None, host: None, labels: Some(&labels) };
         assert_eq!(template.expand(values).as_deref(), Some("two.one.svc"));
@@ -267,7 +288,7 @@ mod tests {
     fn literal_text_becomes_canonical() {
         assert_eq!(expand("App.{env}.SVC.", Some("e"), None).as_deref(), Some("app.e.svc"));
         assert_eq!(expand("{env}.SVC.:080", Some("e"), None).as_deref(), Some("e.svc:80"));
-        assert_eq!(Template::authority("A.com.:", None).expect("valid").as_literal(), Some("a.com"));
+        assert_eq!(authority("A.com.:", None).expect("valid").as_literal(), Some("a.com"));
     }
 
     #[test]
@@ -281,7 +302,7 @@ mod tests {
             ("", TemplateError::Authority(AuthorityError::Empty)),
             ("{svc}.a", TemplateError::UnknownPlaceholder { name: "svc".into(), known: vec!["env".into(), "host".into()] }),
         ] {
-            assert_eq!(Template::authority(text, None), Err(error), "{text}");
+            assert_eq!(authority(text, None), Err(error), "{text}");
         }
     }
 }

@@ -3,13 +3,16 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use serde::Serialize;
 
 use crate::health_check::Condition;
 
 /// One step of a decision, in the order in which they are taken.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "step", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(tag = "step", rename_all = "camelCase", rename_all_fields = "camelCase")
+)]
 #[non_exhaustive]
 pub enum Step {
     /// The authority was parsed and normalised.
@@ -66,8 +69,8 @@ pub enum Step {
 }
 
 /// What an environment source said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "camelCase"))]
 pub enum Finding {
     /// Nothing, or an empty value: the next source is asked.
     Absent,
@@ -80,8 +83,8 @@ pub enum Finding {
 }
 
 /// Why a request has the environment that it has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "camelCase"))]
 pub enum EnvironmentReason {
     /// The request named it.
     Selected,
@@ -98,8 +101,8 @@ pub enum EnvironmentReason {
 }
 
 /// Where an authority that goes upstream comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "camelCase"))]
 pub enum Origin {
     /// The client's own, in canonical form.
     Client,

@@ -1,7 +1,6 @@
 //! A plugin is one root context with its policy. Envoy keeps several in one VM: different configurations of the same module,
 //! and, while a configuration is being replaced, the old one beside the new.
 
-use alloc::format;
 use alloc::rc::Rc;
 use core::cell::{Cell, RefCell};
 
@@ -44,7 +43,7 @@ impl Plugin {
 
 fn report(faults: &[Fault]) {
     for fault in faults {
-        abi::log(Level::Error, &format!("gatepost: configuration refused: {fault}"));
+        abi::log(Level::Error, &["gatepost: configuration refused: ", &fault.line()].concat());
     }
 }
 

@@ -1,24 +1,34 @@
-//! Reading a document of any serde format into the engine's own types in one pass, gathering every fault with its path
-//! instead of stopping at the first. Serde's derive cannot do that, and a generic tree would first hold a map of its own for
-//! each of 100,000 mappings.
+//! Reading a document into the engine's own types in one pass, gathering every fault with its path instead of stopping at the
+//! first. Serde's derive cannot do that, and a generic tree would first hold a map of its own for each of 100,000 mappings.
 //!
 //! A [`Reader`] says what it makes of each kind of value; whatever it does not expect becomes a fault, and reading goes on.
 
 mod document;
+mod json;
+#[cfg(test)]
+mod json_tests;
+mod number;
 mod numbers;
 mod section;
+#[cfg(feature = "serde")]
+mod serde;
+mod value;
 mod values;
 
-use alloc::string::ToString;
+use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 
 use crate::fault::{Fault, FaultKind, Path, Place};
 
-pub(crate) use document::{Broken, Elements, Fields, Scalar, read};
+#[cfg(feature = "serde")]
+pub(crate) use self::serde::read as read_serde;
+pub(crate) use document::{Broken, Elements, Fields, Given, Scalar, Take};
+pub(crate) use json::read as read_json;
+pub(crate) use number::Number;
 pub(crate) use numbers::Numbers;
-pub(crate) use section::{Object, Section, Seen, Value};
-pub(crate) use values::{Choice, Entries, Integer, List, Parsed, Text};
+pub(crate) use section::{Object, Section, Seen};
+pub(crate) use value::Value;
+pub(crate) use values::{Choice, Entries, List, Parsed};
 
 /// A document with more faults than this has one cause, and nobody reads them all.
 const MAX_FAULTS: usize = 1000;
@@ -29,6 +39,8 @@ pub(crate) struct Context {
     path: Path,
     faults: Vec<Fault>,
     dropped: usize,
+    /// The field that no section knows which was read last.
+    unknown: String,
 }
 
 impl Context {
@@ -57,26 +69,15 @@ impl Context {
     /// A fault of the value that is being read: `found` is not what was `expected`, with an article both.
     #[cold]
     pub fn wrong_type(&mut self, expected: &'static str, found: Scalar<'_>) {
-        self.fault(FaultKind::WrongType { expected, found: found.to_string() });
-    }
-
-    #[cold]
-    fn refuse_list(&mut self, expected: &'static str, list: &mut dyn Elements) -> Result<(), Broken> {
-        while list.skip()? {}
-        self.fault(FaultKind::WrongType { expected, found: "a list".into() });
-        Ok(())
-    }
-
-    #[cold]
-    fn refuse_object(&mut self, expected: &'static str, object: &mut dyn Fields) -> Result<(), Broken> {
-        object.skip_rest()?;
-        self.fault(FaultKind::WrongType { expected, found: "an object".into() });
-        Ok(())
+        self.fault(FaultKind::WrongType { expected, found: found.describe() });
     }
 
     /// Required fields of the object that is being read: a fault for each that the document did not give. A field that was
     /// given but faulty has its own fault already.
     pub fn require(&mut self, seen: Seen, fields: &[&'static str]) {
+        if seen.all() {
+            return;
+        }
         for field in fields.iter().filter(|field| !seen.has(field)) {
             self.fault(FaultKind::MissingField(field));
         }
@@ -110,59 +111,9 @@ impl Context {
     }
 }
 
-/// A number of a document. Integral floats are integers, because an Istio `Struct` holds doubles. No other number means
-/// anything to a policy, so it is not kept: writing a float in decimal takes 20 KB of code.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Number {
-    Integer(i64),
-    /// A number with a fraction.
-    Fraction,
-    /// A number whose value a double does not hold exactly, or that an `i64` does not hold.
-    Huge,
-}
-
-impl Number {
-    fn of_float(value: f64) -> Self {
-        // 2^53: beyond it a double no longer tells neighbouring integers apart.
-        const EXACT: f64 = 9_007_199_254_740_992.0;
-        if value.abs() > EXACT || value.is_nan() {
-            return Self::Huge;
-        }
-        #[expect(clippy::cast_possible_truncation, reason = "within 2^53")]
-        let integer = value as i64;
-        #[expect(clippy::cast_precision_loss, clippy::float_cmp, reason = "exact within 2^53")]
-        if integer as f64 == value { Self::Integer(integer) } else { Self::Fraction }
-    }
-}
-
-impl fmt::Display for Number {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Integer(value) => write!(f, "the number {value}"),
-            Self::Fraction => f.write_str("a number with a fraction"),
-            Self::Huge => f.write_str("a number of more than 15 digits"),
-        }
-    }
-}
-
 /// What to make of a value. `None` means that it was faulty, and that the fault is in the context.
 pub(crate) trait Reader: Sized {
     type Out;
-    /// With an article: "a string".
-    const EXPECTED: &'static str;
 
-    fn scalar(self, context: &mut Context, value: Scalar<'_>) -> Option<Self::Out> {
-        context.wrong_type(Self::EXPECTED, value);
-        None
-    }
-
-    fn list(self, context: &mut Context, list: &mut dyn Elements) -> Result<Option<Self::Out>, Broken> {
-        context.refuse_list(Self::EXPECTED, list)?;
-        Ok(None)
-    }
-
-    fn object(self, context: &mut Context, object: &mut dyn Fields) -> Result<Option<Self::Out>, Broken> {
-        context.refuse_object(Self::EXPECTED, object)?;
-        Ok(None)
-    }
+    fn read(self, value: Value<'_>) -> Result<Option<Self::Out>, Broken>;
 }
