@@ -7,6 +7,7 @@
 //! true on any machine, however slow: that nothing is lost, and that each arm does the work that it is measured at.
 
 pub mod alloc;
+pub mod browser;
 pub mod clock;
 pub mod counted;
 pub mod driven;

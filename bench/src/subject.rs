@@ -10,6 +10,7 @@ use gatepost_host::{
 };
 use thiserror::Error;
 
+use crate::browser::browser;
 use crate::driven::Driven;
 
 /// The plain module made with the Rust SDK `proxy-wasm` 0.2.5: it reads three request headers and sets one.
@@ -122,24 +123,12 @@ pub const MAPPED: Workload = Workload {
 /// A browser's request with its twelve ordinary headers, which passes untouched.
 pub const PASS_THROUGH: Workload = Workload {
     name: "pass-through",
-    request: &[
+    request: &browser([
         (":authority", "www.example.com"),
         (":path", "/articles/2024/05/a-long-title-of-an-article?utm_source=newsletter"),
         (":method", "GET"),
         (":scheme", "https"),
-        ("user-agent", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/137.0.0.0 Safari/537.36"),
-        ("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8"),
-        ("accept-language", "en-GB,en;q=0.9,de;q=0.8"),
-        ("accept-encoding", "gzip, deflate, br, zstd"),
-        ("cookie", "session=8f14e45fceea167a5a36dedd4bea2543; theme=dark; consent=yes"),
-        ("referer", "https://www.example.com/articles"),
-        ("sec-fetch-dest", "document"),
-        ("sec-fetch-mode", "navigate"),
-        ("sec-fetch-site", "same-origin"),
-        ("upgrade-insecure-requests", "1"),
-        ("cache-control", "max-age=0"),
-        ("via", "1.1 google"),
-    ],
+    ]),
     leaves: (":authority", "www.example.com"),
 };
 

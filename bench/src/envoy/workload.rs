@@ -1,6 +1,7 @@
 //! The requests that are sent, and what must become of each: by a filter that does the work, and by one that does nothing.
 
 use super::policy::{self, Shape, Size};
+use crate::browser::BROWSER;
 
 /// How many hosts or environments the requests of one workload go through in turn, spread evenly over all that there are.
 pub const ROTATION: usize = 1000;
@@ -95,22 +96,6 @@ pub const GUARDED: [&str; 7] = [
     "k-kubelet-probe",
     "k-original-host",
     "x-forwarded-host",
-];
-
-/// What a browser sends beside its Host, and the balancer's mark.
-const BROWSER: [(&str, &str); 12] = [
-    ("user-agent", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/137.0.0.0 Safari/537.36"),
-    ("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8"),
-    ("accept-language", "en-GB,en;q=0.9,de;q=0.8"),
-    ("accept-encoding", "gzip, deflate, br, zstd"),
-    ("cookie", "session=8f14e45fceea167a5a36dedd4bea2543; theme=dark; consent=yes"),
-    ("referer", "https://www.example.com/articles"),
-    ("sec-fetch-dest", "document"),
-    ("sec-fetch-mode", "navigate"),
-    ("sec-fetch-site", "same-origin"),
-    ("upgrade-insecure-requests", "1"),
-    ("cache-control", "max-age=0"),
-    ("via", "1.1 google"),
 ];
 
 /// What the balancer sends with its probe.
