@@ -43,6 +43,11 @@ mod tests {
     }
 
     #[test]
+    fn the_module_has_at_most_128_kib() {
+        assert!(MODULE.len() <= 128 * 1024, "{} bytes; docs/design/README.md says where they go", MODULE.len());
+    }
+
+    #[test]
     fn a_second_build_gives_the_same_bytes() {
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the workspace");
         let folder = tempfile::tempdir().expect("a folder");
