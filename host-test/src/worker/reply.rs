@@ -85,6 +85,16 @@ impl Reply {
 }
 
 impl Exchange {
+    /// The upstream went away: the client is answered, or its stream is reset when the response has begun.
+    pub(super) fn upstream_gone(&mut self, guests: &mut Guests, reason: &str) {
+        self.upstream_is_gone = true;
+        if self.half(Direction::Response).started {
+            self.reset_client(guests);
+        } else {
+            self.local_reply(guests, Reply::of_upstream(reason));
+        }
+    }
+
     /// Answers the client. The request goes no further, and what the upstream says no longer counts.
     pub(super) fn local_reply(&mut self, guests: &mut Guests, reply: Reply) {
         if self.is_over {

@@ -6,10 +6,22 @@ use std::sync::Arc;
 use super::exchange::{Exchange, Iteration, Life};
 use super::guests::Guests;
 use super::reply::Reply;
-use super::{Direction, Worker};
+use super::{Direction, ExchangeId, Worker};
 use crate::stream::StreamId;
 
 impl Worker {
+    /// Ends the guests' streams of an exchange that is over.
+    pub(super) fn conclude(&mut self, slot: u32) {
+        let exchange = &mut self.exchanges[slot as usize];
+        if exchange.is_over && !exchange.is_ended {
+            exchange.finish(&mut self.guests);
+        }
+        let id = ExchangeId { slot, generation: exchange.generation };
+        for context in &exchange.contexts {
+            self.contexts.insert(*context, id);
+        }
+    }
+
     /// What guests have done to streams from other contexts, and what traps mean for streams that wait.
     pub(super) fn settle(&mut self) {
         loop {
