@@ -9,6 +9,8 @@ use bytes::Bytes;
 use prost::Message;
 
 use crate::abi::Status;
+use crate::expression::{Expression, Expressions};
+use crate::property;
 use crate::state::HostState;
 
 /// A foreign function as it is called: what the guest gave, and what it may act on.
@@ -144,6 +146,11 @@ impl<'a> ForeignCall<'a> {
     fn room(&self) -> usize {
         self.state.limits.body_bytes
     }
+
+    /// The expressions of the plugin that the guest was entered for: Envoy looks at no other context that the guest chose.
+    fn expressions(&mut self) -> Result<&mut Expressions, Status> {
+        self.state.entered_root_mut().map(|root| &mut root.expressions).ok_or(Status::NotFound)
+    }
 }
 
 type Function = dyn Fn(&mut ForeignCall<'_>) -> Result<Bytes, Status> + Send + Sync;
@@ -186,12 +193,16 @@ impl ForeignFunctions {
         Self { functions: Arc::default() }
     }
 
-    /// Envoy's `clear_route_cache`, `set_envoy_filter_state`, `compress` and `uncompress`.
+    /// Envoy's `clear_route_cache`, `set_envoy_filter_state`, `compress` and `uncompress`; and `expr_create`, `expr_evaluate` and
+    /// `expr_delete` for expressions that are a literal or an attribute, as in `7`, `"text"` or `request.headers["x-id"]`. Any other
+    /// expression is a `BadArgument`, as one is for Envoy that is not CEL.
     ///
     /// ```
     /// # use gatepost_host::*;
-    /// let names: Vec<_> = ForeignFunctions::envoy().names().map(str::to_owned).collect();
-    /// assert_eq!(names, ["clear_route_cache", "compress", "set_envoy_filter_state", "uncompress"]);
+    /// let foreign = ForeignFunctions::envoy();
+    /// let names: Vec<_> = foreign.names().collect();
+    /// assert_eq!(names[..4], ["clear_route_cache", "compress", "expr_create", "expr_delete"]);
+    /// assert_eq!(names[4..], ["expr_evaluate", "set_envoy_filter_state", "uncompress"]);
     /// ```
     #[must_use]
     pub fn envoy() -> Self {
@@ -203,6 +214,9 @@ impl ForeignFunctions {
             .with("set_envoy_filter_state", set_envoy_filter_state)
             .with("compress", compress)
             .with("uncompress", uncompress)
+            .with("expr_create", expr_create)
+            .with("expr_evaluate", expr_evaluate)
+            .with("expr_delete", expr_delete)
     }
 
     /// With this function too, in the place of one of the same name.
@@ -293,4 +307,34 @@ fn uncompress(call: &mut ForeignCall<'_>) -> Result<Bytes, Status> {
     let mut decoder = flate2::read::ZlibDecoder::new(call.arguments()).take(room.saturating_add(1));
     decoder.read_to_end(&mut plain).map_err(|_| Status::SerializationFailure)?;
     if plain.len() > call.room() { Err(Status::InternalFailure) } else { Ok(plain.into()) }
+}
+
+fn expr_create(call: &mut ForeignCall<'_>) -> Result<Bytes, Status> {
+    let text = call.arguments();
+    let token = call.expressions()?.create(text)?;
+    Ok(Bytes::copy_from_slice(&token.to_le_bytes()))
+}
+
+fn expr_evaluate(call: &mut ForeignCall<'_>) -> Result<Bytes, Status> {
+    let token = token(call)?;
+    let expression = call.expressions()?.get(token).cloned().ok_or(Status::NotFound)?;
+    let value = match expression {
+        Expression::Literal(value) => value,
+        Expression::Attribute(path) => {
+            let found = property::get(&path, call.state.entered_stream(), call.state.entered_root());
+            // What is missing is an error of the evaluation.
+            found.map_err(|status| if status == Status::NotFound { Status::InternalFailure } else { status })?
+        }
+    };
+    Ok(value.into_bytes())
+}
+
+fn expr_delete(call: &mut ForeignCall<'_>) -> Result<Bytes, Status> {
+    let token = token(call)?;
+    call.expressions()?.delete(token);
+    Ok(Bytes::new())
+}
+
+fn token(call: &ForeignCall<'_>) -> Result<u32, Status> {
+    call.arguments().try_into().map(u32::from_le_bytes).map_err(|_| Status::BadArgument)
 }

@@ -70,6 +70,7 @@ mod clock;
 mod effect;
 mod engine;
 mod error;
+mod expression;
 mod filter_state;
 mod foreign;
 mod grpc;

@@ -7,6 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::expression::Expressions;
+
 /// Names one plugin of one VM. It stays valid until the plugin is stopped.
 ///
 /// ```
@@ -151,6 +153,7 @@ pub(crate) struct Root {
     pub(crate) open_streams: usize,
     /// The root's id for shared data, kept so that a hostcall does not allocate.
     pub(crate) vm_id: Bytes,
+    pub(crate) expressions: Expressions,
 }
 
 impl Root {
@@ -168,6 +171,7 @@ impl Root {
             done: false,
             open_streams: 0,
             vm_id,
+            expressions: Expressions::default(),
         }
     }
 

@@ -226,12 +226,31 @@ impl HostState {
         self.places.get(&context).copied()
     }
 
-    /// The stream that hostcalls act on.
-    pub(crate) fn stream(&self) -> Option<&Stream> {
-        match self.effective {
+    /// The stream that the guest was entered with.
+    pub(crate) fn entered_stream(&self) -> Option<&Stream> {
+        self.stream_at(self.entered)
+    }
+
+    fn stream_at(&self, place: Place) -> Option<&Stream> {
+        match place {
             Place::Stream(slot) => self.streams.get(slot as usize),
             Place::Vm | Place::Root(_) => None,
         }
+    }
+
+    /// The plugin that the guest was entered for.
+    pub(crate) fn entered_root(&self) -> Option<&Root> {
+        self.roots.get(self.root_of(self.entered)? as usize)
+    }
+
+    pub(crate) fn entered_root_mut(&mut self) -> Option<&mut Root> {
+        let slot = self.root_of(self.entered)?;
+        self.roots.get_mut(slot as usize)
+    }
+
+    /// The stream that hostcalls act on.
+    pub(crate) fn stream(&self) -> Option<&Stream> {
+        self.stream_at(self.effective)
     }
 
     pub(crate) fn stream_mut(&mut self) -> Option<&mut Stream> {
@@ -275,7 +294,11 @@ impl HostState {
     }
 
     pub(crate) fn root_slot(&self) -> Option<u32> {
-        match self.effective {
+        self.root_of(self.effective)
+    }
+
+    fn root_of(&self, place: Place) -> Option<u32> {
+        match place {
             Place::Stream(slot) => self.streams.get(slot as usize).map(|stream| stream.root),
             Place::Root(slot) => Some(slot),
             Place::Vm => None,
