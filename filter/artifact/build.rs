@@ -12,7 +12,8 @@ mod exports;
 mod prepare;
 
 /// What the test build exports beside the others.
-const PROBE: &[(&str, &str)] = &[("proxy_on_delete", "counts the contexts that end")];
+const PROBE: &[(&str, &str)] =
+    &[("proxy_on_context_create", "counts the streams that begin"), ("proxy_on_delete", "counts those that end")];
 
 fn main() {
     if let Err(message) = build() {

@@ -8,8 +8,10 @@ use core::ptr;
 use crate::runtime::OneThread;
 
 /// What the host answers to a call.
-type Status = u32;
+pub(crate) type Status = u32;
 const OK: Status = 0;
+/// There is no such thing.
+pub(crate) const NOT_FOUND: Status = 1;
 const BAD_ARGUMENT: Status = 2;
 
 const REQUEST_HEADERS: u32 = 0;
@@ -36,6 +38,14 @@ unsafe extern "C" {
     fn proxy_increment_metric(id: u32, by: i64) -> Status;
     fn proxy_set_tick_period_milliseconds(period: u32) -> Status;
     fn proxy_set_effective_context(context: u32) -> Status;
+    fn proxy_call_foreign_function(
+        name: *const u8,
+        name_len: usize,
+        argument: *const u8,
+        argument_len: usize,
+        data: *mut *mut u8,
+        len: *mut usize,
+    ) -> Status;
     fn proxy_send_local_response(
         status: u32,
         details: *const u8,
@@ -55,10 +65,10 @@ pub(crate) struct HostBytes {
 }
 
 impl HostBytes {
-    fn from_call(call: impl FnOnce(*mut *mut u8, *mut usize) -> Status) -> Option<Self> {
+    fn from_call(call: impl FnOnce(*mut *mut u8, *mut usize) -> Status) -> Result<Self, Status> {
         let mut bytes = Self { data: ptr::null_mut(), len: 0 };
         let status = call(&raw mut bytes.data, &raw mut bytes.len);
-        (status == OK).then_some(bytes)
+        if status == OK { Ok(bytes) } else { Err(status) }
     }
 }
 
@@ -183,13 +193,13 @@ pub(crate) fn log(level: Level, message: &str) {
 /// The plugin configuration of the context that is being configured. Its size is the one the host announced.
 pub(crate) fn plugin_configuration(size: usize) -> Option<HostBytes> {
     // SAFETY: the out-pointers are valid for the length of the call.
-    HostBytes::from_call(|data, len| unsafe { proxy_get_buffer_bytes(PLUGIN_CONFIGURATION, 0, size, data, len) })
+    HostBytes::from_call(|data, len| unsafe { proxy_get_buffer_bytes(PLUGIN_CONFIGURATION, 0, size, data, len) }).ok()
 }
 
 /// All request headers of the current stream, serialised.
 pub(crate) fn request_headers() -> Option<HostBytes> {
     // SAFETY: the out-pointers are valid for the length of the call.
-    HostBytes::from_call(|data, len| unsafe { proxy_get_header_map_pairs(REQUEST_HEADERS, data, len) })
+    HostBytes::from_call(|data, len| unsafe { proxy_get_header_map_pairs(REQUEST_HEADERS, data, len) }).ok()
 }
 
 /// Sets a request header to one value; adds it where it is missing. Whether it worked.
@@ -219,7 +229,7 @@ pub(crate) fn remove_request_header(name: &str) -> bool {
 pub(crate) fn source_address() -> Option<HostBytes> {
     const PATH: &str = "source\0address";
     // SAFETY: the path is static, the out-pointers are valid for the length of the call.
-    HostBytes::from_call(|data, len| unsafe { proxy_get_property(PATH.as_ptr(), PATH.len(), data, len) })
+    HostBytes::from_call(|data, len| unsafe { proxy_get_property(PATH.as_ptr(), PATH.len(), data, len) }).ok()
 }
 
 /// A counter, to be raised by [`increment`]. The same name gives the same counter.
@@ -244,14 +254,20 @@ pub(crate) fn set_tick_period(milliseconds: u32) -> bool {
     unsafe { proxy_set_tick_period_milliseconds(milliseconds) == OK }
 }
 
+/// Calls a function that the host offers beside the ABI, for the current context. `NotFound` may be the host's word or the function's.
+pub(crate) fn call_foreign_function(name: &str, argument: &[u8]) -> Result<HostBytes, Status> {
+    // SAFETY: pointers and lengths are those of live slices, the out-pointers are valid for the length of the call.
+    HostBytes::from_call(|data, len| unsafe {
+        proxy_call_foreign_function(name.as_ptr(), name.len(), argument.as_ptr(), argument.len(), data, len)
+    })
+}
+
 /// Whether a context of this VM still exists. `current` is the one that the proxy called for, and stays it.
 pub(crate) fn is_there(context: u32, current: u32) -> bool {
-    // SAFETY: calls without pointers. A host that does not know a context says so; whatever else it says, nothing is forgotten.
-    unsafe {
-        let status = proxy_set_effective_context(context);
-        let _ = proxy_set_effective_context(current);
-        status != BAD_ARGUMENT
-    }
+    // SAFETY: calls without pointers. A host that does not know a context says so; one that says so of the current context, too,
+    // knows none, and whatever else it says, nothing is forgotten.
+    let (status, back) = unsafe { (proxy_set_effective_context(context), proxy_set_effective_context(current)) };
+    status != BAD_ARGUMENT || back == BAD_ARGUMENT
 }
 
 /// Answers the current stream. Whether the proxy took the answer.

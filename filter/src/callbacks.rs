@@ -7,19 +7,9 @@ use crate::{abi, plugin, stream};
 #[unsafe(no_mangle)]
 extern "C" fn proxy_abi_version_0_2_1() {}
 
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_context_create(context: u32, parent: u32) {
-    #[cfg(feature = "probe")]
-    if parent != 0 {
-        crate::probe::created();
-    }
-    plugin::create(context, parent);
-}
-
 /// 1 when the configuration is good. On 0 a static Envoy does not start, and one that runs keeps what it has.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_configure(root: u32, size: usize) -> u32 {
-    plugin::sweep(root);
     if size == 0 {
         return plugin::configure(root, b"").into();
     }
@@ -27,10 +17,10 @@ extern "C" fn proxy_on_configure(root: u32, size: usize) -> u32 {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_request_headers(context: u32, _headers: u32, _end_of_stream: u32) -> u32 {
+extern "C" fn proxy_on_request_headers(stream: u32, _headers: u32, _end_of_stream: u32) -> u32 {
     #[cfg(feature = "probe")]
     crate::probe::on_request_headers();
-    plugin::with_plugin_of(context, stream::on_request_headers) as u32
+    plugin::with_plugin_of(stream, stream::on_request_headers) as u32
 }
 
 #[unsafe(no_mangle)]
@@ -38,7 +28,15 @@ extern "C" fn proxy_on_tick(root: u32) {
     plugin::tick(root);
 }
 
-/// Only the test build is told of the end of contexts, to count them: Envoy would enter the VM once more for each stream.
+/// Only the test build is told of the beginning and the end of streams, to count them: Envoy would enter the VM twice more for each.
+#[cfg(feature = "probe")]
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_context_create(_context: u32, parent: u32) {
+    if parent != 0 {
+        crate::probe::created();
+    }
+}
+
 #[cfg(feature = "probe")]
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_delete(context: u32) {

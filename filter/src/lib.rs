@@ -4,7 +4,7 @@
 //!
 //! It speaks the proxy-wasm ABI 0.2.1 itself instead of through an SDK. An SDK's dispatcher wants a context object and five
 //! more callbacks for each stream, and Envoy enters the VM for each of them; its string getters trap the VM on a byte that
-//! is not UTF-8. Twelve hostcalls, all byte-valued, are less code than working around that.
+//! is not UTF-8. Thirteen hostcalls, all byte-valued, are less code than working around that.
 
 // A trap kills the VM of a whole worker thread: every request after it gets 503. So nothing here may be able to panic.
 #![cfg_attr(
@@ -27,13 +27,15 @@
 
 extern crate alloc;
 
-mod contexts;
 mod pairs;
+mod roots;
 
 #[cfg(target_arch = "wasm32")]
 mod abi;
 #[cfg(target_arch = "wasm32")]
 mod callbacks;
+#[cfg(target_arch = "wasm32")]
+mod mark;
 #[cfg(target_arch = "wasm32")]
 mod plugin;
 #[cfg(all(target_arch = "wasm32", feature = "probe"))]

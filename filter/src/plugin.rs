@@ -1,13 +1,14 @@
 //! A plugin is one root context with its policy. Envoy keeps several in one VM: different configurations of the same module,
 //! and, while a configuration is being replaced, the old one beside the new.
 
-use alloc::rc::Rc;
-use core::cell::{Cell, RefCell};
+use alloc::vec::Vec;
+use core::cell::RefCell;
 
 use gatepost_engine::{Counter, Fault, Policy, compile_json};
 
 use crate::abi::{self, Level};
-use crate::contexts::{Sorted, Streams};
+use crate::mark;
+use crate::roots::Roots;
 use crate::runtime::OneThread;
 use crate::tally::Tallies;
 
@@ -23,8 +24,7 @@ impl Plugin {
         let policy = match compile_json(configuration) {
             Ok(policy) => policy,
             Err(faults) => {
-                report(&faults);
-                count("gatepost.config.rejected");
+                refuse(&faults.iter().map(Fault::line).collect::<Vec<_>>());
                 return None;
             }
         };
@@ -41,102 +41,67 @@ impl Plugin {
     }
 }
 
-fn report(faults: &[Fault]) {
-    for fault in faults {
-        abi::log(Level::Error, &["gatepost: configuration refused: ", &fault.line()].concat());
+fn refuse(why: &[impl AsRef<str>]) {
+    for why in why {
+        abi::log(Level::Error, &["gatepost: configuration refused: ", why.as_ref()].concat());
     }
+    count("gatepost.config.rejected");
 }
 
 fn count(name: &str) {
     abi::define_counter(name).into_iter().for_each(|id| abi::increment(id, 1));
 }
 
-/// The contexts of this VM.
-struct State {
-    roots: Sorted<Option<Rc<Plugin>>>,
-    streams: Streams,
-}
-
 // The proxy re-enters the VM only to allocate, which touches none of this.
-static STATE: OneThread<RefCell<State>> = OneThread::new(RefCell::new(State { roots: Sorted::new(), streams: Streams::new() }));
+static ROOTS: OneThread<RefCell<Roots<Plugin>>> = OneThread::new(RefCell::new(Roots::new()));
 
-/// The stream that began last, with its root: the proxy brings its headers next, so hardly ever does another one come in between.
-static LAST: OneThread<Cell<Option<(u32, u32)>>> = OneThread::new(Cell::new(None));
-
-/// A root and its plugin.
-type Root = (u32, Rc<Plugin>);
-
-/// The root whose stream was asked for last.
-static RECENT: OneThread<Cell<Option<Root>>> = OneThread::new(Cell::new(None));
-
-fn with_state<T>(f: impl FnOnce(&mut State) -> T) -> Option<T> {
-    STATE.get().try_borrow_mut().ok().map(|mut state| f(&mut state))
+fn with_roots<T>(f: impl FnOnce(&mut Roots<Plugin>) -> T) -> Option<T> {
+    ROOTS.get().try_borrow_mut().ok().map(|mut roots| f(&mut roots))
 }
 
-/// A context begins: a root, whose parent is 0, or a stream of a root.
-pub(crate) fn create(context: u32, parent: u32) {
-    if parent == 0 {
-        with_state(|state| state.roots.insert(context, None));
-    } else if let Some((before, root)) = LAST.get().replace(Some((context, parent))) {
-        wait(before, root, context);
-    }
-}
-
-#[cold]
-fn wait(stream: u32, root: u32, current: u32) {
-    with_state(|state| state.streams.insert(stream, root, |other| abi::is_there(other, current)));
-}
-
-/// Frees the policies of roots that are gone, before `root` gets one. The proxy is not asked to tell when a context ends, because
-/// it would tell of every stream; and memory that was freed earlier would only lie idle until now.
-pub(crate) fn sweep(root: u32) {
-    RECENT.get().set(None);
-    with_state(|state| state.roots.retain(|other| other == root || abi::is_there(other, root)));
+/// Frees the policies of roots that are gone. The proxy is not asked to tell when a context ends, because it would tell of every
+/// stream.
+fn sweep(roots: &mut Roots<Plugin>, current: u32) {
+    roots.retain(|root| root == current || abi::is_there(root, current));
 }
 
 /// A root gets its policy; a refused configuration leaves it with the one that it had.
 pub(crate) fn configure(root: u32, configuration: &[u8]) -> bool {
+    // What is free before a policy is compiled is room for it: a VM never gives memory back.
+    let known = with_roots(|roots| {
+        sweep(roots, root);
+        roots.add(root, || mark::give(root))
+    });
+    if known != Some(true) {
+        refuse(&[NOT_TOLD_APART]);
+        return false;
+    }
     let Some(plugin) = Plugin::configure(configuration) else { return false };
-    with_state(|state| state.roots.insert(root, Some(Rc::new(plugin)))).is_some()
+    with_roots(|roots| roots.set(root, plugin)).is_some()
 }
 
-/// Does something with the plugin of a stream whose headers are there now. It is asked once, so the stream is forgotten.
+const NOT_TOLD_APART: &str =
+    "this proxy has no expr_create, so two plugins in one VM cannot be told apart: give each a vm_id of its own";
+
+/// Does something with the plugin of the current stream.
 #[inline(always)]
 pub(crate) fn with_plugin_of<T>(stream: u32, f: impl FnOnce(Option<&Plugin>) -> T) -> T {
-    let root = match LAST.get().take() {
-        Some((last, root)) if last == stream => Some(root),
-        last => waiting(stream, last),
-    };
-    let recent = match RECENT.get().take() {
-        Some((recent, plugin)) if Some(recent) == root => Some((recent, plugin)),
-        _ => find(root),
-    };
-    let done = f(recent.as_ref().map(|(_, plugin)| &**plugin));
-    RECENT.get().set(recent);
-    done
+    let mut roots = ROOTS.get().try_borrow_mut();
+    f(roots.as_mut().ok().and_then(|roots| roots.of_stream(mark::of_stream, |root| abi::is_there(root, stream))))
 }
 
-/// The root of a stream that another one came in front of.
-#[cold]
-fn waiting(stream: u32, last: Option<(u32, u32)>) -> Option<u32> {
-    LAST.get().set(last);
-    with_state(|state| state.streams.remove(stream)).flatten()
-}
-
-#[cold]
-fn find(root: Option<u32>) -> Option<Root> {
-    let root = root?;
-    with_state(|state| state.roots.get(root).cloned().flatten()).flatten().map(|plugin| (root, plugin))
-}
-
-/// A root's timer fired. What roots that are gone did not tell yet is told now, too.
+/// A root's timer fired. What roots that are gone did not tell yet is told now, too; and they are forgotten, because with one root
+/// left no stream has to be asked for its own.
 pub(crate) fn tick(root: u32) {
-    with_state(|state| {
+    with_roots(|roots| {
         let mut told = false;
-        for plugin in state.roots.iter().flatten() {
+        for plugin in roots.iter() {
             told |= plugin.tallies.tell();
         }
-        if let Some(Some(plugin)) = state.roots.get(root).filter(|_| !told) {
+        if roots.are_several() {
+            sweep(roots, root);
+        }
+        if let Some(plugin) = roots.get(root).filter(|_| !told) {
             plugin.tallies.rest();
         }
     });
@@ -145,5 +110,5 @@ pub(crate) fn tick(root: u32) {
 /// Whether the context is a root.
 #[cfg(feature = "probe")]
 pub(crate) fn is_root(context: u32) -> bool {
-    with_state(|state| state.roots.get(context).is_some()).unwrap_or(false)
+    with_roots(|roots| roots.knows(context)).unwrap_or(false)
 }

@@ -1,5 +1,4 @@
-//! Two plugins of one module in one VM, which is how Envoy runs them when module and `vm_id` are the same: each root context
-//! keeps
+//! Two plugins of one module in one VM, which is how Envoy runs them when module and `vm_id` are the same: each root context keeps
 //! its own policy, and neither answers for the other.
 
 use gatepost::echo::Upstream;
@@ -47,11 +46,11 @@ fn filters(listener: &mut Value) -> &mut Vec<Value> {
     manager["http_filters"].as_array_mut().expect("filters")
 }
 
-/// Puts another policy into a rendered filter; module and `vm_id` stay.
+/// Puts another policy into a rendered filter; module, `vm_id` and the plugin's name stay, so nothing but the policy tells the plugins
+/// apart.
 fn with_policy(filter: &Value, name: &str, configuration: &str) -> Value {
     let mut filter = filter.clone();
     filter["name"] = json!(format!("gatepost-{name}"));
-    filter["typed_config"]["config"]["name"] = json!(format!("gatepost-{name}"));
     filter["typed_config"]["config"]["configuration"]["value"] = json!(configuration);
     filter
 }

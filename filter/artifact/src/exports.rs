@@ -6,7 +6,6 @@ pub const EXPORTS: &[(&str, &str)] = &[
     ("_initialize", "WASI: called once, before anything else"),
     ("proxy_abi_version_0_2_1", "the version of the ABI"),
     ("proxy_on_memory_allocate", "the host asks for room for the values that it hands over"),
-    ("proxy_on_context_create", "tells which plugin a stream belongs to"),
     ("proxy_on_configure", "compiles the policy"),
     ("proxy_on_request_headers", "decides"),
     ("proxy_on_tick", "tells the counters"),
