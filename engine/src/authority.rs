@@ -220,8 +220,8 @@ impl<'a> Authority<'a> {
     }
 }
 
-/// A name without a port that is canonical as it stands, and the length of its last label, as nearly every request's authority is. It may leave such a name to
-/// [`Authority::parse_any`]: one that ends in a digit might be an address.
+/// A name without a port that is canonical as it stands, as nearly every request's authority is, and the length of its last label. It may
+/// leave such a name to [`Authority::parse_any`]: one that ends in a digit might be an address.
 #[inline]
 fn plain_name(raw: &[u8]) -> Option<(&str, usize)> {
     let mut label = 0usize;

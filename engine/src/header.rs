@@ -1,5 +1,5 @@
-//! Header names that a policy speaks of, and what the policy may do with them. All of them are found in one pass over a
-//! request's headers, by one look-up for each header whose length and last letter occur together in the policy at all.
+//! Header names that a policy speaks of, and what the policy may do with them. All of them are found in one pass over a request's
+//! headers: a bit test tells most others by their length and last letter, and how many bits stand before it is where a name is.
 
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
@@ -7,7 +7,6 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::fault::FaultKind;
-use crate::index::{Index, hash};
 
 /// Headers that belong to one connection (RFC 9110 §7.6.1), and the ones that older clients and proxies treat so.
 const HOP_BY_HOP: &[&str] = &[
@@ -92,20 +91,28 @@ const FIELDS: [(&str, Field); 4] =
 struct Entry {
     name: Box<str>,
     roles: Roles,
+    /// The next entry whose name has the same [`Mark`].
+    next: usize,
 }
+
+/// The number of no entry.
+const NONE: usize = usize::MAX;
 
 /// The headers that a policy knows.
 #[derive(Debug)]
 pub(crate) struct HeaderTable {
-    /// The [`mark`]s of their names. Most of a browser's headers are passed over by this alone.
+    /// The marks of their names. Most of a browser's headers are passed over by this alone.
     marks: [u64; 4],
+    /// How many marks are in the words before each.
+    before: [usize; 4],
+    /// For each mark, in order, the first entry that has it.
+    heads: Vec<usize>,
     entries: Vec<Entry>,
-    index: Index,
 }
 
 impl Default for HeaderTable {
     fn default() -> Self {
-        let mut table = Self { marks: [0; 4], entries: Vec::new(), index: Index::default() };
+        let mut table = Self { marks: [0; 4], before: [0; 4], heads: Vec::new(), entries: Vec::new() };
         for (name, field) in FIELDS {
             table.roles_mut(name).into_iter().for_each(|roles| roles.field = Some(field));
         }
@@ -116,39 +123,77 @@ impl Default for HeaderTable {
 impl HeaderTable {
     /// The roles of a name, to be added to.
     pub fn roles_mut(&mut self, name: &str) -> Option<&mut Roles> {
-        let hash = hash(0, name.as_bytes());
-        let same = |at: usize| self.entries.get(at).is_some_and(|entry| *entry.name == *name);
-        let at = self.index.find(hash, same).unwrap_or_else(|| {
-            self.entries.push(Entry { name: name.into(), roles: Roles::default() });
-            let (word, bit) = mark(name.as_bytes());
-            self.marks.get_mut(word).into_iter().for_each(|word| *word |= bit);
-            self.index.add(hash)
-        });
+        let at = self.number(Mark::of(name.as_bytes()), name.as_bytes()).unwrap_or_else(|| self.add(name));
         self.entries.get_mut(at).map(|entry| &mut entry.roles)
+    }
+
+    fn add(&mut self, name: &str) -> usize {
+        let mark = Mark::of(name.as_bytes());
+        let at = self.entries.len();
+        let rank = self.rank(mark);
+        if self.has(mark) {
+            // The others of its mark stand behind it.
+            let next = self.heads.get_mut(rank).map_or(NONE, |head| core::mem::replace(head, at));
+            self.entries.push(Entry { name: name.into(), roles: Roles::default(), next });
+            return at;
+        }
+        self.heads.insert(rank, at);
+        self.entries.push(Entry { name: name.into(), roles: Roles::default(), next: NONE });
+        self.marks.get_mut(mark.word).into_iter().for_each(|word| *word |= mark.bit);
+        self.before.iter_mut().skip(mark.word.saturating_add(1)).for_each(|before| *before = before.saturating_add(1));
+        at
+    }
+
+    #[inline]
+    fn has(&self, mark: Mark) -> bool {
+        self.marks.get(mark.word).is_some_and(|word| word & mark.bit != 0)
+    }
+
+    /// How many marks come before this one.
+    #[inline]
+    fn rank(&self, mark: Mark) -> usize {
+        let (Some(word), Some(before)) = (self.marks.get(mark.word), self.before.get(mark.word)) else { return NONE };
+        before.wrapping_add((word & mark.bit.wrapping_sub(1)).count_ones() as usize)
     }
 
     /// The name as the policy holds it, and its roles.
     #[inline]
     pub fn find(&self, name: &[u8]) -> Option<(&str, &Roles)> {
-        let (word, bit) = mark(name);
-        if self.marks.get(word).is_some_and(|word| word & bit != 0) { self.look_up(name) } else { None }
+        let at = self.number(Mark::of(name), name)?;
+        self.entries.get(at).map(|entry| (&*entry.name, &entry.roles))
     }
 
     #[inline]
-    fn look_up(&self, name: &[u8]) -> Option<(&str, &Roles)> {
-        let same = |at: usize| self.entries.get(at).is_some_and(|entry| entry.name.as_bytes() == name);
-        let at = self.index.find(hash(0, name), same)?;
-        self.entries.get(at).map(|entry| (&*entry.name, &entry.roles))
+    fn number(&self, mark: Mark, name: &[u8]) -> Option<usize> {
+        if !self.has(mark) {
+            return None;
+        }
+        let mut at = *self.heads.get(self.rank(mark))?;
+        while let Some(entry) = self.entries.get(at) {
+            if entry.name.as_bytes() == name {
+                return Some(at);
+            }
+            at = entry.next;
+        }
+        None
     }
 }
 
 /// One bit of 256 for a name, from its length and its last byte.
-#[inline]
-fn mark(name: &[u8]) -> (usize, u64) {
-    let last = u32::from(name.last().copied().unwrap_or(0));
-    #[expect(clippy::cast_possible_truncation, reason = "a longer name would only have another bit")]
-    let number = ((name.len() as u32) << 8 | last).wrapping_mul(0x9e37_79b1);
-    ((number >> 30) as usize, 1u64.rotate_left(number >> 24 & 63))
+#[derive(Clone, Copy)]
+struct Mark {
+    word: usize,
+    bit: u64,
+}
+
+impl Mark {
+    #[inline]
+    fn of(name: &[u8]) -> Self {
+        let last = u32::from(name.last().copied().unwrap_or(0));
+        #[expect(clippy::cast_possible_truncation, reason = "a longer name would only have another bit")]
+        let number = ((name.len() as u32) << 8 | last).wrapping_mul(0x9e37_79b1);
+        Self { word: (number >> 30) as usize, bit: 1u64.rotate_left(number >> 24 & 63) }
+    }
 }
 
 #[cfg(test)]
@@ -187,5 +232,20 @@ mod tests {
         assert_eq!(table.find(b"Env"), None);
         assert_eq!(table.find(b"cookie"), None);
         assert_eq!(table.find(b"foo"), None);
+    }
+
+    #[test]
+    fn names_of_equal_length_and_last_letter_are_told_apart() {
+        let mut table = HeaderTable::default();
+        let names: Vec<String> =
+            (0..1000).map(|number| format!("x-{number:03}-a")).chain((0..1000).map(|n| format!("y{n}"))).collect();
+        for (name, vetoes) in names.iter().zip(0..) {
+            table.roles_mut(name).expect("room").vetoes = vetoes;
+        }
+        for (name, vetoes) in names.iter().zip(0..) {
+            assert_eq!(table.find(name.as_bytes()).map(|(found, roles)| (found, roles.vetoes)), Some((name.as_str(), vetoes)));
+        }
+        assert_eq!((table.find(b"x-000-b"), table.find(b"y1000")), (None, None));
+        assert_eq!(table.find(b":authority").map(|(_, roles)| roles.field), Some(Some(Field::Authority)));
     }
 }
