@@ -55,10 +55,10 @@ pub struct HostArguments {
 #[derive(Debug, Args)]
 pub struct EnvoyArguments {
     /// Rounds; medians of fewer than eleven are not taken.
-    #[arg(long, default_value_t = LEAST, value_parser = rounds())]
+    #[arg(long, default_value_t = 45, value_parser = rounds())]
     pub rounds: usize,
     /// Seconds that each arm has in a round
-    #[arg(long, default_value = "0.4", value_parser = seconds)]
+    #[arg(long, default_value = "0.1", value_parser = seconds)]
     pub seconds: Duration,
     /// Three short rounds, to see that it works: no figure of them means much.
     #[arg(long, conflicts_with_all = ["rounds", "record"])]

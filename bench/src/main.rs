@@ -5,7 +5,6 @@ mod arguments;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use arguments::{Arguments, CountedArguments, EVERYTHING, EnvoyArguments, HostArguments, Part, What};
 use clap::Parser;
@@ -22,6 +21,7 @@ use gatepost_bench::envoy::{self, Pace};
 use gatepost_bench::host::compare::Comparison;
 use gatepost_bench::host::{Size, first_answer, memory, starts, streams};
 use gatepost_bench::report::{HostReport, processor};
+use gatepost_bench::rounds::LEAST;
 use gatepost_bench::subject::BenchError;
 
 /// Where figures are recorded.
@@ -75,7 +75,7 @@ fn host(arguments: &HostArguments) -> Result<(), BenchError> {
 }
 
 fn in_envoy(arguments: &EnvoyArguments) -> Result<(), BenchError> {
-    let quick = Pace { rounds: 3, time: arguments.seconds.min(Duration::from_millis(200)) };
+    let quick = Pace { rounds: 3, time: arguments.seconds };
     let pace = if arguments.quick { quick } else { Pace { rounds: arguments.rounds, time: arguments.seconds } };
     let filters = filters(&arguments.filter)?;
     let wanted = |part: EnvoyPart| arguments.only.is_empty() || arguments.only.contains(&part);
@@ -84,7 +84,7 @@ fn in_envoy(arguments: &EnvoyArguments) -> Result<(), BenchError> {
     let mut modules = Vec::new();
     for arm in [Arm::gatepost()].iter().chain(&filters).filter(|_| wanted(EnvoyPart::Module)) {
         if let Kind::Wasm { module, .. } = &arm.kind {
-            modules.push(envoy::module::measure(&arm.name, module, pace.rounds)?);
+            modules.push(envoy::module::measure(&arm.name, module, pace.rounds.min(LEAST))?);
         }
     }
     let report = EnvoyReport::new(pace, figures, modules);

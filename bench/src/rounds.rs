@@ -66,6 +66,21 @@ impl Spread {
     }
 }
 
+/// Takes out of the rounds how slow the machine was in each: what the arms took in a round is multiplied by one factor, so that the
+/// geometric mean of all arms is that of the middle round. How the arms of a round compare stays as it was. Every arm has the same
+/// number of rounds.
+#[must_use]
+pub fn evened(arms: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    #[allow(clippy::cast_precision_loss, reason = "there are a few arms")]
+    let count = arms.len().max(1) as f64;
+    let rounds = arms.first().map_or(0, Vec::len);
+    let mean = |round: usize| arms.iter().filter_map(|arm| arm.get(round)).map(|taken| taken.ln()).sum::<f64>() / count;
+    let means: Vec<f64> = (0..rounds).map(mean).collect();
+    let middle = Spread::of(&means).median;
+    let even = |arm: &Vec<f64>| arm.iter().zip(&means).map(|(taken, mean)| taken * (middle - mean).exp()).collect();
+    arms.iter().map(even).collect()
+}
+
 /// Runs the arms interleaved.
 ///
 /// # Errors
@@ -121,6 +136,21 @@ mod tests {
     fn the_median_of_an_even_number_of_rounds_lies_between_the_middle_two() {
         assert_eq!(Figure::of("arm", vec![4.0, 1.0, 3.0, 100.0]).nanoseconds, 3.5);
         assert_eq!(Figure::of("arm", vec![9.0, 1.0, 3.0]).nanoseconds, 3.0);
+    }
+
+    #[test]
+    fn a_round_in_which_everything_was_slow_counts_like_the_others() {
+        let evened = evened(&[vec![10.0, 20.0, 10.0], vec![30.0, 60.0, 30.0]]);
+        let rounded: Vec<Vec<f64>> = evened.iter().map(|arm| arm.iter().map(|taken| taken.round()).collect()).collect();
+        assert_eq!(rounded, [[10.0; 3], [30.0; 3]]);
+    }
+
+    #[test]
+    fn how_the_arms_of_a_round_compare_stays() {
+        let arms = [vec![10.0, 25.0, 9.0], vec![30.0, 50.0, 40.0]];
+        for (round, (one, other)) in evened(&arms)[0].iter().zip(&evened(&arms)[1]).enumerate() {
+            assert!((one / other - arms[0][round] / arms[1][round]).abs() < 1e-12);
+        }
     }
 
     #[test]

@@ -40,7 +40,7 @@ use self::load::{Load, Requests};
 use self::plan::Stage;
 use self::policy::Size;
 use self::workload::Workload;
-use crate::rounds::{Spread, in_turn};
+use crate::rounds::{Spread, evened, in_turn};
 use crate::subject::BenchError;
 
 /// How long a run takes.
@@ -63,13 +63,13 @@ pub struct Figure {
     pub mappings: usize,
     /// Environments of the policy.
     pub environments: usize,
-    /// Processor time of the worker for one request, in nanoseconds.
+    /// Processor time of the worker for one request, in nanoseconds, [evened](crate::rounds::evened).
     pub nanoseconds: Spread,
     /// Its median without that of the arm that has no filter.
     pub added: f64,
     /// Requests in a second.
     pub per_second: Spread,
-    /// Every round, in order.
+    /// Every round, in order, as it was.
     pub rounds: Vec<Round>,
 }
 
@@ -80,6 +80,13 @@ struct Turn<'a> {
     arm: &'a Arm,
     workload: Workload,
     requests: Requests,
+}
+
+impl Turn<'_> {
+    /// Whether both have the same workload at the same size.
+    fn beside(&self, other: &Self) -> bool {
+        self.workload == other.workload && self.size == other.size
+    }
 }
 
 /// The real Envoy, in `target/` unless the environment names one.
@@ -148,25 +155,33 @@ fn turns<'a>(stages: &'a [Stage], gateways: &'a [Gateway], folder: &Path) -> Res
 }
 
 fn figures(turns: &[Turn<'_>], taken: &[Vec<Round>]) -> Vec<Figure> {
-    let spread = |rounds: &[Round], of: fn(&Round) -> f64| Spread::of(&rounds.iter().map(of).collect::<Vec<f64>>());
+    let spreads = spreads(turns, taken);
     let nothing = Arm::nothing();
     let without = |turn: &Turn<'_>| {
-        let same = |other: &Turn<'_>| *other.arm == nothing && other.workload == turn.workload && other.size == turn.size;
-        let found = turns.iter().zip(taken).find(|(other, _)| same(other));
-        found.map_or(f64::NAN, |(_, rounds)| spread(rounds, |round| round.nanoseconds).median)
+        let found = turns.iter().zip(&spreads).find(|(other, _)| *other.arm == nothing && other.beside(turn));
+        found.map_or(f64::NAN, |(_, spread)| spread.median)
     };
-    let figure = |turn: &Turn<'_>, rounds: &[Round]| {
-        let nanoseconds = spread(rounds, |round| round.nanoseconds);
-        Figure {
-            workload: turn.workload.name(),
-            arm: turn.arm.name.clone(),
-            mappings: turn.size.mappings,
-            environments: turn.size.environments,
-            nanoseconds,
-            added: nanoseconds.median - without(turn),
-            per_second: spread(rounds, |round| round.per_second),
-            rounds: rounds.to_vec(),
-        }
+    let figure = |((turn, rounds), nanoseconds): ((&Turn<'_>, &Vec<Round>), &Spread)| Figure {
+        workload: turn.workload.name(),
+        arm: turn.arm.name.clone(),
+        mappings: turn.size.mappings,
+        environments: turn.size.environments,
+        nanoseconds: *nanoseconds,
+        added: nanoseconds.median - without(turn),
+        per_second: Spread::of(&rounds.iter().map(|round| round.per_second).collect::<Vec<f64>>()),
+        rounds: rounds.clone(),
     };
-    turns.iter().zip(taken).map(|(turn, rounds)| figure(turn, rounds)).collect()
+    turns.iter().zip(taken).zip(&spreads).map(figure).collect()
+}
+
+/// What one request took in each turn, the rounds evened out among the arms that stand side by side.
+fn spreads(turns: &[Turn<'_>], taken: &[Vec<Round>]) -> Vec<Spread> {
+    let nanoseconds = |rounds: &Vec<Round>| rounds.iter().map(|round| round.nanoseconds).collect();
+    let spread = |(number, turn): (usize, &Turn<'_>)| {
+        let beside: Vec<usize> = (0..turns.len()).filter(|other| turns[*other].beside(turn)).collect();
+        let evened = evened(&beside.iter().map(|other| nanoseconds(&taken[*other])).collect::<Vec<_>>());
+        let own = beside.iter().position(|other| *other == number).and_then(|at| evened.get(at));
+        Spread::of(own.map_or(&[], Vec::as_slice))
+    };
+    turns.iter().enumerate().map(spread).collect()
 }

@@ -57,7 +57,8 @@ impl EnvoyReport {
     #[must_use]
     pub fn text(&self) -> String {
         let processor = self.processor.as_deref().unwrap_or("an unknown processor");
-        let mut text = format!("{processor}; Envoy {}; {} rounds of {} s for each arm\n", self.envoy, self.rounds, self.seconds);
+        let mut text =
+            format!("{processor}; Envoy {}; {} rounds of {} s for each arm, evened\n", self.envoy, self.rounds, self.seconds);
         let mut seen: Vec<(&str, usize, usize)> = Vec::new();
         for figure in &self.figures {
             let group = (figure.workload, figure.mappings, figure.environments);
