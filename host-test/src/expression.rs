@@ -113,6 +113,8 @@ fn attribute(text: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -161,5 +163,14 @@ mod tests {
         expressions.delete(3);
         assert_eq!(expressions.get(3), None);
         assert_eq!(expressions.create(b"1"), Ok(u32::try_from(MOST).unwrap()));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_is_too_odd_to_be_read(text in "[-a-z0-9_.'\"\\[\\] \u{e9}]{0,20}") {
+            if let Some(Expression::Attribute(path)) = read(&text) {
+                prop_assert!(path.split(|byte| *byte == 0).next().is_some_and(|first| !first.is_empty()), "{path:?}");
+            }
+        }
     }
 }

@@ -63,7 +63,7 @@ fn programs() -> Vec<Vec<u8>> {
             Program { setting: 0, calls: calls.collect(), payload: payload() }.bytes()
         })
     });
-    programs.chain(maps()).collect()
+    programs.chain(maps()).chain(expressions()).collect()
 }
 
 fn place(callback: &str) -> Option<u8> {
@@ -80,7 +80,7 @@ fn sensible(callback: u8, hostcall: u8) -> Call {
     Call { callback, hostcall, arguments: arguments.collect() }
 }
 
-/// A name, a value, and from 128 on a map of two pairs as the ABI writes it.
+/// A name, a value, from 128 on a map of two pairs as the ABI writes it, and from 192 on the names of two foreign functions.
 fn payload() -> Vec<u8> {
     let mut payload = b"plugin_name".to_vec();
     payload.resize(64, 0);
@@ -89,7 +89,27 @@ fn payload() -> Vec<u8> {
     let numbers: [u32; 5] = [2, 5, 3, 1, 0];
     numbers.iter().for_each(|number| payload.extend(number.to_le_bytes()));
     payload.extend(b":path\0/ab\0x\0\0");
+    payload.resize(192, 0);
+    payload.extend(b"expr_create");
+    payload.resize(208, 0);
+    payload.extend(b"expr_evaluate");
     payload
+}
+
+/// A program that keeps an expression, the attribute that the payload's name is, and evaluates it.
+fn expressions() -> Option<Vec<u8>> {
+    let (callback, hostcall) = (place("proxy_on_request_headers")?, hostcall("proxy_call_foreign_function")?);
+    let back = [Argument::Payload(512), Argument::Payload(516)];
+    let call =
+        |name: [Argument; 2], argument: [Argument; 2]| Call { callback, hostcall, arguments: [name, argument, back].concat() };
+    let name = [Argument::Payload(0), Argument::Small(11)];
+    // The first token is four zero bytes.
+    let token = [Argument::Payload(240), Argument::Small(4)];
+    let calls = vec![
+        call([Argument::Payload(192), Argument::Small(11)], name),
+        call([Argument::Payload(208), Argument::Small(13)], token),
+    ];
+    Some(Program { setting: 0, calls, payload: payload() }.bytes())
 }
 
 /// Programs that hand the map of the payload over, and more than the limits allow.
