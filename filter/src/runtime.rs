@@ -12,50 +12,60 @@ static ALLOCATOR: Allocator = Allocator;
 
 /// The allocator, as functions: within each of their callers they would be 8 KB more.
 ///
-/// The tables of a policy stand on pages whose sizes are powers of two. Pages that are freed are kept for the next policy, one list
-/// for each size: given back, they would be joined and broken up again with every policy, and memory would grow with the crumbs.
+/// What is asked for is rounded up to a power of two, and what is freed is kept for the next one of its size. So a policy that takes
+/// another one's place finds all that the one before it left, however the two lay in memory: pieces that were joined and broken up
+/// again with every policy would leave crumbs, and memory would grow with them. Only what is larger than a table's page, a policy's
+/// document and a large table's heads, is given back.
 struct Allocator;
 
-/// What dlmalloc aligns every allocation to.
+/// The alignment of every allocation, which is dlmalloc's.
 const ALIGNED: usize = 8;
 
-/// The smallest and the largest of these pages, as powers of two.
-const PAGES: [u32; 2] = [13, 20];
-const SIZES: usize = (PAGES[1] - PAGES[0] + 1) as usize;
+/// The least and the largest size that is kept, as powers of two.
+const KEPT: [u32; 2] = [4, 20];
+const SIZES: usize = (KEPT[1] - KEPT[0] + 1) as usize;
 
-/// The pages that are free; in each stands where the next one of its size is.
+/// What is free, by size; in each piece stands where the next one is.
 static FREE: OneThread<[Cell<*mut u8>; SIZES]> = OneThread::new([const { Cell::new(ptr::null_mut()) }; SIZES]);
 
-/// The list for a page of this layout.
-#[inline]
-fn list_of(layout: Layout) -> Option<&'static Cell<*mut u8>> {
-    if !layout.size().is_power_of_two() || layout.align() > ALIGNED {
-        return None;
-    }
-    let number = layout.size().trailing_zeros().checked_sub(PAGES[0])?;
-    FREE.get().get(number as usize)
+/// The size that stands for a layout's.
+fn rounded(layout: Layout) -> usize {
+    layout.size().max(1 << KEPT[0]).checked_next_power_of_two().unwrap_or(usize::MAX)
 }
 
-// SAFETY: a page comes from dlmalloc with its layout, and is in the list of its size or in use, never both. All other calls are
-// passed on as they came.
+/// The list for pieces of this size.
+fn list_of(layout: Layout) -> Option<&'static Cell<*mut u8>> {
+    if layout.align() > ALIGNED {
+        return None;
+    }
+    FREE.get().get(rounded(layout).trailing_zeros().wrapping_sub(KEPT[0]) as usize)
+}
+
+// SAFETY: a piece comes from dlmalloc with its rounded size, and is in the list of that size or in use, never both. What has no list is
+// passed on as it came.
 unsafe impl GlobalAlloc for Allocator {
     #[inline(never)]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if let Some(list) = list_of(layout)
-            && !list.get().is_null()
-        {
-            // SAFETY: the first word of a page in the list is where the next one is.
-            return list.replace(unsafe { list.get().cast::<*mut u8>().read_unaligned() });
+        let Some(list) = list_of(layout) else {
+            // SAFETY: the caller's promise.
+            return unsafe { GlobalDlmalloc.alloc(layout) };
+        };
+        let first = list.get();
+        // SAFETY: the first word of a free piece is where the next one is; and a rounded size is one, too.
+        unsafe {
+            if first.is_null() {
+                return GlobalDlmalloc.alloc(Layout::from_size_align_unchecked(rounded(layout), ALIGNED));
+            }
+            list.set(first.cast::<*mut u8>().read());
         }
-        // SAFETY: the caller's promise.
-        unsafe { GlobalDlmalloc.alloc(layout) }
+        first
     }
 
     #[inline(never)]
     unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
         match list_of(layout) {
-            // SAFETY: the caller uses the page no longer, and it has room for a word.
-            Some(list) => unsafe { place.cast::<*mut u8>().write_unaligned(list.replace(place)) },
+            // SAFETY: the caller uses the piece no longer, and it has room for a word.
+            Some(list) => unsafe { place.cast::<*mut u8>().write(list.replace(place)) },
             // SAFETY: the caller's promise.
             None => unsafe { GlobalDlmalloc.dealloc(place, layout) },
         }
@@ -63,11 +73,13 @@ unsafe impl GlobalAlloc for Allocator {
 
     #[inline(never)]
     unsafe fn realloc(&self, place: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: the caller's promise: with this size, too, it is a layout. A page does not change: another one takes its place.
+        // SAFETY: the caller's promise: with this size, too, it is a layout. A piece does not change: another one takes its place.
         unsafe {
             let new = Layout::from_size_align_unchecked(size, layout.align());
-            if list_of(layout).is_none() && list_of(new).is_none() {
-                return GlobalDlmalloc.realloc(place, layout, size);
+            match (list_of(layout), list_of(new)) {
+                (None, None) => return GlobalDlmalloc.realloc(place, layout, size),
+                (Some(old), Some(new)) if ptr::eq(old, new) => return place,
+                _ => {}
             }
             let moved = self.alloc(new);
             if !moved.is_null() {
