@@ -69,7 +69,8 @@ pub struct Figure {
     pub added: f64,
     /// Requests in a second.
     pub per_second: Spread,
-    /// Every round, in order, as it was.
+    /// Every round, in order, as it was. What is recorded in the documentation has none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rounds: Vec<Round>,
 }
 

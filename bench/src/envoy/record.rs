@@ -13,7 +13,7 @@ use crate::subject::BenchError;
 /// # Errors
 /// When a file cannot be written, or the marks are not there.
 pub fn record(report: &EnvoyReport, folder: &Path) -> Result<(), BenchError> {
-    report.write(&folder.join("envoy.json"))?;
+    report.without_rounds().write(&folder.join("envoy.json"))?;
     let plots = [
         ("added.svg", report.noise().and_then(|noise| plot::added(&report.figures, noise))),
         ("environments.svg", plot::environments(&report.figures)),

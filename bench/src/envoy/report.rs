@@ -45,6 +45,14 @@ impl EnvoyReport {
         Self { version: 1, processor, envoy, rounds, seconds: time.as_secs_f64(), figures, modules, goals }
     }
 
+    /// The report with the figures alone, which is what the next reader wants of them: thousands of rounds are for who doubts one.
+    #[must_use]
+    pub fn without_rounds(&self) -> Self {
+        let mut report = self.clone();
+        report.figures.iter_mut().for_each(|figure| figure.rounds.clear());
+        report
+    }
+
     /// Writes the JSON form.
     ///
     /// # Errors
