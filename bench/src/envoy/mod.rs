@@ -63,7 +63,7 @@ pub struct Figure {
     pub mappings: usize,
     /// Environments of the policy.
     pub environments: usize,
-    /// Processor time of the worker for one request, in nanoseconds, [evened](crate::rounds::evened).
+    /// Processor time of the worker for one request, in nanoseconds, [evened].
     pub nanoseconds: Spread,
     /// Its median without that of the arm that has no filter.
     pub added: f64,
