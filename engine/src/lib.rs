@@ -79,6 +79,7 @@ pub use health_check::{Condition, MAX_HEALTH_CHECKS};
 pub use hosts::{MAX_MAPPINGS, MAX_PRIVATE};
 pub use nearest::nearest;
 pub use pattern::PatternError;
+pub use plain::decimal;
 #[cfg(feature = "serde")]
 pub use policy::compile;
 pub use policy::{API_VERSION, MAX_CONFIGURATION, MAX_STRIP, Mode, Policy, compile_json};

@@ -5,7 +5,7 @@
 //! The alternative is to export `proxy_on_context_create`, which tells of the root of every stream: Envoy would enter the VM once more
 //! for each, where nearly all VMs have one root.
 
-use alloc::string::String;
+use gatepost_engine::decimal;
 
 use crate::abi;
 use crate::roots::Mark;
@@ -15,7 +15,7 @@ const TOKEN: [u8; 4] = 0u32.to_le_bytes();
 
 /// Gives the current root its mark. Whether the host took it.
 pub(crate) fn give(root: u32) -> bool {
-    matches!(abi::call_foreign_function("expr_create", decimal(root).as_bytes()), Ok(token) if *token == TOKEN)
+    matches!(abi::call_foreign_function("expr_create", decimal(root.into()).as_bytes()), Ok(token) if *token == TOKEN)
 }
 
 /// The mark of the current stream's root.
@@ -27,16 +27,5 @@ pub(crate) fn of_stream() -> Mark {
         },
         Err(abi::NOT_FOUND) => Mark::None,
         Err(_) => Mark::Unknown,
-    }
-}
-
-fn decimal(mut number: u32) -> String {
-    let mut text = String::new();
-    loop {
-        text.extend(char::from_digit(number % 10, 10));
-        number /= 10;
-        if number == 0 {
-            return text.chars().rev().collect();
-        }
     }
 }
