@@ -44,8 +44,11 @@ impl Shared {
 
     /// How often the guest called a foreign function since the last question.
     fn asked(&self) -> usize {
-        let is_asking = |effect: &Effect| matches!(&effect.event, EffectEvent::Called { hostcall, .. } if *hostcall == "proxy_call_foreign_function");
-        self.effects.take().iter().filter(|effect| is_asking(effect)).count()
+        let hostcalls = self.effects.take().into_iter().filter_map(|Effect { event, .. }| match event {
+            EffectEvent::Called { hostcall, .. } => Some(hostcall),
+            _ => None,
+        });
+        hostcalls.filter(|hostcall| *hostcall == "proxy_call_foreign_function").count()
     }
 }
 

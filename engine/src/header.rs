@@ -129,18 +129,15 @@ impl HeaderTable {
 
     fn add(&mut self, name: &str) -> usize {
         let mark = Mark::of(name.as_bytes());
-        let at = self.entries.len();
-        let rank = self.rank(mark);
-        if self.has(mark) {
-            // The others of its mark stand behind it.
-            let next = self.heads.get_mut(rank).map_or(NONE, |head| core::mem::replace(head, at));
-            self.entries.push(Entry { name: name.into(), roles: Roles::default(), next });
-            return at;
+        let (at, rank) = (self.entries.len(), self.rank(mark));
+        if !self.has(mark) {
+            self.heads.insert(rank.min(self.heads.len()), NONE);
+            self.marks.get_mut(mark.word).into_iter().for_each(|word| *word |= mark.bit);
+            self.before.iter_mut().skip(mark.word.saturating_add(1)).for_each(|before| *before = before.saturating_add(1));
         }
-        self.heads.insert(rank, at);
-        self.entries.push(Entry { name: name.into(), roles: Roles::default(), next: NONE });
-        self.marks.get_mut(mark.word).into_iter().for_each(|word| *word |= mark.bit);
-        self.before.iter_mut().skip(mark.word.saturating_add(1)).for_each(|before| *before = before.saturating_add(1));
+        // The others of its mark stand behind it.
+        let next = self.heads.get_mut(rank).map_or(NONE, |head| core::mem::replace(head, at));
+        self.entries.push(Entry { name: name.into(), roles: Roles::default(), next });
         at
     }
 
