@@ -58,13 +58,14 @@ pub enum HostKind {
 /// The longest canonical authority: a name, a colon and five digits.
 const MAX_TEXT: usize = 264;
 
-/// A valid authority in canonical form.
+/// A valid authority in canonical form. Its texts are bytes, every one of which was looked at and is ASCII: to call them `str`, each
+/// would have to be looked at once more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authority<'a> {
     /// As it came.
-    raw: &'a str,
+    raw: &'a [u8],
     /// The canonical form, where that is another text.
-    rewritten: Option<Box<str>>,
+    rewritten: Option<Box<[u8]>>,
     /// How much of the canonical form is the host.
     host_len: usize,
     kind: HostKind,
@@ -80,9 +81,7 @@ impl<'a> Authority<'a> {
     #[inline]
     pub fn parse(raw: &'a [u8]) -> Result<Self, AuthorityError> {
         match plain_name(raw) {
-            Some((name, last_label)) => {
-                Ok(Self { raw: name, rewritten: None, host_len: name.len(), kind: HostKind::Name, last_label })
-            }
+            Some(last_label) => Ok(Self { raw, rewritten: None, host_len: raw.len(), kind: HostKind::Name, last_label }),
             None => Self::parse_any(raw),
         }
     }
@@ -111,21 +110,21 @@ impl<'a> Authority<'a> {
         let (_, port) = raw.split_at_checked(end).unwrap_or((raw, &[]));
         let port = Port::parse(port).map_err(|error| whole(raw).err().unwrap_or(error))?;
         labels.finish(end)?;
-        let raw = ascii(raw)?;
-        let host = raw.get(..end).unwrap_or(raw);
+        let given = ascii(raw)?;
+        let host = given.get(..end).unwrap_or(given);
         let bare = host.strip_suffix('.').unwrap_or(host);
         if bare.len() > MAX_NAME {
             return Err(AuthorityError::NameTooLong);
         }
-        let kind = HostKind::of(bare);
-        let last_label = last_label(bare);
+        let kind = HostKind::of(bare.as_bytes());
+        let last_label = last_label(bare.as_bytes());
         if !upper && bare.len() == host.len() && port.canonical {
             return Ok(Self { raw, rewritten: None, host_len: bare.len(), kind, last_label });
         }
         let mut text = ArrayString::<MAX_TEXT>::from(bare).map_err(|_| AuthorityError::NameTooLong)?;
         text.make_ascii_lowercase();
         port.write(&mut text);
-        Ok(Self { raw, rewritten: Some(text.as_str().into()), host_len: bare.len(), kind, last_label })
+        Ok(Self { raw, rewritten: Some(text.as_bytes().into()), host_len: bare.len(), kind, last_label })
     }
 
     fn parse_ipv6(raw: &'a [u8]) -> Result<Self, AuthorityError> {
@@ -141,49 +140,62 @@ impl<'a> Authority<'a> {
         }
         let host_len = canonical.len();
         port.write(&mut canonical);
-        let rewritten = (canonical.as_str() != given).then(|| canonical.as_str().into());
-        Ok(Self { raw: given, rewritten, host_len, kind: HostKind::IpLiteral, last_label: 0 })
+        let rewritten = (canonical.as_str() != given).then(|| canonical.as_bytes().into());
+        Ok(Self { raw, rewritten, host_len, kind: HostKind::IpLiteral, last_label: 0 })
     }
 
-    /// The text as it came, in its own spelling.
+    /// The text as it came, in its own spelling: ASCII.
     #[must_use]
     #[inline]
-    pub fn raw(&self) -> &'a str {
+    pub fn raw(&self) -> &'a [u8] {
         self.raw
     }
 
     /// The text as it came, if that is the canonical form.
     #[inline]
-    pub(crate) fn given(&self) -> Option<&'a str> {
+    pub(crate) fn given(&self) -> Option<&'a [u8]> {
         if self.rewritten.is_none() { Some(self.raw) } else { None }
     }
 
     /// Whether another authority in canonical form has this host, whatever its port.
     #[inline]
-    pub(crate) fn has_host_of(&self, canonical: &str) -> bool {
+    pub(crate) fn has_host_of(&self, canonical: &[u8]) -> bool {
         // A name holds no colon, and a bracketed literal none outside its brackets.
-        canonical.strip_prefix(self.host()).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+        canonical.strip_prefix(self.host_bytes()).is_some_and(|rest| rest.is_empty() || rest.starts_with(b":"))
+    }
+
+    #[inline]
+    fn bytes(&self) -> &[u8] {
+        self.rewritten.as_deref().unwrap_or(self.raw)
+    }
+
+    #[inline]
+    pub(crate) fn host_bytes(&self) -> &[u8] {
+        self.bytes().get(..self.host_len).unwrap_or_default()
+    }
+
+    /// The port behind the host, with its colon, or nothing.
+    #[inline]
+    pub(crate) fn colon_port_bytes(&self) -> &[u8] {
+        self.bytes().get(self.host_len..).unwrap_or_default()
     }
 
     /// `host` or `host:port`.
     #[must_use]
-    #[inline]
     pub fn as_str(&self) -> &str {
-        self.rewritten.as_deref().unwrap_or(self.raw)
+        text(self.bytes())
     }
 
     /// The host, without its port; an IPv6 literal with its brackets.
     #[must_use]
-    #[inline]
     pub fn host(&self) -> &str {
-        self.as_str().get(..self.host_len).unwrap_or_default()
+        text(self.host_bytes())
     }
 
     /// The port behind the host, with its colon, or nothing.
     #[must_use]
-    #[inline]
     pub fn colon_port(&self) -> &str {
-        self.as_str().get(self.host_len..).unwrap_or_default()
+        text(self.colon_port_bytes())
     }
 
     /// Whether the host is a name or an IP literal.
@@ -196,34 +208,39 @@ impl<'a> Authority<'a> {
     /// The host, to be looked up.
     #[inline]
     pub(crate) fn to_look_up(&self) -> Host<'_> {
-        Host::with(self.host(), self.kind, self.last_label)
+        Host::with(self.host_bytes(), self.kind, self.last_label)
     }
 
-    /// The canonical text, to be kept.
+    /// The canonical text, to be kept: ASCII.
     #[must_use]
     #[inline]
-    pub fn to_text(&self) -> Cow<'a, str> {
+    pub fn to_text(&self) -> Cow<'a, [u8]> {
         match &self.rewritten {
             None => Cow::Borrowed(self.raw),
             Some(text) => Cow::Owned(text.as_ref().to_owned()),
         }
     }
 
-    /// The canonical host alone, to be kept.
+    /// The canonical host alone, to be kept: ASCII.
     #[must_use]
     #[inline]
-    pub fn to_host(&self) -> Cow<'a, str> {
+    pub fn to_host(&self) -> Cow<'a, [u8]> {
         match &self.rewritten {
             None => Cow::Borrowed(self.raw.get(..self.host_len).unwrap_or_default()),
-            Some(_) => Cow::Owned(self.host().to_owned()),
+            Some(_) => Cow::Owned(self.host_bytes().to_owned()),
         }
     }
 }
 
-/// A name without a port that is canonical as it stands, as nearly every request's authority is, and the length of its last label. It may
+/// ASCII as a text.
+pub(crate) fn text(ascii: &[u8]) -> &str {
+    core::str::from_utf8(ascii).unwrap_or_default()
+}
+
+/// The length of the last label of a name without a port that is canonical as it stands, as nearly every request's authority is. It may
 /// leave such a name to [`Authority::parse_any`]: one that ends in a digit might be an address.
 #[inline]
-fn plain_name(raw: &[u8]) -> Option<(&str, usize)> {
+fn plain_name(raw: &[u8]) -> Option<usize> {
     let mut label = 0usize;
     for &byte in raw {
         match Byte::of(byte) {
@@ -233,14 +250,14 @@ fn plain_name(raw: &[u8]) -> Option<(&str, usize)> {
         }
     }
     let ends_well = label.wrapping_sub(1) < MAX_LABEL && raw.len() <= MAX_NAME && !raw.last().is_some_and(u8::is_ascii_digit);
-    if ends_well { core::str::from_utf8(raw).ok().map(|name| (name, label)) } else { None }
+    ends_well.then_some(label)
 }
 
 impl HostKind {
     /// The kind of a host in canonical form.
     #[inline]
-    pub(crate) fn of(host: &str) -> Self {
-        if host.starts_with('[') || is_ipv4(host) { Self::IpLiteral } else { Self::Name }
+    pub(crate) fn of(host: &[u8]) -> Self {
+        if host.starts_with(b"[") || is_ipv4(host) { Self::IpLiteral } else { Self::Name }
     }
 }
 
@@ -277,8 +294,8 @@ fn ascii(bytes: &[u8]) -> Result<&str, AuthorityError> {
 }
 
 #[inline]
-fn is_ipv4(host: &str) -> bool {
-    host.as_bytes().last().is_some_and(u8::is_ascii_digit) && host.parse::<Ipv4Addr>().is_ok()
+fn is_ipv4(host: &[u8]) -> bool {
+    host.last().is_some_and(u8::is_ascii_digit) && text(host).parse::<Ipv4Addr>().is_ok()
 }
 
 /// What a byte means in a DNS name with a port.
@@ -403,7 +420,7 @@ mod tests {
     fn a_canonical_authority_is_borrowed_unchanged() {
         for raw in ["my-service.test.com", "a.b:8080", "10.0.0.1:15021", "[::1]", "[2001:db8::1]:443", "localhost", "a_b.c"] {
             let authority = Authority::parse(raw.as_bytes()).expect(raw);
-            assert_eq!((authority.given(), authority.as_str()), (Some(raw), raw));
+            assert_eq!((authority.given(), authority.as_str()), (Some(raw.as_bytes()), raw));
         }
     }
 
@@ -507,7 +524,8 @@ mod tests {
 
     #[test]
     fn a_host_is_the_same_whatever_its_port_and_not_by_its_beginning() {
-        let has = |raw: &str, canonical: &str| Authority::parse(raw.as_bytes()).is_ok_and(|a| a.has_host_of(canonical));
+        let has =
+            |raw: &str, canonical: &str| Authority::parse(raw.as_bytes()).is_ok_and(|a| a.has_host_of(canonical.as_bytes()));
         assert!(
             has("A.com.:80", "a.com") && has("a.com", "a.com:443") && has("[0::1]", "[::1]:80") && has("10.0.0.1", "10.0.0.1")
         );

@@ -6,7 +6,7 @@ use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 
-use crate::authority::Authority;
+use crate::authority::{Authority, text};
 use crate::choose::{Chosen, choose};
 use crate::decision::{Answer, Counter, Counters, Decision, Effects, Refusal, Verdict, Writes};
 use crate::environment::Environments;
@@ -17,6 +17,7 @@ use crate::labels::Labels;
 use crate::lenient::{self, Reading};
 use crate::policy::Policy;
 use crate::request::{Headers, Request, SourceAddress, Survey, is_grpc};
+use crate::same::same;
 use crate::template::{Template, Values};
 use crate::trace::{NoTrace, Origin, Step, Trace};
 use crate::write::Wants;
@@ -74,14 +75,15 @@ impl Policy {
         if self.empty {
             return Ok(());
         }
-        let survey = Survey::of(request.headers.clone(), &self.headers);
-        trace.step(|| authority_step(survey.authority));
-        if (T::LISTENS || self.agents.may_know(survey.user_agent))
+        let mut survey = Survey::default();
+        survey.note_all(request.headers.clone(), &self.headers);
+        trace.step(|| authority_step(survey.authority()));
+        if (T::LISTENS || self.agents.may_know(survey.user_agent()))
             && let Some(outcome) = self.health_check(request, &survey, effects, counters, trace)
         {
             return outcome;
         }
-        let authority = match Authority::parse(survey.authority) {
+        let authority = match Authority::parse(survey.authority()) {
             Ok(authority) => Some(authority),
             Err(_) => {
                 self.pass_invalid(&survey, counters, trace)?;
@@ -104,8 +106,8 @@ impl Policy {
         counters: &mut Counters,
         trace: &mut impl Trace,
     ) -> Option<Result<(), Answer<'a>>> {
-        let authority = if self.agents.hosts { Authority::parse(survey.authority).ok() } else { None };
-        let host = authority.as_ref().map(Authority::host);
+        let authority = if self.agents.hosts { Authority::parse(survey.authority()).ok() } else { None };
+        let host = authority.as_ref().map(Authority::host_bytes);
         let (number, check) = self.health_checks.iter().enumerate().find(|(number, check)| {
             let failed = check.first_failed(*number, survey, host, request.source);
             trace.step(|| Step::HealthCheck { name: check.name.to_string(), failed });
@@ -117,13 +119,13 @@ impl Policy {
             Action::Respond { status, body } => Err(Answer::HealthCheck { name: &check.name, status: *status, body }),
             Action::Rewrite { authority, path } => {
                 let changed = |new: &'a Option<Box<str>>, old: &[u8]| new.as_deref().filter(|new| new.as_bytes() != old);
-                if let Some(path) = changed(path, survey.path) {
+                if let Some(path) = changed(path, survey.path()) {
                     effects.set_path(path);
                 }
-                if let Some(authority) = changed(authority, survey.authority) {
-                    effects.set_authority(Cow::Borrowed(authority));
+                if let Some(authority) = changed(authority, survey.authority()) {
+                    effects.set_authority(Cow::Borrowed(authority.as_bytes()));
                 }
-                self.write_headers(&request.headers, survey.guarded, &Wants::nothing(), effects);
+                self.write_headers(&request.headers, survey.is_guarded(), &Wants::default(), effects);
                 Ok(())
             }
         })
@@ -142,7 +144,8 @@ impl Policy {
         trace: &mut impl Trace,
     ) -> Result<(), Answer<'a>> {
         let host = authority.map(Authority::to_look_up);
-        let chosen = choose(environments, survey, &request.headers, host, counters, trace)?;
+        let mut chosen = Chosen::default();
+        choose(environments, survey, &request.headers, host, &mut chosen, counters, trace)?;
         self.hosts_and_writes(request, survey, authority, &chosen, effects, counters, trace)
     }
 
@@ -166,7 +169,7 @@ impl Policy {
         if let Some(upstream) = upstream {
             effects.set_authority(upstream);
         }
-        self.write_headers(&request.headers, survey.guarded, &Wants::of(self, chosen, values, original), effects);
+        self.write_headers(&request.headers, survey.is_guarded(), &Wants::of(self, chosen, values, original), effects);
         Ok(())
     }
 
@@ -176,7 +179,7 @@ impl Policy {
     fn public<'h>(
         &self,
         host: Option<Host<'h>>,
-        shortened: Option<&'h str>,
+        shortened: Option<&'h [u8]>,
         counters: &mut Counters,
         trace: &mut impl Trace,
     ) -> Result<Option<Host<'h>>, Refusal> {
@@ -198,7 +201,7 @@ impl Policy {
             None if host.is_numeric() => lenient::find_number(&self.hosts.private, host.text()),
             found => found,
         };
-        judge_private(host.text(), found.map(|found| found.pattern), counters, trace)
+        self.judge_private(|| text(host.text()).to_owned(), found, counters, trace)
     }
 
     /// Refuses a Host that is no valid authority, unless the policy lets such Hosts pass.
@@ -218,12 +221,12 @@ impl Policy {
         if self.hosts.private.is_empty() {
             return Ok(());
         }
-        let reading = lenient::read(&self.hosts.private, survey.authority);
-        let host = String::from_utf8_lossy(survey.authority);
+        let reading = lenient::read(&self.hosts.private, survey.authority());
+        let host = || String::from_utf8_lossy(survey.authority()).into_owned();
         match reading {
-            Reading::Private(found) => judge_private(&host, Some(found.pattern), counters, trace),
+            Reading::Private(found) => self.judge_private(host, Some(found), counters, trace),
             Reading::Unknown => Err(Refusal::HostInvalid),
-            Reading::Public => judge_private(&host, None, counters, trace),
+            Reading::Public => self.judge_private(host, None, counters, trace),
         }
     }
 
@@ -237,7 +240,7 @@ impl Policy {
         chosen: &Chosen<'a>,
         counters: &mut Counters,
         trace: &mut impl Trace,
-    ) -> Result<Option<Cow<'a, str>>, Refusal> {
+    ) -> Result<Option<Cow<'a, [u8]>>, Refusal> {
         // What came, if it is an authority as it should be: a template that gives just that is not put together.
         let given = authority.and_then(Authority::given);
         let mapped = match host {
@@ -268,8 +271,8 @@ impl Policy {
                 _ => return Ok(None),
             },
         };
-        trace.step(|| Step::Upstream { authority: upstream.to_string(), from });
-        let changed = upstream.as_bytes() != survey.authority;
+        trace.step(|| Step::Upstream { authority: text(&upstream).to_owned(), from });
+        let changed = !same(&upstream, survey.authority());
         Ok(changed.then_some(upstream))
     }
 
@@ -277,32 +280,32 @@ impl Policy {
     fn mapping<'a>(
         &'a self,
         host: Host<'_>,
-        env: Option<&str>,
-        given: Option<&'a str>,
+        env: Option<&[u8]>,
+        given: Option<&'a [u8]>,
         counters: &mut Counters,
         trace: &mut impl Trace,
-    ) -> Result<Option<Cow<'a, str>>, Refusal> {
+    ) -> Result<Option<Cow<'a, [u8]>>, Refusal> {
         let found = self.hosts.mappings.find(host);
-        let authority = match found.as_ref().and_then(|found| self.hosts.targets.get(found.entry)) {
+        let authority = match found.as_ref().and_then(|found| self.hosts.targets.get(*found)) {
             None => None,
             Some(Target::Text(text)) => Some(Cow::Borrowed(self.hosts.texts.get(*text))),
             Some(Target::Template(template)) => mapped_by(template, host, env, given, counters)?,
         };
         trace.step(|| Step::Mapping {
-            host: host.text().to_owned(),
-            pattern: found.map(|found| found.pattern.to_owned()),
-            authority: authority.as_deref().map(str::to_owned),
+            host: text(host.text()).to_owned(),
+            pattern: found.map(|found| self.hosts.mappings.pattern(found).to_owned()),
+            authority: authority.as_deref().map(|authority| text(authority).to_owned()),
         });
         Ok(authority)
     }
 
     /// The client's own authority in canonical form, with the host that is left of it.
-    fn unmapped<'a>(&self, authority: &Authority<'a>, host: &str) -> Cow<'a, str> {
+    fn unmapped<'a>(&self, authority: &Authority<'a>, host: &[u8]) -> Cow<'a, [u8]> {
         let port = match self.hosts.port {
-            Port::Keep => authority.colon_port(),
-            Port::Strip => "",
+            Port::Keep => authority.colon_port_bytes(),
+            Port::Strip => b"",
         };
-        if host != authority.host() {
+        if host != authority.host_bytes() {
             return Cow::Owned([host, port].concat());
         }
         match self.hosts.port {
@@ -310,16 +313,23 @@ impl Policy {
             Port::Strip => authority.to_host(),
         }
     }
-}
 
-/// Refuses a host that a private pattern matches.
-fn judge_private(host: &str, pattern: Option<&str>, counters: &mut Counters, trace: &mut impl Trace) -> Result<(), Refusal> {
-    trace.step(|| Step::Private { host: host.to_owned(), pattern: pattern.map(str::to_owned) });
-    if pattern.is_some() {
-        counters.host = Some(Counter::HostPrivate);
-        return Err(Refusal::HostPrivate);
+    /// Refuses a host that a private pattern matches.
+    #[inline]
+    fn judge_private(
+        &self,
+        host: impl FnOnce() -> String,
+        found: Option<usize>,
+        counters: &mut Counters,
+        trace: &mut impl Trace,
+    ) -> Result<(), Refusal> {
+        trace.step(|| Step::Private { host: host(), pattern: found.map(|found| self.hosts.private.pattern(found).to_owned()) });
+        if found.is_some() {
+            counters.host = Some(Counter::HostPrivate);
+            return Err(Refusal::HostPrivate);
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 fn authority_step(raw: &[u8]) -> Step {
@@ -336,11 +346,11 @@ fn hint<'a>(
     environments: &'a Environments,
     chosen: &Chosen<'a>,
     host: Option<Host<'_>>,
-    given: Option<&'a str>,
+    given: Option<&'a [u8]>,
     counters: &mut Counters,
-) -> Result<Option<Cow<'a, str>>, Refusal> {
+) -> Result<Option<Cow<'a, [u8]>>, Refusal> {
     let (Some(template), Some(env)) = (&environments.hints.authority, chosen.name()) else { return Ok(None) };
-    match chosen.listed().and_then(|listed| listed.authority) {
+    match chosen.environment.as_ref().and_then(|environment| environment.authority) {
         Some(known) => Ok(Some(Cow::Borrowed(known))),
         None => {
             authority_of(template, Values { env: Some(env), host: host.map(|host| host.text()), labels: None }, given, counters)
@@ -352,10 +362,10 @@ fn hint<'a>(
 fn mapped_by<'a>(
     template: &'a Template,
     host: Host<'_>,
-    env: Option<&str>,
-    given: Option<&'a str>,
+    env: Option<&[u8]>,
+    given: Option<&'a [u8]>,
     counters: &mut Counters,
-) -> Result<Option<Cow<'a, str>>, Refusal> {
+) -> Result<Option<Cow<'a, [u8]>>, Refusal> {
     let labels = Labels::of(host.text());
     authority_of(template, Values { env, host: Some(host.text()), labels: Some(&labels) }, given, counters)
 }
@@ -367,23 +377,23 @@ fn mapped_by<'a>(
 fn authority_of<'a>(
     template: &'a Template,
     values: Values<'_>,
-    given: Option<&'a str>,
+    given: Option<&'a [u8]>,
     counters: &mut Counters,
-) -> Result<Option<Cow<'a, str>>, Refusal> {
+) -> Result<Option<Cow<'a, [u8]>>, Refusal> {
     if let Some(text) = template.as_literal() {
-        return Ok(Some(Cow::Borrowed(text)));
+        return Ok(Some(Cow::Borrowed(text.as_bytes())));
     }
-    if let Some(given) = given.filter(|given| template.gives(values, given.as_bytes())) {
+    if let Some(given) = given.filter(|given| template.gives(values, given)) {
         return Ok(Some(Cow::Borrowed(given)));
     }
-    let Some(text) = template.expand(values) else { return Ok(None) };
-    let canonical = match Authority::parse(text.as_bytes()) {
+    let Some(expanded) = template.expand(values) else { return Ok(None) };
+    let canonical = match Authority::parse(&expanded) {
         Ok(authority) if authority.given().is_some() => None,
-        Ok(authority) => Some(authority.as_str().to_owned()),
+        Ok(authority) => Some(authority.to_text().into_owned()),
         Err(_) => {
             counters.host = Some(Counter::HostInvalid);
             return Err(Refusal::HostUnmappable);
         }
     };
-    Ok(Some(Cow::Owned(canonical.unwrap_or(text))))
+    Ok(Some(Cow::Owned(canonical.unwrap_or(expanded))))
 }

@@ -2,9 +2,12 @@
 //! counted. Whoever holds a decision carries it out; nothing here touches a request.
 
 use alloc::borrow::Cow;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use smallvec::SmallVec;
+
+use crate::authority::text;
 
 /// The decision on a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,10 +52,11 @@ pub struct SetHeader<'a> {
     pub replaces: bool,
 }
 
-/// Whoever carries a decision out, change by change: each comes once it is clear that the request goes on. [`Writes`] gathers them.
+/// Whoever carries a decision out, change by change: each comes once it is clear that the request goes on. Values are ASCII.
+/// [`Writes`] gathers them.
 pub trait Effects<'a> {
     /// Sets `:authority`.
-    fn set_authority(&mut self, value: Cow<'a, str>);
+    fn set_authority(&mut self, value: Cow<'a, [u8]>);
 
     /// Sets `:path`.
     fn set_path(&mut self, value: &'a str);
@@ -60,13 +64,14 @@ pub trait Effects<'a> {
     /// Removes a header with all its values.
     fn remove(&mut self, name: &'a str);
 
-    /// Sets a header to one value. A header that is to be removed, too, was removed before.
-    fn set(&mut self, header: SetHeader<'a>);
+    /// Sets a header to one value, in place of one other value that the request has, or because it has none: see [`SetHeader`]. A
+    /// header that is to be removed, too, was removed before.
+    fn set(&mut self, name: &'a str, value: Cow<'a, [u8]>, replaces: bool);
 }
 
 impl<'a> Effects<'a> for Writes<'a> {
-    fn set_authority(&mut self, value: Cow<'a, str>) {
-        self.authority = Some(value);
+    fn set_authority(&mut self, value: Cow<'a, [u8]>) {
+        self.authority = Some(to_text(value));
     }
 
     fn set_path(&mut self, value: &'a str) {
@@ -77,8 +82,15 @@ impl<'a> Effects<'a> for Writes<'a> {
         self.remove.push(name);
     }
 
-    fn set(&mut self, header: SetHeader<'a>) {
-        self.set.push(header);
+    fn set(&mut self, name: &'a str, value: Cow<'a, [u8]>, replaces: bool) {
+        self.set.push(SetHeader { name, value: to_text(value), replaces });
+    }
+}
+
+fn to_text(ascii: Cow<'_, [u8]>) -> Cow<'_, str> {
+    match ascii {
+        Cow::Borrowed(bytes) => Cow::Borrowed(text(bytes)),
+        Cow::Owned(bytes) => Cow::Owned(String::from_utf8(bytes).unwrap_or_default()),
     }
 }
 

@@ -1,18 +1,18 @@
 //! Environments: which values name one, where a request may name it, and what the gateway's routes are told. Names are
 //! found by one hash lookup, however many there are.
 
-use alloc::borrow::ToOwned;
+use alloc::borrow::{Cow, ToOwned};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::authority::{Authority, MAX_LABEL};
 use crate::fault::{FaultKind, Path, Place};
-use crate::header::{HeaderTable, Use, is_value, read_name};
+use crate::header::{HeaderTable, MAX_SOURCES, Marks, Use, is_value, read_name};
 use crate::index::{Index, hash};
 use crate::paged::{TextRef, Texts};
 use crate::reader::{Broken, Choice, Context, Entries, List, Numbers, Object, Parsed, Section, Seen, Value};
-use crate::request::{MAX_SOURCES, source_bit};
+use crate::same::same;
 use crate::source::{Source, SourceSection};
 use crate::template::{Template, Values, read_authority};
 
@@ -43,13 +43,13 @@ pub(crate) struct Environments {
 /// The environment of requests that name none.
 #[derive(Debug)]
 pub(crate) struct Fallback {
-    name: Box<str>,
-    authority: Option<Box<str>>,
+    name: Box<[u8]>,
+    authority: Option<Box<[u8]>>,
 }
 
 impl Fallback {
-    pub fn listed(&self) -> Name<'_> {
-        Name::Listed(Listed { name: &self.name, authority: self.authority.as_deref() })
+    pub fn environment(&self) -> Environment<'_> {
+        Environment { name: Cow::Borrowed(&self.name), authority: self.authority.as_deref() }
     }
 }
 
@@ -76,39 +76,23 @@ impl Environments {
     pub fn register(&self, headers: &mut HeaderTable) {
         for (number, source) in self.sources.iter().enumerate() {
             if let Some(roles) = source.header().and_then(|name| headers.roles_mut(name)) {
-                roles.sources |= source_bit(number);
+                roles.add_source(Marks::source(number));
             }
         }
         for hint in &self.hints.headers {
             if let Some(roles) = headers.roles_mut(&hint.name) {
-                roles.guarded = true;
+                roles.marks |= Marks::GUARDED;
             }
         }
     }
 }
 
-/// An environment that the policy lists.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Listed<'a> {
-    pub name: &'a str,
-    /// What the hint `authority` gives for it, where that depends on nothing else.
-    pub authority: Option<&'a str>,
-}
-
-/// An environment's name: one that the policy lists, or any other label.
+/// An environment: one that the policy lists, whose name is the policy's, or any other label.
 #[derive(Debug)]
-pub(crate) enum Name<'a> {
-    Listed(Listed<'a>),
-    Free(String),
-}
-
-impl Name<'_> {
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Listed(listed) => listed.name,
-            Self::Free(name) => name,
-        }
-    }
+pub(crate) struct Environment<'a> {
+    pub name: Cow<'a, [u8]>,
+    /// What the hint `authority` gives for one that is listed, where that depends on nothing else.
+    pub authority: Option<&'a [u8]>,
 }
 
 /// The environments there are, and the other names that people give them.
@@ -126,42 +110,44 @@ struct Entry {
     name: TextRef,
     /// The environment that it means: itself, or an alias's target.
     target: TextRef,
-    /// See [`Listed::authority`].
+    /// See [`Environment::authority`].
     authority: Option<TextRef>,
 }
 
 impl Names {
     /// The environment that a value names; nothing if it is not allowed. `value` is neither empty nor padded.
-    pub fn resolve(&self, value: &[u8]) -> Option<Name<'_>> {
+    #[inline]
+    pub fn resolve(&self, value: &[u8]) -> Option<Environment<'_>> {
         // Most values are in lower case, and listed.
         match self.find(value) {
-            Some(listed) => Some(Name::Listed(listed)),
+            Some(entry) => Some(self.listed(entry)),
             None => self.resolve_any(value),
         }
     }
 
     #[cold]
-    fn resolve_any(&self, value: &[u8]) -> Option<Name<'_>> {
+    fn resolve_any(&self, value: &[u8]) -> Option<Environment<'_>> {
         let may_name_one = self.any || value.iter().any(u8::is_ascii_uppercase);
         if !may_name_one || value.len() > MAX_LABEL {
             return None;
         }
-        let lower = core::str::from_utf8(value).ok()?.to_ascii_lowercase();
-        if let Some(listed) = self.find(lower.as_bytes()) {
-            return Some(Name::Listed(listed));
+        let lower = value.to_ascii_lowercase();
+        if let Some(entry) = self.find(&lower) {
+            return Some(self.listed(entry));
         }
-        (self.any && is_dns_label(lower.as_bytes())).then_some(Name::Free(lower))
+        (self.any && is_dns_label(&lower)).then_some(Environment { name: Cow::Owned(lower), authority: None })
+    }
+
+    #[inline(never)]
+    fn find(&self, lower: &[u8]) -> Option<&Entry> {
+        let is_same = |at: usize| self.entries.get(at).is_some_and(|entry| same(self.texts.get(entry.name), lower));
+        self.entries.get(self.index.find(hash(0, lower), is_same)?)
     }
 
     #[inline]
-    fn find(&self, lower: &[u8]) -> Option<Listed<'_>> {
-        let same = |at: usize| self.entries.get(at).is_some_and(|entry| self.texts.get(entry.name).as_bytes() == lower);
-        let at = self.index.find(hash(0, lower), same)?;
-        self.entries.get(at).map(|entry| self.listed(entry))
-    }
-
-    fn listed(&self, entry: &Entry) -> Listed<'_> {
-        Listed { name: self.texts.get(entry.target), authority: entry.authority.map(|text| self.texts.get(text)) }
+    fn listed(&self, entry: &Entry) -> Environment<'_> {
+        let authority = entry.authority.map(|text| self.texts.get(text));
+        Environment { name: Cow::Borrowed(self.texts.get(entry.target)), authority }
     }
 
     /// Puts the authorities together that a hint gives for the environments.
@@ -176,10 +162,10 @@ impl Names {
     }
 
     /// Adds a name, or tells the number of the entry that has it already.
-    fn add(&mut self, name: &str, target: Option<&str>) -> Result<(), usize> {
-        let hash_of_name = hash(0, name.as_bytes());
-        let same = |at: usize| self.entries.get(at).is_some_and(|entry| self.texts.get(entry.name) == name);
-        if let Some(first) = self.index.find(hash_of_name, same) {
+    fn add(&mut self, name: &[u8], target: Option<&[u8]>) -> Result<(), usize> {
+        let hash_of_name = hash(0, name);
+        let is_same = |at: usize| self.entries.get(at).is_some_and(|entry| same(self.texts.get(entry.name), name));
+        if let Some(first) = self.index.find(hash_of_name, is_same) {
             return Err(first);
         }
         self.index.add(hash_of_name);
@@ -189,15 +175,15 @@ impl Names {
         Ok(())
     }
 
-    fn allows(&self, name: &str) -> bool {
-        self.any || self.find(name.as_bytes()).is_some_and(|listed| listed.name == name)
+    fn allows(&self, name: &[u8]) -> bool {
+        self.any || self.find(name).is_some_and(|entry| self.texts.get(entry.target) == name)
     }
 }
 
 /// The canonical authority that a hint gives for an environment; nothing if it depends on the request, too, or gives none.
-fn authority_for(hint: &Template, env: &str) -> Option<String> {
+fn authority_for(hint: &Template, env: &[u8]) -> Option<Vec<u8>> {
     let text = hint.expand(Values { env: Some(env), ..Values::default() })?;
-    Some(Authority::parse(text.as_bytes()).ok()?.as_str().to_owned())
+    Some(Authority::parse(&text).ok()?.to_text().into_owned())
 }
 
 /// RFC 1123 §2.1, as Kubernetes names its namespaces: letters, digits and inner hyphens, at most 63, in lower case.
@@ -244,7 +230,7 @@ impl Section for EnvironmentsSection {
                 let (names, mut numbers) = (self.allow.insert(Names::default()), Numbers::default());
                 let make = || Parsed(read_environment);
                 let list = value.context.path().clone();
-                let take = |context: &mut Context, name: String| match names.add(&name, None) {
+                let take = |context: &mut Context, name: String| match names.add(name.as_bytes(), None) {
                     Ok(()) => numbers.remember(names.entries.len().saturating_sub(1), context),
                     Err(first) => {
                         context.fault(FaultKind::Duplicate { value: name, first: list.clone().index(numbers.of(first)) });
@@ -283,14 +269,14 @@ impl Section for EnvironmentsSection {
         let mut names = with_aliases(names, &self.aliases, context);
         // A default is written by people too, so it may be an alias.
         let default = self.default.and_then(|default| {
-            let meant: Option<Box<str>> = names.resolve(default.as_bytes()).map(|name| name.as_str().into());
+            let meant: Option<Box<[u8]>> = names.resolve(default.as_bytes()).map(|meant| meant.name.into());
             if meant.is_none() {
                 context.fault_at(here.key("default"), Place::Value, FaultKind::NotAllowed(default));
             }
             meant
         });
         let hint = self.hints.authority.as_ref();
-        let authority = |env: &str| authority_for(hint?, env).map(Into::into);
+        let authority = |env: &[u8]| authority_for(hint?, env).map(Into::into);
         let default = default.map(|name| Fallback { authority: authority(&name), name });
         hint.into_iter().for_each(|hint| names.prepare(hint));
         names.texts.shrink_to_fit();
@@ -309,10 +295,10 @@ struct Alias {
 fn with_aliases(names: Names, aliases: &[Alias], context: &mut Context) -> Names {
     let mut combined = Names { any: names.any, ..Names::default() };
     for Alias { path, name, target } in aliases {
-        if !names.allows(target) {
+        if !names.allows(target.as_bytes()) {
             context.fault_at(path.clone(), Place::Value, FaultKind::NotAllowed(target.clone()));
         }
-        if combined.add(name, Some(target)).is_err() {
+        if combined.add(name.as_bytes(), Some(target.as_bytes())).is_err() {
             context.fault_at(path.clone(), Place::Key, FaultKind::DuplicateField(name.clone()));
         }
     }
@@ -374,12 +360,12 @@ mod tests {
 
     fn names(allow: &[&str]) -> Names {
         let mut names = Names::default();
-        allow.iter().for_each(|name| names.add(name, None).expect("new"));
+        allow.iter().for_each(|name| names.add(name.as_bytes(), None).expect("new"));
         names
     }
 
     fn named(names: &Names, value: &[u8]) -> Option<String> {
-        names.resolve(value).map(|name| name.as_str().to_owned())
+        names.resolve(value).map(|found| String::from_utf8(found.name.into_owned()).expect("ASCII"))
     }
 
     #[test]
@@ -405,8 +391,8 @@ mod tests {
     #[test]
     fn an_alias_means_its_environment() {
         let mut names = names(&["env2"]);
-        names.add("stg", Some("env2")).expect("new");
+        names.add(b"stg", Some(b"env2")).expect("new");
         assert_eq!(named(&names, b"STG"), Some("env2".into()));
-        assert!(names.allows("env2") && !names.allows("stg"));
+        assert!(names.allows(b"env2") && !names.allows(b"stg"));
     }
 }

@@ -5,8 +5,10 @@ use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::ops::{BitAnd, BitOr, BitOrAssign};
 
 use crate::fault::FaultKind;
+use crate::same::same;
 
 /// Headers that belong to one connection (RFC 9110 §7.6.1), and the ones that older clients and proxies treat so.
 const HOP_BY_HOP: &[&str] = &[
@@ -65,56 +67,130 @@ pub(crate) fn is_value(text: &str) -> bool {
 /// Why a policy knows a header.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Roles {
-    /// Every policy reads it.
-    pub field: Option<Field>,
+    /// Where its value is kept.
+    pub field: Field,
+    pub marks: Marks,
     /// Bit n: it must be absent for health check n.
     pub vetoes: u64,
-    /// Bit n: environment source n reads it.
-    pub sources: u16,
-    /// A client may not send it in.
-    pub guarded: bool,
 }
 
-/// A header that every policy reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+impl Roles {
+    /// An environment source reads it.
+    pub fn add_source(&mut self, source: Marks) {
+        self.marks |= source;
+        match self.field {
+            Field::Other | Field::Named => {
+                self.field = Field::Named;
+                self.marks |= Marks::NAMED;
+            }
+            _ => self.marks |= Marks::NAMED_BY_FIELD,
+        }
+    }
+}
+
+/// What is noted of the headers that a request has, as bits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Marks(u32);
+
+impl Marks {
+    /// A client may not send it in.
+    pub const GUARDED: Self = Self(1 << 16);
+    pub const USER_AGENT: Self = Self(1 << 17);
+    /// An environment source reads it, and its value is the field [`Field::Named`].
+    pub const NAMED: Self = Self(1 << 18);
+    /// An environment source reads it, and its value is another field.
+    pub const NAMED_BY_FIELD: Self = Self(1 << 19);
+
+    /// The mark of a header that this environment source reads.
+    #[inline]
+    pub fn source(number: usize) -> Self {
+        Self(u32::try_from(number).ok().filter(|number| *number < MAX_SOURCES as u32).map_or(0, |number| 1 << number))
+    }
+
+    #[inline]
+    pub fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
+impl BitOr for Marks {
+    type Output = Self;
+
+    #[inline]
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl BitAnd for Marks {
+    type Output = Self;
+
+    #[inline]
+    fn bitand(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+}
+
+impl BitOrAssign for Marks {
+    #[inline]
+    fn bitor_assign(&mut self, other: Self) {
+        *self = *self | other;
+    }
+}
+
+/// How many environment sources a policy may have: each has one of the lower bits of [`Marks`].
+pub(crate) const MAX_SOURCES: usize = 16;
+
+/// The values that are kept of a request's headers, one of each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Field {
+    /// Those of which only the presence counts.
+    #[default]
+    Other,
     Method,
     Path,
     Authority,
     UserAgent,
+    /// What an environment source reads.
+    Named,
 }
 
-const FIELDS: [(&str, Field); 4] =
-    [(":method", Field::Method), (":path", Field::Path), (":authority", Field::Authority), ("user-agent", Field::UserAgent)];
+impl Field {
+    pub const COUNT: usize = 6;
+}
+
+/// What every policy reads.
+const FIELDS: [(&str, Field, Marks); 4] = [
+    (":method", Field::Method, Marks(0)),
+    (":path", Field::Path, Marks(0)),
+    (":authority", Field::Authority, Marks(0)),
+    ("user-agent", Field::UserAgent, Marks::USER_AGENT),
+];
 
 #[derive(Debug)]
 struct Entry {
     name: Box<str>,
     roles: Roles,
-    /// The next entry whose name has the same [`Mark`].
-    next: usize,
+    /// The next entry whose name has the same [`Print`].
+    next: Option<Box<Entry>>,
 }
-
-/// The number of no entry.
-const NONE: usize = usize::MAX;
 
 /// The headers that a policy knows.
 #[derive(Debug)]
 pub(crate) struct HeaderTable {
-    /// The marks of their names. Most of a browser's headers are passed over by this alone.
-    marks: [u64; 4],
-    /// How many marks are in the words before each.
+    /// The prints of their names. Most of a browser's headers are passed over by this alone.
+    prints: [u64; 4],
+    /// How many prints are in the words before each.
     before: [usize; 4],
-    /// For each mark, in order, the first entry that has it.
-    heads: Vec<usize>,
+    /// For each print, in order, the entries that have it.
     entries: Vec<Entry>,
 }
 
 impl Default for HeaderTable {
     fn default() -> Self {
-        let mut table = Self { marks: [0; 4], before: [0; 4], heads: Vec::new(), entries: Vec::new() };
-        for (name, field) in FIELDS {
-            table.roles_mut(name).into_iter().for_each(|roles| roles.field = Some(field));
+        let mut table = Self { prints: [0; 4], before: [0; 4], entries: Vec::new() };
+        for (name, field, marks) in FIELDS {
+            table.roles_mut(name).into_iter().for_each(|roles| (roles.field, roles.marks) = (field, marks));
         }
         table
     }
@@ -123,72 +199,60 @@ impl Default for HeaderTable {
 impl HeaderTable {
     /// The roles of a name, to be added to.
     pub fn roles_mut(&mut self, name: &str) -> Option<&mut Roles> {
-        let at = self.number(Mark::of(name.as_bytes()), name.as_bytes()).unwrap_or_else(|| self.add(name));
-        self.entries.get_mut(at).map(|entry| &mut entry.roles)
-    }
-
-    fn add(&mut self, name: &str) -> usize {
-        let mark = Mark::of(name.as_bytes());
-        let (at, rank) = (self.entries.len(), self.rank(mark));
-        if !self.has(mark) {
-            self.heads.insert(rank.min(self.heads.len()), NONE);
-            self.marks.get_mut(mark.word).into_iter().for_each(|word| *word |= mark.bit);
-            self.before.iter_mut().skip(mark.word.saturating_add(1)).for_each(|before| *before = before.saturating_add(1));
+        let print = Print::of(name.as_bytes());
+        let rank = self.rank(print);
+        if !self.has(print) {
+            self.entries.insert(rank.min(self.entries.len()), Entry { name: name.into(), roles: Roles::default(), next: None });
+            self.prints.get_mut(print.word).into_iter().for_each(|word| *word |= print.bit);
+            self.before.iter_mut().skip(print.word.saturating_add(1)).for_each(|before| *before = before.saturating_add(1));
         }
-        // The others of its mark stand behind it.
-        let next = self.heads.get_mut(rank).map_or(NONE, |head| core::mem::replace(head, at));
-        self.entries.push(Entry { name: name.into(), roles: Roles::default(), next });
-        at
+        let mut entry = self.entries.get_mut(rank)?;
+        while *entry.name != *name {
+            entry = entry.next.get_or_insert_with(|| Box::new(Entry { name: name.into(), roles: Roles::default(), next: None }));
+        }
+        Some(&mut entry.roles)
     }
 
     #[inline]
-    fn has(&self, mark: Mark) -> bool {
-        self.marks.get(mark.word).is_some_and(|word| word & mark.bit != 0)
+    fn has(&self, print: Print) -> bool {
+        self.prints.get(print.word).is_some_and(|word| word & print.bit != 0)
     }
 
-    /// How many marks come before this one.
+    /// How many prints come before this one.
     #[inline]
-    fn rank(&self, mark: Mark) -> usize {
-        let (Some(word), Some(before)) = (self.marks.get(mark.word), self.before.get(mark.word)) else { return NONE };
-        before.wrapping_add((word & mark.bit.wrapping_sub(1)).count_ones() as usize)
+    fn rank(&self, print: Print) -> usize {
+        let (Some(word), Some(before)) = (self.prints.get(print.word), self.before.get(print.word)) else { return usize::MAX };
+        before.wrapping_add((word & print.bit.wrapping_sub(1)).count_ones() as usize)
     }
 
     /// The name as the policy holds it, and its roles.
     #[inline]
     pub fn find(&self, name: &[u8]) -> Option<(&str, &Roles)> {
-        let at = self.number(Mark::of(name), name)?;
-        self.entries.get(at).map(|entry| (&*entry.name, &entry.roles))
-    }
-
-    #[inline]
-    fn number(&self, mark: Mark, name: &[u8]) -> Option<usize> {
-        if !self.has(mark) {
+        let print = Print::of(name);
+        if !self.has(print) {
             return None;
         }
-        let mut at = *self.heads.get(self.rank(mark))?;
-        while let Some(entry) = self.entries.get(at) {
-            if entry.name.as_bytes() == name {
-                return Some(at);
-            }
-            at = entry.next;
+        let mut entry = self.entries.get(self.rank(print))?;
+        while !same(entry.name.as_bytes(), name) {
+            entry = entry.next.as_deref()?;
         }
-        None
+        Some((&entry.name, &entry.roles))
     }
 }
 
 /// One bit of 256 for a name, from its length and its last byte.
 #[derive(Clone, Copy)]
-struct Mark {
+struct Print {
     word: usize,
     bit: u64,
 }
 
-impl Mark {
+impl Print {
     #[inline]
     fn of(name: &[u8]) -> Self {
         let last = u32::from(name.last().copied().unwrap_or(0));
         #[expect(clippy::cast_possible_truncation, reason = "a longer name would only have another bit")]
-        let number = ((name.len() as u32) << 8 | last).wrapping_mul(0x9e37_79b1);
+        let number = ((name.len() as u32).rotate_left(8) ^ last).wrapping_mul(0x9e37_79b1);
         Self { word: (number >> 30) as usize, bit: 1u64.rotate_left(number >> 24 & 63) }
     }
 }
@@ -221,11 +285,14 @@ mod tests {
     #[test]
     fn names_are_found_with_all_their_roles() {
         let mut table = HeaderTable::default();
-        table.roles_mut("env").expect("room").sources = 1;
+        table.roles_mut("env").expect("room").add_source(Marks::source(0));
         table.roles_mut("via").expect("room").vetoes = 2;
-        table.roles_mut("env").expect("room").guarded = true;
-        assert_eq!(table.find(b"env"), Some(("env", &Roles { field: None, vetoes: 0, sources: 1, guarded: true })));
-        assert_eq!(table.find(b":path").map(|(_, roles)| roles.field), Some(Some(Field::Path)));
+        table.roles_mut("env").expect("room").marks |= Marks::GUARDED;
+        assert_eq!(
+            table.find(b"env"),
+            Some(("env", &Roles { field: Field::Named, vetoes: 0, marks: Marks::source(0) | Marks::NAMED | Marks::GUARDED }))
+        );
+        assert_eq!(table.find(b":path").map(|(_, roles)| roles.field), Some(Field::Path));
         assert_eq!(table.find(b"Env"), None);
         assert_eq!(table.find(b"cookie"), None);
         assert_eq!(table.find(b"foo"), None);
@@ -243,6 +310,6 @@ mod tests {
             assert_eq!(table.find(name.as_bytes()).map(|(found, roles)| (found, roles.vetoes)), Some((name.as_str(), vetoes)));
         }
         assert_eq!((table.find(b"x-000-b"), table.find(b"y1000")), (None, None));
-        assert_eq!(table.find(b":authority").map(|(_, roles)| roles.field), Some(Some(Field::Authority)));
+        assert_eq!(table.find(b":authority").map(|(_, roles)| roles.field), Some(Field::Authority));
     }
 }

@@ -11,7 +11,7 @@ use crate::cidr::Block;
 use crate::fault::FaultKind;
 use crate::header::{HeaderTable, Use, read_name};
 use crate::reader::{Broken, Context, Object, Parsed, Reader, Scalar, Section, Seen, Value};
-use crate::request::{Single, SourceAddress, Survey};
+use crate::request::{SourceAddress, Survey};
 use crate::text_match::{Compared, TextMatch, TextMatchSection};
 
 /// How many health checks a policy may have.
@@ -107,8 +107,8 @@ impl Agents {
 
     /// Whether a check may know the request's user agent.
     #[inline]
-    pub fn may_know(&self, agent: Single<'_>) -> bool {
-        let (word, bit) = first_byte(agent.value().unwrap_or_default());
+    pub fn may_know(&self, agent: Option<&[u8]>) -> bool {
+        let (word, bit) = first_byte(agent.unwrap_or_default());
         self.any || self.first.get(word).is_some_and(|word| word & bit != 0)
     }
 }
@@ -126,21 +126,21 @@ impl HealthCheck {
         &self,
         number: usize,
         survey: &Survey<'_>,
-        host: Option<&str>,
+        host: Option<&[u8]>,
         source: &impl SourceAddress,
     ) -> Option<Condition> {
         let fails = |condition: &Option<TextMatch>, value: &[u8]| condition.as_ref().is_some_and(|m| !m.holds(value));
         let conditions = &self.conditions;
-        if fails(&conditions.method, survey.method) {
+        if fails(&conditions.method, survey.method()) {
             return Some(Condition::Method);
         }
-        if conditions.path.as_ref().is_some_and(|path| !path.holds_for_path(survey.path)) {
+        if conditions.path.as_ref().is_some_and(|path| !path.holds_for_path(survey.path())) {
             return Some(Condition::Path);
         }
-        if conditions.user_agent.as_ref().is_some_and(|m| !survey.user_agent.value().is_some_and(|value| m.holds(value))) {
+        if conditions.user_agent.as_ref().is_some_and(|m| !survey.user_agent().is_some_and(|value| m.holds(value))) {
             return Some(Condition::UserAgent);
         }
-        if conditions.host.as_ref().is_some_and(|m| !host.is_some_and(|host| m.holds(host.as_bytes()))) {
+        if conditions.host.as_ref().is_some_and(|m| !host.is_some_and(|host| m.holds(host))) {
             return Some(Condition::Host);
         }
         if survey.vetoed & veto_bit(number) != 0 {

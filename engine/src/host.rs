@@ -5,23 +5,22 @@ use crate::authority::HostKind;
 /// A host in canonical form.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Host<'h> {
-    text: &'h str,
+    text: &'h [u8],
     /// The [`mark`] of a name's last label; nothing for an IP literal, which is in no domain.
     domain: u64,
     numeric: bool,
 }
 
 impl<'h> Host<'h> {
-    pub fn new(text: &'h str, kind: HostKind) -> Self {
+    pub fn new(text: &'h [u8], kind: HostKind) -> Self {
         Self::with(text, kind, last_label(text))
     }
 
     /// A host whose last label is known to be so long.
     #[inline]
-    pub fn with(text: &'h str, kind: HostKind, last_label: usize) -> Self {
-        let bytes = text.as_bytes();
-        let first = bytes.len().checked_sub(last_label).and_then(|start| bytes.get(start)).copied().unwrap_or(0);
-        let last = bytes.last().copied().unwrap_or(0);
+    pub fn with(text: &'h [u8], kind: HostKind, last_label: usize) -> Self {
+        let first = text.len().checked_sub(last_label).and_then(|start| text.get(start)).copied().unwrap_or(0);
+        let last = text.last().copied().unwrap_or(0);
         match kind {
             HostKind::Name => Self { text, domain: mark(last_label, last), numeric: first.is_ascii_digit() },
             HostKind::IpLiteral => Self { text, domain: 0, numeric: false },
@@ -29,7 +28,7 @@ impl<'h> Host<'h> {
     }
 
     /// A host whose kind is not known yet.
-    pub fn of(text: &'h str) -> Self {
+    pub fn of(text: &'h [u8]) -> Self {
         Self::new(text, HostKind::of(text))
     }
 
@@ -40,7 +39,7 @@ impl<'h> Host<'h> {
     }
 
     #[inline]
-    pub fn text(&self) -> &'h str {
+    pub fn text(&self) -> &'h [u8] {
         self.text
     }
 
@@ -51,8 +50,8 @@ impl<'h> Host<'h> {
 }
 
 /// The length of a host's last label.
-pub(crate) fn last_label(host: &str) -> usize {
-    host.bytes().rev().take_while(|byte| *byte != b'.').count()
+pub(crate) fn last_label(host: &[u8]) -> usize {
+    host.iter().rev().take_while(|byte| **byte != b'.').count()
 }
 
 /// One bit of 64 for a label, from its length and its last byte.

@@ -8,11 +8,13 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use crate::authority::text;
 use crate::host::{Host, mark};
 use crate::index::{Index, hash};
 use crate::labels::Labels;
 use crate::paged::{Paged, TextRef, Texts};
 use crate::pattern::{HostPattern, Label, LabelPattern};
+use crate::same::same;
 
 /// What a shape wants of one label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +60,7 @@ impl Shape {
     }
 
     /// The labels that this shape compares, from the right.
-    fn literals<'h>(&'h self, labels: &'h Labels<'h>) -> impl Iterator<Item = &'h str> {
+    fn literals<'h>(&'h self, labels: &'h Labels<'h>) -> impl Iterator<Item = &'h [u8]> {
         let positions = self.wants.iter().zip(0u8..).filter(|(want, _)| **want == Want::Literal);
         positions.filter_map(|(_, position)| labels.get(position))
     }
@@ -95,14 +97,6 @@ pub(crate) struct HostTable {
     lengths: [u64; 4],
 }
 
-/// A pattern that matched.
-#[derive(Debug)]
-pub(crate) struct Found<'t> {
-    pub pattern: &'t str,
-    /// Its number.
-    pub entry: usize,
-}
-
 /// Why a pattern could not be added.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
@@ -122,18 +116,19 @@ impl HostTable {
             HostPattern::Labels(pattern) => Some(self.shape(pattern)?),
         };
         let text = pattern.text();
+        let text = text.as_bytes();
         let hash = match shape {
-            Some(seed) => hash_labels(seed, pattern_literals(&text)),
-            None => hash_host(&text),
+            Some(seed) => hash_labels(seed, pattern_literals(text)),
+            None => hash_host(text),
         };
-        let same = |entry: &Entry| {
+        let is_same = |entry: &Entry| {
             entry.shape == shape
                 && match shape {
-                    None => self.texts.get(entry.pattern) == text,
-                    Some(_) => pattern_literals(self.texts.get(entry.pattern)).eq(pattern_literals(&text)),
+                    None => same(self.texts.get(entry.pattern), text),
+                    Some(_) => pattern_literals(self.texts.get(entry.pattern)).eq(pattern_literals(text)),
                 }
         };
-        if let Some(first) = self.index.find(hash, |at| self.entries.get(at).is_some_and(same)) {
+        if let Some(first) = self.index.find(hash, |at| self.entries.get(at).is_some_and(is_same)) {
             return Err(Refused::Duplicate(first));
         }
         match pattern {
@@ -144,7 +139,7 @@ impl HostTable {
             }
         }
         self.index.add(hash);
-        let pattern = self.texts.add(&text);
+        let pattern = self.texts.add(text);
         self.entries.push(Entry { pattern, shape });
         Ok(())
     }
@@ -191,21 +186,26 @@ impl HostTable {
         self.lengths.get(word).is_some_and(|word| word & bit != 0)
     }
 
-    /// The most specific pattern for a host.
+    /// The canonical text of the pattern with a number.
+    pub fn pattern(&self, number: usize) -> &str {
+        self.entries.get(number).map_or("", |entry| text(self.texts.get(entry.pattern)))
+    }
+
+    /// The number of the most specific pattern for a host.
     #[inline]
-    pub fn find(&self, host: Host<'_>) -> Option<Found<'_>> {
+    pub fn find(&self, host: Host<'_>) -> Option<usize> {
         let may_match = self.domains & host.domain() != 0 || self.has_length(host.text().len());
         if may_match { self.look_up(host) } else { None }
     }
 
     #[inline(never)]
-    fn look_up(&self, host: Host<'_>) -> Option<Found<'_>> {
+    fn look_up(&self, host: Host<'_>) -> Option<usize> {
         let text = host.text();
-        let exact = |at: usize| self.entries.get(at).is_some_and(|e| e.shape.is_none() && self.texts.get(e.pattern) == text);
+        let exact = |at: usize| self.entries.get(at).is_some_and(|e| e.shape.is_none() && same(self.texts.get(e.pattern), text));
         if self.has_length(text.len())
             && let Some(at) = self.index.find(hash_host(text), exact)
         {
-            return self.found(at);
+            return Some(at);
         }
         if self.domains & host.domain() == 0 {
             return None;
@@ -214,19 +214,13 @@ impl HostTable {
         let shapes = self.shapes.iter().filter(|shape| shape.domains & host.domain() != 0 && shape.fits(&labels));
         shapes.into_iter().find_map(|shape| {
             let hash = hash_labels(shape.seed, shape.literals(&labels));
-            let same = |at: usize| {
+            let is_same = |at: usize| {
                 self.entries.get(at).is_some_and(|entry| {
                     entry.shape == Some(shape.seed) && pattern_literals(self.texts.get(entry.pattern)).eq(shape.literals(&labels))
                 })
             };
-            self.index.find(hash, same).and_then(|at| self.found(at))
+            self.index.find(hash, is_same)
         })
-    }
-
-    #[inline]
-    fn found(&self, at: usize) -> Option<Found<'_>> {
-        let entry = self.entries.get(at)?;
-        Some(Found { pattern: self.texts.get(entry.pattern), entry: at })
     }
 }
 
@@ -237,18 +231,18 @@ fn length(len: usize) -> (usize, u64) {
 }
 
 /// The literal labels of a pattern's canonical text, from the right.
-fn pattern_literals(text: &str) -> impl Iterator<Item = &str> {
-    text.rsplit('.').filter(|label| !label.starts_with(['{', '*']))
+fn pattern_literals(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.rsplit(|byte| *byte == b'.').filter(|label| !matches!(label.first(), Some(b'{' | b'*')))
 }
 
 #[inline]
-fn hash_host(host: &str) -> u32 {
-    hash(u32::from(u8::MAX), host.as_bytes())
+fn hash_host(host: &[u8]) -> u32 {
+    hash(u32::from(u8::MAX), host)
 }
 
 #[inline]
-fn hash_labels<'l>(seed: u8, labels: impl Iterator<Item = &'l str>) -> u32 {
-    labels.fold(u32::from(seed), |from, label| hash(from, label.as_bytes()))
+fn hash_labels<'l>(seed: u8, labels: impl Iterator<Item = &'l [u8]>) -> u32 {
+    labels.fold(u32::from(seed), hash)
 }
 
 #[cfg(test)]
@@ -267,7 +261,7 @@ mod tests {
     }
 
     fn found<'t>(table: &'t HostTable, host: &str) -> Option<&'t str> {
-        table.find(Host::new(host, HostKind::Name)).map(|found| found.pattern)
+        table.find(Host::new(host.as_bytes(), HostKind::Name)).map(|found| table.pattern(found))
     }
 
     #[test]
@@ -322,8 +316,8 @@ mod tests {
     #[test]
     fn ip_literals_never_match_a_domain_pattern() {
         let table = table(&["*.0.0.1", "10.0.0.9"]);
-        assert!(table.find(Host::of("10.0.0.1")).is_none());
-        assert!(table.find(Host::of("10.0.0.9")).is_some());
+        assert!(table.find(Host::of(b"10.0.0.1")).is_none());
+        assert!(table.find(Host::of(b"10.0.0.9")).is_some());
     }
 
     #[test]
@@ -373,7 +367,7 @@ mod tests {
                 }
             }
                 let expected = by_the_book(&kept, &host).map(|pattern| pattern.text().into_owned());
-            let found = table.find(Host::new(&host, HostKind::Name)).map(|found| found.pattern.to_owned());
+            let found = table.find(Host::new(host.as_bytes(), HostKind::Name)).map(|found| table.pattern(found).to_owned());
             prop_assert_eq!(found, expected);
         }
     }

@@ -1,7 +1,7 @@
 //! Hosts: which are refused from outside, which are a customer's and become the service's own, and what happens to the rest.
 
 use crate::fault::{FaultKind, Path, Place};
-use crate::header::{HeaderTable, Use, read_name};
+use crate::header::{HeaderTable, Marks, Use, read_name};
 use crate::host_table::{HostTable, MAX_SHAPES, Refused};
 use crate::paged::{Paged, TextRef, Texts};
 use crate::pattern::HostPattern;
@@ -67,7 +67,7 @@ pub(crate) struct Hosts {
 impl Hosts {
     pub fn register(&self, headers: &mut HeaderTable) {
         if let Some(roles) = self.original_host.as_deref().and_then(|name| headers.roles_mut(name)) {
-            roles.guarded = true;
+            roles.marks |= Marks::GUARDED;
         }
     }
 }
@@ -148,7 +148,7 @@ struct MappingReader<'h> {
 impl MappingReader<'_> {
     fn add(&mut self, context: &mut Context, pattern: &HostPattern) {
         let target = match read_authority(&self.authority, Some(pattern)) {
-            Ok(Authored::Text(text)) => Target::Text(self.hosts.texts.add(&text)),
+            Ok(Authored::Text(text)) => Target::Text(self.hosts.texts.add(text.as_bytes())),
             Ok(Authored::Template(template)) => {
                 if template.needs_env() {
                     self.hosts.needs_env.extend(context.number());

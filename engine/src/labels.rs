@@ -1,11 +1,11 @@
 //! The labels of a host, where they stand: what patterns compare and captures take.
 
-use alloc::string::String;
+use alloc::vec::Vec;
 
 /// The labels of a host, counted from the right.
 #[derive(Debug)]
 pub(crate) struct Labels<'h> {
-    host: &'h str,
+    host: &'h [u8],
     /// Where each label begins; a host of 253 bytes has at most 127 labels, and every offset fits a byte.
     starts: [u8; 128],
     count: u8,
@@ -14,10 +14,10 @@ pub(crate) struct Labels<'h> {
 impl<'h> Labels<'h> {
     /// Labels of a canonical host.
     #[inline]
-    pub fn of(host: &'h str) -> Self {
+    pub fn of(host: &'h [u8]) -> Self {
         let mut labels = Self { host, starts: [0; 128], count: 0 };
-        for (position, byte) in host.bytes().enumerate().rev() {
-            if byte == b'.' {
+        for (position, byte) in host.iter().enumerate().rev() {
+            if *byte == b'.' {
                 labels.push(position.saturating_add(1));
             }
         }
@@ -40,7 +40,7 @@ impl<'h> Labels<'h> {
 
     /// The label at a position from the right.
     #[inline]
-    pub fn get(&self, position: u8) -> Option<&'h str> {
+    pub fn get(&self, position: u8) -> Option<&'h [u8]> {
         if position >= self.count {
             return None;
         }
@@ -53,13 +53,13 @@ impl<'h> Labels<'h> {
     }
 
     /// The host without the label at a position from the right.
-    pub fn without(&self, position: u8) -> String {
-        let mut host = String::with_capacity(self.host.len());
+    pub fn without(&self, position: u8) -> Vec<u8> {
+        let mut host = Vec::with_capacity(self.host.len());
         for label in (0..self.count).rev().filter(|at| *at != position).filter_map(|at| self.get(at)) {
             if !host.is_empty() {
-                host.push('.');
+                host.push(b'.');
             }
-            host.push_str(label);
+            host.extend_from_slice(label);
         }
         host
     }
@@ -71,18 +71,18 @@ mod tests {
 
     #[test]
     fn a_host_loses_one_label() {
-        let labels = Labels::of("env1.dev.example.com");
-        assert_eq!(labels.get(3), Some("env1"));
+        let labels = Labels::of(b"env1.dev.example.com");
+        assert_eq!(labels.get(3), Some(&b"env1"[..]));
         assert_eq!(labels.get(4), None);
-        assert_eq!(labels.without(3), "dev.example.com");
-        assert_eq!(labels.without(1), "env1.dev.com");
+        assert_eq!(labels.without(3), b"dev.example.com");
+        assert_eq!(labels.without(1), b"env1.dev.com");
     }
 
     #[test]
     fn the_most_labels_that_a_host_can_have_are_all_found() {
         let host = ["a"; 127].join(".");
-        let labels = Labels::of(&host);
+        let labels = Labels::of(host.as_bytes());
         assert_eq!((host.len(), labels.len()), (253, 127));
-        assert_eq!((labels.get(126), labels.get(127)), (Some("a"), None));
+        assert_eq!((labels.get(126), labels.get(127)), (Some(&b"a"[..]), None));
     }
 }

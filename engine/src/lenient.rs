@@ -3,9 +3,9 @@
 //! here. A valid name may still be an address to them, if it is a number.
 
 use crate::address_text;
-use crate::authority::{Authority, HostKind, MAX_NAME};
+use crate::authority::{Authority, HostKind, MAX_NAME, text};
 use crate::host::Host;
-use crate::host_table::{Found, HostTable};
+use crate::host_table::HostTable;
 use crate::number::ipv4_of;
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -16,9 +16,9 @@ const ROUNDS: usize = 4;
 
 /// What others may read in a Host that is no valid authority.
 #[derive(Debug)]
-pub(crate) enum Reading<'t> {
-    /// A private host.
-    Private(Found<'t>),
+pub(crate) enum Reading {
+    /// A private host, by the number of its pattern.
+    Private(usize),
     /// Any host at all: an internationalised name, which may end at any ASCII one, or one that is encoded over and over.
     Unknown,
     /// No private host.
@@ -26,7 +26,7 @@ pub(crate) enum Reading<'t> {
 }
 
 /// What any reading of these bytes comes to.
-pub(crate) fn read<'t>(private: &'t HostTable, raw: &[u8]) -> Reading<'t> {
+pub(crate) fn read(private: &HostTable, raw: &[u8]) -> Reading {
     let mut decoded = raw.to_vec();
     for _ in 0..ROUNDS {
         if let Some(found) = find(private, &decoded) {
@@ -65,18 +65,18 @@ fn hexadecimal(high: u8, low: u8) -> Option<u8> {
 }
 
 /// The first private pattern that any part of these bytes matches.
-fn find<'t>(private: &'t HostTable, raw: &[u8]) -> Option<Found<'t>> {
+fn find(private: &HostTable, raw: &[u8]) -> Option<usize> {
     let names = raw.split(|byte| !is_host_byte(*byte)).find_map(|name| {
         let name = name_of(name);
-        private.find(Host::of(&name)).or_else(|| find_number(private, &name))
+        private.find(Host::of(name.as_bytes())).or_else(|| find_number(private, name.as_bytes()))
     });
-    names.or_else(|| private.find(Host::new(&ipv6_of(raw)?, HostKind::IpLiteral)))
+    names.or_else(|| private.find(Host::new(ipv6_of(raw)?.as_bytes(), HostKind::IpLiteral)))
 }
 
 /// The private address that a name is to those to whom it is a number.
 #[inline]
-pub(crate) fn find_number<'t>(private: &'t HostTable, host: &str) -> Option<Found<'t>> {
-    private.find(Host::new(&address_text::ipv4(ipv4_of(host)?), HostKind::IpLiteral))
+pub(crate) fn find_number(private: &HostTable, host: &[u8]) -> Option<usize> {
+    private.find(Host::new(address_text::ipv4(ipv4_of(text(host))?).as_bytes(), HostKind::IpLiteral))
 }
 
 fn is_host_byte(byte: u8) -> bool {

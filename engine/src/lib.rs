@@ -65,6 +65,7 @@ mod plain;
 mod policy;
 mod reader;
 mod request;
+mod same;
 mod source;
 mod template;
 mod text_match;

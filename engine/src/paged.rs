@@ -1,7 +1,6 @@
 //! Storage that grows page by page. A vector that doubles has twice its size free at the end and three times its size in use
 //! while it moves; of 100,000 mappings that is what would not fit into a plugin's memory.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
 /// Elements of a page. A power of two, so that finding one is a shift.
@@ -67,31 +66,31 @@ pub(crate) struct TextRef {
     len: u16,
 }
 
-/// An append-only store of short texts: a policy of 100,000 mappings holds 200,000 of them, and as separate strings their
+/// An append-only store of short texts in ASCII: a policy of 100,000 mappings holds 200,000 of them, and as separate strings their
 /// bookkeeping would outweigh them. A text is a host, an authority, a pattern or a label, at most a few thousand bytes; and a
 /// configuration of 8 MiB fills a few hundred pages.
 #[derive(Debug, Default)]
-pub(crate) struct Texts(Vec<String>);
+pub(crate) struct Texts(Vec<Vec<u8>>);
 
 impl Texts {
-    pub fn add(&mut self, text: &str) -> TextRef {
-        let has_room = |page: &String| page.capacity().saturating_sub(page.len()) >= text.len();
+    pub fn add(&mut self, text: &[u8]) -> TextRef {
+        let has_room = |page: &Vec<u8>| page.capacity().saturating_sub(page.len()) >= text.len();
         if !self.0.last().is_some_and(has_room) {
             let size = FIRST_BYTES.checked_shl(u32::try_from(self.0.len()).unwrap_or(u32::MAX)).unwrap_or(BYTES);
-            self.0.push(String::with_capacity(size.clamp(FIRST_BYTES, BYTES).max(text.len())));
+            self.0.push(Vec::with_capacity(size.clamp(FIRST_BYTES, BYTES).max(text.len())));
         }
         let number = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
         let page = number(self.0.len().saturating_sub(1));
-        let start = self.0.last().map_or(0, String::len);
+        let start = self.0.last().map_or(0, Vec::len);
         if let Some(page) = self.0.last_mut() {
-            page.push_str(text);
+            page.extend_from_slice(text);
         }
         TextRef { page, start: number(start), len: number(text.len()) }
     }
 
     /// The text, or an empty one for a reference of another store.
     #[inline]
-    pub fn get(&self, at: TextRef) -> &str {
+    pub fn get(&self, at: TextRef) -> &[u8] {
         let start = usize::from(at.start);
         let page = self.0.get(usize::from(at.page));
         page.and_then(|page| page.get(start..start.saturating_add(at.len.into()))).unwrap_or_default()
@@ -99,7 +98,7 @@ impl Texts {
 
     /// Gives back what the last page has too much.
     pub fn shrink_to_fit(&mut self) {
-        self.0.last_mut().into_iter().for_each(String::shrink_to_fit);
+        self.0.last_mut().into_iter().for_each(Vec::shrink_to_fit);
         self.0.shrink_to_fit();
     }
 }
@@ -112,9 +111,9 @@ mod tests {
     fn texts_of_many_pages_are_all_found_again() {
         let mut texts = Texts::default();
         let all: Vec<String> = (0..20_000).map(|number| format!("host-{number}.example.org")).collect();
-        let refs: Vec<TextRef> = all.iter().map(|text| texts.add(text)).collect();
+        let refs: Vec<TextRef> = all.iter().map(|text| texts.add(text.as_bytes())).collect();
         texts.shrink_to_fit();
-        assert!(refs.iter().zip(&all).all(|(at, text)| texts.get(*at) == text));
+        assert!(refs.iter().zip(&all).all(|(at, text)| texts.get(*at) == text.as_bytes()));
         assert!(texts.0.len() > 10 && texts.0.iter().all(|page| page.capacity() <= BYTES));
     }
 
@@ -122,8 +121,8 @@ mod tests {
     fn the_longest_text_has_room() {
         let mut texts = Texts::default();
         let long = "a".repeat(usize::from(u16::MAX));
-        let (first, second, third) = (texts.add("first"), texts.add(&long), texts.add(""));
-        assert_eq!((texts.get(first), texts.get(second), texts.get(third)), ("first", &*long, ""));
+        let (first, second, third) = (texts.add(b"first"), texts.add(long.as_bytes()), texts.add(b""));
+        assert_eq!((texts.get(first), texts.get(second), texts.get(third)), (&b"first"[..], long.as_bytes(), &b""[..]));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use crate::decision::Counter;
 use crate::environment::{Environments, EnvironmentsSection};
 use crate::fault::{Fault, FaultKind, Path, Place};
-use crate::header::{HeaderTable, Use, read_name};
+use crate::header::{HeaderTable, Marks, Use, read_name};
 use crate::health_check::{Agents, HealthCheck, HealthCheckSection, MAX_HEALTH_CHECKS};
 use crate::hosts::{Hosts, HostsSection};
 #[cfg(feature = "serde")]
@@ -84,7 +84,7 @@ impl Policy {
     }
 
     pub(crate) fn is_guarded(&self, name: &[u8]) -> Option<&str> {
-        self.headers.find(name).filter(|(_, roles)| roles.guarded).map(|(name, _)| name)
+        self.headers.find(name).filter(|(_, roles)| roles.marks.has(Marks::GUARDED)).map(|(name, _)| name)
     }
 }
 
@@ -214,7 +214,7 @@ impl Section for PolicySection {
         }
         for name in &self.strip {
             if let Some(roles) = headers.roles_mut(name) {
-                roles.guarded = true;
+                roles.marks |= Marks::GUARDED;
             }
         }
         if let Some(environments) = &policy.environments {

@@ -3,7 +3,7 @@
 
 use core::net::{IpAddr, SocketAddr};
 
-use crate::header::{Field, HeaderTable, Roles};
+use crate::header::{Field, HeaderTable, Marks, Roles};
 
 /// A request's headers, to be walked more than once: pairs of name and value, names in lower case.
 pub trait Headers<'a>: Iterator<Item = (&'a [u8], &'a [u8])> + Clone {}
@@ -73,106 +73,107 @@ impl<'a> Claim<'a> {
     }
 }
 
-/// How many environment sources a policy may have.
-pub(crate) const MAX_SOURCES: usize = 16;
-
 /// The headers of a request that environment sources name.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Named<'a> {
-    #[default]
     None,
-    /// There is one, and these sources name it, as bits.
-    One { sources: u16, value: &'a [u8] },
-    /// There are several; whoever wants to know more has to look again.
+    /// There is one, and these sources name it.
+    One {
+        sources: Marks,
+        value: &'a [u8],
+    },
+    /// There are several, or one that is another field, too; whoever wants to know more has to look again.
     Several,
 }
 
 /// What one pass over the headers finds.
 #[derive(Debug, Default)]
 pub(crate) struct Survey<'a> {
-    pub method: &'a [u8],
-    pub path: &'a [u8],
-    pub authority: &'a [u8],
-    pub user_agent: Single<'a>,
+    /// The values of the headers that the policy knows, by [`Field`]; the last one of several. An array, and bits, because names and
+    /// `match`es would be variables by the dozen and a branch for each field, in the one loop that every request meets.
+    fields: [&'a [u8]; Field::COUNT],
+    seen: Marks,
+    /// What was seen more than once.
+    again: Marks,
     /// Bit n: a header is there that health check n wants absent.
     pub vetoed: u64,
-    /// What the headers that environment sources name hold.
-    pub named: Named<'a>,
-    /// A header is there that clients may not send in.
-    pub guarded: bool,
-}
-
-/// A header that counts only if it comes once.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Single<'a> {
-    #[default]
-    None,
-    One(&'a [u8]),
-    Several,
-}
-
-impl<'a> Single<'a> {
-    pub fn value(self) -> Option<&'a [u8]> {
-        match self {
-            Self::One(value) => Some(value),
-            Self::None | Self::Several => None,
-        }
-    }
 }
 
 impl<'a> Survey<'a> {
-    // Inlined, because it is large and would be moved.
+    /// Notes all headers. A survey is filled where it stands, because it is large and would be moved.
     #[inline(always)]
-    pub fn of(headers: impl Headers<'a>, table: &HeaderTable) -> Self {
-        let mut survey = Self::default();
+    pub fn note_all(&mut self, headers: impl Headers<'a>, table: &HeaderTable) {
         for (name, value) in headers {
             if let Some((_, roles)) = table.find(name) {
-                survey.note(roles, value);
+                self.note(roles, value);
             }
         }
-        survey
     }
 
     #[inline(always)]
     fn note(&mut self, roles: &Roles, value: &'a [u8]) {
-        match roles.field {
-            None => {}
-            Some(Field::Method) => self.method = value,
-            Some(Field::Path) => self.path = value,
-            Some(Field::Authority) => self.authority = value,
-            Some(Field::UserAgent) => {
-                self.user_agent = match self.user_agent {
-                    Single::None => Single::One(value),
-                    // For several no balancer is known.
-                    Single::One(_) | Single::Several => Single::Several,
-                };
-            }
+        if let Some(field) = self.fields.get_mut(roles.field as usize) {
+            *field = value;
         }
+        self.again |= self.seen & roles.marks;
+        self.seen |= roles.marks;
         self.vetoed |= roles.vetoes;
-        self.guarded |= roles.guarded;
-        if roles.sources != 0 {
-            self.named = match self.named {
-                Named::None => Named::One { sources: roles.sources, value },
-                Named::One { .. } | Named::Several => Named::Several,
-            };
+    }
+
+    #[inline]
+    fn field(&self, field: Field) -> &'a [u8] {
+        self.fields.get(field as usize).copied().unwrap_or_default()
+    }
+
+    #[inline]
+    pub fn method(&self) -> &'a [u8] {
+        self.field(Field::Method)
+    }
+
+    #[inline]
+    pub fn path(&self) -> &'a [u8] {
+        self.field(Field::Path)
+    }
+
+    #[inline]
+    pub fn authority(&self) -> &'a [u8] {
+        self.field(Field::Authority)
+    }
+
+    /// The user agent, if the request has one. For several no balancer is known, so they are none.
+    #[inline]
+    pub fn user_agent(&self) -> Option<&'a [u8]> {
+        (self.seen.has(Marks::USER_AGENT) && !self.again.has(Marks::USER_AGENT)).then(|| self.field(Field::UserAgent))
+    }
+
+    /// What the headers that environment sources name hold.
+    #[inline]
+    pub fn named(&self) -> Named<'a> {
+        if !self.seen.has(Marks::NAMED | Marks::NAMED_BY_FIELD) {
+            Named::None
+        } else if self.again.has(Marks::NAMED) || self.seen.has(Marks::NAMED_BY_FIELD) {
+            Named::Several
+        } else {
+            Named::One { sources: self.seen, value: self.field(Field::Named) }
         }
+    }
+
+    /// Whether a header is there that clients may not send in.
+    #[inline]
+    pub fn is_guarded(&self) -> bool {
+        self.seen.has(Marks::GUARDED)
     }
 
     /// The path before its query.
     pub fn path_only(&self) -> &'a [u8] {
-        self.path.split(|b| *b == b'?').next().unwrap_or_default()
+        self.path().split(|b| *b == b'?').next().unwrap_or_default()
     }
 
     /// The query behind the path, without its question mark.
     pub fn query(&self) -> &'a [u8] {
         let start = self.path_only().len().saturating_add(1);
-        self.path.get(start..).unwrap_or_default()
+        self.path().get(start..).unwrap_or_default()
     }
-}
-
-#[inline]
-pub(crate) fn source_bit(number: usize) -> u16 {
-    u32::try_from(number).ok().and_then(|number| 1u16.checked_shl(number)).unwrap_or(0)
 }
 
 /// Whether the request is gRPC, by its content type: `application/grpc`, alone or with a format (`+proto`) or parameters (`;`).
@@ -189,6 +190,12 @@ pub fn is_grpc<'a>(mut headers: impl Headers<'a>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn survey<const N: usize>(headers: [(&'static [u8], &'static [u8]); N]) -> Survey<'static> {
+        let mut survey = Survey::default();
+        survey.note_all(headers.into_iter(), &HeaderTable::default());
+        survey
+    }
 
     #[test]
     fn a_source_address_is_read_with_and_without_a_port() {
@@ -228,15 +235,15 @@ mod tests {
     #[test]
     fn a_repeated_user_agent_is_nobodys() {
         let headers = [(&b"user-agent"[..], &b"GoogleHC/1.0"[..]), (b"user-agent", b"curl")];
-        assert_eq!(Survey::of(headers.into_iter(), &HeaderTable::default()).user_agent, Single::Several);
-        assert_eq!(Survey::of(headers.into_iter().take(1), &HeaderTable::default()).user_agent, Single::One(b"GoogleHC/1.0"));
+        assert_eq!(survey(headers).user_agent(), None);
+        assert_eq!(survey([(&b"user-agent"[..], &b"GoogleHC/1.0"[..])]).user_agent(), Some(&b"GoogleHC/1.0"[..]));
     }
 
     #[test]
     fn path_and_query_are_told_apart() {
         for (path, only, query) in [("/a?b?c", "/a", "b?c"), ("/?", "/", ""), ("/", "/", ""), ("", "", "")] {
             let headers = [(&b":path"[..], path.as_bytes())];
-            let survey = Survey::of(headers.into_iter(), &HeaderTable::default());
+            let survey = survey(headers);
             assert_eq!((survey.path_only(), survey.query()), (only.as_bytes(), query.as_bytes()), "{path}");
         }
     }

@@ -2,13 +2,13 @@
 //! host. Values are taken as they stand, without percent-decoding: an environment's name never needs it.
 
 use crate::fault::FaultKind;
-use crate::header::{Use, is_token, read_name};
+use crate::header::{Marks, Use, is_token, read_name};
 use crate::host::Host;
 use crate::host_table::HostTable;
 use crate::labels::Labels;
 use crate::pattern::{HostPattern, PatternError};
 use crate::reader::{Broken, Context, Parsed, Section, Seen, Value};
-use crate::request::{self, Claim, Headers, Survey, source_bit};
+use crate::request::{self, Claim, Headers, Survey};
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -66,10 +66,10 @@ impl Source {
         host: Option<Host<'h>>,
     ) -> Named<'h> {
         let mut claim = Claim::default();
-        match (self, survey.named) {
+        match (self, survey.named()) {
             (Self::Header(_), request::Named::None) => {}
             (Self::Header(_), request::Named::One { sources, value }) => {
-                if sources & source_bit(number) != 0 {
+                if sources.has(Marks::source(number)) {
                     claim.add(value);
                 }
             }
@@ -103,7 +103,7 @@ impl Source {
             Self::Subdomain { table, position, .. } => {
                 if let Some(host) = host.filter(|host| table.find(*host).is_some()) {
                     let labels = Labels::of(host.text());
-                    labels.get(*position).into_iter().for_each(|label| claim.add(label.as_bytes()));
+                    labels.get(*position).into_iter().for_each(|label| claim.add(label));
                     label = Some(*position);
                 }
             }

@@ -47,14 +47,14 @@ pub(crate) enum Template {
 /// What a template's placeholders stand for in one request.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Values<'v> {
-    pub env: Option<&'v str>,
+    pub env: Option<&'v [u8]>,
     /// The client's host in canonical form; none when it was no valid authority.
-    pub host: Option<&'v str>,
+    pub host: Option<&'v [u8]>,
     pub labels: Option<&'v Labels<'v>>,
 }
 
 impl<'v> Values<'v> {
-    fn of(&self, piece: &Piece) -> Option<&'v str> {
+    fn of(&self, piece: &Piece) -> Option<&'v [u8]> {
         match piece {
             Piece::Env => self.env,
             Piece::Host => self.host,
@@ -125,9 +125,9 @@ impl Template {
 
     /// The template with the values put in; nothing if a value that it needs is missing.
     #[inline]
-    pub fn expand(&self, values: Values<'_>) -> Option<String> {
+    pub fn expand(&self, values: Values<'_>) -> Option<Vec<u8>> {
         match self {
-            Self::Literal(text) => Some(text.as_ref().to_owned()),
+            Self::Literal(text) => Some(text.as_bytes().to_owned()),
             Self::Pieces(pieces) => fill(pieces, |piece| values.of(piece)),
         }
     }
@@ -140,7 +140,7 @@ impl Template {
             Self::Pieces(pieces) => {
                 let rest = pieces.iter().try_fold(text, |rest, piece| match piece {
                     Piece::Literal(literal) => rest.strip_prefix(literal.as_bytes()),
-                    placeholder => rest.strip_prefix(values.of(placeholder)?.as_bytes()),
+                    placeholder => rest.strip_prefix(values.of(placeholder)?),
                 });
                 rest.is_some_and(<[u8]>::is_empty)
             }
@@ -165,16 +165,18 @@ impl<'t> Authored<'t> {
             Err(_) if !is_literal(text) => {}
             authority => {
                 let authority = authority.map_err(TemplateError::Authority)?;
-                let owned = || Cow::Owned(authority.as_str().to_owned());
-                return Ok(Self::Text(authority.given().map_or_else(owned, Cow::Borrowed)));
+                return Ok(Self::Text(match authority.given() {
+                    Some(_) => Cow::Borrowed(text),
+                    None => Cow::Owned(authority.as_str().to_owned()),
+                }));
             }
         }
         let template = Template::parse(text, pattern)?;
         // One letter stands for any label: whatever is wrong with this is wrong with every result.
-        let sample = fill(template.pieces(), |_| Some("x")).unwrap_or_default();
-        let authority = Authority::parse(sample.as_bytes()).map_err(TemplateError::Authority)?;
+        let sample = fill(template.pieces(), |_| Some(b"x")).unwrap_or_default();
+        let authority = Authority::parse(&sample).map_err(TemplateError::Authority)?;
         let Template::Pieces(pieces) = template else { return Ok(Self::Template(template)) };
-        Ok(Self::Template(Template::Pieces(canonical(pieces, &sample, authority.as_str()))))
+        Ok(Self::Template(Template::Pieces(canonical(pieces, sample.len(), authority.as_str()))))
     }
 }
 
@@ -187,9 +189,9 @@ impl From<Authored<'_>> for Template {
     }
 }
 
-/// Lower case, and the canonical end that `canonical` has and `sample` may lack: a trailing dot, an empty port or leading zeros
+/// Lower case, and the end that `canonical` has and a sample of that length may lack: a trailing dot, an empty port or leading zeros
 /// of a port can only stand in the last literal.
-fn canonical(pieces: Box<[Piece]>, sample: &str, canonical: &str) -> Box<[Piece]> {
+fn canonical(pieces: Box<[Piece]>, sample: usize, canonical: &str) -> Box<[Piece]> {
     let mut pieces = pieces.into_vec();
     for piece in &mut pieces {
         if let Piece::Literal(literal) = piece {
@@ -197,24 +199,24 @@ fn canonical(pieces: Box<[Piece]>, sample: &str, canonical: &str) -> Box<[Piece]
         }
     }
     if let Some(Piece::Literal(last)) = pieces.last_mut() {
-        let before = sample.len().saturating_sub(last.len());
+        let before = sample.saturating_sub(last.len());
         *last = canonical.get(before..).unwrap_or_default().into();
     }
     pieces.into()
 }
 
 #[inline]
-fn fill<'v>(pieces: &'v [Piece], value: impl Fn(&'v Piece) -> Option<&'v str>) -> Option<String> {
+fn fill<'v>(pieces: &'v [Piece], value: impl Fn(&'v Piece) -> Option<&'v [u8]>) -> Option<Vec<u8>> {
     let text = |piece: &'v Piece| match piece {
-        Piece::Literal(literal) => Some(&**literal),
+        Piece::Literal(literal) => Some(literal.as_bytes()),
         placeholder => value(placeholder),
     };
     let mut length = 0usize;
     for piece in pieces {
         length = length.saturating_add(text(piece)?.len());
     }
-    let mut filled = String::with_capacity(length);
-    pieces.iter().filter_map(text).for_each(|text| filled.push_str(text));
+    let mut filled = Vec::with_capacity(length);
+    pieces.iter().filter_map(text).for_each(|text| filled.extend_from_slice(text));
     Some(filled)
 }
 
@@ -250,7 +252,8 @@ mod tests {
     }
 
     fn expand(template: &str, env: Option<&str>, host: Option<&str>) -> Option<String> {
-        authority(template, None).expect(template).expand(Values { env, host, labels: None })
+        let values = Values { env: env.map(str::as_bytes), host: host.map(str::as_bytes), labels: None };
+        authority(template, None).expect(template).expand(values).map(|text| String::from_utf8(text).expect("ASCII"))
     }
 
     #[test]
@@ -267,7 +270,7 @@ mod tests {
     #[test]
     fn a_text_is_compared_with_a_result_that_was_never_built() {
         let template = authority("app.{env}.svc", None).expect("valid");
-        let values = Values { env: Some("env1"), host: None, labels: None };
+        let values = Values { env: Some(b"env1"), host: None, labels: None };
         assert!(template.gives(values, b"app.env1.svc"));
         for other in ["app.env1.svc.", "app.env2.svc", "app.env1", ""] {
             assert!(!template.gives(values, other.as_bytes()), "{other}");
@@ -279,9 +282,9 @@ mod tests {
     fn captures_are_labels_counted_from_the_right() {
         let pattern = HostPattern::parse("{a}.{b}.example.com").expect("valid");
         let template = authority("{b}.{a}.svc", Some(&pattern)).expect("valid");
-        let labels = Labels::of("one.two.example.com");
+        let labels = Labels::of(b"one.two.example.com");
         let values = Values { env: None, host: None, labels: Some(&labels) };
-        assert_eq!(template.expand(values).as_deref(), Some("two.one.svc"));
+        assert_eq!(template.expand(values).as_deref(), Some(&b"two.one.svc"[..]));
     }
 
     #[test]

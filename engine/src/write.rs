@@ -6,34 +6,33 @@ use alloc::vec::Vec;
 
 use crate::authority::Authority;
 use crate::choose::Chosen;
-use crate::decision::{Effects, SetHeader};
-use crate::environment::{Hint, Listed};
+use crate::decision::Effects;
+use crate::environment::Hint;
 use crate::policy::Policy;
 use crate::request::Headers;
 use crate::template::{Template, Values};
 
 /// The headers that a decision wants set.
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Wants<'a, 'v> {
     hints: &'a [Hint],
-    /// The environment, if the policy lists it.
-    listed: Option<Listed<'a>>,
+    /// The environment's name, if it is the policy's.
+    listed: Option<&'a [u8]>,
     values: Values<'v>,
-    original: Option<(&'a str, &'a str)>,
+    original: Option<(&'a str, &'a [u8])>,
 }
 
 impl<'a, 'v> Wants<'a, 'v> {
     /// The hints of the environment, and the original of a rewritten host.
     #[inline]
-    pub fn of(policy: &'a Policy, chosen: &Chosen<'a>, values: Values<'v>, original: Option<(&'a str, &'a str)>) -> Self {
-        let hints = match &policy.environments {
-            Some(environments) if chosen.name.is_some() => environments.hints.headers.as_slice(),
-            _ => &[],
-        };
-        Self { hints, listed: chosen.listed(), values, original }
-    }
-
-    pub fn nothing() -> Self {
-        Self { hints: &[], listed: None, values: Values::default(), original: None }
+    pub fn of(policy: &'a Policy, chosen: &Chosen<'a>, values: Values<'v>, original: Option<(&'a str, &'a [u8])>) -> Self {
+        match (&policy.environments, &chosen.environment) {
+            (Some(environments), Some(environment)) => {
+                let listed = if let Cow::Borrowed(name) = environment.name { Some(name) } else { None };
+                Self { hints: &environments.hints.headers, listed, values, original }
+            }
+            _ => Self { hints: &[], listed: None, values, original },
+        }
     }
 
     /// Each header's name, and what it is to hold. A hint that needs the host of a request without a valid one has no value.
@@ -45,7 +44,7 @@ impl<'a, 'v> Wants<'a, 'v> {
             let Some(hint) = hints.find(|hint| !hint.needs_host || self.values.host.is_some()) else { return original.next() };
             Some(match self.listed {
                 // The policy has this text already.
-                Some(listed) if hint.is_env => (&*hint.name, Wanted::Text(listed.name)),
+                Some(name) if hint.is_env => (&*hint.name, Wanted::Text(name)),
                 _ => (&*hint.name, Wanted::Template(&hint.template)),
             })
         })
@@ -56,7 +55,7 @@ impl Policy {
     /// The header that keeps the original of a host that becomes another one. Bringing a host to canonical form does not
     /// make it another one. The authority that goes upstream is in that form.
     #[inline]
-    pub(crate) fn original_host<'a>(&'a self, authority: Option<&Authority<'a>>, upstream: &str) -> Option<(&'a str, &'a str)> {
+    pub(crate) fn original_host<'a>(&'a self, authority: Option<&Authority<'a>>, upstream: &[u8]) -> Option<(&'a str, &'a [u8])> {
         let name = self.hosts.original_host.as_deref()?;
         // Without a valid authority there is no host to keep: its bytes may be anything.
         let authority = authority?;
@@ -74,10 +73,12 @@ impl Policy {
         effects: &mut impl Effects<'a>,
     ) {
         if guarded {
-            self.write_over(headers, wants, effects);
+            // A copy, so that only this request puts them into memory.
+            let wants = *wants;
+            self.write_over(headers, &wants, effects);
         } else {
             for (name, wanted) in wants.iter() {
-                effects.set(SetHeader { name, value: wanted.text(wants.values), replaces: false });
+                effects.set(name, wanted.text(wants.values), false);
             }
         }
     }
@@ -99,7 +100,7 @@ impl Policy {
                 }
                 (None, _) => false,
             };
-            effects.set(SetHeader { name, value: wanted.text(wants.values), replaces });
+            effects.set(name, wanted.text(wants.values), replaces);
         }
         for name in headers.clone().filter_map(|(name, _)| self.is_guarded(name)) {
             if !wants.iter().any(|(wanted, _)| wanted == name) && !removed.contains(&name) {
@@ -113,23 +114,23 @@ impl Policy {
 /// What a header is to hold.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Wanted<'a> {
-    Text(&'a str),
+    Text(&'a [u8]),
     Template(&'a Template),
 }
 
 impl<'a> Wanted<'a> {
     fn is(self, values: Values<'_>, value: &[u8]) -> bool {
         match self {
-            Self::Text(text) => text.as_bytes() == value,
+            Self::Text(text) => text == value,
             Self::Template(template) => template.gives(values, value),
         }
     }
 
-    fn text(self, values: Values<'_>) -> Cow<'a, str> {
+    fn text(self, values: Values<'_>) -> Cow<'a, [u8]> {
         match self {
             Self::Text(text) => Cow::Borrowed(text),
             Self::Template(template) => match template.as_literal() {
-                Some(text) => Cow::Borrowed(text),
+                Some(text) => Cow::Borrowed(text.as_bytes()),
                 None => Cow::Owned(template.expand(values).unwrap_or_default()),
             },
         }

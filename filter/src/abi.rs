@@ -204,7 +204,7 @@ pub(crate) fn request_headers() -> Option<HostBytes> {
 
 /// Sets a request header to one value; adds it where it is missing. Whether it worked.
 #[must_use]
-pub(crate) fn set_request_header(name: &str, value: &str) -> bool {
+pub(crate) fn set_request_header(name: &str, value: &[u8]) -> bool {
     // SAFETY: pointers and lengths are those of live strings.
     let status =
         unsafe { proxy_replace_header_map_value(REQUEST_HEADERS, name.as_ptr(), name.len(), value.as_ptr(), value.len()) };
@@ -213,7 +213,7 @@ pub(crate) fn set_request_header(name: &str, value: &str) -> bool {
 
 /// Adds a value of a request header. Whether it worked.
 #[must_use]
-pub(crate) fn add_request_header(name: &str, value: &str) -> bool {
+pub(crate) fn add_request_header(name: &str, value: &[u8]) -> bool {
     // SAFETY: pointers and lengths are those of live strings.
     unsafe { proxy_add_header_map_value(REQUEST_HEADERS, name.as_ptr(), name.len(), value.as_ptr(), value.len()) == OK }
 }

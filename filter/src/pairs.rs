@@ -26,8 +26,9 @@ impl<'a> Iterator for Pairs<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let ([a, b, c, d, e, f, g, h], lengths) = self.lengths.split_first_chunk::<8>()?;
-        let (name, value) = (u32::from_le_bytes([*a, *b, *c, *d]), u32::from_le_bytes([*e, *f, *g, *h]));
+        let (both, lengths) = self.lengths.split_first_chunk::<8>()?;
+        let both = u64::from_le_bytes(*both);
+        let (name, value) = (both as u32, (both >> 32) as u32);
         // Each is closed by a zero byte. In 64 bits the sum cannot overflow.
         let len = usize::try_from(u64::from(name).wrapping_add(u64::from(value)).wrapping_add(2)).ok()?;
         let (pair, data) = self.data.split_at_checked(len)?;

@@ -3,7 +3,7 @@
 use alloc::borrow::Cow;
 use core::net::IpAddr;
 
-use gatepost_engine::{Counters, Effects, Mode, Reply, Request, SetHeader, SourceAddress, is_grpc, parse_source_address};
+use gatepost_engine::{Counters, Effects, Mode, Reply, Request, SourceAddress, is_grpc, parse_source_address};
 
 use crate::abi;
 use crate::pairs::Pairs;
@@ -42,19 +42,19 @@ impl Writing {
 }
 
 impl<'a> Effects<'a> for Writing {
-    fn set_authority(&mut self, value: Cow<'a, str>) {
+    fn set_authority(&mut self, value: Cow<'a, [u8]>) {
         self.write(|| abi::set_request_header(":authority", &value));
     }
 
     fn set_path(&mut self, value: &'a str) {
-        self.write(|| abi::set_request_header(":path", value));
+        self.write(|| abi::set_request_header(":path", value.as_bytes()));
     }
 
     fn remove(&mut self, name: &'a str) {
         self.write(|| abi::remove_request_header(name));
     }
 
-    fn set(&mut self, SetHeader { name, value, replaces }: SetHeader<'a>) {
+    fn set(&mut self, name: &'a str, value: Cow<'a, [u8]>, replaces: bool) {
         self.write(|| if replaces { abi::set_request_header(name, &value) } else { abi::add_request_header(name, &value) });
     }
 }
