@@ -10,7 +10,7 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 use arrayvec::ArrayString;
 
 use crate::address_text;
-use crate::host::{Host, last_label};
+use crate::host::{Glance, Host};
 
 /// The most bytes that a DNS name has without its trailing dot (RFC 1035 §2.3.4).
 pub const MAX_NAME: usize = 253;
@@ -69,8 +69,7 @@ pub struct Authority<'a> {
     /// How much of the canonical form is the host.
     host_len: usize,
     kind: HostKind,
-    /// The length of a name's last label.
-    last_label: usize,
+    glance: Glance,
 }
 
 impl<'a> Authority<'a> {
@@ -80,15 +79,20 @@ impl<'a> Authority<'a> {
     /// The first thing that makes it no authority.
     #[inline]
     pub fn parse(raw: &'a [u8]) -> Result<Self, AuthorityError> {
-        match plain_name(raw) {
-            Some(last_label) => Ok(Self { raw, rewritten: None, host_len: raw.len(), kind: HostKind::Name, last_label }),
-            None => Self::parse_any(raw),
-        }
+        Self::plain(raw).map_or_else(|| Self::parse_any(raw), Ok)
     }
 
-    /// Whatever [`plain_name`] leaves: other spellings, ports, IP literals and everything that is refused.
+    /// A name without a port that is canonical as it stands, as nearly every request's authority is. It may leave such a name to
+    /// [`Authority::parse_any`]: one that ends in a digit might be an address.
+    #[inline]
+    pub(crate) fn plain(raw: &'a [u8]) -> Option<Self> {
+        let glance = Glance::at_name(raw, plain_name(raw)?);
+        Some(Self { raw, rewritten: None, host_len: raw.len(), kind: HostKind::Name, glance })
+    }
+
+    /// Whatever [`Authority::plain`] leaves: other spellings, ports, IP literals and everything that is refused.
     #[inline(never)]
-    fn parse_any(raw: &'a [u8]) -> Result<Self, AuthorityError> {
+    pub(crate) fn parse_any(raw: &'a [u8]) -> Result<Self, AuthorityError> {
         if raw.first() == Some(&b'[') {
             return Self::parse_ipv6(raw);
         }
@@ -117,14 +121,14 @@ impl<'a> Authority<'a> {
             return Err(AuthorityError::NameTooLong);
         }
         let kind = HostKind::of(bare.as_bytes());
-        let last_label = last_label(bare.as_bytes());
         if !upper && bare.len() == host.len() && port.canonical {
-            return Ok(Self { raw, rewritten: None, host_len: bare.len(), kind, last_label });
+            return Ok(Self { raw, rewritten: None, host_len: bare.len(), kind, glance: Glance::at(bare.as_bytes(), kind) });
         }
         let mut text = ArrayString::<MAX_TEXT>::from(bare).map_err(|_| AuthorityError::NameTooLong)?;
         text.make_ascii_lowercase();
+        let glance = Glance::at(text.as_bytes(), kind);
         port.write(&mut text);
-        Ok(Self { raw, rewritten: Some(text.as_bytes().into()), host_len: bare.len(), kind, last_label })
+        Ok(Self { raw, rewritten: Some(text.as_bytes().into()), host_len: bare.len(), kind, glance })
     }
 
     fn parse_ipv6(raw: &'a [u8]) -> Result<Self, AuthorityError> {
@@ -141,7 +145,7 @@ impl<'a> Authority<'a> {
         let host_len = canonical.len();
         port.write(&mut canonical);
         let rewritten = (canonical.as_str() != given).then(|| canonical.as_bytes().into());
-        Ok(Self { raw, rewritten, host_len, kind: HostKind::IpLiteral, last_label: 0 })
+        Ok(Self { raw, rewritten, host_len, kind: HostKind::IpLiteral, glance: Glance::default() })
     }
 
     /// The text as it came, in its own spelling: ASCII.
@@ -208,7 +212,7 @@ impl<'a> Authority<'a> {
     /// The host, to be looked up.
     #[inline]
     pub(crate) fn to_look_up(&self) -> Host<'_> {
-        Host::with(self.host_bytes(), self.kind, self.last_label)
+        Host::with(self.host_bytes(), self.glance)
     }
 
     /// The canonical text, to be kept: ASCII.
@@ -237,20 +241,26 @@ pub(crate) fn text(ascii: &[u8]) -> &str {
     core::str::from_utf8(ascii).unwrap_or_default()
 }
 
-/// The length of the last label of a name without a port that is canonical as it stands, as nearly every request's authority is. It may
-/// leave such a name to [`Authority::parse_any`]: one that ends in a digit might be an address.
+/// The length of the last label of a plain name.
 #[inline]
 fn plain_name(raw: &[u8]) -> Option<usize> {
-    let mut label = 0usize;
-    for &byte in raw {
+    let mut start = 0usize;
+    for (position, &byte) in raw.iter().enumerate() {
         match Byte::of(byte) {
-            Byte::Plain => label = label.saturating_add(1),
-            Byte::Dot if label.wrapping_sub(1) < MAX_LABEL => label = 0,
+            Byte::Plain => {}
+            Byte::Dot if is_label(position.wrapping_sub(start)) => start = position.wrapping_add(1),
             _ => return None,
         }
     }
-    let ends_well = label.wrapping_sub(1) < MAX_LABEL && raw.len() <= MAX_NAME && !raw.last().is_some_and(u8::is_ascii_digit);
-    ends_well.then_some(label)
+    let last = raw.len().wrapping_sub(start);
+    let ends_well = is_label(last) && raw.len() <= MAX_NAME && !raw.last().is_some_and(u8::is_ascii_digit);
+    ends_well.then_some(last)
+}
+
+/// Whether a label may be so long.
+#[inline]
+fn is_label(len: usize) -> bool {
+    len.wrapping_sub(1) < MAX_LABEL
 }
 
 impl HostKind {

@@ -35,7 +35,7 @@ pub(crate) fn choose<'a>(
     environments: &'a Environments,
     survey: &Survey<'a>,
     headers: &impl Headers<'a>,
-    host: Option<Host<'_>>,
+    host: Option<&Host<'_>>,
     chosen: &mut Chosen<'a>,
     counters: &mut Counters,
     trace: &mut impl Trace,

@@ -5,11 +5,12 @@ use alloc::borrow::Cow;
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
+use core::ptr;
 
 use crate::authority::{Authority, text};
 use crate::choose::{Chosen, choose};
 use crate::decision::{Answer, Counter, Counters, Decision, Effects, Refusal, Verdict, Writes};
-use crate::environment::Environments;
+use crate::environment::{Environment, Environments};
 use crate::health_check::Action;
 use crate::host::Host;
 use crate::hosts::{Invalid, Port, Target, Unmapped};
@@ -21,6 +22,19 @@ use crate::same::same;
 use crate::template::{Template, Values};
 use crate::trace::{NoTrace, Origin, Step, Trace};
 use crate::write::Wants;
+
+/// An authority, and its host as tables look it up.
+struct Addressed<'a, 's> {
+    authority: &'s Authority<'a>,
+    host: Host<'s>,
+}
+
+impl<'a, 's> Addressed<'a, 's> {
+    #[inline(always)]
+    fn by(authority: &'s Authority<'a>) -> Self {
+        Self { authority, host: authority.to_look_up() }
+    }
+}
 
 impl Policy {
     /// Decides on a request. Allocates nothing when the decision changes nothing. In `observe` mode the decision is the one
@@ -83,17 +97,30 @@ impl Policy {
         {
             return outcome;
         }
-        let authority = match Authority::parse(survey.authority()) {
-            Ok(authority) => Some(authority),
-            Err(_) => {
-                self.pass_invalid(&survey, counters, trace)?;
-                None
-            }
-        };
-        match &self.environments {
-            None => self.hosts_and_writes(request, &survey, authority.as_ref(), &Chosen::default(), effects, counters, trace),
-            Some(environments) => self.environment(environments, request, &survey, authority.as_ref(), effects, counters, trace),
+        let mut authority = Authority::plain(survey.authority());
+        if authority.is_none() {
+            authority = self.other_authority(&survey, counters, trace)?;
         }
+        let addressed = authority.as_ref().map(Addressed::by);
+        match &self.environments {
+            None => self.hosts_and_writes(None, request, &survey, addressed.as_ref(), effects, counters, trace),
+            Some(environments) => self.environment(environments, request, &survey, addressed.as_ref(), effects, counters, trace),
+        }
+    }
+
+    /// An authority that is no plain name; nothing for an invalid one that passes.
+    #[inline(never)]
+    fn other_authority<'a>(
+        &self,
+        survey: &Survey<'a>,
+        counters: &mut Counters,
+        trace: &mut impl Trace,
+    ) -> Result<Option<Authority<'a>>, Refusal> {
+        let authority = Authority::parse_any(survey.authority()).ok();
+        if authority.is_none() {
+            self.pass_invalid(survey, counters, trace)?;
+        }
+        Ok(authority)
     }
 
     /// What a health check makes of the request, if one matches.
@@ -138,15 +165,15 @@ impl Policy {
         environments: &'a Environments,
         request: &Request<'a, H, S>,
         survey: &Survey<'a>,
-        authority: Option<&Authority<'a>>,
+        addressed: Option<&Addressed<'a, '_>>,
         effects: &mut impl Effects<'a>,
         counters: &mut Counters,
         trace: &mut impl Trace,
     ) -> Result<(), Answer<'a>> {
-        let host = authority.map(Authority::to_look_up);
+        let host = addressed.map(|addressed| &addressed.host);
         let mut chosen = Chosen::default();
         choose(environments, survey, &request.headers, host, &mut chosen, counters, trace)?;
-        self.hosts_and_writes(request, survey, authority, &chosen, effects, counters, trace)
+        self.hosts_and_writes(Some((environments, &chosen)), request, survey, addressed, effects, counters, trace)
     }
 
     /// What comes behind the environment. Compiled twice, because a policy without environments needs half of it.
@@ -154,46 +181,40 @@ impl Policy {
     #[expect(clippy::too_many_arguments, reason = "they are what a decision is made from")]
     fn hosts_and_writes<'a, H: Headers<'a>, S: SourceAddress>(
         &'a self,
+        environments: Option<(&'a Environments, &Chosen<'a>)>,
         request: &Request<'a, H, S>,
         survey: &Survey<'a>,
-        authority: Option<&Authority<'a>>,
-        chosen: &Chosen<'a>,
+        addressed: Option<&Addressed<'a, '_>>,
         effects: &mut impl Effects<'a>,
         counters: &mut Counters,
         trace: &mut impl Trace,
     ) -> Result<(), Answer<'a>> {
-        let host = self.public(authority.map(Authority::to_look_up), chosen.shortened.as_deref(), counters, trace)?;
-        let upstream = self.upstream(survey, authority, host, chosen, counters, trace)?;
-        let original = upstream.as_deref().and_then(|upstream| self.original_host(authority, upstream));
-        let values = Values { env: chosen.name(), host: host.map(|host| host.text()), labels: None };
-        if let Some(upstream) = upstream {
-            effects.set_authority(upstream);
-        }
-        self.write_headers(&request.headers, survey.is_guarded(), &Wants::of(self, chosen, values, original), effects);
-        Ok(())
-    }
-
-    /// The host that goes on being looked at, unless it is private. Both the client's own host and what a subdomain source
-    /// left of it are judged: shortening a host must not open what naming it directly would not.
-    #[inline(always)]
-    fn public<'h>(
-        &self,
-        host: Option<Host<'h>>,
-        shortened: Option<&'h [u8]>,
-        counters: &mut Counters,
-        trace: &mut impl Trace,
-    ) -> Result<Option<Host<'h>>, Refusal> {
+        let shortened;
+        let mut host = addressed.map(|addressed| &addressed.host);
+        // Both the client's own host and what a subdomain source left of it are judged: shortening a host must not open what naming it
+        // directly would not.
         if let Some(host) = host {
             self.judge(host, counters, trace)?;
         }
-        let Some(shortened) = shortened.map(Host::of) else { return Ok(host) };
-        self.judge(shortened, counters, trace)?;
-        Ok(Some(shortened))
+        let chosen = environments.map(|(_, chosen)| chosen);
+        if let Some(text) = chosen.and_then(|chosen| chosen.shortened.as_ref()) {
+            shortened = Host::of(text);
+            self.judge(&shortened, counters, trace)?;
+            host = Some(&shortened);
+        }
+        let mut original = None;
+        if let Some(upstream) = self.upstream(environments, survey, addressed, host, counters, trace)? {
+            original = self.original_host(addressed.map(|addressed| addressed.authority), &upstream);
+            effects.set_authority(upstream);
+        }
+        let values = Values { env: chosen.and_then(Chosen::name), host: host.map(Host::text), labels: None };
+        self.write_headers(&request.headers, survey.is_guarded(), &Wants::of(environments, values, original), effects);
+        Ok(())
     }
 
     /// Refuses a private host.
     #[inline(always)]
-    fn judge(&self, host: Host<'_>, counters: &mut Counters, trace: &mut impl Trace) -> Result<(), Refusal> {
+    fn judge(&self, host: &Host<'_>, counters: &mut Counters, trace: &mut impl Trace) -> Result<(), Refusal> {
         if self.hosts.private.is_empty() {
             return Ok(());
         }
@@ -234,17 +255,73 @@ impl Policy {
     #[inline(always)]
     fn upstream<'a>(
         &'a self,
+        environments: Option<(&'a Environments, &Chosen<'a>)>,
         survey: &Survey<'a>,
-        authority: Option<&Authority<'a>>,
-        host: Option<Host<'_>>,
-        chosen: &Chosen<'a>,
+        addressed: Option<&Addressed<'a, '_>>,
+        host: Option<&Host<'_>>,
         counters: &mut Counters,
         trace: &mut impl Trace,
     ) -> Result<Option<Cow<'a, [u8]>>, Refusal> {
+        let authority = addressed.map(|addressed| addressed.authority);
         // What came, if it is an authority as it should be: a template that gives just that is not put together.
         let given = authority.and_then(Authority::given);
+        let mapped = match environments {
+            _ if !self.hosts.may_map() => None,
+            None => self.mapped(host, None, given, counters, trace)?,
+            Some((_, chosen)) => self.mapped_beside_environments(host, chosen.name(), given, counters, trace)?,
+        };
+        let hint = match environments {
+            Some((environments, chosen)) if chosen.named || mapped.is_none() => {
+                hint(environments, chosen, host, given, counters)?
+            }
+            _ => None,
+        };
+        let (upstream, from) = match (hint, mapped) {
+            (Some(hint), _) => (hint, Origin::Environment),
+            (None, Some(mapped)) => {
+                counters.host = Some(Counter::HostMapped);
+                (mapped, Origin::Mapping)
+            }
+            (None, None) => match authority {
+                Some(authority) => {
+                    let shortened = environments.and_then(|(_, chosen)| chosen.shortened.as_deref());
+                    (self.unmapped(authority, shortened), Origin::Client)
+                }
+                // An invalid Host that the policy lets pass stays as it is.
+                None => return Ok(None),
+            },
+        };
+        trace.step(|| Step::Upstream { authority: text(&upstream).to_owned(), from });
+        // What came is often what goes on, and need not be compared with itself.
+        let as_it_came = ptr::eq(&*upstream, survey.authority()) || same(&upstream, survey.authority());
+        Ok((!as_it_came).then_some(upstream))
+    }
+
+    /// As [`Self::mapped`], kept out of the way of policies whose hints decide.
+    #[inline(never)]
+    fn mapped_beside_environments<'a>(
+        &'a self,
+        host: Option<&Host<'_>>,
+        env: Option<&[u8]>,
+        given: Option<&'a [u8]>,
+        counters: &mut Counters,
+        trace: &mut impl Trace,
+    ) -> Result<Option<Cow<'a, [u8]>>, Refusal> {
+        self.mapped(host, env, given, counters, trace)
+    }
+
+    /// The authority of the mapping that matches a host.
+    #[inline(always)]
+    fn mapped<'a>(
+        &'a self,
+        host: Option<&Host<'_>>,
+        env: Option<&[u8]>,
+        given: Option<&'a [u8]>,
+        counters: &mut Counters,
+        trace: &mut impl Trace,
+    ) -> Result<Option<Cow<'a, [u8]>>, Refusal> {
         let mapped = match host {
-            Some(host) if !self.hosts.mappings.is_empty() => self.mapping(host, chosen.name(), given, counters, trace)?,
+            Some(host) if !self.hosts.mappings.is_empty() => self.mapping(host, env, given, counters, trace)?,
             _ => None,
         };
         if mapped.is_none() {
@@ -255,31 +332,13 @@ impl Policy {
                 return Err(Refusal::HostUnmapped);
             }
         }
-        let hint = match &self.environments {
-            Some(environments) if chosen.named || mapped.is_none() => hint(environments, chosen, host, given, counters)?,
-            _ => None,
-        };
-        let (upstream, from) = match (hint, mapped) {
-            (Some(hint), _) => (hint, Origin::Environment),
-            (None, Some(mapped)) => {
-                counters.host = Some(Counter::HostMapped);
-                (mapped, Origin::Mapping)
-            }
-            (None, None) => match (authority, host) {
-                (Some(authority), Some(host)) => (self.unmapped(authority, host.text()), Origin::Client),
-                // An invalid Host that the policy lets pass stays as it is.
-                _ => return Ok(None),
-            },
-        };
-        trace.step(|| Step::Upstream { authority: text(&upstream).to_owned(), from });
-        let changed = !same(&upstream, survey.authority());
-        Ok(changed.then_some(upstream))
+        Ok(mapped)
     }
 
     #[inline(always)]
     fn mapping<'a>(
         &'a self,
-        host: Host<'_>,
+        host: &Host<'_>,
         env: Option<&[u8]>,
         given: Option<&'a [u8]>,
         counters: &mut Counters,
@@ -299,18 +358,14 @@ impl Policy {
         Ok(authority)
     }
 
-    /// The client's own authority in canonical form, with the host that is left of it.
-    fn unmapped<'a>(&self, authority: &Authority<'a>, host: &[u8]) -> Cow<'a, [u8]> {
-        let port = match self.hosts.port {
-            Port::Keep => authority.colon_port_bytes(),
-            Port::Strip => b"",
-        };
-        if host != authority.host_bytes() {
-            return Cow::Owned([host, port].concat());
-        }
-        match self.hosts.port {
-            Port::Keep => authority.to_text(),
-            Port::Strip => authority.to_host(),
+    /// The client's own authority in canonical form, with the host that a subdomain source left of it.
+    #[inline(always)]
+    fn unmapped<'a>(&self, authority: &Authority<'a>, shortened: Option<&[u8]>) -> Cow<'a, [u8]> {
+        match (shortened, self.hosts.port) {
+            (None, Port::Keep) => authority.to_text(),
+            (None, Port::Strip) => authority.to_host(),
+            (Some(host), Port::Keep) => Cow::Owned([host, authority.colon_port_bytes()].concat()),
+            (Some(host), Port::Strip) => Cow::Owned(host.to_owned()),
         }
     }
 
@@ -345,23 +400,34 @@ fn authority_step(raw: &[u8]) -> Step {
 fn hint<'a>(
     environments: &'a Environments,
     chosen: &Chosen<'a>,
-    host: Option<Host<'_>>,
+    host: Option<&Host<'_>>,
     given: Option<&'a [u8]>,
     counters: &mut Counters,
 ) -> Result<Option<Cow<'a, [u8]>>, Refusal> {
-    let (Some(template), Some(env)) = (&environments.hints.authority, chosen.name()) else { return Ok(None) };
-    match chosen.environment.as_ref().and_then(|environment| environment.authority) {
-        Some(known) => Ok(Some(Cow::Borrowed(known))),
-        None => {
-            authority_of(template, Values { env: Some(env), host: host.map(|host| host.text()), labels: None }, given, counters)
-        }
+    match &chosen.environment {
+        Some(Environment { authority: Some(known), .. }) => Ok(Some(Cow::Borrowed(known))),
+        Some(Environment { name, .. }) => hint_for_request(environments, name, host, given, counters),
+        None => Ok(None),
     }
+}
+
+/// The authority of a hint that depends on more than an environment that the policy lists.
+#[inline(never)]
+fn hint_for_request<'a>(
+    environments: &'a Environments,
+    env: &[u8],
+    host: Option<&Host<'_>>,
+    given: Option<&'a [u8]>,
+    counters: &mut Counters,
+) -> Result<Option<Cow<'a, [u8]>>, Refusal> {
+    let Some(template) = &environments.hints.authority else { return Ok(None) };
+    authority_of(template, Values { env: Some(env), host: host.map(Host::text), labels: None }, given, counters)
 }
 
 #[inline(never)]
 fn mapped_by<'a>(
     template: &'a Template,
-    host: Host<'_>,
+    host: &Host<'_>,
     env: Option<&[u8]>,
     given: Option<&'a [u8]>,
     counters: &mut Counters,

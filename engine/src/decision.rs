@@ -260,6 +260,14 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// Tells each counter once.
+    #[inline(always)]
+    pub fn each(self, mut raised: impl FnMut(Counter)) {
+        self.health_check.into_iter().for_each(&mut raised);
+        self.environment.into_iter().for_each(&mut raised);
+        self.host.into_iter().for_each(raised);
+    }
+
     /// Each counter once.
     pub fn iter(self) -> impl Iterator<Item = Counter> {
         [self.health_check, self.environment, self.host].into_iter().flatten()

@@ -6,25 +6,44 @@ use crate::authority::HostKind;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Host<'h> {
     text: &'h [u8],
+    glance: Glance,
+}
+
+/// What is told of a host at a glance.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Glance {
     /// The [`mark`] of a name's last label; nothing for an IP literal, which is in no domain.
     domain: u64,
     numeric: bool,
 }
 
-impl<'h> Host<'h> {
-    pub fn new(text: &'h [u8], kind: HostKind) -> Self {
-        Self::with(text, kind, last_label(text))
+impl Glance {
+    /// At a host in canonical form.
+    pub fn at(text: &[u8], kind: HostKind) -> Self {
+        match kind {
+            HostKind::Name => Self::at_name(text, text.iter().rev().take_while(|byte| **byte != b'.').count()),
+            HostKind::IpLiteral => Self::default(),
+        }
     }
 
-    /// A host whose last label is known to be so long.
+    /// At a name whose last label is known to be so long.
+    #[inline(always)]
+    pub fn at_name(text: &[u8], last_label: usize) -> Self {
+        let label = text.get(text.len().wrapping_sub(last_label)..).unwrap_or_default();
+        let ends = (label.first().copied().unwrap_or(0), label.last().copied().unwrap_or(0));
+        Self { domain: mark(last_label, ends.1), numeric: ends.0.is_ascii_digit() }
+    }
+}
+
+impl<'h> Host<'h> {
+    pub fn new(text: &'h [u8], kind: HostKind) -> Self {
+        Self { text, glance: Glance::at(text, kind) }
+    }
+
+    /// A host that was looked at.
     #[inline]
-    pub fn with(text: &'h [u8], kind: HostKind, last_label: usize) -> Self {
-        let first = text.len().checked_sub(last_label).and_then(|start| text.get(start)).copied().unwrap_or(0);
-        let last = text.last().copied().unwrap_or(0);
-        match kind {
-            HostKind::Name => Self { text, domain: mark(last_label, last), numeric: first.is_ascii_digit() },
-            HostKind::IpLiteral => Self { text, domain: 0, numeric: false },
-        }
+    pub fn with(text: &'h [u8], glance: Glance) -> Self {
+        Self { text, glance }
     }
 
     /// A host whose kind is not known yet.
@@ -35,7 +54,7 @@ impl<'h> Host<'h> {
     /// Whether it is a name that others may take for a number: its last label begins with a digit (WHATWG URL §3.5).
     #[inline]
     pub fn is_numeric(&self) -> bool {
-        self.numeric
+        self.glance.numeric
     }
 
     #[inline]
@@ -45,13 +64,8 @@ impl<'h> Host<'h> {
 
     #[inline]
     pub fn domain(&self) -> u64 {
-        self.domain
+        self.glance.domain
     }
-}
-
-/// The length of a host's last label.
-pub(crate) fn last_label(host: &[u8]) -> usize {
-    host.iter().rev().take_while(|byte| **byte != b'.').count()
 }
 
 /// One bit of 64 for a label, from its length and its last byte.

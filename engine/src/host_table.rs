@@ -193,13 +193,13 @@ impl HostTable {
 
     /// The number of the most specific pattern for a host.
     #[inline]
-    pub fn find(&self, host: Host<'_>) -> Option<usize> {
+    pub fn find(&self, host: &Host<'_>) -> Option<usize> {
         let may_match = self.domains & host.domain() != 0 || self.has_length(host.text().len());
         if may_match { self.look_up(host) } else { None }
     }
 
     #[inline(never)]
-    fn look_up(&self, host: Host<'_>) -> Option<usize> {
+    fn look_up(&self, host: &Host<'_>) -> Option<usize> {
         let text = host.text();
         let exact = |at: usize| self.entries.get(at).is_some_and(|e| e.shape.is_none() && same(self.texts.get(e.pattern), text));
         if self.has_length(text.len())
@@ -261,7 +261,7 @@ mod tests {
     }
 
     fn found<'t>(table: &'t HostTable, host: &str) -> Option<&'t str> {
-        table.find(Host::new(host.as_bytes(), HostKind::Name)).map(|found| table.pattern(found))
+        table.find(&Host::new(host.as_bytes(), HostKind::Name)).map(|found| table.pattern(found))
     }
 
     #[test]
@@ -316,8 +316,8 @@ mod tests {
     #[test]
     fn ip_literals_never_match_a_domain_pattern() {
         let table = table(&["*.0.0.1", "10.0.0.9"]);
-        assert!(table.find(Host::of(b"10.0.0.1")).is_none());
-        assert!(table.find(Host::of(b"10.0.0.9")).is_some());
+        assert!(table.find(&Host::of(b"10.0.0.1")).is_none());
+        assert!(table.find(&Host::of(b"10.0.0.9")).is_some());
     }
 
     #[test]
@@ -367,7 +367,7 @@ mod tests {
                 }
             }
                 let expected = by_the_book(&kept, &host).map(|pattern| pattern.text().into_owned());
-            let found = table.find(Host::new(host.as_bytes(), HostKind::Name)).map(|found| table.pattern(found).to_owned());
+            let found = table.find(&Host::new(host.as_bytes(), HostKind::Name)).map(|found| table.pattern(found).to_owned());
             prop_assert_eq!(found, expected);
         }
     }

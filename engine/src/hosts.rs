@@ -65,6 +65,12 @@ pub(crate) struct Hosts {
 }
 
 impl Hosts {
+    /// Whether mappings have anything to say: there are some, or a host without one is refused.
+    #[inline]
+    pub fn may_map(&self) -> bool {
+        !self.mappings.is_empty() || self.unmapped == Unmapped::Reject
+    }
+
     pub fn register(&self, headers: &mut HeaderTable) {
         if let Some(roles) = self.original_host.as_deref().and_then(|name| headers.roles_mut(name)) {
             roles.marks |= Marks::GUARDED;

@@ -68,15 +68,15 @@ fn hexadecimal(high: u8, low: u8) -> Option<u8> {
 fn find(private: &HostTable, raw: &[u8]) -> Option<usize> {
     let names = raw.split(|byte| !is_host_byte(*byte)).find_map(|name| {
         let name = name_of(name);
-        private.find(Host::of(name.as_bytes())).or_else(|| find_number(private, name.as_bytes()))
+        private.find(&Host::of(name.as_bytes())).or_else(|| find_number(private, name.as_bytes()))
     });
-    names.or_else(|| private.find(Host::new(ipv6_of(raw)?.as_bytes(), HostKind::IpLiteral)))
+    names.or_else(|| private.find(&Host::new(ipv6_of(raw)?.as_bytes(), HostKind::IpLiteral)))
 }
 
 /// The private address that a name is to those to whom it is a number.
 #[inline]
 pub(crate) fn find_number(private: &HostTable, host: &[u8]) -> Option<usize> {
-    private.find(Host::new(address_text::ipv4(ipv4_of(text(host))?).as_bytes(), HostKind::IpLiteral))
+    private.find(&Host::new(address_text::ipv4(ipv4_of(text(host))?).as_bytes(), HostKind::IpLiteral))
 }
 
 fn is_host_byte(byte: u8) -> bool {

@@ -63,7 +63,7 @@ impl Source {
         number: usize,
         survey: &Survey<'a>,
         headers: &impl Headers<'a>,
-        host: Option<Host<'h>>,
+        host: Option<&Host<'h>>,
     ) -> Named<'h> {
         let mut claim = Claim::default();
         match (self, survey.named()) {
@@ -80,7 +80,7 @@ impl Source {
 
     /// What does not stand in the one header that a source names.
     #[inline(never)]
-    fn value_elsewhere<'h, 'a: 'h>(&self, survey: &Survey<'a>, headers: &impl Headers<'a>, host: Option<Host<'h>>) -> Named<'h> {
+    fn value_elsewhere<'h, 'a: 'h>(&self, survey: &Survey<'a>, headers: &impl Headers<'a>, host: Option<&Host<'h>>) -> Named<'h> {
         let mut claim = Claim::default();
         let mut label = None;
         let named = |name: &'static str| headers.clone().filter(move |(header, _)| *header == name.as_bytes());
@@ -101,7 +101,7 @@ impl Source {
                 }
             }
             Self::Subdomain { table, position, .. } => {
-                if let Some(host) = host.filter(|host| table.find(*host).is_some()) {
+                if let Some(host) = host.filter(|host| table.find(host).is_some()) {
                     let labels = Labels::of(host.text());
                     labels.get(*position).into_iter().for_each(|label| claim.add(label));
                     label = Some(*position);

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use crate::authority::Authority;
 use crate::choose::Chosen;
 use crate::decision::Effects;
-use crate::environment::Hint;
+use crate::environment::{Environments, Hint};
 use crate::policy::Policy;
 use crate::request::Headers;
 use crate::template::{Template, Values};
@@ -25,9 +25,13 @@ pub(crate) struct Wants<'a, 'v> {
 impl<'a, 'v> Wants<'a, 'v> {
     /// The hints of the environment, and the original of a rewritten host.
     #[inline]
-    pub fn of(policy: &'a Policy, chosen: &Chosen<'a>, values: Values<'v>, original: Option<(&'a str, &'a [u8])>) -> Self {
-        match (&policy.environments, &chosen.environment) {
-            (Some(environments), Some(environment)) => {
+    pub fn of(
+        environments: Option<(&'a Environments, &Chosen<'a>)>,
+        values: Values<'v>,
+        original: Option<(&'a str, &'a [u8])>,
+    ) -> Self {
+        match environments.map(|(environments, chosen)| (environments, &chosen.environment)) {
+            Some((environments, Some(environment))) => {
                 let listed = if let Cow::Borrowed(name) = environment.name { Some(name) } else { None };
                 Self { hints: &environments.hints.headers, listed, values, original }
             }
@@ -73,12 +77,19 @@ impl Policy {
         effects: &mut impl Effects<'a>,
     ) {
         if guarded {
-            // A copy, so that only this request puts them into memory.
+            // A copy, so that only such a request puts them into memory.
             let wants = *wants;
             self.write_over(headers, &wants, effects);
         } else {
-            for (name, wanted) in wants.iter() {
-                effects.set(name, wanted.text(wants.values), false);
+            for hint in wants.hints {
+                match wants.listed {
+                    // The policy has this text already.
+                    Some(name) if hint.is_env => effects.set(&hint.name, Cow::Borrowed(name), false),
+                    _ => set_hint(hint, &wants.values, effects),
+                }
+            }
+            if let Some((name, text)) = wants.original {
+                effects.set(name, Cow::Borrowed(text), false);
             }
         }
     }
@@ -108,6 +119,14 @@ impl Policy {
                 effects.remove(name);
             }
         }
+    }
+}
+
+/// Sets a header to what its hint gives for this request. A hint that needs the host of a request without a valid one has no value.
+#[inline(never)]
+fn set_hint<'a>(hint: &'a Hint, values: &Values<'_>, effects: &mut impl Effects<'a>) {
+    if !hint.needs_host || values.host.is_some() {
+        effects.set(&hint.name, Wanted::Template(&hint.template).text(*values), false);
     }
 }
 

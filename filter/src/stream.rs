@@ -42,6 +42,7 @@ impl Writing {
 }
 
 impl<'a> Effects<'a> for Writing {
+    #[inline(always)]
     fn set_authority(&mut self, value: Cow<'a, [u8]>) {
         self.write(|| abi::set_request_header(":authority", &value));
     }
@@ -54,6 +55,7 @@ impl<'a> Effects<'a> for Writing {
         self.write(|| abi::remove_request_header(name));
     }
 
+    #[inline(always)]
     fn set(&mut self, name: &'a str, value: Cow<'a, [u8]>, replaces: bool) {
         self.write(|| if replaces { abi::set_request_header(name, &value) } else { abi::add_request_header(name, &value) });
     }
@@ -71,7 +73,7 @@ pub(crate) fn on_request_headers(plugin: Option<&Plugin>) -> Action {
     let enforce = plugin.policy.mode() == Mode::Enforce;
     let (mut writing, mut counters) = (Writing { enforce, refused: false }, Counters::default());
     let outcome = plugin.policy.carry_out(&Request { headers, source: &Downstream }, &mut writing, &mut counters);
-    counters.iter().for_each(|counter| plugin.count(counter));
+    counters.each(|counter| plugin.count(counter));
     match outcome {
         Err(reply) if enforce => answer(&reply.reply(is_grpc(headers))),
         _ if writing.refused => fail("gatepost.internal.write_refused"),

@@ -122,7 +122,7 @@ fn forgive_rounding(ours: &Tree, theirs: &mut Tree) {
     match (ours, theirs) {
         (Tree::Number(Number::Fraction), Tree::Number(rounded)) => *rounded = Number::Fraction,
         (Tree::List(ours), Tree::List(theirs)) => {
-            ours.iter().zip(theirs).for_each(|(ours, theirs)| forgive_rounding(ours, theirs))
+            ours.iter().zip(theirs).for_each(|(ours, theirs)| forgive_rounding(ours, theirs));
         }
         (Tree::Object(ours), Tree::Object(theirs)) => {
             ours.iter().zip(theirs).for_each(|((_, ours), (_, theirs))| forgive_rounding(ours, theirs));
