@@ -152,7 +152,7 @@ impl Policy {
                 if let Some(authority) = changed(authority, survey.authority()) {
                     effects.set_authority(Cow::Borrowed(authority.as_bytes()));
                 }
-                self.write_headers(&request.headers, survey.is_guarded(), &Wants::default(), effects);
+                self.write_headers(&request.headers, survey.is_guarded(), Wants::default(), Values::default, effects);
                 Ok(())
             }
         })
@@ -207,8 +207,9 @@ impl Policy {
             original = self.original_host(addressed.map(|addressed| addressed.authority), &upstream);
             effects.set_authority(upstream);
         }
-        let values = Values { env: chosen.and_then(Chosen::name), host: host.map(Host::text), labels: None };
-        self.write_headers(&request.headers, survey.is_guarded(), &Wants::of(environments, values, original), effects);
+        // Put together only for what needs them.
+        let values = || Values { env: chosen.and_then(Chosen::name), host: host.map(Host::text), labels: None };
+        self.write_headers(&request.headers, survey.is_guarded(), Wants::of(environments, original), values, effects);
         Ok(())
     }
 

@@ -14,38 +14,33 @@ use crate::template::{Template, Values};
 
 /// The headers that a decision wants set.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Wants<'a, 'v> {
+pub(crate) struct Wants<'a> {
     hints: &'a [Hint],
     /// The environment's name, if it is the policy's.
     listed: Option<&'a [u8]>,
-    values: Values<'v>,
     original: Option<(&'a str, &'a [u8])>,
 }
 
-impl<'a, 'v> Wants<'a, 'v> {
+impl<'a> Wants<'a> {
     /// The hints of the environment, and the original of a rewritten host.
-    #[inline]
-    pub fn of(
-        environments: Option<(&'a Environments, &Chosen<'a>)>,
-        values: Values<'v>,
-        original: Option<(&'a str, &'a [u8])>,
-    ) -> Self {
+    #[inline(always)]
+    pub fn of(environments: Option<(&'a Environments, &Chosen<'a>)>, original: Option<(&'a str, &'a [u8])>) -> Self {
         match environments.map(|(environments, chosen)| (environments, &chosen.environment)) {
             Some((environments, Some(environment))) => {
                 let listed = if let Cow::Borrowed(name) = environment.name { Some(name) } else { None };
-                Self { hints: &environments.hints.headers, listed, values, original }
+                Self { hints: &environments.hints.headers, listed, original }
             }
-            _ => Self { hints: &[], listed: None, values, original },
+            _ => Self { hints: &[], listed: None, original },
         }
     }
 
     /// Each header's name, and what it is to hold. A hint that needs the host of a request without a valid one has no value.
-    #[inline]
-    fn iter(&self) -> impl Iterator<Item = (&'a str, Wanted<'a>)> {
+    fn iter(&self, values: Values<'_>) -> impl Iterator<Item = (&'a str, Wanted<'a>)> {
+        let has_host = values.host.is_some();
         let original = self.original.map(|(name, text)| (name, Wanted::Text(text)));
         let (mut hints, mut original) = (self.hints.iter(), original.into_iter());
         core::iter::from_fn(move || {
-            let Some(hint) = hints.find(|hint| !hint.needs_host || self.values.host.is_some()) else { return original.next() };
+            let Some(hint) = hints.find(|hint| !hint.needs_host || has_host) else { return original.next() };
             Some(match self.listed {
                 // The policy has this text already.
                 Some(name) if hint.is_env => (&*hint.name, Wanted::Text(name)),
@@ -69,23 +64,22 @@ impl Policy {
     /// Sets what is wanted and takes away what a client may not send; where the request has it right already, nothing. Whatever
     /// a policy sets is guarded, so without a guarded header in the request nothing has to be looked for.
     #[inline(always)]
-    pub(crate) fn write_headers<'a>(
+    pub(crate) fn write_headers<'a, 'v>(
         &'a self,
         headers: &impl Headers<'a>,
         guarded: bool,
-        wants: &Wants<'a, '_>,
+        wants: Wants<'a>,
+        values: impl Fn() -> Values<'v>,
         effects: &mut impl Effects<'a>,
     ) {
         if guarded {
-            // A copy, so that only such a request puts them into memory.
-            let wants = *wants;
-            self.write_over(headers, &wants, effects);
+            self.write_over(headers, &wants, &values(), effects);
         } else {
             for hint in wants.hints {
                 match wants.listed {
                     // The policy has this text already.
                     Some(name) if hint.is_env => effects.set(&hint.name, Cow::Borrowed(name), false),
-                    _ => set_hint(hint, &wants.values, effects),
+                    _ => set_hint(hint, &values(), effects),
                 }
             }
             if let Some((name, text)) = wants.original {
@@ -97,12 +91,18 @@ impl Policy {
     /// As [`write_headers`](Self::write_headers), for a request with a header that a policy guards. Hardly any request has one, so
     /// this is kept out of the way of the others.
     #[inline(never)]
-    fn write_over<'a>(&'a self, headers: &impl Headers<'a>, wants: &Wants<'a, '_>, effects: &mut impl Effects<'a>) {
+    fn write_over<'a>(
+        &'a self,
+        headers: &impl Headers<'a>,
+        wants: &Wants<'a>,
+        values: &Values<'_>,
+        effects: &mut impl Effects<'a>,
+    ) {
         let mut removed = Vec::new();
-        for (name, wanted) in wants.iter() {
+        for (name, wanted) in wants.iter(*values) {
             let mut sent = headers.clone().filter(|(other, _)| *other == name.as_bytes()).map(|(_, value)| value);
             let replaces = match (sent.next(), sent.next()) {
-                (Some(value), None) if wanted.is(wants.values, value) => continue,
+                (Some(value), None) if wanted.is(*values, value) => continue,
                 // A single value is overwritten; several are collapsed into one.
                 (Some(_), None) => true,
                 (Some(_), Some(_)) => {
@@ -111,10 +111,10 @@ impl Policy {
                 }
                 (None, _) => false,
             };
-            effects.set(name, wanted.text(wants.values), replaces);
+            effects.set(name, wanted.text(*values), replaces);
         }
         for name in headers.clone().filter_map(|(name, _)| self.is_guarded(name)) {
-            if !wants.iter().any(|(wanted, _)| wanted == name) && !removed.contains(&name) {
+            if !wants.iter(*values).any(|(wanted, _)| wanted == name) && !removed.contains(&name) {
                 removed.push(name);
                 effects.remove(name);
             }

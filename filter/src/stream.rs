@@ -34,6 +34,7 @@ struct Writing {
 }
 
 impl Writing {
+    #[inline(always)]
     fn write(&mut self, write: impl FnOnce() -> bool) {
         if self.enforce {
             self.refused |= !write();
