@@ -42,14 +42,17 @@ pub(crate) fn choose<'a>(
 ) -> Result<(), Refusal> {
     let default = || environments.default.as_ref().map(Fallback::environment);
     for (number, source) in environments.sources.iter().enumerate() {
-        let Named { claim, label } = source.value(number, survey, headers, host);
-        let found = match claim {
-            Claim::One(value) => environments.names.resolve(value),
-            Claim::Absent | Claim::Conflict => None,
+        let Named { claim, label } = match source.bare_value(number, survey) {
+            Some(value) => Named { claim: Claim::One(value), label: None },
+            None => source.value(number, survey, headers, host),
         };
+        if let Claim::One(value) = claim {
+            chosen.environment = environments.names.resolve(value);
+        }
+        chosen.named = chosen.environment.is_some();
         trace.step(|| Step::EnvironmentSource {
             source: source.describe(),
-            finding: match (claim, &found) {
+            finding: match (claim, &chosen.environment) {
                 (Claim::Absent, _) => Finding::Absent,
                 (Claim::Conflict, _) => Finding::Conflict,
                 (Claim::One(_), Some(environment)) => Finding::Allowed(text(&environment.name).to_owned()),
@@ -59,14 +62,15 @@ pub(crate) fn choose<'a>(
         if claim == Claim::Absent {
             continue;
         }
-        chosen.named = found.is_some();
-        let (counter, reason) = match (&found, environments.unknown) {
-            (Some(_), _) => (Counter::EnvironmentSelected, EnvironmentReason::Selected),
-            (None, Unknown::Default) => (Counter::EnvironmentUnknown, EnvironmentReason::UnknownDefault),
-            (None, Unknown::Ignore) => (Counter::EnvironmentUnknown, EnvironmentReason::UnknownIgnored),
-            (None, Unknown::Reject) => (Counter::EnvironmentRejected, EnvironmentReason::UnknownRejected),
+        let (counter, reason) = match (chosen.named, environments.unknown) {
+            (true, _) => (Counter::EnvironmentSelected, EnvironmentReason::Selected),
+            (false, Unknown::Default) => (Counter::EnvironmentUnknown, EnvironmentReason::UnknownDefault),
+            (false, Unknown::Ignore) => (Counter::EnvironmentUnknown, EnvironmentReason::UnknownIgnored),
+            (false, Unknown::Reject) => (Counter::EnvironmentRejected, EnvironmentReason::UnknownRejected),
         };
-        chosen.environment = if reason == EnvironmentReason::UnknownDefault { default() } else { found };
+        if reason == EnvironmentReason::UnknownDefault {
+            chosen.environment = default();
+        }
         // The default serves the host that the label stood in front of; an ignored value leaves the host alone.
         if let (EnvironmentReason::Selected | EnvironmentReason::UnknownDefault, Some(label), Some(host)) = (reason, label, host)
         {

@@ -51,18 +51,7 @@ pub(crate) enum Claim<'a> {
 }
 
 impl<'a> Claim<'a> {
-    #[inline]
     pub fn add(&mut self, value: &'a [u8]) {
-        let is_bare = |end: Option<&u8>| end.is_some_and(|byte| *byte > b' ');
-        if matches!(self, Self::Absent) && is_bare(value.first()) && is_bare(value.last()) {
-            *self = Self::One(value);
-        } else {
-            self.add_any(value);
-        }
-    }
-
-    #[inline(never)]
-    fn add_any(&mut self, value: &'a [u8]) {
         let value = value.trim_ascii();
         *self = match *self {
             _ if value.is_empty() => return,
@@ -71,6 +60,13 @@ impl<'a> Claim<'a> {
             Self::One(_) | Self::Conflict => Self::Conflict,
         };
     }
+}
+
+/// Whether a value has something in it, and no white space around it.
+#[inline(always)]
+pub(crate) fn is_bare(value: &[u8]) -> bool {
+    let is_letter = |end: Option<&u8>| end.is_some_and(|byte| *byte > b' ');
+    is_letter(value.first()) && is_letter(value.last())
 }
 
 /// The headers of a request that environment sources name.

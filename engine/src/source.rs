@@ -56,8 +56,20 @@ impl Source {
         }
     }
 
-    /// The value that the request gives. `number` is the source's place in the policy.
-    #[inline]
+    /// The value of the one header that names an environment, if this source reads it and it has nothing to be trimmed. `number` is the
+    /// source's place in the policy. Nearly every value is found here.
+    #[inline(always)]
+    pub fn bare_value<'a>(&self, number: usize, survey: &Survey<'a>) -> Option<&'a [u8]> {
+        match survey.named() {
+            request::Named::One { sources, value } if sources.has(Marks::source(number)) && request::is_bare(value) => {
+                Some(value)
+            }
+            _ => None,
+        }
+    }
+
+    /// The value that the request gives.
+    #[inline(never)]
     pub fn value<'h, 'a: 'h>(
         &self,
         number: usize,
@@ -79,7 +91,6 @@ impl Source {
     }
 
     /// What does not stand in the one header that a source names.
-    #[inline(never)]
     fn value_elsewhere<'h, 'a: 'h>(&self, survey: &Survey<'a>, headers: &impl Headers<'a>, host: Option<&Host<'h>>) -> Named<'h> {
         let mut claim = Claim::default();
         let mut label = None;
