@@ -5,11 +5,16 @@ use std::path::PathBuf;
 
 use gatepost_wasm_build::Build;
 use prepare::prepare;
+use rehearsal::rehearsed;
 
+#[path = "src/branches.rs"]
+mod branches;
 #[path = "src/exports.rs"]
 mod exports;
 #[path = "src/prepare.rs"]
 mod prepare;
+#[path = "src/rehearsal.rs"]
+mod rehearsal;
 
 /// What the test build exports beside the others.
 const PROBE: &[(&str, &str)] =
@@ -32,12 +37,14 @@ fn build() -> Result<(), String> {
         println!("cargo:rerun-if-changed={}", workspace.join(input).display());
     }
     println!("cargo:rerun-if-changed=build.rs");
-    println!("cargo:rerun-if-changed=src/exports.rs");
-    println!("cargo:rerun-if-changed=src/prepare.rs");
+    for input in ["src/branches.rs", "src/exports.rs", "src/prepare.rs", "src/rehearsal.rs", "rehearsal"] {
+        println!("cargo:rerun-if-changed={input}");
+    }
     let build = |arguments: &[&str], folder, exports: &[(&str, &str)], name: &str| {
         let filter = Build { workspace: &workspace, package: "gatepost-filter", profile: "filter", arguments, folder };
         let module = filter.run().map_err(|error| error.to_string())?.join("gatepost_filter.wasm");
         let module = prepare(&std::fs::read(&module).map_err(|error| format!("{}: {error}", module.display()))?, exports)?;
+        let module = rehearsed(&module)?;
         let path = out.join(name);
         std::fs::write(&path, module).map_err(|error| format!("{}: {error}", path.display()))
     };

@@ -5,9 +5,13 @@
 //! assert!(gatepost_filter_wasm::MODULE.starts_with(b"\0asm"));
 //! ```
 
+#[cfg(test)]
+mod branches;
 mod exports;
 #[cfg(test)]
 mod prepare;
+#[cfg(test)]
+mod rehearsal;
 
 pub use exports::EXPORTS;
 
@@ -48,6 +52,27 @@ mod tests {
     }
 
     #[test]
+    fn every_hint_stands_at_a_branch() {
+        let (_, branches) = branches::telling(MODULE).expect("a valid module");
+        let hints = branches::hints(MODULE);
+        assert!(hints.len() > 100, "{} hints: what a request meets has more branches", hints.len());
+        assert!(hints.iter().all(|(branch, _)| branches.contains(branch)));
+        let taken = hints.iter().filter(|(_, taken)| *taken).count();
+        assert!(taken > 0 && taken < hints.len(), "{taken} of {} are taken", hints.len());
+    }
+
+    #[test]
+    fn the_policies_that_are_rehearsed_are_those_that_ship() {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        for policy in ["knative-gclb", "asm-grpc-env"] {
+            let shipped = gatepost_authoring::PolicyFile::read(&here.join("../../policies").join(policy).join("policy.yaml"));
+            let rehearsed = std::fs::read(here.join("rehearsal").join(policy).with_extension("json")).expect(policy);
+            let read = |json: &[u8]| serde_json::from_slice::<serde_json::Value>(json).expect("JSON");
+            assert_eq!(read(shipped.expect(policy).json.as_bytes()), read(&rehearsed), "{policy}");
+        }
+    }
+
+    #[test]
     fn a_second_build_gives_the_same_bytes() {
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the workspace");
         let folder = tempfile::tempdir().expect("a folder");
@@ -63,6 +88,7 @@ mod tests {
         assert!(built.success());
         let module = folder.path().join(gatepost_wasm_build::TARGET).join("filter/gatepost_filter.wasm");
         let module = prepare::prepare(&std::fs::read(module).expect("a module"), EXPORTS).expect("a valid module");
+        let module = rehearsal::rehearsed(&module).expect("a rehearsal");
         assert!(module == MODULE, "{} and {} bytes, or the same number of others", module.len(), MODULE.len());
     }
 
