@@ -3,9 +3,10 @@
 use crate::authority::text;
 use crate::decision::{Counter, Counters, Refusal};
 use crate::environment::{Environment, Environments, Fallback, Unknown};
+use crate::header::Marks;
 use crate::host::Host;
 use crate::labels::Labels;
-use crate::request::{Claim, Headers, Survey};
+use crate::request::{Claim, Headers, Survey, is_bare};
 use crate::source::Named;
 use crate::trace::{EnvironmentReason, Finding, Step, Trace};
 use alloc::borrow::ToOwned;
@@ -41,11 +42,14 @@ pub(crate) fn choose<'a>(
     trace: &mut impl Trace,
 ) -> Result<(), Refusal> {
     let default = || environments.default.as_ref().map(Fallback::environment);
-    for (number, source) in environments.sources.iter().enumerate() {
-        let Named { claim, label } = match source.bare_value(number, survey) {
+    let mut mark = Marks::source(0);
+    for source in &environments.sources {
+        // Nearly every environment is named by one header, whose value has nothing to be trimmed.
+        let Named { claim, label } = match survey.named_by(mark).filter(|value| is_bare(value)) {
             Some(value) => Named { claim: Claim::One(value), label: None },
-            None => source.value(number, survey, headers, host),
+            None => source.value(mark, survey, headers, host),
         };
+        mark = mark.next_source();
         if let Claim::One(value) = claim {
             chosen.environment = environments.names.resolve(value);
         }

@@ -107,6 +107,12 @@ impl Marks {
         Self(u32::try_from(number).ok().filter(|number| *number < MAX_SOURCES as u32).map_or(0, |number| 1 << number))
     }
 
+    /// The mark of the source after the one with this mark.
+    #[inline]
+    pub fn next_source(self) -> Self {
+        Self(self.0 << 1)
+    }
+
     #[inline]
     pub fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0

@@ -154,6 +154,13 @@ impl<'a> Survey<'a> {
         }
     }
 
+    /// The value of the one header that environment sources with this mark name, if there is just one that any of them names.
+    #[inline(always)]
+    pub fn named_by(&self, source: Marks) -> Option<&'a [u8]> {
+        let is_one = self.seen & (Marks::NAMED | Marks::NAMED_BY_FIELD) == Marks::NAMED && !self.again.has(Marks::NAMED);
+        (is_one && self.seen.has(source)).then(|| self.field(Field::Named))
+    }
+
     /// Whether a header is there that clients may not send in.
     #[inline]
     pub fn is_guarded(&self) -> bool {

@@ -56,23 +56,11 @@ impl Source {
         }
     }
 
-    /// The value of the one header that names an environment, if this source reads it and it has nothing to be trimmed. `number` is the
-    /// source's place in the policy. Nearly every value is found here.
-    #[inline(always)]
-    pub fn bare_value<'a>(&self, number: usize, survey: &Survey<'a>) -> Option<&'a [u8]> {
-        match survey.named() {
-            request::Named::One { sources, value } if sources.has(Marks::source(number)) && request::is_bare(value) => {
-                Some(value)
-            }
-            _ => None,
-        }
-    }
-
-    /// The value that the request gives.
+    /// The value that the request gives. `mark` is the source's own.
     #[inline(never)]
     pub fn value<'h, 'a: 'h>(
         &self,
-        number: usize,
+        mark: Marks,
         survey: &Survey<'a>,
         headers: &impl Headers<'a>,
         host: Option<&Host<'h>>,
@@ -81,7 +69,7 @@ impl Source {
         match (self, survey.named()) {
             (Self::Header(_), request::Named::None) => {}
             (Self::Header(_), request::Named::One { sources, value }) => {
-                if sources.has(Marks::source(number)) {
+                if sources.has(mark) {
                     claim.add(value);
                 }
             }
