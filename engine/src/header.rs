@@ -1,5 +1,5 @@
 //! Header names that a policy speaks of, and what the policy may do with them. All of them are found in one pass over a request's
-//! headers: a bit test tells most others by their length and last letter, and how many bits stand before it is where a name is.
+//! headers: one look at a small table tells most others by their length and last letter.
 
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
@@ -177,24 +177,31 @@ const FIELDS: [(&str, Field, Marks); 4] = [
 struct Entry {
     name: Box<str>,
     roles: Roles,
-    /// The next entry whose name has the same [`Print`].
+    /// The next entry whose name is looked for here.
     next: Option<Box<Entry>>,
+}
+
+impl Entry {
+    fn new(name: &str) -> Self {
+        Self { name: name.into(), roles: Roles::default(), next: None }
+    }
 }
 
 /// The headers that a policy knows.
 #[derive(Debug)]
 pub(crate) struct HeaderTable {
-    /// The prints of their names. Most of a browser's headers are passed over by this alone.
-    prints: [u64; 4],
-    /// How many prints are in the words before each.
-    before: [usize; 4],
-    /// For each print, in order, the entries that have it.
+    /// For each [`print`] the number of the entry where its names are, or [`NONE`]. Most of a browser's headers are passed over by this
+    /// alone.
+    numbers: [u8; 256],
     entries: Vec<Entry>,
 }
 
+/// The number of no entry: there are fewer.
+const NONE: u8 = u8::MAX;
+
 impl Default for HeaderTable {
     fn default() -> Self {
-        let mut table = Self { prints: [0; 4], before: [0; 4], entries: Vec::new() };
+        let mut table = Self { numbers: [NONE; 256], entries: Vec::new() };
         for (name, field, marks) in FIELDS {
             table.roles_mut(name).into_iter().for_each(|roles| (roles.field, roles.marks) = (field, marks));
         }
@@ -205,40 +212,25 @@ impl Default for HeaderTable {
 impl HeaderTable {
     /// The roles of a name, to be added to.
     pub fn roles_mut(&mut self, name: &str) -> Option<&mut Roles> {
-        let print = Print::of(name.as_bytes());
-        let rank = self.rank(print);
-        if !self.has(print) {
-            self.entries.insert(rank.min(self.entries.len()), Entry { name: name.into(), roles: Roles::default(), next: None });
-            self.prints.get_mut(print.word).into_iter().for_each(|word| *word |= print.bit);
-            self.before.iter_mut().skip(print.word.saturating_add(1)).for_each(|before| *before = before.saturating_add(1));
+        let number = self.numbers.get_mut(print(name.as_bytes()))?;
+        if *number == NONE {
+            // Prints that find no number of their own share the last one.
+            *number = u8::try_from(self.entries.len()).unwrap_or(NONE).min(NONE.saturating_sub(1));
+            if usize::from(*number) == self.entries.len() {
+                self.entries.push(Entry::new(name));
+            }
         }
-        let mut entry = self.entries.get_mut(rank)?;
+        let mut entry = self.entries.get_mut(usize::from(*number))?;
         while *entry.name != *name {
-            entry = entry.next.get_or_insert_with(|| Box::new(Entry { name: name.into(), roles: Roles::default(), next: None }));
+            entry = entry.next.get_or_insert_with(|| Box::new(Entry::new(name)));
         }
         Some(&mut entry.roles)
-    }
-
-    #[inline]
-    fn has(&self, print: Print) -> bool {
-        self.prints.get(print.word).is_some_and(|word| word & print.bit != 0)
-    }
-
-    /// How many prints come before this one.
-    #[inline]
-    fn rank(&self, print: Print) -> usize {
-        let (Some(word), Some(before)) = (self.prints.get(print.word), self.before.get(print.word)) else { return usize::MAX };
-        before.wrapping_add((word & print.bit.wrapping_sub(1)).count_ones() as usize)
     }
 
     /// The name as the policy holds it, and its roles.
     #[inline]
     pub fn find(&self, name: &[u8]) -> Option<(&str, &Roles)> {
-        let print = Print::of(name);
-        if !self.has(print) {
-            return None;
-        }
-        let mut entry = self.entries.get(self.rank(print))?;
+        let mut entry = self.entries.get(usize::from(*self.numbers.get(print(name))?))?;
         while !same(entry.name.as_bytes(), name) {
             entry = entry.next.as_deref()?;
         }
@@ -246,21 +238,13 @@ impl HeaderTable {
     }
 }
 
-/// One bit of 256 for a name, from its length and its last byte.
-#[derive(Clone, Copy)]
-struct Print {
-    word: usize,
-    bit: u64,
-}
-
-impl Print {
-    #[inline]
-    fn of(name: &[u8]) -> Self {
-        let last = u32::from(name.last().copied().unwrap_or(0));
-        #[expect(clippy::cast_possible_truncation, reason = "a longer name would only have another bit")]
-        let number = ((name.len() as u32).rotate_left(8) ^ last).wrapping_mul(0x9e37_79b1);
-        Self { word: (number >> 30) as usize, bit: 1u64.rotate_left(number >> 24 & 63) }
-    }
+/// One of 256 numbers for a name, from its length and its last byte.
+#[inline]
+fn print(name: &[u8]) -> usize {
+    let last = u32::from(name.last().copied().unwrap_or(0));
+    #[expect(clippy::cast_possible_truncation, reason = "a longer name would only have another number")]
+    let both = (name.len() as u32).rotate_left(8) ^ last;
+    (both.wrapping_mul(0x9e37_79b1) >> 24) as usize
 }
 
 #[cfg(test)]
