@@ -440,6 +440,19 @@ mod tests {
     }
 
     #[test]
+    fn a_host_is_looked_up_by_its_canonical_form_however_it_came() {
+        for (came, canonical) in [("A.TEST", "a.test"), ("a.Test.:80", "a.test"), ("a.1X", "a.1x"), ("[::0A]", "[::a]")] {
+            let (came, canonical) = (Authority::parse(came.as_bytes()), Authority::parse(canonical.as_bytes()));
+            let (came, canonical) = (came.expect("valid"), canonical.expect("valid"));
+            let of = |authority: &Authority<'_>| {
+                let host = authority.to_look_up();
+                (host.text().to_owned(), host.domain(), host.is_numeric())
+            };
+            assert_eq!(of(&came), of(&canonical));
+        }
+    }
+
+    #[test]
     fn exactly_one_trailing_dot_is_removed() {
         assert_eq!(canonical("a.com."), Ok("a.com".into()));
         assert_eq!(canonical("a.com.:443"), Ok("a.com:443".into()));

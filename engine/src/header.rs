@@ -113,6 +113,7 @@ impl Marks {
         Self(self.0 << 1)
     }
 
+    /// Whether any of these is among them.
     #[inline]
     pub fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0

@@ -1,4 +1,4 @@
-//! Numbers of a table's entries, found by the hash of what they stand for. One index serves hosts, environments and headers. It is
+//! Numbers of a table's entries, found by the hash of what they stand for. One index serves hosts and environments. It is
 //! our own because a request meets it in cold caches: what counts is how little code and memory a look-up touches.
 
 use alloc::vec::Vec;
