@@ -11,6 +11,7 @@ use arrayvec::ArrayString;
 
 use crate::address_text;
 use crate::host::{Glance, Host};
+use crate::plain::text;
 
 /// The most bytes that a DNS name has without its trailing dot (RFC 1035 §2.3.4).
 pub const MAX_NAME: usize = 253;
@@ -234,11 +235,6 @@ impl<'a> Authority<'a> {
             Some(_) => Cow::Owned(self.host_bytes().to_owned()),
         }
     }
-}
-
-/// ASCII as a text.
-pub(crate) fn text(ascii: &[u8]) -> &str {
-    core::str::from_utf8(ascii).unwrap_or_default()
 }
 
 /// The length of the last label of a plain name.

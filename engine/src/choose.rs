@@ -1,11 +1,11 @@
 //! Which environment a request gets: the first source with a value decides, and the policy says what an unknown value means.
 
-use crate::authority::text;
 use crate::decision::{Counter, Counters, Refusal};
 use crate::environment::{Environment, Environments, Fallback, Unknown};
 use crate::header::Marks;
 use crate::host::Host;
 use crate::labels::Labels;
+use crate::plain::text;
 use crate::request::{Claim, Headers, Survey, is_bare};
 use crate::source::Named;
 use crate::trace::{EnvironmentReason, Finding, Step, Trace};

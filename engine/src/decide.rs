@@ -7,7 +7,7 @@ use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use core::ptr;
 
-use crate::authority::{Authority, text};
+use crate::authority::Authority;
 use crate::choose::{Chosen, choose};
 use crate::decision::{Answer, Counter, Counters, Decision, Effects, Refusal, Verdict, Writes};
 use crate::environment::{Environment, Environments};
@@ -16,6 +16,7 @@ use crate::host::Host;
 use crate::hosts::{Invalid, Port, Target, Unmapped};
 use crate::labels::Labels;
 use crate::lenient::{self, Reading};
+use crate::plain::text;
 use crate::policy::Policy;
 use crate::request::{Headers, Request, SourceAddress, Survey, is_grpc};
 use crate::same::same;
@@ -266,11 +267,8 @@ impl Policy {
         let authority = addressed.map(|addressed| addressed.authority);
         // What came, if it is an authority as it should be: a template that gives just that is not put together.
         let given = authority.and_then(Authority::given);
-        let mapped = match environments {
-            _ if !self.hosts.may_map() => None,
-            None => self.mapped(host, None, given, counters, trace)?,
-            Some((_, chosen)) => self.mapped_beside_environments(host, chosen.name(), given, counters, trace)?,
-        };
+        let env = environments.and_then(|(_, chosen)| chosen.name());
+        let mapped = if self.hosts.may_map() { self.mapped(host, env, given, counters, trace)? } else { None };
         let hint = match environments {
             Some((environments, chosen)) if chosen.named || mapped.is_none() => {
                 hint(environments, chosen, host, given, counters)?
@@ -298,21 +296,7 @@ impl Policy {
         Ok((!as_it_came).then_some(upstream))
     }
 
-    /// As [`Self::mapped`], kept out of the way of policies whose hints decide.
-    #[inline(never)]
-    fn mapped_beside_environments<'a>(
-        &'a self,
-        host: Option<&Host<'_>>,
-        env: Option<&[u8]>,
-        given: Option<&'a [u8]>,
-        counters: &mut Counters,
-        trace: &mut impl Trace,
-    ) -> Result<Option<Cow<'a, [u8]>>, Refusal> {
-        self.mapped(host, env, given, counters, trace)
-    }
-
     /// The authority of the mapping that matches a host.
-    #[inline(always)]
     fn mapped<'a>(
         &'a self,
         host: Option<&Host<'_>>,

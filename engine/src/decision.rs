@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use smallvec::SmallVec;
 
-use crate::authority::text;
+use crate::plain::text;
 
 /// The decision on a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -260,16 +260,9 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Tells each counter once.
-    #[inline(always)]
-    pub fn each(self, mut raised: impl FnMut(Counter)) {
-        self.health_check.into_iter().for_each(&mut raised);
-        self.environment.into_iter().for_each(&mut raised);
-        self.host.into_iter().for_each(raised);
-    }
-
     /// Each counter once.
+    #[inline(always)]
     pub fn iter(self) -> impl Iterator<Item = Counter> {
-        [self.health_check, self.environment, self.host].into_iter().flatten()
+        self.health_check.into_iter().chain(self.environment).chain(self.host)
     }
 }

@@ -8,12 +8,12 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::authority::text;
 use crate::host::{Host, mark};
 use crate::index::{Index, hash};
 use crate::labels::Labels;
 use crate::paged::{Paged, TextRef, Texts};
 use crate::pattern::{HostPattern, Label, LabelPattern};
+use crate::plain::text;
 use crate::same::same;
 
 /// What a shape wants of one label.

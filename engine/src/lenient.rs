@@ -3,10 +3,11 @@
 //! here. A valid name may still be an address to them, if it is a number.
 
 use crate::address_text;
-use crate::authority::{Authority, HostKind, MAX_NAME, text};
+use crate::authority::{Authority, HostKind, MAX_NAME};
 use crate::host::Host;
 use crate::host_table::HostTable;
 use crate::number::ipv4_of;
+use crate::plain::text;
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;

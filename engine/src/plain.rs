@@ -1,7 +1,12 @@
-//! Text put together without formatting.
+//! Plain text: bytes as text, and text put together without formatting.
 
 use alloc::string::String;
 use alloc::vec::Vec;
+
+/// Bytes that are known to be ASCII, as a text.
+pub(crate) fn text(ascii: &[u8]) -> &str {
+    core::str::from_utf8(ascii).unwrap_or_default()
+}
 
 /// A text with values in place of each `%`.
 pub(crate) fn fill(template: &str, values: [&str; 2]) -> String {

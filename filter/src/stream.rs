@@ -74,7 +74,7 @@ pub(crate) fn on_request_headers(plugin: Option<&Plugin>) -> Action {
     let enforce = plugin.policy.mode() == Mode::Enforce;
     let (mut writing, mut counters) = (Writing { enforce, refused: false }, Counters::default());
     let outcome = plugin.policy.carry_out(&Request { headers, source: &Downstream }, &mut writing, &mut counters);
-    counters.each(|counter| plugin.count(counter));
+    counters.iter().for_each(|counter| plugin.count(counter));
     match outcome {
         Err(reply) if enforce => answer(&reply.reply(is_grpc(headers))),
         _ if writing.refused => fail("gatepost.internal.write_refused"),
