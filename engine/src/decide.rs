@@ -18,6 +18,7 @@ use crate::labels::Labels;
 use crate::lenient::{self, Reading};
 use crate::plain::text;
 use crate::policy::Policy;
+use crate::records::Record;
 use crate::request::{Headers, Request, SourceAddress, Survey, is_grpc};
 use crate::same::same;
 use crate::template::{Template, Values};
@@ -330,14 +331,14 @@ impl Policy {
         trace: &mut impl Trace,
     ) -> Result<Option<Cow<'a, [u8]>>, Refusal> {
         let found = self.hosts.mappings.find(host);
-        let authority = match found.as_ref().and_then(|found| self.hosts.targets.get(*found)) {
+        let authority = match found.as_ref().and_then(|found| self.hosts.target(found)) {
             None => None,
-            Some(Target::Text(text)) => Some(Cow::Borrowed(self.hosts.texts.get(*text))),
+            Some(Target::Text(text)) => Some(Cow::Borrowed(text)),
             Some(Target::Template(template)) => mapped_by(template, host, env, given, counters)?,
         };
         trace.step(|| Step::Mapping {
             host: text(host.text()).to_owned(),
-            pattern: found.map(|found| self.hosts.mappings.pattern(found).to_owned()),
+            pattern: found.map(|found| text(found.key).to_owned()),
             authority: authority.as_deref().map(|authority| text(authority).to_owned()),
         });
         Ok(authority)
@@ -359,11 +360,11 @@ impl Policy {
     fn judge_private(
         &self,
         host: impl FnOnce() -> String,
-        found: Option<usize>,
+        found: Option<Record<'_>>,
         counters: &mut Counters,
         trace: &mut impl Trace,
     ) -> Result<(), Refusal> {
-        trace.step(|| Step::Private { host: host(), pattern: found.map(|found| self.hosts.private.pattern(found).to_owned()) });
+        trace.step(|| Step::Private { host: host(), pattern: found.map(|found| text(found.key).to_owned()) });
         if found.is_some() {
             counters.host = Some(Counter::HostPrivate);
             return Err(Refusal::HostPrivate);

@@ -9,9 +9,9 @@ use alloc::vec::Vec;
 use crate::authority::{Authority, MAX_LABEL};
 use crate::fault::{FaultKind, Path, Place};
 use crate::header::{HeaderTable, MAX_SOURCES, Marks, Use, is_value, read_name};
-use crate::index::{Index, hash};
-use crate::paged::{TextRef, Texts};
-use crate::reader::{Broken, Choice, Context, Entries, List, Numbers, Object, Parsed, Section, Seen, Value};
+use crate::plain::text;
+use crate::reader::{Broken, Choice, Context, Entries, List, Object, Parsed, Section, Seen, Value};
+use crate::records::{Record, Records, hash};
 use crate::same::same;
 use crate::source::{Source, SourceSection};
 use crate::template::{Template, Values, read_authority};
@@ -98,20 +98,11 @@ pub(crate) struct Environment<'a> {
 /// The environments there are, and the other names that people give them.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
-    texts: Texts,
-    entries: Vec<Entry>,
-    index: Index,
+    /// By name. A value is the environment that an alias means, followed by the [authority](Environment::authority) if there is one;
+    /// the tag is the length of the former, 0 for a name that means itself.
+    records: Records,
     /// Without an allow-list every DNS label is an environment.
     any: bool,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    name: TextRef,
-    /// The environment that it means: itself, or an alias's target.
-    target: TextRef,
-    /// See [`Environment::authority`].
-    authority: Option<TextRef>,
 }
 
 impl Names {
@@ -120,7 +111,7 @@ impl Names {
     pub fn resolve(&self, value: &[u8]) -> Option<Environment<'_>> {
         // Most values are in lower case, and listed.
         match self.find(value) {
-            Some(entry) => Some(self.listed(entry)),
+            Some(record) => Some(listed(record)),
             None => self.resolve_any(value),
         }
     }
@@ -132,52 +123,45 @@ impl Names {
             return None;
         }
         let lower = value.to_ascii_lowercase();
-        if let Some(entry) = self.find(&lower) {
-            return Some(self.listed(entry));
+        if let Some(record) = self.find(&lower) {
+            return Some(listed(record));
         }
         (self.any && is_dns_label(&lower)).then_some(Environment { name: Cow::Owned(lower), authority: None })
     }
 
     #[inline(never)]
-    fn find(&self, lower: &[u8]) -> Option<&Entry> {
-        let is_same = |at: usize| self.entries.get(at).is_some_and(|entry| same(self.texts.get(entry.name), lower));
-        self.entries.get(self.index.find(hash(0, lower), is_same)?)
+    fn find(&self, lower: &[u8]) -> Option<Record<'_>> {
+        self.records.find(hash(0, lower), |record| same(record.key, lower))
     }
 
-    #[inline]
-    fn listed(&self, entry: &Entry) -> Environment<'_> {
-        let authority = entry.authority.map(|text| self.texts.get(text));
-        Environment { name: Cow::Borrowed(self.texts.get(entry.target)), authority }
-    }
-
-    /// Puts the authorities together that a hint gives for the environments.
-    fn prepare(&mut self, hint: &Template) {
-        for at in 0..self.entries.len() {
-            let Some(entry) = self.entries.get(at).copied() else { break };
-            let authority = authority_for(hint, self.texts.get(entry.target)).map(|text| self.texts.add(&text));
-            if let Some(entry) = self.entries.get_mut(at) {
-                entry.authority = authority;
-            }
+    /// Adds a name; of an alias also the environment that it means. Nothing is added if the name is there already.
+    ///
+    /// # Errors
+    /// The number of the one that is there.
+    fn add(&mut self, name: &[u8], number: u32, meant: Option<&[u8]>, authority: Option<&[u8]>) -> Result<(), u32> {
+        if let Some(first) = self.find(name) {
+            return Err(first.number);
         }
-    }
-
-    /// Adds a name, or tells the number of the entry that has it already.
-    fn add(&mut self, name: &[u8], target: Option<&[u8]>) -> Result<(), usize> {
-        let hash_of_name = hash(0, name);
-        let is_same = |at: usize| self.entries.get(at).is_some_and(|entry| same(self.texts.get(entry.name), name));
-        if let Some(first) = self.index.find(hash_of_name, is_same) {
-            return Err(first);
-        }
-        self.index.add(hash_of_name);
-        let name = self.texts.add(name);
-        let target = target.map_or(name, |target| self.texts.add(target));
-        self.entries.push(Entry { name, target, authority: None });
+        let meant = meant.unwrap_or_default();
+        let value = [meant, authority.unwrap_or_default()].concat();
+        // A label has at most 63 bytes.
+        let tag = u8::try_from(meant.len()).unwrap_or(u8::MAX);
+        self.records.add(hash(0, name), Record { number, tag, key: name, value: &value });
         Ok(())
     }
 
+    /// Whether this is an environment, and no other name of one.
     fn allows(&self, name: &[u8]) -> bool {
-        self.any || self.find(name).is_some_and(|entry| self.texts.get(entry.target) == name)
+        self.any || self.find(name).is_some_and(|record| *listed(record).name == *name)
     }
+}
+
+/// The environment that a listed name means.
+#[inline]
+fn listed(record: Record<'_>) -> Environment<'_> {
+    let (meant, authority) = record.value.split_at_checked(record.tag.into()).unwrap_or_default();
+    let name = if meant.is_empty() { record.key } else { meant };
+    Environment { name: Cow::Borrowed(name), authority: (!authority.is_empty()).then_some(authority) }
 }
 
 /// The canonical authority that a hint gives for an environment; nothing if it depends on the request, too, or gives none.
@@ -227,13 +211,12 @@ impl Section for EnvironmentsSection {
                 self.given = value.read(list)?.unwrap_or_default();
             }
             "allow" => {
-                let (names, mut numbers) = (self.allow.insert(Names::default()), Numbers::default());
+                let names = self.allow.insert(Names::default());
                 let make = || Parsed(read_environment);
                 let list = value.context.path().clone();
-                let take = |context: &mut Context, name: String| match names.add(name.as_bytes(), None) {
-                    Ok(()) => numbers.remember(names.entries.len().saturating_sub(1), context),
-                    Err(first) => {
-                        context.fault(FaultKind::Duplicate { value: name, first: list.clone().index(numbers.of(first)) });
+                let take = |context: &mut Context, name: String| {
+                    if let Err(first) = names.add(name.as_bytes(), context.number(), None, None) {
+                        context.fault(FaultKind::Duplicate { value: name, first: list.clone().index(first as usize) });
                     }
                 };
                 value.read(List { what: "environments", limit: MAX_ENVIRONMENTS, make, take })?;
@@ -266,7 +249,9 @@ impl Section for EnvironmentsSection {
         if self.given == 0 && !seen.has("default") {
             context.fault(FaultKind::NoSource);
         }
-        let mut names = with_aliases(names, &self.aliases, context);
+        let hint = self.hints.authority.as_ref();
+        let authority = |env: &[u8]| authority_for(hint?, env);
+        let names = complete(names, &self.aliases, authority, context);
         // A default is written by people too, so it may be an alias.
         let default = self.default.and_then(|default| {
             let meant: Option<Box<[u8]>> = names.resolve(default.as_bytes()).map(|meant| meant.name.into());
@@ -275,11 +260,7 @@ impl Section for EnvironmentsSection {
             }
             meant
         });
-        let hint = self.hints.authority.as_ref();
-        let authority = |env: &[u8]| authority_for(hint?, env).map(Into::into);
-        let default = default.map(|name| Fallback { authority: authority(&name), name });
-        hint.into_iter().for_each(|hint| names.prepare(hint));
-        names.texts.shrink_to_fit();
+        let default = default.map(|name| Fallback { authority: authority(&name).map(Into::into), name });
         Some(Environments { sources: self.sources, names, default, unknown: self.unknown, hints: self.hints })
     }
 }
@@ -291,25 +272,25 @@ struct Alias {
     target: String,
 }
 
-/// An alias may shadow an environment of the allow-list, to send its traffic elsewhere; then the alias is what counts.
-fn with_aliases(names: Names, aliases: &[Alias], context: &mut Context) -> Names {
-    let mut combined = Names { any: names.any, ..Names::default() };
-    for Alias { path, name, target } in aliases {
-        if !names.allows(target.as_bytes()) {
-            context.fault_at(path.clone(), Place::Value, FaultKind::NotAllowed(target.clone()));
+/// The names that the allow-list and the aliases give, with the authority of each. An alias may shadow an environment of the
+/// allow-list, to send its traffic elsewhere; then the alias is what counts.
+fn complete(allowed: Names, aliases: &[Alias], authority: impl Fn(&[u8]) -> Option<Vec<u8>>, context: &mut Context) -> Names {
+    let mut names = Names { any: allowed.any, ..Names::default() };
+    for (number, Alias { path, name, target }) in (0..).zip(aliases) {
+        let (name, target) = (name.as_bytes(), target.as_bytes());
+        if !allowed.allows(target) {
+            context.fault_at(path.clone(), Place::Value, FaultKind::NotAllowed(text(target).to_owned()));
         }
-        if combined.add(name.as_bytes(), Some(target.as_bytes())).is_err() {
-            context.fault_at(path.clone(), Place::Key, FaultKind::DuplicateField(name.clone()));
+        if names.add(name, number, Some(target), authority(target).as_deref()).is_err() {
+            context.fault_at(path.clone(), Place::Key, FaultKind::DuplicateField(text(name).to_owned()));
         }
     }
-    if combined.entries.is_empty() {
-        return names;
-    }
-    for entry in &names.entries {
+    for Record { number, key, .. } in allowed.records.iter() {
         // An alias of the same name is there already, and wins.
-        let _ = combined.add(names.texts.get(entry.name), None);
+        let _ = names.add(key, number, None, authority(key).as_deref());
     }
-    combined
+    names.records.shrink_to_fit();
+    names
 }
 
 #[derive(Default)]
@@ -360,7 +341,7 @@ mod tests {
 
     fn names(allow: &[&str]) -> Names {
         let mut names = Names::default();
-        allow.iter().for_each(|name| names.add(name.as_bytes(), None).expect("new"));
+        (0..).zip(allow).for_each(|(number, name)| names.add(name.as_bytes(), number, None, None).expect("new"));
         names
     }
 
@@ -391,8 +372,10 @@ mod tests {
     #[test]
     fn an_alias_means_its_environment() {
         let mut names = names(&["env2"]);
-        names.add(b"stg", Some(b"env2")).expect("new");
+        names.add(b"stg", 0, Some(b"env2"), Some(b"env2.svc")).expect("new");
         assert_eq!(named(&names, b"STG"), Some("env2".into()));
+        assert_eq!(names.resolve(b"stg").and_then(|found| found.authority), Some(&b"env2.svc"[..]));
+        assert_eq!(names.resolve(b"env2").and_then(|found| found.authority), None);
         assert!(names.allows(b"env2") && !names.allows(b"stg"));
     }
 }

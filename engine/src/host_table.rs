@@ -9,11 +9,9 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::host::{Host, mark};
-use crate::index::{Index, hash};
 use crate::labels::Labels;
-use crate::paged::{Paged, TextRef, Texts};
 use crate::pattern::{HostPattern, Label, LabelPattern};
-use crate::plain::text;
+use crate::records::{Record, Records, hash};
 use crate::same::same;
 
 /// What a shape wants of one label.
@@ -75,19 +73,14 @@ impl Shape {
     }
 }
 
-#[derive(Debug)]
-struct Entry {
-    /// The pattern's canonical text.
-    pattern: TextRef,
-    shape: Option<u8>,
-}
+/// The tag of an exact host; that of another pattern is its shape's seed.
+const EXACT: u8 = u8::MAX;
 
-/// Host patterns, numbered in the order in which they were added.
+/// Host patterns, and what each of them gives.
 #[derive(Debug, Default)]
 pub(crate) struct HostTable {
-    texts: Texts,
-    entries: Paged<Entry>,
-    index: Index,
+    /// By the pattern's canonical text.
+    records: Records,
     /// In order of specificity.
     shapes: Vec<Shape>,
     /// The domains of all shapes. Most hosts belong to domains that a policy does not speak of, and are passed over by this and
@@ -100,8 +93,8 @@ pub(crate) struct HostTable {
 /// Why a pattern could not be added.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// The entry with this number matches the same hosts.
-    Duplicate(usize),
+    /// The pattern with this number matches the same hosts.
+    Duplicate(u32),
     /// More than 255 shapes: a policy in which no two patterns are alike.
     TooManyShapes,
 }
@@ -110,41 +103,41 @@ pub(crate) enum Refused {
 pub(crate) const MAX_SHAPES: usize = 255;
 
 impl HostTable {
-    pub fn add(&mut self, pattern: &HostPattern) -> Result<(), Refused> {
-        let shape = match pattern {
-            HostPattern::Exact(_) => None,
-            HostPattern::Labels(pattern) => Some(self.shape(pattern)?),
+    /// Adds the pattern that has this number in the document, and what it gives.
+    pub fn add(&mut self, pattern: &HostPattern, number: u32, value: &[u8]) -> Result<(), Refused> {
+        let seed = match pattern {
+            HostPattern::Exact(_) => EXACT,
+            HostPattern::Labels(pattern) => self.seed(pattern)?,
         };
         let text = pattern.text();
         let text = text.as_bytes();
-        let hash = match shape {
-            Some(seed) => hash_labels(seed, pattern_literals(text)),
-            None => hash_host(text),
+        let hash = match pattern {
+            HostPattern::Exact(_) => hash_host(text),
+            HostPattern::Labels(_) => hash_labels(seed, pattern_literals(text)),
         };
-        let is_same = |entry: &Entry| {
-            entry.shape == shape
-                && match shape {
-                    None => same(self.texts.get(entry.pattern), text),
-                    Some(_) => pattern_literals(self.texts.get(entry.pattern)).eq(pattern_literals(text)),
+        let is_same = |record: &Record<'_>| {
+            record.tag == seed
+                && match pattern {
+                    HostPattern::Exact(_) => same(record.key, text),
+                    HostPattern::Labels(_) => pattern_literals(record.key).eq(pattern_literals(text)),
                 }
         };
-        if let Some(first) = self.index.find(hash, |at| self.entries.get(at).is_some_and(is_same)) {
-            return Err(Refused::Duplicate(first));
+        if let Some(first) = self.records.find(hash, is_same) {
+            return Err(Refused::Duplicate(first.number));
         }
         match pattern {
             HostPattern::Exact(_) => self.note_length(text.len()),
             HostPattern::Labels(pattern) => {
-                self.shapes.iter_mut().filter(|known| Some(known.seed) == shape).for_each(|known| known.add(pattern));
+                self.shapes.iter_mut().filter(|known| known.seed == seed).for_each(|known| known.add(pattern));
                 self.domains = self.shapes.iter().fold(0, |domains, shape| domains | shape.domains);
             }
         }
-        self.index.add(hash);
-        let pattern = self.texts.add(text);
-        self.entries.push(Entry { pattern, shape });
+        self.records.add(hash, Record { number, tag: seed, key: text, value });
         Ok(())
     }
 
-    fn shape(&mut self, pattern: &LabelPattern) -> Result<u8, Refused> {
+    /// The seed of a pattern's shape, which the table has from now on.
+    fn seed(&mut self, pattern: &LabelPattern) -> Result<u8, Refused> {
         let seed = u8::try_from(self.shapes.len()).map_err(|_| Refused::TooManyShapes)?;
         let shape = Shape::of(pattern, seed);
         if let Some(known) = self.shapes.iter().find(|known| known.same_as(&shape)) {
@@ -160,17 +153,11 @@ impl HostTable {
 
     /// Gives back what growing took.
     pub fn shrink_to_fit(&mut self) {
-        self.texts.shrink_to_fit();
-        self.entries.shrink_to_fit();
-        self.index.shrink_to_fit();
+        self.records.shrink_to_fit();
     }
 
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    pub fn len(&self) -> usize {
-        self.entries.len()
+        self.records.is_empty()
     }
 
     fn note_length(&mut self, len: usize) {
@@ -186,26 +173,20 @@ impl HostTable {
         self.lengths.get(word).is_some_and(|word| word & bit != 0)
     }
 
-    /// The canonical text of the pattern with a number.
-    pub fn pattern(&self, number: usize) -> &str {
-        self.entries.get(number).map_or("", |entry| text(self.texts.get(entry.pattern)))
-    }
-
-    /// The number of the most specific pattern for a host.
+    /// The most specific pattern for a host: its canonical text is the key.
     #[inline]
-    pub fn find(&self, host: &Host<'_>) -> Option<usize> {
+    pub fn find(&self, host: &Host<'_>) -> Option<Record<'_>> {
         let may_match = self.domains & host.domain() != 0 || self.has_length(host.text().len());
         if may_match { self.look_up(host) } else { None }
     }
 
     #[inline(never)]
-    fn look_up(&self, host: &Host<'_>) -> Option<usize> {
+    fn look_up(&self, host: &Host<'_>) -> Option<Record<'_>> {
         let text = host.text();
-        let exact = |at: usize| self.entries.get(at).is_some_and(|e| e.shape.is_none() && same(self.texts.get(e.pattern), text));
         if self.has_length(text.len())
-            && let Some(at) = self.index.find(hash_host(text), exact)
+            && let Some(found) = self.records.find(hash_host(text), |record| record.tag == EXACT && same(record.key, text))
         {
-            return Some(at);
+            return Some(found);
         }
         if self.domains & host.domain() == 0 {
             return None;
@@ -214,12 +195,9 @@ impl HostTable {
         let shapes = self.shapes.iter().filter(|shape| shape.domains & host.domain() != 0 && shape.fits(&labels));
         shapes.into_iter().find_map(|shape| {
             let hash = hash_labels(shape.seed, shape.literals(&labels));
-            let is_same = |at: usize| {
-                self.entries.get(at).is_some_and(|entry| {
-                    entry.shape == Some(shape.seed) && pattern_literals(self.texts.get(entry.pattern)).eq(shape.literals(&labels))
-                })
-            };
-            self.index.find(hash, is_same)
+            let is_same =
+                |record: &Record<'_>| record.tag == shape.seed && pattern_literals(record.key).eq(shape.literals(&labels));
+            self.records.find(hash, is_same)
         })
     }
 }
@@ -237,7 +215,7 @@ fn pattern_literals(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 #[inline]
 fn hash_host(host: &[u8]) -> u32 {
-    hash(u32::from(u8::MAX), host)
+    hash(u32::from(EXACT), host)
 }
 
 #[inline]
@@ -251,17 +229,18 @@ mod tests {
 
     use super::*;
     use crate::authority::HostKind;
+    use crate::plain::text;
 
     fn table(patterns: &[&str]) -> HostTable {
         let mut table = HostTable::default();
-        for pattern in patterns {
-            table.add(&HostPattern::parse(pattern).expect(pattern)).expect(pattern);
+        for (number, pattern) in (0..).zip(patterns) {
+            table.add(&HostPattern::parse(pattern).expect(pattern), number, b"").expect(pattern);
         }
         table
     }
 
     fn found<'t>(table: &'t HostTable, host: &str) -> Option<&'t str> {
-        table.find(&Host::new(host.as_bytes(), HostKind::Name)).map(|found| table.pattern(found))
+        table.find(&Host::new(host.as_bytes(), HostKind::Name)).map(|found| text(found.key))
     }
 
     #[test]
@@ -325,7 +304,7 @@ mod tests {
         let mut table = table(&["a.b", "*.b", "{x}.y.b"]);
         for (pattern, first) in [("A.B.", 0), ("*.b", 1), ("{other}.y.b", 2)] {
             let pattern = HostPattern::parse(pattern).expect("valid");
-            assert_eq!(table.add(&pattern), Err(Refused::Duplicate(first)));
+            assert_eq!(table.add(&pattern, 3, b""), Err(Refused::Duplicate(first)));
         }
     }
 
@@ -362,12 +341,12 @@ mod tests {
             let mut kept = Vec::new();
             for text in &written {
                 let pattern = HostPattern::parse(text).expect("generated to be valid");
-                if table.add(&pattern).is_ok() {
+                if table.add(&pattern, 0, b"").is_ok() {
                     kept.push(pattern);
                 }
             }
-                let expected = by_the_book(&kept, &host).map(|pattern| pattern.text().into_owned());
-            let found = table.find(&Host::new(host.as_bytes(), HostKind::Name)).map(|found| table.pattern(found).to_owned());
+            let expected = by_the_book(&kept, &host).map(|pattern| pattern.text().into_owned());
+            let found = table.find(&Host::new(host.as_bytes(), HostKind::Name)).map(|found| text(found.key).to_owned());
             prop_assert_eq!(found, expected);
         }
     }

@@ -3,9 +3,9 @@
 use crate::fault::{FaultKind, Path, Place};
 use crate::header::{HeaderTable, Marks, Use, read_name};
 use crate::host_table::{HostTable, MAX_SHAPES, Refused};
-use crate::paged::{Paged, TextRef, Texts};
 use crate::pattern::HostPattern;
-use crate::reader::{Broken, Choice, Context, List, Numbers, Object, Parsed, Section, Seen, Value};
+use crate::reader::{Broken, Choice, Context, List, Object, Parsed, Section, Seen, Value};
+use crate::records::Record;
 use crate::template::{Authored, Template, read_authority};
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
@@ -41,12 +41,16 @@ pub(crate) enum Unmapped {
     Reject,
 }
 
-/// The authority that a mapping gives: most are plain text, kept together in one store.
-#[derive(Debug)]
-pub(crate) enum Target {
-    Text(TextRef),
-    Template(Box<Template>),
+/// What a mapping gives: most give plain text, which stands beside the mapping's pattern.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Target<'t> {
+    /// An authority.
+    Text(&'t [u8]),
+    Template(&'t Template),
 }
+
+/// Stands before the number of a template. No authority holds it.
+const TEMPLATE: u8 = 0;
 
 /// The part of a policy that is about hosts. The default is what a policy without it does.
 #[derive(Debug, Default)]
@@ -54,10 +58,9 @@ pub(crate) struct Hosts {
     pub invalid: Invalid,
     pub private: HostTable,
     pub port: Port,
+    /// The value of each is an authority, or [`TEMPLATE`] and the number of a template.
     pub mappings: HostTable,
-    /// What each mapping gives.
-    pub targets: Paged<Target>,
-    pub texts: Texts,
+    templates: Vec<Template>,
     pub unmapped: Unmapped,
     pub original_host: Option<Box<str>>,
     /// The mappings whose authority needs an environment, by their numbers in the document; for the compiler alone.
@@ -69,6 +72,18 @@ impl Hosts {
     #[inline]
     pub fn may_map(&self) -> bool {
         !self.mappings.is_empty() || self.unmapped == Unmapped::Reject
+    }
+
+    /// What a mapping gives.
+    #[inline]
+    pub fn target<'t>(&'t self, mapping: &Record<'t>) -> Option<Target<'t>> {
+        match mapping.value {
+            [TEMPLATE, number @ ..] => {
+                let number = u32::from_le_bytes(*number.first_chunk()?);
+                self.templates.get(number as usize).map(Target::Template)
+            }
+            text => Some(Target::Text(text)),
+        }
     }
 
     pub fn register(&self, headers: &mut HeaderTable) {
@@ -94,11 +109,10 @@ impl Section for HostsSection {
             }
             "private" => {
                 let list = value.context.path().clone();
-                let (private, mut numbers) = (&mut hosts.private, Numbers::default());
-                let take = |context: &mut Context, pattern: HostPattern| match private.add(&pattern) {
-                    Ok(()) => numbers.remember(private.len().saturating_sub(1), context),
-                    Err(refused) => {
-                        context.fault(refusal(refused, &pattern, |first| list.clone().index(numbers.of(first))));
+                let private = &mut hosts.private;
+                let take = |context: &mut Context, pattern: HostPattern| {
+                    if let Err(refused) = private.add(&pattern, context.number(), b"") {
+                        context.fault(refusal(refused, &pattern, |first| list.clone().index(first)));
                     }
                 };
                 let make = || Parsed(HostPattern::read);
@@ -109,7 +123,7 @@ impl Section for HostsSection {
             }
             "mappings" => {
                 let list = value.context.path().clone();
-                let mut mappings = MappingReader { hosts, list, numbers: Numbers::default(), authority: String::new() };
+                let mut mappings = MappingReader { hosts, list, authority: String::new() };
                 value.elements("mappings", MAX_MAPPINGS, &mut |value| {
                     let mapping = MappingSection { mappings: &mut mappings, host: None, has_authority: false };
                     value.read(Object(mapping)).map(drop)
@@ -127,15 +141,14 @@ impl Section for HostsSection {
     fn finish(mut self, _: &mut Context, _: Seen) -> Option<Hosts> {
         self.0.private.shrink_to_fit();
         self.0.mappings.shrink_to_fit();
-        self.0.targets.shrink_to_fit();
-        self.0.texts.shrink_to_fit();
+        self.0.templates.shrink_to_fit();
         Some(self.0)
     }
 }
 
 fn refusal(refused: Refused, pattern: &HostPattern, path: impl Fn(usize) -> Path) -> FaultKind {
     match refused {
-        Refused::Duplicate(first) => FaultKind::Duplicate { value: pattern.text().into_owned(), first: path(first) },
+        Refused::Duplicate(first) => FaultKind::Duplicate { value: pattern.text().into_owned(), first: path(first as usize) },
         Refused::TooManyShapes => {
             FaultKind::TooMany { what: "different arrangements of labels, captures and `*`", limit: MAX_SHAPES }
         }
@@ -146,33 +159,33 @@ fn refusal(refused: Refused, pattern: &HostPattern, path: impl Fn(usize) -> Path
 struct MappingReader<'h> {
     hosts: &'h mut Hosts,
     list: Path,
-    numbers: Numbers,
     /// The authority of the mapping that is being read. One text serves all mappings.
     authority: String,
 }
 
 impl MappingReader<'_> {
     fn add(&mut self, context: &mut Context, pattern: &HostPattern) {
-        let target = match read_authority(&self.authority, Some(pattern)) {
-            Ok(Authored::Text(text)) => Target::Text(self.hosts.texts.add(text.as_bytes())),
-            Ok(Authored::Template(template)) => {
-                if template.needs_env() {
-                    self.hosts.needs_env.extend(context.number());
-                }
-                Target::Template(Box::new(template))
-            }
+        let authored = match read_authority(&self.authority, Some(pattern)) {
+            Ok(authored) => authored,
             Err(kind) => return context.fault_at(context.path().clone().key("authority"), Place::Value, kind),
         };
-        match self.hosts.mappings.add(pattern) {
-            Ok(()) => {
-                self.numbers.remember(self.hosts.targets.len(), context);
-                self.hosts.targets.push(target);
+        let [n0, n1, n2, n3] = u32::try_from(self.hosts.templates.len()).unwrap_or(u32::MAX).to_le_bytes();
+        let reference = [TEMPLATE, n0, n1, n2, n3];
+        let value = match &authored {
+            Authored::Text(text) => text.as_bytes(),
+            Authored::Template(template) => {
+                if template.needs_env() {
+                    self.hosts.needs_env.push(context.number());
+                }
+                &reference
             }
-            Err(refused) => {
-                let path = |entry| self.list.clone().index(self.numbers.of(entry)).key("host");
-                let kind = refusal(refused, pattern, path);
-                context.fault_at(context.path().clone().key("host"), Place::Value, kind);
-            }
+        };
+        if let Err(refused) = self.hosts.mappings.add(pattern, context.number(), value) {
+            let kind = refusal(refused, pattern, |first| self.list.clone().index(first).key("host"));
+            return context.fault_at(context.path().clone().key("host"), Place::Value, kind);
+        }
+        if let Authored::Template(template) = authored {
+            self.hosts.templates.push(template);
         }
     }
 }

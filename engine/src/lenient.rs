@@ -8,6 +8,7 @@ use crate::host::Host;
 use crate::host_table::HostTable;
 use crate::number::ipv4_of;
 use crate::plain::text;
+use crate::records::Record;
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -17,9 +18,9 @@ const ROUNDS: usize = 4;
 
 /// What others may read in a Host that is no valid authority.
 #[derive(Debug)]
-pub(crate) enum Reading {
-    /// A private host, by the number of its pattern.
-    Private(usize),
+pub(crate) enum Reading<'t> {
+    /// A private host, by its pattern.
+    Private(Record<'t>),
     /// Any host at all: an internationalised name, which may end at any ASCII one, or one that is encoded over and over.
     Unknown,
     /// No private host.
@@ -27,7 +28,7 @@ pub(crate) enum Reading {
 }
 
 /// What any reading of these bytes comes to.
-pub(crate) fn read(private: &HostTable, raw: &[u8]) -> Reading {
+pub(crate) fn read<'t>(private: &'t HostTable, raw: &[u8]) -> Reading<'t> {
     let mut decoded = raw.to_vec();
     for _ in 0..ROUNDS {
         if let Some(found) = find(private, &decoded) {
@@ -66,7 +67,7 @@ fn hexadecimal(high: u8, low: u8) -> Option<u8> {
 }
 
 /// The first private pattern that any part of these bytes matches.
-fn find(private: &HostTable, raw: &[u8]) -> Option<usize> {
+fn find<'t>(private: &'t HostTable, raw: &[u8]) -> Option<Record<'t>> {
     let names = raw.split(|byte| !is_host_byte(*byte)).find_map(|name| {
         let name = name_of(name);
         private.find(&Host::of(name.as_bytes())).or_else(|| find_number(private, name.as_bytes()))
@@ -76,7 +77,7 @@ fn find(private: &HostTable, raw: &[u8]) -> Option<usize> {
 
 /// The private address that a name is to those to whom it is a number.
 #[inline]
-pub(crate) fn find_number(private: &HostTable, host: &[u8]) -> Option<usize> {
+pub(crate) fn find_number<'t>(private: &'t HostTable, host: &[u8]) -> Option<Record<'t>> {
     private.find(&Host::new(address_text::ipv4(ipv4_of(text(host))?).as_bytes(), HostKind::IpLiteral))
 }
 
@@ -113,7 +114,7 @@ mod tests {
     fn a_private_host_is_found_in_every_invalid_spelling() {
         let mut private = HostTable::default();
         for pattern in ["*.svc.cluster.local", "admin.example.com", "[fe80::1]"] {
-            private.add(&HostPattern::parse(pattern).expect("valid")).expect("new");
+            private.add(&HostPattern::parse(pattern).expect("valid"), 0, b"").expect("new");
         }
         private.shrink_to_fit();
         let long = format!("{}.svc.cluster.local", ["a".repeat(70), "b".repeat(300)].join("."));

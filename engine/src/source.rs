@@ -175,7 +175,7 @@ fn read_subdomain(text: &str) -> Result<Source, FaultKind> {
     let position = pattern.capture("env").ok_or_else(|| fault(PatternError::NoEnv))?;
     let mut table = HostTable::default();
     // The first pattern of a table is never a duplicate.
-    let _ = table.add(&pattern);
+    let _ = table.add(&pattern, 0, b"");
     Ok(Source::Subdomain { table, position, text: pattern.text().as_ref().into() })
 }
 

@@ -8,7 +8,6 @@ mod json;
 #[cfg(test)]
 mod json_tests;
 mod number;
-mod numbers;
 mod section;
 #[cfg(feature = "serde")]
 mod serde;
@@ -18,14 +17,13 @@ mod values;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::fault::{Fault, FaultKind, Path, Place};
+use crate::fault::{Fault, FaultKind, Path, Place, Segment};
 
 #[cfg(feature = "serde")]
 pub(crate) use self::serde::read as read_serde;
 pub(crate) use document::{Broken, Elements, Fields, Given, Scalar, Take};
 pub(crate) use json::read as read_json;
 pub(crate) use number::Number;
-pub(crate) use numbers::Numbers;
 pub(crate) use section::{Object, Section, Seen};
 pub(crate) use value::Value;
 pub(crate) use values::{Choice, Entries, List, Parsed};
@@ -46,6 +44,14 @@ pub(crate) struct Context {
 impl Context {
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The number of the list's element that is being read; 0 outside of lists.
+    pub fn number(&self) -> u32 {
+        match self.path.segments().last() {
+            Some(Segment::Index(number)) => u32::try_from(*number).unwrap_or(u32::MAX),
+            _ => 0,
+        }
     }
 
     /// A fault of the value that is being read.
