@@ -152,7 +152,8 @@ async fn the_answer_keeps_its_status_headers_and_body() {
 #[tokio::test]
 async fn an_answer_to_head_has_its_length_and_no_body() {
     let upstream = Upstream::start("u", None).await.unwrap();
-    let gateway = gateway(&[("a", upstream.addr()), ("down", nobody().await)], forward()).await;
+    let (_kept, down) = nobody();
+    let gateway = gateway(&[("a", upstream.addr()), ("down", down)], forward()).await;
     for version in BOTH {
         let mut client = Client::connect(version, gateway.address).await;
         for (host, status, length) in [("down", 503, Some("22")), ("a", 200, None), ("down", 503, Some("22"))] {

@@ -103,7 +103,8 @@ async fn upstreams_that_fail_are_unavailable() {
     let (garbage, _events) = scripted(b"no answer at all\r\n\r\n").await;
     let (silent, _events) = scripted(b"").await;
     let options = GatewayOptions { response_timeout: Duration::from_millis(200), ..Default::default() };
-    let routes = [("refused", nobody().await), ("garbage", garbage), ("silent", silent)];
+    let (_kept, refused) = nobody();
+    let routes = [("refused", refused), ("garbage", garbage), ("silent", silent)];
     let gateway = gateway_with(&routes, forward(), options).await;
     for (host, message) in
         [("refused", "upstream connect error"), ("garbage", "upstream error"), ("silent", "upstream request timeout")]

@@ -55,7 +55,8 @@ async fn a_filter_that_failed_or_panicked_is_503_and_the_next_request_is_served(
 
 #[tokio::test]
 async fn an_upstream_that_cannot_be_reached_is_503() {
-    let gateway = gateway(&[("*", nobody().await)], forward()).await;
+    let (_kept, down) = nobody();
+    let gateway = gateway(&[("*", down)], forward()).await;
     for version in BOTH {
         let response = send(version, gateway.address, get("http://a/").body(no_body()).unwrap()).await;
         assert_eq!(response.status(), 503);

@@ -77,7 +77,8 @@ async fn a_filter_is_shown_what_envoy_shows_it() {
 async fn a_filters_reply_says_in_the_log_why() {
     let (options, log) = logged();
     let reply = "request_headers: reply 403 denied \"100% no\" -1 x-why because";
-    let gateway = gateway_with(&[("*", nobody().await)], script(reply), options).await;
+    let (_kept, down) = nobody();
+    let gateway = gateway_with(&[("*", down)], script(reply), options).await;
     for version in BOTH {
         let response = send(version, gateway.address, get("http://a/").body(no_body()).unwrap()).await;
         assert_eq!(response.status(), 403);
@@ -136,7 +137,8 @@ async fn what_a_filter_says_of_the_connection_stays_with_the_gateway() {
 async fn an_upstreams_failure_passes_the_filter_as_envoys_own_replies_do() {
     let (options, log) = logged();
     let filter = script("response_headers: add response_headers x-filtered yes");
-    let gateway = gateway_with(&[("down", nobody().await)], filter, options).await;
+    let (_kept, down) = nobody();
+    let gateway = gateway_with(&[("down", down)], filter, options).await;
     for version in BOTH {
         for (host, status, why) in [("down", 503, "upstream connect error: no connection to "), ("other", 404, "route_not_found")]
         {

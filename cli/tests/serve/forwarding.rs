@@ -1,23 +1,11 @@
 //! A real policy in front of real upstreams, over every protocol; and upstreams that fail.
 
-use std::net::SocketAddr;
-
 use gatepost::echo::{GreeterClient, Upstream};
 use http::Version;
-use tokio::net::TcpSocket;
 use tonic::Code;
 
 use crate::served::{Folder, Served, shipped};
-use crate::support::{BOTH, echo, get, no_body, received, send, text};
-
-/// An address that refuses connections. While the socket is kept the system gives its port to nobody who does not ask for it.
-fn nobody() -> (TcpSocket, SocketAddr) {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.set_reuseaddr(true).unwrap();
-    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
-    let address = socket.local_addr().unwrap();
-    (socket, address)
-}
+use crate::support::{BOTH, echo, get, no_body, nobody, received, send, text};
 
 #[tokio::test]
 async fn a_policy_decides_over_both_versions_of_http() {
