@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use gatepost_bench::counted::case::Case;
 use gatepost_bench::envoy::plan::Part as EnvoyPart;
-use gatepost_bench::envoy::workload::Workload;
 use gatepost_bench::rounds::LEAST;
 
 /// Measurements, side by side: without a command all there are, the filter in Envoy and then the embedding SDK.
@@ -81,7 +81,7 @@ pub struct EnvoyArguments {
 pub struct CountedArguments {
     /// Counts only these
     #[arg(long, value_enum, value_delimiter = ',')]
-    pub only: Vec<Workload>,
+    pub only: Vec<Case>,
     /// Counts another module that takes the same policies, beside Gatepost's own. May be given more than once.
     #[arg(long, value_name = "FILE.wasm")]
     pub filter: Vec<PathBuf>,
@@ -137,6 +137,7 @@ mod tests {
             let Some(What::Counted(CountedArguments { only, .. })) = arguments.what else { panic!("{workload}") };
             assert_eq!(only.first().map(|only| only.name().replace(' ', "-")).as_deref(), Some(workload));
         }
+        assert!(Arguments::try_parse_from(["gatepost-bench", "counted", "--only", "many-mappings,many-environments"]).is_ok());
         assert!(Arguments::try_parse_from(["gatepost-bench", "counted", "--only", "probe", "--record"]).is_err());
     }
 

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use arguments::{Arguments, CountedArguments, EVERYTHING, EnvoyArguments, HostArguments, Part, What};
 use clap::Parser;
 use gatepost_bench::alloc::Counting;
+use gatepost_bench::counted::case::{CASES, Case};
 use gatepost_bench::counted::report::CountedReport;
 use gatepost_bench::counted::valgrind::Valgrind;
 use gatepost_bench::counted::{self, Requests};
@@ -16,7 +17,6 @@ use gatepost_bench::envoy::arm::{Arm, Kind};
 use gatepost_bench::envoy::load::Load;
 use gatepost_bench::envoy::plan::Part as EnvoyPart;
 use gatepost_bench::envoy::report::EnvoyReport;
-use gatepost_bench::envoy::workload::{WORKLOADS, Workload};
 use gatepost_bench::envoy::{self, Pace};
 use gatepost_bench::host::compare::Comparison;
 use gatepost_bench::host::{Size, first_answer, memory, starts, streams};
@@ -100,10 +100,10 @@ fn in_envoy(arguments: &EnvoyArguments) -> Result<(), BenchError> {
 
 fn counts(arguments: &CountedArguments) -> Result<(), BenchError> {
     let valgrind = Valgrind::find()?;
-    let wanted = |workload: &Workload| arguments.only.is_empty() || arguments.only.contains(workload);
-    let workloads: Vec<Workload> = WORKLOADS.into_iter().filter(wanted).collect();
+    let wanted = |case: &Case| arguments.only.is_empty() || arguments.only.contains(case);
+    let cases: Vec<Case> = CASES.into_iter().filter(wanted).collect();
     let arms = counted::arms(&filters(&arguments.filter)?);
-    let figures = counted::count(&valgrind, &workloads, &arms, Requests::FULL)?;
+    let figures = counted::count(&valgrind, &cases, &arms, Requests::FULL)?;
     let report = CountedReport::new(valgrind.version(), Requests::FULL, &figures);
     print!("{}", report.text());
     report.write(&arguments.json)?;

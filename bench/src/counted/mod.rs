@@ -5,6 +5,7 @@
 //! Every arm and policy has an Envoy of its own: the address space that V8 reserves for a module's memory fits into valgrind's only
 //! a few times.
 
+pub mod case;
 pub mod counts;
 pub mod error;
 mod profile;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use gatepost_deploy::envoy::process::Options;
 use serde::Serialize;
 
+use self::case::Case;
 use self::counts::Counts;
 use self::traffic::Traffic;
 use self::valgrind::Valgrind;
@@ -25,9 +27,6 @@ use crate::envoy;
 use crate::envoy::arm::Arm;
 use crate::envoy::error::EnvoyError;
 use crate::envoy::listeners::Listeners;
-use crate::envoy::plan::SMALL;
-use crate::envoy::policy::{SHAPES, Shape};
-use crate::envoy::workload::Workload;
 use crate::subject::BenchError;
 
 /// Translated by valgrind, an Envoy takes some seconds to start.
@@ -50,8 +49,8 @@ impl Requests {
 /// What one arm did for one request of a workload.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Figure {
-    /// The workload.
-    pub workload: &'static str,
+    /// The workload, and the size where it is not the smallest: [`Case::name`].
+    pub workload: String,
     /// The arm.
     pub arm: String,
     /// What Envoy's worker did for one request.
@@ -66,34 +65,37 @@ pub fn arms(filters: &[Arm]) -> Vec<Arm> {
     first.chain(filters.iter().cloned()).chain(last).collect()
 }
 
-/// Counts every arm with every workload at the smallest size, in the order of the workloads.
+/// Counts every arm with every case, in the order of the cases.
 ///
 /// # Errors
 /// When an Envoy does not run under valgrind, or an arm does not do its work.
-pub fn count(valgrind: &Valgrind, workloads: &[Workload], arms: &[Arm], requests: Requests) -> Result<Vec<Figure>, BenchError> {
+pub fn count(valgrind: &Valgrind, cases: &[Case], arms: &[Arm], requests: Requests) -> Result<Vec<Figure>, BenchError> {
     let binary = envoy::envoy()?;
-    let mut figures = Vec::new();
-    for shape in SHAPES {
-        let of_shape: Vec<Workload> = workloads.iter().copied().filter(|workload| workload.shape() == shape).collect();
-        for arm in arms.iter().filter(|_| !of_shape.is_empty()) {
-            eprintln!("counting {}, {}", arm.name, shape.name());
-            figures.extend(one(valgrind, &binary, arm, shape, &of_shape, requests)?);
+    // Those that one Envoy can have: of one policy.
+    let policy = |case: &Case| (case.workload().shape(), case.size());
+    let mut groups: Vec<Vec<Case>> = Vec::new();
+    for case in cases {
+        match groups.iter_mut().find(|group| group.first().map(policy) == Some(policy(case))) {
+            Some(group) => group.push(*case),
+            None => groups.push(vec![*case]),
         }
     }
-    let order = |figure: &Figure| workloads.iter().position(|workload| workload.name() == figure.workload);
+    let mut figures = Vec::new();
+    for group in &groups {
+        for arm in arms.iter().filter(|arm| group.iter().all(|case| case.is_for(arm))) {
+            let names: Vec<String> = group.iter().map(|case| case.name()).collect();
+            eprintln!("counting {}: {}", arm.name, names.join(", "));
+            figures.extend(one(valgrind, &binary, arm, group, requests)?);
+        }
+    }
+    let order = |figure: &Figure| cases.iter().position(|case| case.name() == figure.workload);
     figures.sort_by_key(order);
     Ok(figures)
 }
 
-/// One arm in an Envoy of its own.
-fn one(
-    valgrind: &Valgrind,
-    binary: &Path,
-    arm: &Arm,
-    shape: Shape,
-    workloads: &[Workload],
-    requests: Requests,
-) -> Result<Vec<Figure>, BenchError> {
+/// One arm in an Envoy of its own, with cases of one policy.
+fn one(valgrind: &Valgrind, binary: &Path, arm: &Arm, cases: &[Case], requests: Requests) -> Result<Vec<Figure>, BenchError> {
+    let Some((shape, size)) = cases.first().map(|case| (case.workload().shape(), case.size())) else { return Ok(Vec::new()) };
     let folder = tempfile::tempdir().map_err(EnvoyError::system("a temporary folder"))?;
     let options = Options {
         ready_within: READY_WITHIN,
@@ -101,22 +103,22 @@ fn one(
         under: valgrind.command(folder.path()),
         ..Options::default()
     };
-    let listeners = Listeners::start(binary, std::slice::from_ref(arm), &[shape], SMALL, &options, folder.path())?;
-    for workload in workloads {
-        listeners.check(arm, *workload, &workload.exchanges(SMALL))?;
+    let listeners = Listeners::start(binary, std::slice::from_ref(arm), &[shape], size, &options, folder.path())?;
+    for case in cases {
+        listeners.check(arm, case.workload(), &case.workload().exchanges(size))?;
     }
     let worker = listeners.worker()?;
     let worker = worker.file_name().unwrap_or_default().to_string_lossy();
     let mut counting = valgrind.count(listeners.envoy().id(), &worker, folder.path())?;
     let mut figures = Vec::new();
-    for workload in workloads {
-        let exchanges = workload.exchanges(SMALL);
-        let mut traffic = Traffic::connect(listeners.address(arm, *workload)?)?;
+    for case in cases {
+        let exchanges = case.workload().exchanges(size);
+        let mut traffic = Traffic::connect(listeners.address(arm, case.workload())?)?;
         traffic.send(arm, &exchanges, requests.warm_up)?;
         counting.zero()?;
         traffic.send(arm, &exchanges, requests.counted)?;
         let counts = counting.counts()?.each(requests.counted);
-        figures.push(Figure { workload: workload.name(), arm: arm.name.clone(), counts });
+        figures.push(Figure { workload: case.name(), arm: arm.name.clone(), counts });
     }
     Ok(figures)
 }

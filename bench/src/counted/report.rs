@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::case::CASES;
 use super::counts::{self, CACHES, Cache, Counts};
 use super::{Figure, Requests};
 use crate::envoy;
@@ -66,7 +67,7 @@ impl CountedReport {
     pub fn new(valgrind: &str, requests: Requests, figures: &[Figure]) -> Self {
         let processor = crate::report::processor();
         Self {
-            version: 1,
+            version: 2,
             processor,
             envoy: envoy::release(),
             valgrind: valgrind.to_owned(),
@@ -104,12 +105,16 @@ impl CountedReport {
             self.caches.iter().map(|cache| format!("{} {} KiB, {} ways", cache.name, cache.kib, cache.ways)).collect();
         text += &format!("Simulated caches: {}\n{}\n", caches.join("; "), self.model);
         for group in self.figures.chunk_by(|one, next| one.figure.workload == next.figure.workload) {
-            let workload = group.first().map_or("", |row| row.figure.workload);
+            let workload = group.first().map_or("", |row| &row.figure.workload);
             text += &format!("\n{workload}: for a request, and + what the arm adds\n\n");
             text += &counted_by(group);
         }
         text += "\nCycles added, to those that others add\n\n";
         text += &ratios(&self.figures);
+        let grown = grown(&self.figures);
+        if !grown.is_empty() {
+            text += &format!("\nCycles added at a large policy, to those at the smallest\n\n{}", grown_table(&grown));
+        }
         if let Some(noise) = self.noise() {
             text += &format!(
                 "\nThe same arm twice (A/A) differed by {:.0} instructions ({:.2} %) and {:.0} cycles ({:.2} %) at most.\n",
@@ -124,7 +129,7 @@ impl CountedReport {
     pub fn noise(&self) -> Option<Noise> {
         let again = Arm::gatepost_again().name;
         let differs = |row: &Row| {
-            let other = find(self.figures.iter(), row.figure.workload, &Arm::gatepost().name)?;
+            let other = find(&self.figures, &row.figure.workload, &Arm::gatepost().name)?;
             let instructions = (row.added.instructions - other.added.instructions).abs();
             let cycles = (row.added_cycles - other.added_cycles).abs();
             Some(Noise {
@@ -157,8 +162,8 @@ pub struct Noise {
     pub cycles_percent: f64,
 }
 
-fn find<'a>(mut rows: impl Iterator<Item = &'a Row>, workload: &str, arm: &str) -> Option<&'a Row> {
-    rows.find(|row| row.figure.workload == workload && row.figure.arm == arm)
+fn find<'a>(rows: &'a [Row], workload: &str, arm: &str) -> Option<&'a Row> {
+    rows.iter().find(|row| row.figure.workload == workload && row.figure.arm == arm)
 }
 
 fn rows(figures: &[Figure]) -> Vec<Row> {
@@ -168,9 +173,9 @@ fn rows(figures: &[Figure]) -> Vec<Row> {
     };
     let (nothing, lua, empty, naive) = (Arm::nothing(), Arm::lua(), Arm::empty(), Arm::naive());
     let row = |figure: &Figure| {
-        let without = of(figure.workload, &nothing)?;
+        let without = of(&figure.workload, &nothing)?;
         let added = figure.counts - without;
-        let ratio = |other: &Arm| Some(added.cycles() / (of(figure.workload, other)? - without).cycles());
+        let ratio = |other: &Arm| Some(added.cycles() / (of(&figure.workload, other)? - without).cycles());
         let compared = [&nothing, &lua, &empty, &naive].iter().all(|other| other.name != figure.arm);
         let ratios = || Some(Ratios { to_lua: ratio(&lua)?, to_empty: ratio(&empty)?, to_naive: ratio(&naive)? });
         Some(Row {
@@ -214,13 +219,43 @@ fn ratios(rows: &[Row]) -> String {
     table(header, rows.iter().filter_map(row))
 }
 
+/// An arm at a large policy, and what its cycles are of those at the smallest.
+struct Grown<'a> {
+    row: &'a Row,
+    small: f64,
+}
+
+fn grown<'a>(rows: &'a [Row]) -> Vec<Grown<'a>> {
+    let grown = |row: &'a Row| {
+        let case = CASES.into_iter().find(|case| case.name() == row.figure.workload)?;
+        Some(Grown { row, small: find(rows, &case.small()?.name(), &row.figure.arm)?.added_cycles })
+    };
+    rows.iter().filter(|row| row.figure.arm != Arm::nothing().name).filter_map(grown).collect()
+}
+
+fn grown_table(grown: &[Grown<'_>]) -> String {
+    let header = ["workload and arm", "cycles", "at the smallest", "ratio"].map(str::to_owned).to_vec();
+    let row = |Grown { row, small }: &Grown<'_>| {
+        let ratio = row.added_cycles / small;
+        vec![
+            format!("{}: {}", row.figure.workload, row.figure.arm),
+            format!("{:.0}", row.added_cycles),
+            format!("{small:.0}"),
+            format!("{ratio:.3} x"),
+        ]
+    };
+    table(header, grown.iter().map(row))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    use crate::counted::case::Case;
+
     fn figure(arm: &Arm, instructions: f64) -> Figure {
         let counts = Counts { instructions, l1i_misses: 10.0, l1d_misses: 20.0, ll_misses: 0.5 };
-        Figure { workload: "probe", arm: arm.name.clone(), counts }
+        Figure { workload: "probe".to_owned(), arm: arm.name.clone(), counts }
     }
 
     fn report() -> CountedReport {
@@ -239,7 +274,7 @@ mod tests {
     #[test]
     fn a_ratio_is_that_of_the_cycles_that_are_added() {
         let report = report();
-        let of = |arm: &str| find(report.figures.iter(), "probe", arm).unwrap().ratios;
+        let of = |arm: &str| find(&report.figures, "probe", arm).unwrap().ratios;
         assert_eq!(of("Gatepost"), Some(Ratios { to_lua: 2.0, to_empty: 4.0, to_naive: 0.5 }));
         assert_eq!(of("other.wasm"), Some(Ratios { to_lua: 2.5, to_empty: 5.0, to_naive: 0.625 }));
         assert_eq!((of("Lua"), of("no filter")), (None, None));
@@ -264,6 +299,22 @@ mod tests {
             text.contains("cycles = 0.25 x instructions") && text.contains("(A/A) differed by 80 instructions (1.00 %)"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_large_policy_is_compared_with_the_smallest() {
+        let figure = |case: Case, arm: &Arm, instructions| Figure { workload: case.name(), ..figure(arm, instructions) };
+        let figures = [
+            figure(Case::Environment, &Arm::nothing(), 10_000.0),
+            figure(Case::Environment, &Arm::gatepost(), 18_000.0),
+            figure(Case::ManyEnvironments, &Arm::nothing(), 11_000.0),
+            figure(Case::ManyEnvironments, &Arm::gatepost(), 21_000.0),
+        ];
+        let rows = rows(&figures);
+        let grown: Vec<_> = grown(&rows).into_iter().map(|grown| (grown.row.added_cycles, grown.small)).collect();
+        assert_eq!(grown, [(2500.0, 2000.0)]);
+        let text = CountedReport::new("valgrind-3.19.0", Requests::FULL, &figures).text();
+        assert!(text.contains("environment among 10000: Gatepost    2500             2000  1.250 x"), "{text}");
     }
 
     #[test]

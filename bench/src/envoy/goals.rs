@@ -18,13 +18,13 @@ const OF_SMALL: f64 = 1.1;
 /// The throughput at the most environments, as a multiple of that of linear routes.
 const OF_LINEAR: f64 = 20.0;
 /// The number of environments at which that counts.
-const MANY_ENVIRONMENTS: usize = 10_000;
+pub const MANY_ENVIRONMENTS: usize = 10_000;
 
 /// Lua's cost, times this.
 fn of_lua(workload: Workload) -> f64 {
     match workload {
-        Workload::PassThrough | Workload::MappedHost | Workload::Environment | Workload::LastEnvironment => 1.0,
         Workload::Probe | Workload::Reject => 1.3,
+        _ => 1.0,
     }
 }
 
@@ -54,7 +54,12 @@ pub fn goals(figures: &[Figure], module: Option<&ModuleFigures>) -> Vec<Goal> {
             goals.push(at_most(what, large / few, OF_SMALL));
         }
     }
-    for (workload, which) in [(Workload::Environment, "each in turn"), (Workload::LastEnvironment, "the last one")] {
+    let linear = [
+        (Workload::Environment, "each in turn"),
+        (Workload::LastEnvironment, "the last one"),
+        (Workload::LastEnvironmentByCurl, "the last one by curl"),
+    ];
+    for (workload, which) in linear {
         let throughput = |arm: &Arm| find(figures, arm, workload, MANY_ENVIRONMENTS).map(|figure| figure.per_second.median);
         if let (Some(ours), Some(linear)) = (throughput(&gatepost), throughput(&Arm::native(Selection::Linear))) {
             goals.push(Goal {

@@ -63,6 +63,7 @@ pub fn stages(wanted: impl Fn(Part) -> bool, filters: &[Arm]) -> Vec<Stage> {
         (Part::Mappings, Workload::MappedHost),
         (Part::Environments, Workload::Environment),
         (Part::Environments, Workload::LastEnvironment),
+        (Part::Environments, Workload::LastEnvironmentByCurl),
     ]
     .into_iter()
     .filter_map(|(part, workload)| wanted(part).then_some(workload))

@@ -114,7 +114,8 @@ impl EnvoyReport {
 
 /// What of a policy's size matters for a workload.
 fn holds(workload: &str, mappings: usize, environments: usize) -> String {
-    if [Workload::Environment.name(), Workload::LastEnvironment.name()].contains(&workload) {
+    if [Workload::Environment, Workload::LastEnvironment, Workload::LastEnvironmentByCurl].map(Workload::name).contains(&workload)
+    {
         format!("{environments} environments")
     } else {
         format!("{mappings} mappings")

@@ -22,6 +22,9 @@ pub enum Workload {
     /// A request that names the last of the environments, which routes that are tried in order find last.
     #[value(skip)]
     LastEnvironment,
+    /// The same from somebody who tries an environment out with `curl`, whose request has little else in it.
+    #[value(skip)]
+    LastEnvironmentByCurl,
 }
 
 /// Those that every arm is measured with, in the order of reports.
@@ -98,6 +101,9 @@ pub const GUARDED: [&str; 7] = [
     "x-forwarded-host",
 ];
 
+/// What `curl` sends beside its Host.
+const CURL: [(&str, &str); 2] = [("user-agent", "curl/8.5.0"), ("accept", "*/*")];
+
 /// What the balancer sends with its probe.
 const PROBE: [(&str, &str); 2] = [("user-agent", "GoogleHC/1.0"), ("connection", "keep-alive")];
 
@@ -113,10 +119,10 @@ fn request<'a>(path: &str, host: &str, headers: impl IntoIterator<Item = (&'a st
     format!("GET {path} HTTP/1.1\r\nhost: {host}\r\n{headers}\r\n")
 }
 
-/// A request that names an environment.
-fn naming(number: usize) -> Exchange {
+/// A request that names an environment, among these headers.
+fn naming(number: usize, headers: &[(&str, &str)]) -> Exchange {
     let env = policy::environment(number);
-    let to = |host: &str| request(PAGE, host, BROWSER.into_iter().chain([("env", env.as_str())]));
+    let to = |host: &str| request(PAGE, host, headers.iter().copied().chain([("env", env.as_str())]));
     let (request, resolved) = (to("app.example.com"), Some(to(&policy::environment_authority(&env))));
     Exchange { request, resolved, carried_out: Answer::of_route(env), untouched: Answer::of_route(UNROUTED) }
 }
@@ -139,6 +145,7 @@ impl Workload {
             Self::Environment => "environment",
             Self::Reject => "reject",
             Self::LastEnvironment => "last environment",
+            Self::LastEnvironmentByCurl => "last environment, by curl",
         }
     }
 
@@ -146,7 +153,7 @@ impl Workload {
     #[must_use]
     pub fn shape(self) -> Shape {
         match self {
-            Self::Environment | Self::LastEnvironment => Shape::Environments,
+            Self::Environment | Self::LastEnvironment | Self::LastEnvironmentByCurl => Shape::Environments,
             Self::Probe | Self::PassThrough | Self::MappedHost | Self::Reject => Shape::Knative,
         }
     }
@@ -156,6 +163,7 @@ impl Workload {
     pub fn exchanges(self, size: Size) -> Vec<Exchange> {
         let own = Answer::of_route(OWN_HOST);
         let unrouted = Answer::of_route(UNROUTED);
+        let last = size.environments.saturating_sub(1);
         match self {
             Self::Probe => vec![Exchange {
                 request: request("/", "10.0.0.7", PROBE),
@@ -178,8 +186,9 @@ impl Workload {
                     }
                 })
                 .collect(),
-            Self::Environment => rotation(size.environments).map(naming).collect(),
-            Self::LastEnvironment => vec![naming(size.environments.saturating_sub(1))],
+            Self::Environment => rotation(size.environments).map(|number| naming(number, &BROWSER)).collect(),
+            Self::LastEnvironment => vec![naming(last, &BROWSER)],
+            Self::LastEnvironmentByCurl => vec![naming(last, &CURL)],
             Self::Reject => vec![Exchange {
                 request: request(PAGE, "internal-my-service.default.svc.cluster.local", BROWSER),
                 carried_out: Answer::refused(404, "not found\n"),

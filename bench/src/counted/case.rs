@@ -1,0 +1,88 @@
+//! What is counted: each workload at the smallest policies, and those that may grow at large ones.
+
+use crate::envoy::arm::Arm;
+use crate::envoy::goals::MANY_ENVIRONMENTS;
+use crate::envoy::plan::{LARGEST, SMALL};
+use crate::envoy::policy::Size;
+use crate::envoy::workload::Workload;
+
+/// A workload at a size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Case {
+    /// The balancer's probe.
+    Probe,
+    /// A browser's request that passes.
+    PassThrough,
+    /// A mapped host, among three mappings.
+    MappedHost,
+    /// An environment, among ten.
+    Environment,
+    /// A refused host.
+    Reject,
+    /// A mapped host, among 100,000 mappings.
+    ManyMappings,
+    /// An environment, among 10,000.
+    ManyEnvironments,
+}
+
+/// All of them, in the order of reports.
+pub const CASES: [Case; 7] = [
+    Case::Probe,
+    Case::PassThrough,
+    Case::MappedHost,
+    Case::Environment,
+    Case::Reject,
+    Case::ManyMappings,
+    Case::ManyEnvironments,
+];
+
+impl Case {
+    /// What is sent.
+    #[must_use]
+    pub fn workload(self) -> Workload {
+        match self {
+            Self::Probe => Workload::Probe,
+            Self::PassThrough => Workload::PassThrough,
+            Self::MappedHost | Self::ManyMappings => Workload::MappedHost,
+            Self::Environment | Self::ManyEnvironments => Workload::Environment,
+            Self::Reject => Workload::Reject,
+        }
+    }
+
+    /// What the policy holds.
+    #[must_use]
+    pub fn size(self) -> Size {
+        match self {
+            Self::ManyMappings => Size { mappings: LARGEST.mappings, ..SMALL },
+            Self::ManyEnvironments => Size { environments: MANY_ENVIRONMENTS, ..SMALL },
+            _ => SMALL,
+        }
+    }
+
+    /// The same workload at the smallest policy, of a case at a large one.
+    #[must_use]
+    pub fn small(self) -> Option<Self> {
+        match self {
+            Self::ManyMappings => Some(Self::MappedHost),
+            Self::ManyEnvironments => Some(Self::Environment),
+            _ => None,
+        }
+    }
+
+    /// What reports call it.
+    #[must_use]
+    pub fn name(self) -> String {
+        let name = self.workload().name();
+        match self {
+            Self::ManyMappings => format!("{name} among {}", LARGEST.mappings),
+            Self::ManyEnvironments => format!("{name} among {MANY_ENVIRONMENTS}"),
+            _ => name.to_owned(),
+        }
+    }
+
+    /// Whether an arm is counted with it: at a large policy only those of which it is asked whether they grow.
+    #[must_use]
+    pub fn is_for(self, arm: &Arm) -> bool {
+        self.small().is_none() || ![Arm::empty(), Arm::naive()].iter().any(|other| other.name == arm.name)
+    }
+}
