@@ -10,9 +10,8 @@ const PAGE: usize = 1 << PAGE_BITS;
 const PAGE_BITS: u32 = 15;
 /// The first page has 512 bytes; each further one twice as many, until they are [`PAGE`].
 const FIRST_PAGE_BITS: u32 = 9;
-const FEWEST_SLOTS: usize = 16;
-/// Room for slots behind the last one among which marks are spread, so that none of them moves all others.
-const MORE_SLOTS: usize = 32;
+/// Of all slots these stand behind those among which marks are spread, for what finds none free up to their end.
+const LAST_SLOTS: usize = 32;
 
 /// One of [`Records`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +58,7 @@ pub(crate) struct Records {
     /// stand if all marks were as far from each other. So a look-up ends at the first higher mark, and growing goes through both lists
     /// from front to back.
     slots: Vec<Slot>,
-    /// Among how many slots marks are spread; a few more may follow.
+    /// Among how many slots marks are spread. [`LAST_SLOTS`] follow.
     spread: usize,
     count: usize,
 }
@@ -166,17 +165,15 @@ impl Records {
                 core::mem::swap(there, &mut slot);
             }
         }
-        if self.slots.len() == self.slots.capacity() {
-            self.slots.reserve_exact(MORE_SLOTS);
-        }
         self.slots.push(slot);
     }
 
-    /// By half, which needs less memory at once than twice as many.
+    /// To twice as many slots, and so to a power of two: an allocator that rounds up to one takes no more.
     fn grow(&mut self) {
-        self.spread = self.spread.saturating_add(self.spread / 2).max(FEWEST_SLOTS);
-        let mut slots = Vec::with_capacity(self.spread.saturating_add(MORE_SLOTS));
-        slots.resize(self.spread, Slot::FREE);
+        let count = self.spread.saturating_add(LAST_SLOTS).saturating_mul(2);
+        self.spread = count.saturating_sub(LAST_SLOTS);
+        let mut slots = Vec::new();
+        slots.resize(count, Slot::FREE);
         let taken = core::mem::replace(&mut self.slots, slots);
         taken.into_iter().filter(|slot| slot.place != 0).for_each(|slot| self.take(slot));
     }
@@ -243,7 +240,7 @@ mod tests {
         assert!(records.iter().eq((0..).zip(&all).map(|(number, (key, value))| record(number, key, value))));
         assert!(records.pages.len() > 10 && records.pages.iter().all(|page| page.capacity() <= PAGE));
         assert!(records.pages.iter().rev().skip(1).take(20).all(|page| page.capacity() == PAGE));
-        assert!(records.slots.len() < 2 * 20_000 && records.slots.len() <= records.spread + MORE_SLOTS);
+        assert!(records.slots.len() < 2 * 20_000 && records.slots.len().is_power_of_two());
     }
 
     #[test]

@@ -14,15 +14,15 @@ static ALLOCATOR: Allocator = Allocator;
 ///
 /// What is asked for is rounded up to a power of two, and what is freed is kept for the next one of its size. So a policy that takes
 /// another one's place finds all that the one before it left, however the two lay in memory: pieces that were joined and broken up
-/// again with every policy would leave crumbs, and memory would grow with them. Only what is larger than a table's page, a policy's
-/// document and a large table's slots, is given back.
+/// again with every policy would leave crumbs, and memory would grow with them. Only what is larger than a table of
+/// 100,000 entries needs in one piece, as a policy's document is, is given back.
 struct Allocator;
 
 /// The alignment of every allocation, which is dlmalloc's.
 const ALIGNED: usize = 8;
 
 /// The least and the largest size that is kept, as powers of two.
-const KEPT: [u32; 2] = [4, 15];
+const KEPT: [u32; 2] = [4, 20];
 const SIZES: usize = (KEPT[1] - KEPT[0] + 1) as usize;
 
 /// What is free, by size; in each piece stands where the next one is.
