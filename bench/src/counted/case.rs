@@ -1,8 +1,7 @@
 //! What is counted: each workload at the smallest policies, and those that may grow at large ones.
 
 use crate::envoy::arm::Arm;
-use crate::envoy::goals::MANY_ENVIRONMENTS;
-use crate::envoy::plan::{LARGEST, SMALL};
+use crate::envoy::plan::{LARGEST, MANY_ENVIRONMENTS, SMALL};
 use crate::envoy::policy::Size;
 use crate::envoy::workload::Workload;
 

@@ -3,7 +3,7 @@
 use super::Figure;
 use super::arm::{Arm, Selection};
 use super::module::ModuleFigures;
-use super::plan::{LARGEST, SMALL};
+use super::plan::{LARGEST, MANY_ENVIRONMENTS, SMALL};
 use super::policy::Shape;
 use super::workload::{WORKLOADS, Workload};
 use crate::goals::Goal;
@@ -17,8 +17,6 @@ const OF_NAIVE: f64 = 0.6;
 const OF_SMALL: f64 = 1.1;
 /// The throughput at the most environments, as a multiple of that of linear routes.
 const OF_LINEAR: f64 = 20.0;
-/// The number of environments at which that counts.
-pub const MANY_ENVIRONMENTS: usize = 10_000;
 
 /// Lua's cost, times this.
 fn of_lua(workload: Workload) -> f64 {

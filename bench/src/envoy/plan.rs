@@ -46,8 +46,11 @@ impl Stage {
 
 /// The smallest size, at which every arm runs.
 pub const SMALL: Size = Size { mappings: 3, environments: 10 };
+/// The number of environments at which goals count that are about many.
+pub const MANY_ENVIRONMENTS: usize = 10_000;
 /// The sizes at which the arms run that are expected to cost the same at each, and the routes that are not.
-const LARGER: [Size; 2] = [Size { mappings: 1000, environments: 1000 }, Size { mappings: 10_000, environments: 10_000 }];
+const LARGER: [Size; 2] =
+    [Size { mappings: 1000, environments: 1000 }, Size { mappings: 10_000, environments: MANY_ENVIRONMENTS }];
 /// The largest number of mappings.
 pub const LARGEST: Size = Size { mappings: 100_000, environments: 10 };
 
