@@ -14,7 +14,8 @@ test *ARGS:
 envoys +RELEASES="1.36.4 1.37.0 1.38.2 1.39.3 1.40.0":
     for release in {{RELEASES}}; do GATEPOST_ENVOY_RELEASE=$release cargo test --package gatepost-e2e --test scenarios || exit 1; done
 
-# Licences and sources of all that Gatepost depends on, and known vulnerabilities (which needs GitHub for the RustSec database).
+# Licences and sources of all that Gatepost depends on, and known vulnerabilities (which needs
+# GitHub for the RustSec database).
 deny *CHECKS="licenses bans sources":
     cargo deny --version || cargo install cargo-deny --version 0.20.2 --locked
     cargo deny check {{CHECKS}}
@@ -24,8 +25,9 @@ policies:
     cargo run --release -- test policies/
 
 # Best on a machine that does nothing else. In Envoy, wrk sends the requests: apt-get install wrk.
-# `just bench counted` counts instructions and cache misses in Envoy instead, on any machine: apt-get install valgrind.
-# Measurements, side by side: `just bench envoy` for the filter in a real Envoy, `just bench host` for the embedding SDK, or both.
+# `just bench counted` counts instructions and cache misses in Envoy instead, on any machine:
+# apt-get install valgrind. Measurements, side by side: `just bench envoy` for the filter in a real
+# Envoy, `just bench host` for the embedding SDK, or both.
 bench *ARGS:
     cargo run --release --package gatepost-bench -- {{ARGS}}
 
@@ -33,7 +35,8 @@ bench *ARGS:
 bench-engine *ARGS:
     cargo bench --package gatepost-bench --bench decide -- {{ARGS}}
 
-# Fuzz one target, or each, for so many seconds: `just fuzz decide 600`. Needs a nightly toolchain; see docs/fuzzing.md.
+# Fuzz one target, or each, for so many seconds: `just fuzz decide 600`. Needs a nightly toolchain;
+# see docs/fuzzing.md.
 fuzz TARGET="all" SECONDS="60":
     fuzz/run {{TARGET}} {{SECONDS}}
 

@@ -1,4 +1,5 @@
-//! Builds the modules in `guests/` for wasm32-wasip1: each is a workspace of its own, with the versions that its lock names.
+//! Builds the modules in `guests/` for wasm32-wasip1: each is a workspace of its own, with the
+//! versions that its lock names.
 
 use std::env;
 use std::path::PathBuf;
@@ -17,16 +18,25 @@ fn main() {
 }
 
 fn build(guest: &str) -> Result<(), String> {
-    let variable = |name: &str| env::var(name).map(PathBuf::from).map_err(|error| format!("{name}: {error}"));
+    let variable =
+        |name: &str| env::var(name).map(PathBuf::from).map_err(|error| format!("{name}: {error}"));
     let source = variable("CARGO_MANIFEST_DIR")?.join("guests").join(guest);
     for input in ["src", "Cargo.toml", "Cargo.lock"] {
         println!("cargo:rerun-if-changed={}", source.join(input).display());
     }
     println!("cargo:rerun-if-changed=build.rs");
     let arguments = &["--locked"];
-    let build = Build { workspace: &source, package: guest, profile: "release", arguments, folder: "bench-guests" };
+    let build = Build {
+        workspace: &source,
+        package: guest,
+        profile: "release",
+        arguments,
+        folder: "bench-guests",
+    };
     let modules = build.run().map_err(|error| error.to_string())?;
     let module = modules.join(format!("{}.wasm", guest.replace('-', "_")));
     let path = variable("OUT_DIR")?.join(format!("{guest}.wasm"));
-    std::fs::copy(&module, &path).map(drop).map_err(|error| format!("{}: {error}", module.display()))
+    std::fs::copy(&module, &path)
+        .map(drop)
+        .map_err(|error| format!("{}: {error}", module.display()))
 }

@@ -1,6 +1,7 @@
 //! Tells the linker what stack the module has.
 
-/// In bytes. The default of 1 MiB would be most of the module's memory; the deepest calls, of a policy being read, take a few KiB.
+/// In bytes. The default of 1 MiB would be most of the module's memory; the deepest calls, of a
+/// policy being read, take a few KiB.
 const STACK: usize = 128 * 1024;
 
 fn main() {

@@ -1,5 +1,6 @@
-//! Something to tell the author of a file: where, what, and what to do. Faults of the text, of a policy and of a tests file all
-//! become diagnostics; how they look on a terminal or in JSON is for [`crate::render`].
+//! Something to tell the author of a file: where, what, and what to do. Faults of the text, of a
+//! policy and of a tests file all become diagnostics; how they look on a terminal or in JSON is for
+//! [`crate::render`].
 
 use crate::problem::Problem;
 use crate::read::Reading;
@@ -28,7 +29,8 @@ pub struct Diagnostic {
     pub start: Position,
     /// The place after the last character to underline.
     pub end: Position,
-    /// The path of the value in the document, as `hosts.mappings[3].authority`; `None` for the document as a whole.
+    /// The path of the value in the document, as `hosts.mappings[3].authority`; `None` for the
+    /// document as a whole.
     pub path: Option<String>,
     /// What is wrong.
     pub message: String,
@@ -38,7 +40,13 @@ pub struct Diagnostic {
 
 impl Diagnostic {
     /// An error at a place of a file. An empty `path` is that of the document as a whole.
-    pub fn error(source: &Source, span: Span, path: impl Into<String>, message: impl Into<String>, help: Option<String>) -> Self {
+    pub fn error(
+        source: &Source,
+        span: Span,
+        path: impl Into<String>,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) -> Self {
         Self {
             severity: Severity::Error,
             span,
@@ -91,7 +99,13 @@ pub(crate) fn from_reading(source: &Source, reading: &Reading) -> Vec<Diagnostic
 
 /// A problem of a text as a diagnostic.
 pub(crate) fn from_problem(source: &Source, problem: &Problem) -> Diagnostic {
-    Diagnostic::error(source, problem.span, problem.path.clone(), problem.kind.to_string(), problem.kind.help())
+    Diagnostic::error(
+        source,
+        problem.span,
+        problem.path.clone(),
+        problem.kind.to_string(),
+        problem.kind.help(),
+    )
 }
 
 /// The engine's fault as a diagnostic, at its place in the tree.

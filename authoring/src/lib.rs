@@ -1,7 +1,9 @@
-//! Policy files and their tests as people write them: YAML or JSON, read with the place of every key and value.
+//! Policy files and their tests as people write them: YAML or JSON, read with the place of every
+//! key and value.
 //!
-//! A file is read into a tree ([`read`]), its meaning is judged ([`policy`] by the engine, [`suite`] here), and whatever is wrong
-//! comes out as diagnostics at line and column ([`diagnostic`], [`render`]), all of them at once.
+//! A file is read into a tree ([`read`]), its meaning is judged ([`policy`] by the engine,
+//! [`suite`] here), and whatever is wrong comes out as diagnostics at line and column
+//! ([`diagnostic`], [`render`]), all of them at once.
 //!
 //! ```
 //! use gatepost_authoring::{PolicyFile, Render};

@@ -1,5 +1,5 @@
-//! A policy file: its text, the plugin configuration it becomes, and the compiled policy. What a policy means is the engine's;
-//! here its faults get a line and a column.
+//! A policy file: its text, the plugin configuration it becomes, and the compiled policy. What a
+//! policy means is the engine's; here its faults get a line and a column.
 
 use crate::diagnostic::{Diagnostic, Report, from_fault, from_problem, from_reading};
 use crate::problem::{Problem, ProblemKind};
@@ -32,7 +32,8 @@ pub enum FileError {
 pub struct PolicyFile {
     /// The file's name and text.
     pub source: Arc<Source>,
-    /// The plugin configuration that the filter receives: compact JSON, or nothing at all for an empty file.
+    /// The plugin configuration that the filter receives: compact JSON, or nothing at all for an
+    /// empty file.
     pub json: String,
     /// The compiled policy.
     pub policy: Policy,
@@ -89,7 +90,8 @@ fn empty_policy(source: &Source) -> Diagnostic {
 /// The text of a file. Bytes that are not UTF-8 are reported at their place.
 pub(crate) fn read_source(path: &Path) -> Result<Source, FileError> {
     let name = path.display().to_string();
-    let bytes = std::fs::read(path).map_err(|error| FileError::Unreadable { path: path.to_owned(), error })?;
+    let bytes = std::fs::read(path)
+        .map_err(|error| FileError::Unreadable { path: path.to_owned(), error })?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Source::new(name, text)),
         Err(error) => {

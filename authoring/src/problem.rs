@@ -1,5 +1,6 @@
-//! What can be wrong with a file before anyone asks what it means: its bytes, its YAML, its keys and its aliases. Faults of a
-//! policy's meaning are the engine's, those of a tests file are in [`crate::suite`].
+//! What can be wrong with a file before anyone asks what it means: its bytes, its YAML, its keys
+//! and its aliases. Faults of a policy's meaning are the engine's, those of a tests file are in
+//! [`crate::suite`].
 
 use crate::source::Span;
 use granit_parser::{ErrorKind, ScanError};
@@ -92,7 +93,11 @@ impl ProblemKind {
             }
             Self::UnknownTag(_) => "remove the tag",
             Self::NotFinite(_) => "write a finite number, or put it in quotes if it is text",
-            Self::Syntax(_) | Self::AliasLoop | Self::AliasesTooLarge { .. } | Self::TooDeep { .. } | Self::TagMismatch(_) => {
+            Self::Syntax(_)
+            | Self::AliasLoop
+            | Self::AliasesTooLarge { .. }
+            | Self::TooDeep { .. }
+            | Self::TagMismatch(_) => {
                 return None;
             }
         };
@@ -111,33 +116,49 @@ impl ProblemKind {
             ErrorKind::MappingValueNotAllowed => {
                 "no `:` may stand here; check the indentation, or put text that contains `: ` in quotes"
             }
-            ErrorKind::InvalidColonPlacement => "no `:` may stand here; check that the brackets before it are closed",
-            ErrorKind::UnclosedQuotedScalar | ErrorKind::InvalidQuotedScalarIndent => "a quote is not closed",
+            ErrorKind::InvalidColonPlacement => {
+                "no `:` may stand here; check that the brackets before it are closed"
+            }
+            ErrorKind::UnclosedQuotedScalar | ErrorKind::InvalidQuotedScalarIndent => {
+                "a quote is not closed"
+            }
             ErrorKind::UnclosedFlowCollection { .. }
             | ErrorKind::UnexpectedEofFlowMapping
             | ErrorKind::UnexpectedEofFlowSequence => "a bracket is not closed",
-            ErrorKind::UnexpectedEofImplicitFlowMapping | ErrorKind::ExpectedNodeContent => "a value is missing here",
+            ErrorKind::UnexpectedEofImplicitFlowMapping | ErrorKind::ExpectedNodeContent => {
+                "a value is missing here"
+            }
             ErrorKind::MisplacedFlowCollectionEnd => "no bracket is open here",
             ErrorKind::MismatchedFlowCollectionEnd { open, close } => {
                 return Self::Syntax(format!("the bracket `{open}` is closed by `{close}`"));
             }
-            ErrorKind::InvalidTrailingDoubleQuotedScalar | ErrorKind::InvalidTrailingSingleQuotedScalar => {
+            ErrorKind::InvalidTrailingDoubleQuotedScalar
+            | ErrorKind::InvalidTrailingSingleQuotedScalar => {
                 "nothing may follow a closing quote but `:`, `,` or a closing bracket"
             }
             ErrorKind::UnexpectedCharacter { character } if character.is_ascii_punctuation() => {
                 return Self::Syntax(format!("text that begins with `{character}` needs quotes"));
             }
             ErrorKind::UnexpectedCharacter { character } => {
-                return Self::Syntax(format!("the character U+{:04X} cannot stand here", u32::from(*character)));
+                return Self::Syntax(format!(
+                    "the character U+{:04X} cannot stand here",
+                    u32::from(*character)
+                ));
             }
-            ErrorKind::MissingAnchorOrAliasName => "`*` and `&` need a name; text that begins with one of them needs quotes",
-            ErrorKind::ExpectedDocumentStart => "the document has ended before this; check the indentation",
+            ErrorKind::MissingAnchorOrAliasName => {
+                "`*` and `&` need a name; text that begins with one of them needs quotes"
+            }
+            ErrorKind::ExpectedDocumentStart => {
+                "the document has ended before this; check the indentation"
+            }
             ErrorKind::ExpectedFlowMappingSeparator => "expected `,` or `}`",
             ErrorKind::ExpectedFlowSequenceSeparator => "expected `,` or `]`",
             ErrorKind::ExpectedBlockMappingKey => "expected a key; check the indentation",
             ErrorKind::ExpectedBlockSequenceEntry => "expected `- `; check the indentation",
             ErrorKind::SimpleKeyExpected => "expected `:` after a key",
-            ErrorKind::UnknownQuotedScalarEscape => "unknown escape after `\\`; in single quotes `\\` is an ordinary character",
+            ErrorKind::UnknownQuotedScalarEscape => {
+                "unknown escape after `\\`; in single quotes `\\` is an ordinary character"
+            }
             _ => return Self::Syntax(error.info()),
         };
         Self::Syntax(words.to_owned())

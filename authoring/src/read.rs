@@ -1,7 +1,7 @@
-//! From text to tree: YAML 1.2, of which JSON is a part, through the events of `granit-parser`, the parser beneath
-//! `serde-saphyr`.
-//! Events rather than serde, because a fault needs the place of keys as well as of values, and an author wants every fault of a
-//! file at once: whatever is no syntax error is noted, and reading goes on.
+//! From text to tree: YAML 1.2, of which JSON is a part, through the events of `granit-parser`, the
+//! parser beneath `serde-saphyr`. Events rather than serde, because a fault needs the place of keys
+//! as well as of values, and an author wants every fault of a file at once: whatever is no syntax
+//! error is noted, and reading goes on.
 
 use crate::diagnostic::path_text;
 use crate::problem::{Problem, ProblemKind};
@@ -13,7 +13,8 @@ use granit_parser::{Event, Parser, ScalarStyle, Tag};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// How deep lists and mappings may stand inside each other, aliases included. Everything that walks a tree may recurse.
+/// How deep lists and mappings may stand inside each other, aliases included. Everything that walks
+/// a tree may recurse.
 pub const MAX_DEPTH: usize = 100;
 
 /// How many bytes aliases may repeat in one file, counting 64 for each value beside its text.
@@ -25,21 +26,23 @@ const NODE_WEIGHT: usize = 64;
 /// After this many problems reading stops.
 const MAX_PROBLEMS: usize = 100;
 
-/// The longest key before its `:`, in characters. YAML allows 1024; JSON, which is read here too, knows no limit.
+/// The longest key before its `:`, in characters. YAML allows 1024; JSON, which is read here too,
+/// knows no limit.
 const MAX_KEY: usize = 1 << 16;
 
 /// What reading a file gave.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reading {
-    /// The document, [`Value::Null`] for an empty one; `None` when reading had to stop. With problems it is what could be
-    /// understood: good for finding more of them, not for use.
+    /// The document, [`Value::Null`] for an empty one; `None` when reading had to stop. With
+    /// problems it is what could be understood: good for finding more of them, not for use.
     pub root: Option<Node>,
     /// Everything that is wrong with the text, in its order.
     pub problems: Vec<Problem>,
 }
 
 impl Reading {
-    /// Whether a problem of the text is at that place already, so that a fault of the meaning there would only repeat it.
+    /// Whether a problem of the text is at that place already, so that a fault of the meaning there
+    /// would only repeat it.
     pub fn explains(&self, span: Span) -> bool {
         !span.is_empty() && self.problems.iter().any(|problem| problem.span.contains(span))
     }
@@ -68,7 +71,9 @@ pub fn read(source: &Source) -> Reading {
         };
         match flow {
             Flow::Continue if builder.problems.len() < MAX_PROBLEMS => {}
-            Flow::Continue | Flow::GiveUp => return Reading { root: None, problems: builder.problems },
+            Flow::Continue | Flow::GiveUp => {
+                return Reading { root: None, problems: builder.problems };
+            }
             Flow::Done => break,
         }
     }
@@ -108,7 +113,8 @@ enum Items {
     Mapping { members: Vec<Member>, lines: HashMap<String, usize>, key: Option<Key> },
 }
 
-/// A key that waits for its value. `name` is `None` when the key is refused, and its value is to be dropped.
+/// A key that waits for its value. `name` is `None` when the key is refused, and its value is to be
+/// dropped.
 struct Key {
     name: Option<String>,
     span: Span,
@@ -133,12 +139,22 @@ struct Builder<'s> {
 
 impl<'s> Builder<'s> {
     fn new(source: &'s Source) -> Self {
-        Self { source, open: Vec::new(), anchors: HashMap::new(), alias_bytes: 0, root: None, documents: 0, problems: Vec::new() }
+        Self {
+            source,
+            open: Vec::new(),
+            anchors: HashMap::new(),
+            alias_bytes: 0,
+            root: None,
+            documents: 0,
+            problems: Vec::new(),
+        }
     }
 
     fn problem(&mut self, span: Span, kind: ProblemKind) {
         let path = match kind {
-            ProblemKind::Syntax(_) | ProblemKind::Tab | ProblemKind::SecondDocument => String::new(),
+            ProblemKind::Syntax(_) | ProblemKind::Tab | ProblemKind::SecondDocument => {
+                String::new()
+            }
             _ => self.path(),
         };
         self.problems.push(Problem { span, path, kind });
@@ -158,8 +174,14 @@ impl<'s> Builder<'s> {
     }
 
     fn take(&mut self, event: Event<'_>, event_span: granit_parser::Span) -> Flow {
-        let span = event_span.byte_range().map(|range| Span::new(range.start, range.end)).unwrap_or_default();
-        let tag_span = event_span.tag_span().and_then(|span| span.byte_range()).map_or(span, |tag| Span::new(tag.start, tag.end));
+        let span = event_span
+            .byte_range()
+            .map(|range| Span::new(range.start, range.end))
+            .unwrap_or_default();
+        let tag_span = event_span
+            .tag_span()
+            .and_then(|span| span.byte_range())
+            .map_or(span, |tag| Span::new(tag.start, tag.end));
         match event {
             Event::DocumentStart(..) => {
                 self.documents += 1;
@@ -178,7 +200,11 @@ impl<'s> Builder<'s> {
             }
             Event::MappingStart(_, anchor, tag) => {
                 self.check_collection_tag(tag, "map", tag_span);
-                return self.begin(span.start, anchor, Items::Mapping { members: Vec::new(), lines: HashMap::new(), key: None });
+                return self.begin(
+                    span.start,
+                    anchor,
+                    Items::Mapping { members: Vec::new(), lines: HashMap::new(), key: None },
+                );
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(span),
             Event::Alias(id) => return self.alias(id, span),
@@ -191,7 +217,14 @@ impl<'s> Builder<'s> {
         Flow::Continue
     }
 
-    fn scalar(&mut self, text: Cow<'_, str>, style: ScalarStyle, tag: Option<Cow<'_, Tag>>, span: Span, tag_span: Span) -> Value {
+    fn scalar(
+        &mut self,
+        text: Cow<'_, str>,
+        style: ScalarStyle,
+        tag: Option<Cow<'_, Tag>>,
+        span: Span,
+        tag_span: Span,
+    ) -> Value {
         let Some(tag) = tag else {
             if style != ScalarStyle::Plain {
                 return Value::String(text.into_owned());
@@ -231,7 +264,10 @@ impl<'s> Builder<'s> {
 
     fn begin(&mut self, start: usize, anchor: usize, items: Items) -> Flow {
         if self.open.len() >= MAX_DEPTH {
-            self.problem(one_character(self.source, start), ProblemKind::TooDeep { limit: MAX_DEPTH });
+            self.problem(
+                one_character(self.source, start),
+                ProblemKind::TooDeep { limit: MAX_DEPTH },
+            );
             return Flow::GiveUp;
         }
         self.open.push(Open { start, anchor, items });
@@ -246,11 +282,13 @@ impl<'s> Builder<'s> {
                 (Value::Sequence(elements), last)
             }
             Items::Mapping { members, .. } => {
-                let last = members.last().map(|member| member.value.span.end.max(member.key_span.end));
+                let last =
+                    members.last().map(|member| member.value.span.end.max(member.key_span.end));
                 (Value::Mapping(members), last)
             }
         };
-        // The end of a block collection has no text: it is reported where the next thing begins, comments later.
+        // The end of a block collection has no text: it is reported where the next thing begins,
+        // comments later.
         let end = if span.is_empty() { last.unwrap_or(open.start) } else { span.end };
         self.finish(Node { span: Span::new(open.start, end), value }, open.anchor);
     }
@@ -288,7 +326,9 @@ impl<'s> Builder<'s> {
         match &mut open.items {
             Items::Sequence(elements) => elements.push(node),
             Items::Mapping { members, key, .. } => match key.take() {
-                Some(Key { name: Some(name), span }) => members.push(Member { key: name, key_span: span, value: node }),
+                Some(Key { name: Some(name), span }) => {
+                    members.push(Member { key: name, key_span: span, value: node })
+                }
                 Some(Key { name: None, .. }) => {}
                 None => self.finish_key(node),
             },
@@ -297,14 +337,17 @@ impl<'s> Builder<'s> {
 
     /// A value that could not be had, and whose problem is noted: nothing stands in its place.
     fn finish_refused(&mut self, span: Span) {
-        if let Some(Open { items: Items::Mapping { key: key @ None, .. }, .. }) = self.open.last_mut() {
+        if let Some(Open { items: Items::Mapping { key: key @ None, .. }, .. }) =
+            self.open.last_mut()
+        {
             *key = Some(Key { name: None, span });
             return;
         }
         self.finish(Node { span, value: Value::Null }, 0);
     }
 
-    /// A complete value becomes the key of the next one, unless it is refused; then the next value is dropped.
+    /// A complete value becomes the key of the next one, unless it is refused; then the next value
+    /// is dropped.
     fn finish_key(&mut self, node: Node) {
         let span = self.source.first_line(node.span);
         let is_merge_key = self.source.slice(node.span) == "<<";
@@ -331,7 +374,9 @@ impl<'s> Builder<'s> {
 
     /// The line on which the innermost mapping has the key already; else it has it now.
     fn seen(&mut self, name: &str, line: usize) -> Option<usize> {
-        let Some(Open { items: Items::Mapping { lines, .. }, .. }) = self.open.last_mut() else { return None };
+        let Some(Open { items: Items::Mapping { lines, .. }, .. }) = self.open.last_mut() else {
+            return None;
+        };
         let first = lines.get(name).copied();
         if first.is_none() {
             lines.insert(name.to_owned(), line);
@@ -348,7 +393,9 @@ impl<'s> Builder<'s> {
 
 /// The bytes and the depth of a value.
 fn measure(node: &Node) -> (usize, usize) {
-    let join = |(weight, depth): (usize, usize), (more, below): (usize, usize)| (weight + more, depth.max(below + 1));
+    let join = |(weight, depth): (usize, usize), (more, below): (usize, usize)| {
+        (weight + more, depth.max(below + 1))
+    };
     match &node.value {
         Value::Null | Value::Bool(_) => (NODE_WEIGHT, 0),
         Value::Number(number) => (NODE_WEIGHT + number.text.len(), 0),

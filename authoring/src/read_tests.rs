@@ -27,7 +27,10 @@ fn json(text: &str) -> String {
 #[test]
 fn yaml_and_json_give_the_same_tree() {
     assert_eq!(json("a:\n- b: 1\n  c: yes\n- ~\n"), r#"{"a":[{"b":1,"c":"yes"},null]}"#);
-    assert_eq!(json("{\n\t\"a\":[{\"b\":1,\"c\":\"yes\"},null]}"), r#"{"a":[{"b":1,"c":"yes"},null]}"#);
+    assert_eq!(
+        json("{\n\t\"a\":[{\"b\":1,\"c\":\"yes\"},null]}"),
+        r#"{"a":[{"b":1,"c":"yes"},null]}"#
+    );
 }
 
 #[test]
@@ -56,7 +59,10 @@ fn an_empty_file_is_null() {
 
 #[test]
 fn quoted_and_tagged_scalars_keep_their_type() {
-    assert_eq!(json("- '1'\n- !!str 1\n- !!int '1'\n- \"null\"\n- ! 2\n"), r#"["1","1",1,"null","2"]"#);
+    assert_eq!(
+        json("- '1'\n- !!str 1\n- !!int '1'\n- \"null\"\n- ! 2\n"),
+        r#"["1","1",1,"null","2"]"#
+    );
     assert_eq!(
         problems("- !!int x\n- !env a\n- .inf\n- !!map []\n"),
         [
@@ -88,7 +94,10 @@ fn an_alias_without_an_anchor_is_named_and_reading_goes_on() {
 
 #[test]
 fn an_alias_inside_its_own_anchor_is_refused() {
-    assert_eq!(problems("a: &x [1, *x]\n"), ["1:11 a[1]: this alias stands inside the value that it repeats"]);
+    assert_eq!(
+        problems("a: &x [1, *x]\n"),
+        ["1:11 a[1]: this alias stands inside the value that it repeats"]
+    );
 }
 
 #[test]
@@ -100,14 +109,20 @@ fn an_alias_bomb_is_refused_before_it_grows() {
     }
     let (_, reading) = reading(&text);
     assert_eq!(reading.root, None);
-    assert!(matches!(reading.problems.as_slice(), [Problem { kind: ProblemKind::AliasesTooLarge { .. }, .. }]));
+    assert!(matches!(
+        reading.problems.as_slice(),
+        [Problem { kind: ProblemKind::AliasesTooLarge { .. }, .. }]
+    ));
 }
 
 #[test]
 fn a_long_text_repeated_often_is_a_bomb_too() {
     let text = format!("a: &a {}\nb: [{}]\n", "x".repeat(1 << 20), "*a, ".repeat(1000));
     let (_, reading) = reading(&text);
-    assert!(matches!(reading.problems.as_slice(), [Problem { kind: ProblemKind::AliasesTooLarge { .. }, .. }]));
+    assert!(matches!(
+        reading.problems.as_slice(),
+        [Problem { kind: ProblemKind::AliasesTooLarge { .. }, .. }]
+    ));
 }
 
 #[test]
@@ -115,11 +130,20 @@ fn depth_is_limited_in_both_notations_and_through_aliases() {
     let flow = "[".repeat(5000);
     let block = "- ".repeat(5000);
     let mixed: String = (0..400).map(|n| if n % 2 == 0 { "[" } else { "{a: " }).collect();
-    let aliases = format!("a: &a {}{}\nb: &b {}*a{}\n", "[".repeat(60), "]".repeat(60), "[".repeat(60), "]".repeat(60));
+    let aliases = format!(
+        "a: &a {}{}\nb: &b {}*a{}\n",
+        "[".repeat(60),
+        "]".repeat(60),
+        "[".repeat(60),
+        "]".repeat(60)
+    );
     for text in [flow, block, mixed, aliases] {
         let (_, reading) = reading(&text);
         assert!(
-            matches!(reading.problems.as_slice(), [Problem { kind: ProblemKind::TooDeep { limit: MAX_DEPTH }, .. }]),
+            matches!(
+                reading.problems.as_slice(),
+                [Problem { kind: ProblemKind::TooDeep { limit: MAX_DEPTH }, .. }]
+            ),
             "{:?}",
             reading.problems
         );
@@ -131,7 +155,10 @@ fn a_key_given_twice_is_refused_at_the_second_and_names_the_line_of_the_first() 
     let text = "hosts:\n  port: keep\n  private: []\n  port: strip\nhosts: {}\n";
     assert_eq!(
         problems(text),
-        ["4:3 hosts.port: the key `port` is already on line 2", "5:1 hosts: the key `hosts` is already on line 1"]
+        [
+            "4:3 hosts.port: the key `port` is already on line 2",
+            "5:1 hosts: the key `hosts` is already on line 1"
+        ]
     );
 }
 
@@ -151,14 +178,20 @@ fn keys_that_are_no_text_are_refused() {
 
 #[test]
 fn merge_keys_are_explained() {
-    assert_eq!(problems("a: &a {}\nb:\n  <<: *a\n"), ["3:3 b: merge keys (`<<`) are not part of YAML 1.2"]);
+    assert_eq!(
+        problems("a: &a {}\nb:\n  <<: *a\n"),
+        ["3:3 b: merge keys (`<<`) are not part of YAML 1.2"]
+    );
     assert_eq!(json("'<<': 1\n"), r#"{"<<":1}"#);
 }
 
 #[test]
 fn a_second_document_is_refused_and_the_first_still_read() {
     let (_, reading) = reading("a: 1\n---\nb: 2\n");
-    assert_eq!(problems("a: 1\n---\nb: 2\n"), ["2:1 : a second document begins here, and a file holds one"]);
+    assert_eq!(
+        problems("a: 1\n---\nb: 2\n"),
+        ["2:1 : a second document begins here, and a file holds one"]
+    );
     assert!(reading.root.is_some());
 }
 

@@ -1,11 +1,12 @@
-//! How diagnostics look: text with carets for people, JSON for programs. Another format is another variant of [`Render`].
+//! How diagnostics look: text with carets for people, JSON for programs. Another format is another
+//! variant of [`Render`].
 
 use crate::diagnostic::{Diagnostic, Report, Severity};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde::Serialize;
 
-/// The version of the JSON that [`Render::Json`] writes. It changes when a field goes or changes its meaning, not when one is
-/// added.
+/// The version of the JSON that [`Render::Json`] writes. It changes when a field goes or changes
+/// its meaning, not when one is added.
 pub const JSON_VERSION: &str = "gatepost.check/v1";
 
 /// A way to render reports.
@@ -24,8 +25,9 @@ pub enum Render {
     ///    "path": "hosts.unmaped", "message": "unknown field `unmaped`", "help": "did you mean `unmapped`?"}]}
     /// ```
     ///
-    /// `files` names every file that was judged, good ones too. Lines and columns count from 1, columns in characters;
-    /// `endColumn` is the one after the last. `path` and `help` are null where there is none.
+    /// `files` names every file that was judged, good ones too. Lines and columns count from 1,
+    /// columns in characters; `endColumn` is the one after the last. `path` and `help` are null
+    /// where there is none.
     Json,
 }
 
@@ -100,9 +102,13 @@ fn json(reports: &[Report]) -> String {
         files: reports.iter().map(|report| report.source.name()).collect(),
         errors: count(Severity::Error),
         warnings: count(Severity::Warning),
-        diagnostics: reports.iter().flat_map(|report| report.diagnostics.iter().map(|one| finding(report, one))).collect(),
+        diagnostics: reports
+            .iter()
+            .flat_map(|report| report.diagnostics.iter().map(|one| finding(report, one)))
+            .collect(),
     };
-    let mut json = serde_json::to_string(&findings).expect("plain data whose keys are text can always be written");
+    let mut json = serde_json::to_string(&findings)
+        .expect("plain data whose keys are text can always be written");
     json.push('\n');
     json
 }

@@ -1,5 +1,5 @@
-//! What a plain scalar means: the core schema of YAML 1.2.2 (section 10.3.2). So `yes` and `0:30` are text, `0o17` is 15, and
-//! the infinities, which JSON cannot hold, are refused.
+//! What a plain scalar means: the core schema of YAML 1.2.2 (section 10.3.2). So `yes` and `0:30`
+//! are text, `0o17` is 15, and the infinities, which JSON cannot hold, are refused.
 
 use crate::tree::{Number, Value};
 use serde_json::Number as Json;
@@ -46,12 +46,15 @@ fn integer(text: &str) -> Option<Json> {
 fn float(text: &str) -> Option<Json> {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, Some(exponent.strip_prefix(['+', '-']).unwrap_or(exponent))),
+        Some((mantissa, exponent)) => {
+            (mantissa, Some(exponent.strip_prefix(['+', '-']).unwrap_or(exponent)))
+        }
         None => (unsigned, None),
     };
     let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let has_mantissa = !(whole.is_empty() && fraction.is_empty()) && digits(whole) && digits(fraction);
+    let has_mantissa =
+        !(whole.is_empty() && fraction.is_empty()) && digits(whole) && digits(fraction);
     let has_exponent = exponent.is_none_or(|part| !part.is_empty() && digits(part));
     if !has_mantissa || !has_exponent {
         return None;
@@ -73,9 +76,25 @@ mod tests {
 
     #[test]
     fn words_of_yaml_1_1_are_text() {
-        for word in
-            ["yes", "no", "on", "off", "y", "n", "1_000", "0:30", "1.2.3", "0b1", "2001-01-01", "-", "+", ".", "e5", "1e", "0x"]
-        {
+        for word in [
+            "yes",
+            "no",
+            "on",
+            "off",
+            "y",
+            "n",
+            "1_000",
+            "0:30",
+            "1.2.3",
+            "0b1",
+            "2001-01-01",
+            "-",
+            "+",
+            ".",
+            "e5",
+            "1e",
+            "0x",
+        ] {
             assert_eq!(json(word), "a string", "{word}");
         }
     }
@@ -92,10 +111,17 @@ mod tests {
 
     #[test]
     fn floats_are_finite_or_refused() {
-        assert_eq!([json("1.0"), json(".5"), json("1."), json("1e3"), json("-1.5E-1")], ["1.0", "0.5", "1.0", "1000.0", "-0.15"]);
+        assert_eq!(
+            [json("1.0"), json(".5"), json("1."), json("1e3"), json("-1.5E-1")],
+            ["1.0", "0.5", "1.0", "1000.0", "-0.15"]
+        );
         assert_eq!([json(".inf"), json("-.INF"), json(".nan")], ["not finite"; 3]);
         assert_eq!(json("inf"), "a string");
-        assert_eq!(json("1e999"), "a string", "beyond a double, and no number that JSON readers agree on");
+        assert_eq!(
+            json("1e999"),
+            "a string",
+            "beyond a double, and no number that JSON readers agree on"
+        );
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The text of a file, and places in it. A [`Span`] is a range of bytes; [`Source::position`] turns a byte into the line and
-//! column that an editor shows. Nothing here knows YAML.
+//! The text of a file, and places in it. A [`Span`] is a range of bytes; [`Source::position`] turns
+//! a byte into the line and column that an editor shows. Nothing here knows YAML.
 
 use std::ops::Range;
 
@@ -53,14 +53,15 @@ pub struct Source {
 }
 
 impl Source {
-    /// Takes a file's name, as it is to be shown, and its text. A byte order mark at the beginning is dropped, so spans count
-    /// from the character after it.
+    /// Takes a file's name, as it is to be shown, and its text. A byte order mark at the beginning
+    /// is dropped, so spans count from the character after it.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
         let mut text = text.into();
         if text.starts_with('\u{feff}') {
             text.remove(0);
         }
-        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        let lines =
+            std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         Self { name: name.into(), text, lines }
     }
 
@@ -79,7 +80,8 @@ impl Source {
         self.text.get(span.range()).unwrap_or_default()
     }
 
-    /// Where a byte is. A byte past the end is at the end, one inside a character is at that character.
+    /// Where a byte is. A byte past the end is at the end, one inside a character is at that
+    /// character.
     pub fn position(&self, byte: usize) -> Position {
         let byte = self.text.floor_char_boundary(byte);
         let line = self.line(byte);
@@ -88,7 +90,8 @@ impl Source {
         Position { line, column }
     }
 
-    /// The line that a byte is on, from 1. Unlike a column this costs the same on a line of any length.
+    /// The line that a byte is on, from 1. Unlike a column this costs the same on a line of any
+    /// length.
     pub fn line(&self, byte: usize) -> usize {
         self.lines.partition_point(|start| *start <= byte).max(1)
     }
@@ -147,6 +150,9 @@ mod tests {
     fn a_span_touches_whole_lines() {
         let source = Source::new("x", "one\ntwo\nthree");
         let lines = |start, end| source.slice(source.lines_of(Span::new(start, end)));
-        assert_eq!([lines(5, 6), lines(1, 5), lines(13, 13), lines(0, 0)], ["two", "one\ntwo", "three", "one"]);
+        assert_eq!(
+            [lines(5, 6), lines(1, 5), lines(13, 13), lines(0, 0)],
+            ["two", "one\ntwo", "three", "one"]
+        );
     }
 }

@@ -1,5 +1,6 @@
-//! A document as a tree in which every value and every key knows its place in the text. It is plain data: [`crate::read`] builds
-//! it, the policy goes from it to the engine as JSON, and faults come back to it by path.
+//! A document as a tree in which every value and every key knows its place in the text. It is plain
+//! data: [`crate::read`] builds it, the policy goes from it to the engine as JSON, and faults come
+//! back to it by path.
 
 use crate::source::{Source, Span};
 use gatepost_engine::{Place, Segment};
@@ -7,8 +8,8 @@ use gatepost_engine::{Place, Segment};
 /// A value and where it is written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
-    /// All of the value's text, quotes and brackets included. A value that stands for an alias has the alias's span; what is in
-    /// it keeps the places of the anchored text.
+    /// All of the value's text, quotes and brackets included. A value that stands for an alias has
+    /// the alias's span; what is in it keeps the places of the anchored text.
     pub span: Span,
     /// The value.
     pub value: Value,
@@ -31,7 +32,8 @@ pub enum Value {
     Mapping(Vec<Member>),
 }
 
-/// A number: what it means, and how it was written (`1.10` is not `1.1` when it is a header's value).
+/// A number: what it means, and how it was written (`1.10` is not `1.1` when it is a header's
+/// value).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Number {
     /// Its value.
@@ -52,7 +54,8 @@ pub struct Member {
 }
 
 impl Value {
-    /// What a person calls this kind of value, with its article: "a list", "a string". The engine uses the same words.
+    /// What a person calls this kind of value, with its article: "a list", "a string". The engine
+    /// uses the same words.
     pub fn kind(&self) -> &'static str {
         match self {
             Value::Null => "nothing",
@@ -82,7 +85,8 @@ impl Node {
         }
     }
 
-    /// The value as compact JSON, keys in the order of the text: for a policy, the plugin configuration that the filter receives.
+    /// The value as compact JSON, keys in the order of the text: for a policy, the plugin
+    /// configuration that the filter receives.
     pub fn to_json(&self) -> String {
         let mut json = String::new();
         write_json(self, &mut json);
@@ -125,8 +129,8 @@ fn write_json_string(text: &str, json: &mut String) {
     json.push_str(&serde_json::Value::from(text).to_string());
 }
 
-/// What to underline for a path into the tree: the last key of the path, or the value it leads to. A path that names something
-/// missing gives the nearest enclosing value.
+/// What to underline for a path into the tree: the last key of the path, or the value it leads to.
+/// A path that names something missing gives the nearest enclosing value.
 pub fn locate(source: &Source, root: &Node, path: &[Segment], place: Place) -> Span {
     let mut node = root;
     let mut key = None;
@@ -148,8 +152,8 @@ pub fn locate(source: &Source, root: &Node, path: &[Segment], place: Place) -> S
     }
 }
 
-/// What to underline for a whole value, whose key (if it has one) is at `key`: the value, when it is on one line; else its key,
-/// or its first line. Carets under thirty lines help nobody.
+/// What to underline for a whole value, whose key (if it has one) is at `key`: the value, when it
+/// is on one line; else its key, or its first line. Carets under thirty lines help nobody.
 pub fn underline(source: &Source, node: &Node, key: Option<Span>) -> Span {
     if !node.span.is_empty() && !source.is_multiline(node.span) {
         return source.first_line(node.span);
@@ -179,7 +183,10 @@ mod tests {
         let path = [key("hosts"), key("mappings"), Segment::Index(0), key("host")];
         assert_eq!(underlined(POLICY, &path, Place::Key), "host");
         assert_eq!(underlined(POLICY, &path, Place::Value), "a.example");
-        assert_eq!(underlined(POLICY, &path[..3], Place::Value), "{ host: a.example, authority: b }");
+        assert_eq!(
+            underlined(POLICY, &path[..3], Place::Value),
+            "{ host: a.example, authority: b }"
+        );
     }
 
     #[test]
@@ -192,9 +199,13 @@ mod tests {
 
     #[test]
     fn a_path_to_something_missing_ends_at_what_should_hold_it() {
-        let missing = [key("hosts"), key("mappings"), Segment::Index(0), key("port"), key("number")];
+        let missing =
+            [key("hosts"), key("mappings"), Segment::Index(0), key("port"), key("number")];
         assert_eq!(underlined(POLICY, &missing, Place::Value), "{ host: a.example, authority: b }");
-        assert_eq!(underlined(POLICY, &[key("hosts"), key("mappings"), Segment::Index(7)], Place::Key), "mappings");
+        assert_eq!(
+            underlined(POLICY, &[key("hosts"), key("mappings"), Segment::Index(7)], Place::Key),
+            "mappings"
+        );
         assert_eq!(underlined(POLICY, &[key("hosts"), Segment::Index(0)], Place::Value), "hosts");
     }
 

@@ -5,7 +5,9 @@ use std::path::Path;
 
 /// The report on a file of `tests/bad`.
 fn report(name: &str) -> Report {
-    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bad").join(name)).expect("the file");
+    let text =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bad").join(name))
+            .expect("the file");
     PolicyFile::parse(name, &text).expect_err("the policy is bad")
 }
 
@@ -40,7 +42,9 @@ shown_as! {
 
 #[test]
 fn json_holds_every_finding_of_every_file() {
-    let good = PolicyFile::parse("good.yaml", "apiVersion: gatepost/v1\n").expect("a good policy").report();
+    let good = PolicyFile::parse("good.yaml", "apiVersion: gatepost/v1\n")
+        .expect("a good policy")
+        .report();
     let json = Render::Json.render(&[good, report("json.json"), report("wide-characters.yaml")]);
     let value: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     insta::assert_snapshot!(serde_json::to_string_pretty(&value).expect("JSON"));
@@ -54,7 +58,9 @@ fn colour_comes_only_when_asked_for() {
 
 #[test]
 fn a_report_without_findings_says_nothing() {
-    let good = PolicyFile::parse("good.yaml", "apiVersion: gatepost/v1\n").expect("a good policy").report();
+    let good = PolicyFile::parse("good.yaml", "apiVersion: gatepost/v1\n")
+        .expect("a good policy")
+        .report();
     assert!(good.is_usable());
     assert_eq!(text(&[good]), "");
 }
@@ -67,13 +73,18 @@ fn an_empty_policy_passes_everything_and_says_so() {
         assert!(file.policy.is_pass_through());
         assert_eq!(file.report().count(Severity::Warning), 1, "{empty:?}");
     }
-    insta::assert_snapshot!(text(&[PolicyFile::parse("policy.yaml", "# later\n").expect("a policy").report()]));
+    insta::assert_snapshot!(text(&[PolicyFile::parse("policy.yaml", "# later\n")
+        .expect("a policy")
+        .report()]));
 }
 
 #[test]
 fn a_good_policy_comes_with_the_json_that_the_filter_receives() {
-    let file =
-        PolicyFile::parse("policy.yaml", "apiVersion: gatepost/v1\nhosts:\n  port: strip   # as our routes\n").expect("good");
+    let file = PolicyFile::parse(
+        "policy.yaml",
+        "apiVersion: gatepost/v1\nhosts:\n  port: strip   # as our routes\n",
+    )
+    .expect("good");
     assert_eq!(file.json, r#"{"apiVersion":"gatepost/v1","hosts":{"port":"strip"}}"#);
 }
 
@@ -95,16 +106,23 @@ fn a_byte_that_is_no_text_is_found_at_its_place() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("policy.yaml");
     std::fs::write(&path, b"\xef\xbb\xbfapiVersion: gatepost/v1\n# caf\xe9\n").expect("a file");
-    let Err(FileError::Faulty(report)) = PolicyFile::read(&path) else { panic!("the file is no UTF-8") };
+    let Err(FileError::Faulty(report)) = PolicyFile::read(&path) else {
+        panic!("the file is no UTF-8")
+    };
     assert_eq!(report.diagnostics[0].start, Position { line: 2, column: 6 });
     assert_eq!(report.diagnostics[0].message, "this byte is not UTF-8 text");
 }
 
 /// Twenty thousand mappings, of which the last has a typo.
 fn many_mappings(begin: &str, separator: &str, end: &str) -> String {
-    let mapping = |number| format!(r#"{{"host": "shop-{number}.example", "authority": "shop-{number}.default.example.com"}}"#);
+    let mapping = |number| {
+        format!(
+            r#"{{"host": "shop-{number}.example", "authority": "shop-{number}.default.example.com"}}"#
+        )
+    };
     let mut mappings: Vec<String> = (0..20_000).map(mapping).collect();
-    mappings.push(r#"{"hots": "a.example", "host": "b.example", "authority": "c.example"}"#.to_owned());
+    mappings
+        .push(r#"{"hots": "a.example", "host": "b.example", "authority": "c.example"}"#.to_owned());
     [begin, &mappings.join(separator), end].concat()
 }
 
@@ -113,7 +131,8 @@ fn a_large_policy_is_read_in_reasonable_time() {
     let begun = std::time::Instant::now();
     let yaml = many_mappings("apiVersion: gatepost/v1\nhosts:\n  mappings:\n  - ", "\n  - ", "\n");
     // All on one line, where a column that is counted for every key would make the time quadratic.
-    let json = many_mappings(r#"{"apiVersion": "gatepost/v1", "hosts": {"mappings": ["#, ",", "]}}");
+    let json =
+        many_mappings(r#"{"apiVersion": "gatepost/v1", "hosts": {"mappings": ["#, ",", "]}}");
     for (policy, line) in [(yaml, 20_004), (json, 1)] {
         let report = PolicyFile::parse("policy.yaml", &policy).expect_err("a typo");
         assert_eq!(report.diagnostics.len(), 1);

@@ -1,5 +1,6 @@
-//! The policies that ship, each held against its own tests by the engine alone: every case of every `tests.yaml`, to the last
-//! header. The same files run through the filter itself with `gatepost test`.
+//! The policies that ship, each held against its own tests by the engine alone: every case of every
+//! `tests.yaml`, to the last header. The same files run through the filter itself with
+//! `gatepost test`.
 
 use gatepost_authoring::suite::{Case, Forward, Outcome, Routes};
 use gatepost_authoring::{FileError, PolicyFile, Render, Suite};
@@ -7,7 +8,8 @@ use gatepost_engine::{Policy, Request, Verdict};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-const SHIPPED: &[&str] = &["all-in-one", "asm-grpc-env", "external-mesh", "knative-gclb", "neg-shared-vpc"];
+const SHIPPED: &[&str] =
+    &["all-in-one", "asm-grpc-env", "external-mesh", "knative-gclb", "neg-shared-vpc"];
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies").join(name)
@@ -21,8 +23,10 @@ fn explain(error: FileError) -> String {
 }
 
 fn load(name: &str) -> (PolicyFile, Suite) {
-    let policy = PolicyFile::read(&folder(name).join("policy.yaml")).unwrap_or_else(|error| panic!("{}", explain(error)));
-    let suite = Suite::read(&folder(name).join("tests.yaml")).unwrap_or_else(|error| panic!("{}", explain(error)));
+    let policy = PolicyFile::read(&folder(name).join("policy.yaml"))
+        .unwrap_or_else(|error| panic!("{}", explain(error)));
+    let suite = Suite::read(&folder(name).join("tests.yaml"))
+        .unwrap_or_else(|error| panic!("{}", explain(error)));
     (policy, suite)
 }
 
@@ -57,7 +61,10 @@ fn expected(case: &Case) -> Fate {
             headers.extend(forward.headers.iter().cloned());
             forward.absent.iter().for_each(|name| drop(headers.remove(name)));
             Fate::Upstream {
-                authority: forward.authority.clone().unwrap_or_else(|| case.request.authority.clone()),
+                authority: forward
+                    .authority
+                    .clone()
+                    .unwrap_or_else(|| case.request.authority.clone()),
                 path: forward.path.clone().unwrap_or_else(|| case.request.path.clone()),
                 headers,
             }
@@ -68,20 +75,35 @@ fn expected(case: &Case) -> Fate {
 /// What the engine decides, with the decision carried out, and the names of the counters.
 fn decided(policy: &Policy, case: &Case) -> (Fate, Vec<String>) {
     let request = &case.request;
-    let pseudo = [(":method", &request.method), (":path", &request.path), (":authority", &request.authority)];
+    let pseudo = [
+        (":method", &request.method),
+        (":path", &request.path),
+        (":authority", &request.authority),
+    ];
     let fields = request.headers.iter().map(|(name, value)| (name.as_str(), value));
-    let headers: Vec<(&[u8], &[u8])> =
-        pseudo.into_iter().chain(fields).map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+    let headers: Vec<(&[u8], &[u8])> = pseudo
+        .into_iter()
+        .chain(fields)
+        .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
+        .collect();
     let source = Some(request.source);
     let decision = policy.decide(&Request { headers: headers.iter().copied(), source: &source });
     let names = policy.counters();
-    let name = |counter| names.iter().find(|(known, _)| *known == counter).map(|(_, name)| name.clone()).expect("a name");
+    let name = |counter| {
+        names
+            .iter()
+            .find(|(known, _)| *known == counter)
+            .map(|(_, name)| name.clone())
+            .expect("a name")
+    };
     let counters = decision.counters.iter().map(name).collect();
     let fate = match decision.verdict {
         Verdict::Forward(writes) => {
             let mut headers = sent(case);
             writes.remove.iter().for_each(|name| drop(headers.remove(*name)));
-            headers.extend(writes.set.iter().map(|set| (set.name.to_owned(), vec![set.value.to_string()])));
+            headers.extend(
+                writes.set.iter().map(|set| (set.name.to_owned(), vec![set.value.to_string()])),
+            );
             Fate::Upstream {
                 authority: writes.authority.as_deref().unwrap_or(&request.authority).to_owned(),
                 path: writes.path.unwrap_or(&request.path).to_owned(),
@@ -90,7 +112,15 @@ fn decided(policy: &Policy, case: &Case) -> (Fate, Vec<String>) {
         }
         Verdict::Reply(reply) => {
             let Outcome::Reply(wanted) = &case.expect.outcome else {
-                return (Fate::Reply { status: reply.status, details: None, grpc_status: None, body: None }, counters);
+                return (
+                    Fate::Reply {
+                        status: reply.status,
+                        details: None,
+                        grpc_status: None,
+                        body: None,
+                    },
+                    counters,
+                );
             };
             Fate::Reply {
                 status: reply.status,
@@ -105,7 +135,9 @@ fn decided(policy: &Policy, case: &Case) -> (Fate, Vec<String>) {
 
 fn answers(routes: &Routes, forward: &Forward, fate: &Fate) -> bool {
     match (fate, &forward.upstream) {
-        (Fate::Upstream { authority, .. }, Some(upstream)) => routes.upstream(authority) == Some(upstream),
+        (Fate::Upstream { authority, .. }, Some(upstream)) => {
+            routes.upstream(authority) == Some(upstream)
+        }
         _ => true,
     }
 }
@@ -147,7 +179,10 @@ fn every_policy_has_a_readme_and_at_least_twelve_cases_each_with_its_counters() 
     for name in SHIPPED {
         let (_, suite) = load(name);
         assert!(suite.cases.len() >= 12, "{name} has {} cases", suite.cases.len());
-        assert!(suite.cases.iter().all(|case| case.expect.counters.is_some()), "{name}: a case without counters");
+        assert!(
+            suite.cases.iter().all(|case| case.expect.counters.is_some()),
+            "{name}: a case without counters"
+        );
         assert!(folder(name).join("README.md").is_file(), "{name} has no README.md");
     }
 }
@@ -168,9 +203,13 @@ fn every_folder_of_policies_is_held_to_its_tests() {
 fn every_upstream_and_every_health_check_of_a_suite_is_used() {
     for name in SHIPPED {
         let (file, suite) = load(name);
-        let counted: Vec<&String> = suite.cases.iter().filter_map(|case| case.expect.counters.as_ref()).flatten().collect();
+        let counted: Vec<&String> =
+            suite.cases.iter().filter_map(|case| case.expect.counters.as_ref()).flatten().collect();
         for (_, counter) in file.policy.counters() {
-            assert!(!counter.contains("health_check") || counted.contains(&&counter), "{name}: no case raises {counter}");
+            assert!(
+                !counter.contains("health_check") || counted.contains(&&counter),
+                "{name}: no case raises {counter}"
+            );
         }
     }
 }

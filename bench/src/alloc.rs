@@ -1,5 +1,6 @@
-//! An allocator that counts what the program holds. A binary or a test makes it its own with `#[global_allocator]`, and turns the
-//! counting on where it wants it: while it is off, a stream's time pays one load for it.
+//! An allocator that counts what the program holds. A binary or a test makes it its own with
+//! `#[global_allocator]`, and turns the counting on where it wants it: while it is off, a stream's
+//! time pays one load for it.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -13,8 +14,8 @@ pub struct Counting {
     calls: AtomicU64,
 }
 
-/// What the counters say. Differences between two of them mean something, one alone does not: whatever was allocated before the
-/// counting began may be freed after it.
+/// What the counters say. Differences between two of them mean something, one alone does not:
+/// whatever was allocated before the counting began may be freed after it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Held {
     /// Blocks allocated and not freed.
@@ -29,7 +30,11 @@ impl Held {
     /// What has come since an earlier reading.
     #[must_use]
     pub fn since(self, earlier: Held) -> Held {
-        Held { blocks: self.blocks - earlier.blocks, bytes: self.bytes - earlier.bytes, calls: self.calls - earlier.calls }
+        Held {
+            blocks: self.blocks - earlier.blocks,
+            bytes: self.bytes - earlier.bytes,
+            calls: self.calls - earlier.calls,
+        }
     }
 }
 
@@ -37,7 +42,12 @@ impl Counting {
     /// One that does not count yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { on: AtomicBool::new(false), blocks: AtomicI64::new(0), bytes: AtomicI64::new(0), calls: AtomicU64::new(0) }
+        Self {
+            on: AtomicBool::new(false),
+            blocks: AtomicI64::new(0),
+            bytes: AtomicI64::new(0),
+            calls: AtomicU64::new(0),
+        }
     }
 
     /// Starts counting, for good.
@@ -73,7 +83,8 @@ fn size(bytes: usize) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
-// SAFETY: every call goes on to the system's allocator as it came; the counters touch no memory of the caller's.
+// SAFETY: every call goes on to the system's allocator as it came; the counters touch no memory of
+// the caller's.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         self.note(1, size(layout.size()));
@@ -89,13 +100,15 @@ unsafe impl GlobalAlloc for Counting {
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         self.note(-1, -size(layout.size()));
-        // SAFETY: the caller's promises are those of `System.dealloc`, and the block came from `System`.
+        // SAFETY: the caller's promises are those of `System.dealloc`, and the block came from
+        // `System`.
         unsafe { System.dealloc(block, layout) }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         self.note(0, size(new_size) - size(layout.size()));
-        // SAFETY: the caller's promises are those of `System.realloc`, and the block came from `System`.
+        // SAFETY: the caller's promises are those of `System.realloc`, and the block came from
+        // `System`.
         unsafe { System.realloc(block, layout, new_size) }
     }
 }

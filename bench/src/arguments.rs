@@ -9,7 +9,8 @@ use gatepost_bench::counted::case::Case;
 use gatepost_bench::envoy::plan::Part as EnvoyPart;
 use gatepost_bench::rounds::LEAST;
 
-/// Measurements, side by side: without a command all there are, the filter in Envoy and then the embedding SDK.
+/// Measurements, side by side: without a command all there are, the filter in Envoy and then the
+/// embedding SDK.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub struct Arguments {
@@ -26,7 +27,8 @@ pub enum What {
     Host(HostArguments),
     /// The filter in a real Envoy, beside other ways to do its work. Requests are sent by wrk.
     Envoy(EnvoyArguments),
-    /// Instructions and cache misses of a request in a real Envoy, counted by valgrind: for differences too small for times.
+    /// Instructions and cache misses of a request in a real Envoy, counted by valgrind: for
+    /// differences too small for times.
     Counted(CountedArguments),
     /// Answers one request and says so. The benchmark starts this itself.
     #[command(hide = true)]
@@ -66,7 +68,8 @@ pub struct EnvoyArguments {
     /// Measures only these
     #[arg(long, value_enum, value_delimiter = ',')]
     pub only: Vec<EnvoyPart>,
-    /// Measures another module that takes the same policies, beside Gatepost's own. May be given more than once.
+    /// Measures another module that takes the same policies, beside Gatepost's own. May be given
+    /// more than once.
     #[arg(long, value_name = "FILE.wasm")]
     pub filter: Vec<PathBuf>,
     /// Where the figures go besides the terminal.
@@ -82,7 +85,8 @@ pub struct CountedArguments {
     /// Counts only these
     #[arg(long, value_enum, value_delimiter = ',')]
     pub only: Vec<Case>,
-    /// Counts another module that takes the same policies, beside Gatepost's own. May be given more than once.
+    /// Counts another module that takes the same policies, beside Gatepost's own. May be given more
+    /// than once.
     #[arg(long, value_name = "FILE.wasm")]
     pub filter: Vec<PathBuf>,
     /// Where the figures go besides the terminal.
@@ -106,7 +110,8 @@ fn rounds() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(LEAST as u64..)
 }
 
-/// A time that an arm can have: longer than it takes to connect, shorter than the load generator runs on its own.
+/// A time that an arm can have: longer than it takes to connect, shorter than the load generator
+/// runs on its own.
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "it is no number".to_owned())?;
     if (0.05..=30.0).contains(&seconds) {
@@ -133,17 +138,37 @@ mod tests {
     #[test]
     fn each_workload_can_be_counted_alone() {
         for workload in ["probe", "pass-through", "mapped-host", "environment", "reject"] {
-            let arguments = Arguments::try_parse_from(["gatepost-bench", "counted", "--only", workload]).unwrap();
-            let Some(What::Counted(CountedArguments { only, .. })) = arguments.what else { panic!("{workload}") };
-            assert_eq!(only.first().map(|only| only.name().replace(' ', "-")).as_deref(), Some(workload));
+            let arguments =
+                Arguments::try_parse_from(["gatepost-bench", "counted", "--only", workload])
+                    .unwrap();
+            let Some(What::Counted(CountedArguments { only, .. })) = arguments.what else {
+                panic!("{workload}")
+            };
+            assert_eq!(
+                only.first().map(|only| only.name().replace(' ', "-")).as_deref(),
+                Some(workload)
+            );
         }
-        assert!(Arguments::try_parse_from(["gatepost-bench", "counted", "--only", "many-mappings,many-environments"]).is_ok());
-        assert!(Arguments::try_parse_from(["gatepost-bench", "counted", "--only", "probe", "--record"]).is_err());
+        assert!(
+            Arguments::try_parse_from([
+                "gatepost-bench",
+                "counted",
+                "--only",
+                "many-mappings,many-environments"
+            ])
+            .is_ok()
+        );
+        assert!(
+            Arguments::try_parse_from(["gatepost-bench", "counted", "--only", "probe", "--record"])
+                .is_err()
+        );
     }
 
     #[test]
     fn medians_of_few_rounds_and_times_that_are_none_are_refused() {
-        for wrong in [["--rounds", "10"], ["--seconds", "0"], ["--seconds", "NaN"], ["--seconds", "-1"]] {
+        for wrong in
+            [["--rounds", "10"], ["--seconds", "0"], ["--seconds", "NaN"], ["--seconds", "-1"]]
+        {
             let line = ["gatepost-bench", "envoy"].into_iter().chain(wrong);
             assert!(Arguments::try_parse_from(line).is_err(), "{wrong:?}");
         }

@@ -1,4 +1,5 @@
-//! Whole exchanges through the stream driver: a request's headers down the chain, a response's headers back, and the end of both.
+//! Whole exchanges through the stream driver: a request's headers down the chain, a response's
+//! headers back, and the end of both.
 
 use gatepost_host::{Event, Headers, Part, Worker};
 
@@ -37,7 +38,11 @@ impl Driven {
         let (name, value) = workload.leaves;
         match sent {
             Some(sent) if sent.get(name) == Some(value.as_bytes()) => Ok(()),
-            sent => Err(BenchError::Driven { workload: workload.name, must: format!("send {name}: {value}"), sent }),
+            sent => Err(BenchError::Driven {
+                workload: workload.name,
+                must: format!("send {name}: {value}"),
+                sent,
+            }),
         }
     }
 

@@ -16,7 +16,8 @@ const START: f64 = 50e3;
 const FIRST_ANSWER: f64 = 10e6;
 /// The host's bytes for an idle VM beside the guest's own memory.
 const IDLE: i64 = 1 << 20;
-/// What a process may grow by over many streams or VMs and still have lost nothing: the system counts in pages and keeps some.
+/// What a process may grow by over many streams or VMs and still have lost nothing: the system
+/// counts in pages and keeps some.
 const GROWTH: i64 = 1 << 20;
 
 /// One goal and what became of it.
@@ -66,7 +67,12 @@ pub fn goals(report: &HostReport) -> Vec<Goal> {
         goals.push(Goal {
             what: format!("left by {} {}", left.count, left.what),
             goal: "nothing".to_owned(),
-            figure: format!("{} blocks, {} bytes, {} KiB resident", left.blocks, left.bytes, resident / 1024),
+            figure: format!(
+                "{} blocks, {} bytes, {} KiB resident",
+                left.blocks,
+                left.bytes,
+                resident / 1024
+            ),
             met: left.blocks <= 0 && left.bytes <= 0 && left.guest_bytes == 0 && resident <= GROWTH,
         });
     }

@@ -1,5 +1,5 @@
-//! The measurements of the embedding SDK: complete streams on one core, fresh VMs, a process from its start to its first answer,
-//! and what a VM holds.
+//! The measurements of the embedding SDK: complete streams on one core, fresh VMs, a process from
+//! its start to its first answer, and what a VM holds.
 
 pub mod compare;
 pub mod first_answer;

@@ -1,4 +1,5 @@
-//! `gatepost-bench`: measures, prints a table and writes JSON. See the crate's documentation for the method.
+//! `gatepost-bench`: measures, prints a table and writes JSON. See the crate's documentation for
+//! the method.
 
 mod arguments;
 
@@ -6,7 +7,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use arguments::{Arguments, CountedArguments, EVERYTHING, EnvoyArguments, HostArguments, Part, What};
+use arguments::{
+    Arguments, CountedArguments, EVERYTHING, EnvoyArguments, HostArguments, Part, What,
+};
 use clap::Parser;
 use gatepost_bench::alloc::Counting;
 use gatepost_bench::counted::case::{CASES, Case};
@@ -43,7 +46,9 @@ fn main() -> ExitCode {
 fn run(what: Option<What>) -> Result<(), BenchError> {
     match what {
         // The host's last part counts allocations from there on, so it comes last.
-        None => EVERYTHING.into_iter().try_for_each(|part| run(Arguments::parse_from(["gatepost-bench", part]).what)),
+        None => EVERYTHING
+            .into_iter()
+            .try_for_each(|part| run(Arguments::parse_from(["gatepost-bench", part]).what)),
         Some(What::Host(arguments)) => host(&arguments),
         Some(What::Envoy(arguments)) => in_envoy(&arguments),
         Some(What::Counted(arguments)) => counts(&arguments),
@@ -56,16 +61,26 @@ fn host(arguments: &HostArguments) -> Result<(), BenchError> {
     let size = Size { rounds: *rounds, ..Size::FULL };
     let folder = json.parent().unwrap_or(Path::new(".")).join("compare");
     let wanted = |part: Part| only.is_empty() || only.contains(&part);
-    let comparison = if !without_comparison && wanted(Part::Streams) { built(&folder) } else { None };
-    let program = std::env::current_exe().map_err(|error| BenchError::Process { what: "this program".to_owned(), error })?;
+    let comparison =
+        if !without_comparison && wanted(Part::Streams) { built(&folder) } else { None };
+    let program = std::env::current_exe()
+        .map_err(|error| BenchError::Process { what: "this program".to_owned(), error })?;
     // Memory comes last: from there on every allocation is counted, which takes time.
     let report = HostReport {
         version: 1,
         processor: processor(),
         cores: std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get),
-        streams: if wanted(Part::Streams) { streams::measure(size, comparison.as_ref())? } else { Vec::new() },
+        streams: if wanted(Part::Streams) {
+            streams::measure(size, comparison.as_ref())?
+        } else {
+            Vec::new()
+        },
         starts: if wanted(Part::Starts) { starts::measure(size)? } else { Vec::new() },
-        first_answer: if wanted(Part::FirstAnswer) { first_answer::measure(size, &program)? } else { Vec::new() },
+        first_answer: if wanted(Part::FirstAnswer) {
+            first_answer::measure(size, &program)?
+        } else {
+            Vec::new()
+        },
         memory: wanted(Part::Memory).then(|| memory::measure(size, &ALLOCATOR)).transpose()?,
     };
     print!("{}", report.text());
@@ -76,11 +91,16 @@ fn host(arguments: &HostArguments) -> Result<(), BenchError> {
 
 fn in_envoy(arguments: &EnvoyArguments) -> Result<(), BenchError> {
     let quick = Pace { rounds: 3, time: arguments.seconds };
-    let pace = if arguments.quick { quick } else { Pace { rounds: arguments.rounds, time: arguments.seconds } };
+    let pace = if arguments.quick {
+        quick
+    } else {
+        Pace { rounds: arguments.rounds, time: arguments.seconds }
+    };
     let filters = filters(&arguments.filter)?;
     let wanted = |part: EnvoyPart| arguments.only.is_empty() || arguments.only.contains(&part);
     let stages = envoy::plan::stages(wanted, &filters);
-    let figures = if stages.is_empty() { Vec::new() } else { envoy::measure(&stages, &Load::wrk()?, pace)? };
+    let figures =
+        if stages.is_empty() { Vec::new() } else { envoy::measure(&stages, &Load::wrk()?, pace)? };
     let mut modules = Vec::new();
     for arm in [Arm::gatepost()].iter().chain(&filters).filter(|_| wanted(EnvoyPart::Module)) {
         if let Kind::Wasm { module, .. } = &arm.kind {
@@ -118,7 +138,8 @@ fn counts(arguments: &CountedArguments) -> Result<(), BenchError> {
 /// Other modules, each an arm that has its path for a name.
 fn filters(paths: &[PathBuf]) -> Result<Vec<Arm>, BenchError> {
     let filter = |path: &PathBuf| {
-        let bytes = std::fs::read(path).map_err(|error| BenchError::Process { what: path.display().to_string(), error })?;
+        let bytes = std::fs::read(path)
+            .map_err(|error| BenchError::Process { what: path.display().to_string(), error })?;
         Ok(Arm::filter(&path.to_string_lossy(), bytes))
     };
     paths.iter().map(filter).collect()

@@ -1,4 +1,5 @@
-//! Figures written down where the documentation shows them: in the middle of a page, between two marks.
+//! Figures written down where the documentation shows them: in the middle of a page, between two
+//! marks.
 
 use std::path::Path;
 
@@ -7,8 +8,8 @@ use crate::subject::BenchError;
 /// The mark at the end of what is written.
 const END: &str = "<!-- end of figures -->";
 
-/// Writes what a command printed into a page, in place of what stands between `<!-- figures: written by ... -->`, which names the
-/// command, and `<!-- end of figures -->`.
+/// Writes what a command printed into a page, in place of what stands between
+/// `<!-- figures: written by ... -->`, which names the command, and `<!-- end of figures -->`.
 ///
 /// # Errors
 /// When the page cannot be read or written, or the marks are not in it.
@@ -44,7 +45,10 @@ mod tests {
         let [one, other] = ["just bench one --record", "just bench other --record"].map(begin);
         let page = format!("before\n{one}\nold\n{END}\nbetween\n{other}\nold, too\n{END}\nafter\n");
         let once = replaced(&page, &other, "new  \n").unwrap();
-        assert_eq!(once, format!("before\n{one}\nold\n{END}\nbetween\n{other}\n```\nnew\n```\n{END}\nafter\n"));
+        assert_eq!(
+            once,
+            format!("before\n{one}\nold\n{END}\nbetween\n{other}\n```\nnew\n```\n{END}\nafter\n")
+        );
         assert_eq!(replaced(&once, &other, "new"), Some(once.clone()));
         assert_eq!(replaced(&once, &begin("just bench third"), "new"), None);
     }

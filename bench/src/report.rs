@@ -11,7 +11,8 @@ use crate::host::streams::{CONTROL, CONTROLLED};
 use crate::rounds::Figure;
 use crate::subject::BenchError;
 
-/// All that `just bench host` measures. Its JSON form has this shape; [`version`](Self::version) changes when the shape does.
+/// All that `just bench host` measures. Its JSON form has this shape; [`version`](Self::version)
+/// changes when the shape does.
 #[derive(Clone, Debug, Serialize)]
 pub struct HostReport {
     /// The shape's version.
@@ -31,10 +32,13 @@ pub struct HostReport {
 }
 
 impl HostReport {
-    /// The slower of the control arm and what it controls, over the quicker: what differs by less is noise.
+    /// The slower of the control arm and what it controls, over the quicker: what differs by less
+    /// is noise.
     #[must_use]
     pub fn noise(&self) -> Option<f64> {
-        let of = |name: &str| self.streams.iter().find(|figure| figure.arm == name).map(|figure| figure.nanoseconds);
+        let of = |name: &str| {
+            self.streams.iter().find(|figure| figure.arm == name).map(|figure| figure.nanoseconds)
+        };
         let (one, other) = (of(CONTROLLED)?, of(CONTROL)?);
         Some(one.max(other) / one.min(other))
     }
@@ -78,7 +82,12 @@ impl HostReport {
         text += "\nGoals\n";
         let header = ["what", "goal", "figure", "verdict"].map(str::to_owned).to_vec();
         let verdict = |met| if met { "met" } else { "MISSED" }.to_owned();
-        text += &table(header, goals(self).into_iter().map(|goal| vec![goal.what, goal.goal, goal.figure, verdict(goal.met)]));
+        text += &table(
+            header,
+            goals(self)
+                .into_iter()
+                .map(|goal| vec![goal.what, goal.goal, goal.figure, verdict(goal.met)]),
+        );
         text
     }
 }
@@ -104,11 +113,17 @@ pub fn processor() -> Option<String> {
 type Column<'a> = (&'static str, &'a dyn Fn(&Figure) -> String);
 
 fn figures(figures: &[Figure], unit: f64, name: &str, more: Option<Column<'_>>) -> String {
-    let mut header = vec!["arm".to_owned(), format!("median {name}"), "least".to_owned(), "most".to_owned()];
+    let mut header =
+        vec!["arm".to_owned(), format!("median {name}"), "least".to_owned(), "most".to_owned()];
     header.extend(more.map(|(name, _)| name.to_owned()));
     let rows = figures.iter().map(|figure| {
         let number = |nanoseconds: f64| format!("{:.1}", nanoseconds / unit);
-        let mut row = vec![figure.arm.to_owned(), number(figure.nanoseconds), number(figure.least), number(figure.most)];
+        let mut row = vec![
+            figure.arm.to_owned(),
+            number(figure.nanoseconds),
+            number(figure.least),
+            number(figure.most),
+        ];
         row.extend(more.map(|(_, show)| show(figure)));
         row
     });
@@ -116,16 +131,26 @@ fn figures(figures: &[Figure], unit: f64, name: &str, more: Option<Column<'_>>) 
 }
 
 fn idle(memory: &Memory) -> String {
-    let header = ["module", "guest's own KiB", "allocated KiB", "resident KiB, guest's among it"].map(str::to_owned).to_vec();
+    let header = ["module", "guest's own KiB", "allocated KiB", "resident KiB, guest's among it"]
+        .map(str::to_owned)
+        .to_vec();
     let rows = memory.idle.iter().map(|idle| {
         let guest = i64::try_from(idle.guest_bytes).ok();
-        vec![idle.module.to_owned(), kib(guest), kib(Some(idle.allocated_bytes)), kib(idle.resident_bytes)]
+        vec![
+            idle.module.to_owned(),
+            kib(guest),
+            kib(Some(idle.allocated_bytes)),
+            kib(idle.resident_bytes),
+        ]
     });
     table(header, rows)
 }
 
 fn left(memory: &Memory) -> String {
-    let header = ["of", "many", "blocks", "bytes", "guest's KiB", "resident KiB", "allocations each"].map(str::to_owned).to_vec();
+    let header =
+        ["of", "many", "blocks", "bytes", "guest's KiB", "resident KiB", "allocations each"]
+            .map(str::to_owned)
+            .to_vec();
     let rows = memory.left.iter().map(|left| {
         vec![
             left.what.to_owned(),
@@ -164,8 +189,13 @@ mod tests {
 
     fn report(medians: [f64; 2]) -> HostReport {
         let [one, other] = medians;
-        let figure =
-            |arm, nanoseconds| Figure { arm, nanoseconds, least: nanoseconds, most: nanoseconds, rounds: vec![nanoseconds] };
+        let figure = |arm, nanoseconds| Figure {
+            arm,
+            nanoseconds,
+            least: nanoseconds,
+            most: nanoseconds,
+            rounds: vec![nanoseconds],
+        };
         HostReport {
             version: 1,
             processor: None,
@@ -185,7 +215,9 @@ mod tests {
 
     #[test]
     fn a_goal_is_met_or_missed_by_the_median() {
-        let verdict = |nanoseconds| goals(&report([nanoseconds, 0.0])).pop().map(|goal| (goal.figure, goal.met));
+        let verdict = |nanoseconds| {
+            goals(&report([nanoseconds, 0.0])).pop().map(|goal| (goal.figure, goal.met))
+        };
         assert_eq!(verdict(1000.0), Some(("1000000 streams/s".to_owned(), true)));
         assert_eq!(verdict(1001.0), Some(("999001 streams/s".to_owned(), false)));
     }

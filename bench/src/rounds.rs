@@ -1,4 +1,5 @@
-//! The method: every arm once a round, in an order that moves on by one each round, and of each arm's rounds the median.
+//! The method: every arm once a round, in an order that moves on by one each round, and of each
+//! arm's rounds the median.
 
 use serde::Serialize;
 
@@ -62,22 +63,30 @@ impl Spread {
         sorted.sort_by(f64::total_cmp);
         let at = |index: usize| sorted.get(index).copied().unwrap_or(f64::NAN);
         let last = sorted.len().saturating_sub(1);
-        Self { median: f64::midpoint(at(last / 2), at(last.div_ceil(2))), least: at(0), most: at(last) }
+        Self {
+            median: f64::midpoint(at(last / 2), at(last.div_ceil(2))),
+            least: at(0),
+            most: at(last),
+        }
     }
 }
 
-/// Takes out of the rounds how slow the machine was in each: what the arms took in a round is multiplied by one factor, so that the
-/// geometric mean of all arms is that of the middle round. How the arms of a round compare stays as it was. Every arm has the same
-/// number of rounds.
+/// Takes out of the rounds how slow the machine was in each: what the arms took in a round is
+/// multiplied by one factor, so that the geometric mean of all arms is that of the middle round.
+/// How the arms of a round compare stays as it was. Every arm has the same number of rounds.
 #[must_use]
 pub fn evened(arms: &[Vec<f64>]) -> Vec<Vec<f64>> {
     #[allow(clippy::cast_precision_loss, reason = "there are a few arms")]
     let count = arms.len().max(1) as f64;
     let rounds = arms.first().map_or(0, Vec::len);
-    let mean = |round: usize| arms.iter().filter_map(|arm| arm.get(round)).map(|taken| taken.ln()).sum::<f64>() / count;
+    let mean = |round: usize| {
+        arms.iter().filter_map(|arm| arm.get(round)).map(|taken| taken.ln()).sum::<f64>() / count
+    };
     let means: Vec<f64> = (0..rounds).map(mean).collect();
     let middle = Spread::of(&means).median;
-    let even = |arm: &Vec<f64>| arm.iter().zip(&means).map(|(taken, mean)| taken * (middle - mean).exp()).collect();
+    let even = |arm: &Vec<f64>| {
+        arm.iter().zip(&means).map(|(taken, mean)| taken * (middle - mean).exp()).collect()
+    };
     arms.iter().map(even).collect()
 }
 
@@ -90,7 +99,8 @@ pub fn interleave(rounds: usize, arms: &mut [Arm<'_>]) -> Result<Vec<Figure>, Be
     Ok(arms.iter().zip(taken).map(|(arm, taken)| Figure::of(arm.name, taken)).collect())
 }
 
-/// Runs each of some things once a round, and gives the rounds of each. `run` is told the round's number, from 0.
+/// Runs each of some things once a round, and gives the rounds of each. `run` is told the round's
+/// number, from 0.
 ///
 /// # Errors
 /// The first error.
@@ -141,7 +151,8 @@ mod tests {
     #[test]
     fn a_round_in_which_everything_was_slow_counts_like_the_others() {
         let evened = evened(&[vec![10.0, 20.0, 10.0], vec![30.0, 60.0, 30.0]]);
-        let rounded: Vec<Vec<f64>> = evened.iter().map(|arm| arm.iter().map(|taken| taken.round()).collect()).collect();
+        let rounded: Vec<Vec<f64>> =
+            evened.iter().map(|arm| arm.iter().map(|taken| taken.round()).collect()).collect();
         assert_eq!(rounded, [[10.0; 3], [30.0; 3]]);
     }
 

@@ -1,19 +1,21 @@
-//! What is measured: a module on `gatepost-host` with one plugin, and the requests that go through it. A request's headers are
-//! made once and cloned for each stream.
+//! What is measured: a module on `gatepost-host` with one plugin, and the requests that go through
+//! it. A request's headers are made once and cloned for each stream.
 
 use std::path::Path;
 
 use bytes::Bytes;
 use gatepost_host::{
-    CacheState, CallError, Chain, ChainPlugin, Engine, EngineOptions, FinalMaps, Headers, Host, Module, ModuleError, Outcome,
-    Plugin, PluginConfig, StartError, StreamInfo, Vm, VmOptions, Worker,
+    CacheState, CallError, Chain, ChainPlugin, Engine, EngineOptions, FinalMaps, Headers, Host,
+    Module, ModuleError, Outcome, Plugin, PluginConfig, StartError, StreamInfo, Vm, VmOptions,
+    Worker,
 };
 use thiserror::Error;
 
 use crate::browser::browser;
 use crate::driven::Driven;
 
-/// The plain module made with the Rust SDK `proxy-wasm` 0.2.5: it reads three request headers and sets one.
+/// The plain module made with the Rust SDK `proxy-wasm` 0.2.5: it reads three request headers and
+/// sets one.
 pub const THREE_HEADERS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/three-headers.wasm"));
 
 /// Why there is no figure.
@@ -133,14 +135,16 @@ pub const PASS_THROUGH: Workload = Workload {
 };
 
 /// The mapped host's request through [`THREE_HEADERS`].
-pub const SDK: Workload = Workload { name: "three headers", leaves: ("x-complete", "yes"), ..MAPPED };
+pub const SDK: Workload =
+    Workload { name: "three headers", leaves: ("x-complete", "yes"), ..MAPPED };
 
 /// The policy `knative-gclb` as the filter receives it: read and converted as the command does.
 ///
 /// # Errors
 /// When it is not there, or is wrong.
 pub fn policy() -> Result<Bytes, BenchError> {
-    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../policies/knative-gclb/policy.yaml"));
+    let path =
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../policies/knative-gclb/policy.yaml"));
     Ok(Bytes::from(gatepost_authoring::PolicyFile::read(path)?.json))
 }
 
@@ -211,8 +215,11 @@ impl Guest {
     /// # Errors
     /// When it does not start.
     pub fn driven(&self, host: &Host) -> Result<Driven, BenchError> {
-        let config =
-            PluginConfig { name: "bench".to_owned(), configuration: self.configuration.clone(), ..PluginConfig::default() };
+        let config = PluginConfig {
+            name: "bench".to_owned(),
+            configuration: self.configuration.clone(),
+            ..PluginConfig::default()
+        };
         let chain = Chain::new(vec![ChainPlugin { module: self.module.clone(), config }]);
         Ok(Driven(Worker::new(&chain, host.clone())?))
     }
@@ -223,8 +230,11 @@ impl Guest {
     /// When it does not start.
     pub fn running(&self, host: &Host) -> Result<Running, BenchError> {
         let mut vm = self.vm(host)?;
-        let config =
-            PluginConfig { name: "bench".to_owned(), configuration: self.configuration.clone(), ..PluginConfig::default() };
+        let config = PluginConfig {
+            name: "bench".to_owned(),
+            configuration: self.configuration.clone(),
+            ..PluginConfig::default()
+        };
         let plugin = vm.start_plugin(config)?;
         Ok(Running { vm, plugin })
     }
@@ -238,15 +248,20 @@ pub struct Running {
 }
 
 impl Running {
-    /// One complete stream: create, request headers, log, done, delete; callbacks that the module does not export are skipped, as
-    /// in Envoy. What the guest makes of the headers stays in them.
+    /// One complete stream: create, request headers, log, done, delete; callbacks that the module
+    /// does not export are skipped, as in Envoy. What the guest makes of the headers stays in them.
     ///
     /// # Errors
     /// When a callback fails.
-    pub fn stream(&mut self, info: StreamInfo, headers: &mut Headers) -> Result<Outcome, BenchError> {
+    pub fn stream(
+        &mut self,
+        info: StreamInfo,
+        headers: &mut Headers,
+    ) -> Result<Outcome, BenchError> {
         let stream = self.vm.stream(self.plugin, info)?;
         let outcome = self.vm.request_headers(stream, headers, true)?;
-        self.vm.finish(stream, FinalMaps { request_headers: Some(headers), ..FinalMaps::default() })?;
+        self.vm
+            .finish(stream, FinalMaps { request_headers: Some(headers), ..FinalMaps::default() })?;
         Ok(outcome)
     }
 

@@ -1,5 +1,6 @@
-//! In a real Envoy every arm does the work that it is measured at, and the benchmark runs from its requests to its pictures. How long
-//! anything takes decides nothing here. The requests are sent in this process, so that no load generator need be installed.
+//! In a real Envoy every arm does the work that it is measured at, and the benchmark runs from its
+//! requests to its pictures. How long anything takes decides nothing here. The requests are sent in
+//! this process, so that no load generator need be installed.
 
 use std::time::Duration;
 
@@ -26,14 +27,25 @@ fn every_arm_does_the_work_of_every_workload_and_is_measured_at_it() {
 
     let expected: usize = stages.iter().map(|stage| stage.arms.len() * stage.workloads.len()).sum();
     assert_eq!(figures.len(), expected);
-    assert!(figures.iter().all(|figure| figure.rounds.len() == PACE.rounds && figure.nanoseconds.least > 0.0));
+    assert!(
+        figures
+            .iter()
+            .all(|figure| figure.rounds.len() == PACE.rounds && figure.nanoseconds.least > 0.0)
+    );
 
-    assert!(plot::added(&figures, 0.0).is_some() && plot::environments(&figures).is_some() && plot::mappings(&figures).is_some());
+    assert!(
+        plot::added(&figures, 0.0).is_some()
+            && plot::environments(&figures).is_some()
+            && plot::mappings(&figures).is_some()
+    );
     let report = EnvoyReport::new(PACE, figures, Vec::new());
     assert!(report.noise().is_some());
     let text = report.text();
     for workload in WORKLOADS {
-        assert!(text.contains(&format!("{}: CPU added, to that of Lua", workload.name())), "{text}");
+        assert!(
+            text.contains(&format!("{}: CPU added, to that of Lua", workload.name())),
+            "{text}"
+        );
     }
 }
 

@@ -1,4 +1,5 @@
-//! Nothing is lost: not by streams, not by VMs. What a stream or a VM allocates on the host is freed with it, to the byte.
+//! Nothing is lost: not by streams, not by VMs. What a stream or a VM allocates on the host is
+//! freed with it, to the byte.
 
 use gatepost_bench::alloc::Counting;
 use gatepost_bench::host::memory::{rebuilds, streams};
@@ -15,7 +16,9 @@ fn ten_thousand_streams_and_two_hundred_vms_leave_nothing_behind() {
     let host = Host::default();
     let gatepost = Guest::gatepost(EngineOptions::default()).unwrap();
     let sdk = Guest::three_headers(EngineOptions::default()).unwrap();
-    for (guest, workload) in [(&gatepost, PROBE), (&gatepost, MAPPED), (&gatepost, PASS_THROUGH), (&sdk, SDK)] {
+    for (guest, workload) in
+        [(&gatepost, PROBE), (&gatepost, MAPPED), (&gatepost, PASS_THROUGH), (&sdk, SDK)]
+    {
         let left = streams(workload.name, guest, &host, workload, 10_000, &ALLOCATOR).unwrap();
         assert_eq!((left.blocks, left.bytes, left.guest_bytes), (0, 0, 0), "{left:?}");
     }

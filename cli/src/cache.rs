@@ -1,11 +1,12 @@
-//! Where the command keeps compiled modules: the user's own cache directory, as the XDG Base Directory Specification has it. What
-//! may lie there is the embedding host's business.
+//! Where the command keeps compiled modules: the user's own cache directory, as the XDG Base
+//! Directory Specification has it. What may lie there is the embedding host's business.
 
 use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// `gatepost` under `$XDG_CACHE_HOME`, or else under `$HOME/.cache`; none where neither is an absolute path, as in many containers.
+/// `gatepost` under `$XDG_CACHE_HOME`, or else under `$HOME/.cache`; none where neither is an
+/// absolute path, as in many containers.
 #[must_use]
 pub fn directory() -> Option<PathBuf> {
     directory_of(env::var_os("XDG_CACHE_HOME"), env::var_os("HOME"))
@@ -13,7 +14,8 @@ pub fn directory() -> Option<PathBuf> {
 
 fn directory_of(cache: Option<OsString>, home: Option<OsString>) -> Option<PathBuf> {
     // The specification wants a relative path to be ignored; an empty one is none.
-    let absolute = |path: Option<OsString>| path.map(PathBuf::from).filter(|path| path.is_absolute());
+    let absolute =
+        |path: Option<OsString>| path.map(PathBuf::from).filter(|path| path.is_absolute());
     let base = absolute(cache).or_else(|| Some(absolute(home)?.join(".cache")))?;
     Some(base.join("gatepost"))
 }
@@ -28,7 +30,10 @@ mod tests {
         assert_eq!(of("/var/cache/me", "/home/me"), Some("/var/cache/me/gatepost".into()));
         assert_eq!(of("", "/home/me"), Some("/home/me/.cache/gatepost".into()));
         assert_eq!(of("relative", "/home/me"), Some("/home/me/.cache/gatepost".into()));
-        assert_eq!(directory_of(None, Some("/home/me".into())), Some("/home/me/.cache/gatepost".into()));
+        assert_eq!(
+            directory_of(None, Some("/home/me".into())),
+            Some("/home/me/.cache/gatepost".into())
+        );
         assert_eq!(of("", ""), None);
         assert_eq!(directory_of(None, None), None);
     }

@@ -1,5 +1,6 @@
-//! The library behind the `gatepost` command: the embedded gateway, the filter on wasmtime in it, and what the commands do. The
-//! tests on a real Envoy use the same pieces, so that both gateways are asked the same questions.
+//! The library behind the `gatepost` command: the embedded gateway, the filter on wasmtime in it,
+//! and what the commands do. The tests on a real Envoy use the same pieces, so that both gateways
+//! are asked the same questions.
 
 pub mod cache;
 pub mod cases;

@@ -1,5 +1,5 @@
-//! The real filter.wasm with a policy: as the gateway's filter, in a pool of VMs behind a tower layer, or as a worker that runs one
-//! request after the other without a network.
+//! The real filter.wasm with a policy: as the gateway's filter, in a pool of VMs behind a tower
+//! layer, or as a worker that runs one request after the other without a network.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -7,10 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use gatepost_host::{
-    CacheState, CallError, Chain, ChainOptions, ChainPlugin, Engine, EngineOptions, FailPolicy, Host, LocalReplySent, LogLevel,
-    LogLine, LogRecord, LogSink, Metrics, Module, ModuleError, PluginConfig, StartError, VirtualClock, Worker,
+    CacheState, CallError, Chain, ChainOptions, ChainPlugin, Engine, EngineOptions, FailPolicy,
+    Host, LocalReplySent, LogLevel, LogLine, LogRecord, LogSink, Metrics, Module, ModuleError,
+    PluginConfig, StartError, VirtualClock, Worker,
 };
-use gatepost_host_tower::{ConnectionInfo, Pool, PoolError, PoolOptions, UpstreamFailure, WasmBody, WasmLayer, WasmService};
+use gatepost_host_tower::{
+    ConnectionInfo, Pool, PoolError, PoolOptions, UpstreamFailure, WasmBody, WasmLayer, WasmService,
+};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tower::Layer;
@@ -21,15 +24,16 @@ use crate::gateway::{Details, LocalReply, Origin, Router, UpstreamBody};
 /// The plugin's name in logs and properties.
 const NAME: &str = "gatepost";
 
-/// The compiled filter, from which plugins are started. Compiling takes longer than everything else together, so it is done
-/// once for a process.
+/// The compiled filter, from which plugins are started. Compiling takes longer than everything else
+/// together, so it is done once for a process.
 #[derive(Clone, Debug)]
 pub struct FilterModule(Module);
 
 /// Why a policy is not in force.
 #[derive(Debug, thiserror::Error)]
 pub enum PluginError {
-    /// The filter refused the configuration: one line for each fault, each with the path in the document.
+    /// The filter refused the configuration: one line for each fault, each with the path in the
+    /// document.
     #[error("the filter refuses the policy:\n{}", .0.join("\n"))]
     Refused(Vec<String>),
     /// The VMs would not start.
@@ -46,8 +50,8 @@ impl FilterModule {
         Self::load(None).map(|(module, _)| module)
     }
 
-    /// Takes the compiled module from a directory where an earlier process has left it, or else compiles it and leaves it there;
-    /// and what became of the directory.
+    /// Takes the compiled module from a directory where an earlier process has left it, or else
+    /// compiles it and leaves it there; and what became of the directory.
     ///
     /// # Errors
     /// When wasmtime cannot work on this machine. A directory that cannot be used is no error.
@@ -63,18 +67,21 @@ impl FilterModule {
         Self(module)
     }
 
-    /// Starts the filter with a plugin configuration (a policy as JSON, or nothing) in one VM, which is built anew at once when it
-    /// traps, and whose time is this clock's.
+    /// Starts the filter with a plugin configuration (a policy as JSON, or nothing) in one VM,
+    /// which is built anew at once when it traps, and whose time is this clock's.
     ///
     /// # Errors
     /// When the filter refuses the configuration, with every line that it logged.
     pub fn worker(&self, configuration: &str, clock: VirtualClock) -> Result<Worker, PluginError> {
         let options = ChainOptions { reload_backoff: Duration::ZERO, ..ChainOptions::default() };
         let chain = self.chain(configuration, options);
-        started(Host { clock: Arc::new(clock), ..Host::default() }, |host| Worker::new(&chain, host).map_err(PoolError::from))
+        started(Host { clock: Arc::new(clock), ..Host::default() }, |host| {
+            Worker::new(&chain, host).map_err(PoolError::from)
+        })
     }
 
-    /// With `FAIL_RELOAD`: a VM that has trapped fails requests until the back-off is over, and is then built anew.
+    /// With `FAIL_RELOAD`: a VM that has trapped fails requests until the back-off is over, and is
+    /// then built anew.
     fn chain(&self, configuration: &str, options: ChainOptions) -> Chain {
         let config = PluginConfig {
             name: NAME.to_owned(),
@@ -91,23 +98,36 @@ impl FilterModule {
 pub struct PolicyLayer(WasmLayer<fn(&LocalReply) -> UpstreamFailure>);
 
 impl PolicyLayer {
-    /// Starts the filter with a plugin configuration (a policy as JSON, or nothing) in `workers` VMs. `metrics` may be shared
-    /// with earlier ones, so that counters go on over a reload. It runs inside a tokio runtime.
+    /// Starts the filter with a plugin configuration (a policy as JSON, or nothing) in `workers`
+    /// VMs. `metrics` may be shared with earlier ones, so that counters go on over a reload. It
+    /// runs inside a tokio runtime.
     ///
     /// # Errors
-    /// When the filter refuses the configuration, with every line that it logged; or when there is no runtime.
-    pub fn start(module: &FilterModule, configuration: &str, workers: usize, metrics: Metrics) -> Result<Self, PluginError> {
+    /// When the filter refuses the configuration, with every line that it logged; or when there is
+    /// no runtime.
+    pub fn start(
+        module: &FilterModule,
+        configuration: &str,
+        workers: usize,
+        metrics: Metrics,
+    ) -> Result<Self, PluginError> {
         let chain = module.chain(configuration, ChainOptions::default());
         let on_trap = |error: &CallError| eprintln!("gatepost: {error}");
-        let options = PoolOptions { workers, on_trap: Some(Arc::new(on_trap)), ..PoolOptions::default() };
-        let pool = started(Host { metrics, ..Host::default() }, |host| Pool::start(&chain, host, options))?;
+        let options =
+            PoolOptions { workers, on_trap: Some(Arc::new(on_trap)), ..PoolOptions::default() };
+        let pool = started(Host { metrics, ..Host::default() }, |host| {
+            Pool::start(&chain, host, options)
+        })?;
         Ok(Self(WasmLayer::new(pool).map_errors(upstream_failure)))
     }
 }
 
 impl Layer<Router> for PolicyLayer {
     type Service = MapResponse<
-        MapRequest<WasmService<Router, fn(&LocalReply) -> UpstreamFailure>, fn(Request<Incoming>) -> Request<Incoming>>,
+        MapRequest<
+            WasmService<Router, fn(&LocalReply) -> UpstreamFailure>,
+            fn(Request<Incoming>) -> Request<Incoming>,
+        >,
         fn(Response<WasmBody<UpstreamBody>>) -> Response<WasmBody<UpstreamBody>>,
     >;
 
@@ -119,14 +139,20 @@ impl Layer<Router> for PolicyLayer {
 /// Shows the filter where the request came from.
 fn with_connection(mut request: Request<Incoming>) -> Request<Incoming> {
     if let Some(Origin { source, scheme }) = request.extensions_mut().remove() {
-        let info = ConnectionInfo { source: Some(source), scheme: Some(scheme), ..ConnectionInfo::default() };
+        let info = ConnectionInfo {
+            source: Some(source),
+            scheme: Some(scheme),
+            ..ConnectionInfo::default()
+        };
         request.extensions_mut().insert(info);
     }
     request
 }
 
 /// Tells the gateway why the filter has answered.
-fn with_details(mut response: Response<WasmBody<UpstreamBody>>) -> Response<WasmBody<UpstreamBody>> {
+fn with_details(
+    mut response: Response<WasmBody<UpstreamBody>>,
+) -> Response<WasmBody<UpstreamBody>> {
     if let Some(LocalReplySent { details, .. }) = response.extensions_mut().remove() {
         response.extensions_mut().insert(Details(Cow::Owned(details.to_string())));
     }
@@ -136,11 +162,18 @@ fn with_details(mut response: Response<WasmBody<UpstreamBody>>) -> Response<Wasm
 /// What the gateway says in an upstream's place, the filter sees as it sees Envoy's own replies.
 fn upstream_failure(reply: &LocalReply) -> UpstreamFailure {
     let LocalReply { status, body, details } = reply;
-    UpstreamFailure::Reply { status: status.as_u16(), body: (*body).to_owned(), details: details.clone() }
+    UpstreamFailure::Reply {
+        status: status.as_u16(),
+        body: (*body).to_owned(),
+        details: details.clone(),
+    }
 }
 
 /// Starts something with a host whose log makes the refusal, when it is one.
-fn started<T>(host: Host, start: impl FnOnce(Host) -> Result<T, PoolError>) -> Result<T, PluginError> {
+fn started<T>(
+    host: Host,
+    start: impl FnOnce(Host) -> Result<T, PoolError>,
+) -> Result<T, PluginError> {
     let log = Arc::new(FilterLog { starting: Mutex::new(Some(Vec::new())) });
     let started = start(Host { log: Arc::clone(&log) as Arc<dyn LogSink>, ..host });
     let lines = log.end_of_start();
@@ -156,8 +189,8 @@ fn started<T>(host: Host, start: impl FnOnce(Host) -> Result<T, PoolError>) -> R
     }
 }
 
-/// What the filter logs: while its VMs start every line, but each once, because every VM says the same; then warnings and worse on
-/// standard error.
+/// What the filter logs: while its VMs start every line, but each once, because every VM says the
+/// same; then warnings and worse on standard error.
 struct FilterLog {
     starting: Mutex<Option<Vec<LogLine>>>,
 }

@@ -22,7 +22,8 @@ macro_rules! shipped {
 }
 
 /// Every policy under `policies/`.
-pub const ALL: &[Shipped] = shipped!["knative-gclb", "asm-grpc-env", "external-mesh", "neg-shared-vpc", "all-in-one"];
+pub const ALL: &[Shipped] =
+    shipped!["knative-gclb", "asm-grpc-env", "external-mesh", "neg-shared-vpc", "all-in-one"];
 
 impl Shipped {
     /// The policy and its tests, read.
@@ -30,7 +31,8 @@ impl Shipped {
     /// # Errors
     /// What is wrong with them; a test keeps that from ever being shipped.
     pub fn read(&self) -> Result<(PolicyFile, Suite), Report> {
-        let policy = PolicyFile::parse(&format!("policies/{}/policy.yaml", self.name), self.policy)?;
+        let policy =
+            PolicyFile::parse(&format!("policies/{}/policy.yaml", self.name), self.policy)?;
         let suite = Suite::parse(&format!("policies/{}/tests.yaml", self.name), self.tests)?;
         Ok((policy, suite))
     }

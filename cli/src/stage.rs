@@ -1,5 +1,6 @@
-//! A stage for policies: echo upstreams on loopback, and in front of them a gateway with the policy, either the embedded one or
-//! a real Envoy. Whoever sends requests to it sees from the answers what the gateway did. It ends when it is dropped.
+//! A stage for policies: echo upstreams on loopback, and in front of them a gateway with the
+//! policy, either the embedded one or a real Envoy. Whoever sends requests to it sees from the
+//! answers what the gateway did. It ends when it is dropped.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -7,7 +8,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use gatepost_deploy::bootstrap::{AccessLog as EnvoyAccessLog, Bootstrap, FailurePolicy, Module, Plugin, PluginSource, Route};
+use gatepost_deploy::bootstrap::{
+    AccessLog as EnvoyAccessLog, Bootstrap, FailurePolicy, Module, Plugin, PluginSource, Route,
+};
 use gatepost_deploy::envoy::LISTENER;
 use gatepost_deploy::envoy::process::{Envoy, Options};
 use gatepost_host::Metrics;
@@ -67,25 +70,35 @@ enum Running {
 }
 
 impl Stage {
-    /// Starts an upstream for each name in `routes` (host pattern and name), and the gateway in front of them.
+    /// Starts an upstream for each name in `routes` (host pattern and name), and the gateway in
+    /// front of them.
     ///
     /// # Errors
     /// When something cannot be started.
-    pub async fn set(kind: &Kind, configuration: &str, routes: &[(&str, &str)]) -> Result<Self, StageError> {
+    pub async fn set(
+        kind: &Kind,
+        configuration: &str,
+        routes: &[(&str, &str)],
+    ) -> Result<Self, StageError> {
         let mut upstreams: Vec<(String, Upstream)> = Vec::new();
         for (_, name) in routes {
             if !upstreams.iter().any(|(known, _)| known == name) {
                 upstreams.push(((*name).to_owned(), Upstream::start(name, Some(name)).await?));
             }
         }
-        let address = |name: &str| upstreams.iter().find(|(known, _)| known == name).map(|(_, upstream)| upstream.addr());
-        let routes: Vec<(&str, SocketAddr)> = routes.iter().filter_map(|(host, name)| Some((*host, address(name)?))).collect();
+        let address = |name: &str| {
+            upstreams.iter().find(|(known, _)| known == name).map(|(_, upstream)| upstream.addr())
+        };
+        let routes: Vec<(&str, SocketAddr)> =
+            routes.iter().filter_map(|(host, name)| Some((*host, address(name)?))).collect();
         let (address, running) = match kind {
             Kind::Embedded(module) => embedded(module, configuration, &routes).await?,
             Kind::Envoy(binary) => {
                 let bootstrap = bootstrap(configuration, &routes)?;
                 // A static Envoy takes a second to start, most of it compiling the filter.
-                let envoy = tokio::task::block_in_place(|| Envoy::start(binary, &bootstrap, &Options::default()))?;
+                let envoy = tokio::task::block_in_place(|| {
+                    Envoy::start(binary, &bootstrap, &Options::default())
+                })?;
                 (envoy.listener(LISTENER)?, Running::Envoy(Box::new(envoy)))
             }
         };
@@ -113,7 +126,8 @@ impl Stage {
         self.upstreams.iter().find(|(known, _)| known == name).map(|(_, upstream)| upstream.addr())
     }
 
-    /// Gatepost's counters, by name, once they stand still: the filter tells them a moment after it counted.
+    /// Gatepost's counters, by name, once they stand still: the filter tells them a moment after it
+    /// counted.
     ///
     /// # Errors
     /// When Envoy's admin interface does not answer.
@@ -137,14 +151,16 @@ impl Stage {
             Running::Envoy(envoy) => {
                 let counters = tokio::task::block_in_place(|| envoy.counters())?;
                 // Envoy puts a prefix before the metrics of wasm filters.
-                let own = |(name, value): (String, u64)| Some((name.strip_prefix("wasmcustom.")?.to_owned(), value));
+                let own = |(name, value): (String, u64)| {
+                    Some((name.strip_prefix("wasmcustom.")?.to_owned(), value))
+                };
                 Ok(counters.into_iter().filter_map(own).collect())
             }
         }
     }
 
-    /// The response code details of the first `count` requests, in the order in which they ended. Fewer when a log line did
-    /// not come in time.
+    /// The response code details of the first `count` requests, in the order in which they ended.
+    /// Fewer when a log line did not come in time.
     pub async fn details(&self, count: usize) -> Vec<String> {
         // Envoy writes its access log 50 ms late at most.
         for _ in 0..40 {
@@ -159,7 +175,9 @@ impl Stage {
 
     fn details_so_far(&self) -> Vec<String> {
         match &self.running {
-            Running::Embedded { details, .. } => details.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            Running::Embedded { details, .. } => {
+                details.lock().unwrap_or_else(PoisonError::into_inner).clone()
+            }
             Running::Envoy(envoy) => envoy.access_log().lines().filter_map(details_of).collect(),
         }
     }
@@ -189,7 +207,8 @@ async fn embedded(
     let mut table = RouteTable::<Target>::new();
     for (host, address) in routes {
         let failed = |message: String| StageError::Route { host: (*host).to_owned(), message };
-        let target = Target::parse(&address.to_string()).map_err(|error| failed(error.to_string()))?;
+        let target =
+            Target::parse(&address.to_string()).map_err(|error| failed(error.to_string()))?;
         table.insert(host, target).map_err(|error| failed(error.to_string()))?;
     }
     let details = Arc::new(Mutex::new(Vec::new()));
@@ -197,7 +216,11 @@ async fn embedded(
     let log = AccessLog::new(move |access| {
         seen.lock().unwrap_or_else(PoisonError::into_inner).push(access.details.clone());
     });
-    let options = GatewayOptions { trusted_hops: wire::TRUSTED_HOPS, access_log: Some(log), ..GatewayOptions::default() };
+    let options = GatewayOptions {
+        trusted_hops: wire::TRUSTED_HOPS,
+        access_log: Some(log),
+        ..GatewayOptions::default()
+    };
     let gateway = Gateway::bind((Ipv4Addr::LOCALHOST, 0), table, &filter, options).await?;
     let address = gateway.local_addr();
     let gateway = tokio::spawn(gateway.run(std::future::pending()));

@@ -1,5 +1,5 @@
-//! The guide to testing one's own filter is what happens: the files that it shows are written into an empty folder, its commands are
-//! run there, and what they print is compared with what it shows.
+//! The guide to testing one's own filter is what happens: the files that it shows are written into
+//! an empty folder, its commands are run there, and what they print is compared with what it shows.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,13 +20,15 @@ struct Block {
 }
 
 fn blocks() -> Vec<Block> {
-    let guide = fs::read_to_string(root().join("docs/host/test-your-filter.md")).expect("the guide is there");
+    let guide = fs::read_to_string(root().join("docs/host/test-your-filter.md"))
+        .expect("the guide is there");
     let parts: Vec<&str> = guide.split("\n```").collect();
     let pairs = parts.iter().zip(parts.iter().skip(1)).step_by(2);
     let block = |(before, block): (&&str, &&str)| {
         let (language, text) = block.split_once('\n').expect("a block has lines");
         let last = before.trim_end().lines().last().unwrap_or_default();
-        let file = last.strip_suffix("`:").and_then(|line| line.rsplit('`').next()).map(str::to_owned);
+        let file =
+            last.strip_suffix("`:").and_then(|line| line.rsplit('`').next()).map(str::to_owned);
         Block { language: language.to_owned(), file, text: format!("{text}\n") }
     };
     pairs.map(block).collect()
@@ -59,7 +61,8 @@ impl Folder {
                 self.write(file, &block.text);
             }
         }
-        let lock = fs::read_to_string(root().join("docs/examples/filter/Cargo.lock")).expect("it is there");
+        let lock = fs::read_to_string(root().join("docs/examples/filter/Cargo.lock"))
+            .expect("it is there");
         self.write("Cargo.lock", &lock);
         self
     }
@@ -68,12 +71,22 @@ impl Folder {
     fn shell(&self, line: &str) -> Output {
         let bin = Path::new(env!("CARGO_BIN_EXE_gatepost")).parent().expect("a folder").to_owned();
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let path = std::env::join_paths(std::iter::once(bin).chain(std::env::split_paths(&path))).expect("a path");
+        let path = std::env::join_paths(std::iter::once(bin).chain(std::env::split_paths(&path)))
+            .expect("a path");
         let mut command = Command::new("sh");
-        command.args(["-c", line]).current_dir(self.folder.path()).env("PATH", path).env("NO_COLOR", "1");
+        command
+            .args(["-c", line])
+            .current_dir(self.folder.path())
+            .env("PATH", path)
+            .env("NO_COLOR", "1");
         // What was meant for the build of these tests.
-        for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_TARGET_DIR", "CARGO_BUILD_TARGET", "RUSTC_WORKSPACE_WRAPPER"]
-        {
+        for name in [
+            "RUSTFLAGS",
+            "CARGO_ENCODED_RUSTFLAGS",
+            "CARGO_TARGET_DIR",
+            "CARGO_BUILD_TARGET",
+            "RUSTC_WORKSPACE_WRAPPER",
+        ] {
             command.env_remove(name);
         }
         command.output().expect("there is a shell")
@@ -84,21 +97,29 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The lines of an output without what differs from machine to machine: sizes, since a module holds paths, and times.
+/// The lines of an output without what differs from machine to machine: sizes, since a module holds
+/// paths, and times.
 fn lines(text: &str) -> Vec<String> {
     let plain = |word: &str| match word {
         _ if word.len() > 2 && word.bytes().all(|byte| byte.is_ascii_digit()) => "N".to_owned(),
-        _ if word.strip_suffix('s').is_some_and(|seconds| seconds.parse::<f64>().is_ok()) => "T".to_owned(),
+        _ if word.strip_suffix('s').is_some_and(|seconds| seconds.parse::<f64>().is_ok()) => {
+            "T".to_owned()
+        }
         _ => word.to_owned(),
     };
-    text.trim().lines().map(|line| line.split_whitespace().map(plain).collect::<Vec<_>>().join(" ")).collect()
+    text.trim()
+        .lines()
+        .map(|line| line.split_whitespace().map(plain).collect::<Vec<_>>().join(" "))
+        .collect()
 }
 
 /// Whether lines are as shown, where the line `[...]` stands for any lines.
 fn is_as_shown(shown: &[String], found: &[String]) -> bool {
     match (shown.split_first(), found.split_first()) {
         (None, None) => true,
-        (Some((first, rest)), _) if first == "[...]" => (0..=found.len()).any(|skipped| is_as_shown(rest, &found[skipped..])),
+        (Some((first, rest)), _) if first == "[...]" => {
+            (0..=found.len()).any(|skipped| is_as_shown(rest, &found[skipped..]))
+        }
         (Some((first, shown)), Some((line, found))) => first == line && is_as_shown(shown, found),
         _ => false,
     }
@@ -112,12 +133,21 @@ fn what_the_guide_shows_is_what_happens() {
         for session in format!("\n{}", block.text).split("\n$ ").skip(1) {
             let (line, shown) = session.split_once('\n').unwrap_or((session, ""));
             let output = folder.shell(line);
-            // A mistake is told before the results; what cargo tells of its progress differs from machine to machine.
+            // A mistake is told before the results; what cargo tells of its progress differs from
+            // machine to machine.
             let is_cargo = line.starts_with("cargo");
-            let told = if is_cargo { text(&output.stdout) } else { text(&output.stderr) + &text(&output.stdout) };
+            let told = if is_cargo {
+                text(&output.stdout)
+            } else {
+                text(&output.stderr) + &text(&output.stdout)
+            };
             let (shown, found) = (lines(shown), lines(&told));
             let (joined, errors) = (found.join("\n"), text(&output.stderr));
-            assert!(is_as_shown(&shown, &found), "{line}\nshown\n{}\nfound\n{joined}\n{errors}", shown.join("\n"));
+            assert!(
+                is_as_shown(&shown, &found),
+                "{line}\nshown\n{}\nfound\n{joined}\n{errors}",
+                shown.join("\n")
+            );
             compared += 1;
         }
     }
@@ -126,13 +156,20 @@ fn what_the_guide_shows_is_what_happens() {
 
 #[test]
 fn every_file_of_tests_in_the_guide_can_be_read() {
-    let is_tests =
-        |block: &&Block| block.language == "yaml" && block.text.contains("\ntests:\n") || block.text.starts_with("tests:\n");
+    let is_tests = |block: &&Block| {
+        block.language == "yaml" && block.text.contains("\ntests:\n")
+            || block.text.starts_with("tests:\n")
+    };
     let blocks = blocks();
-    let (faulty, fine): (Vec<_>, Vec<_>) =
-        blocks.iter().filter(is_tests).partition(|block| TestFile::parse(Path::new("tests.yaml"), &block.text).is_err());
+    let (faulty, fine): (Vec<_>, Vec<_>) = blocks
+        .iter()
+        .filter(is_tests)
+        .partition(|block| TestFile::parse(Path::new("tests.yaml"), &block.text).is_err());
     assert_eq!(fine.len(), 3);
-    assert_eq!(faulty.iter().map(|block| block.file.as_deref()).collect::<Vec<_>>(), [Some("faulty.tests.yaml")]);
+    assert_eq!(
+        faulty.iter().map(|block| block.file.as_deref()).collect::<Vec<_>>(),
+        [Some("faulty.tests.yaml")]
+    );
 }
 
 #[test]
@@ -152,7 +189,8 @@ fn the_files_of_the_guide_are_those_of_the_example() {
 #[test]
 fn tests_of_a_crate_for_a_filter_run_under_cargo_and_one_that_fails_fails_cargo() {
     let folder = Folder::new("guide-tests").with_guide();
-    let source = fs::read_to_string(root().join("docs/examples/filter/src/lib.rs")).expect("it is there");
+    let source =
+        fs::read_to_string(root().join("docs/examples/filter/src/lib.rs")).expect("it is there");
     let more = r#"
 #[cfg(test)]
 mod outside {
@@ -179,8 +217,14 @@ mod outside {
     assert!(text(&fine.stdout).contains("test result: ok. 4 passed"), "{}", text(&fine.stdout));
     assert!(text(&fine.stderr).contains("warn: from a test"), "{}", text(&fine.stderr));
 
-    let one = folder.shell("GUIDE=yes cargo test --target wasm32-wasip1 -- --exact tests::each_line_is_a_caller");
-    assert!(text(&one.stdout).contains("1 passed; 0 failed; 0 ignored; 0 measured; 3 filtered out"), "{}", text(&one.stdout));
+    let one = folder.shell(
+        "GUIDE=yes cargo test --target wasm32-wasip1 -- --exact tests::each_line_is_a_caller",
+    );
+    assert!(
+        text(&one.stdout).contains("1 passed; 0 failed; 0 ignored; 0 measured; 3 filtered out"),
+        "{}",
+        text(&one.stdout)
+    );
 
     let failed = folder.shell("GUIDE=yes FAIL=1 cargo test --target wasm32-wasip1");
     assert_eq!(failed.status.code(), Some(134), "{}{}", text(&failed.stdout), text(&failed.stderr));

@@ -1,19 +1,23 @@
-//! How often the filter calls its host, and how often its host enters it, for each kind of request: a call costs as much as a
-//! decision, so none may be added unseen. docs/design says what each costs in Envoy.
+//! How often the filter calls its host, and how often its host enters it, for each kind of request:
+//! a call costs as much as a decision, so none may be added unseen. docs/design says what each
+//! costs in Envoy.
 
 use std::path::Path;
 
 use gatepost_authoring::PolicyFile;
 use gatepost_host::{
-    Chain, ChainPlugin, Effect, EffectEvent, Engine, EngineOptions, Finished, Headers, Host, Message, Module, PluginConfig,
-    StreamInfo, Worker, WorkerOptions,
+    Chain, ChainPlugin, Effect, EffectEvent, Engine, EngineOptions, Finished, Headers, Host,
+    Message, Module, PluginConfig, StreamInfo, Worker, WorkerOptions,
 };
 
 const BROWSER: &[(&str, &str)] = &[
     (":method", "GET"),
     (":path", "/cart?id=1"),
     (":scheme", "https"),
-    ("user-agent", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/137.0.0.0 Safari/537.36"),
+    (
+        "user-agent",
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/137.0.0.0 Safari/537.36",
+    ),
     ("accept", "text/html,application/xhtml+xml"),
     ("accept-encoding", "gzip, deflate, br, zstd"),
     ("cookie", "session=8f14e45f"),
@@ -21,7 +25,8 @@ const BROWSER: &[(&str, &str)] = &[
 ];
 
 fn shipped(policy: &str) -> Worker {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies").join(policy).join("policy.yaml");
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies").join(policy).join("policy.yaml");
     let configuration = PolicyFile::read(&path).expect("a shipped policy").json;
     let engine = Engine::new(EngineOptions::default()).expect("an engine");
     let module = Module::new(&engine, "gatepost", gatepost_filter_wasm::MODULE).expect("a module");
@@ -39,7 +44,8 @@ fn send(worker: &mut Worker, headers: &[(&str, &str)]) -> Vec<Effect> {
     effects
 }
 
-/// What happens for the second of two such requests: the first one starts the timer that tells the counters.
+/// What happens for the second of two such requests: the first one starts the timer that tells the
+/// counters.
 #[track_caller]
 fn assert_calls(policy: &str, headers: &[(&str, &str)], expected: &[&str]) {
     let mut worker = shipped(policy);
@@ -78,16 +84,29 @@ fn a_mapped_host_costs_three_calls() {
 
 #[test]
 fn an_environment_costs_three_calls() {
-    assert_calls("asm-grpc-env", &browser("app.example.com", &[("env", "env2")]), &[HEADERS, SET, ADD]);
+    assert_calls(
+        "asm-grpc-env",
+        &browser("app.example.com", &[("env", "env2")]),
+        &[HEADERS, SET, ADD],
+    );
 }
 
 #[test]
 fn a_probe_costs_three_calls() {
-    let probe = [(":method", "GET"), (":path", "/"), (":authority", "10.0.0.7"), ("user-agent", "GoogleHC/1.0")];
+    let probe = [
+        (":method", "GET"),
+        (":path", "/"),
+        (":authority", "10.0.0.7"),
+        ("user-agent", "GoogleHC/1.0"),
+    ];
     assert_calls("knative-gclb", &probe, &[HEADERS, SET, SET]);
 }
 
 #[test]
 fn a_refusal_costs_two_calls() {
-    assert_calls("knative-gclb", &browser("db.svc.cluster.local", &[]), &[HEADERS, "proxy_send_local_response"]);
+    assert_calls(
+        "knative-gclb",
+        &browser("db.svc.cluster.local", &[]),
+        &[HEADERS, "proxy_send_local_response"],
+    );
 }

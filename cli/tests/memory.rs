@@ -1,4 +1,5 @@
-//! The filter's linear memory over updates of its policy: what one policy leaves is what the next one takes.
+//! The filter's linear memory over updates of its policy: what one policy leaves is what the next
+//! one takes.
 
 use bytes::Bytes;
 use gatepost_host::{Engine, EngineOptions, Host, Module, Plugin, PluginConfig, Vm, VmOptions};
@@ -11,13 +12,21 @@ struct Filter {
 impl Filter {
     fn new() -> Self {
         let engine = Engine::new(EngineOptions::default()).expect("an engine");
-        let module = Module::new(&engine, "gatepost", gatepost_filter_wasm::MODULE).expect("a module");
-        Self { vm: Vm::new(&module, Host::default(), VmOptions::default()).expect("a VM"), running: None }
+        let module =
+            Module::new(&engine, "gatepost", gatepost_filter_wasm::MODULE).expect("a module");
+        Self {
+            vm: Vm::new(&module, Host::default(), VmOptions::default()).expect("a VM"),
+            running: None,
+        }
     }
 
     /// As in Envoy: the new policy comes while the old one is in force, and then the old one goes.
     fn update(&mut self, configuration: &Bytes) -> usize {
-        let config = PluginConfig { name: "gatepost".into(), configuration: configuration.clone(), ..PluginConfig::default() };
+        let config = PluginConfig {
+            name: "gatepost".into(),
+            configuration: configuration.clone(),
+            ..PluginConfig::default()
+        };
         let next = self.vm.start_plugin(config).expect("accepted");
         if let Some(old) = self.running.replace(next) {
             self.vm.stop_plugin(old).expect("no trap");
@@ -28,16 +37,23 @@ impl Filter {
 
 /// So many mappings, patterns among them, and environments with a hint.
 fn policy(mappings: usize, environments: usize) -> Bytes {
-    let list = |count: usize, item: &dyn Fn(usize) -> String| (0..count).map(item).collect::<Vec<_>>().join(",");
+    let list = |count: usize, item: &dyn Fn(usize) -> String| {
+        (0..count).map(item).collect::<Vec<_>>().join(",")
+    };
     let mappings = list(mappings, &|number| {
         let star = if number % 7 == 0 { "*." } else { "" };
-        format!(r#"{{"host":"{star}customer{number}.example.com","authority":"service{number}.example.org"}}"#)
+        format!(
+            r#"{{"host":"{star}customer{number}.example.com","authority":"service{number}.example.org"}}"#
+        )
     });
     let names = list(environments, &|number| format!(r#""env{number}""#));
     let hosts = format!(r#"{{"mappings":[{mappings}],"private":["*.internal.example"]}}"#);
     let hints = r#"{"authority":"{env}.example.net"}"#;
-    let environments = format!(r#"{{"sources":[{{"header":"env"}}],"allow":[{names}],"unknown":"ignore","hints":{hints}}}"#);
-    format!(r#"{{"apiVersion":"gatepost/v1","hosts":{hosts},"environments":{environments}}}"#).into()
+    let environments = format!(
+        r#"{{"sources":[{{"header":"env"}}],"allow":[{names}],"unknown":"ignore","hints":{hints}}}"#
+    );
+    format!(r#"{{"apiVersion":"gatepost/v1","hosts":{hosts},"environments":{environments}}}"#)
+        .into()
 }
 
 #[test]
@@ -52,8 +68,9 @@ fn a_hundred_updates_of_100_000_mappings_take_no_more_memory_than_three() {
 #[test]
 fn policies_of_many_sizes_in_turn_take_no_more_memory_than_they_did_the_first_times() {
     let mut filter = Filter::new();
-    let policies =
-        [(3, 1), (2000, 2000), (300, 9000), (5000, 5), (40, 40)].map(|(mappings, environments)| policy(mappings, environments));
-    let after: Vec<Vec<usize>> = (0..15).map(|_| policies.iter().map(|policy| filter.update(policy)).collect()).collect();
+    let policies = [(3, 1), (2000, 2000), (300, 9000), (5000, 5), (40, 40)]
+        .map(|(mappings, environments)| policy(mappings, environments));
+    let after: Vec<Vec<usize>> =
+        (0..15).map(|_| policies.iter().map(|policy| filter.update(policy)).collect()).collect();
     assert!(after[3..].iter().all(|round| *round == after[2]), "{after:?}");
 }

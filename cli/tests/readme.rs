@@ -1,4 +1,5 @@
-//! What the README shows is what happens: its policies compile, and the output that it shows is the command's own.
+//! What the README shows is what happens: its policies compile, and the output that it shows is the
+//! command's own.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -21,11 +22,16 @@ fn blocks(language: &str) -> Vec<String> {
     blocks.map(|block| block.trim_start_matches('\n').to_owned()).collect()
 }
 
-/// Runs a command line of the README in the workspace; what it prints, standard error behind standard output.
+/// Runs a command line of the README in the workspace; what it prints, standard error behind
+/// standard output.
 fn run(line: &str) -> String {
     let mut words = shell_words(line);
     assert_eq!(words.remove(0), "gatepost");
-    let output = Command::new(env!("CARGO_BIN_EXE_gatepost")).args(words).current_dir(root()).output().expect("it runs");
+    let output = Command::new(env!("CARGO_BIN_EXE_gatepost"))
+        .args(words)
+        .current_dir(root())
+        .output()
+        .expect("it runs");
     String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
 }
 
@@ -45,7 +51,11 @@ fn shell_words(line: &str) -> Vec<String> {
 fn the_policy_in_ten_lines_is_the_example_and_compiles() {
     let policy = blocks("yaml").remove(0);
     assert_eq!(policy.lines().count(), 10);
-    assert_eq!(policy, std::fs::read_to_string(root().join("docs/examples/policy.yaml")).expect("the example is there"));
+    assert_eq!(
+        policy,
+        std::fs::read_to_string(root().join("docs/examples/policy.yaml"))
+            .expect("the example is there")
+    );
     PolicyFile::parse("README.md", &policy).expect("a good policy");
 }
 

@@ -27,7 +27,8 @@ fn a_bad_policy_leaves_the_running_one_in_place_and_a_good_one_replaces_it() {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("filter.json");
     let module = gate();
-    let policy = |text: &str, version: &str| plugin(&module, text).render_ecds(version).expect("a document");
+    let policy =
+        |text: &str, version: &str| plugin(&module, text).render_ecds(version).expect("a document");
     std::fs::write(&path, policy("{}", "1")).expect("written");
 
     let routes = routes(&[format!("*={}", upstream.address)]);
@@ -44,14 +45,18 @@ fn a_bad_policy_leaves_the_running_one_in_place_and_a_good_one_replaces_it() {
     ] {
         let before = counter(&envoy, refusals);
         swap(&path, &bad);
-        eventually(&format!("the refusal of a bad {fault} is counted"), || counter(&envoy, refusals) > before);
+        eventually(&format!("the refusal of a bad {fault} is counted"), || {
+            counter(&envoy, refusals) > before
+        });
         for _ in 0..20 {
             assert_eq!(get(listener, Protocol::Http1, "a.example", &[]), answer(2), "{fault}");
         }
     }
 
     swap(&path, &policy("1234", "3"));
-    eventually("the good policy answers", || get(listener, Protocol::Http1, "a.example", &[]) == answer(4));
+    eventually("the good policy answers", || {
+        get(listener, Protocol::Http1, "a.example", &[]) == answer(4)
+    });
     assert!(envoy.log().contains("more than nine"));
 }
 
@@ -61,21 +66,29 @@ fn a_bad_policy_at_the_start_answers_500_until_a_good_one_comes() {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("filter.json");
     let module = gate();
-    std::fs::write(&path, plugin(&module, "more than nine").render_ecds("1").expect("a document")).expect("written");
+    std::fs::write(&path, plugin(&module, "more than nine").render_ecds("1").expect("a document"))
+        .expect("written");
     let routes = routes(&[format!("*={}", upstream.address)]);
     let bootstrap = bootstrap(&routes, PluginSource::FileEcds { path: &path });
-    validate(&support::envoy_binary(), &bootstrap.render().expect("a document")).expect("validation does not read the file");
+    validate(&support::envoy_binary(), &bootstrap.render().expect("a document"))
+        .expect("validation does not read the file");
     let (_envoy, listener) = start(&bootstrap);
     assert_eq!(get(listener, Protocol::Http1, "a.example", &[]).0, 500);
 
     swap(&path, &plugin(&module, "{}").render_ecds("2").expect("a document"));
-    eventually("the good policy answers", || get(listener, Protocol::Http1, "a.example", &[]).0 == 200);
+    eventually("the good policy answers", || {
+        get(listener, Protocol::Http1, "a.example", &[]).0 == 200
+    });
 }
 
 #[test]
 fn a_file_that_is_missing_at_the_start_ends_envoy_with_an_error_that_names_it() {
     let document =
-        bootstrap(&[], PluginSource::FileEcds { path: Path::new("/nonexistent/filter.json") }).render().expect("a document");
-    let error = Envoy::start(&support::envoy_binary(), &document, &Default::default()).map(drop).expect_err("missing");
+        bootstrap(&[], PluginSource::FileEcds { path: Path::new("/nonexistent/filter.json") })
+            .render()
+            .expect("a document");
+    let error = Envoy::start(&support::envoy_binary(), &document, &Default::default())
+        .map(drop)
+        .expect_err("missing");
     assert!(error.to_string().contains("/nonexistent/filter.json"), "{error}");
 }

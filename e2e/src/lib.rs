@@ -1,5 +1,5 @@
-//! What the scenario tests on a real Envoy share beyond `gatepost_deploy::envoy`, which fetches and runs it: where the binary is
-//! kept. The scenarios themselves are in tests/.
+//! What the scenario tests on a real Envoy share beyond `gatepost_deploy::envoy`, which fetches and
+//! runs it: where the binary is kept. The scenarios themselves are in tests/.
 
 use std::path::{Path, PathBuf};
 
@@ -8,8 +8,8 @@ use gatepost_deploy::envoy::fetch::{self, FetchError};
 /// The release to test with instead of the pinned one, such as `1.37.0`.
 pub const RELEASE: &str = "GATEPOST_ENVOY_RELEASE";
 
-/// The Envoy under test: the one that `GATEPOST_ENVOY` names, or the release that [`RELEASE`] names or else the pinned one, in the
-/// workspace's `target/`, downloaded by the first test that asks.
+/// The Envoy under test: the one that `GATEPOST_ENVOY` names, or the release that [`RELEASE`] names
+/// or else the pinned one, in the workspace's `target/`, downloaded by the first test that asks.
 ///
 /// # Errors
 /// There is none and it cannot be downloaded. A test that needs Envoy fails then; it does not skip.

@@ -1,4 +1,5 @@
-//! Addresses and ports as text, without the standard library's formatting, which would be a twentieth of the filter.
+//! Addresses and ports as text, without the standard library's formatting, which would be a
+//! twentieth of the filter.
 
 use arrayvec::ArrayString;
 use core::net::{Ipv4Addr, Ipv6Addr};
@@ -27,8 +28,8 @@ pub(crate) fn ipv4(address: Ipv4Addr) -> ArrayString<15> {
     text
 }
 
-/// `2001:db8::1` (RFC 5952 §4): lower case, no leading zeros, `::` for the first of the longest runs of zeros, and a mapped IPv4
-/// address in its own form.
+/// `2001:db8::1` (RFC 5952 §4): lower case, no leading zeros, `::` for the first of the longest
+/// runs of zeros, and a mapped IPv4 address in its own form.
 pub(crate) fn ipv6(address: Ipv6Addr) -> ArrayString<45> {
     let mut text = ArrayString::new();
     if let Some(mapped) = address.to_ipv4_mapped() {
@@ -103,6 +104,9 @@ mod tests {
     #[test]
     fn the_longest_address_has_room() {
         assert_eq!(ipv6(Ipv6Addr::from([0xffff; 8])).len(), 39);
-        assert_eq!((ipv6(Ipv6Addr::UNSPECIFIED).as_str(), ipv6(Ipv6Addr::LOCALHOST).as_str()), ("::", "::1"));
+        assert_eq!(
+            (ipv6(Ipv6Addr::UNSPECIFIED).as_str(), ipv6(Ipv6Addr::LOCALHOST).as_str()),
+            ("::", "::1")
+        );
     }
 }

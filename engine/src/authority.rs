@@ -1,6 +1,7 @@
-//! The authority of a request (RFC 9110 §7.2, RFC 3986 §3.2) in its one canonical form: ASCII lower case, one trailing dot
-//! and an empty port removed, IPv6 as RFC 5952 writes it. Stricter than RFC 3986 on purpose: a host is a DNS name of
-//! letters, digits, hyphens and underscores, or an IP literal, and everything else is refused.
+//! The authority of a request (RFC 9110 §7.2, RFC 3986 §3.2) in its one canonical form: ASCII lower
+//! case, one trailing dot and an empty port removed, IPv6 as RFC 5952 writes it. Stricter than RFC
+//! 3986 on purpose: a host is a DNS name of letters, digits, hyphens and underscores, or an IP
+//! literal, and everything else is refused.
 
 use alloc::borrow::Cow;
 use alloc::borrow::ToOwned;
@@ -59,8 +60,8 @@ pub enum HostKind {
 /// The longest canonical authority: a name, a colon and five digits.
 const MAX_TEXT: usize = 264;
 
-/// A valid authority in canonical form. Its texts are bytes, every one of which was looked at and is ASCII: to call them `str`, each
-/// would have to be looked at once more.
+/// A valid authority in canonical form. Its texts are bytes, every one of which was looked at and
+/// is ASCII: to call them `str`, each would have to be looked at once more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authority<'a> {
     /// As it came.
@@ -83,7 +84,8 @@ impl<'a> Authority<'a> {
         Self::plain(raw).map_or_else(|| Self::parse_any(raw), Ok)
     }
 
-    /// A name without a port that is canonical as it stands, as nearly every request's authority is. It may leave such a name to
+    /// A name without a port that is canonical as it stands, as nearly every request's authority
+    /// is. It may leave such a name to
     /// [`Authority::parse_any`]: one that ends in a digit might be an address.
     #[inline]
     pub(crate) fn plain(raw: &'a [u8]) -> Option<Self> {
@@ -91,7 +93,8 @@ impl<'a> Authority<'a> {
         Some(Self { raw, rewritten: None, host_len: raw.len(), kind: HostKind::Name, glance })
     }
 
-    /// Whatever [`Authority::plain`] leaves: other spellings, ports, IP literals and everything that is refused.
+    /// Whatever [`Authority::plain`] leaves: other spellings, ports, IP literals and everything
+    /// that is refused.
     #[inline(never)]
     pub(crate) fn parse_any(raw: &'a [u8]) -> Result<Self, AuthorityError> {
         if raw.first() == Some(&b'[') {
@@ -123,19 +126,35 @@ impl<'a> Authority<'a> {
         }
         let kind = HostKind::of(bare.as_bytes());
         if !upper && bare.len() == host.len() && port.canonical {
-            return Ok(Self { raw, rewritten: None, host_len: bare.len(), kind, glance: Glance::at(bare.as_bytes(), kind) });
+            return Ok(Self {
+                raw,
+                rewritten: None,
+                host_len: bare.len(),
+                kind,
+                glance: Glance::at(bare.as_bytes(), kind),
+            });
         }
-        let mut text = ArrayString::<MAX_TEXT>::from(bare).map_err(|_| AuthorityError::NameTooLong)?;
+        let mut text =
+            ArrayString::<MAX_TEXT>::from(bare).map_err(|_| AuthorityError::NameTooLong)?;
         text.make_ascii_lowercase();
         let glance = Glance::at(text.as_bytes(), kind);
         port.write(&mut text);
-        Ok(Self { raw, rewritten: Some(text.as_bytes().into()), host_len: bare.len(), kind, glance })
+        Ok(Self {
+            raw,
+            rewritten: Some(text.as_bytes().into()),
+            host_len: bare.len(),
+            kind,
+            glance,
+        })
     }
 
     fn parse_ipv6(raw: &'a [u8]) -> Result<Self, AuthorityError> {
         whole(raw)?;
         let given = ascii(raw)?;
-        let (literal, port) = given.strip_prefix('[').and_then(|rest| rest.split_once(']')).ok_or(AuthorityError::Ipv6)?;
+        let (literal, port) = given
+            .strip_prefix('[')
+            .and_then(|rest| rest.split_once(']'))
+            .ok_or(AuthorityError::Ipv6)?;
         let address: Ipv6Addr = literal.parse().map_err(|_| AuthorityError::Ipv6)?;
         let port = Port::parse(port.as_bytes())?;
         let mut canonical = ArrayString::<MAX_TEXT>::new();
@@ -166,7 +185,9 @@ impl<'a> Authority<'a> {
     #[inline]
     pub(crate) fn has_host_of(&self, canonical: &[u8]) -> bool {
         // A name holds no colon, and a bracketed literal none outside its brackets.
-        canonical.strip_prefix(self.host_bytes()).is_some_and(|rest| rest.is_empty() || rest.starts_with(b":"))
+        canonical
+            .strip_prefix(self.host_bytes())
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(b":"))
     }
 
     #[inline]
@@ -249,7 +270,8 @@ fn plain_name(raw: &[u8]) -> Option<usize> {
         }
     }
     let last = raw.len().wrapping_sub(start);
-    let ends_well = is_label(last) && raw.len() <= MAX_NAME && !raw.last().is_some_and(u8::is_ascii_digit);
+    let ends_well =
+        is_label(last) && raw.len() <= MAX_NAME && !raw.last().is_some_and(u8::is_ascii_digit);
     ends_well.then_some(last)
 }
 
@@ -267,8 +289,8 @@ impl HostKind {
     }
 }
 
-/// Bytes that no authority holds, wherever they stand; found before anything is said about ports or brackets, so that a
-/// message names the byte that is really at fault.
+/// Bytes that no authority holds, wherever they stand; found before anything is said about ports or
+/// brackets, so that a message names the byte that is really at fault.
 fn whole(raw: &[u8]) -> Result<(), AuthorityError> {
     for &byte in raw {
         match byte {
@@ -388,15 +410,23 @@ impl Port {
     #[inline]
     fn parse(text: &[u8]) -> Result<Self, AuthorityError> {
         let Some(digits) = text.strip_prefix(b":") else {
-            return if text.is_empty() { Ok(Self { number: None, canonical: true }) } else { Err(AuthorityError::Ipv6) };
+            return if text.is_empty() {
+                Ok(Self { number: None, canonical: true })
+            } else {
+                Err(AuthorityError::Ipv6)
+            };
         };
         if digits.is_empty() {
             return Ok(Self { number: None, canonical: false });
         }
         let mut number: u16 = 0;
         for digit in digits {
-            let value = digit.checked_sub(b'0').filter(|value| *value < 10).ok_or(AuthorityError::Port)?;
-            number = number.checked_mul(10).and_then(|n| n.checked_add(u16::from(value))).ok_or(AuthorityError::Port)?;
+            let value =
+                digit.checked_sub(b'0').filter(|value| *value < 10).ok_or(AuthorityError::Port)?;
+            number = number
+                .checked_mul(10)
+                .and_then(|n| n.checked_add(u16::from(value)))
+                .ok_or(AuthorityError::Port)?;
         }
         let leading_zero = digits.len() > 1 && digits.first() == Some(&b'0');
         Ok(Self { number: Some(number), canonical: !leading_zero })
@@ -424,7 +454,15 @@ mod tests {
 
     #[test]
     fn a_canonical_authority_is_borrowed_unchanged() {
-        for raw in ["my-service.test.com", "a.b:8080", "10.0.0.1:15021", "[::1]", "[2001:db8::1]:443", "localhost", "a_b.c"] {
+        for raw in [
+            "my-service.test.com",
+            "a.b:8080",
+            "10.0.0.1:15021",
+            "[::1]",
+            "[2001:db8::1]:443",
+            "localhost",
+            "a_b.c",
+        ] {
             let authority = Authority::parse(raw.as_bytes()).expect(raw);
             assert_eq!((authority.given(), authority.as_str()), (Some(raw.as_bytes()), raw));
         }
@@ -437,8 +475,11 @@ mod tests {
 
     #[test]
     fn a_host_is_looked_up_by_its_canonical_form_however_it_came() {
-        for (came, canonical) in [("A.TEST", "a.test"), ("a.Test.:80", "a.test"), ("a.1X", "a.1x"), ("[::0A]", "[::a]")] {
-            let (came, canonical) = (Authority::parse(came.as_bytes()), Authority::parse(canonical.as_bytes()));
+        for (came, canonical) in
+            [("A.TEST", "a.test"), ("a.Test.:80", "a.test"), ("a.1X", "a.1x"), ("[::0A]", "[::a]")]
+        {
+            let (came, canonical) =
+                (Authority::parse(came.as_bytes()), Authority::parse(canonical.as_bytes()));
             let (came, canonical) = (came.expect("valid"), canonical.expect("valid"));
             let of = |authority: &Authority<'_>| {
                 let host = authority.to_look_up();
@@ -543,12 +584,21 @@ mod tests {
 
     #[test]
     fn a_host_is_the_same_whatever_its_port_and_not_by_its_beginning() {
-        let has =
-            |raw: &str, canonical: &str| Authority::parse(raw.as_bytes()).is_ok_and(|a| a.has_host_of(canonical.as_bytes()));
+        let has = |raw: &str, canonical: &str| {
+            Authority::parse(raw.as_bytes()).is_ok_and(|a| a.has_host_of(canonical.as_bytes()))
+        };
         assert!(
-            has("A.com.:80", "a.com") && has("a.com", "a.com:443") && has("[0::1]", "[::1]:80") && has("10.0.0.1", "10.0.0.1")
+            has("A.com.:80", "a.com")
+                && has("a.com", "a.com:443")
+                && has("[0::1]", "[::1]:80")
+                && has("10.0.0.1", "10.0.0.1")
         );
-        assert!(!has("a.com", "a.com.example") && !has("a.com", "b.a.com") && !has("a.co", "a.com") && !has("[::1]", "[::11]"));
+        assert!(
+            !has("a.com", "a.com.example")
+                && !has("a.com", "b.a.com")
+                && !has("a.co", "a.com")
+                && !has("[::1]", "[::11]")
+        );
     }
 
     #[test]

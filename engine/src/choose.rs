@@ -1,4 +1,5 @@
-//! Which environment a request gets: the first source with a value decides, and the policy says what an unknown value means.
+//! Which environment a request gets: the first source with a value decides, and the policy says
+//! what an unknown value means.
 
 use crate::decision::{Counter, Counters, Refusal};
 use crate::environment::{Environment, Environments, Fallback, Unknown};
@@ -30,7 +31,8 @@ impl Chosen<'_> {
     }
 }
 
-/// Asks the sources in order; the first that has a value decides. `chosen` is filled where it stands: it is large, and would be moved.
+/// Asks the sources in order; the first that has a value decides. `chosen` is filled where it
+/// stands: it is large, and would be moved.
 #[inline(never)]
 pub(crate) fn choose<'a>(
     environments: &'a Environments,
@@ -59,8 +61,12 @@ pub(crate) fn choose<'a>(
             finding: match (claim, &chosen.environment) {
                 (Claim::Absent, _) => Finding::Absent,
                 (Claim::Conflict, _) => Finding::Conflict,
-                (Claim::One(_), Some(environment)) => Finding::Allowed(text(&environment.name).to_owned()),
-                (Claim::One(value), None) => Finding::Unknown(String::from_utf8_lossy(value).into_owned()),
+                (Claim::One(_), Some(environment)) => {
+                    Finding::Allowed(text(&environment.name).to_owned())
+                }
+                (Claim::One(value), None) => {
+                    Finding::Unknown(String::from_utf8_lossy(value).into_owned())
+                }
             },
         });
         if claim == Claim::Absent {
@@ -68,21 +74,36 @@ pub(crate) fn choose<'a>(
         }
         let (counter, reason) = match (chosen.named, environments.unknown) {
             (true, _) => (Counter::EnvironmentSelected, EnvironmentReason::Selected),
-            (false, Unknown::Default) => (Counter::EnvironmentUnknown, EnvironmentReason::UnknownDefault),
-            (false, Unknown::Ignore) => (Counter::EnvironmentUnknown, EnvironmentReason::UnknownIgnored),
-            (false, Unknown::Reject) => (Counter::EnvironmentRejected, EnvironmentReason::UnknownRejected),
+            (false, Unknown::Default) => {
+                (Counter::EnvironmentUnknown, EnvironmentReason::UnknownDefault)
+            }
+            (false, Unknown::Ignore) => {
+                (Counter::EnvironmentUnknown, EnvironmentReason::UnknownIgnored)
+            }
+            (false, Unknown::Reject) => {
+                (Counter::EnvironmentRejected, EnvironmentReason::UnknownRejected)
+            }
         };
         if reason == EnvironmentReason::UnknownDefault {
             chosen.environment = default();
         }
-        // The default serves the host that the label stood in front of; an ignored value leaves the host alone.
-        if let (EnvironmentReason::Selected | EnvironmentReason::UnknownDefault, Some(label), Some(host)) = (reason, label, host)
+        // The default serves the host that the label stood in front of; an ignored value leaves the
+        // host alone.
+        if let (
+            EnvironmentReason::Selected | EnvironmentReason::UnknownDefault,
+            Some(label),
+            Some(host),
+        ) = (reason, label, host)
         {
             chosen.shortened = Some(Labels::of(host.text()).without(label));
         }
         counters.environment = Some(counter);
         explain(trace, chosen, reason);
-        return if reason == EnvironmentReason::UnknownRejected { Err(Refusal::EnvironmentUnknown) } else { Ok(()) };
+        return if reason == EnvironmentReason::UnknownRejected {
+            Err(Refusal::EnvironmentUnknown)
+        } else {
+            Ok(())
+        };
     }
     chosen.environment = default();
     let reason = match &chosen.environment {
@@ -97,5 +118,8 @@ pub(crate) fn choose<'a>(
 }
 
 fn explain(trace: &mut impl Trace, chosen: &Chosen<'_>, reason: EnvironmentReason) {
-    trace.step(|| Step::Environment { name: chosen.name().map(|name| text(name).to_owned()), reason });
+    trace.step(|| Step::Environment {
+        name: chosen.name().map(|name| text(name).to_owned()),
+        reason,
+    });
 }

@@ -1,4 +1,5 @@
-//! CIDR blocks (RFC 4632): which addresses a health check comes from. An address is compared as one number.
+//! CIDR blocks (RFC 4632): which addresses a health check comes from. An address is compared as one
+//! number.
 
 use alloc::borrow::ToOwned;
 use core::net::IpAddr;
@@ -14,13 +15,15 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    /// `10.0.0.0/8`, or a bare address, which is a block of its own. Bits behind the length may be set.
+    /// `10.0.0.0/8`, or a bare address, which is a block of its own. Bits behind the length may be
+    /// set.
     pub fn parse(text: &str) -> Result<Self, FaultKind> {
         Self::of(text).ok_or_else(|| FaultKind::Cidr(text.to_owned()))
     }
 
     fn of(text: &str) -> Option<Self> {
-        let (address, length) = text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
+        let (address, length) =
+            text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
         let address: IpAddr = address.parse().ok()?;
         let width = if address.is_ipv4() { 32 } else { 128 };
         let length = match length {
@@ -62,10 +65,30 @@ mod tests {
 
     #[test]
     fn a_block_is_an_address_and_a_length() {
-        for text in ["10.0.0.0/8", "10.1.2.3/8", "0.0.0.0/0", "::/0", "fc00::/7", "::1/128", "10.0.0.1", "2600:2d00:1:1::/64"] {
+        for text in [
+            "10.0.0.0/8",
+            "10.1.2.3/8",
+            "0.0.0.0/0",
+            "::/0",
+            "fc00::/7",
+            "::1/128",
+            "10.0.0.1",
+            "2600:2d00:1:1::/64",
+        ] {
             assert!(Block::parse(text).is_ok(), "{text}");
         }
-        for text in ["", "10", "10.0.0.0/", "10.0.0.0/33", "::/129", "10.0.0.0/+8", "10.0.0.0/08", "10.0.0.0/256", "/8", "a/8"] {
+        for text in [
+            "",
+            "10",
+            "10.0.0.0/",
+            "10.0.0.0/33",
+            "::/129",
+            "10.0.0.0/+8",
+            "10.0.0.0/08",
+            "10.0.0.0/256",
+            "/8",
+            "a/8",
+        ] {
             assert_eq!(Block::parse(text).expect_err(text), FaultKind::Cidr(text.into()));
         }
     }

@@ -1,5 +1,6 @@
-//! The way from a request to its decision, in the order that the policy language fixes: the authority is parsed; health
-//! checks; environment; private hosts; host mapping; writes. A health check that matches ends it.
+//! The way from a request to its decision, in the order that the policy language fixes: the
+//! authority is parsed; health checks; environment; private hosts; host mapping; writes. A health
+//! check that matches ends it.
 
 use alloc::borrow::Cow;
 use alloc::borrow::ToOwned;
@@ -39,14 +40,22 @@ impl<'a, 's> Addressed<'a, 's> {
 }
 
 impl Policy {
-    /// Decides on a request. Allocates nothing when the decision changes nothing. In `observe` mode the decision is the one
-    /// that `enforce` would carry out.
-    pub fn decide<'a, H: Headers<'a>, S: SourceAddress>(&'a self, request: &Request<'a, H, S>) -> Decision<'a> {
+    /// Decides on a request. Allocates nothing when the decision changes nothing. In `observe` mode
+    /// the decision is the one that `enforce` would carry out.
+    pub fn decide<'a, H: Headers<'a>, S: SourceAddress>(
+        &'a self,
+        request: &Request<'a, H, S>,
+    ) -> Decision<'a> {
         self.decide_traced(request, &mut NoTrace)
     }
 
-    /// Decides on a request and tells each step to `trace`, from the same code as [`Policy::decide`].
-    pub fn decide_traced<'a, H, S, T>(&'a self, request: &Request<'a, H, S>, trace: &mut T) -> Decision<'a>
+    /// Decides on a request and tells each step to `trace`, from the same code as
+    /// [`Policy::decide`].
+    pub fn decide_traced<'a, H, S, T>(
+        &'a self,
+        request: &Request<'a, H, S>,
+        trace: &mut T,
+    ) -> Decision<'a>
     where
         H: Headers<'a>,
         S: SourceAddress,
@@ -60,8 +69,8 @@ impl Policy {
         Decision { verdict, counters }
     }
 
-    /// Decides on a request and carries the decision out, without putting it together first: what is to be answered, and what is to
-    /// be counted. The same code as [`Policy::decide`].
+    /// Decides on a request and carries the decision out, without putting it together first: what
+    /// is to be answered, and what is to be counted. The same code as [`Policy::decide`].
     ///
     /// # Errors
     /// The answer, when the request does not go on; then nothing was carried out.
@@ -105,8 +114,24 @@ impl Policy {
         }
         let addressed = authority.as_ref().map(Addressed::by);
         match &self.environments {
-            None => self.hosts_and_writes(None, request, &survey, addressed.as_ref(), effects, counters, trace),
-            Some(environments) => self.environment(environments, request, &survey, addressed.as_ref(), effects, counters, trace),
+            None => self.hosts_and_writes(
+                None,
+                request,
+                &survey,
+                addressed.as_ref(),
+                effects,
+                counters,
+                trace,
+            ),
+            Some(environments) => self.environment(
+                environments,
+                request,
+                &survey,
+                addressed.as_ref(),
+                effects,
+                counters,
+                trace,
+            ),
         }
     }
 
@@ -135,7 +160,8 @@ impl Policy {
         counters: &mut Counters,
         trace: &mut impl Trace,
     ) -> Option<Result<(), Answer<'a>>> {
-        let authority = if self.agents.hosts { Authority::parse(survey.authority()).ok() } else { None };
+        let authority =
+            if self.agents.hosts { Authority::parse(survey.authority()).ok() } else { None };
         let host = authority.as_ref().map(Authority::host_bytes);
         let (number, check) = self.health_checks.iter().enumerate().find(|(number, check)| {
             let failed = check.first_failed(*number, survey, host, request.source);
@@ -145,16 +171,26 @@ impl Policy {
         counters.health_check = Some(Counter::HealthCheck(u8::try_from(number).unwrap_or(u8::MAX)));
         Some(match &check.action {
             Action::Pass => Ok(()),
-            Action::Respond { status, body } => Err(Answer::HealthCheck { name: &check.name, status: *status, body }),
+            Action::Respond { status, body } => {
+                Err(Answer::HealthCheck { name: &check.name, status: *status, body })
+            }
             Action::Rewrite { authority, path } => {
-                let changed = |new: &'a Option<Box<str>>, old: &[u8]| new.as_deref().filter(|new| new.as_bytes() != old);
+                let changed = |new: &'a Option<Box<str>>, old: &[u8]| {
+                    new.as_deref().filter(|new| new.as_bytes() != old)
+                };
                 if let Some(path) = changed(path, survey.path()) {
                     effects.set_path(path);
                 }
                 if let Some(authority) = changed(authority, survey.authority()) {
                     effects.set_authority(Cow::Borrowed(authority.as_bytes()));
                 }
-                self.write_headers(&request.headers, survey.is_guarded(), Wants::default(), Values::default, effects);
+                self.write_headers(
+                    &request.headers,
+                    survey.is_guarded(),
+                    Wants::default(),
+                    Values::default,
+                    effects,
+                );
                 Ok(())
             }
         })
@@ -175,10 +211,19 @@ impl Policy {
         let host = addressed.map(|addressed| &addressed.host);
         let mut chosen = Chosen::default();
         choose(environments, survey, &request.headers, host, &mut chosen, counters, trace)?;
-        self.hosts_and_writes(Some((environments, &chosen)), request, survey, addressed, effects, counters, trace)
+        self.hosts_and_writes(
+            Some((environments, &chosen)),
+            request,
+            survey,
+            addressed,
+            effects,
+            counters,
+            trace,
+        )
     }
 
-    /// What comes behind the environment. Compiled twice, because a policy without environments needs half of it.
+    /// What comes behind the environment. Compiled twice, because a policy without environments
+    /// needs half of it.
     #[inline(always)]
     #[expect(clippy::too_many_arguments, reason = "they are what a decision is made from")]
     fn hosts_and_writes<'a, H: Headers<'a>, S: SourceAddress>(
@@ -193,8 +238,8 @@ impl Policy {
     ) -> Result<(), Answer<'a>> {
         let shortened;
         let mut host = addressed.map(|addressed| &addressed.host);
-        // Both the client's own host and what a subdomain source left of it are judged: shortening a host must not open what naming it
-        // directly would not.
+        // Both the client's own host and what a subdomain source left of it are judged: shortening
+        // a host must not open what naming it directly would not.
         if let Some(host) = host {
             self.judge(host, counters, trace)?;
         }
@@ -205,19 +250,37 @@ impl Policy {
             host = Some(&shortened);
         }
         let mut original = None;
-        if let Some(upstream) = self.upstream(environments, survey, addressed, host, counters, trace)? {
-            original = self.original_host(addressed.map(|addressed| addressed.authority), &upstream);
+        if let Some(upstream) =
+            self.upstream(environments, survey, addressed, host, counters, trace)?
+        {
+            original =
+                self.original_host(addressed.map(|addressed| addressed.authority), &upstream);
             effects.set_authority(upstream);
         }
         // Put together only for what needs them.
-        let values = || Values { env: chosen.and_then(Chosen::name), host: host.map(Host::text), labels: None };
-        self.write_headers(&request.headers, survey.is_guarded(), Wants::of(environments, original), values, effects);
+        let values = || Values {
+            env: chosen.and_then(Chosen::name),
+            host: host.map(Host::text),
+            labels: None,
+        };
+        self.write_headers(
+            &request.headers,
+            survey.is_guarded(),
+            Wants::of(environments, original),
+            values,
+            effects,
+        );
         Ok(())
     }
 
     /// Refuses a private host.
     #[inline(always)]
-    fn judge(&self, host: &Host<'_>, counters: &mut Counters, trace: &mut impl Trace) -> Result<(), Refusal> {
+    fn judge(
+        &self,
+        host: &Host<'_>,
+        counters: &mut Counters,
+        trace: &mut impl Trace,
+    ) -> Result<(), Refusal> {
         if self.hosts.private.is_empty() {
             return Ok(());
         }
@@ -230,7 +293,12 @@ impl Policy {
 
     /// Refuses a Host that is no valid authority, unless the policy lets such Hosts pass.
     #[cold]
-    fn pass_invalid(&self, survey: &Survey<'_>, counters: &mut Counters, trace: &mut impl Trace) -> Result<(), Refusal> {
+    fn pass_invalid(
+        &self,
+        survey: &Survey<'_>,
+        counters: &mut Counters,
+        trace: &mut impl Trace,
+    ) -> Result<(), Refusal> {
         counters.host = Some(Counter::HostInvalid);
         match self.hosts.invalid {
             Invalid::Reject => Err(Refusal::HostInvalid),
@@ -238,10 +306,15 @@ impl Policy {
         }
     }
 
-    /// A Host that is no valid authority and passes all the same is refused if anybody could take it for a private one, or if nobody
-    /// can tell what it is taken for.
+    /// A Host that is no valid authority and passes all the same is refused if anybody could take
+    /// it for a private one, or if nobody can tell what it is taken for.
     #[cold]
-    fn private_to_others(&self, survey: &Survey<'_>, counters: &mut Counters, trace: &mut impl Trace) -> Result<(), Refusal> {
+    fn private_to_others(
+        &self,
+        survey: &Survey<'_>,
+        counters: &mut Counters,
+        trace: &mut impl Trace,
+    ) -> Result<(), Refusal> {
         if self.hosts.private.is_empty() {
             return Ok(());
         }
@@ -266,10 +339,15 @@ impl Policy {
         trace: &mut impl Trace,
     ) -> Result<Option<Cow<'a, [u8]>>, Refusal> {
         let authority = addressed.map(|addressed| addressed.authority);
-        // What came, if it is an authority as it should be: a template that gives just that is not put together.
+        // What came, if it is an authority as it should be: a template that gives just that is not
+        // put together.
         let given = authority.and_then(Authority::given);
         let env = environments.and_then(|(_, chosen)| chosen.name());
-        let mapped = if self.hosts.may_map() { self.mapped(host, env, given, counters, trace)? } else { None };
+        let mapped = if self.hosts.may_map() {
+            self.mapped(host, env, given, counters, trace)?
+        } else {
+            None
+        };
         let hint = match environments {
             Some((environments, chosen)) if chosen.named || mapped.is_none() => {
                 hint(environments, chosen, host, given, counters)?
@@ -284,7 +362,8 @@ impl Policy {
             }
             (None, None) => match authority {
                 Some(authority) => {
-                    let shortened = environments.and_then(|(_, chosen)| chosen.shortened.as_deref());
+                    let shortened =
+                        environments.and_then(|(_, chosen)| chosen.shortened.as_deref());
                     (self.unmapped(authority, shortened), Origin::Client)
                 }
                 // An invalid Host that the policy lets pass stays as it is.
@@ -293,7 +372,8 @@ impl Policy {
         };
         trace.step(|| Step::Upstream { authority: text(&upstream).to_owned(), from });
         // What came is often what goes on, and need not be compared with itself.
-        let as_it_came = ptr::eq(&*upstream, survey.authority()) || same(&upstream, survey.authority());
+        let as_it_came =
+            ptr::eq(&*upstream, survey.authority()) || same(&upstream, survey.authority());
         Ok((!as_it_came).then_some(upstream))
     }
 
@@ -307,7 +387,9 @@ impl Policy {
         trace: &mut impl Trace,
     ) -> Result<Option<Cow<'a, [u8]>>, Refusal> {
         let mapped = match host {
-            Some(host) if !self.hosts.mappings.is_empty() => self.mapping(host, env, given, counters, trace)?,
+            Some(host) if !self.hosts.mappings.is_empty() => {
+                self.mapping(host, env, given, counters, trace)?
+            }
             _ => None,
         };
         if mapped.is_none() {
@@ -344,7 +426,8 @@ impl Policy {
         Ok(authority)
     }
 
-    /// The client's own authority in canonical form, with the host that a subdomain source left of it.
+    /// The client's own authority in canonical form, with the host that a subdomain source left of
+    /// it.
     #[inline(always)]
     fn unmapped<'a>(&self, authority: &Authority<'a>, shortened: Option<&[u8]>) -> Cow<'a, [u8]> {
         match (shortened, self.hosts.port) {
@@ -364,7 +447,10 @@ impl Policy {
         counters: &mut Counters,
         trace: &mut impl Trace,
     ) -> Result<(), Refusal> {
-        trace.step(|| Step::Private { host: host(), pattern: found.map(|found| text(found.key).to_owned()) });
+        trace.step(|| Step::Private {
+            host: host(),
+            pattern: found.map(|found| text(found.key).to_owned()),
+        });
         if found.is_some() {
             counters.host = Some(Counter::HostPrivate);
             return Err(Refusal::HostPrivate);
@@ -392,7 +478,9 @@ fn hint<'a>(
 ) -> Result<Option<Cow<'a, [u8]>>, Refusal> {
     match &chosen.environment {
         Some(Environment { authority: Some(known), .. }) => Ok(Some(Cow::Borrowed(known))),
-        Some(Environment { name, .. }) => hint_for_request(environments, name, host, given, counters),
+        Some(Environment { name, .. }) => {
+            hint_for_request(environments, name, host, given, counters)
+        }
         None => Ok(None),
     }
 }
@@ -407,7 +495,12 @@ fn hint_for_request<'a>(
     counters: &mut Counters,
 ) -> Result<Option<Cow<'a, [u8]>>, Refusal> {
     let Some(template) = &environments.hints.authority else { return Ok(None) };
-    authority_of(template, Values { env: Some(env), host: host.map(Host::text), labels: None }, given, counters)
+    authority_of(
+        template,
+        Values { env: Some(env), host: host.map(Host::text), labels: None },
+        given,
+        counters,
+    )
 }
 
 #[inline(never)]
@@ -419,12 +512,18 @@ fn mapped_by<'a>(
     counters: &mut Counters,
 ) -> Result<Option<Cow<'a, [u8]>>, Refusal> {
     let labels = Labels::of(host.text());
-    authority_of(template, Values { env, host: Some(host.text()), labels: Some(&labels) }, given, counters)
+    authority_of(
+        template,
+        Values { env, host: Some(host.text()), labels: Some(&labels) },
+        given,
+        counters,
+    )
 }
 
-/// What a template gives, or nothing if a value that it needs is missing. Labels may grow together beyond what a host may
-/// be, and an IP literal is no part of a name, which no compiler can foresee. `given` is an authority that is known to be
-/// canonical, as every result is; where it is the result, it serves as it is.
+/// What a template gives, or nothing if a value that it needs is missing. Labels may grow together
+/// beyond what a host may be, and an IP literal is no part of a name, which no compiler can
+/// foresee. `given` is an authority that is known to be canonical, as every result is; where it is
+/// the result, it serves as it is.
 #[inline(never)]
 fn authority_of<'a>(
     template: &'a Template,

@@ -1,5 +1,6 @@
-//! What a policy decides about one request, as data: what is to be written, or what is to be answered, and what is to be
-//! counted. Whoever holds a decision carries it out; nothing here touches a request.
+//! What a policy decides about one request, as data: what is to be written, or what is to be
+//! answered, and what is to be counted. Whoever holds a decision carries it out; nothing here
+//! touches a request.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -27,7 +28,8 @@ pub enum Verdict<'a> {
     Reply(Reply<'a>),
 }
 
-/// The changes of a request. Only what really changes is in here: an empty one leaves the request as it came.
+/// The changes of a request. Only what really changes is in here: an empty one leaves the request
+/// as it came.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Writes<'a> {
     /// The new `:authority`.
@@ -36,7 +38,8 @@ pub struct Writes<'a> {
     pub path: Option<&'a str>,
     /// Headers to be removed, with all their values; before any are set.
     pub remove: Vec<&'a str>,
-    /// Headers to be set to one value. One of them, as the original of a mapped host is, needs no memory of its own.
+    /// Headers to be set to one value. One of them, as the original of a mapped host is, needs no
+    /// memory of its own.
     pub set: SmallVec<[SetHeader<'a>; 1]>,
 }
 
@@ -47,13 +50,14 @@ pub struct SetHeader<'a> {
     pub name: &'a str,
     /// The value.
     pub value: Cow<'a, str>,
-    /// The request has the header, with one other value. Otherwise it has none once the removals are done, and adding one does:
-    /// Envoy then looks for nothing, and builds no index of the headers to look in.
+    /// The request has the header, with one other value. Otherwise it has none once the removals
+    /// are done, and adding one does: Envoy then looks for nothing, and builds no index of the
+    /// headers to look in.
     pub replaces: bool,
 }
 
-/// Whoever carries a decision out, change by change: each comes once it is clear that the request goes on. Values are ASCII.
-/// [`Writes`] gathers them.
+/// Whoever carries a decision out, change by change: each comes once it is clear that the request
+/// goes on. Values are ASCII. [`Writes`] gathers them.
 pub trait Effects<'a> {
     /// Sets `:authority`.
     fn set_authority(&mut self, value: Cow<'a, [u8]>);
@@ -64,8 +68,8 @@ pub trait Effects<'a> {
     /// Removes a header with all its values.
     fn remove(&mut self, name: &'a str);
 
-    /// Sets a header to one value, in place of one other value that the request has, or because it has none: see [`SetHeader`]. A
-    /// header that is to be removed, too, was removed before.
+    /// Sets a header to one value, in place of one other value that the request has, or because it
+    /// has none: see [`SetHeader`]. A header that is to be removed, too, was removed before.
     fn set(&mut self, name: &'a str, value: Cow<'a, [u8]>, replaces: bool);
 }
 
@@ -98,7 +102,10 @@ impl Writes<'_> {
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.authority.is_none() && self.path.is_none() && self.remove.is_empty() && self.set.is_empty()
+        self.authority.is_none()
+            && self.path.is_none()
+            && self.remove.is_empty()
+            && self.set.is_empty()
     }
 }
 
@@ -163,7 +170,8 @@ pub enum Refusal {
     HostPrivate,
     /// No mapping knows the Host.
     HostUnmapped,
-    /// A template gave no valid authority for this request: it became too long, or the host is an IP literal.
+    /// A template gave no valid authority for this request: it became too long, or the host is an
+    /// IP literal.
     HostUnmappable,
     /// The environment named is not allowed.
     EnvironmentUnknown,
@@ -174,24 +182,35 @@ impl Refusal {
     #[must_use]
     #[cold]
     pub fn reply<'a>(self, grpc: bool) -> Reply<'a> {
-        // gRPC's own mapping of HTTP 404 is UNIMPLEMENTED, which is also what Envoy answers where no route is found. A bad
-        // Host is the caller's mistake, so INVALID_ARGUMENT and not the INTERNAL of that mapping.
+        // gRPC's own mapping of HTTP 404 is UNIMPLEMENTED, which is also what Envoy answers where
+        // no route is found. A bad Host is the caller's mistake, so INVALID_ARGUMENT and not the
+        // INTERNAL of that mapping.
         const INVALID_ARGUMENT: u32 = 3;
         const UNIMPLEMENTED: u32 = 12;
         let (status, details, body, grpc_status) = match self {
             Self::HostInvalid => (400, "gatepost.host.invalid", "invalid Host\n", INVALID_ARGUMENT),
-            Self::HostUnmappable => (400, "gatepost.host.unmappable", "the Host cannot be mapped\n", INVALID_ARGUMENT),
+            Self::HostUnmappable => {
+                (400, "gatepost.host.unmappable", "the Host cannot be mapped\n", INVALID_ARGUMENT)
+            }
             Self::HostPrivate => (404, "gatepost.host.private", "not found\n", UNIMPLEMENTED),
             Self::HostUnmapped => (404, "gatepost.host.unmapped", "not found\n", UNIMPLEMENTED),
-            Self::EnvironmentUnknown => (404, "gatepost.environment.unknown", "unknown environment\n", UNIMPLEMENTED),
+            Self::EnvironmentUnknown => {
+                (404, "gatepost.environment.unknown", "unknown environment\n", UNIMPLEMENTED)
+            }
         };
         // For gRPC the body becomes the grpc-message, where a line end would be seen as %0A.
         let body = if grpc { body.trim_ascii_end() } else { body };
-        Reply { status, details: details.into(), body: body.into(), grpc_status: grpc.then_some(grpc_status) }
+        Reply {
+            status,
+            details: details.into(),
+            body: body.into(),
+            grpc_status: grpc.then_some(grpc_status),
+        }
     }
 }
 
-/// A counter that a decision may raise. Its name is bounded by the policy, never taken from a request.
+/// A counter that a decision may raise. Its name is bounded by the policy, never taken from a
+/// request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Counter {
     /// `gatepost.health_check.<name>`, by the check's place in the policy.
@@ -215,7 +234,8 @@ pub enum Counter {
 }
 
 impl Counter {
-    /// A number of its own, the same in every policy, for tables of counters: the fixed ones first, then one for each health check.
+    /// A number of its own, the same in every policy, for tables of counters: the fixed ones first,
+    /// then one for each health check.
     #[must_use]
     #[inline]
     pub fn number(self) -> usize {
@@ -232,9 +252,14 @@ impl Counter {
         }
     }
 
-    pub(crate) const ENVIRONMENT: &'static [Self] =
-        &[Self::EnvironmentSelected, Self::EnvironmentDefault, Self::EnvironmentUnknown, Self::EnvironmentRejected];
-    pub(crate) const HOST: &'static [Self] = &[Self::HostMapped, Self::HostPrivate, Self::HostInvalid, Self::HostUnmapped];
+    pub(crate) const ENVIRONMENT: &'static [Self] = &[
+        Self::EnvironmentSelected,
+        Self::EnvironmentDefault,
+        Self::EnvironmentUnknown,
+        Self::EnvironmentRejected,
+    ];
+    pub(crate) const HOST: &'static [Self] =
+        &[Self::HostMapped, Self::HostPrivate, Self::HostInvalid, Self::HostUnmapped];
 
     pub(crate) fn fixed_name(self) -> &'static str {
         match self {

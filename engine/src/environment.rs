@@ -1,5 +1,5 @@
-//! Environments: which values name one, where a request may name it, and what the gateway's routes are told. Names are
-//! found by one hash lookup, however many there are.
+//! Environments: which values name one, where a request may name it, and what the gateway's routes
+//! are told. Names are found by one hash lookup, however many there are.
 
 use alloc::borrow::{Cow, ToOwned};
 use alloc::boxed::Box;
@@ -98,15 +98,17 @@ pub(crate) struct Environment<'a> {
 /// The environments there are, and the other names that people give them.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
-    /// By name. A value is the environment that an alias means, followed by the [authority](Environment::authority) if there is one;
-    /// the tag is the length of the former, 0 for a name that means itself.
+    /// By name. A value is the environment that an alias means, followed by the
+    /// [authority](Environment::authority) if there is one; the tag is the length of the former, 0
+    /// for a name that means itself.
     records: Records,
     /// Without an allow-list every DNS label is an environment.
     any: bool,
 }
 
 impl Names {
-    /// The environment that a value names; nothing if it is not allowed. `value` is neither empty nor padded.
+    /// The environment that a value names; nothing if it is not allowed. `value` is neither empty
+    /// nor padded.
     #[inline]
     pub fn resolve(&self, value: &[u8]) -> Option<Environment<'_>> {
         // Most values are in lower case, and listed.
@@ -126,7 +128,8 @@ impl Names {
         if let Some(record) = self.find(&lower) {
             return Some(listed(record));
         }
-        (self.any && is_dns_label(&lower)).then_some(Environment { name: Cow::Owned(lower), authority: None })
+        (self.any && is_dns_label(&lower))
+            .then_some(Environment { name: Cow::Owned(lower), authority: None })
     }
 
     #[inline(never)]
@@ -134,11 +137,18 @@ impl Names {
         self.records.find(hash(0, lower), |record| same(record.key, lower))
     }
 
-    /// Adds a name; of an alias also the environment that it means. Nothing is added if the name is there already.
+    /// Adds a name; of an alias also the environment that it means. Nothing is added if the name is
+    /// there already.
     ///
     /// # Errors
     /// The number of the one that is there.
-    fn add(&mut self, name: &[u8], number: u32, meant: Option<&[u8]>, authority: Option<&[u8]>) -> Result<(), u32> {
+    fn add(
+        &mut self,
+        name: &[u8],
+        number: u32,
+        meant: Option<&[u8]>,
+        authority: Option<&[u8]>,
+    ) -> Result<(), u32> {
         if let Some(first) = self.find(name) {
             return Err(first.number);
         }
@@ -161,16 +171,21 @@ impl Names {
 fn listed(record: Record<'_>) -> Environment<'_> {
     let (meant, authority) = record.value.split_at_checked(record.tag.into()).unwrap_or_default();
     let name = if meant.is_empty() { record.key } else { meant };
-    Environment { name: Cow::Borrowed(name), authority: (!authority.is_empty()).then_some(authority) }
+    Environment {
+        name: Cow::Borrowed(name),
+        authority: (!authority.is_empty()).then_some(authority),
+    }
 }
 
-/// The canonical authority that a hint gives for an environment; nothing if it depends on the request, too, or gives none.
+/// The canonical authority that a hint gives for an environment; nothing if it depends on the
+/// request, too, or gives none.
 fn authority_for(hint: &Template, env: &[u8]) -> Option<Vec<u8>> {
     let text = hint.expand(Values { env: Some(env), ..Values::default() })?;
     Some(Authority::parse(&text).ok()?.to_text().into_owned())
 }
 
-/// RFC 1123 §2.1, as Kubernetes names its namespaces: letters, digits and inner hyphens, at most 63, in lower case.
+/// RFC 1123 §2.1, as Kubernetes names its namespaces: letters, digits and inner hyphens, at most
+/// 63, in lower case.
 #[inline]
 fn is_dns_label(text: &[u8]) -> bool {
     let letter_or_digit = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
@@ -182,7 +197,11 @@ fn is_dns_label(text: &[u8]) -> bool {
 
 fn read_environment(text: &str) -> Result<String, FaultKind> {
     let name = text.to_ascii_lowercase();
-    if is_dns_label(name.as_bytes()) { Ok(name) } else { Err(FaultKind::EnvironmentName(text.to_owned())) }
+    if is_dns_label(name.as_bytes()) {
+        Ok(name)
+    } else {
+        Err(FaultKind::EnvironmentName(text.to_owned()))
+    }
 }
 
 #[derive(Default)]
@@ -199,7 +218,8 @@ pub(crate) struct EnvironmentsSection {
 
 impl Section for EnvironmentsSection {
     type Out = Environments;
-    const FIELDS: &'static [&'static str] = &["sources", "allow", "aliases", "default", "unknown", "hints"];
+    const FIELDS: &'static [&'static str] =
+        &["sources", "allow", "aliases", "default", "unknown", "hints"];
 
     fn field(&mut self, name: &'static str, value: Value<'_>) -> Result<(), Broken> {
         match name {
@@ -216,7 +236,10 @@ impl Section for EnvironmentsSection {
                 let list = value.context.path().clone();
                 let take = |context: &mut Context, name: String| {
                     if let Err(first) = names.add(name.as_bytes(), context.number(), None, None) {
-                        context.fault(FaultKind::Duplicate { value: name, first: list.clone().index(first as usize) });
+                        context.fault(FaultKind::Duplicate {
+                            value: name,
+                            first: list.clone().index(first as usize),
+                        });
                     }
                 };
                 value.read(List { what: "environments", limit: MAX_ENVIRONMENTS, make, take })?;
@@ -224,7 +247,9 @@ impl Section for EnvironmentsSection {
             "aliases" => {
                 let aliases = &mut self.aliases;
                 let make = || Parsed(read_environment);
-                let take = |context: &mut Context, written: &str, target| match read_environment(written) {
+                let take = |context: &mut Context, written: &str, target| match read_environment(
+                    written,
+                ) {
                     Ok(name) => aliases.push(Alias { path: context.path().clone(), name, target }),
                     Err(kind) => context.fault_at(context.path().clone(), Place::Key, kind),
                 };
@@ -233,7 +258,9 @@ impl Section for EnvironmentsSection {
             "default" => self.default = value.read(Parsed(read_environment))?,
             "unknown" => {
                 const CHOICES: &[Unknown] = &[Unknown::Reject, Unknown::Default, Unknown::Ignore];
-                self.unknown = value.read(Choice(&["reject", "default", "ignore"], CHOICES))?.unwrap_or_default();
+                self.unknown = value
+                    .read(Choice(&["reject", "default", "ignore"], CHOICES))?
+                    .unwrap_or_default();
             }
             _ => self.hints = value.read(Object(HintsSection::default()))?.unwrap_or_default(),
         }
@@ -254,14 +281,22 @@ impl Section for EnvironmentsSection {
         let names = complete(names, &self.aliases, authority, context);
         // A default is written by people too, so it may be an alias.
         let default = self.default.and_then(|default| {
-            let meant: Option<Box<[u8]>> = names.resolve(default.as_bytes()).map(|meant| meant.name.into());
+            let meant: Option<Box<[u8]>> =
+                names.resolve(default.as_bytes()).map(|meant| meant.name.into());
             if meant.is_none() {
                 context.fault_at(here.key("default"), Place::Value, FaultKind::NotAllowed(default));
             }
             meant
         });
-        let default = default.map(|name| Fallback { authority: authority(&name).map(Into::into), name });
-        Some(Environments { sources: self.sources, names, default, unknown: self.unknown, hints: self.hints })
+        let default =
+            default.map(|name| Fallback { authority: authority(&name).map(Into::into), name });
+        Some(Environments {
+            sources: self.sources,
+            names,
+            default,
+            unknown: self.unknown,
+            hints: self.hints,
+        })
     }
 }
 
@@ -272,17 +307,31 @@ struct Alias {
     target: String,
 }
 
-/// The names that the allow-list and the aliases give, with the authority of each. An alias may shadow an environment of the
-/// allow-list, to send its traffic elsewhere; then the alias is what counts.
-fn complete(allowed: Names, aliases: &[Alias], authority: impl Fn(&[u8]) -> Option<Vec<u8>>, context: &mut Context) -> Names {
+/// The names that the allow-list and the aliases give, with the authority of each. An alias may
+/// shadow an environment of the allow-list, to send its traffic elsewhere; then the alias is what
+/// counts.
+fn complete(
+    allowed: Names,
+    aliases: &[Alias],
+    authority: impl Fn(&[u8]) -> Option<Vec<u8>>,
+    context: &mut Context,
+) -> Names {
     let mut names = Names { any: allowed.any, ..Names::default() };
     for (number, Alias { path, name, target }) in (0..).zip(aliases) {
         let (name, target) = (name.as_bytes(), target.as_bytes());
         if !allowed.allows(target) {
-            context.fault_at(path.clone(), Place::Value, FaultKind::NotAllowed(text(target).to_owned()));
+            context.fault_at(
+                path.clone(),
+                Place::Value,
+                FaultKind::NotAllowed(text(target).to_owned()),
+            );
         }
         if names.add(name, number, Some(target), authority(target).as_deref()).is_err() {
-            context.fault_at(path.clone(), Place::Key, FaultKind::DuplicateField(text(name).to_owned()));
+            context.fault_at(
+                path.clone(),
+                Place::Key,
+                FaultKind::DuplicateField(text(name).to_owned()),
+            );
         }
     }
     for Record { number, key, .. } in allowed.records.iter() {
@@ -304,9 +353,16 @@ impl Section for HintsSection {
         match name {
             "headers" => {
                 let headers = &mut self.0.headers;
-                let take = |context: &mut Context, name: &str, template: Template| match read_name(name, Use::Write) {
+                let take = |context: &mut Context, name: &str, template: Template| match read_name(
+                    name,
+                    Use::Write,
+                ) {
                     Ok(name) if headers.iter().any(|hint: &Hint| *hint.name == *name) => {
-                        context.fault_at(context.path().clone(), Place::Key, FaultKind::DuplicateField(name));
+                        context.fault_at(
+                            context.path().clone(),
+                            Place::Key,
+                            FaultKind::DuplicateField(name),
+                        );
                     }
                     Ok(name) => {
                         let (is_env, needs_host) = (template.is_env(), template.needs_host());
@@ -315,9 +371,17 @@ impl Section for HintsSection {
                     Err(kind) => context.fault_at(context.path().clone(), Place::Key, kind),
                 };
                 let make = || Parsed(read_hint);
-                value.read(Entries { what: "hint headers", limit: MAX_HINT_HEADERS, make, take })?;
+                value.read(Entries {
+                    what: "hint headers",
+                    limit: MAX_HINT_HEADERS,
+                    make,
+                    take,
+                })?;
             }
-            _ => self.0.authority = value.read(Parsed(|text: &str| read_authority(text, None).map(Template::from)))?,
+            _ => {
+                self.0.authority = value
+                    .read(Parsed(|text: &str| read_authority(text, None).map(Template::from)))?
+            }
         }
         Ok(())
     }
@@ -332,7 +396,8 @@ fn read_hint(text: &str) -> Result<Template, FaultKind> {
     if !is_value(text) {
         return Err(FaultKind::HeaderValue);
     }
-    Template::parse(text, None).map_err(|error| FaultKind::Template { value: text.to_owned(), error })
+    Template::parse(text, None)
+        .map_err(|error| FaultKind::Template { value: text.to_owned(), error })
 }
 
 #[cfg(test)]
@@ -341,7 +406,9 @@ mod tests {
 
     fn names(allow: &[&str]) -> Names {
         let mut names = Names::default();
-        (0..).zip(allow).for_each(|(number, name)| names.add(name.as_bytes(), number, None, None).expect("new"));
+        (0..).zip(allow).for_each(|(number, name)| {
+            names.add(name.as_bytes(), number, None, None).expect("new")
+        });
         names
     }
 
@@ -363,7 +430,9 @@ mod tests {
     fn without_an_allow_list_every_dns_label_is_an_environment() {
         let names = Names { any: true, ..Names::default() };
         assert_eq!(named(&names, b"Pr-123"), Some("pr-123".into()));
-        for malformed in ["-a", "a-", "a.b", "a_b", "a b", "a,b", "\u{e9}", &"a".repeat(64), "../etc"] {
+        for malformed in
+            ["-a", "a-", "a.b", "a_b", "a b", "a,b", "\u{e9}", &"a".repeat(64), "../etc"]
+        {
             assert_eq!(named(&names, malformed.as_bytes()), None, "{malformed}");
         }
         assert_eq!(named(&names, b"\xff"), None);

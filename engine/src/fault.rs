@@ -1,6 +1,6 @@
-//! What can be wrong with a policy document, and where. A fault carries the path of the value and what a person can do
-//! about it; it knows nothing of lines and columns, which belong to the text that the document was written in. Its words are in
-//! `message.rs`.
+//! What can be wrong with a policy document, and where. A fault carries the path of the value and
+//! what a person can do about it; it knows nothing of lines and columns, which belong to the text
+//! that the document was written in. Its words are in `message.rs`.
 
 use alloc::borrow::{Cow, ToOwned};
 use alloc::string::String;
@@ -69,7 +69,8 @@ pub enum Place {
     Value,
 }
 
-/// One thing that is wrong with a document. Displayed as `path: message`, with what to do about it behind a semicolon.
+/// One thing that is wrong with a document. Displayed as `path: message`, with what to do about it
+/// behind a semicolon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// Where it is wrong.

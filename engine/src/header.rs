@@ -1,5 +1,6 @@
-//! Header names that a policy speaks of, and what the policy may do with them. All of them are found in one pass over a request's
-//! headers: one look at a small table tells most others by their length and last letter.
+//! Header names that a policy speaks of, and what the policy may do with them. All of them are
+//! found in one pass over a request's headers: one look at a small table tells most others by their
+//! length and last letter.
 
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
@@ -10,7 +11,8 @@ use core::ops::{BitAnd, BitOr, BitOrAssign};
 use crate::fault::FaultKind;
 use crate::same::same;
 
-/// Headers that belong to one connection (RFC 9110 §7.6.1), and the ones that older clients and proxies treat so.
+/// Headers that belong to one connection (RFC 9110 §7.6.1), and the ones that older clients and
+/// proxies treat so.
 const HOP_BY_HOP: &[&str] = &[
     "connection",
     "keep-alive",
@@ -47,8 +49,12 @@ pub(crate) fn read_name(text: &str, purpose: Use) -> Result<String, FaultKind> {
     match name.as_str() {
         "host" => return forbidden("the gateway keeps it as the request's authority"),
         "content-length" if purpose != Use::Read => return forbidden("it frames the body"),
-        hop if purpose != Use::Read && HOP_BY_HOP.contains(&hop) => return forbidden("it is a hop-by-hop header"),
-        envoy if purpose == Use::Write && envoy.starts_with("x-envoy-") => return forbidden("it is one of Envoy's own"),
+        hop if purpose != Use::Read && HOP_BY_HOP.contains(&hop) => {
+            return forbidden("it is a hop-by-hop header");
+        }
+        envoy if purpose == Use::Write && envoy.starts_with("x-envoy-") => {
+            return forbidden("it is one of Envoy's own");
+        }
         _ => {}
     }
     Ok(name)
@@ -56,10 +62,12 @@ pub(crate) fn read_name(text: &str, purpose: Use) -> Result<String, FaultKind> {
 
 /// RFC 9110 §5.6.2: what a header's, a cookie's or a baggage member's name is made of.
 pub(crate) fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+    !text.is_empty()
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
 
-/// Whether a header can carry the value: visible ASCII, spaces and tabs (RFC 9110 §5.5, without obs-text).
+/// Whether a header can carry the value: visible ASCII, spaces and tabs (RFC 9110 §5.5, without
+/// obs-text).
 pub(crate) fn is_value(text: &str) -> bool {
     text.bytes().all(|b| b == b'\t' || (b' '..=b'~').contains(&b))
 }
@@ -104,7 +112,12 @@ impl Marks {
     /// The mark of a header that this environment source reads.
     #[inline]
     pub fn source(number: usize) -> Self {
-        Self(u32::try_from(number).ok().filter(|number| *number < MAX_SOURCES as u32).map_or(0, |number| 1 << number))
+        Self(
+            u32::try_from(number)
+                .ok()
+                .filter(|number| *number < MAX_SOURCES as u32)
+                .map_or(0, |number| 1 << number),
+        )
     }
 
     /// The mark of the source after the one with this mark.
@@ -191,8 +204,8 @@ impl Entry {
 /// The headers that a policy knows.
 #[derive(Debug)]
 pub(crate) struct HeaderTable {
-    /// For each [`print`] the number of the entry where its names are, or [`NONE`]. Most of a browser's headers are passed over by this
-    /// alone.
+    /// For each [`print`] the number of the entry where its names are, or [`NONE`]. Most of a
+    /// browser's headers are passed over by this alone.
     numbers: [u8; 256],
     entries: Vec<Entry>,
 }
@@ -204,7 +217,10 @@ impl Default for HeaderTable {
     fn default() -> Self {
         let mut table = Self { numbers: [NONE; 256], entries: Vec::new() };
         for (name, field, marks) in FIELDS {
-            table.roles_mut(name).into_iter().for_each(|roles| (roles.field, roles.marks) = (field, marks));
+            table
+                .roles_mut(name)
+                .into_iter()
+                .for_each(|roles| (roles.field, roles.marks) = (field, marks));
         }
         table
     }
@@ -243,7 +259,10 @@ impl HeaderTable {
 #[inline]
 fn print(name: &[u8]) -> usize {
     let last = u32::from(name.last().copied().unwrap_or(0));
-    #[expect(clippy::cast_possible_truncation, reason = "a longer name would only have another number")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a longer name would only have another number"
+    )]
     let both = (name.len() as u32).rotate_left(8) ^ last;
     (both.wrapping_mul(0x9e37_79b1) >> 24) as usize
 }
@@ -254,8 +273,19 @@ mod tests {
 
     #[test]
     fn a_hint_may_not_name_a_header_that_frames_or_routes_the_request() {
-        for name in [":authority", "Host", "content-length", "Connection", "te", "X-Envoy-Internal", "transfer-encoding"] {
-            assert!(matches!(read_name(name, Use::Write), Err(FaultKind::ForbiddenHeader { .. })), "{name}");
+        for name in [
+            ":authority",
+            "Host",
+            "content-length",
+            "Connection",
+            "te",
+            "X-Envoy-Internal",
+            "transfer-encoding",
+        ] {
+            assert!(
+                matches!(read_name(name, Use::Write), Err(FaultKind::ForbiddenHeader { .. })),
+                "{name}"
+            );
         }
         assert_eq!(read_name("X-Gatepost-Env", Use::Write), Ok("x-gatepost-env".into()));
     }
@@ -269,7 +299,11 @@ mod tests {
     #[test]
     fn a_name_that_no_header_has_is_refused() {
         for name in ["", "a b", "a:", "é", "a\n"] {
-            assert_eq!(read_name(name, Use::Read), Err(FaultKind::HeaderName(name.into())), "{name:?}");
+            assert_eq!(
+                read_name(name, Use::Read),
+                Err(FaultKind::HeaderName(name.into())),
+                "{name:?}"
+            );
         }
     }
 
@@ -281,7 +315,14 @@ mod tests {
         table.roles_mut("env").expect("room").marks |= Marks::GUARDED;
         assert_eq!(
             table.find(b"env"),
-            Some(("env", &Roles { field: Field::Named, vetoes: 0, marks: Marks::source(0) | Marks::NAMED | Marks::GUARDED }))
+            Some((
+                "env",
+                &Roles {
+                    field: Field::Named,
+                    vetoes: 0,
+                    marks: Marks::source(0) | Marks::NAMED | Marks::GUARDED
+                }
+            ))
         );
         assert_eq!(table.find(b":path").map(|(_, roles)| roles.field), Some(Field::Path));
         assert_eq!(table.find(b"Env"), None);
@@ -292,13 +333,18 @@ mod tests {
     #[test]
     fn names_of_equal_length_and_last_letter_are_told_apart() {
         let mut table = HeaderTable::default();
-        let names: Vec<String> =
-            (0..1000).map(|number| format!("x-{number:03}-a")).chain((0..1000).map(|n| format!("y{n}"))).collect();
+        let names: Vec<String> = (0..1000)
+            .map(|number| format!("x-{number:03}-a"))
+            .chain((0..1000).map(|n| format!("y{n}")))
+            .collect();
         for (name, vetoes) in names.iter().zip(0..) {
             table.roles_mut(name).expect("room").vetoes = vetoes;
         }
         for (name, vetoes) in names.iter().zip(0..) {
-            assert_eq!(table.find(name.as_bytes()).map(|(found, roles)| (found, roles.vetoes)), Some((name.as_str(), vetoes)));
+            assert_eq!(
+                table.find(name.as_bytes()).map(|(found, roles)| (found, roles.vetoes)),
+                Some((name.as_str(), vetoes))
+            );
         }
         assert_eq!((table.find(b"x-000-b"), table.find(b"y1000")), (None, None));
         assert_eq!(table.find(b":authority").map(|(_, roles)| roles.field), Some(Field::Authority));

@@ -1,5 +1,6 @@
-//! Health checks: how a balancer's probe is known, and what becomes of it. A probe is whatever meets every condition that
-//! the rule gives; a rule without a condition is refused, because it would take every request.
+//! Health checks: how a balancer's probe is known, and what becomes of it. A probe is whatever
+//! meets every condition that the rule gives; a rule without a condition is refused, because it
+//! would take every request.
 
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
@@ -77,8 +78,8 @@ struct Conditions {
     sources: Option<Vec<Block>>,
 }
 
-/// What is told of a request at a glance: whether it can be a probe at all. Most requests come from browsers, and no health check
-/// knows a browser.
+/// What is told of a request at a glance: whether it can be a probe at all. Most requests come from
+/// browsers, and no health check knows a browser.
 #[derive(Debug, Default)]
 pub(crate) struct Agents {
     /// Bit n of 256: a check knows user agents that begin with byte n.
@@ -120,8 +121,9 @@ fn first_byte(text: &[u8]) -> (usize, u64) {
 }
 
 impl HealthCheck {
-    /// The first condition that does not hold; nothing when it is a probe. `number` is the check's place in the policy,
-    /// `host` the canonical host, if the request has a valid one. The source address is asked for last, because it costs.
+    /// The first condition that does not hold; nothing when it is a probe. `number` is the check's
+    /// place in the policy, `host` the canonical host, if the request has a valid one. The source
+    /// address is asked for last, because it costs.
     pub fn first_failed(
         &self,
         number: usize,
@@ -129,7 +131,9 @@ impl HealthCheck {
         host: Option<&[u8]>,
         source: &impl SourceAddress,
     ) -> Option<Condition> {
-        let fails = |condition: &Option<TextMatch>, value: &[u8]| condition.as_ref().is_some_and(|m| !m.holds(value));
+        let fails = |condition: &Option<TextMatch>, value: &[u8]| {
+            condition.as_ref().is_some_and(|m| !m.holds(value))
+        };
         let conditions = &self.conditions;
         if fails(&conditions.method, survey.method()) {
             return Some(Condition::Method);
@@ -137,7 +141,11 @@ impl HealthCheck {
         if conditions.path.as_ref().is_some_and(|path| !path.holds_for_path(survey.path())) {
             return Some(Condition::Path);
         }
-        if conditions.user_agent.as_ref().is_some_and(|m| !survey.user_agent().is_some_and(|value| m.holds(value))) {
+        if conditions
+            .user_agent
+            .as_ref()
+            .is_some_and(|m| !survey.user_agent().is_some_and(|value| m.holds(value)))
+        {
             return Some(Condition::UserAgent);
         }
         if conditions.host.as_ref().is_some_and(|m| !host.is_some_and(|host| m.holds(host))) {
@@ -147,7 +155,9 @@ impl HealthCheck {
             return Some(Condition::AbsentHeaders);
         }
         let sources = conditions.sources.as_ref()?;
-        let holds = source.source_address().is_some_and(|address| sources.iter().any(|block| block.contains(address)));
+        let holds = source
+            .source_address()
+            .is_some_and(|address| sources.iter().any(|block| block.contains(address)));
         (!holds).then_some(Condition::Sources)
     }
 
@@ -168,7 +178,8 @@ fn veto_bit(number: usize) -> u64 {
 
 impl Section for Conditions {
     type Out = Self;
-    const FIELDS: &'static [&'static str] = &["userAgent", "method", "path", "host", "sources", "absentHeaders"];
+    const FIELDS: &'static [&'static str] =
+        &["userAgent", "method", "path", "host", "sources", "absentHeaders"];
 
     fn field(&mut self, name: &'static str, value: Value<'_>) -> Result<(), Broken> {
         let text = |compared| Object(TextMatchSection::new(compared));
@@ -178,7 +189,10 @@ impl Section for Conditions {
             "path" => self.path = value.read(text(Compared::Path))?,
             "host" => self.host = value.read(text(Compared::Host))?,
             "sources" => self.sources = read_list(value, "source blocks", Block::parse)?,
-            _ => self.absent_headers = read_list(value, "absent headers", |text| read_name(text, Use::Read))?,
+            _ => {
+                self.absent_headers =
+                    read_list(value, "absent headers", |text| read_name(text, Use::Read))?
+            }
         }
         Ok(())
     }
@@ -314,7 +328,9 @@ impl Section for HealthCheckSection {
     fn field(&mut self, name: &'static str, value: Value<'_>) -> Result<(), Broken> {
         match name {
             "name" => self.name = value.read(Parsed(read_check_name))?,
-            "match" => self.conditions = value.read(Object(Conditions::default()))?.unwrap_or_default(),
+            "match" => {
+                self.conditions = value.read(Object(Conditions::default()))?.unwrap_or_default()
+            }
             "rewrite" => self.action = value.read(Object(RewriteSection::default()))?,
             "respond" => self.action = value.read(Object(RespondSection::default()))?,
             _ => self.action = value.read(Pass)?,
@@ -325,11 +341,16 @@ impl Section for HealthCheckSection {
     fn finish(self, context: &mut Context, seen: Seen) -> Option<HealthCheck> {
         context.require(seen, &["name", "match"]);
         context.require_one(seen, ACTIONS);
-        Some(HealthCheck { name: self.name?.into(), conditions: self.conditions, action: self.action? })
+        Some(HealthCheck {
+            name: self.name?.into(),
+            conditions: self.conditions,
+            action: self.action?,
+        })
     }
 }
 
 fn read_check_name(text: &str) -> Result<String, FaultKind> {
-    let valid = (1..=63).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    let valid = (1..=63).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     if valid { Ok(text.to_owned()) } else { Err(FaultKind::Name(text.to_owned())) }
 }

@@ -21,7 +21,9 @@ impl Glance {
     /// At a host in canonical form.
     pub fn at(text: &[u8], kind: HostKind) -> Self {
         match kind {
-            HostKind::Name => Self::at_name(text, text.iter().rev().take_while(|byte| **byte != b'.').count()),
+            HostKind::Name => {
+                Self::at_name(text, text.iter().rev().take_while(|byte| **byte != b'.').count())
+            }
             HostKind::IpLiteral => Self::default(),
         }
     }
@@ -51,7 +53,8 @@ impl<'h> Host<'h> {
         Self::new(text, HostKind::of(text))
     }
 
-    /// Whether it is a name that others may take for a number: its last label begins with a digit (WHATWG URL §3.5).
+    /// Whether it is a name that others may take for a number: its last label begins with a digit
+    /// (WHATWG URL §3.5).
     #[inline]
     pub fn is_numeric(&self) -> bool {
         self.glance.numeric

@@ -1,9 +1,11 @@
-//! Host patterns found in constant time. Exact hosts are one hash lookup; the others are grouped by *shape* (which labels
-//! are literal, captured or `*`), and each shape is one lookup of its literal labels, tried from the most specific on. A
-//! policy has a handful of shapes, however many patterns it has.
+//! Host patterns found in constant time. Exact hosts are one hash lookup; the others are grouped by
+//! *shape* (which labels are literal, captured or `*`), and each shape is one lookup of its literal
+//! labels, tried from the most specific on. A policy has a handful of shapes, however many patterns
+//! it has.
 //!
-//! Of two patterns that match one host, the right-most label in which they differ decides: literal before capture before
-//! `*`. So an exact host wins, then the longest literal suffix, then captures before `*`.
+//! Of two patterns that match one host, the right-most label in which they differ decides: literal
+//! before capture before `*`. So an exact host wins, then the longest literal suffix, then captures
+//! before `*`.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -63,7 +65,8 @@ impl Shape {
         positions.filter_map(|(_, position)| labels.get(position))
     }
 
-    /// Most specific first: at the first difference from the right a literal goes before a capture, and both before `*`.
+    /// Most specific first: at the first difference from the right a literal goes before a capture,
+    /// and both before `*`.
     fn rank(&self) -> Vec<u8> {
         let labels = self.wants.iter().map(|want| match want {
             Want::Literal => 0,
@@ -83,8 +86,8 @@ pub(crate) struct HostTable {
     records: Records,
     /// In order of specificity.
     shapes: Vec<Shape>,
-    /// The domains of all shapes. Most hosts belong to domains that a policy does not speak of, and are passed over by this and
-    /// the lengths alone.
+    /// The domains of all shapes. Most hosts belong to domains that a policy does not speak of, and
+    /// are passed over by this and the lengths alone.
     domains: u64,
     /// Bit n: there is an exact host of n bytes. A host is at most 255 bytes.
     lengths: [u64; 4],
@@ -119,7 +122,9 @@ impl HostTable {
             record.tag == seed
                 && match pattern {
                     HostPattern::Exact(_) => same(record.key, text),
-                    HostPattern::Labels(_) => pattern_literals(record.key).eq(pattern_literals(text)),
+                    HostPattern::Labels(_) => {
+                        pattern_literals(record.key).eq(pattern_literals(text))
+                    }
                 }
         };
         if let Some(first) = self.records.find(hash, is_same) {
@@ -128,7 +133,10 @@ impl HostTable {
         match pattern {
             HostPattern::Exact(_) => self.note_length(text.len()),
             HostPattern::Labels(pattern) => {
-                self.shapes.iter_mut().filter(|known| known.seed == seed).for_each(|known| known.add(pattern));
+                self.shapes
+                    .iter_mut()
+                    .filter(|known| known.seed == seed)
+                    .for_each(|known| known.add(pattern));
                 self.domains = self.shapes.iter().fold(0, |domains, shape| domains | shape.domains);
             }
         }
@@ -184,7 +192,9 @@ impl HostTable {
     fn look_up(&self, host: &Host<'_>) -> Option<Record<'_>> {
         let text = host.text();
         if self.has_length(text.len())
-            && let Some(found) = self.records.find(hash_host(text), |record| record.tag == EXACT && same(record.key, text))
+            && let Some(found) = self
+                .records
+                .find(hash_host(text), |record| record.tag == EXACT && same(record.key, text))
         {
             return Some(found);
         }
@@ -192,11 +202,15 @@ impl HostTable {
             return None;
         }
         let labels = Labels::of(text);
-        let shapes = self.shapes.iter().filter(|shape| shape.domains & host.domain() != 0 && shape.fits(&labels));
+        let shapes = self
+            .shapes
+            .iter()
+            .filter(|shape| shape.domains & host.domain() != 0 && shape.fits(&labels));
         shapes.into_iter().find_map(|shape| {
             let hash = hash_labels(shape.seed, shape.literals(&labels));
-            let is_same =
-                |record: &Record<'_>| record.tag == shape.seed && pattern_literals(record.key).eq(shape.literals(&labels));
+            let is_same = |record: &Record<'_>| {
+                record.tag == shape.seed && pattern_literals(record.key).eq(shape.literals(&labels))
+            };
             self.records.find(hash, is_same)
         })
     }

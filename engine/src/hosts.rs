@@ -1,4 +1,5 @@
-//! Hosts: which are refused from outside, which are a customer's and become the service's own, and what happens to the rest.
+//! Hosts: which are refused from outside, which are a customer's and become the service's own, and
+//! what happens to the rest.
 
 use crate::fault::{FaultKind, Path, Place};
 use crate::header::{HeaderTable, Marks, Use, read_name};
@@ -63,7 +64,8 @@ pub(crate) struct Hosts {
     templates: Vec<Template>,
     pub unmapped: Unmapped,
     pub original_host: Option<Box<str>>,
-    /// The mappings whose authority needs an environment, by their numbers in the document; for the compiler alone.
+    /// The mappings whose authority needs an environment, by their numbers in the document; for the
+    /// compiler alone.
     pub needs_env: Vec<u32>,
 }
 
@@ -87,7 +89,8 @@ impl Hosts {
     }
 
     pub fn register(&self, headers: &mut HeaderTable) {
-        if let Some(roles) = self.original_host.as_deref().and_then(|name| headers.roles_mut(name)) {
+        if let Some(roles) = self.original_host.as_deref().and_then(|name| headers.roles_mut(name))
+        {
             roles.marks |= Marks::GUARDED;
         }
     }
@@ -98,7 +101,8 @@ pub(crate) struct HostsSection(Hosts);
 
 impl Section for HostsSection {
     type Out = Hosts;
-    const FIELDS: &'static [&'static str] = &["invalid", "private", "port", "mappings", "unmapped", "originalHost"];
+    const FIELDS: &'static [&'static str] =
+        &["invalid", "private", "port", "mappings", "unmapped", "originalHost"];
 
     fn field(&mut self, name: &'static str, value: Value<'_>) -> Result<(), Broken> {
         let hosts = &mut self.0;
@@ -112,20 +116,27 @@ impl Section for HostsSection {
                 let private = &mut hosts.private;
                 let take = |context: &mut Context, pattern: HostPattern| {
                     if let Err(refused) = private.add(&pattern, context.number(), b"") {
-                        context.fault(refusal(refused, &pattern, |first| list.clone().index(first)));
+                        context
+                            .fault(refusal(refused, &pattern, |first| list.clone().index(first)));
                     }
                 };
                 let make = || Parsed(HostPattern::read);
                 value.read(List { what: "private hosts", limit: MAX_PRIVATE, make, take })?;
             }
             "port" => {
-                hosts.port = value.read(Choice(&["keep", "strip"], &[Port::Keep, Port::Strip]))?.unwrap_or_default();
+                hosts.port = value
+                    .read(Choice(&["keep", "strip"], &[Port::Keep, Port::Strip]))?
+                    .unwrap_or_default();
             }
             "mappings" => {
                 let list = value.context.path().clone();
                 let mut mappings = MappingReader { hosts, list, authority: String::new() };
                 value.elements("mappings", MAX_MAPPINGS, &mut |value| {
-                    let mapping = MappingSection { mappings: &mut mappings, host: None, has_authority: false };
+                    let mapping = MappingSection {
+                        mappings: &mut mappings,
+                        host: None,
+                        has_authority: false,
+                    };
                     value.read(Object(mapping)).map(drop)
                 })?;
             }
@@ -133,7 +144,10 @@ impl Section for HostsSection {
                 let choice = Choice(&["pass", "reject"], &[Unmapped::Pass, Unmapped::Reject]);
                 hosts.unmapped = value.read(choice)?.unwrap_or_default();
             }
-            _ => hosts.original_host = value.read(Parsed(|text: &str| read_name(text, Use::Write)))?.map(Into::into),
+            _ => {
+                hosts.original_host =
+                    value.read(Parsed(|text: &str| read_name(text, Use::Write)))?.map(Into::into)
+            }
         }
         Ok(())
     }
@@ -148,10 +162,13 @@ impl Section for HostsSection {
 
 fn refusal(refused: Refused, pattern: &HostPattern, path: impl Fn(usize) -> Path) -> FaultKind {
     match refused {
-        Refused::Duplicate(first) => FaultKind::Duplicate { value: pattern.text().into_owned(), first: path(first as usize) },
-        Refused::TooManyShapes => {
-            FaultKind::TooMany { what: "different arrangements of labels, captures and `*`", limit: MAX_SHAPES }
+        Refused::Duplicate(first) => {
+            FaultKind::Duplicate { value: pattern.text().into_owned(), first: path(first as usize) }
         }
+        Refused::TooManyShapes => FaultKind::TooMany {
+            what: "different arrangements of labels, captures and `*`",
+            limit: MAX_SHAPES,
+        },
     }
 }
 
@@ -167,9 +184,16 @@ impl MappingReader<'_> {
     fn add(&mut self, context: &mut Context, pattern: &HostPattern) {
         let authored = match read_authority(&self.authority, Some(pattern)) {
             Ok(authored) => authored,
-            Err(kind) => return context.fault_at(context.path().clone().key("authority"), Place::Value, kind),
+            Err(kind) => {
+                return context.fault_at(
+                    context.path().clone().key("authority"),
+                    Place::Value,
+                    kind,
+                );
+            }
         };
-        let [n0, n1, n2, n3] = u32::try_from(self.hosts.templates.len()).unwrap_or(u32::MAX).to_le_bytes();
+        let [n0, n1, n2, n3] =
+            u32::try_from(self.hosts.templates.len()).unwrap_or(u32::MAX).to_le_bytes();
         let reference = [TEMPLATE, n0, n1, n2, n3];
         let value = match &authored {
             Authored::Text(text) => text.as_bytes(),
@@ -181,7 +205,8 @@ impl MappingReader<'_> {
             }
         };
         if let Err(refused) = self.hosts.mappings.add(pattern, context.number(), value) {
-            let kind = refusal(refused, pattern, |first| self.list.clone().index(first).key("host"));
+            let kind =
+                refusal(refused, pattern, |first| self.list.clone().index(first).key("host"));
             return context.fault_at(context.path().clone().key("host"), Place::Value, kind);
         }
         if let Authored::Template(template) = authored {

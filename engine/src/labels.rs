@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 #[derive(Debug)]
 pub(crate) struct Labels<'h> {
     host: &'h [u8],
-    /// Where each label begins; a host of 253 bytes has at most 127 labels, and every offset fits a byte.
+    /// Where each label begins; a host of 253 bytes has at most 127 labels, and every offset fits a
+    /// byte.
     starts: [u8; 128],
     count: u8,
 }
@@ -27,7 +28,9 @@ impl<'h> Labels<'h> {
 
     #[inline]
     fn push(&mut self, start: usize) {
-        if let (Some(slot), Ok(start)) = (self.starts.get_mut(usize::from(self.count)), u8::try_from(start)) {
+        if let (Some(slot), Ok(start)) =
+            (self.starts.get_mut(usize::from(self.count)), u8::try_from(start))
+        {
             *slot = start;
             self.count = self.count.saturating_add(1);
         }
@@ -55,7 +58,9 @@ impl<'h> Labels<'h> {
     /// The host without the label at a position from the right.
     pub fn without(&self, position: u8) -> Vec<u8> {
         let mut host = Vec::with_capacity(self.host.len());
-        for label in (0..self.count).rev().filter(|at| *at != position).filter_map(|at| self.get(at)) {
+        for label in
+            (0..self.count).rev().filter(|at| *at != position).filter_map(|at| self.get(at))
+        {
             if !host.is_empty() {
                 host.push(b'.');
             }

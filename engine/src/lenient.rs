@@ -1,6 +1,7 @@
-//! What a Host may mean to somebody less strict. A policy may let invalid Hosts pass; a proxy or a server behind it may then cut at
-//! another colon, drop user information or an empty label, decode an escape, and so reach a private host by a spelling that is none
-//! here. A valid name may still be an address to them, if it is a number.
+//! What a Host may mean to somebody less strict. A policy may let invalid Hosts pass; a proxy or a
+//! server behind it may then cut at another colon, drop user information or an empty label, decode
+//! an escape, and so reach a private host by a spelling that is none here. A valid name may still
+//! be an address to them, if it is a number.
 
 use crate::address_text;
 use crate::authority::{Authority, HostKind, MAX_NAME};
@@ -21,7 +22,8 @@ const ROUNDS: usize = 4;
 pub(crate) enum Reading<'t> {
     /// A private host, by its pattern.
     Private(Record<'t>),
-    /// Any host at all: an internationalised name, which may end at any ASCII one, or one that is encoded over and over.
+    /// Any host at all: an internationalised name, which may end at any ASCII one, or one that is
+    /// encoded over and over.
     Unknown,
     /// No private host.
     Public,
@@ -78,19 +80,25 @@ fn find<'t>(private: &'t HostTable, raw: &[u8]) -> Option<Record<'t>> {
 /// The private address that a name is to those to whom it is a number.
 #[inline]
 pub(crate) fn find_number<'t>(private: &'t HostTable, host: &[u8]) -> Option<Record<'t>> {
-    private.find(&Host::new(address_text::ipv4(ipv4_of(text(host))?).as_bytes(), HostKind::IpLiteral))
+    private
+        .find(&Host::new(address_text::ipv4(ipv4_of(text(host))?).as_bytes(), HostKind::IpLiteral))
 }
 
 fn is_host_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')
 }
 
-/// A name without its empty labels and in lower case. Of one that is too long the end is kept, where patterns compare.
+/// A name without its empty labels and in lower case. Of one that is too long the end is kept,
+/// where patterns compare.
 fn name_of(bytes: &[u8]) -> String {
     let mut name = String::new();
     for label in bytes.rsplit(|byte| *byte == b'.').filter(|label| !label.is_empty()) {
         let room = MAX_NAME.saturating_sub(name.len().saturating_add(1));
-        let Some(label) = label.get(label.len().saturating_sub(room)..).filter(|label| !label.is_empty()) else { break };
+        let Some(label) =
+            label.get(label.len().saturating_sub(room)..).filter(|label| !label.is_empty())
+        else {
+            break;
+        };
         let label = String::from_utf8_lossy(label).to_ascii_lowercase();
         name = if name.is_empty() { label } else { [&label, ".", &name].concat() };
     }
@@ -139,7 +147,18 @@ mod tests {
         ] {
             assert!(matches!(read(&private, raw.as_bytes()), Reading::Private(_)), "{raw}");
         }
-        for raw in ["", "a,b", "public.example:99999", "svc.cluster.local:x", "[", "[::1", "%", "%6", "%zz", "a\tb"] {
+        for raw in [
+            "",
+            "a,b",
+            "public.example:99999",
+            "svc.cluster.local:x",
+            "[",
+            "[::1",
+            "%",
+            "%6",
+            "%zz",
+            "a\tb",
+        ] {
             assert!(matches!(read(&private, raw.as_bytes()), Reading::Public), "{raw}");
         }
         for raw in ["\u{fc}.example", "%c3%bc.example", "%25c3", "%2525252541"] {

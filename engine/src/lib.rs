@@ -1,5 +1,6 @@
-//! What a Gatepost policy means: a document is compiled to tables, and the tables give a decision for each request. Pure:
-//! no I/O, no proxy-wasm, no YAML. The filter inside Envoy and every tool outside it use this one crate, so they agree.
+//! What a Gatepost policy means: a document is compiled to tables, and the tables give a decision
+//! for each request. Pure: no I/O, no proxy-wasm, no YAML. The filter inside Envoy and every tool
+//! outside it use this one crate, so they agree.
 //!
 //! ```
 //! use gatepost_engine::{Request, Verdict, compile_json};
@@ -17,8 +18,9 @@
 //! assert_eq!(writes.authority.as_deref(), Some("my-service.default.example.com"));
 //! ```
 //!
-//! A request's way: [`Policy::decide`] in `decide.rs` walks through the rules in the order that the policy language fixes.
-//! A document's way: [`compile_json`] in `policy.rs` reads each section with the reader beside its type.
+//! A request's way: [`Policy::decide`] in `decide.rs` walks through the rules in the order that the
+//! policy language fixes. A document's way: [`compile_json`] in `policy.rs` reads each section with
+//! the reader beside its type.
 
 // A panic in the filter kills the VM of a whole worker thread, so nothing here may be able to.
 #![cfg_attr(
@@ -34,7 +36,8 @@
     )
 )]
 #![forbid(unsafe_code)]
-// Without std the filter has no panic messages, no backtraces and no names of operating system errors in it.
+// Without std the filter has no panic messages, no backtraces and no names of operating system
+// errors in it.
 #![cfg_attr(not(test), no_std)]
 
 #[macro_use]
@@ -72,7 +75,9 @@ mod trace;
 mod write;
 
 pub use authority::{Authority, AuthorityError, HostKind, MAX_LABEL, MAX_NAME};
-pub use decision::{Answer, Counter, Counters, Decision, Effects, Refusal, Reply, SetHeader, Verdict, Writes};
+pub use decision::{
+    Answer, Counter, Counters, Decision, Effects, Refusal, Reply, SetHeader, Verdict, Writes,
+};
 pub use environment::{MAX_ENVIRONMENTS, MAX_HINT_HEADERS};
 pub use fault::{Fault, FaultKind, Path, Place, Segment};
 pub use health_check::{Condition, MAX_HEALTH_CHECKS};

@@ -1,4 +1,5 @@
-//! The words of faults. They are put together as plain strings: formatting would take 6 KB of the filter.
+//! The words of faults. They are put together as plain strings: formatting would take 6 KB of the
+//! filter.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -38,7 +39,9 @@ impl Path {
         for segment in self.segments() {
             match segment {
                 Segment::Index(index) => text.extend(["[", &decimal(*index as u64), "]"]),
-                Segment::Key(key) if is_plain(key) => text.extend([if text.is_empty() { "" } else { "." }, key]),
+                Segment::Key(key) if is_plain(key) => {
+                    text.extend([if text.is_empty() { "" } else { "." }, key])
+                }
                 Segment::Key(key) => {
                     text.push('[');
                     push_quoted(&mut text, key);
@@ -62,8 +65,9 @@ impl fmt::Display for Path {
 }
 
 impl Fault {
-    /// The fault as one line, in which the control characters of what the document's author wrote are escaped. A line end or an
-    /// escape of a terminal would be another's words in the gateway's log.
+    /// The fault as one line, in which the control characters of what the document's author wrote
+    /// are escaped. A line end or an escape of a terminal would be another's words in the gateway's
+    /// log.
     // Not a part of whoever shows a fault, who may be compiled for speed.
     #[inline(never)]
     #[must_use]
@@ -119,7 +123,9 @@ impl FaultKind {
             }
             Self::WrongType { expected, found } => ((*expected).into(), found.into()),
             Self::MissingField(name) => ((*name).into(), nothing),
-            Self::ExactlyOne(fields) | Self::AtLeastOne(fields) => (fields.join("`, `").into(), nothing),
+            Self::ExactlyOne(fields) | Self::AtLeastOne(fields) => {
+                (fields.join("`, `").into(), nothing)
+            }
             Self::ConfigurationTooLarge { size, limit } => (count(size), count(limit)),
             Self::TooMany { what, limit } => (count(limit), (*what).into()),
             Self::More(more) => (count(more), nothing),
@@ -141,22 +147,30 @@ impl FaultKind {
     fn template(&self) -> &'static str {
         match self {
             Self::Syntax(_) => "not valid JSON: %",
-            Self::ConfigurationTooLarge { .. } => "the configuration is % bytes, more than the limit of %",
+            Self::ConfigurationTooLarge { .. } => {
+                "the configuration is % bytes, more than the limit of %"
+            }
             Self::TooMany { .. } => "more than % %",
             Self::WrongType { .. } => "expected %, found %",
             Self::UnknownField { .. } => "unknown field `%`",
             Self::MissingField(_) => "the field `%` is missing",
             Self::DuplicateField(_) => "`%` is given twice",
             Self::UnknownChoice { .. } => "`%` is no choice here",
-            Self::ApiVersion(None) => "this is not a policy of version `gatepost/v1`: apiVersion is missing",
-            Self::ApiVersion(Some(_)) => "this is not a policy of version `gatepost/v1`: apiVersion is `%`",
+            Self::ApiVersion(None) => {
+                "this is not a policy of version `gatepost/v1`: apiVersion is missing"
+            }
+            Self::ApiVersion(Some(_)) => {
+                "this is not a policy of version `gatepost/v1`: apiVersion is `%`"
+            }
             Self::ExactlyOne(_) => "exactly one of `%` must be given here",
             Self::AtLeastOne(_) => "at least one of `%` must be given here",
             Self::EmptyList => "the list is empty",
             Self::Name(_) => "`%` is no valid name: 1 to 63 of a-z, 0-9 and `-`",
             Self::Duplicate { .. } => "`%` is already given at %",
             Self::EmptyMatch => "the text to compare with is empty",
-            Self::PathMatch(_) => "`%` can never match: paths begin with `/` and are compared without their query",
+            Self::PathMatch(_) => {
+                "`%` can never match: paths begin with `/` and are compared without their query"
+            }
             Self::Cidr(_) => "`%` is no CIDR block, such as 35.191.0.0/16 or 2600:2d00:1:1::/64",
             Self::HeaderName(_) => "`%` is no valid header name",
             Self::ForbiddenHeader { .. } => "the header `%` may not be named here: %",
@@ -164,7 +178,9 @@ impl FaultKind {
                 "the value holds bytes that a header cannot carry: only visible ASCII, spaces and tabs are allowed"
             }
             Self::Token(..) => "`%` is no valid name for a %",
-            Self::RewritePath(_) => "`%` is no path: it must begin with `/` and hold visible ASCII only, without `#`",
+            Self::RewritePath(_) => {
+                "`%` is no path: it must begin with `/` and hold visible ASCII only, without `#`"
+            }
             Self::Status(_) => "% is no status code for a reply: 200 to 599",
             Self::Authority { .. } => "`%` is no valid authority: %",
             Self::HostWithPort(_) => "`%` has a port, and ports are not compared",
@@ -176,7 +192,9 @@ impl FaultKind {
             }
             Self::NotAllowed(_) => "the environment `%` is not in `environments.allow`",
             Self::NoDefault => "`unknown: default` needs `environments.default`",
-            Self::NoSource => "no environment can ever be selected: give `sources`, `default`, or both",
+            Self::NoSource => {
+                "no environment can ever be selected: give `sources`, `default`, or both"
+            }
             Self::More(_) => "% more faults are not shown",
         }
     }
@@ -198,7 +216,9 @@ impl FaultKind {
             Self::ApiVersion(_) => "write `apiVersion: gatepost/v1`",
             Self::EmptyList => "remove the field, or give it an entry",
             Self::EmptyMatch => "remove the condition, or write what it compares with",
-            Self::HostWithPort(_) | Self::Pattern { error: PatternError::Port, .. } => "remove the port",
+            Self::HostWithPort(_) | Self::Pattern { error: PatternError::Port, .. } => {
+                "remove the port"
+            }
             Self::NoDefault => "give `default`, or choose `reject` or `ignore`",
             Self::NotAllowed(_) => "add it to the list, or name an environment of the list",
             Self::NoEnvironments => "add `environments`, or remove the placeholder",
@@ -269,7 +289,9 @@ impl TemplateError {
         match self {
             Self::Unbalanced => "a `{` or `}` has no partner".into(),
             Self::UnknownPlaceholder { name, .. } => fill("unknown placeholder `{%}`", [name, ""]),
-            Self::Authority(error) => fill("it would give no valid authority: %", [&error.message(), ""]),
+            Self::Authority(error) => {
+                fill("it would give no valid authority: %", [&error.message(), ""])
+            }
         }
     }
 }
@@ -313,9 +335,16 @@ mod tests {
 
     #[test]
     fn an_unknown_field_names_the_nearest_known_one() {
-        let kind = FaultKind::UnknownField { name: "mapings".into(), known: &["invalid", "mappings", "port"] };
-        let fault = Fault { path: Path::default().key("hosts").key("mapings"), place: Place::Key, kind };
-        assert_eq!(fault.to_string(), "hosts.mapings: unknown field `mapings`; did you mean `mappings`?");
+        let kind = FaultKind::UnknownField {
+            name: "mapings".into(),
+            known: &["invalid", "mappings", "port"],
+        };
+        let fault =
+            Fault { path: Path::default().key("hosts").key("mapings"), place: Place::Key, kind };
+        assert_eq!(
+            fault.to_string(),
+            "hosts.mapings: unknown field `mapings`; did you mean `mappings`?"
+        );
     }
 
     #[test]
@@ -326,8 +355,14 @@ mod tests {
 
     #[test]
     fn what_an_author_wrote_is_put_in_as_it_stands() {
-        let kind = FaultKind::Duplicate { value: "100 % %".into(), first: Path::default().key("strip").index(10) };
+        let kind = FaultKind::Duplicate {
+            value: "100 % %".into(),
+            first: Path::default().key("strip").index(10),
+        };
         assert_eq!(kind.to_string(), "`100 % %` is already given at strip[10]");
-        assert_eq!(AuthorityError::Byte(b'%').to_string(), "it holds the byte `%`, which no host has");
+        assert_eq!(
+            AuthorityError::Byte(b'%').to_string(),
+            "it holds the byte `%`, which no host has"
+        );
     }
 }

@@ -1,18 +1,27 @@
-//! The nearest known name to a misspelt one, for error messages. Edit distance with transpositions, ignoring case and
-//! the separators that people mix up (`health_checks`, `health-checks`, `healthChecks`).
+//! The nearest known name to a misspelt one, for error messages. Edit distance with transpositions,
+//! ignoring case and the separators that people mix up (`health_checks`, `health-checks`,
+//! `healthChecks`).
 
 use alloc::vec::Vec;
 
-/// The name of `known` that `written` most likely meant, if one is near enough: at most a third of its letters differ.
+/// The name of `known` that `written` most likely meant, if one is near enough: at most a third of
+/// its letters differ.
 #[must_use]
 pub fn nearest<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
     let folded = fold(written);
-    let (distance, name) = known.iter().map(|name| (distance(&folded, &fold(name)), *name)).min_by_key(|(d, _)| *d)?;
-    (distance <= folded.len().max(name.len()).div_ceil(3)).then_some(name).filter(|_| distance < folded.len())
+    let (distance, name) =
+        known.iter().map(|name| (distance(&folded, &fold(name)), *name)).min_by_key(|(d, _)| *d)?;
+    (distance <= folded.len().max(name.len()).div_ceil(3))
+        .then_some(name)
+        .filter(|_| distance < folded.len())
 }
 
 fn fold(name: &str) -> Vec<char> {
-    name.chars().filter(|c| !matches!(c, '_' | '-' | ' ' | '.')).take(64).map(|c| c.to_ascii_lowercase()).collect()
+    name.chars()
+        .filter(|c| !matches!(c, '_' | '-' | ' ' | '.'))
+        .take(64)
+        .map(|c| c.to_ascii_lowercase())
+        .collect()
 }
 
 /// Optimal string alignment distance, one row at a time.
@@ -46,7 +55,8 @@ fn distance(a: &[char], b: &[char]) -> usize {
 mod tests {
     use super::nearest;
 
-    const KNOWN: &[&str] = &["healthChecks", "hosts", "environments", "strip", "mode", "apiVersion"];
+    const KNOWN: &[&str] =
+        &["healthChecks", "hosts", "environments", "strip", "mode", "apiVersion"];
 
     #[test]
     fn a_misspelt_name_finds_its_neighbour() {

@@ -1,5 +1,6 @@
-//! IPv4 addresses as numbers. A name such as `127.1`, `0x7f.1` or `2130706433` is an address to `inet_aton`, to most resolvers, and to
-//! the URLs of browsers (WHATWG URL §3.5): of up to four numbers, decimal, octal or hexadecimal, the last one fills what is left.
+//! IPv4 addresses as numbers. A name such as `127.1`, `0x7f.1` or `2130706433` is an address to
+//! `inet_aton`, to most resolvers, and to the URLs of browsers (WHATWG URL §3.5): of up to four
+//! numbers, decimal, octal or hexadecimal, the last one fills what is left.
 
 use core::net::Ipv4Addr;
 
@@ -34,7 +35,9 @@ fn number(label: &str) -> Option<u32> {
         [] => return None,
         digits => (digits, 10),
     };
-    digits.iter().try_fold(0_u32, |number, digit| number.checked_mul(radix)?.checked_add(char::from(*digit).to_digit(radix)?))
+    digits.iter().try_fold(0_u32, |number, digit| {
+        number.checked_mul(radix)?.checked_add(char::from(*digit).to_digit(radix)?)
+    })
 }
 
 #[cfg(test)]
@@ -43,19 +46,46 @@ mod tests {
 
     #[test]
     fn an_address_is_read_in_every_way_to_write_it() {
-        for host in
-            ["127.0.0.1", "127.1", "127.0.1", "2130706433", "0177.1", "0x7f.1", "0x7f000001", "127.0.0.0x1", "00177.0x0.0.01"]
-        {
-            assert_eq!(ipv4_of(host).map(|address| address.to_string()).as_deref(), Some("127.0.0.1"), "{host}");
+        for host in [
+            "127.0.0.1",
+            "127.1",
+            "127.0.1",
+            "2130706433",
+            "0177.1",
+            "0x7f.1",
+            "0x7f000001",
+            "127.0.0.0x1",
+            "00177.0x0.0.01",
+        ] {
+            assert_eq!(
+                ipv4_of(host).map(|address| address.to_string()).as_deref(),
+                Some("127.0.0.1"),
+                "{host}"
+            );
         }
-        assert_eq!(ipv4_of("127.0.0.0x").map(|address| address.to_string()).as_deref(), Some("127.0.0.0"));
+        assert_eq!(
+            ipv4_of("127.0.0.0x").map(|address| address.to_string()).as_deref(),
+            Some("127.0.0.0")
+        );
     }
 
     #[test]
     fn what_is_no_number_is_a_name() {
-        for host in
-            ["", "a", "0.0.0.0.0", "256.1.1", "1.16777216", "4294967296", "08", "0xg", "1.a", "a.1", "1..1", "1.-1", "[::1]"]
-        {
+        for host in [
+            "",
+            "a",
+            "0.0.0.0.0",
+            "256.1.1",
+            "1.16777216",
+            "4294967296",
+            "08",
+            "0xg",
+            "1.a",
+            "a.1",
+            "1..1",
+            "1.-1",
+            "[::1]",
+        ] {
             assert_eq!(ipv4_of(host), None, "{host}");
         }
     }

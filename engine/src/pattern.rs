@@ -1,5 +1,5 @@
-//! Host patterns as a policy writes them: exact, `*.suffix`, and `{name}` captures. A pattern is a row of labels read from
-//! the right, because that is where a host's more significant end is.
+//! Host patterns as a policy writes them: exact, `*.suffix`, and `{name}` captures. A pattern is a
+//! row of labels read from the right, because that is where a host's more significant end is.
 
 use crate::authority::{Authority, AuthorityError, HostKind, MAX_LABEL};
 use crate::fault::FaultKind;
@@ -82,7 +82,10 @@ impl HostPattern {
                 labels.push(Label::Literal(label.to_ascii_lowercase()));
                 continue;
             }
-            let name = label.strip_prefix('{').and_then(|l| l.strip_suffix('}')).ok_or(PatternError::PartialCapture)?;
+            let name = label
+                .strip_prefix('{')
+                .and_then(|l| l.strip_suffix('}'))
+                .ok_or(PatternError::PartialCapture)?;
             if name.contains(['{', '}', ':']) {
                 return Err(PatternError::PartialCapture);
             }
@@ -125,7 +128,10 @@ impl HostPattern {
 
     /// The capture's position, counted in labels from the right.
     pub fn capture(&self, name: &str) -> Option<u8> {
-        let position = self.labels().iter().position(|label| matches!(label, Label::Capture(n) if n == name))?;
+        let position = self
+            .labels()
+            .iter()
+            .position(|label| matches!(label, Label::Capture(n) if n == name))?;
         u8::try_from(position).ok()
     }
 
@@ -171,7 +177,8 @@ fn host_of(text: &str) -> Result<Authority<'_>, PatternError> {
 }
 
 pub(crate) fn is_capture_name(name: &str) -> bool {
-    (1..=MAX_LABEL).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    (1..=MAX_LABEL).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
 }
 
 #[cfg(test)]
@@ -191,7 +198,11 @@ mod tests {
             ("[0::1]", "[::1]"),
             ("localhost", "localhost"),
         ] {
-            assert_eq!(HostPattern::parse(written).map(|p| p.text().into_owned()), Ok(text.to_owned()), "{written}");
+            assert_eq!(
+                HostPattern::parse(written).map(|p| p.text().into_owned()),
+                Ok(text.to_owned()),
+                "{written}"
+            );
         }
     }
 

@@ -49,7 +49,8 @@ pub(crate) fn push_escaped(text: &mut String, letter: char) {
         letter if letter.is_control() => {
             // Control characters end at 0x9f.
             let number = u32::from(letter);
-            let digits = [number >> 4, number & 0xf].map(|digit| char::from_digit(digit, 16).unwrap_or('0'));
+            let digits =
+                [number >> 4, number & 0xf].map(|digit| char::from_digit(digit, 16).unwrap_or('0'));
             text.push_str("\\u{");
             text.extend(digits.into_iter().skip(usize::from(number < 0x10)));
             text.push('}');

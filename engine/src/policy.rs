@@ -1,5 +1,5 @@
-//! A policy document, compiled: read once, every fault gathered, and what is left is tables that a decision looks things up
-//! in.
+//! A policy document, compiled: read once, every fault gathered, and what is left is tables that a
+//! decision looks things up in.
 
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
@@ -14,7 +14,9 @@ use crate::health_check::{Agents, HealthCheck, HealthCheckSection, MAX_HEALTH_CH
 use crate::hosts::{Hosts, HostsSection};
 #[cfg(feature = "serde")]
 use crate::reader::read_serde;
-use crate::reader::{Broken, Choice, Context, List, Object, Parsed, Section, Seen, Take, Value, read_json};
+use crate::reader::{
+    Broken, Choice, Context, List, Object, Parsed, Section, Seen, Take, Value, read_json,
+};
 
 /// The largest plugin configuration, in bytes.
 pub const MAX_CONFIGURATION: usize = 8 * 1024 * 1024;
@@ -66,7 +68,8 @@ impl Policy {
         self.mode
     }
 
-    /// The counters that this policy's decisions may raise, each with its name. Their number is bounded by the policy.
+    /// The counters that this policy's decisions may raise, each with its name. Their number is
+    /// bounded by the policy.
     #[must_use]
     #[inline(never)]
     pub fn counters(&self) -> Vec<(Counter, String)> {
@@ -75,21 +78,27 @@ impl Policy {
             let name = ["gatepost.health_check.", &check.name].concat();
             counters.push((Counter::HealthCheck(u8::try_from(number).unwrap_or(u8::MAX)), name));
         }
-        for (some, is_raised) in [(Counter::ENVIRONMENT, self.environments.is_some()), (Counter::HOST, !self.empty)] {
+        for (some, is_raised) in
+            [(Counter::ENVIRONMENT, self.environments.is_some()), (Counter::HOST, !self.empty)]
+        {
             if is_raised {
-                some.iter().for_each(|counter| counters.push((*counter, counter.fixed_name().to_owned())));
+                some.iter()
+                    .for_each(|counter| counters.push((*counter, counter.fixed_name().to_owned())));
             }
         }
         counters
     }
 
     pub(crate) fn is_guarded(&self, name: &[u8]) -> Option<&str> {
-        self.headers.find(name).filter(|(_, roles)| roles.marks.has(Marks::GUARDED)).map(|(name, _)| name)
+        self.headers
+            .find(name)
+            .filter(|(_, roles)| roles.marks.has(Marks::GUARDED))
+            .map(|(name, _)| name)
     }
 }
 
-/// Compiles the plugin configuration that the filter receives: JSON, or nothing at all (no bytes, white space, `null` or
-/// `{}`), which is [`Policy::pass_through`].
+/// Compiles the plugin configuration that the filter receives: JSON, or nothing at all (no bytes,
+/// white space, `null` or `{}`), which is [`Policy::pass_through`].
 ///
 /// # Errors
 /// Every fault of the document. A document with a fault gives no policy.
@@ -97,7 +106,10 @@ impl Policy {
 pub fn compile_json(configuration: &[u8]) -> Result<Policy, Vec<Fault>> {
     let whole = |kind| vec![Fault { path: Path::default(), place: Place::Value, kind }];
     if configuration.len() > MAX_CONFIGURATION {
-        return Err(whole(FaultKind::ConfigurationTooLarge { size: configuration.len(), limit: MAX_CONFIGURATION }));
+        return Err(whole(FaultKind::ConfigurationTooLarge {
+            size: configuration.len(),
+            limit: MAX_CONFIGURATION,
+        }));
     }
     if is_nothing(configuration) {
         return Ok(Policy::pass_through());
@@ -137,7 +149,9 @@ fn read(document: impl FnOnce(&mut Take<'_>) -> Result<(), String>) -> Result<Po
 fn is_nothing(configuration: &[u8]) -> bool {
     let text = without_white_space(configuration);
     let object = text.strip_prefix(b"{").and_then(|text| text.strip_suffix(b"}"));
-    text.is_empty() || text == b"null" || object.is_some_and(|inside| without_white_space(inside).is_empty())
+    text.is_empty()
+        || text == b"null"
+        || object.is_some_and(|inside| without_white_space(inside).is_empty())
 }
 
 /// Without JSON's white space around it, of which a form feed is none.
@@ -156,7 +170,8 @@ struct PolicySection {
 
 impl Section for PolicySection {
     type Out = Policy;
-    const FIELDS: &'static [&'static str] = &["apiVersion", "mode", "healthChecks", "strip", "environments", "hosts"];
+    const FIELDS: &'static [&'static str] =
+        &["apiVersion", "mode", "healthChecks", "strip", "environments", "hosts"];
 
     fn field(&mut self, name: &'static str, value: Value<'_>) -> Result<(), Broken> {
         let policy = &mut self.policy;
@@ -177,7 +192,10 @@ impl Section for PolicySection {
                 let take = |context: &mut Context, check: HealthCheck| {
                     let here = context.path().clone().key("name");
                     if let Some((_, first)) = names.iter().find(|(name, _)| *name == check.name) {
-                        let kind = FaultKind::Duplicate { value: check.name.clone().into(), first: first.clone() };
+                        let kind = FaultKind::Duplicate {
+                            value: check.name.clone().into(),
+                            first: first.clone(),
+                        };
                         context.fault_at(here, Place::Value, kind);
                     } else {
                         names.push((check.name.clone(), here));
@@ -193,7 +211,9 @@ impl Section for PolicySection {
                 let take = |_: &mut Context, name| strip.push(name);
                 value.read(List { what: "headers to strip", limit: MAX_STRIP, make, take })?;
             }
-            "environments" => policy.environments = value.read(Object(EnvironmentsSection::default()))?,
+            "environments" => {
+                policy.environments = value.read(Object(EnvironmentsSection::default()))?
+            }
             _ => policy.hosts = value.read(Object(HostsSection::default()))?.unwrap_or_default(),
         }
         Ok(())
@@ -204,7 +224,10 @@ impl Section for PolicySection {
         if !seen.has("apiVersion") {
             context.fault(FaultKind::ApiVersion(None));
         }
-        for number in core::mem::take(&mut policy.hosts.needs_env).into_iter().filter(|_| !seen.has("environments")) {
+        for number in core::mem::take(&mut policy.hosts.needs_env)
+            .into_iter()
+            .filter(|_| !seen.has("environments"))
+        {
             let mapping = Path::default().key("hosts").key("mappings").index(number as usize);
             context.fault_at(mapping.key("authority"), Place::Value, FaultKind::NoEnvironments);
         }
@@ -221,10 +244,16 @@ impl Section for PolicySection {
             environments.register(headers);
             let hints = &environments.hints.headers;
             let original = policy.hosts.original_host.as_deref();
-            if let Some(name) = original.filter(|name| hints.iter().any(|hint| &*hint.name == *name)) {
+            if let Some(name) =
+                original.filter(|name| hints.iter().any(|hint| &*hint.name == *name))
+            {
                 let hints = Path::default().key("environments").key("hints").key("headers");
                 let kind = FaultKind::Duplicate { value: name.to_owned(), first: hints };
-                context.fault_at(Path::default().key("hosts").key("originalHost"), Place::Value, kind);
+                context.fault_at(
+                    Path::default().key("hosts").key("originalHost"),
+                    Place::Value,
+                    kind,
+                );
             }
         }
         policy.hosts.register(headers);

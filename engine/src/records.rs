@@ -1,16 +1,19 @@
-//! Texts with a key and a value, found by the hash of the key. A policy of 10,000 environments or 100,000 mappings does not stay in a
-//! processor's caches, and each line of memory that a look-up has to fetch costs more than all it computes. So there are two places to
-//! look at: the slot, and the record, whose key and value stand side by side.
+//! Texts with a key and a value, found by the hash of the key. A policy of 10,000 environments or
+//! 100,000 mappings does not stay in a processor's caches, and each line of memory that a look-up
+//! has to fetch costs more than all it computes. So there are two places to look at: the slot, and
+//! the record, whose key and value stand side by side.
 
 use alloc::vec::Vec;
 
-/// Bytes of a page. Storage grows page by page: a vector that doubles has twice its size free at the end and three times its size in
-/// use while it moves, and 100,000 mappings would not fit into a plugin's memory.
+/// Bytes of a page. Storage grows page by page: a vector that doubles has twice its size free at
+/// the end and three times its size in use while it moves, and 100,000 mappings would not fit into
+/// a plugin's memory.
 const PAGE: usize = 1 << PAGE_BITS;
 const PAGE_BITS: u32 = 15;
 /// The first page has 512 bytes; each further one twice as many, until they are [`PAGE`].
 const FIRST_PAGE_BITS: u32 = 9;
-/// Of all slots these stand behind those among which marks are spread, for what finds none free up to their end.
+/// Of all slots these stand behind those among which marks are spread, for what finds none free up
+/// to their end.
 const LAST_SLOTS: usize = 32;
 
 /// One of [`Records`].
@@ -20,7 +23,8 @@ pub(crate) struct Record<'t> {
     pub number: u32,
     /// What the owner of the records tells by it.
     pub tag: u8,
-    /// In ASCII, as the value is, and no longer than the labels of a host with a capture for each of them: some thousand bytes.
+    /// In ASCII, as the value is, and no longer than the labels of a host with a capture for each
+    /// of them: some thousand bytes.
     pub key: &'t [u8],
     pub value: &'t [u8],
 }
@@ -31,7 +35,8 @@ const HEAD: usize = 9;
 impl<'t> Record<'t> {
     fn head(&self) -> [u8; HEAD] {
         let len = |text: &[u8]| u16::try_from(text.len()).unwrap_or(u16::MAX).to_le_bytes();
-        let ([n0, n1, n2, n3], [k0, k1], [v0, v1]) = (self.number.to_le_bytes(), len(self.key), len(self.value));
+        let ([n0, n1, n2, n3], [k0, k1], [v0, v1]) =
+            (self.number.to_le_bytes(), len(self.key), len(self.value));
         [n0, n1, n2, n3, k0, k1, v0, v1, self.tag]
     }
 
@@ -54,9 +59,10 @@ impl<'t> Record<'t> {
 #[derive(Debug, Default)]
 pub(crate) struct Records {
     pages: Vec<Vec<u8>>,
-    /// In the order of their marks, with free ones in between: a slot is the first that is free from the place on where its mark would
-    /// stand if all marks were as far from each other. So a look-up ends at the first higher mark, and growing goes through both lists
-    /// from front to back.
+    /// In the order of their marks, with free ones in between: a slot is the first that is free
+    /// from the place on where its mark would stand if all marks were as far from each other. So a
+    /// look-up ends at the first higher mark, and growing goes through both lists from front to
+    /// back.
     slots: Vec<Slot>,
     /// Among how many slots marks are spread. [`LAST_SLOTS`] follow.
     spread: usize,
@@ -138,9 +144,14 @@ impl Records {
     /// Writes a record behind the others, and tells its place, plus 1.
     fn store(&mut self, record: Record<'_>) -> u32 {
         let size = record.size();
-        let has_room = |page: &Vec<u8>| page.len() < PAGE && page.capacity().saturating_sub(page.len()) >= size;
+        let has_room = |page: &Vec<u8>| {
+            page.len() < PAGE && page.capacity().saturating_sub(page.len()) >= size
+        };
         if !self.pages.last().is_some_and(has_room) {
-            let bits = u32::try_from(self.pages.len()).unwrap_or(PAGE_BITS).saturating_add(FIRST_PAGE_BITS).min(PAGE_BITS);
+            let bits = u32::try_from(self.pages.len())
+                .unwrap_or(PAGE_BITS)
+                .saturating_add(FIRST_PAGE_BITS)
+                .min(PAGE_BITS);
             // A page that is larger than usual holds one record, which stands at its beginning.
             self.pages.push(Vec::with_capacity(size.max(1 << bits)));
         }
@@ -154,7 +165,8 @@ impl Records {
         u32::try_from(number << PAGE_BITS | start).unwrap_or(u32::MAX).saturating_add(1)
     }
 
-    /// Puts a slot where the look-up meets it; those with higher marks move on, up to the next free one.
+    /// Puts a slot where the look-up meets it; those with higher marks move on, up to the next free
+    /// one.
     fn take(&mut self, mut slot: Slot) {
         let first = self.first(slot.mark);
         for there in self.slots.iter_mut().skip(first) {
@@ -168,7 +180,8 @@ impl Records {
         self.slots.push(slot);
     }
 
-    /// To twice as many slots, and so to a power of two: an allocator that rounds up to one takes no more.
+    /// To twice as many slots, and so to a power of two: an allocator that rounds up to one takes
+    /// no more.
     fn grow(&mut self) {
         let count = self.spread.saturating_add(LAST_SLOTS).saturating_mul(2);
         self.spread = count.saturating_sub(LAST_SLOTS);
@@ -179,8 +192,9 @@ impl Records {
     }
 }
 
-/// A hash of some bytes, which goes on from another one. The keys are the policy's, so a client cannot choose what collides, and a
-/// filter has no source of randomness that two of its VMs would share: the seed is fixed.
+/// A hash of some bytes, which goes on from another one. The keys are the policy's, so a client
+/// cannot choose what collides, and a filter has no source of randomness that two of its VMs would
+/// share: the seed is fixed.
 #[inline(never)]
 pub(crate) fn hash(from: u32, bytes: &[u8]) -> u32 {
     const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -228,7 +242,9 @@ mod tests {
     #[test]
     fn records_of_many_pages_are_all_found_and_told_in_order() {
         let mut records = Records::default();
-        let all: Vec<(String, String)> = (0..20_000).map(|n| (format!("host-{n}.example.org"), format!("service-{n}"))).collect();
+        let all: Vec<(String, String)> = (0..20_000)
+            .map(|n| (format!("host-{n}.example.org"), format!("service-{n}")))
+            .collect();
         for (number, (key, value)) in (0..).zip(&all) {
             assert_eq!(find(&records, key), None);
             records.add(hash(0, key.as_bytes()), record(number, key, value));
@@ -237,8 +253,14 @@ mod tests {
         for (number, (key, value)) in (0..).zip(&all) {
             assert_eq!(find(&records, key), Some(record(number, key, value)));
         }
-        assert!(records.iter().eq((0..).zip(&all).map(|(number, (key, value))| record(number, key, value))));
-        assert!(records.pages.len() > 10 && records.pages.iter().all(|page| page.capacity() <= PAGE));
+        assert!(
+            records
+                .iter()
+                .eq((0..).zip(&all).map(|(number, (key, value))| record(number, key, value)))
+        );
+        assert!(
+            records.pages.len() > 10 && records.pages.iter().all(|page| page.capacity() <= PAGE)
+        );
         assert!(records.pages.iter().rev().skip(1).take(20).all(|page| page.capacity() == PAGE));
         assert!(records.slots.len() < 2 * 20_000 && records.slots.len().is_power_of_two());
     }
@@ -247,7 +269,9 @@ mod tests {
     fn the_longest_texts_have_room() {
         let mut records = Records::default();
         let long = "a".repeat(usize::from(u16::MAX));
-        for (number, (key, value)) in (0..).zip([("first", ""), (&long, &long), ("", ""), ("last", &long)]) {
+        for (number, (key, value)) in
+            (0..).zip([("first", ""), (&long, &long), ("", ""), ("last", &long)])
+        {
             records.add(hash(0, key.as_bytes()), record(number, key, value));
         }
         assert_eq!(find(&records, "first"), Some(record(0, "first", "")));
@@ -281,11 +305,18 @@ mod tests {
 
     #[test]
     fn names_that_differ_little_differ_in_their_hashes_and_in_the_high_end_of_them() {
-        let names =
-            (0..20_000).flat_map(|n| [format!("customer{n}.example.org"), format!("env{n}"), format!("{n}.a"), format!("x-{n}")]);
+        let names = (0..20_000).flat_map(|n| {
+            [
+                format!("customer{n}.example.org"),
+                format!("env{n}"),
+                format!("{n}.a"),
+                format!("x-{n}"),
+            ]
+        });
         let hashes: Vec<u32> = names.map(|name| hash(0, name.as_bytes())).collect();
         let different: HashSet<u32> = hashes.iter().copied().collect();
-        // Of 80,000 random numbers of 32 bits about one pair is equal; of their high 17 bits, 80,000 fall on about 60,000 places.
+        // Of 80,000 random numbers of 32 bits about one pair is equal; of their high 17 bits,
+        // 80,000 fall on about 60,000 places.
         assert!(different.len() > 79_990, "{}", different.len());
         let places: HashSet<u32> = hashes.iter().map(|hash| hash >> 15).collect();
         assert!(places.len() > 58_000, "{}", places.len());

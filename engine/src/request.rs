@@ -1,5 +1,6 @@
-//! What the engine sees of a request: its headers as Envoy holds them (lower-case names, pseudo-headers among them, values
-//! of any bytes) and its source address, which is asked for only when nothing cheaper has decided.
+//! What the engine sees of a request: its headers as Envoy holds them (lower-case names,
+//! pseudo-headers among them, values of any bytes) and its source address, which is asked for only
+//! when nothing cheaper has decided.
 
 use core::net::{IpAddr, SocketAddr};
 
@@ -10,7 +11,8 @@ pub trait Headers<'a>: Iterator<Item = (&'a [u8], &'a [u8])> + Clone {}
 
 impl<'a, I: Iterator<Item = (&'a [u8], &'a [u8])> + Clone> Headers<'a> for I {}
 
-/// Where a request comes from. Behind a hostcall in the filter, so it is asked at most once and as late as possible.
+/// Where a request comes from. Behind a hostcall in the filter, so it is asked at most once and as
+/// late as possible.
 pub trait SourceAddress {
     /// The downstream address, as far as the gateway trusts one.
     fn source_address(&self) -> Option<IpAddr>;
@@ -31,12 +33,17 @@ pub struct Request<'a, H, S> {
     pub source: &'a S,
 }
 
-/// The address in Envoy's property `source.address`: `10.0.0.1:4711` or `[2001:db8::1]:4711`. An IPv4 address that is mapped
-/// into IPv6, as a dual-stack listener reports it, is that IPv4 address.
+/// The address in Envoy's property `source.address`: `10.0.0.1:4711` or `[2001:db8::1]:4711`. An
+/// IPv4 address that is mapped into IPv6, as a dual-stack listener reports it, is that IPv4
+/// address.
 #[must_use]
 pub fn parse_source_address(property: &[u8]) -> Option<IpAddr> {
     let text = core::str::from_utf8(property).ok()?;
-    let address = text.parse::<SocketAddr>().map(|address| address.ip()).or_else(|_| text.parse::<IpAddr>()).ok()?;
+    let address = text
+        .parse::<SocketAddr>()
+        .map(|address| address.ip())
+        .or_else(|_| text.parse::<IpAddr>())
+        .ok()?;
     Some(address.to_canonical())
 }
 
@@ -78,15 +85,17 @@ pub(crate) enum Named<'a> {
         sources: Marks,
         value: &'a [u8],
     },
-    /// There are several, or one that is another field, too; whoever wants to know more has to look again.
+    /// There are several, or one that is another field, too; whoever wants to know more has to look
+    /// again.
     Several,
 }
 
 /// What one pass over the headers finds.
 #[derive(Debug, Default)]
 pub(crate) struct Survey<'a> {
-    /// The values of the headers that the policy knows, by [`Field`]; the last one of several. An array, and bits, because names and
-    /// `match`es would be variables by the dozen and a branch for each field, in the one loop that every request meets.
+    /// The values of the headers that the policy knows, by [`Field`]; the last one of several. An
+    /// array, and bits, because names and `match`es would be variables by the dozen and a branch
+    /// for each field, in the one loop that every request meets.
     fields: [&'a [u8]; Field::COUNT],
     seen: Marks,
     /// What was seen more than once.
@@ -96,7 +105,8 @@ pub(crate) struct Survey<'a> {
 }
 
 impl<'a> Survey<'a> {
-    /// Notes all headers. A survey is filled where it stands, because it is large and would be moved.
+    /// Notes all headers. A survey is filled where it stands, because it is large and would be
+    /// moved.
     #[inline(always)]
     pub fn note_all(&mut self, headers: impl Headers<'a>, table: &HeaderTable) {
         for (name, value) in headers {
@@ -139,7 +149,8 @@ impl<'a> Survey<'a> {
     /// The user agent, if the request has one. For several no balancer is known, so they are none.
     #[inline]
     pub fn user_agent(&self) -> Option<&'a [u8]> {
-        (self.seen.has(Marks::USER_AGENT) && !self.again.has(Marks::USER_AGENT)).then(|| self.field(Field::UserAgent))
+        (self.seen.has(Marks::USER_AGENT) && !self.again.has(Marks::USER_AGENT))
+            .then(|| self.field(Field::UserAgent))
     }
 
     /// What the headers that environment sources name hold.
@@ -154,10 +165,12 @@ impl<'a> Survey<'a> {
         }
     }
 
-    /// The value of the one header that environment sources with this mark name, if there is just one that any of them names.
+    /// The value of the one header that environment sources with this mark name, if there is just
+    /// one that any of them names.
     #[inline(always)]
     pub fn named_by(&self, source: Marks) -> Option<&'a [u8]> {
-        let is_one = self.seen & (Marks::NAMED | Marks::NAMED_BY_FIELD) == Marks::NAMED && !self.again.has(Marks::NAMED);
+        let is_one = self.seen & (Marks::NAMED | Marks::NAMED_BY_FIELD) == Marks::NAMED
+            && !self.again.has(Marks::NAMED);
         (is_one && self.seen.has(source)).then(|| self.field(Field::Named))
     }
 
@@ -179,14 +192,17 @@ impl<'a> Survey<'a> {
     }
 }
 
-/// Whether the request is gRPC, by its content type: `application/grpc`, alone or with a format (`+proto`) or parameters (`;`).
-/// Envoy does not count the last and then ignores a gRPC status, so it does no harm there.
+/// Whether the request is gRPC, by its content type: `application/grpc`, alone or with a format
+/// (`+proto`) or parameters (`;`). Envoy does not count the last and then ignores a gRPC status, so
+/// it does no harm there.
 #[cold]
 #[must_use]
 pub fn is_grpc<'a>(mut headers: impl Headers<'a>) -> bool {
     headers.any(|(name, value)| {
         name == b"content-type"
-            && value.strip_prefix(b"application/grpc").is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+            && value
+                .strip_prefix(b"application/grpc")
+                .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
     })
 }
 
@@ -228,7 +244,8 @@ mod tests {
 
     #[test]
     fn grpc_is_known_by_its_content_type() {
-        let grpc = |value: &'static str| is_grpc([(&b"content-type"[..], value.as_bytes())].into_iter());
+        let grpc =
+            |value: &'static str| is_grpc([(&b"content-type"[..], value.as_bytes())].into_iter());
         assert!(grpc("application/grpc"));
         assert!(grpc("application/grpc+proto"));
         assert!(!grpc("application/grpc-web"));
@@ -239,15 +256,24 @@ mod tests {
     fn a_repeated_user_agent_is_nobodys() {
         let headers = [(&b"user-agent"[..], &b"GoogleHC/1.0"[..]), (b"user-agent", b"curl")];
         assert_eq!(survey(headers).user_agent(), None);
-        assert_eq!(survey([(&b"user-agent"[..], &b"GoogleHC/1.0"[..])]).user_agent(), Some(&b"GoogleHC/1.0"[..]));
+        assert_eq!(
+            survey([(&b"user-agent"[..], &b"GoogleHC/1.0"[..])]).user_agent(),
+            Some(&b"GoogleHC/1.0"[..])
+        );
     }
 
     #[test]
     fn path_and_query_are_told_apart() {
-        for (path, only, query) in [("/a?b?c", "/a", "b?c"), ("/?", "/", ""), ("/", "/", ""), ("", "", "")] {
+        for (path, only, query) in
+            [("/a?b?c", "/a", "b?c"), ("/?", "/", ""), ("/", "/", ""), ("", "", "")]
+        {
             let headers = [(&b":path"[..], path.as_bytes())];
             let survey = survey(headers);
-            assert_eq!((survey.path_only(), survey.query()), (only.as_bytes(), query.as_bytes()), "{path}");
+            assert_eq!(
+                (survey.path_only(), survey.query()),
+                (only.as_bytes(), query.as_bytes()),
+                "{path}"
+            );
         }
     }
 }

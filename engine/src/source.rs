@@ -1,5 +1,6 @@
-//! Where a request may name its environment: a header, a cookie, a query parameter, a W3C baggage member, or a label of its
-//! host. Values are taken as they stand, without percent-decoding: an environment's name never needs it.
+//! Where a request may name its environment: a header, a cookie, a query parameter, a W3C baggage
+//! member, or a label of its host. Values are taken as they stand, without percent-decoding: an
+//! environment's name never needs it.
 
 use crate::fault::FaultKind;
 use crate::header::{Marks, Use, is_token, read_name};
@@ -79,10 +80,17 @@ impl Source {
     }
 
     /// What does not stand in the one header that a source names.
-    fn value_elsewhere<'h, 'a: 'h>(&self, survey: &Survey<'a>, headers: &impl Headers<'a>, host: Option<&Host<'h>>) -> Named<'h> {
+    fn value_elsewhere<'h, 'a: 'h>(
+        &self,
+        survey: &Survey<'a>,
+        headers: &impl Headers<'a>,
+        host: Option<&Host<'h>>,
+    ) -> Named<'h> {
         let mut claim = Claim::default();
         let mut label = None;
-        let named = |name: &'static str| headers.clone().filter(move |(header, _)| *header == name.as_bytes());
+        let named = |name: &'static str| {
+            headers.clone().filter(move |(header, _)| *header == name.as_bytes())
+        };
         match self {
             Self::Header(name) => {
                 let same = headers.clone().filter(|(header, _)| *header == name.as_bytes());
@@ -93,7 +101,9 @@ impl Source {
                     cookies(value, name.as_bytes()).for_each(|value| claim.add(value));
                 }
             }
-            Self::Query(name) => parameters(survey.query(), name.as_bytes()).for_each(|value| claim.add(value)),
+            Self::Query(name) => {
+                parameters(survey.query(), name.as_bytes()).for_each(|value| claim.add(value))
+            }
             Self::Baggage(name) => {
                 for (_, value) in named("baggage") {
                     members(value, name.as_bytes()).for_each(|value| claim.add(value));
@@ -111,9 +121,12 @@ impl Source {
     }
 }
 
-/// The values of a cookie in a `Cookie` header (RFC 6265 §4.2.1), without the quotes that a value may stand in.
+/// The values of a cookie in a `Cookie` header (RFC 6265 §4.2.1), without the quotes that a value
+/// may stand in.
 fn cookies<'a>(header: &'a [u8], name: &[u8]) -> impl Iterator<Item = &'a [u8]> {
-    let quoted = |value: &'a [u8]| value.strip_prefix(b"\"").and_then(|v| v.strip_suffix(b"\"")).unwrap_or(value);
+    let quoted = |value: &'a [u8]| {
+        value.strip_prefix(b"\"").and_then(|v| v.strip_suffix(b"\"")).unwrap_or(value)
+    };
     pairs(header, b';', name).map(quoted)
 }
 
@@ -122,7 +135,8 @@ fn parameters<'a>(query: &'a [u8], name: &[u8]) -> impl Iterator<Item = &'a [u8]
     pairs(query, b'&', name)
 }
 
-/// The values of a member of a `baggage` header, without the properties behind a value (W3C Baggage §3.3.1).
+/// The values of a member of a `baggage` header, without the properties behind a value (W3C Baggage
+/// §3.3.1).
 fn members<'a>(header: &'a [u8], name: &[u8]) -> impl Iterator<Item = &'a [u8]> {
     pairs(header, b',', name).map(|value| value.split(|b| *b == b';').next().unwrap_or_default())
 }
@@ -165,7 +179,8 @@ fn token(text: &str, what: &'static str) -> Result<Box<str>, FaultKind> {
 }
 
 fn parameter(text: &str) -> Result<Box<str>, FaultKind> {
-    let valid = !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && !b"=&#?%+".contains(&b));
+    let valid =
+        !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && !b"=&#?%+".contains(&b));
     if valid { Ok(text.into()) } else { Err(FaultKind::Token(text.to_owned(), "query parameter")) }
 }
 
@@ -208,7 +223,10 @@ mod tests {
     #[test]
     fn a_subdomain_pattern_must_capture_the_environment() {
         assert!(read_subdomain("{env}.dev.example.com").is_ok());
-        assert!(matches!(read_subdomain("{name}.dev.example.com"), Err(FaultKind::Pattern { error: PatternError::NoEnv, .. })));
+        assert!(matches!(
+            read_subdomain("{name}.dev.example.com"),
+            Err(FaultKind::Pattern { error: PatternError::NoEnv, .. })
+        ));
         assert!(read_subdomain("dev.example.com").is_err());
     }
 }

@@ -1,5 +1,6 @@
-//! Templates: literal text with `{env}`, `{host}` and the captures of a host pattern in it. They are checked when the policy
-//! is compiled, so that at run time only validated labels are put in, in places where a label may stand.
+//! Templates: literal text with `{env}`, `{host}` and the captures of a host pattern in it. They
+//! are checked when the policy is compiled, so that at run time only validated labels are put in,
+//! in places where a label may stand.
 
 use crate::authority::{Authority, AuthorityError};
 use crate::fault::FaultKind;
@@ -65,7 +66,8 @@ impl<'v> Values<'v> {
 }
 
 impl Template {
-    /// Reads a template; `pattern` is the host pattern whose captures may be named. A capture hides `{env}` and `{host}`.
+    /// Reads a template; `pattern` is the host pattern whose captures may be named. A capture hides
+    /// `{env}` and `{host}`.
     pub fn parse(text: &str, pattern: Option<&HostPattern>) -> Result<Self, TemplateError> {
         if is_literal(text) {
             return Ok(Self::Literal(text.into()));
@@ -152,7 +154,8 @@ fn is_literal(text: &str) -> bool {
     text.bytes().all(|byte| !matches!(byte, b'{' | b'}'))
 }
 
-/// An authority as a policy's author wrote it, in canonical form. Most are no templates, and need no text of their own.
+/// An authority as a policy's author wrote it, in canonical form. Most are no templates, and need
+/// no text of their own.
 pub(crate) enum Authored<'t> {
     Text(Cow<'t, str>),
     Template(Template),
@@ -189,8 +192,8 @@ impl From<Authored<'_>> for Template {
     }
 }
 
-/// Lower case, and the end that `canonical` has and a sample of that length may lack: a trailing dot, an empty port or leading zeros
-/// of a port can only stand in the last literal.
+/// Lower case, and the end that `canonical` has and a sample of that length may lack: a trailing
+/// dot, an empty port or leading zeros of a port can only stand in the last literal.
 fn canonical(pieces: Box<[Piece]>, sample: usize, canonical: &str) -> Box<[Piece]> {
     let mut pieces = pieces.into_vec();
     for piece in &mut pieces {
@@ -236,9 +239,14 @@ fn placeholder(name: &str, pattern: Option<&HostPattern>) -> Result<Piece, Templ
 }
 
 /// Parses, or gives the fault that a document's reader reports.
-pub(crate) fn read_authority<'t>(text: &'t str, pattern: Option<&HostPattern>) -> Result<Authored<'t>, FaultKind> {
+pub(crate) fn read_authority<'t>(
+    text: &'t str,
+    pattern: Option<&HostPattern>,
+) -> Result<Authored<'t>, FaultKind> {
     Authored::parse(text, pattern).map_err(|error| match error {
-        TemplateError::Authority(error) if !text.contains('{') => FaultKind::Authority { value: text.to_owned(), error },
+        TemplateError::Authority(error) if !text.contains('{') => {
+            FaultKind::Authority { value: text.to_owned(), error }
+        }
         error => FaultKind::Template { value: text.to_owned(), error },
     })
 }
@@ -252,14 +260,21 @@ mod tests {
     }
 
     fn expand(template: &str, env: Option<&str>, host: Option<&str>) -> Option<String> {
-        let values = Values { env: env.map(str::as_bytes), host: host.map(str::as_bytes), labels: None };
-        authority(template, None).expect(template).expand(values).map(|text| String::from_utf8(text).expect("ASCII"))
+        let values =
+            Values { env: env.map(str::as_bytes), host: host.map(str::as_bytes), labels: None };
+        authority(template, None)
+            .expect(template)
+            .expand(values)
+            .map(|text| String::from_utf8(text).expect("ASCII"))
     }
 
     #[test]
     fn placeholders_are_replaced_by_their_values() {
         assert_eq!(expand("app.{env}.svc", Some("env1"), None).as_deref(), Some("app.env1.svc"));
-        assert_eq!(expand("{env}--{host}:80", Some("e"), Some("a.com")).as_deref(), Some("e--a.com:80"));
+        assert_eq!(
+            expand("{env}--{host}:80", Some("e"), Some("a.com")).as_deref(),
+            Some("e--a.com:80")
+        );
     }
 
     #[test]
@@ -303,7 +318,13 @@ mod tests {
             ("a..{env}", TemplateError::Authority(AuthorityError::EmptyLabel)),
             ("{env}:x", TemplateError::Authority(AuthorityError::Port)),
             ("", TemplateError::Authority(AuthorityError::Empty)),
-            ("{svc}.a", TemplateError::UnknownPlaceholder { name: "svc".into(), known: vec!["env".into(), "host".into()] }),
+            (
+                "{svc}.a",
+                TemplateError::UnknownPlaceholder {
+                    name: "svc".into(),
+                    known: vec!["env".into(), "host".into()],
+                },
+            ),
         ] {
             assert_eq!(authority(text, None), Err(error), "{text}");
         }

@@ -1,5 +1,5 @@
-//! Comparing a part of a request with a text: the whole of it, its beginning or its end. A condition that could never hold is
-//! refused when it is read.
+//! Comparing a part of a request with a text: the whole of it, its beginning or its end. A
+//! condition that could never hold is refused when it is read.
 
 use crate::authority::Authority;
 use crate::fault::FaultKind;
@@ -26,14 +26,18 @@ impl TextMatch {
         }
     }
 
-    /// Compares with what stands before the query of a path. A text that is compared with paths holds no question mark, so all but
-    /// a suffix can do without looking for one.
+    /// Compares with what stands before the query of a path. A text that is compared with paths
+    /// holds no question mark, so all but a suffix can do without looking for one.
     #[inline]
     pub fn holds_for_path(&self, path: &[u8]) -> bool {
         match self {
-            Self::Exact(text) => path.strip_prefix(text.as_bytes()).is_some_and(|rest| matches!(rest.first(), None | Some(b'?'))),
+            Self::Exact(text) => path
+                .strip_prefix(text.as_bytes())
+                .is_some_and(|rest| matches!(rest.first(), None | Some(b'?'))),
             Self::Prefix(text) => path.starts_with(text.as_bytes()),
-            Self::Suffix(_) => self.holds(path.split(|byte| *byte == b'?').next().unwrap_or_default()),
+            Self::Suffix(_) => {
+                self.holds(path.split(|byte| *byte == b'?').next().unwrap_or_default())
+            }
         }
     }
 }
@@ -53,12 +57,14 @@ impl Compared {
             return Err(FaultKind::EmptyMatch);
         }
         match self {
-            Self::Path if text.contains(['?', '#']) || (kind != "suffix" && !text.starts_with('/')) => {
+            Self::Path
+                if text.contains(['?', '#']) || (kind != "suffix" && !text.starts_with('/')) =>
+            {
                 Err(FaultKind::PathMatch(text.to_owned()))
             }
             Self::Host if kind == "exact" => {
-                let host =
-                    Authority::parse(text.as_bytes()).map_err(|error| FaultKind::Authority { value: text.to_owned(), error })?;
+                let host = Authority::parse(text.as_bytes())
+                    .map_err(|error| FaultKind::Authority { value: text.to_owned(), error })?;
                 if host.colon_port().is_empty() && !text.ends_with(':') {
                     Ok(host.host().to_owned())
                 } else {
@@ -66,7 +72,9 @@ impl Compared {
                 }
             }
             Self::Host => Ok(text.to_ascii_lowercase()),
-            Self::UserAgent | Self::Method | Self::Path if !is_value(text) => Err(FaultKind::HeaderValue),
+            Self::UserAgent | Self::Method | Self::Path if !is_value(text) => {
+                Err(FaultKind::HeaderValue)
+            }
             Self::UserAgent | Self::Method | Self::Path => Ok(text.to_owned()),
         }
     }
@@ -125,9 +133,15 @@ mod tests {
     fn a_query_is_no_part_of_the_path_that_is_compared() {
         let exact = TextMatch::Exact("/healthz".into());
         assert!(
-            exact.holds_for_path(b"/healthz") && exact.holds_for_path(b"/healthz?full=1") && exact.holds_for_path(b"/healthz?")
+            exact.holds_for_path(b"/healthz")
+                && exact.holds_for_path(b"/healthz?full=1")
+                && exact.holds_for_path(b"/healthz?")
         );
-        assert!(!exact.holds_for_path(b"/healthz/") && !exact.holds_for_path(b"/health") && !exact.holds_for_path(b"/?/healthz"));
+        assert!(
+            !exact.holds_for_path(b"/healthz/")
+                && !exact.holds_for_path(b"/health")
+                && !exact.holds_for_path(b"/?/healthz")
+        );
         let suffix = TextMatch::Suffix("/ready".into());
         assert!(suffix.holds_for_path(b"/a/ready?x=/b") && !suffix.holds_for_path(b"/a?x=/ready"));
         assert!(!TextMatch::Prefix("/a/b".into()).holds_for_path(b"/a?/b"));
@@ -148,9 +162,15 @@ mod tests {
     fn a_condition_that_could_never_hold_is_refused() {
         assert_eq!(Compared::Method.check("exact", ""), Err(FaultKind::EmptyMatch));
         assert_eq!(Compared::Path.check("exact", "/?q"), Err(FaultKind::PathMatch("/?q".into())));
-        assert_eq!(Compared::Path.check("prefix", "healthz"), Err(FaultKind::PathMatch("healthz".into())));
+        assert_eq!(
+            Compared::Path.check("prefix", "healthz"),
+            Err(FaultKind::PathMatch("healthz".into()))
+        );
         assert_eq!(Compared::Path.check("suffix", "healthz"), Ok("healthz".into()));
-        assert_eq!(Compared::Host.check("exact", "a:80"), Err(FaultKind::HostWithPort("a:80".into())));
+        assert_eq!(
+            Compared::Host.check("exact", "a:80"),
+            Err(FaultKind::HostWithPort("a:80".into()))
+        );
         assert_eq!(Compared::Host.check("exact", "A.example."), Ok("a.example".into()));
         assert_eq!(Compared::UserAgent.check("prefix", "\n"), Err(FaultKind::HeaderValue));
     }

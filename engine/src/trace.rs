@@ -1,5 +1,6 @@
-//! How a decision came about, rule by rule. The engine tells each step while it decides, to whoever listens; in the filter
-//! nobody does, and the steps cost nothing. So what is explained is what runs.
+//! How a decision came about, rule by rule. The engine tells each step while it decides, to whoever
+//! listens; in the filter nobody does, and the steps cost nothing. So what is explained is what
+//! runs.
 
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -1,5 +1,5 @@
-//! Which headers a decision writes: hints, the original of a rewritten host, and the removal of what clients may not send.
-//! Only what differs from the request is written.
+//! Which headers a decision writes: hints, the original of a rewritten host, and the removal of
+//! what clients may not send. Only what differs from the request is written.
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -24,23 +24,30 @@ pub(crate) struct Wants<'a> {
 impl<'a> Wants<'a> {
     /// The hints of the environment, and the original of a rewritten host.
     #[inline(always)]
-    pub fn of(environments: Option<(&'a Environments, &Chosen<'a>)>, original: Option<(&'a str, &'a [u8])>) -> Self {
+    pub fn of(
+        environments: Option<(&'a Environments, &Chosen<'a>)>,
+        original: Option<(&'a str, &'a [u8])>,
+    ) -> Self {
         match environments.map(|(environments, chosen)| (environments, &chosen.environment)) {
             Some((environments, Some(environment))) => {
-                let listed = if let Cow::Borrowed(name) = environment.name { Some(name) } else { None };
+                let listed =
+                    if let Cow::Borrowed(name) = environment.name { Some(name) } else { None };
                 Self { hints: &environments.hints.headers, listed, original }
             }
             _ => Self { hints: &[], listed: None, original },
         }
     }
 
-    /// Each header's name, and what it is to hold. A hint that needs the host of a request without a valid one has no value.
+    /// Each header's name, and what it is to hold. A hint that needs the host of a request without
+    /// a valid one has no value.
     fn iter(&self, values: Values<'_>) -> impl Iterator<Item = (&'a str, Wanted<'a>)> {
         let has_host = values.host.is_some();
         let original = self.original.map(|(name, text)| (name, Wanted::Text(text)));
         let (mut hints, mut original) = (self.hints.iter(), original.into_iter());
         core::iter::from_fn(move || {
-            let Some(hint) = hints.find(|hint| !hint.needs_host || has_host) else { return original.next() };
+            let Some(hint) = hints.find(|hint| !hint.needs_host || has_host) else {
+                return original.next();
+            };
             Some(match self.listed {
                 // The policy has this text already.
                 Some(name) if hint.is_env => (&*hint.name, Wanted::Text(name)),
@@ -51,18 +58,24 @@ impl<'a> Wants<'a> {
 }
 
 impl Policy {
-    /// The header that keeps the original of a host that becomes another one. Bringing a host to canonical form does not
-    /// make it another one. The authority that goes upstream is in that form.
+    /// The header that keeps the original of a host that becomes another one. Bringing a host to
+    /// canonical form does not make it another one. The authority that goes upstream is in that
+    /// form.
     #[inline]
-    pub(crate) fn original_host<'a>(&'a self, authority: Option<&Authority<'a>>, upstream: &[u8]) -> Option<(&'a str, &'a [u8])> {
+    pub(crate) fn original_host<'a>(
+        &'a self,
+        authority: Option<&Authority<'a>>,
+        upstream: &[u8],
+    ) -> Option<(&'a str, &'a [u8])> {
         let name = self.hosts.original_host.as_deref()?;
         // Without a valid authority there is no host to keep: its bytes may be anything.
         let authority = authority?;
         (!authority.has_host_of(upstream)).then_some((name, authority.raw()))
     }
 
-    /// Sets what is wanted and takes away what a client may not send; where the request has it right already, nothing. Whatever
-    /// a policy sets is guarded, so without a guarded header in the request nothing has to be looked for.
+    /// Sets what is wanted and takes away what a client may not send; where the request has it
+    /// right already, nothing. Whatever a policy sets is guarded, so without a guarded header in
+    /// the request nothing has to be looked for.
     #[inline(always)]
     pub(crate) fn write_headers<'a, 'v>(
         &'a self,
@@ -78,7 +91,9 @@ impl Policy {
             for hint in wants.hints {
                 match wants.listed {
                     // The policy has this text already.
-                    Some(name) if hint.is_env => effects.set(&hint.name, Cow::Borrowed(name), false),
+                    Some(name) if hint.is_env => {
+                        effects.set(&hint.name, Cow::Borrowed(name), false)
+                    }
                     _ => set_hint(hint, &values(), effects),
                 }
             }
@@ -88,8 +103,8 @@ impl Policy {
         }
     }
 
-    /// As [`write_headers`](Self::write_headers), for a request with a header that a policy guards. Hardly any request has one, so
-    /// this is kept out of the way of the others.
+    /// As [`write_headers`](Self::write_headers), for a request with a header that a policy guards.
+    /// Hardly any request has one, so this is kept out of the way of the others.
     #[inline(never)]
     fn write_over<'a>(
         &'a self,
@@ -100,7 +115,10 @@ impl Policy {
     ) {
         let mut removed = Vec::new();
         for (name, wanted) in wants.iter(*values) {
-            let mut sent = headers.clone().filter(|(other, _)| *other == name.as_bytes()).map(|(_, value)| value);
+            let mut sent = headers
+                .clone()
+                .filter(|(other, _)| *other == name.as_bytes())
+                .map(|(_, value)| value);
             let replaces = match (sent.next(), sent.next()) {
                 (Some(value), None) if wanted.is(*values, value) => continue,
                 // A single value is overwritten; several are collapsed into one.
@@ -122,7 +140,8 @@ impl Policy {
     }
 }
 
-/// Sets a header to what its hint gives for this request. A hint that needs the host of a request without a valid one has no value.
+/// Sets a header to what its hint gives for this request. A hint that needs the host of a request
+/// without a valid one has no value.
 #[inline(never)]
 fn set_hint<'a>(hint: &'a Hint, values: &Values<'_>, effects: &mut impl Effects<'a>) {
     if !hint.needs_host || values.host.is_some() {

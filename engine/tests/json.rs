@@ -1,5 +1,5 @@
-//! What `compile_json` says of a document is what `compile` says of it when `serde_json` reads it: the policies that ship, cut off at
-//! each byte, and damaged.
+//! What `compile_json` says of a document is what `compile` says of it when `serde_json` reads it:
+//! the policies that ship, cut off at each byte, and damaged.
 
 use std::path::Path;
 
@@ -14,15 +14,19 @@ const SYNTAX: &str = "syntax";
 fn policies() -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies");
     let folders = folder.read_dir().expect("policies").map(|entry| entry.expect("an entry").path());
-    let texts = folders.map(|folder| std::fs::read_to_string(folder.join("policy.yaml")).expect("a policy"));
-    let values: Vec<Value> = texts.map(|text| serde_saphyr::from_str(&text).expect("YAML")).collect();
+    let texts = folders
+        .map(|folder| std::fs::read_to_string(folder.join("policy.yaml")).expect("a policy"));
+    let values: Vec<Value> =
+        texts.map(|text| serde_saphyr::from_str(&text).expect("YAML")).collect();
     assert!(values.len() >= 5, "only {} policies found", values.len());
     values.iter().flat_map(|value| [value.to_string(), format!("{value:#}")]).collect()
 }
 
 fn shown(outcome: Result<Policy, Vec<Fault>>) -> Vec<String> {
     let faults = outcome.err().unwrap_or_default();
-    let show = |fault: &Fault| if let FaultKind::Syntax(_) = fault.kind { SYNTAX.to_owned() } else { fault.to_string() };
+    let show = |fault: &Fault| {
+        if let FaultKind::Syntax(_) = fault.kind { SYNTAX.to_owned() } else { fault.to_string() }
+    };
     faults.iter().map(show).collect()
 }
 

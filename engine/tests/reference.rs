@@ -1,5 +1,6 @@
-//! The policy reference for authors is held to the engine: every example in it compiles, the faults that it shows are the
-//! ones that the engine reports, and no field, refusal or counter is missing from it.
+//! The policy reference for authors is held to the engine: every example in it compiles, the faults
+//! that it shows are the ones that the engine reports, and no field, refusal or counter is missing
+//! from it.
 
 use gatepost_engine::{Fault, FaultKind, Policy, compile, compile_json};
 
@@ -8,7 +9,11 @@ const REFERENCE: &str = include_str!("../../docs/policy/reference.md");
 /// The code blocks of the reference with this info string.
 fn blocks(info: &str) -> Vec<&'static str> {
     let fenced = REFERENCE.split("\n```").skip(1).step_by(2);
-    fenced.filter_map(|block| block.split_once('\n')).filter(|(found, _)| *found == info).map(|(_, text)| text).collect()
+    fenced
+        .filter_map(|block| block.split_once('\n'))
+        .filter(|(found, _)| *found == info)
+        .map(|(_, text)| text)
+        .collect()
 }
 
 fn compile_yaml(text: &str) -> Result<Policy, Vec<Fault>> {
@@ -24,7 +29,8 @@ fn every_example_compiles() {
     let examples = blocks("yaml");
     assert!(examples.len() >= 15, "only {} examples found", examples.len());
     for example in examples {
-        let faults: Vec<String> = faults_of(compile_yaml(example)).iter().map(ToString::to_string).collect();
+        let faults: Vec<String> =
+            faults_of(compile_yaml(example)).iter().map(ToString::to_string).collect();
         assert!(faults.is_empty(), "{example}\n{}", faults.join("\n"));
     }
 }
@@ -35,12 +41,14 @@ fn every_refused_example_has_the_faults_that_the_reference_shows() {
     assert!(!examples.is_empty());
     assert_eq!(examples.len(), shown.len());
     for (example, shown) in examples.iter().zip(shown) {
-        let faults: Vec<String> = faults_of(compile_yaml(example)).iter().map(ToString::to_string).collect();
+        let faults: Vec<String> =
+            faults_of(compile_yaml(example)).iter().map(ToString::to_string).collect();
         assert_eq!(faults, shown.lines().collect::<Vec<_>>());
     }
 }
 
-/// A policy with an unknown field in every object of the language: its faults list all the fields that there are.
+/// A policy with an unknown field in every object of the language: its faults list all the fields
+/// that there are.
 const UNKNOWN_EVERYWHERE: &str = r#"{
   "apiVersion": "gatepost/v1", "?": 0,
   "healthChecks": [
@@ -69,8 +77,13 @@ fn every_field_of_the_language_is_in_the_reference() {
 
 #[test]
 fn every_counter_is_in_the_reference() {
-    let policy = compile_json(br#"{ "apiVersion": "gatepost/v1", "environments": { "default": "a" } }"#).expect("no fault");
+    let policy =
+        compile_json(br#"{ "apiVersion": "gatepost/v1", "environments": { "default": "a" } }"#)
+            .expect("no fault");
     for (_, name) in policy.counters() {
-        assert!(REFERENCE.contains(&format!("| `{name}` |")), "{name} is missing from the reference");
+        assert!(
+            REFERENCE.contains(&format!("| `{name}` |")),
+            "{name} is missing from the reference"
+        );
     }
 }

@@ -17,8 +17,10 @@ mod prepare;
 mod rehearsal;
 
 /// What the test build exports beside the others.
-const PROBE: &[(&str, &str)] =
-    &[("proxy_on_context_create", "counts the streams that begin"), ("proxy_on_delete", "counts those that end")];
+const PROBE: &[(&str, &str)] = &[
+    ("proxy_on_context_create", "counts the streams that begin"),
+    ("proxy_on_delete", "counts those that end"),
+];
 
 fn main() {
     if let Err(message) = build() {
@@ -30,20 +32,41 @@ fn main() {
 fn build() -> Result<(), String> {
     let manifest = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
     let out = PathBuf::from(variable("OUT_DIR")?);
-    let workspace = manifest.ancestors().nth(2).ok_or("the workspace is two folders above this crate")?.to_owned();
-    for input in
-        ["engine/src", "engine/Cargo.toml", "filter/src", "filter/build.rs", "filter/Cargo.toml", "Cargo.lock", "Cargo.toml"]
-    {
+    let workspace = manifest
+        .ancestors()
+        .nth(2)
+        .ok_or("the workspace is two folders above this crate")?
+        .to_owned();
+    for input in [
+        "engine/src",
+        "engine/Cargo.toml",
+        "filter/src",
+        "filter/build.rs",
+        "filter/Cargo.toml",
+        "Cargo.lock",
+        "Cargo.toml",
+    ] {
         println!("cargo:rerun-if-changed={}", workspace.join(input).display());
     }
     println!("cargo:rerun-if-changed=build.rs");
-    for input in ["src/branches.rs", "src/exports.rs", "src/prepare.rs", "src/rehearsal.rs", "rehearsal"] {
+    for input in
+        ["src/branches.rs", "src/exports.rs", "src/prepare.rs", "src/rehearsal.rs", "rehearsal"]
+    {
         println!("cargo:rerun-if-changed={input}");
     }
     let build = |arguments: &[&str], folder, exports: &[(&str, &str)], name: &str| {
-        let filter = Build { workspace: &workspace, package: "gatepost-filter", profile: "filter", arguments, folder };
+        let filter = Build {
+            workspace: &workspace,
+            package: "gatepost-filter",
+            profile: "filter",
+            arguments,
+            folder,
+        };
         let module = filter.run().map_err(|error| error.to_string())?.join("gatepost_filter.wasm");
-        let module = prepare(&std::fs::read(&module).map_err(|error| format!("{}: {error}", module.display()))?, exports)?;
+        let module = prepare(
+            &std::fs::read(&module).map_err(|error| format!("{}: {error}", module.display()))?,
+            exports,
+        )?;
         let module = rehearsed(&module)?;
         let path = out.join(name);
         std::fs::write(&path, module).map_err(|error| format!("{}: {error}", path.display()))
@@ -51,7 +74,12 @@ fn build() -> Result<(), String> {
     build(&[], "filter-wasm", exports::EXPORTS, "gatepost_filter.wasm")?;
     if env::var_os("CARGO_FEATURE_PROBE").is_some() {
         let exports = [exports::EXPORTS, PROBE].concat();
-        build(&["--features", "probe"], "filter-wasm-probe", &exports, "gatepost_filter_probe.wasm")?;
+        build(
+            &["--features", "probe"],
+            "filter-wasm-probe",
+            &exports,
+            "gatepost_filter_probe.wasm",
+        )?;
     }
     Ok(())
 }

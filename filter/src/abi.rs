@@ -1,4 +1,5 @@
-//! The hostcalls that the filter makes, and the memory that the host hands values over in. The calls are those of the proxy-wasm ABI 0.2.1; a call whose status is not `Ok` gives no value.
+//! The hostcalls that the filter makes, and the memory that the host hands values over in. The
+//! calls are those of the proxy-wasm ABI 0.2.1; a call whose status is not `Ok` gives no value.
 
 use alloc::alloc::{Layout, alloc, dealloc};
 use core::cell::Cell;
@@ -28,12 +29,35 @@ pub(crate) enum Level {
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
     fn proxy_log(level: u32, message: *const u8, len: usize) -> Status;
-    fn proxy_get_buffer_bytes(kind: u32, start: usize, max: usize, data: *mut *mut u8, len: *mut usize) -> Status;
+    fn proxy_get_buffer_bytes(
+        kind: u32,
+        start: usize,
+        max: usize,
+        data: *mut *mut u8,
+        len: *mut usize,
+    ) -> Status;
     fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, len: *mut usize) -> Status;
-    fn proxy_replace_header_map_value(map: u32, key: *const u8, key_len: usize, value: *const u8, len: usize) -> Status;
-    fn proxy_add_header_map_value(map: u32, key: *const u8, key_len: usize, value: *const u8, len: usize) -> Status;
+    fn proxy_replace_header_map_value(
+        map: u32,
+        key: *const u8,
+        key_len: usize,
+        value: *const u8,
+        len: usize,
+    ) -> Status;
+    fn proxy_add_header_map_value(
+        map: u32,
+        key: *const u8,
+        key_len: usize,
+        value: *const u8,
+        len: usize,
+    ) -> Status;
     fn proxy_remove_header_map_value(map: u32, key: *const u8, key_len: usize) -> Status;
-    fn proxy_get_property(path: *const u8, path_len: usize, data: *mut *mut u8, len: *mut usize) -> Status;
+    fn proxy_get_property(
+        path: *const u8,
+        path_len: usize,
+        data: *mut *mut u8,
+        len: *mut usize,
+    ) -> Status;
     fn proxy_define_metric(kind: u32, name: *const u8, len: usize, id: *mut u32) -> Status;
     fn proxy_increment_metric(id: u32, by: i64) -> Status;
     fn proxy_set_tick_period_milliseconds(period: u32) -> Status;
@@ -58,7 +82,8 @@ unsafe extern "C" {
     ) -> Status;
 }
 
-/// Bytes that the host wrote into memory which it had asked [`proxy_on_memory_allocate`] for. Given back when dropped.
+/// Bytes that the host wrote into memory which it had asked [`proxy_on_memory_allocate`] for. Given
+/// back when dropped.
 pub(crate) struct HostBytes {
     data: *mut u8,
     len: usize,
@@ -79,8 +104,8 @@ impl Deref for HostBytes {
         if self.data.is_null() {
             return &[];
         }
-        // SAFETY: the ABI says that `data` is an allocation of this module with `len` bytes that the host wrote. It is ours
-        // until `drop`, and nothing writes to it.
+        // SAFETY: the ABI says that `data` is an allocation of this module with `len` bytes that
+        // the host wrote. It is ours until `drop`, and nothing writes to it.
         unsafe { core::slice::from_raw_parts(self.data, self.len) }
     }
 }
@@ -98,9 +123,9 @@ impl Drop for HostBytes {
     }
 }
 
-/// The room for values that is kept while no value stands in it: it serves one value after the other, without the allocator. It is
-/// as large as the largest value so far, which is the policy's document: taken and given back at every reload, its place would be
-/// broken up in between.
+/// The room for values that is kept while no value stands in it: it serves one value after the
+/// other, without the allocator. It is as large as the largest value so far, which is the policy's
+/// document: taken and given back at every reload, its place would be broken up in between.
 static SPARE: OneThread<Cell<*mut u8>> = OneThread::new(Cell::new(ptr::null_mut()));
 
 /// Room is never smaller than this, so that most requests' headers need no other.
@@ -152,7 +177,8 @@ unsafe fn free(room: *mut u8) {
 #[cold]
 fn free_smaller(other: *mut u8) {
     let spare = SPARE.get().get();
-    // SAFETY: both came from `new_room` and hold no value; of the two one is freed, and the other one is the spare.
+    // SAFETY: both came from `new_room` and hold no value; of the two one is freed, and the other
+    // one is the spare.
     unsafe {
         if size_of_room(other) > size_of_room(spare) {
             SPARE.get().set(other);
@@ -163,8 +189,8 @@ fn free_smaller(other: *mut u8) {
     }
 }
 
-/// Room for a value that the host is about to hand over; null when there is none, which the host reports as an error of
-/// its call.
+/// Room for a value that the host is about to hand over; null when there is none, which the host
+/// reports as an error of its call.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
     if size == 0 {
@@ -174,7 +200,8 @@ extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
     if spare.is_null() {
         return new_room(size);
     }
-    // SAFETY: the spare came from `new_room`, and it is not null. It holds no value, so it may be freed.
+    // SAFETY: the spare came from `new_room`, and it is not null. It holds no value, so it may be
+    // freed.
     unsafe {
         if size_of_room(spare) >= size {
             return spare;
@@ -186,28 +213,43 @@ extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
 
 /// Writes a line to the proxy's log.
 pub(crate) fn log(level: Level, message: &str) {
-    // SAFETY: pointer and length are those of a live string. A log line that cannot be written is lost.
+    // SAFETY: pointer and length are those of a live string. A log line that cannot be written is
+    // lost.
     let _ = unsafe { proxy_log(level as u32, message.as_ptr(), message.len()) };
 }
 
-/// The plugin configuration of the context that is being configured. Its size is the one the host announced.
+/// The plugin configuration of the context that is being configured. Its size is the one the host
+/// announced.
 pub(crate) fn plugin_configuration(size: usize) -> Option<HostBytes> {
     // SAFETY: the out-pointers are valid for the length of the call.
-    HostBytes::from_call(|data, len| unsafe { proxy_get_buffer_bytes(PLUGIN_CONFIGURATION, 0, size, data, len) }).ok()
+    HostBytes::from_call(|data, len| unsafe {
+        proxy_get_buffer_bytes(PLUGIN_CONFIGURATION, 0, size, data, len)
+    })
+    .ok()
 }
 
 /// All request headers of the current stream, serialised.
 pub(crate) fn request_headers() -> Option<HostBytes> {
     // SAFETY: the out-pointers are valid for the length of the call.
-    HostBytes::from_call(|data, len| unsafe { proxy_get_header_map_pairs(REQUEST_HEADERS, data, len) }).ok()
+    HostBytes::from_call(|data, len| unsafe {
+        proxy_get_header_map_pairs(REQUEST_HEADERS, data, len)
+    })
+    .ok()
 }
 
 /// Sets a request header to one value; adds it where it is missing. Whether it worked.
 #[must_use]
 pub(crate) fn set_request_header(name: &str, value: &[u8]) -> bool {
     // SAFETY: pointers and lengths are those of live strings.
-    let status =
-        unsafe { proxy_replace_header_map_value(REQUEST_HEADERS, name.as_ptr(), name.len(), value.as_ptr(), value.len()) };
+    let status = unsafe {
+        proxy_replace_header_map_value(
+            REQUEST_HEADERS,
+            name.as_ptr(),
+            name.len(),
+            value.as_ptr(),
+            value.len(),
+        )
+    };
     status == OK
 }
 
@@ -215,7 +257,15 @@ pub(crate) fn set_request_header(name: &str, value: &[u8]) -> bool {
 #[must_use]
 pub(crate) fn add_request_header(name: &str, value: &[u8]) -> bool {
     // SAFETY: pointers and lengths are those of live strings.
-    unsafe { proxy_add_header_map_value(REQUEST_HEADERS, name.as_ptr(), name.len(), value.as_ptr(), value.len()) == OK }
+    unsafe {
+        proxy_add_header_map_value(
+            REQUEST_HEADERS,
+            name.as_ptr(),
+            name.len(),
+            value.as_ptr(),
+            value.len(),
+        ) == OK
+    }
 }
 
 /// Removes a request header with all its values. Whether it worked.
@@ -229,50 +279,71 @@ pub(crate) fn remove_request_header(name: &str) -> bool {
 pub(crate) fn source_address() -> Option<HostBytes> {
     const PATH: &str = "source\0address";
     // SAFETY: the path is static, the out-pointers are valid for the length of the call.
-    HostBytes::from_call(|data, len| unsafe { proxy_get_property(PATH.as_ptr(), PATH.len(), data, len) }).ok()
+    HostBytes::from_call(|data, len| unsafe {
+        proxy_get_property(PATH.as_ptr(), PATH.len(), data, len)
+    })
+    .ok()
 }
 
 /// A counter, to be raised by [`increment`]. The same name gives the same counter.
 pub(crate) fn define_counter(name: &str) -> Option<u32> {
     let mut id = 0;
-    // SAFETY: pointer and length are those of a live string, the out-pointer is valid for the length of the call.
+    // SAFETY: pointer and length are those of a live string, the out-pointer is valid for the
+    // length of the call.
     let status = unsafe { proxy_define_metric(COUNTER, name.as_ptr(), name.len(), &raw mut id) };
     (status == OK).then_some(id)
 }
 
 /// Raises a counter.
 pub(crate) fn increment(counter: u32, by: i64) {
-    // SAFETY: a call without pointers. A counter that cannot be raised is no reason to fail a request.
+    // SAFETY: a call without pointers. A counter that cannot be raised is no reason to fail a
+    // request.
     let _ = unsafe { proxy_increment_metric(counter, by) };
 }
 
-/// Lets the timer of the current root, or of the current stream's root, fire every so many milliseconds; 0 stops it. Whether the
-/// host has timers.
+/// Lets the timer of the current root, or of the current stream's root, fire every so many
+/// milliseconds; 0 stops it. Whether the host has timers.
 #[must_use]
 pub(crate) fn set_tick_period(milliseconds: u32) -> bool {
     // SAFETY: a call without pointers.
     unsafe { proxy_set_tick_period_milliseconds(milliseconds) == OK }
 }
 
-/// Calls a function that the host offers beside the ABI, for the current context. `NotFound` may be the host's word or the function's.
+/// Calls a function that the host offers beside the ABI, for the current context. `NotFound` may be
+/// the host's word or the function's.
 pub(crate) fn call_foreign_function(name: &str, argument: &[u8]) -> Result<HostBytes, Status> {
-    // SAFETY: pointers and lengths are those of live slices, the out-pointers are valid for the length of the call.
+    // SAFETY: pointers and lengths are those of live slices, the out-pointers are valid for the
+    // length of the call.
     HostBytes::from_call(|data, len| unsafe {
-        proxy_call_foreign_function(name.as_ptr(), name.len(), argument.as_ptr(), argument.len(), data, len)
+        proxy_call_foreign_function(
+            name.as_ptr(),
+            name.len(),
+            argument.as_ptr(),
+            argument.len(),
+            data,
+            len,
+        )
     })
 }
 
-/// Whether a context of this VM still exists. `current` is the one that the proxy called for, and stays it.
+/// Whether a context of this VM still exists. `current` is the one that the proxy called for, and
+/// stays it.
 pub(crate) fn is_there(context: u32, current: u32) -> bool {
-    // SAFETY: calls without pointers. A host that does not know a context says so; one that says so of the current context, too,
-    // knows none, and whatever else it says, nothing is forgotten.
-    let (status, back) = unsafe { (proxy_set_effective_context(context), proxy_set_effective_context(current)) };
+    // SAFETY: calls without pointers. A host that does not know a context says so; one that says so
+    // of the current context, too, knows none, and whatever else it says, nothing is forgotten.
+    let (status, back) =
+        unsafe { (proxy_set_effective_context(context), proxy_set_effective_context(current)) };
     status != BAD_ARGUMENT || back == BAD_ARGUMENT
 }
 
 /// Answers the current stream. Whether the proxy took the answer.
 #[must_use]
-pub(crate) fn send_local_response(status: u16, details: &str, body: &str, grpc_status: Option<u32>) -> bool {
+pub(crate) fn send_local_response(
+    status: u16,
+    details: &str,
+    body: &str,
+    grpc_status: Option<u32>,
+) -> bool {
     // -1 leaves the gRPC status to the proxy, which derives one from the HTTP status.
     let grpc_status = grpc_status.and_then(|status| i32::try_from(status).ok()).unwrap_or(-1);
     // SAFETY: pointers and lengths are those of live strings; no headers are an empty block.

@@ -1,5 +1,6 @@
-//! What the proxy calls: the entry points of the proxy-wasm ABI 0.2.1, and only those that this filter needs. Envoy enters
-//! the VM once for each callback that a module exports, so a callback that does nothing is not here.
+//! What the proxy calls: the entry points of the proxy-wasm ABI 0.2.1, and only those that this
+//! filter needs. Envoy enters the VM once for each callback that a module exports, so a callback
+//! that does nothing is not here.
 
 use crate::{abi, plugin, stream};
 
@@ -7,13 +8,16 @@ use crate::{abi, plugin, stream};
 #[unsafe(no_mangle)]
 extern "C" fn proxy_abi_version_0_2_1() {}
 
-/// 1 when the configuration is good. On 0 a static Envoy does not start, and one that runs keeps what it has.
+/// 1 when the configuration is good. On 0 a static Envoy does not start, and one that runs keeps
+/// what it has.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_configure(root: u32, size: usize) -> u32 {
     if size == 0 {
         return plugin::configure(root, b"").into();
     }
-    abi::plugin_configuration(size).is_some_and(|configuration| plugin::configure(root, &configuration)).into()
+    abi::plugin_configuration(size)
+        .is_some_and(|configuration| plugin::configure(root, &configuration))
+        .into()
 }
 
 #[unsafe(no_mangle)]
@@ -28,7 +32,8 @@ extern "C" fn proxy_on_tick(root: u32) {
     plugin::tick(root);
 }
 
-/// Only the test build is told of the beginning and the end of streams, to count them: Envoy would enter the VM twice more for each.
+/// Only the test build is told of the beginning and the end of streams, to count them: Envoy would
+/// enter the VM twice more for each.
 #[cfg(feature = "probe")]
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_context_create(_context: u32, parent: u32) {

@@ -1,12 +1,14 @@
-//! The engine inside Envoy: proxy-wasm callbacks come in, header writes go out. A request's way through this crate is
-//! `callbacks.rs` (what Envoy calls), `stream.rs` (reads the headers, asks the engine, carries the decision out) and
-//! `abi.rs` (what is called in Envoy).
+//! The engine inside Envoy: proxy-wasm callbacks come in, header writes go out. A request's way
+//! through this crate is `callbacks.rs` (what Envoy calls), `stream.rs` (reads the headers, asks
+//! the engine, carries the decision out) and `abi.rs` (what is called in Envoy).
 //!
-//! It speaks the proxy-wasm ABI 0.2.1 itself instead of through an SDK. An SDK's dispatcher wants a context object and five
-//! more callbacks for each stream, and Envoy enters the VM for each of them; its string getters trap the VM on a byte that
-//! is not UTF-8. Thirteen hostcalls, all byte-valued, are less code than working around that.
+//! It speaks the proxy-wasm ABI 0.2.1 itself instead of through an SDK. An SDK's dispatcher wants a
+//! context object and five more callbacks for each stream, and Envoy enters the VM for each of
+//! them; its string getters trap the VM on a byte that is not UTF-8. Thirteen hostcalls, all
+//! byte-valued, are less code than working around that.
 
-// A trap kills the VM of a whole worker thread: every request after it gets 503. So nothing here may be able to panic.
+// A trap kills the VM of a whole worker thread: every request after it gets 503. So nothing here
+// may be able to panic.
 #![cfg_attr(
     not(test),
     deny(
@@ -19,8 +21,8 @@
         clippy::unreachable
     )
 )]
-// Without std there are no panic messages, no backtraces and no names of operating system errors in the module, and it
-// imports nothing of WASI.
+// Without std there are no panic messages, no backtraces and no names of operating system errors in
+// the module, and it imports nothing of WASI.
 #![cfg_attr(all(target_arch = "wasm32", not(test)), no_std)]
 // Natively there are only the parts that need no proxy, for their unit tests.
 #![cfg_attr(all(not(target_arch = "wasm32"), not(test)), allow(dead_code))]

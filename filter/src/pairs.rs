@@ -1,6 +1,6 @@
-//! The headers of a request as the host serialises them: one block of bytes, walked in place. The layout is that of
-//! `proxy_get_header_map_pairs`: a count; the lengths of each name and value; then each name and value, each closed by a
-//! zero byte. All numbers are 32 bits, little endian.
+//! The headers of a request as the host serialises them: one block of bytes, walked in place. The
+//! layout is that of `proxy_get_header_map_pairs`: a count; the lengths of each name and value;
+//! then each name and value, each closed by a zero byte. All numbers are 32 bits, little endian.
 
 /// A block of header pairs. A block that contradicts itself ends where it does so.
 #[derive(Clone, Copy)]
@@ -30,7 +30,8 @@ impl<'a> Iterator for Pairs<'a> {
         let both = u64::from_le_bytes(*both);
         let (name, value) = (both as u32, (both >> 32) as u32);
         // Each is closed by a zero byte. In 64 bits the sum cannot overflow.
-        let len = usize::try_from(u64::from(name).wrapping_add(u64::from(value)).wrapping_add(2)).ok()?;
+        let len =
+            usize::try_from(u64::from(name).wrapping_add(u64::from(value)).wrapping_add(2)).ok()?;
         let (pair, data) = self.data.split_at_checked(len)?;
         let (name, rest) = pair.split_at_checked(name as usize)?;
         let value = rest.get(1..)?.get(..value as usize)?;
@@ -64,7 +65,8 @@ mod tests {
 
     #[test]
     fn pairs_come_out_as_they_went_in() {
-        let pairs: &[(&[u8], &[u8])] = &[(b":path", b"/"), (b"empty", b""), (b"odd", b"\xff\0\xfe"), (b"env", b"env1")];
+        let pairs: &[(&[u8], &[u8])] =
+            &[(b":path", b"/"), (b"empty", b""), (b"odd", b"\xff\0\xfe"), (b"env", b"env1")];
         let block = block(pairs);
         assert_eq!(Pairs::new(&block).expect("whole").collect::<Vec<_>>(), pairs);
     }

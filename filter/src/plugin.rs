@@ -1,5 +1,6 @@
-//! A plugin is one root context with its policy. Envoy keeps several in one VM: different configurations of the same module,
-//! and, while a configuration is being replaced, the old one beside the new.
+//! A plugin is one root context with its policy. Envoy keeps several in one VM: different
+//! configurations of the same module, and, while a configuration is being replaced, the old one
+//! beside the new.
 
 use alloc::vec::Vec;
 use core::cell::RefCell;
@@ -29,7 +30,10 @@ impl Plugin {
             }
         };
         if policy.is_pass_through() {
-            abi::log(Level::Warn, "gatepost: the configuration is empty: every request passes untouched");
+            abi::log(
+                Level::Warn,
+                "gatepost: the configuration is empty: every request passes untouched",
+            );
         }
         let tallies = Tallies::define(policy.counters());
         count("gatepost.config.accepted");
@@ -59,8 +63,8 @@ fn with_roots<T>(f: impl FnOnce(&mut Roots<Plugin>) -> T) -> Option<T> {
     ROOTS.get().try_borrow_mut().ok().map(|mut roots| f(&mut roots))
 }
 
-/// Frees the policies of roots that are gone. The proxy is not asked to tell when a context ends, because it would tell of every
-/// stream.
+/// Frees the policies of roots that are gone. The proxy is not asked to tell when a context ends,
+/// because it would tell of every stream.
 fn sweep(roots: &mut Roots<Plugin>, current: u32) {
     roots.retain(|root| root == current || abi::is_there(root, current));
 }
@@ -80,18 +84,20 @@ pub(crate) fn configure(root: u32, configuration: &[u8]) -> bool {
     with_roots(|roots| roots.set(root, plugin)).is_some()
 }
 
-const NOT_TOLD_APART: &str =
-    "this proxy has no expr_create, so two plugins in one VM cannot be told apart: give each a vm_id of its own";
+const NOT_TOLD_APART: &str = "this proxy has no expr_create, so two plugins in one VM cannot be told apart: give each a vm_id of its own";
 
 /// Does something with the plugin of the current stream.
 #[inline(always)]
 pub(crate) fn with_plugin_of<T>(stream: u32, f: impl FnOnce(Option<&Plugin>) -> T) -> T {
     let mut roots = ROOTS.get().try_borrow_mut();
-    f(roots.as_mut().ok().and_then(|roots| roots.of_stream(mark::of_stream, |root| abi::is_there(root, stream))))
+    f(roots
+        .as_mut()
+        .ok()
+        .and_then(|roots| roots.of_stream(mark::of_stream, |root| abi::is_there(root, stream))))
 }
 
-/// A root's timer fired. What roots that are gone did not tell yet is told now, too; and they are forgotten, because with one root
-/// left no stream has to be asked for its own.
+/// A root's timer fired. What roots that are gone did not tell yet is told now, too; and they are
+/// forgotten, because with one root left no stream has to be asked for its own.
 pub(crate) fn tick(root: u32) {
     with_roots(|roots| {
         let mut told = false;

@@ -1,5 +1,6 @@
-//! What the test build does beyond deciding: it traps the VM for a request with the header `x-gatepost-trap`, and counts the
-//! stream contexts that begin and end, so that a test sees whether any is lost.
+//! What the test build does beyond deciding: it traps the VM for a request with the header
+//! `x-gatepost-trap`, and counts the stream contexts that begin and end, so that a test sees
+//! whether any is lost.
 
 use core::arch::wasm32::unreachable;
 
@@ -23,7 +24,9 @@ fn count(name: &str) {
 /// Traps if the request asks for it.
 pub(crate) fn on_request_headers() {
     let Some(block) = abi::request_headers() else { return };
-    if Pairs::new(&block).is_some_and(|mut headers| headers.any(|(name, _)| name == b"x-gatepost-trap")) {
+    if Pairs::new(&block)
+        .is_some_and(|mut headers| headers.any(|(name, _)| name == b"x-gatepost-trap"))
+    {
         unreachable();
     }
 }

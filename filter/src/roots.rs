@@ -1,5 +1,6 @@
-//! The roots of a VM, and which of them a stream belongs to. Nearly always there is one, and nothing to ask. Of several, each but
-//! the one that came first bears a mark, which its streams show.
+//! The roots of a VM, and which of them a stream belongs to. Nearly always there is one, and
+//! nothing to ask. Of several, each but the one that came first bears a mark, which its streams
+//! show.
 
 use alloc::vec::Vec;
 
@@ -29,9 +30,14 @@ impl<T> Roots<T> {
         Self(Vec::new())
     }
 
-    /// What the root of a stream has. Only of several roots the stream is asked for its own, and perhaps which of them are still there.
+    /// What the root of a stream has. Only of several roots the stream is asked for its own, and
+    /// perhaps which of them are still there.
     #[inline]
-    pub fn of_stream(&mut self, ask: impl FnOnce() -> Mark, is_there: impl Fn(u32) -> bool) -> Option<&T> {
+    pub fn of_stream(
+        &mut self,
+        ask: impl FnOnce() -> Mark,
+        is_there: impl Fn(u32) -> bool,
+    ) -> Option<&T> {
         if self.are_several() {
             return self.marked(ask(), is_there);
         }
@@ -40,7 +46,8 @@ impl<T> Roots<T> {
 
     #[cold]
     fn marked(&mut self, mark: Mark, is_there: impl Fn(u32) -> bool) -> Option<&T> {
-        // Of two roots without a mark nobody knows whose the stream is. One may have been refused for that, and be gone.
+        // Of two roots without a mark nobody knows whose the stream is. One may have been refused
+        // for that, and be gone.
         if self.0.iter().filter(|root| !root.marked).count() > 1 {
             self.retain(is_there);
         }
@@ -55,7 +62,8 @@ impl<T> Roots<T> {
         }
     }
 
-    /// A root is there. With others beside it `mark` must give it its mark, unless it has one. Whether it can be told from the others.
+    /// A root is there. With others beside it `mark` must give it its mark, unless it has one.
+    /// Whether it can be told from the others.
     #[must_use]
     pub fn add(&mut self, context: u32, mark: impl FnOnce() -> bool) -> bool {
         let alone = self.0.iter().all(|root| root.context == context);
@@ -140,7 +148,10 @@ mod tests {
         let found = [Mark::None, Mark::Of(5), Mark::Of(9)].map(|mark| of(&mut roots, mark));
         assert_eq!(found, [Some(10), Some(50), Some(90)]);
         // The first has no mark, and nobody else can show one.
-        assert_eq!([Mark::Of(1), Mark::Of(7), Mark::Unknown].map(|mark| of(&mut roots, mark)), [None; 3]);
+        assert_eq!(
+            [Mark::Of(1), Mark::Of(7), Mark::Unknown].map(|mark| of(&mut roots, mark)),
+            [None; 3]
+        );
     }
 
     #[test]

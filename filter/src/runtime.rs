@@ -1,4 +1,5 @@
-//! What the standard library would bring: the module's start, its allocator, its statics, and the end of a panic.
+//! What the standard library would bring: the module's start, its allocator, its statics, and the
+//! end of a panic.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::Cell;
@@ -12,10 +13,11 @@ static ALLOCATOR: Allocator = Allocator;
 
 /// The allocator, as functions: within each of their callers they would be 8 KB more.
 ///
-/// What is asked for is rounded up to a power of two, and what is freed is kept for the next one of its size. So a policy that takes
-/// another one's place finds all that the one before it left, however the two lay in memory: pieces that were joined and broken up
-/// again with every policy would leave crumbs, and memory would grow with them. Only what is larger than a table of
-/// 100,000 entries needs in one piece, as a policy's document is, is given back.
+/// What is asked for is rounded up to a power of two, and what is freed is kept for the next one of
+/// its size. So a policy that takes another one's place finds all that the one before it left,
+/// however the two lay in memory: pieces that were joined and broken up again with every policy
+/// would leave crumbs, and memory would grow with them. Only what is larger than a table of 100,000
+/// entries needs in one piece, as a policy's document is, is given back.
 struct Allocator;
 
 /// The alignment of every allocation, which is dlmalloc's.
@@ -26,7 +28,8 @@ const KEPT: [u32; 2] = [4, 20];
 const SIZES: usize = (KEPT[1] - KEPT[0] + 1) as usize;
 
 /// What is free, by size; in each piece stands where the next one is.
-static FREE: OneThread<[Cell<*mut u8>; SIZES]> = OneThread::new([const { Cell::new(ptr::null_mut()) }; SIZES]);
+static FREE: OneThread<[Cell<*mut u8>; SIZES]> =
+    OneThread::new([const { Cell::new(ptr::null_mut()) }; SIZES]);
 
 /// The size that stands for a layout's.
 fn rounded(layout: Layout) -> usize {
@@ -41,8 +44,8 @@ fn list_of(layout: Layout) -> Option<&'static Cell<*mut u8>> {
     FREE.get().get(rounded(layout).trailing_zeros().wrapping_sub(KEPT[0]) as usize)
 }
 
-// SAFETY: a piece comes from dlmalloc with its rounded size, and is in the list of that size or in use, never both. What has no list is
-// passed on as it came.
+// SAFETY: a piece comes from dlmalloc with its rounded size, and is in the list of that size or in
+// use, never both. What has no list is passed on as it came.
 unsafe impl GlobalAlloc for Allocator {
     #[inline(never)]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -51,10 +54,12 @@ unsafe impl GlobalAlloc for Allocator {
             return unsafe { GlobalDlmalloc.alloc(layout) };
         };
         let first = list.get();
-        // SAFETY: the first word of a free piece is where the next one is; and a rounded size is one, too.
+        // SAFETY: the first word of a free piece is where the next one is; and a rounded size is
+        // one, too.
         unsafe {
             if first.is_null() {
-                return GlobalDlmalloc.alloc(Layout::from_size_align_unchecked(rounded(layout), ALIGNED));
+                return GlobalDlmalloc
+                    .alloc(Layout::from_size_align_unchecked(rounded(layout), ALIGNED));
             }
             list.set(first.cast::<*mut u8>().read());
         }
@@ -73,7 +78,8 @@ unsafe impl GlobalAlloc for Allocator {
 
     #[inline(never)]
     unsafe fn realloc(&self, place: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: the caller's promise: with this size, too, it is a layout. A piece does not change: another one takes its place.
+        // SAFETY: the caller's promise: with this size, too, it is a layout. A piece does not
+        // change: another one takes its place.
         unsafe {
             let new = Layout::from_size_align_unchecked(size, layout.align());
             match (list_of(layout), list_of(new)) {
@@ -95,8 +101,8 @@ unsafe impl GlobalAlloc for Allocator {
 #[link(name = "c")]
 unsafe extern "C" {}
 
-/// A panic traps the VM. There is none to be had: the lints of `lib.rs` refuse what could panic. So nothing is said of it, and
-/// no text of any panic is in the module.
+/// A panic traps the VM. There is none to be had: the lints of `lib.rs` refuse what could panic. So
+/// nothing is said of it, and no text of any panic is in the module.
 #[panic_handler]
 fn trap(_: &PanicInfo<'_>) -> ! {
     core::arch::wasm32::unreachable()
@@ -123,8 +129,8 @@ unsafe extern "C" {
     fn __wasm_call_ctors();
 }
 
-/// WASI calls this once, before anything else. A module without it would be taken for a command, and the linker would wrap
-/// every export in a call of all constructors and destructors.
+/// WASI calls this once, before anything else. A module without it would be taken for a command,
+/// and the linker would wrap every export in a call of all constructors and destructors.
 #[unsafe(no_mangle)]
 extern "C" fn _initialize() {
     // SAFETY: the ABI promises that this runs once, and first.

@@ -1,9 +1,12 @@
-//! One HTTP stream: its headers are read in one call, the engine decides, and the decision is carried out.
+//! One HTTP stream: its headers are read in one call, the engine decides, and the decision is
+//! carried out.
 
 use alloc::borrow::Cow;
 use core::net::IpAddr;
 
-use gatepost_engine::{Counters, Effects, Mode, Reply, Request, SourceAddress, is_grpc, parse_source_address};
+use gatepost_engine::{
+    Counters, Effects, Mode, Reply, Request, SourceAddress, is_grpc, parse_source_address,
+};
 
 use crate::abi;
 use crate::pairs::Pairs;
@@ -58,11 +61,18 @@ impl<'a> Effects<'a> for Writing {
 
     #[inline(always)]
     fn set(&mut self, name: &'a str, value: Cow<'a, [u8]>, replaces: bool) {
-        self.write(|| if replaces { abi::set_request_header(name, &value) } else { abi::add_request_header(name, &value) });
+        self.write(|| {
+            if replaces {
+                abi::set_request_header(name, &value)
+            } else {
+                abi::add_request_header(name, &value)
+            }
+        });
     }
 }
 
-/// Decides on the request of the current stream. Whatever goes wrong ends in an answer: nothing passes undecided.
+/// Decides on the request of the current stream. Whatever goes wrong ends in an answer: nothing
+/// passes undecided.
 #[inline(always)]
 pub(crate) fn on_request_headers(plugin: Option<&Plugin>) -> Action {
     let Some(plugin) = plugin else { return fail("gatepost.internal.not_configured") };
@@ -73,7 +83,11 @@ pub(crate) fn on_request_headers(plugin: Option<&Plugin>) -> Action {
     let Some(headers) = Pairs::new(&block) else { return fail("gatepost.internal.no_headers") };
     let enforce = plugin.policy.mode() == Mode::Enforce;
     let (mut writing, mut counters) = (Writing { enforce, refused: false }, Counters::default());
-    let outcome = plugin.policy.carry_out(&Request { headers, source: &Downstream }, &mut writing, &mut counters);
+    let outcome = plugin.policy.carry_out(
+        &Request { headers, source: &Downstream },
+        &mut writing,
+        &mut counters,
+    );
     counters.iter().for_each(|counter| plugin.count(counter));
     match outcome {
         Err(reply) if enforce => answer(&reply.reply(is_grpc(headers))),

@@ -1,5 +1,6 @@
-//! Counters are raised here first and told to the proxy a moment later: raising one of the proxy's own costs as much as
-//! everything that the engine does for a request. The proxy's timer runs only while there is something to tell.
+//! Counters are raised here first and told to the proxy a moment later: raising one of the proxy's
+//! own costs as much as everything that the engine does for a request. The proxy's timer runs only
+//! while there is something to tell.
 
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -2,4 +2,6 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|configuration: &[u8]| gatepost_invariants::compile::holds(configuration));
+libfuzzer_sys::fuzz_target!(|configuration: &[u8]| gatepost_invariants::compile::holds(
+    configuration
+));

@@ -1,5 +1,6 @@
-//! The numbers of the proxy-wasm ABI: versions, statuses, log levels, and the kinds of maps, buffers and streams.
-//! Nothing here acts; the hostcalls turn a guest's integers into these and back.
+//! The numbers of the proxy-wasm ABI: versions, statuses, log levels, and the kinds of maps,
+//! buffers and streams. Nothing here acts; the hostcalls turn a guest's integers into these and
+//! back.
 
 use serde::{Deserialize, Serialize};
 
@@ -180,8 +181,9 @@ impl MapKind {
 
     pub(crate) fn from_code(code: u32) -> Option<Self> {
         use MapKind::{
-            GrpcCallInitialMetadata, GrpcCallTrailingMetadata, HttpCallResponseHeaders, HttpCallResponseTrailers, RequestHeaders,
-            RequestTrailers, ResponseHeaders, ResponseTrailers,
+            GrpcCallInitialMetadata, GrpcCallTrailingMetadata, HttpCallResponseHeaders,
+            HttpCallResponseTrailers, RequestHeaders, RequestTrailers, ResponseHeaders,
+            ResponseTrailers,
         };
         [
             RequestHeaders,
@@ -240,8 +242,8 @@ impl BufferKind {
 
     pub(crate) fn from_code(code: u32) -> Option<Self> {
         use BufferKind::{
-            DownstreamData, ForeignFunctionArguments, GrpcCallMessage, HttpCallResponseBody, HttpRequestBody, HttpResponseBody,
-            PluginConfiguration, UpstreamData, VmConfiguration,
+            DownstreamData, ForeignFunctionArguments, GrpcCallMessage, HttpCallResponseBody,
+            HttpRequestBody, HttpResponseBody, PluginConfiguration, UpstreamData, VmConfiguration,
         };
         [
             HttpRequestBody,

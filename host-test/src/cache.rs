@@ -1,5 +1,6 @@
-//! Compiled modules kept on disk, so that a process that starts again need not compile: what a directory must be like, and how
-//! often it was of use. wasmtime reads and writes the files and keeps their number and size within bounds.
+//! Compiled modules kept on disk, so that a process that starts again need not compile: what a
+//! directory must be like, and how often it was of use. wasmtime reads and writes the files and
+//! keeps their number and size within bounds.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -69,13 +70,17 @@ pub enum CacheProblem {
         reason: String,
     },
     /// Whoever can write there can have this process run any code.
-    #[error("{path}: belongs to another user, who could put machine code there: choose another directory for compiled modules")]
+    #[error(
+        "{path}: belongs to another user, who could put machine code there: choose another directory for compiled modules"
+    )]
     Foreign {
         /// The directory.
         path: PathBuf,
     },
     /// Whoever can write there can have this process run any code.
-    #[error("{path}: others may write there, and so put machine code there: take the right from them (chmod go-w)")]
+    #[error(
+        "{path}: others may write there, and so put machine code there: take the right from them (chmod go-w)"
+    )]
     Shared {
         /// The directory.
         path: PathBuf,
@@ -84,8 +89,10 @@ pub enum CacheProblem {
 
 /// Opens a cache, and makes its directory where it is missing.
 pub(crate) fn open(directory: &Path) -> Result<Cache, CacheProblem> {
-    let problem = |path: &Path, reason: String| CacheProblem::Directory { path: path.to_owned(), reason };
-    let path = std::path::absolute(directory).map_err(|error| problem(directory, error.to_string()))?;
+    let problem =
+        |path: &Path, reason: String| CacheProblem::Directory { path: path.to_owned(), reason };
+    let path =
+        std::path::absolute(directory).map_err(|error| problem(directory, error.to_string()))?;
     make(&path).map_err(|error| problem(&path, error.to_string()))?;
     check(&path)?;
     let mut config = CacheConfig::new();
@@ -114,7 +121,9 @@ fn check(path: &Path) -> Result<(), CacheProblem> {
     let path = path.to_owned();
     match fs::metadata(&path) {
         Err(error) => Err(CacheProblem::Directory { path, reason: error.to_string() }),
-        Ok(found) if found.uid() != rustix::process::geteuid().as_raw() => Err(CacheProblem::Foreign { path }),
+        Ok(found) if found.uid() != rustix::process::geteuid().as_raw() => {
+            Err(CacheProblem::Foreign { path })
+        }
         Ok(found) if found.mode() & 0o022 != 0 => Err(CacheProblem::Shared { path }),
         Ok(_) => Ok(()),
     }

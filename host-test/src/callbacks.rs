@@ -1,5 +1,5 @@
-//! The guest's exports that the host calls, looked up once for each VM. An export that is missing is skipped, as in Envoy; one
-//! with another signature than its ABI version's is an error.
+//! The guest's exports that the host calls, looked up once for each VM. An export that is missing
+//! is skipped, as in Envoy; one with another signature than its ABI version's is an error.
 
 use wasmtime::{Instance, Store, TypedFunc, WasmParams, WasmResults};
 
@@ -70,19 +70,23 @@ impl Lookup<'_> {
     ) -> Result<Export<TypedFunc<P, R>>, StartError> {
         let function = match self.instance.get_func(&mut *self.store, name) {
             None => None,
-            Some(function) => Some(function.typed(&*self.store).map_err(|error| StartError::Signature {
-                module: self.module.to_owned(),
-                export: name,
-                error,
+            Some(function) => Some(function.typed(&*self.store).map_err(|error| {
+                StartError::Signature { module: self.module.to_owned(), export: name, error }
             })?),
         };
         Ok(Export { name, function })
     }
 
-    fn headers(&mut self, name: &'static str, abi: AbiVersion) -> Result<Export<HeadersCallback>, StartError> {
+    fn headers(
+        &mut self,
+        name: &'static str,
+        abi: AbiVersion,
+    ) -> Result<Export<HeadersCallback>, StartError> {
         let function = match abi {
             AbiVersion::V0_1_0 => self.find(name)?.function.map(HeadersCallback::Old),
-            AbiVersion::V0_2_0 | AbiVersion::V0_2_1 => self.find(name)?.function.map(HeadersCallback::New),
+            AbiVersion::V0_2_0 | AbiVersion::V0_2_1 => {
+                self.find(name)?.function.map(HeadersCallback::New)
+            }
         };
         Ok(Export { name, function })
     }
@@ -118,7 +122,8 @@ impl Lookup<'_> {
     }
 }
 
-/// Every export of a guest that the host may call, with the names of its parameters after the context.
+/// Every export of a guest that the host may call, with the names of its parameters after the
+/// context.
 pub(crate) const CALLBACKS: &[(&str, &[&str])] = &[
     ("_initialize", &[]),
     ("_start", &[]),
@@ -163,9 +168,12 @@ mod tests {
 
     #[test]
     fn the_documentation_has_every_export_that_is_called() {
-        let (_, table) = include_str!("../../docs/host/abi.md").split_once("\n## Exports\n").unwrap();
-        let mut documented: Vec<&str> =
-            table.lines().filter_map(|row| row.strip_prefix("| `")?.split_once('`').map(|(name, _)| name)).collect();
+        let (_, table) =
+            include_str!("../../docs/host/abi.md").split_once("\n## Exports\n").unwrap();
+        let mut documented: Vec<&str> = table
+            .lines()
+            .filter_map(|row| row.strip_prefix("| `")?.split_once('`').map(|(name, _)| name))
+            .collect();
         let mut called: Vec<&str> = CALLBACKS.iter().map(|(name, _)| *name).collect();
         called.sort_unstable();
         documented.sort_unstable();

@@ -1,5 +1,5 @@
-//! Callouts: the HTTP and gRPC calls that guests start. A VM hands them out as requests and takes the answers; who sends them and
-//! when they time out is the business of whoever drives the VM.
+//! Callouts: the HTTP and gRPC calls that guests start. A VM hands them out as requests and takes
+//! the answers; who sends them and when they time out is the business of whoever drives the VM.
 
 mod open;
 
@@ -146,7 +146,8 @@ pub struct VmCallout {
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub enum CalloutRequest {
-    /// An HTTP request. It has a method, a path and an authority, and a `content-length` when it has a body.
+    /// An HTTP request. It has a method, a path and an authority, and a `content-length` when it
+    /// has a body.
     Http {
         /// The cluster that the guest named.
         cluster: String,
@@ -202,8 +203,12 @@ impl CalloutRequest {
     /// The host memory that it holds, for the limit.
     fn bytes(&self) -> usize {
         match self {
-            CalloutRequest::Http { headers, body, trailers, .. } => headers.byte_size() + body.len() + trailers.byte_size(),
-            CalloutRequest::GrpcCall { initial_metadata, message, .. } => initial_metadata.byte_size() + message.len(),
+            CalloutRequest::Http { headers, body, trailers, .. } => {
+                headers.byte_size() + body.len() + trailers.byte_size()
+            }
+            CalloutRequest::GrpcCall { initial_metadata, message, .. } => {
+                initial_metadata.byte_size() + message.len()
+            }
             CalloutRequest::GrpcStream { initial_metadata, .. } => initial_metadata.byte_size(),
             CalloutRequest::GrpcSend { message, .. } => message.len(),
             CalloutRequest::GrpcClose | CalloutRequest::GrpcCancel => 0,
@@ -232,8 +237,8 @@ impl CalloutRequest {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GrpcService {
-    /// The cluster (`envoy_grpc.cluster_name`) or target (`google_grpc.target_uri`). A guest that gives no `GrpcService` but plain
-    /// text names a cluster, as newer Envoys understand it.
+    /// The cluster (`envoy_grpc.cluster_name`) or target (`google_grpc.target_uri`). A guest that
+    /// gives no `GrpcService` but plain text names a cluster, as newer Envoys understand it.
     pub target: String,
     /// The bytes that the guest gave.
     pub raw: Bytes,
@@ -256,7 +261,9 @@ struct Target {
 
 impl GrpcService {
     pub(crate) fn parse(raw: Bytes) -> Result<Self, Status> {
-        let named = GrpcServiceMessage::decode(raw.clone()).ok().and_then(|message| message.envoy_grpc.or(message.google_grpc));
+        let named = GrpcServiceMessage::decode(raw.clone())
+            .ok()
+            .and_then(|message| message.envoy_grpc.or(message.google_grpc));
         let target = match named {
             Some(target) => target.name,
             None => std::str::from_utf8(&raw).map_err(|_| Status::ParseFailure)?.to_owned(),
@@ -291,7 +298,8 @@ impl GrpcService {
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub enum CalloutAnswer {
-    /// The whole answer to an HTTP call. A proxy that got none within the timeout answers 504 itself, as Envoy does.
+    /// The whole answer to an HTTP call. A proxy that got none within the timeout answers 504
+    /// itself, as Envoy does.
     Http {
         /// `:status` among them.
         headers: Headers,
@@ -329,7 +337,11 @@ impl CalloutAnswer {
     /// ```
     #[must_use]
     pub fn http(headers: Headers, body: impl Into<Bytes>) -> Self {
-        CalloutAnswer::Http { headers, body: body.into(), trailers: Headers::new(crate::HeaderScope::ResponseTrailers) }
+        CalloutAnswer::Http {
+            headers,
+            body: body.into(),
+            trailers: Headers::new(crate::HeaderScope::ResponseTrailers),
+        }
     }
 
     /// What Envoy's guests get when nothing came within the timeout.
@@ -353,10 +365,14 @@ impl CalloutAnswer {
     /// ```
     #[must_use]
     pub fn grpc_timeout() -> Self {
-        CalloutAnswer::GrpcClose { status: UNAVAILABLE, message: "upstream request timeout{response_timeout}".to_owned() }
+        CalloutAnswer::GrpcClose {
+            status: UNAVAILABLE,
+            message: "upstream request timeout{response_timeout}".to_owned(),
+        }
     }
 
-    /// What Envoy's guests get, one after the other, when a gRPC call's cluster has no host that accepts a connection.
+    /// What Envoy's guests get, one after the other, when a gRPC call's cluster has no host that
+    /// accepts a connection.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -369,9 +385,11 @@ impl CalloutAnswer {
     pub fn grpc_unreachable(kind: CalloutKind) -> Vec<Self> {
         let reason = "remote connection failure";
         let text = "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure";
-        let details =
-            "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}";
-        let close = CalloutAnswer::GrpcClose { status: UNAVAILABLE, message: format!("{text}{{{details}}}") };
+        let details = "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}";
+        let close = CalloutAnswer::GrpcClose {
+            status: UNAVAILABLE,
+            message: format!("{text}{{{details}}}"),
+        };
         if kind != CalloutKind::GrpcStream {
             return vec![close];
         }
@@ -380,18 +398,29 @@ impl CalloutAnswer {
             (":status", "200".to_owned()),
             ("content-type", "application/grpc".to_owned()),
             ("grpc-status", UNAVAILABLE.to_string()),
-            ("grpc-message", format!("upstream connect error or disconnect/reset before headers. reset reason: {reason}")),
+            (
+                "grpc-message",
+                format!(
+                    "upstream connect error or disconnect/reset before headers. reset reason: {reason}"
+                ),
+            ),
         ];
         let trailing = Headers::collect(crate::HeaderScope::ResponseTrailers, pairs);
         let initial = Headers::new(crate::HeaderScope::Response);
-        vec![CalloutAnswer::GrpcInitialMetadata(initial), CalloutAnswer::GrpcTrailingMetadata(trailing), close]
+        vec![
+            CalloutAnswer::GrpcInitialMetadata(initial),
+            CalloutAnswer::GrpcTrailingMetadata(trailing),
+            close,
+        ]
     }
 
-    /// The end of a gRPC stream, or the failure of a unary call, as the other side told it: Envoy's guests see in the message who did.
+    /// The end of a gRPC stream, or the failure of a unary call, as the other side told it: Envoy's
+    /// guests see in the message who did.
     #[must_use]
     pub fn grpc_closed(status: u32, message: &str) -> Self {
         let details = "via_upstream";
-        let message = if message.is_empty() { details.to_owned() } else { format!("{message}{{{details}}}") };
+        let message =
+            if message.is_empty() { details.to_owned() } else { format!("{message}{{{details}}}") };
         CalloutAnswer::GrpcClose { status, message }
     }
 
@@ -414,8 +443,8 @@ impl CalloutAnswer {
         Self::reset("remote connection failure")
     }
 
-    /// What Envoy's guests get when the other side ended the call before its answer began, with the reason in Envoy's words, as in
-    /// `remote reset`.
+    /// What Envoy's guests get when the other side ended the call before its answer began, with the
+    /// reason in Envoy's words, as in `remote reset`.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -429,7 +458,12 @@ impl CalloutAnswer {
     #[must_use]
     pub fn reset(reason: &str) -> Self {
         let status = if reason == PROTOCOL_ERROR { 502 } else { 503 };
-        local(status, format!("upstream connect error or disconnect/reset before headers. reset reason: {reason}"))
+        local(
+            status,
+            format!(
+                "upstream connect error or disconnect/reset before headers. reset reason: {reason}"
+            ),
+        )
     }
 }
 
@@ -437,8 +471,11 @@ impl CalloutAnswer {
 pub(crate) const PROTOCOL_ERROR: &str = "protocol error";
 
 fn local(status: u16, body: String) -> CalloutAnswer {
-    let pairs =
-        [(":status", status.to_string()), ("content-length", body.len().to_string()), ("content-type", "text/plain".to_owned())];
+    let pairs = [
+        (":status", status.to_string()),
+        ("content-length", body.len().to_string()),
+        ("content-type", "text/plain".to_owned()),
+    ];
     CalloutAnswer::http(Headers::response(pairs), body)
 }
 
@@ -466,8 +503,9 @@ pub enum Clusters {
     /// Every name is one.
     #[default]
     Any,
-    /// These. As in Envoy, an HTTP call to another is `BadArgument`, a gRPC call is `InternalFailure` and then closed with
-    /// `UNAVAILABLE`, or `ParseFailure` when its service was plain text.
+    /// These. As in Envoy, an HTTP call to another is `BadArgument`, a gRPC call is
+    /// `InternalFailure` and then closed with `UNAVAILABLE`, or `ParseFailure` when its service was
+    /// plain text.
     Only(Arc<[String]>),
 }
 
@@ -486,8 +524,14 @@ mod tests {
 
     #[test]
     fn a_grpc_service_names_a_cluster_a_target_or_is_a_cluster_name() {
-        let envoy = GrpcServiceMessage { envoy_grpc: Some(Target { name: "auth".into() }), google_grpc: None };
-        let google = GrpcServiceMessage { envoy_grpc: None, google_grpc: Some(Target { name: "auth:443".into() }) };
+        let envoy = GrpcServiceMessage {
+            envoy_grpc: Some(Target { name: "auth".into() }),
+            google_grpc: None,
+        };
+        let google = GrpcServiceMessage {
+            envoy_grpc: None,
+            google_grpc: Some(Target { name: "auth:443".into() }),
+        };
         assert_eq!(GrpcService::parse(envoy.encode_to_vec().into()).unwrap().target, "auth");
         assert_eq!(GrpcService::parse(google.encode_to_vec().into()).unwrap().target, "auth:443");
         assert_eq!(GrpcService::parse(Bytes::from_static(b"plain")).unwrap().target, "plain");

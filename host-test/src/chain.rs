@@ -1,5 +1,5 @@
-//! A chain: which plugins HTTP exchanges pass, in which order, and under which rules. It is a description that is cheap to clone;
-//! a [`Worker`](crate::Worker) runs it.
+//! A chain: which plugins HTTP exchanges pass, in which order, and under which rules. It is a
+//! description that is cheap to clone; a [`Worker`](crate::Worker) runs it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,11 +55,13 @@ pub struct ChainPlugin {
 pub struct ChainOptions {
     /// Whose rules hold where proxies differ.
     pub profile: Profile,
-    /// Bytes of a body that the chain keeps for one plugin that buffers it. One byte more, and the client gets 413 for a request's
-    /// body, 500 for a response's. Default 1 MiB, Envoy's `per_connection_buffer_limit_bytes`.
+    /// Bytes of a body that the chain keeps for one plugin that buffers it. One byte more, and the
+    /// client gets 413 for a request's body, 500 for a response's. Default 1 MiB, Envoy's
+    /// `per_connection_buffer_limit_bytes`.
     pub buffer_bytes: usize,
     /// How long a VM must have lived before it is built anew after a trap, for plugins with
-    /// [`FailPolicy::Reload`](crate::FailPolicy). Default one second, Envoy's; Envoy adds some at random.
+    /// [`FailPolicy::Reload`](crate::FailPolicy). Default one second, Envoy's; Envoy adds some at
+    /// random.
     pub reload_backoff: Duration,
     /// What each VM may use.
     pub limits: Limits,
@@ -79,7 +81,8 @@ impl Default for ChainOptions {
     }
 }
 
-/// Plugins in order. A request passes the first one first, its response passes it last. Clones share everything.
+/// Plugins in order. A request passes the first one first, its response passes it last. Clones
+/// share everything.
 ///
 /// ```
 /// use gatepost_host::{Chain, ChainPlugin, Engine, EngineOptions, Headers, Host, Message, Module, PluginConfig, Worker};
@@ -155,9 +158,12 @@ impl Chain {
 }
 
 impl ChainPlugin {
-    /// Whether both live in one VM: the same module with the same `vm_id` and VM configuration, as in Envoy.
+    /// Whether both live in one VM: the same module with the same `vm_id` and VM configuration, as
+    /// in Envoy.
     pub(crate) fn shares_vm(&self, other: &Self) -> bool {
         let (a, b) = (&self.config, &other.config);
-        a.vm_id == b.vm_id && a.vm_configuration == b.vm_configuration && self.module.is_same(&other.module)
+        a.vm_id == b.vm_id
+            && a.vm_configuration == b.vm_configuration
+            && self.module.is_same(&other.module)
     }
 }

@@ -1,5 +1,5 @@
-//! Time and randomness as the guest sees them. The real ones are the default; the virtual clock and the seeded source
-//! make a run repeatable.
+//! Time and randomness as the guest sees them. The real ones are the default; the virtual clock and
+//! the seeded source make a run repeatable.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,5 +1,6 @@
-//! Effects: what passed between a guest and its host, in order: every callback's entry and exit, every hostcall with its
-//! arguments and its result. Recording is off unless a VM is given a recorder, and then costs one test of an option per call.
+//! Effects: what passed between a guest and its host, in order: every callback's entry and exit,
+//! every hostcall with its arguments and its result. Recording is off unless a VM is given a
+//! recorder, and then costs one test of an option per call.
 
 mod log;
 mod strict;
@@ -250,13 +251,17 @@ impl From<StreamKind> for Value {
 
 impl From<&Headers> for Value {
     fn from(headers: &Headers) -> Self {
-        Value::Pairs(headers.iter().map(|(name, value)| (Text::copy(name), Text::copy(value))).collect())
+        Value::Pairs(
+            headers.iter().map(|(name, value)| (Text::copy(name), Text::copy(value))).collect(),
+        )
     }
 }
 
 impl From<&[(&[u8], &[u8])]> for Value {
     fn from(pairs: &[(&[u8], &[u8])]) -> Self {
-        Value::Pairs(pairs.iter().map(|(name, value)| (Text::copy(name), Text::copy(value))).collect())
+        Value::Pairs(
+            pairs.iter().map(|(name, value)| (Text::copy(name), Text::copy(value))).collect(),
+        )
     }
 }
 
@@ -349,7 +354,8 @@ impl fmt::Display for Fields {
     }
 }
 
-/// One line, as in `2 proxy_get_header_map_value(map: request_headers, name: "env") = Ok, value: "dev"`.
+/// One line, as in
+/// `2 proxy_get_header_map_value(map: request_headers, name: "env") = Ok, value: "dev"`.
 impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ", self.context)?;
@@ -362,7 +368,9 @@ impl fmt::Display for EffectEvent {
         match self {
             EffectEvent::Entered { callback, arguments } => write!(f, "> {callback}({arguments})"),
             EffectEvent::Left { callback, answer: None } => write!(f, "< {callback}"),
-            EffectEvent::Left { callback, answer: Some(answer) } => write!(f, "< {callback} = {answer}"),
+            EffectEvent::Left { callback, answer: Some(answer) } => {
+                write!(f, "< {callback} = {answer}")
+            }
             EffectEvent::Trapped { callback, reason } => write!(f, "! {callback}: {reason}"),
             EffectEvent::Called { hostcall, arguments, status, returned } => {
                 write!(f, "  {hostcall}({arguments}) = {status:?}")?;
@@ -412,9 +420,15 @@ mod tests {
     use super::*;
 
     fn called(returned: Vec<(&'static str, Value)>) -> Effect {
-        let arguments = Fields(vec![("map", MapKind::RequestHeaders.into()), ("name", (&b"\xffb"[..]).into())]);
+        let arguments =
+            Fields(vec![("map", MapKind::RequestHeaders.into()), ("name", (&b"\xffb"[..]).into())]);
         let hostcall = "proxy_get_header_map_value";
-        let event = EffectEvent::Called { hostcall, arguments, status: Status::Ok, returned: Fields(returned) };
+        let event = EffectEvent::Called {
+            hostcall,
+            arguments,
+            status: Status::Ok,
+            returned: Fields(returned),
+        };
         Effect { plugin: "p".into(), context: 2, event }
     }
 
@@ -428,7 +442,10 @@ mod tests {
     #[test]
     fn an_effect_reads_as_one_line() {
         let line = called(vec![]).to_string();
-        assert_eq!(line, r#"2   proxy_get_header_map_value(map: request_headers, name: "\\xffb") = Ok"#);
+        assert_eq!(
+            line,
+            r#"2   proxy_get_header_map_value(map: request_headers, name: "\\xffb") = Ok"#
+        );
         let left = Effect {
             plugin: "p".into(),
             context: 2,

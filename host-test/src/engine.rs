@@ -11,7 +11,8 @@ use crate::error::ModuleError;
 use crate::state::HostState;
 use crate::{hostcalls, wasi};
 
-/// Settings of an engine. They change the code that modules compile to, so they come before any module.
+/// Settings of an engine. They change the code that modules compile to, so they come before any
+/// module.
 ///
 /// ```
 /// use gatepost_host::{Engine, EngineOptions, Pool};
@@ -33,21 +34,27 @@ use crate::{hostcalls, wasi};
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EngineOptions {
-    /// Count fuel, so that [`Limits::fuel_per_callback`](crate::Limits) can be set. It slows guests down. Default off.
+    /// Count fuel, so that [`Limits::fuel_per_callback`](crate::Limits) can be set. It slows guests
+    /// down. Default off.
     pub fuel: bool,
-    /// Check epochs, so that [`Limits::epochs_per_callback`](crate::Limits) can be set. Default off.
+    /// Check epochs, so that [`Limits::epochs_per_callback`](crate::Limits) can be set. Default
+    /// off.
     pub epochs: bool,
-    /// Reserve room for so many VMs at once, each with at most this much memory: VMs then start faster. Default none.
+    /// Reserve room for so many VMs at once, each with at most this much memory: VMs then start
+    /// faster. Default none.
     pub pool: Option<Pool>,
-    /// The directory where compiled modules are kept, so that the next engine with the same settings need not compile them: a few
-    /// milliseconds instead of hundreds. It is made when it is missing. Default none.
+    /// The directory where compiled modules are kept, so that the next engine with the same
+    /// settings need not compile them: a few milliseconds instead of hundreds. It is made when it
+    /// is missing. Default none.
     ///
-    /// A module is found again by its bytes, the engine's settings, the version of wasmtime and what the processor can do; when one
-    /// of them changes it is compiled anew. So it is when its file is cut off or is something else, and when the directory cannot be
-    /// read or written: a cache never makes loading a module fail, and [`Engine::cache`] says what became of it.
+    /// A module is found again by its bytes, the engine's settings, the version of wasmtime and
+    /// what the processor can do; when one of them changes it is compiled anew. So it is when its
+    /// file is cut off or is something else, and when the directory cannot be read or written: a
+    /// cache never makes loading a module fail, and [`Engine::cache`] says what became of it.
     ///
-    /// What lies there is machine code that runs with the rights of this process, so nobody may write there whom you would not let
-    /// do that: a directory of another user's, or that others may write to, is not used. Files are not signed.
+    /// What lies there is machine code that runs with the rights of this process, so nobody may
+    /// write there whom you would not let do that: a directory of another user's, or that others
+    /// may write to, is not used. Files are not signed.
     pub cache: Option<PathBuf>,
 }
 
@@ -70,8 +77,8 @@ pub struct EngineOptions {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// A module for such an engine has one memory and at most one table, of at most 20,000 elements; [`Module::new`](crate::Module::new)
-/// refuses others.
+/// A module for such an engine has one memory and at most one table, of at most 20,000 elements;
+/// [`Module::new`](crate::Module::new) refuses others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pool {
     /// How many VMs may live at once.
@@ -129,7 +136,8 @@ impl Engine {
     /// ```
     ///
     /// # Errors
-    /// [`ModuleError::Engine`] when the machine cannot do it, as when a pool needs more address space than there is.
+    /// [`ModuleError::Engine`] when the machine cannot do it, as when a pool needs more address
+    /// space than there is.
     pub fn new(options: EngineOptions) -> Result<Self, ModuleError> {
         let mut config = Config::new();
         config.consume_fuel(options.fuel).epoch_interruption(options.epochs);
@@ -176,7 +184,8 @@ impl Engine {
         }
     }
 
-    /// Moves the epoch on by one tick. Call it from a timer when VMs have [`Limits::epochs_per_callback`](crate::Limits).
+    /// Moves the epoch on by one tick. Call it from a timer when VMs have
+    /// [`Limits::epochs_per_callback`](crate::Limits).
     ///
     /// ```
     /// use std::time::Duration;
@@ -211,15 +220,20 @@ impl Engine {
         if wasi::MODULES.contains(&module) {
             return wasi::FUNCTIONS.contains(&name);
         }
-        let served = |call: &hostcalls::Hostcall| call.name == name && (call.since..=call.until).contains(&abi);
+        let served = |call: &hostcalls::Hostcall| {
+            call.name == name && (call.since..=call.until).contains(&abi)
+        };
         module == "env" && hostcalls::HOSTCALLS.iter().any(served)
     }
 
-    /// Everything that modules of a version may import. It is made for each module: that is nothing beside compiling one, and an
-    /// engine whose modules are all of one version does not make the others.
+    /// Everything that modules of a version may import. It is made for each module: that is nothing
+    /// beside compiling one, and an engine whose modules are all of one version does not make the
+    /// others.
     pub(crate) fn linker(&self, abi: AbiVersion) -> Result<Linker<HostState>, ModuleError> {
         let mut linker = Linker::new(&self.wasmtime);
-        hostcalls::link(&mut linker, abi).and_then(|()| wasi::link(&mut linker)).map_err(ModuleError::Engine)?;
+        hostcalls::link(&mut linker, abi)
+            .and_then(|()| wasi::link(&mut linker))
+            .map_err(ModuleError::Engine)?;
         Ok(linker)
     }
 }

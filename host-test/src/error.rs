@@ -1,5 +1,5 @@
-//! The ways to fail: a module that cannot run, a plugin that does not start, a guest that traps. Each names the guest and
-//! what it was doing.
+//! The ways to fail: a module that cannot run, a plugin that does not start, a guest that traps.
+//! Each names the guest and what it was doing.
 
 use std::sync::Arc;
 
@@ -45,7 +45,9 @@ pub enum ModuleError {
         export: &'static str,
     },
     /// A program was asked for, and this is none.
-    #[error("{module}: exports no _start: it is a filter or a library, and no program that could be run")]
+    #[error(
+        "{module}: exports no _start: it is a filter or a library, and no program that could be run"
+    )]
     NotACommand {
         /// The module's name.
         module: String,
@@ -98,7 +100,8 @@ pub enum StartError {
         /// The field of `EngineOptions`.
         option: &'static str,
     },
-    /// The module could not be instantiated: more memory than allowed, or its start function trapped.
+    /// The module could not be instantiated: more memory than allowed, or its start function
+    /// trapped.
     #[error("{module}: cannot be instantiated: {error:#}")]
     Instantiate {
         /// The module's name.
@@ -117,13 +120,17 @@ pub enum StartError {
         error: wasmtime::Error,
     },
     /// `proxy_on_vm_start` answered false.
-    #[error("plugin {plugin:?}: refused its VM configuration (proxy_on_vm_start answered false); its log says why")]
+    #[error(
+        "plugin {plugin:?}: refused its VM configuration (proxy_on_vm_start answered false); its log says why"
+    )]
     VmRefused {
         /// The plugin's name.
         plugin: String,
     },
     /// `proxy_on_configure` answered false.
-    #[error("plugin {plugin:?}: refused its configuration (proxy_on_configure answered false); its log says why")]
+    #[error(
+        "plugin {plugin:?}: refused its configuration (proxy_on_configure answered false); its log says why"
+    )]
     Refused {
         /// The plugin's name.
         plugin: String,
@@ -168,7 +175,9 @@ pub enum CallError {
         context: u32,
     },
     /// A plugin cannot be stopped while streams of it are open.
-    #[error("the plugin with root context {context} has {streams} open streams: finish them before it is stopped")]
+    #[error(
+        "the plugin with root context {context} has {streams} open streams: finish them before it is stopped"
+    )]
     StreamsOpen {
         /// The root context's id.
         context: u32,

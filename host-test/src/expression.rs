@@ -1,5 +1,6 @@
-//! Expressions that a guest keeps with its plugin: Envoy's foreign functions `expr_create`, `expr_evaluate` and `expr_delete`. Envoy's
-//! are CEL; these are the two forms of CEL that need no evaluation: a literal, and an attribute by its path.
+//! Expressions that a guest keeps with its plugin: Envoy's foreign functions `expr_create`,
+//! `expr_evaluate` and `expr_delete`. Envoy's are CEL; these are the two forms of CEL that need no
+//! evaluation: a literal, and an attribute by its path.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +29,8 @@ const LONGEST: usize = 4096;
 impl Expressions {
     /// Keeps an expression under a token of its own.
     pub(crate) fn create(&mut self, text: &[u8]) -> Result<u32, Status> {
-        let expression = std::str::from_utf8(text).ok().and_then(read).ok_or(Status::BadArgument)?;
+        let expression =
+            std::str::from_utf8(text).ok().and_then(read).ok_or(Status::BadArgument)?;
         if self.kept.len() >= MOST || text.len() > LONGEST {
             return Err(Status::InternalFailure);
         }
@@ -74,14 +76,17 @@ fn literal(text: &str) -> Option<PropertyValue> {
             None => number.parse().ok().map(PropertyValue::Uint),
         },
         (None, Some(digits)) => hexadecimal(digits)?.try_into().ok().map(PropertyValue::Int),
-        (None, None) if text.contains(['.', 'e', 'E']) => text.parse().ok().map(PropertyValue::Double),
+        (None, None) if text.contains(['.', 'e', 'E']) => {
+            text.parse().ok().map(PropertyValue::Double)
+        }
         (None, None) => text.parse().ok().map(PropertyValue::Int),
     }
 }
 
 /// The text between quotes, if it needs no unescaping.
 fn quoted(text: &str) -> Option<&str> {
-    let inner = ['"', '\''].into_iter().find_map(|quote| text.strip_prefix(quote)?.strip_suffix(quote))?;
+    let inner =
+        ['"', '\''].into_iter().find_map(|quote| text.strip_prefix(quote)?.strip_suffix(quote))?;
     (!inner.contains(['"', '\'', '\\', '\n', '\r'])).then_some(inner)
 }
 
@@ -147,9 +152,22 @@ mod tests {
 
     #[test]
     fn what_would_have_to_be_evaluated_is_no_expression() {
-        for text in
-            ["", "1 + 1", "a == b", "size('a')", "a.", ".a", "a[0]", "a['b'", "'a' + 'b'", "\"a\\n\"", "7x", "-", "a-b", "--7"]
-        {
+        for text in [
+            "",
+            "1 + 1",
+            "a == b",
+            "size('a')",
+            "a.",
+            ".a",
+            "a[0]",
+            "a['b'",
+            "'a' + 'b'",
+            "\"a\\n\"",
+            "7x",
+            "-",
+            "a-b",
+            "--7",
+        ] {
             assert_eq!(read(text), None, "{text}");
         }
     }

@@ -1,4 +1,5 @@
-//! What guests keep on a stream, and every plugin of that stream sees: Envoy's filter state as far as guests reach it.
+//! What guests keep on a stream, and every plugin of that stream sees: Envoy's filter state as far
+//! as guests reach it.
 
 use bytes::Bytes;
 
@@ -7,7 +8,8 @@ use crate::abi::Status;
 /// Envoy keeps what `proxy_set_property` writes under this prefix.
 const PREFIX: &[u8] = b"wasm.";
 
-/// Keys and values in the order in which they were first set. `proxy_set_property` writes under the prefix `wasm.`.
+/// Keys and values in the order in which they were first set. `proxy_set_property` writes under the
+/// prefix `wasm.`.
 ///
 /// ```
 /// use gatepost_host::{Status, FilterState};
@@ -58,7 +60,9 @@ impl FilterState {
     /// `InternalFailure` beyond the limit; nothing is changed then.
     pub fn set(&mut self, key: &[u8], value: &[u8], limit: usize) -> Result<(), Status> {
         let at = self.entries.iter().position(|(have, _)| have == key);
-        let freed = at.and_then(|at| self.entries.get(at)).map_or(0, |(key, value)| key.len() + value.len());
+        let freed = at
+            .and_then(|at| self.entries.get(at))
+            .map_or(0, |(key, value)| key.len() + value.len());
         let bytes = (self.bytes - freed).saturating_add(key.len()).saturating_add(value.len());
         if bytes > limit {
             return Err(Status::InternalFailure);
@@ -72,12 +76,20 @@ impl FilterState {
         Ok(())
     }
 
-    pub(crate) fn set_by_guest(&mut self, path: &[u8], value: &[u8], limit: usize) -> Result<(), Status> {
+    pub(crate) fn set_by_guest(
+        &mut self,
+        path: &[u8],
+        value: &[u8],
+        limit: usize,
+    ) -> Result<(), Status> {
         self.set(&[PREFIX, path].concat(), value, limit)
     }
 
     pub(crate) fn get_by_guest(&self, path: &[u8]) -> Option<&Bytes> {
-        self.entries.iter().find(|(key, _)| key.strip_prefix(PREFIX) == Some(path)).map(|(_, value)| value)
+        self.entries
+            .iter()
+            .find(|(key, _)| key.strip_prefix(PREFIX) == Some(path))
+            .map(|(_, value)| value)
     }
 }
 

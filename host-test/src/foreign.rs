@@ -1,5 +1,5 @@
-//! Foreign functions: what a proxy offers its guests beside the ABI, by name. Envoy's that need no more than this crate has are
-//! built in; an embedding program registers its own.
+//! Foreign functions: what a proxy offers its guests beside the ABI, by name. Envoy's that need no
+//! more than this crate has are built in; an embedding program registers its own.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -136,7 +136,8 @@ impl<'a> ForeignCall<'a> {
     /// ```
     ///
     /// # Errors
-    /// `NotFound` outside a stream, `InternalFailure` beyond [`Limits::filter_state_bytes`](crate::Limits).
+    /// `NotFound` outside a stream, `InternalFailure` beyond
+    /// [`Limits::filter_state_bytes`](crate::Limits).
     pub fn set_filter_state(&mut self, key: &str, value: &[u8]) -> Result<(), Status> {
         let limit = self.state.limits.filter_state_bytes;
         let stream = self.state.stream_mut().ok_or(Status::NotFound)?;
@@ -147,7 +148,8 @@ impl<'a> ForeignCall<'a> {
         self.state.limits.body_bytes
     }
 
-    /// The expressions of the plugin that the guest was entered for: Envoy looks at no other context that the guest chose.
+    /// The expressions of the plugin that the guest was entered for: Envoy looks at no other
+    /// context that the guest chose.
     fn expressions(&mut self) -> Result<&mut Expressions, Status> {
         self.state.entered_root_mut().map(|root| &mut root.expressions).ok_or(Status::NotFound)
     }
@@ -193,9 +195,10 @@ impl ForeignFunctions {
         Self { functions: Arc::default() }
     }
 
-    /// Envoy's `clear_route_cache`, `set_envoy_filter_state`, `compress` and `uncompress`; and `expr_create`, `expr_evaluate` and
-    /// `expr_delete` for expressions that are a literal or an attribute, as in `7`, `"text"` or `request.headers["x-id"]`. Any other
-    /// expression is a `BadArgument`, as one is for Envoy that is not CEL.
+    /// Envoy's `clear_route_cache`, `set_envoy_filter_state`, `compress` and `uncompress`; and
+    /// `expr_create`, `expr_evaluate` and `expr_delete` for expressions that are a literal or an
+    /// attribute, as in `7`, `"text"` or `request.headers["x-id"]`. Any other expression is a
+    /// `BadArgument`, as one is for Envoy that is not CEL.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -256,7 +259,8 @@ impl ForeignFunctions {
     }
 }
 
-/// Envoy's `SetEnvoyFilterStateArguments`. The life span is accepted and has no effect: a stream is all that lives here.
+/// Envoy's `SetEnvoyFilterStateArguments`. The life span is accepted and has no effect: a stream is
+/// all that lives here.
 #[derive(Clone, PartialEq, Message)]
 struct SetEnvoyFilterState {
     #[prost(string, tag = "1")]
@@ -267,7 +271,8 @@ struct SetEnvoyFilterState {
     span: i32,
 }
 
-/// The keys that Envoy knows how to make an object for ("Well Known Filter State Objects" in its documentation).
+/// The keys that Envoy knows how to make an object for ("Well Known Filter State Objects" in its
+/// documentation).
 const FILTER_STATE_OBJECTS: [&str; 15] = [
     "envoy.filters.listener.original_dst.local_ip",
     "envoy.filters.listener.original_dst.remote_ip",
@@ -287,7 +292,8 @@ const FILTER_STATE_OBJECTS: [&str; 15] = [
 ];
 
 fn set_envoy_filter_state(call: &mut ForeignCall<'_>) -> Result<Bytes, Status> {
-    let arguments = SetEnvoyFilterState::decode(call.arguments()).map_err(|_| Status::BadArgument)?;
+    let arguments =
+        SetEnvoyFilterState::decode(call.arguments()).map_err(|_| Status::BadArgument)?;
     if !FILTER_STATE_OBJECTS.contains(&arguments.path.as_str()) {
         return Err(Status::NotFound);
     }
@@ -321,9 +327,12 @@ fn expr_evaluate(call: &mut ForeignCall<'_>) -> Result<Bytes, Status> {
     let value = match expression {
         Expression::Literal(value) => value,
         Expression::Attribute(path) => {
-            let found = property::get(&path, call.state.entered_stream(), call.state.entered_root());
+            let found =
+                property::get(&path, call.state.entered_stream(), call.state.entered_root());
             // What is missing is an error of the evaluation.
-            found.map_err(|status| if status == Status::NotFound { Status::InternalFailure } else { status })?
+            found.map_err(|status| {
+                if status == Status::NotFound { Status::InternalFailure } else { status }
+            })?
         }
     };
     Ok(value.into_bytes())

@@ -21,6 +21,9 @@ mod tests {
 
     #[test]
     fn http_statuses_have_grpc_statuses() {
-        assert_eq!([400, 401, 403, 404, 429, 503, 500, 200].map(status_of_http), [13, 16, 7, 12, 14, 14, 2, 2]);
+        assert_eq!(
+            [400, 401, 403, 404, 429, 503, 500, 200].map(status_of_http),
+            [13, 16, 7, 12, 14, 14, 2, 2]
+        );
     }
 }

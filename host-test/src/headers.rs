@@ -1,6 +1,7 @@
-//! A header map with Envoy's rules: ordered, several values per name, names in lower case, pseudo-headers first, and the
-//! headers that Envoy keeps in one slot joined with a comma when they are added twice. It does not check that names and
-//! values are valid in HTTP; whoever sends them must.
+//! A header map with Envoy's rules: ordered, several values per name, names in lower case,
+//! pseudo-headers first, and the headers that Envoy keeps in one slot joined with a comma when they
+//! are added twice. It does not check that names and values are valid in HTTP; whoever sends them
+//! must.
 
 mod inline;
 mod list;
@@ -16,7 +17,8 @@ use self::list::PairList;
 /// What each header counts for beside its name and value.
 pub(crate) const HEADER_CHARGE: usize = 32;
 
-/// Which message a header map belongs to. It decides which names Envoy keeps in one slot, and that `host` means `:authority`.
+/// Which message a header map belongs to. It decides which names Envoy keeps in one slot, and that
+/// `host` means `:authority`.
 ///
 /// ```
 /// use gatepost_host::{HeaderScope, Headers};
@@ -40,8 +42,8 @@ pub enum HeaderScope {
 }
 
 impl HeaderScope {
-    /// Whether Envoy keeps this header, in lower case, in one slot of such a map: a second value is joined to the first with a
-    /// comma.
+    /// Whether Envoy keeps this header, in lower case, in one slot of such a map: a second value is
+    /// joined to the first with a comma.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -88,7 +90,8 @@ impl Headers {
         Self { scope, ..Self::default() }
     }
 
-    /// An empty map with room for so many headers, whose names and values have so many bytes in all, and for some more.
+    /// An empty map with room for so many headers, whose names and values have so many bytes in
+    /// all, and for some more.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -109,7 +112,9 @@ impl Headers {
     /// let headers = Headers::request([(":authority", "shop.example"), (":method", "GET"), (":path", "/")]);
     /// assert_eq!(headers.get("host"), Some(&b"shop.example"[..])); // another name of `:authority`
     /// ```
-    pub fn request<N: AsRef<[u8]>, V: AsRef<[u8]>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
+    pub fn request<N: AsRef<[u8]>, V: AsRef<[u8]>>(
+        pairs: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
         Self::collect(HeaderScope::Request, pairs)
     }
 
@@ -120,7 +125,9 @@ impl Headers {
     /// let headers = Headers::response([(":status", "200"), ("set-cookie", "a=1"), ("set-cookie", "b=2")]);
     /// assert_eq!(headers.len(), 3);
     /// ```
-    pub fn response<N: AsRef<[u8]>, V: AsRef<[u8]>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
+    pub fn response<N: AsRef<[u8]>, V: AsRef<[u8]>>(
+        pairs: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
         Self::collect(HeaderScope::Response, pairs)
     }
 
@@ -131,7 +138,10 @@ impl Headers {
     /// let trailers = Headers::collect(HeaderScope::ResponseTrailers, [("grpc-status", "0")]);
     /// assert_eq!(trailers.scope(), HeaderScope::ResponseTrailers);
     /// ```
-    pub fn collect<N: AsRef<[u8]>, V: AsRef<[u8]>>(scope: HeaderScope, pairs: impl IntoIterator<Item = (N, V)>) -> Self {
+    pub fn collect<N: AsRef<[u8]>, V: AsRef<[u8]>>(
+        scope: HeaderScope,
+        pairs: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
         let mut headers = Self::new(scope);
         for (name, value) in pairs {
             headers.add(name, value);
@@ -168,8 +178,8 @@ impl Headers {
         self.list.bytes()
     }
 
-    /// What counts for [`Limits::header_map_bytes`](crate::Limits): 32 bytes more for each header, as HTTP/2 counts, so that empty
-    /// ones are not free.
+    /// What counts for [`Limits::header_map_bytes`](crate::Limits): 32 bytes more for each header,
+    /// as HTTP/2 counts, so that empty ones are not free.
     pub(crate) fn charge(&self) -> usize {
         self.byte_size().saturating_add(self.len().saturating_mul(HEADER_CHARGE))
     }
@@ -191,7 +201,8 @@ impl Headers {
         self.list.lengths()
     }
 
-    /// Names and values in order, each with a zero byte after it, as the ABI shows them: in few pieces, mostly one.
+    /// Names and values in order, each with a zero byte after it, as the ABI shows them: in few
+    /// pieces, mostly one.
     pub(crate) fn pieces(&self) -> impl Iterator<Item = &[u8]> {
         self.list.pieces()
     }
@@ -247,8 +258,8 @@ impl Headers {
         Some(joined.into())
     }
 
-    /// Adds a value after the others of its name. A header that Envoy keeps in one slot grows by a comma and the value instead.
-    /// A map holds at most 4 GiB; what would go beyond is not added.
+    /// Adds a value after the others of its name. A header that Envoy keeps in one slot grows by a
+    /// comma and the value instead. A map holds at most 4 GiB; what would go beyond is not added.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -261,7 +272,9 @@ impl Headers {
         let (name, value) = (self.canonical(name.as_ref()), value.as_ref());
         // The table of such headers is looked at only for a repeat: most names come once.
         let repeated = self.list.position(name, 0);
-        match repeated.filter(|at| self.list.name(*at).is_some_and(|name| inline::is_inline(self.scope, name))) {
+        match repeated.filter(|at| {
+            self.list.name(*at).is_some_and(|name| inline::is_inline(self.scope, name))
+        }) {
             Some(at) => {
                 self.list.extend(at, [b",", value]);
             }
@@ -269,7 +282,8 @@ impl Headers {
         }
     }
 
-    /// Removes every value of a name and adds this one: it moves to the end, or to the end of the pseudo-headers.
+    /// Removes every value of a name and adds this one: it moves to the end, or to the end of the
+    /// pseudo-headers.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -290,7 +304,8 @@ impl Headers {
         }
     }
 
-    /// Writes a value over the first one of its name, which keeps its place, and removes the others; adds it when there is none.
+    /// Writes a value over the first one of its name, which keeps its place, and removes the
+    /// others; adds it when there is none.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -370,7 +385,9 @@ pub(crate) fn lower_case(name: &[u8]) -> Bytes {
 
 impl std::fmt::Debug for Headers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let pairs = self.iter().map(|(name, value)| (String::from_utf8_lossy(name), String::from_utf8_lossy(value)));
+        let pairs = self
+            .iter()
+            .map(|(name, value)| (String::from_utf8_lossy(name), String::from_utf8_lossy(value)));
         write!(f, "{:?} ", self.scope)?;
         f.debug_list().entries(pairs).finish()
     }
@@ -391,7 +408,10 @@ impl Serialize for Headers {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut pairs = serializer.serialize_seq(Some(self.len()))?;
         for (name, value) in self.iter() {
-            pairs.serialize_element(&(String::from_utf8_lossy(name), String::from_utf8_lossy(value)))?;
+            pairs.serialize_element(&(
+                String::from_utf8_lossy(name),
+                String::from_utf8_lossy(value),
+            ))?;
         }
         pairs.end()
     }

@@ -1,5 +1,6 @@
-//! The hostcalls of proxy-wasm: one table of names, versions and signatures, and one file per family that serves them. What
-//! the table does not list is not served: such an import answers `Unimplemented` and is named in the capability report.
+//! The hostcalls of proxy-wasm: one table of names, versions and signatures, and one file per
+//! family that serves them. What the table does not list is not served: such an import answers
+//! `Unimplemented` and is named in the capability report.
 
 mod assemblyscript;
 mod buffers;
@@ -126,7 +127,13 @@ pub const HOSTCALLS: &[Hostcall] = &[
     all("proxy_dequeue_shared_queue", "iii"),
     // what Emscripten's runtime asks of `env`, as Envoy serves it
     all("pthread_equal", "ii"),
-    Hostcall { name: "emscripten_notify_memory_growth", since: V0_1_0, until: V0_2_1, params: "i", results: "" },
+    Hostcall {
+        name: "emscripten_notify_memory_growth",
+        since: V0_1_0,
+        until: V0_2_1,
+        params: "i",
+        results: "",
+    },
     // what AssemblyScript's runtime asks of `env`
     Hostcall { name: "abort", since: V0_1_0, until: V0_2_1, params: "iiii", results: "" },
     Hostcall { name: "seed", since: V0_1_0, until: V0_2_1, params: "", results: "F" },
@@ -186,7 +193,8 @@ mod tests {
             (since, until) if since == until => since.to_string(),
             (since, until) => format!("{since} – {until}"),
         };
-        let served: BTreeSet<(&str, String)> = HOSTCALLS.iter().map(|call| (call.name, versions(call))).collect();
+        let served: BTreeSet<(&str, String)> =
+            HOSTCALLS.iter().map(|call| (call.name, versions(call))).collect();
         assert_eq!(documented, served);
     }
 

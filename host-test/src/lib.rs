@@ -2,15 +2,18 @@
 //!
 //! An [`Engine`] compiles a [`Module`]. From there on there are two layers:
 //!
-//! - A [`Worker`] runs HTTP exchanges through a [`Chain`] of plugins, as Envoy's filter manager does: pauses and buffers, local replies,
-//!   traps and what follows from them, callouts and ticks. It does no input or output, and sleeps never. [`Worker::run`] takes a whole
-//!   request and an [`Upstream`], for tests.
-//! - A [`Vm`] is one instance of a module. Plugins are started in it and streams opened for them; each callback is one call, which changes
-//!   headers and bodies in place and answers with an [`Outcome`]. It is for those who drive streams themselves.
+//! - A [`Worker`] runs HTTP exchanges through a [`Chain`] of plugins, as Envoy's filter manager
+//!   does: pauses and buffers, local replies, traps and what follows from them, callouts and ticks.
+//!   It does no input or output, and sleeps never. [`Worker::run`] takes a whole request and an
+//!   [`Upstream`], for tests.
+//! - A [`Vm`] is one instance of a module. Plugins are started in it and streams opened for them;
+//!   each callback is one call, which changes headers and bodies in place and answers with an
+//!   [`Outcome`]. It is for those who drive streams themselves.
 //!
-//! Logs, metrics, time, shared data and the names of clusters come in with a [`Host`]: nothing is global. What a module imports and the
-//! host does not serve answers `Unimplemented`, and stands in [`Module::capabilities`]. What a guest may use has [`Limits`]; one that
-//! breaks them, traps or lies about its memory harms nobody but itself.
+//! Logs, metrics, time, shared data and the names of clusters come in with a [`Host`]: nothing is
+//! global. What a module imports and the host does not serve answers `Unimplemented`, and stands in
+//! [`Module::capabilities`]. What a guest may use has [`Limits`]; one that breaks them, traps or
+//! lies about its memory harms nobody but itself.
 //!
 //! The crate knows no policy and depends on no other part of Gatepost.
 //!
@@ -57,8 +60,9 @@
 //!
 //! # Envoy is right
 //!
-//! Every hostcall and every rule of the driver is run on a real Envoy and here, and compared. What the host does otherwise, on purpose, is
-//! listed with its reason in `docs/host/parity.md`; the hostcalls and exports are in `docs/host/abi.md`, WASI in `docs/host/wasi.md`.
+//! Every hostcall and every rule of the driver is run on a real Envoy and here, and compared. What
+//! the host does otherwise, on purpose, is listed with its reason in `docs/host/parity.md`; the
+//! hostcalls and exports are in `docs/host/abi.md`, WASI in `docs/host/wasi.md`.
 #![forbid(unsafe_code)]
 
 mod abi;
@@ -94,10 +98,17 @@ mod worker;
 
 pub use abi::{AbiVersion, BufferKind, LogLevel, MapKind, Status, StreamKind};
 pub use cache::{CacheProblem, CacheState};
-pub use callout::{CalloutAnswer, CalloutKind, CalloutRequest, CalloutToken, Clusters, GrpcService, VmCallout};
+pub use callout::{
+    CalloutAnswer, CalloutKind, CalloutRequest, CalloutToken, Clusters, GrpcService, VmCallout,
+};
 pub use chain::{Chain, ChainOptions, ChainPlugin};
-pub use clock::{Clock, RandomSource, RandomUnavailable, SeededRandom, SystemClock, SystemRandom, VirtualClock};
-pub use effect::{Effect, EffectEvent, EffectLog, Expected, Fields, Mismatch, Recorder, StrictEffects, Text, Value};
+pub use clock::{
+    Clock, RandomSource, RandomUnavailable, SeededRandom, SystemClock, SystemRandom, VirtualClock,
+};
+pub use effect::{
+    Effect, EffectEvent, EffectLog, Expected, Fields, Mismatch, Recorder, StrictEffects, Text,
+    Value,
+};
 pub use engine::{Engine, EngineOptions, Pool};
 pub use error::{CallError, ModuleError, StartError, TrapReport};
 pub use filter_state::FilterState;
@@ -117,6 +128,6 @@ pub use stream::{LocalReply, Outcome, Pause, StreamId, StreamInfo};
 pub use vm::{CloseType, FinalMaps, Stopped, Vm, VmOptions};
 pub use wasi::WasiOptions;
 pub use worker::{
-    Callout, CalloutId, Direction, End, Event, ExchangeId, Finished, LocalReplySent, Message, Part, Upstream, Worker,
-    WorkerOptions,
+    Callout, CalloutId, Direction, End, Event, ExchangeId, Finished, LocalReplySent, Message, Part,
+    Upstream, Worker, WorkerOptions,
 };

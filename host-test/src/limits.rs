@@ -1,5 +1,6 @@
-//! What one VM may use: memory, table elements, fuel, time, and the host memory that a guest can fill through hostcalls.
-//! wasmtime's store limiter applies the first two; the VM and the hostcalls apply the rest.
+//! What one VM may use: memory, table elements, fuel, time, and the host memory that a guest can
+//! fill through hostcalls. wasmtime's store limiter applies the first two; the VM and the hostcalls
+//! apply the rest.
 
 use wasmtime::ResourceLimiter;
 
@@ -27,31 +28,36 @@ use wasmtime::ResourceLimiter;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Linear memory, all memories together, in bytes. Default 128 MiB. Growth beyond it fails in the guest (`memory.grow`
-    /// gives -1).
+    /// Linear memory, all memories together, in bytes. Default 128 MiB. Growth beyond it fails in
+    /// the guest (`memory.grow` gives -1).
     pub memory_bytes: usize,
     /// Elements of each table. Default 100,000.
     pub table_elements: usize,
-    /// Fuel for each callback; out of it, the callback traps. wasmtime takes about one for each instruction of the guest, so the same
-    /// work costs the same on every machine. Default none. Needs [`EngineOptions::fuel`](crate::EngineOptions).
+    /// Fuel for each callback; out of it, the callback traps. wasmtime takes about one for each
+    /// instruction of the guest, so the same work costs the same on every machine. Default none.
+    /// Needs [`EngineOptions::fuel`](crate::EngineOptions).
     pub fuel_per_callback: Option<u64>,
     /// Epoch ticks for each callback; after them, the callback traps. Default none. Needs
-    /// [`EngineOptions::epochs`](crate::EngineOptions), and somebody who calls [`Engine::tick_epoch`](crate::Engine::tick_epoch).
+    /// [`EngineOptions::epochs`](crate::EngineOptions), and somebody who calls
+    /// [`Engine::tick_epoch`](crate::Engine::tick_epoch).
     pub epochs_per_callback: Option<u64>,
-    /// Bytes of names and values that a guest may grow one header map to, with 32 more for each header, as HTTP/2 counts.
-    /// Default 1 MiB. Beyond it a hostcall answers `InternalFailure`.
+    /// Bytes of names and values that a guest may grow one header map to, with 32 more for each
+    /// header, as HTTP/2 counts. Default 1 MiB. Beyond it a hostcall answers `InternalFailure`.
     pub header_map_bytes: usize,
-    /// Bytes of a body buffer that a guest may grow it to. Default 64 MiB. Beyond it a hostcall answers `InternalFailure`.
+    /// Bytes of a body buffer that a guest may grow it to. Default 64 MiB. Beyond it a hostcall
+    /// answers `InternalFailure`.
     pub body_bytes: usize,
     /// Bytes of one log line; longer lines are cut. Default 64 KiB.
     pub log_bytes: usize,
-    /// Metrics that one VM may define. Default 16,384. Beyond it a hostcall answers `InternalFailure`.
-    pub metrics: usize,
-    /// Callouts that one VM may have open at once. Default 1,024. Beyond it a hostcall answers `InternalFailure`, as it does when
-    /// the calls that nobody has taken yet hold more than `body_bytes`.
-    pub callouts: usize,
-    /// Bytes that a guest may keep on one stream with `proxy_set_property`. Default 1 MiB. Beyond it a hostcall answers
+    /// Metrics that one VM may define. Default 16,384. Beyond it a hostcall answers
     /// `InternalFailure`.
+    pub metrics: usize,
+    /// Callouts that one VM may have open at once. Default 1,024. Beyond it a hostcall answers
+    /// `InternalFailure`, as it does when the calls that nobody has taken yet hold more than
+    /// `body_bytes`.
+    pub callouts: usize,
+    /// Bytes that a guest may keep on one stream with `proxy_set_property`. Default 1 MiB. Beyond
+    /// it a hostcall answers `InternalFailure`.
     pub filter_state_bytes: usize,
 }
 
@@ -72,7 +78,8 @@ impl Default for Limits {
     }
 }
 
-/// Counts what wasmtime hands out and remembers what it denied, so that a trap that follows can name the limit.
+/// Counts what wasmtime hands out and remembers what it denied, so that a trap that follows can
+/// name the limit.
 #[derive(Debug)]
 pub(crate) struct Limiter {
     memory_limit: usize,
@@ -83,12 +90,22 @@ pub(crate) struct Limiter {
 
 impl Limiter {
     pub(crate) fn new(limits: &Limits) -> Self {
-        Self { memory_limit: limits.memory_bytes, memory_used: 0, table_limit: limits.table_elements, denied: None }
+        Self {
+            memory_limit: limits.memory_bytes,
+            memory_used: 0,
+            table_limit: limits.table_elements,
+            denied: None,
+        }
     }
 }
 
 impl ResourceLimiter for Limiter {
-    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         let used = self.memory_used.saturating_sub(current).saturating_add(desired);
         if used > self.memory_limit {
             self.denied = Some("memory_bytes");
@@ -98,7 +115,12 @@ impl ResourceLimiter for Limiter {
         Ok(true)
     }
 
-    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         if desired > self.table_limit {
             self.denied = Some("table_elements");
             return Ok(false);

@@ -1,5 +1,5 @@
-//! Guest memory, read and written with bounds checks only. A pointer or length that is wild becomes a status that the guest sees;
-//! a trap inside the guest's allocator goes on as a trap.
+//! Guest memory, read and written with bounds checks only. A pointer or length that is wild becomes
+//! a status that the guest sees; a trap inside the guest's allocator goes on as a trap.
 
 use wasmtime::Caller;
 
@@ -30,7 +30,8 @@ fn answer(result: HostResult) -> wasmtime::Result<u32> {
     }
 }
 
-/// Serves one hostcall: runs it, records it when somebody records, and turns its result into the guest's status.
+/// Serves one hostcall: runs it, records it when somebody records, and turns its result into the
+/// guest's status.
 #[inline]
 pub(crate) fn serve(
     guest: &mut Caller<'_, HostState>,
@@ -49,17 +50,23 @@ pub(crate) fn serve(
         Err(Fault::Trap(_)) => Status::InternalFailure,
     };
     let state = guest.data_mut();
-    let Draft { arguments, returned } = *std::mem::replace(&mut state.draft, outer).unwrap_or_default();
+    let Draft { arguments, returned } =
+        *std::mem::replace(&mut state.draft, outer).unwrap_or_default();
     state.record(EffectEvent::Called { hostcall: name, arguments, status, returned });
     answer(result)
 }
 
 /// The guest's memory and the host's state, both at once.
-pub(crate) fn parts<'a>(caller: &'a mut Caller<'_, HostState>) -> HostResult<(&'a mut [u8], &'a mut HostState)> {
+pub(crate) fn parts<'a>(
+    caller: &'a mut Caller<'_, HostState>,
+) -> HostResult<(&'a mut [u8], &'a mut HostState)> {
     let memory = match caller.data().memory {
         Some(memory) => memory,
         // Only while the module's own start function runs: afterwards the VM has looked it up.
-        None => caller.get_export("memory").and_then(wasmtime::Extern::into_memory).ok_or(Status::InvalidMemoryAccess)?,
+        None => caller
+            .get_export("memory")
+            .and_then(wasmtime::Extern::into_memory)
+            .ok_or(Status::InvalidMemoryAccess)?,
     };
     Ok(memory.data_and_store_mut(caller))
 }
@@ -73,7 +80,10 @@ pub(crate) fn slice(memory: &[u8], pointer: u32, len: u32) -> Result<&[u8], Stat
 /// A part of guest memory, to write.
 pub(crate) fn slice_mut(memory: &mut [u8], pointer: u32, len: u32) -> Result<&mut [u8], Status> {
     let (start, len) = (pointer as usize, len as usize);
-    start.checked_add(len).and_then(|end| memory.get_mut(start..end)).ok_or(Status::InvalidMemoryAccess)
+    start
+        .checked_add(len)
+        .and_then(|end| memory.get_mut(start..end))
+        .ok_or(Status::InvalidMemoryAccess)
 }
 
 /// Writes bytes into guest memory.
@@ -99,9 +109,14 @@ pub(crate) fn read_u32(memory: &[u8], pointer: u32) -> Result<u32, Status> {
     bytes.try_into().map(u32::from_le_bytes).map_err(|_| Status::InvalidMemoryAccess)
 }
 
-/// Gives bytes to the guest: asks its allocator for room, copies them there, and writes pointer and length where the guest
-/// wants them. No bytes need no room: pointer and length are 0.
-pub(crate) fn give(caller: &mut Caller<'_, HostState>, bytes: &[u8], pointer_to: u32, len_to: u32) -> HostResult {
+/// Gives bytes to the guest: asks its allocator for room, copies them there, and writes pointer and
+/// length where the guest wants them. No bytes need no room: pointer and length are 0.
+pub(crate) fn give(
+    caller: &mut Caller<'_, HostState>,
+    bytes: &[u8],
+    pointer_to: u32,
+    len_to: u32,
+) -> HostResult {
     let len = u32::try_from(bytes.len()).map_err(|_| Status::InternalFailure)?;
     give_with(caller, len, pointer_to, len_to, |memory, _| {
         memory.copy_from_slice(bytes);
@@ -139,7 +154,9 @@ pub(crate) fn place(caller: &mut Caller<'_, HostState>, bytes: &[u8]) -> HostRes
 }
 
 fn allocate(caller: &mut Caller<'_, HostState>, len: u32) -> HostResult<u32> {
-    let Some(malloc) = caller.data().malloc.clone() else { return Err(Status::InvalidMemoryAccess.into()) };
+    let Some(malloc) = caller.data().malloc.clone() else {
+        return Err(Status::InvalidMemoryAccess.into());
+    };
     match malloc.call(&mut *caller, len).map_err(Fault::Trap)? {
         0 => Err(Status::InvalidMemoryAccess.into()),
         pointer => Ok(pointer),

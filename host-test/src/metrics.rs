@@ -1,5 +1,6 @@
-//! Counters, gauges and histograms that guests define. The registry is shared by every VM of a host, as Envoy's is by its
-//! workers; the numbers that a guest knows its metrics by belong to its VM.
+//! Counters, gauges and histograms that guests define. The registry is shared by every VM of a
+//! host, as Envoy's is by its workers; the numbers that a guest knows its metrics by belong to its
+//! VM.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -105,8 +106,8 @@ pub(crate) struct Metric {
 
 impl Metric {
     fn read(&self) -> MetricValue {
-        let histogram =
-            (self.kind == MetricKind::Histogram).then(|| *self.histogram.lock().unwrap_or_else(PoisonError::into_inner));
+        let histogram = (self.kind == MetricKind::Histogram)
+            .then(|| *self.histogram.lock().unwrap_or_else(PoisonError::into_inner));
         MetricValue {
             name: self.name.to_string(),
             kind: self.kind,
@@ -145,7 +146,8 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// The value of the counter, gauge or histogram (its count) with this name; none when no guest has defined it.
+    /// The value of the counter, gauge or histogram (its count) with this name; none when no guest
+    /// has defined it.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -162,7 +164,10 @@ impl Metrics {
     pub fn value(&self, name: &str) -> Option<u64> {
         let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
         let name: Arc<str> = name.into();
-        MetricKind::ALL.iter().find_map(|kind| all.get(&(*kind, Arc::clone(&name)))).map(|metric| metric.read().value)
+        MetricKind::ALL
+            .iter()
+            .find_map(|kind| all.get(&(*kind, Arc::clone(&name))))
+            .map(|metric| metric.read().value)
     }
 
     /// Every metric, by name and kind.
@@ -191,13 +196,19 @@ impl Metrics {
         let name: Arc<str> = name.into();
         let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
         let metric = all.entry((kind, Arc::clone(&name))).or_insert_with(|| {
-            Arc::new(Metric { kind, name, value: AtomicU64::new(0), histogram: Mutex::new(HistogramValue::default()) })
+            Arc::new(Metric {
+                kind,
+                name,
+                value: AtomicU64::new(0),
+                histogram: Mutex::new(HistogramValue::default()),
+            })
         });
         Arc::clone(metric)
     }
 }
 
-/// One VM's numbers for its metrics. As in Envoy the two low bits of a number are the kind, and counting starts at 1.
+/// One VM's numbers for its metrics. As in Envoy the two low bits of a number are the kind, and
+/// counting starts at 1.
 #[derive(Debug, Default)]
 pub(crate) struct MetricIds {
     defined: [Vec<Arc<Metric>>; 3],
@@ -205,7 +216,13 @@ pub(crate) struct MetricIds {
 }
 
 impl MetricIds {
-    pub(crate) fn define(&mut self, registry: &Metrics, kind: MetricKind, name: &str, limit: usize) -> Result<u32, Status> {
+    pub(crate) fn define(
+        &mut self,
+        registry: &Metrics,
+        kind: MetricKind,
+        name: &str,
+        limit: usize,
+    ) -> Result<u32, Status> {
         let key = (kind, Box::from(name));
         if let Some(id) = self.ids.get(&key) {
             return Ok(*id);
@@ -214,17 +231,24 @@ impl MetricIds {
             return Err(Status::InternalFailure);
         }
         let defined = &mut self.defined[kind as usize];
-        let id =
-            u32::try_from(defined.len() + 1).ok().and_then(|n| n.checked_mul(4)).ok_or(Status::InternalFailure)? + kind as u32;
+        let id = u32::try_from(defined.len() + 1)
+            .ok()
+            .and_then(|n| n.checked_mul(4))
+            .ok_or(Status::InternalFailure)?
+            + kind as u32;
         defined.push(registry.define(kind, name));
         self.ids.insert(key, id);
         Ok(id)
     }
 
     pub(crate) fn find(&self, id: u32) -> Result<&Arc<Metric>, Status> {
-        // Envoy masks the kind out first, so the unused fourth kind is an argument error and not an unknown metric.
+        // Envoy masks the kind out first, so the unused fourth kind is an argument error and not an
+        // unknown metric.
         let kind = MetricKind::from_code(id & 3).ok_or(Status::BadArgument)?;
-        let index = (id >> 2).checked_sub(1).and_then(|n| usize::try_from(n).ok()).ok_or(Status::NotFound)?;
+        let index = (id >> 2)
+            .checked_sub(1)
+            .and_then(|n| usize::try_from(n).ok())
+            .ok_or(Status::NotFound)?;
         self.defined[kind as usize].get(index).ok_or(Status::NotFound)
     }
 
@@ -236,14 +260,17 @@ impl MetricIds {
         match metric.kind {
             MetricKind::Counter if offset <= 0 => return Err(Status::BadArgument),
             // Two's complement: adding a negative offset is Envoy's `sub`.
-            MetricKind::Counter | MetricKind::Gauge => metric.value.fetch_add(offset.cast_unsigned(), Ordering::Relaxed),
+            MetricKind::Counter | MetricKind::Gauge => {
+                metric.value.fetch_add(offset.cast_unsigned(), Ordering::Relaxed)
+            }
             MetricKind::Histogram => return Err(Status::BadArgument),
         };
         Ok(())
     }
 
     pub(crate) fn record(&self, id: u32, value: u64) -> Result<(), Status> {
-        // An unknown kind is NotFound here and BadArgument elsewhere: Envoy's fall-through differs by call.
+        // An unknown kind is NotFound here and BadArgument elsewhere: Envoy's fall-through differs
+        // by call.
         let metric = self.find(id).map_err(|_| Status::NotFound)?;
         match metric.kind {
             MetricKind::Counter => {
@@ -284,7 +311,8 @@ mod tests {
 
     #[test]
     fn two_vms_count_into_the_same_metric() {
-        let (metrics, mut a, mut b) = (Metrics::default(), MetricIds::default(), MetricIds::default());
+        let (metrics, mut a, mut b) =
+            (Metrics::default(), MetricIds::default(), MetricIds::default());
         b.define(&metrics, MetricKind::Counter, "other", 10).unwrap();
         let (in_a, in_b) = (
             a.define(&metrics, MetricKind::Counter, "n", 10).unwrap(),
@@ -309,7 +337,10 @@ mod tests {
         assert_eq!(vm.get(gauge), Ok(3));
         vm.record(histogram, 9).unwrap();
         assert_eq!(vm.get(histogram), Err(Status::BadArgument));
-        assert_eq!(metrics.snapshot()[2].histogram, Some(HistogramValue { count: 1, sum: 9, min: 9, max: 9 }));
+        assert_eq!(
+            metrics.snapshot()[2].histogram,
+            Some(HistogramValue { count: 1, sum: 9, min: 9, max: 9 })
+        );
     }
 
     #[test]

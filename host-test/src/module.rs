@@ -1,5 +1,5 @@
-//! A compiled module: checked to be proxy-wasm, linked once, ready for any number of VMs. It tells what the module asks for
-//! that the host does not serve.
+//! A compiled module: checked to be proxy-wasm, linked once, ready for any number of VMs. It tells
+//! what the module asks for that the host does not serve.
 
 use serde::Serialize;
 use wasmtime::{ExternType, InstancePre, Val};
@@ -54,7 +54,8 @@ pub struct CapabilityReport {
     pub imports: Vec<String>,
     /// Its exports, in order.
     pub exports: Vec<String>,
-    /// The imports that are not served. They are linked, and a call to one says that it is not there.
+    /// The imports that are not served. They are linked, and a call to one says that it is not
+    /// there.
     pub unserved: Vec<Unserved>,
 }
 
@@ -87,7 +88,10 @@ pub struct Module {
 
 impl std::fmt::Debug for Module {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Module").field("name", &self.name).field("abi", &self.report.abi).finish_non_exhaustive()
+        f.debug_struct("Module")
+            .field("name", &self.name)
+            .field("abi", &self.report.abi)
+            .finish_non_exhaustive()
     }
 }
 
@@ -104,7 +108,8 @@ impl Module {
     /// ```
     ///
     /// # Errors
-    /// When the bytes are no wasm, or wasm that is no proxy-wasm module, or imports what nobody can answer for.
+    /// When the bytes are no wasm, or wasm that is no proxy-wasm module, or imports what nobody can
+    /// answer for.
     pub fn new(engine: &Engine, name: &str, wasm: &[u8]) -> Result<Self, ModuleError> {
         let module = || name.to_owned();
         let compiled = compile(engine, name, wasm)?;
@@ -114,25 +119,38 @@ impl Module {
             return Err(ModuleError::MissingExport { module: module(), export: "memory" });
         }
         let malloc = ["malloc", "proxy_on_memory_allocate"].into_iter().find(|name| has(name));
-        let malloc =
-            malloc.ok_or(ModuleError::MissingExport { module: module(), export: "malloc or proxy_on_memory_allocate" })?;
+        let malloc = malloc.ok_or(ModuleError::MissingExport {
+            module: module(),
+            export: "malloc or proxy_on_memory_allocate",
+        })?;
         Self::link(engine, name, &compiled, abi, malloc)
     }
 
-    /// Compiles a command: a WASI program that is run once, from `_start` to its end, as a binary of tests made by
-    /// `cargo test --target wasm32-wasip1` is. It may call what proxy-wasm offers, and finds itself outside of every stream. One that
-    /// announces no ABI version is taken for 0.2.1. [`Vm::run_command`](crate::Vm::run_command) runs it.
+    /// Compiles a command: a WASI program that is run once, from `_start` to its end, as a binary
+    /// of tests made by `cargo test --target wasm32-wasip1` is. It may call what proxy-wasm offers,
+    /// and finds itself outside of every stream. One that announces no ABI version is taken for
+    /// 0.2.1. [`Vm::run_command`](crate::Vm::run_command) runs it.
     ///
     /// # Errors
-    /// When the bytes are no wasm, or wasm that is no command, or imports what nobody can answer for.
+    /// When the bytes are no wasm, or wasm that is no command, or imports what nobody can answer
+    /// for.
     pub fn command(engine: &Engine, name: &str, wasm: &[u8]) -> Result<Self, ModuleError> {
         let compiled = compile(engine, name, wasm)?;
         if !matches!(compiled.get_export("_start"), Some(ExternType::Func(_))) {
             return Err(ModuleError::NotACommand { module: name.to_owned() });
         }
-        // One that lends no memory is given no values, and is told so by the hostcalls that have some.
-        let malloc = ["malloc", "proxy_on_memory_allocate"].into_iter().find(|name| compiled.get_export(name).is_some());
-        Self::link(engine, name, &compiled, marked(&compiled).unwrap_or(AbiVersion::V0_2_1), malloc.unwrap_or("malloc"))
+        // One that lends no memory is given no values, and is told so by the hostcalls that have
+        // some.
+        let malloc = ["malloc", "proxy_on_memory_allocate"]
+            .into_iter()
+            .find(|name| compiled.get_export(name).is_some());
+        Self::link(
+            engine,
+            name,
+            &compiled,
+            marked(&compiled).unwrap_or(AbiVersion::V0_2_1),
+            malloc.unwrap_or("malloc"),
+        )
     }
 
     fn link(
@@ -155,24 +173,44 @@ impl Module {
                 continue;
             }
             let (code, answer) = match from {
-                "env" if what.starts_with("proxy_") => (Status::Unimplemented.code(), "Unimplemented"),
+                "env" if what.starts_with("proxy_") => {
+                    (Status::Unimplemented.code(), "Unimplemented")
+                }
                 _ if wasi::MODULES.contains(&from) => (wasi::ENOSYS, "ENOSYS"),
-                _ => return Err(ModuleError::UnknownImport { module: module(), import: format!("{from}.{what}") }),
+                _ => {
+                    return Err(ModuleError::UnknownImport {
+                        module: module(),
+                        import: format!("{from}.{what}"),
+                    });
+                }
             };
-            let unknown = || ModuleError::UnknownImport { module: module(), import: format!("{from}.{what}") };
+            let unknown = || ModuleError::UnknownImport {
+                module: module(),
+                import: format!("{from}.{what}"),
+            };
             let ExternType::Func(ty) = import.ty() else { return Err(unknown()) };
-            let results = ty.results().map(|ty| Val::default_for_ty(&ty)).collect::<Option<Vec<_>>>().ok_or_else(unknown)?;
+            let results = ty
+                .results()
+                .map(|ty| Val::default_for_ty(&ty))
+                .collect::<Option<Vec<_>>>()
+                .ok_or_else(unknown)?;
             linker
                 .func_new(from, what, ty, move |_, _, out| {
                     for (out, zero) in out.iter_mut().zip(&results) {
-                        *out = if matches!(zero, Val::I32(_)) { Val::I32(code.cast_signed()) } else { *zero };
+                        *out = if matches!(zero, Val::I32(_)) {
+                            Val::I32(code.cast_signed())
+                        } else {
+                            *zero
+                        };
                     }
                     Ok(())
                 })
                 .map_err(|error| ModuleError::Link { module: module(), error })?;
             unserved.push(Unserved { module: from.to_owned(), name: what.to_owned(), answer });
         }
-        let pre = linker.instantiate_pre(compiled).map_err(|error| ModuleError::Link { module: module(), error })?;
+        let pre = linker
+            .instantiate_pre(compiled)
+            .map_err(|error| ModuleError::Link { module: module(), error })?;
         let report = CapabilityReport { abi, imports, exports, unserved };
         Ok(Self { name: module(), engine: engine.clone(), pre, malloc, report })
     }
@@ -211,10 +249,12 @@ impl Module {
 }
 
 fn compile(engine: &Engine, name: &str, wasm: &[u8]) -> Result<wasmtime::Module, ModuleError> {
-    wasmtime::Module::from_binary(&engine.wasmtime, wasm).map_err(|error| ModuleError::Compile { module: name.to_owned(), error })
+    wasmtime::Module::from_binary(&engine.wasmtime, wasm)
+        .map_err(|error| ModuleError::Compile { module: name.to_owned(), error })
 }
 
-/// The ABI version that a module announces. Envoy takes the first marker it finds; a module with two means the newest.
+/// The ABI version that a module announces. Envoy takes the first marker it finds; a module with
+/// two means the newest.
 fn marked(compiled: &wasmtime::Module) -> Option<AbiVersion> {
     AbiVersion::ALL.into_iter().rev().find(|abi| compiled.get_export(abi.marker()).is_some())
 }

@@ -1,5 +1,6 @@
-//! The byte form in which header pairs cross the ABI: a count, the lengths of each name and value, then names and values,
-//! each followed by a zero byte; all integers little-endian. Decoding is as strict as Envoy's and never trusts a length.
+//! The byte form in which header pairs cross the ABI: a count, the lengths of each name and value,
+//! then names and values, each followed by a zero byte; all integers little-endian. Decoding is as
+//! strict as Envoy's and never trusts a length.
 
 use crate::headers::Headers;
 
@@ -12,7 +13,8 @@ pub(crate) fn encoded_len(headers: &Headers) -> usize {
     4 + headers.len() * 10 + headers.byte_size()
 }
 
-/// Writes the map into a buffer of exactly [`encoded_len`] bytes; none when the buffer has another size.
+/// Writes the map into a buffer of exactly [`encoded_len`] bytes; none when the buffer has another
+/// size.
 pub(crate) fn encode(headers: &Headers, out: &mut [u8]) -> Option<()> {
     if out.len() != encoded_len(headers) {
         return None;
@@ -33,7 +35,8 @@ pub(crate) fn encode(headers: &Headers, out: &mut [u8]) -> Option<()> {
     Some(())
 }
 
-/// Reads pairs; none when the bytes are not exactly one well-formed list. Envoy then acts on an empty list.
+/// Reads pairs; none when the bytes are not exactly one well-formed list. Envoy then acts on an
+/// empty list.
 pub(crate) fn decode(bytes: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
     if bytes.len() > MAX_BYTES {
         return None;
@@ -77,14 +80,17 @@ mod tests {
 
     #[test]
     fn malformed_pairs_are_refused_whole() {
-        let good = [&1u32.to_le_bytes()[..], &1u32.to_le_bytes(), &1u32.to_le_bytes(), b"a\0b\0"].concat();
+        let good =
+            [&1u32.to_le_bytes()[..], &1u32.to_le_bytes(), &1u32.to_le_bytes(), b"a\0b\0"].concat();
         assert!(decode(&good).is_some());
         for cut in 0..good.len() {
             assert!(decode(&good[..cut]).is_none(), "cut at {cut}");
         }
         assert!(decode(&[&good[..], b"x"].concat()).is_none());
         assert!(decode(&u32::MAX.to_le_bytes()).is_none());
-        let wild = [&1u32.to_le_bytes()[..], &u32::MAX.to_le_bytes(), &1u32.to_le_bytes(), b"a\0b\0"].concat();
+        let wild =
+            [&1u32.to_le_bytes()[..], &u32::MAX.to_le_bytes(), &1u32.to_le_bytes(), b"a\0b\0"]
+                .concat();
         assert!(decode(&wild).is_none());
         let mut unterminated = good.clone();
         unterminated[13] = b'!';

@@ -1,4 +1,5 @@
-//! A plugin: one root context in a VM, with its own configuration. Several plugins may share a VM, as in Envoy.
+//! A plugin: one root context in a VM, with its own configuration. Several plugins may share a VM,
+//! as in Envoy.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,8 +38,9 @@ impl Plugin {
     }
 }
 
-/// What happens to streams once the plugin's VM has trapped, as in Envoy: the stream whose own callback trapped is answered with 503
-/// whatever the policy, those that wait and those that come later go by it.
+/// What happens to streams once the plugin's VM has trapped, as in Envoy: the stream whose own
+/// callback trapped is answered with 503 whatever the policy, those that wait and those that come
+/// later go by it.
 ///
 /// ```
 /// use gatepost_host::{Chain, ChainPlugin, FailPolicy, Headers, Host, Message, PluginConfig, Worker};
@@ -63,7 +65,8 @@ impl Plugin {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// A [`Worker`](crate::Worker) applies it. A [`Vm`](crate::Vm) only carries it, for whoever drives its streams.
+/// A [`Worker`](crate::Worker) applies it. A [`Vm`](crate::Vm) only carries it, for whoever drives
+/// its streams.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum FailPolicy {
@@ -115,7 +118,8 @@ pub struct PluginConfig {
     pub configuration: Bytes,
     /// What to do with streams once the VM has trapped.
     pub fail_policy: FailPolicy,
-    /// Keeps a header callback's "stop iteration" as it is. Off, as in Envoy by default, it stops the body too.
+    /// Keeps a header callback's "stop iteration" as it is. Off, as in Envoy by default, it stops
+    /// the body too.
     pub allow_on_headers_stop_iteration: bool,
     /// The property `listener_direction`: 1 inbound, 2 outbound; at 0 there is none.
     pub listener_direction: i64,
@@ -177,7 +181,8 @@ impl Root {
 
     /// Sets the tick's timer anew, or off.
     pub(crate) fn arm_tick(&mut self, now: u64) {
-        let period = self.tick_period.map(|period| u64::try_from(period.as_nanos()).unwrap_or(u64::MAX));
+        let period =
+            self.tick_period.map(|period| u64::try_from(period.as_nanos()).unwrap_or(u64::MAX));
         self.next_tick = period.map(|period| now.saturating_add(period));
     }
 }

@@ -1,4 +1,5 @@
-//! Whose rules a guest lives under where two proxies differ: Envoy's, or Google Cloud's Service Extensions.
+//! Whose rules a guest lives under where two proxies differ: Envoy's, or Google Cloud's Service
+//! Extensions.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -29,11 +30,13 @@ use crate::headers::Headers;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Profile {
-    /// Envoy's: a header may have several values, a map's size is its bytes, a body is written at its start or end.
+    /// Envoy's: a header may have several values, a map's size is its bytes, a body is written at
+    /// its start or end.
     #[default]
     Envoy,
-    /// Google Cloud's, as its plugin tester has them: a header has one value, to which others are added after `, `; replacing
-    /// keeps its place; a map's size is its number of headers; any part of a body may be written.
+    /// Google Cloud's, as its plugin tester has them: a header has one value, to which others are
+    /// added after `, `; replacing keeps its place; a map's size is its number of headers; any part
+    /// of a body may be written.
     Gcp,
 }
 
@@ -63,9 +66,14 @@ impl Profile {
         }
     }
 
-    /// What stays of a body before and after the data that a guest writes. Envoy drains `length` bytes at the start, appends at
-    /// or beyond the end, and writes nowhere else.
-    pub(crate) fn splice(self, body: &Bytes, start: usize, length: usize) -> Option<(&[u8], &[u8])> {
+    /// What stays of a body before and after the data that a guest writes. Envoy drains `length`
+    /// bytes at the start, appends at or beyond the end, and writes nowhere else.
+    pub(crate) fn splice(
+        self,
+        body: &Bytes,
+        start: usize,
+        length: usize,
+    ) -> Option<(&[u8], &[u8])> {
         let after = |start: usize| body.get(start.saturating_add(length)..).unwrap_or_default();
         match (self, start) {
             (Profile::Envoy, 0) => Some((&[], after(0))),

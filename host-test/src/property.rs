@@ -1,5 +1,5 @@
-//! Properties: what a guest may ask of its stream, its plugin and the proxy, by a path. Values take Envoy's byte form: text
-//! as it is, numbers as eight little-endian bytes, truth as one byte.
+//! Properties: what a guest may ask of its stream, its plugin and the proxy, by a path. Values take
+//! Envoy's byte form: text as it is, numbers as eight little-endian bytes, truth as one byte.
 
 use std::net::SocketAddr;
 
@@ -62,8 +62,13 @@ impl PropertyValue {
     }
 }
 
-/// Looks a path up as Envoy does: attributes first, then what guests have set. A trailing zero byte is ignored.
-pub(crate) fn get(path: &[u8], stream: Option<&Stream>, root: Option<&Root>) -> Result<PropertyValue, Status> {
+/// Looks a path up as Envoy does: attributes first, then what guests have set. A trailing zero byte
+/// is ignored.
+pub(crate) fn get(
+    path: &[u8],
+    stream: Option<&Stream>,
+    root: Option<&Root>,
+) -> Result<PropertyValue, Status> {
     let path = path.strip_suffix(b"\0").unwrap_or(path);
     if path.is_empty() {
         return Err(Status::SerializationFailure);
@@ -71,16 +76,23 @@ pub(crate) fn get(path: &[u8], stream: Option<&Stream>, root: Option<&Root>) -> 
     let (first, rest) = split(path);
     let found = match (first, rest) {
         (b"plugin_name", None) => root.map(|root| PropertyValue::text(&root.config.name)),
-        (b"plugin_root_id", None) => Some(PropertyValue::text(root.map_or("", |root| &root.config.root_id))),
-        (b"plugin_vm_id", None) => Some(PropertyValue::text(root.map_or("", |root| &root.config.vm_id))),
+        (b"plugin_root_id", None) => {
+            Some(PropertyValue::text(root.map_or("", |root| &root.config.root_id)))
+        }
+        (b"plugin_vm_id", None) => {
+            Some(PropertyValue::text(root.map_or("", |root| &root.config.vm_id)))
+        }
         (b"listener_direction", None) => {
-            let direction = root.map(|root| root.config.listener_direction).filter(|direction| *direction != 0);
+            let direction =
+                root.map(|root| root.config.listener_direction).filter(|direction| *direction != 0);
             direction.map(PropertyValue::Int)
         }
-        _ => stream.and_then(|stream| stream.info.read(|info| of_stream(path, first, rest, stream, info))),
+        _ => stream
+            .and_then(|stream| stream.info.read(|info| of_stream(path, first, rest, stream, info))),
     };
     // A path that ends at a group of attributes names nothing that has a byte form.
-    let is_group = rest.is_none() && matches!(first, b"request" | b"response" | b"connection" | b"filter_state");
+    let is_group = rest.is_none()
+        && matches!(first, b"request" | b"response" | b"connection" | b"filter_state");
     found.ok_or(if is_group { Status::SerializationFailure } else { Status::NotFound })
 }
 
@@ -92,21 +104,38 @@ fn split(path: &[u8]) -> (&[u8], Option<&[u8]>) {
     }
 }
 
-fn of_stream(path: &[u8], first: &[u8], rest: Option<&[u8]>, stream: &Stream, info: &StreamInfo) -> Option<PropertyValue> {
-    let given = || info.properties.iter().find(|(name, _)| same_path(name, path)).map(|(_, value)| value.clone());
+fn of_stream(
+    path: &[u8],
+    first: &[u8],
+    rest: Option<&[u8]>,
+    stream: &Stream,
+    info: &StreamInfo,
+) -> Option<PropertyValue> {
+    let given = || {
+        info.properties
+            .iter()
+            .find(|(name, _)| same_path(name, path))
+            .map(|(_, value)| value.clone())
+    };
     let known = match (first, rest) {
         (b"source", Some(field)) => peer(info.source, field),
         (b"destination", Some(field)) => peer(info.destination, field),
         (b"request", Some(field)) => request(field, stream, info),
         (b"response", Some(field)) => response(field, stream, info),
-        (b"route_name", None) => Some(&info.route_name).filter(|name| !name.is_empty()).cloned().map(PropertyValue::Bytes),
+        (b"route_name", None) => Some(&info.route_name)
+            .filter(|name| !name.is_empty())
+            .cloned()
+            .map(PropertyValue::Bytes),
         (b"xds", Some(b"route_name")) => Some(PropertyValue::Bytes(info.route_name.clone())),
-        (b"cluster_name", None) | (b"xds", Some(b"cluster_name")) => info.cluster_name.clone().map(PropertyValue::Bytes),
+        (b"cluster_name", None) | (b"xds", Some(b"cluster_name")) => {
+            info.cluster_name.clone().map(PropertyValue::Bytes)
+        }
         (b"filter_state", Some(field)) => {
             let (key, rest) = split(field);
             info.filter_state.get(key).filter(|_| rest.is_none()).cloned().map(PropertyValue::Bytes)
         }
-        (key, None) => given().or_else(|| info.filter_state.get_by_guest(key).cloned().map(PropertyValue::Bytes)),
+        (key, None) => given()
+            .or_else(|| info.filter_state.get_by_guest(key).cloned().map(PropertyValue::Bytes)),
         _ => None,
     };
     known.or_else(given)
@@ -114,7 +143,8 @@ fn of_stream(path: &[u8], first: &[u8], rest: Option<&[u8]>, stream: &Stream, in
 
 /// Whether a dotted path and one separated by zero bytes are the same.
 fn same_path(dotted: &str, path: &[u8]) -> bool {
-    dotted.len() == path.len() && dotted.bytes().zip(path).all(|(a, b)| a == *b || (a == b'.' && *b == 0))
+    dotted.len() == path.len()
+        && dotted.bytes().zip(path).all(|(a, b)| a == *b || (a == b'.' && *b == 0))
 }
 
 fn peer(address: Option<SocketAddr>, field: &[u8]) -> Option<PropertyValue> {
@@ -128,7 +158,8 @@ fn peer(address: Option<SocketAddr>, field: &[u8]) -> Option<PropertyValue> {
 
 fn request(field: &[u8], stream: &Stream, info: &StreamInfo) -> Option<PropertyValue> {
     let headers = stream.map(MapKind::RequestHeaders);
-    let header = |name: &[u8]| headers?.get(name).map(Bytes::copy_from_slice).map(PropertyValue::Bytes);
+    let header =
+        |name: &[u8]| headers?.get(name).map(Bytes::copy_from_slice).map(PropertyValue::Bytes);
     let size = || i64::try_from(info.request_bytes).unwrap_or(i64::MAX);
     match split(field) {
         (b"headers", Some(name)) => headers?.joined(name).map(PropertyValue::Bytes),
@@ -152,12 +183,22 @@ fn request(field: &[u8], stream: &Stream, info: &StreamInfo) -> Option<PropertyV
         (b"useragent", None) => header(b"user-agent"),
         (b"id", None) => header(b"x-request-id"),
         (b"protocol", None) => info.protocol.map(PropertyValue::text),
-        (b"time", None) => info.request_time_nanos.and_then(|nanos| i64::try_from(nanos).ok()).map(PropertyValue::Int),
-        (b"duration", None) => info.request_duration_nanos.and_then(|nanos| i64::try_from(nanos).ok()).map(PropertyValue::Int),
+        (b"time", None) => info
+            .request_time_nanos
+            .and_then(|nanos| i64::try_from(nanos).ok())
+            .map(PropertyValue::Int),
+        (b"duration", None) => info
+            .request_duration_nanos
+            .and_then(|nanos| i64::try_from(nanos).ok())
+            .map(PropertyValue::Int),
         (b"headers_bytes", None) => Some(PropertyValue::Int(byte_size(headers))),
-        (b"total_size", None) => Some(PropertyValue::Int(byte_size(headers).saturating_add(size()))),
+        (b"total_size", None) => {
+            Some(PropertyValue::Int(byte_size(headers).saturating_add(size())))
+        }
         (b"size", None) => match headers.and_then(|headers| headers.get("content-length")) {
-            Some(length) => std::str::from_utf8(length).ok()?.trim().parse().ok().map(PropertyValue::Int),
+            Some(length) => {
+                std::str::from_utf8(length).ok()?.trim().parse().ok().map(PropertyValue::Int)
+            }
             None => Some(PropertyValue::Int(size())),
         },
         _ => None,
@@ -165,30 +206,45 @@ fn request(field: &[u8], stream: &Stream, info: &StreamInfo) -> Option<PropertyV
 }
 
 fn response(field: &[u8], stream: &Stream, info: &StreamInfo) -> Option<PropertyValue> {
-    let (headers, trailers) = (stream.map(MapKind::ResponseHeaders), stream.map(MapKind::ResponseTrailers));
+    let (headers, trailers) =
+        (stream.map(MapKind::ResponseHeaders), stream.map(MapKind::ResponseTrailers));
     let size = i64::try_from(info.response_bytes).unwrap_or(i64::MAX);
     match split(field) {
         (b"headers", Some(name)) => headers?.joined(name).map(PropertyValue::Bytes),
         (b"headers", None) => headers.map(all_headers),
-        (b"code_details", None) => {
-            Some(&info.response_code_details).filter(|details| !details.is_empty()).cloned().map(PropertyValue::Bytes)
+        (b"code_details", None) => Some(&info.response_code_details)
+            .filter(|details| !details.is_empty())
+            .cloned()
+            .map(PropertyValue::Bytes),
+        (b"flags", None) => {
+            Some(PropertyValue::Int(i64::try_from(info.response_flags).unwrap_or(i64::MAX)))
         }
-        (b"flags", None) => Some(PropertyValue::Int(i64::try_from(info.response_flags).unwrap_or(i64::MAX))),
         (b"size", None) => Some(PropertyValue::Int(size)),
-        (b"total_size", None) => {
-            Some(PropertyValue::Int(size.saturating_add(byte_size(headers)).saturating_add(byte_size(trailers))))
-        }
+        (b"total_size", None) => Some(PropertyValue::Int(
+            size.saturating_add(byte_size(headers)).saturating_add(byte_size(trailers)),
+        )),
         (b"grpc_status", None) => grpc_status(headers, trailers, info).map(PropertyValue::Int),
-        (b"code", None) if info.response_code.is_some() => info.response_code.map(|code| PropertyValue::Int(code.into())),
-        (b"trailers", Some(name)) => stream.map(MapKind::ResponseTrailers)?.joined(name).map(PropertyValue::Bytes),
-        (b"code", None) => std::str::from_utf8(headers?.get(":status")?).ok()?.parse().ok().map(PropertyValue::Int),
+        (b"code", None) if info.response_code.is_some() => {
+            info.response_code.map(|code| PropertyValue::Int(code.into()))
+        }
+        (b"trailers", Some(name)) => {
+            stream.map(MapKind::ResponseTrailers)?.joined(name).map(PropertyValue::Bytes)
+        }
+        (b"code", None) => {
+            std::str::from_utf8(headers?.get(":status")?).ok()?.parse().ok().map(PropertyValue::Int)
+        }
         (b"headers_bytes", None) => Some(PropertyValue::Int(byte_size(headers))),
         _ => None,
     }
 }
 
-/// The status that a gRPC client would see: the trailers', the headers', or the one that the HTTP status stands for.
-fn grpc_status(headers: Option<&Headers>, trailers: Option<&Headers>, info: &StreamInfo) -> Option<i64> {
+/// The status that a gRPC client would see: the trailers', the headers', or the one that the HTTP
+/// status stands for.
+fn grpc_status(
+    headers: Option<&Headers>,
+    trailers: Option<&Headers>,
+    info: &StreamInfo,
+) -> Option<i64> {
     let told = [trailers, headers].into_iter().find_map(|map| map?.get("grpc-status"));
     match told {
         Some(status) => std::str::from_utf8(status).ok()?.parse().ok(),
@@ -227,7 +283,8 @@ mod tests {
             info.properties = vec![("connection.id".to_owned(), PropertyValue::Uint(9))];
             info.filter_state.set_by_guest(b"mine", b"v", 100).unwrap();
         });
-        let mut headers = Headers::request([(":path", "/a?b=c#d"), (":authority", "h"), ("x", "1"), ("x", "2")]);
+        let mut headers =
+            Headers::request([(":path", "/a?b=c#d"), (":authority", "h"), ("x", "1"), ("x", "2")]);
         stream.swap_map(MapKind::RequestHeaders, &mut headers, true);
         stream
     }
@@ -261,7 +318,10 @@ mod tests {
     #[test]
     fn what_a_guest_set_is_found_by_its_name_and_in_the_filter_state() {
         assert_eq!(text("mine").unwrap(), "v");
-        assert_eq!(get(b"filter_state\0wasm.mine", Some(&stream()), None), Ok(PropertyValue::text("v")));
+        assert_eq!(
+            get(b"filter_state\0wasm.mine", Some(&stream()), None),
+            Ok(PropertyValue::text("v"))
+        );
         assert_eq!(text("other"), Err(Status::NotFound));
     }
 

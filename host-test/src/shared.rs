@@ -1,6 +1,5 @@
-//! Data and queues that VMs share. Both are keyed by the VM's configured id, as in Envoy, so that every worker's copy of a VM
-//! sees
-//! the same data; a queue may be found from another VM by its id.
+//! Data and queues that VMs share. Both are keyed by the VM's configured id, as in Envoy, so that
+//! every worker's copy of a VM sees the same data; a queue may be found from another VM by its id.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -36,7 +35,8 @@ impl Default for SharedLimits {
     }
 }
 
-/// Where the items of a VM's queues are announced: root context and token. Bounded, because only its VM empties it.
+/// Where the items of a VM's queues are announced: root context and token. Bounded, because only
+/// its VM empties it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Mailbox {
     announced: Arc<Mutex<Announced>>,
@@ -143,8 +143,8 @@ impl Shared {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A value of shared data, with the number that a compare-and-swap names it by. The first argument is the
-    /// [`vm_id`](crate::PluginConfig) of the plugin that set it.
+    /// A value of shared data, with the number that a compare-and-swap names it by. The first
+    /// argument is the [`vm_id`](crate::PluginConfig) of the plugin that set it.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -167,7 +167,13 @@ impl Shared {
         self.lock().data.get(&(vm_id.clone(), key.clone())).cloned()
     }
 
-    pub(crate) fn set(&self, vm_id: Bytes, key: Bytes, value: Bytes, cas: u32) -> Result<(), Status> {
+    pub(crate) fn set(
+        &self,
+        vm_id: Bytes,
+        key: Bytes,
+        value: Bytes,
+        cas: u32,
+    ) -> Result<(), Status> {
         let mut inner = self.lock();
         let id = (vm_id, key);
         let old = inner.data.get(&id);
@@ -188,7 +194,13 @@ impl Shared {
         Ok(())
     }
 
-    pub(crate) fn register_queue(&self, vm_id: Bytes, name: Bytes, mailbox: Mailbox, root: u32) -> Result<u32, Status> {
+    pub(crate) fn register_queue(
+        &self,
+        vm_id: Bytes,
+        name: Bytes,
+        mailbox: Mailbox,
+        root: u32,
+    ) -> Result<u32, Status> {
         let mut inner = self.lock();
         if let Some(token) = inner.tokens.get(&(vm_id.clone(), name.clone())).copied() {
             let queue = inner.queue(token)?;
@@ -232,7 +244,10 @@ impl Shared {
 
 impl Inner {
     fn queue(&mut self, token: u32) -> Result<&mut Queue, Status> {
-        let index = token.checked_sub(1).and_then(|index| usize::try_from(index).ok()).ok_or(Status::NotFound)?;
+        let index = token
+            .checked_sub(1)
+            .and_then(|index| usize::try_from(index).ok())
+            .ok_or(Status::NotFound)?;
         self.queues.get_mut(index).ok_or(Status::NotFound)
     }
 }
@@ -278,7 +293,10 @@ mod tests {
         shared.set(b("vm"), b("k"), b("123"), 0).unwrap();
         assert_eq!(shared.set(b("vm"), b("k"), b("1234"), 0), Err(Status::InternalFailure));
         let token = shared.register_queue(b("vm"), b("q"), Mailbox::default(), 1).unwrap();
-        assert_eq!(shared.register_queue(b("vm"), b("r"), Mailbox::default(), 1), Err(Status::InternalFailure));
+        assert_eq!(
+            shared.register_queue(b("vm"), b("r"), Mailbox::default(), 1),
+            Err(Status::InternalFailure)
+        );
         shared.enqueue(token, b("12")).unwrap();
         assert_eq!(shared.enqueue(token, b("3")), Err(Status::InternalFailure));
     }

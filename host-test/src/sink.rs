@@ -1,4 +1,5 @@
-//! Where a guest's log lines go. The host keeps no log of its own: the embedding program gives a sink.
+//! Where a guest's log lines go. The host keeps no log of its own: the embedding program gives a
+//! sink.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -33,7 +34,8 @@ pub struct LogRecord<'a> {
     pub message: &'a [u8],
 }
 
-/// Takes log lines. Called on the thread that runs the VM, between two instructions of the guest: it should not block.
+/// Takes log lines. Called on the thread that runs the VM, between two instructions of the guest:
+/// it should not block.
 ///
 /// ```
 /// use std::sync::Arc;

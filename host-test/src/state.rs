@@ -1,5 +1,6 @@
-//! What a wasmtime store holds for one VM: the contexts, which of them a hostcall acts on, and the way out to the host's sinks.
-//! The VM fills it before it enters the guest; the hostcalls read and change it.
+//! What a wasmtime store holds for one VM: the contexts, which of them a hostcall acts on, and the
+//! way out to the host's sinks. The VM fills it before it enters the guest; the hostcalls read and
+//! change it.
 
 use std::sync::Arc;
 
@@ -81,7 +82,8 @@ pub(crate) enum Place {
 
 pub(crate) struct HostState {
     pub(crate) memory: Option<Memory>,
-    /// Shared, because every value given to the guest clones it, and a function's own clone takes locks.
+    /// Shared, because every value given to the guest clones it, and a function's own clone takes
+    /// locks.
     pub(crate) malloc: Option<Arc<TypedFunc<u32, u32>>>,
     pub(crate) abi: AbiVersion,
     pub(crate) host: Host,
@@ -102,12 +104,13 @@ pub(crate) struct HostState {
     next_context: u32,
     /// The numbers have begun again, so that one may be in use.
     contexts_wrapped: bool,
-    /// The context that hostcalls act on: the one the host entered the guest with, unless the guest has chosen another with
-    /// `proxy_set_effective_context`.
+    /// The context that hostcalls act on: the one the host entered the guest with, unless the guest
+    /// has chosen another with `proxy_set_effective_context`.
     pub(crate) effective: Place,
     /// The context that the host entered the guest with.
     pub(crate) entered: Place,
-    /// Streams that the guest continued, closed or answered while the host had entered it with another context.
+    /// Streams that the guest continued, closed or answered while the host had entered it with
+    /// another context.
     pub(crate) touched: Vec<u32>,
     pub(crate) callouts: Callouts,
     /// The answer that is being delivered, and to which plugin's slot.
@@ -260,8 +263,8 @@ impl HostState {
         }
     }
 
-    /// The stream that hostcalls act on, to be continued, closed or answered: the driver is told when it would not look there by
-    /// itself.
+    /// The stream that hostcalls act on, to be continued, closed or answered: the driver is told
+    /// when it would not look there by itself.
     pub(crate) fn touch(&mut self) -> Option<&mut Stream> {
         let Place::Stream(slot) = self.effective else { return None };
         if self.effective != self.entered && !self.touched.contains(&slot) {
@@ -270,13 +273,18 @@ impl HostState {
         self.stream_mut()
     }
 
-    /// The answer that is being delivered, if the context that hostcalls act on belongs to its plugin.
+    /// The answer that is being delivered, if the context that hostcalls act on belongs to its
+    /// plugin.
     pub(crate) fn delivery(&self) -> Option<&Delivery> {
         let root = self.root_slot()?;
         self.delivery.as_ref().filter(|(slot, _)| *slot == root).map(|(_, delivery)| delivery)
     }
 
-    pub(crate) fn start_callout(&mut self, kind: CalloutKind, request: CalloutRequest) -> Result<u32, Status> {
+    pub(crate) fn start_callout(
+        &mut self,
+        kind: CalloutKind,
+        request: CalloutRequest,
+    ) -> Result<u32, Status> {
         let slot = self.root_slot().ok_or(Status::BadArgument)?;
         let plugin = self.root().map(|root| Arc::clone(&root.name)).ok_or(Status::BadArgument)?;
         self.callouts.start(kind, slot, plugin, request, &self.limits)
@@ -288,7 +296,11 @@ impl HostState {
         }
     }
 
-    pub(crate) fn go_on_callout(&mut self, number: u32, request: CalloutRequest) -> Result<(), Status> {
+    pub(crate) fn go_on_callout(
+        &mut self,
+        number: u32,
+        request: CalloutRequest,
+    ) -> Result<(), Status> {
         let plugin = self.root().map(|root| Arc::clone(&root.name)).ok_or(Status::BadArgument)?;
         self.callouts.go_on(number, plugin, request, &self.limits)
     }
@@ -320,7 +332,9 @@ impl HostState {
         match self.effective {
             Place::Vm => 0,
             Place::Root(slot) => self.roots.get(slot as usize).map_or(0, |root| root.context),
-            Place::Stream(slot) => self.streams.get(slot as usize).map_or(0, |stream| stream.context),
+            Place::Stream(slot) => {
+                self.streams.get(slot as usize).map_or(0, |stream| stream.context)
+            }
         }
     }
 
@@ -335,7 +349,8 @@ impl HostState {
         }
     }
 
-    /// Notes arguments and results of the hostcall that runs; they are made only when somebody records.
+    /// Notes arguments and results of the hostcall that runs; they are made only when somebody
+    /// records.
     #[inline]
     pub(crate) fn note(&mut self, write: impl FnOnce(&mut Draft) -> &mut Draft) {
         if let Some(draft) = &mut self.draft {
@@ -347,10 +362,17 @@ impl HostState {
         if level < self.host.log.level() {
             return;
         }
-        let (plugin, root_id, vm_id) = self
-            .root()
-            .map_or(("", "", ""), |root| (root.config.name.as_str(), root.config.root_id.as_str(), root.config.vm_id.as_str()));
+        let (plugin, root_id, vm_id) = self.root().map_or(("", "", ""), |root| {
+            (root.config.name.as_str(), root.config.root_id.as_str(), root.config.vm_id.as_str())
+        });
         let message = message.get(..self.limits.log_bytes).unwrap_or(message);
-        self.host.log.log(LogRecord { level, plugin, root_id, vm_id, context: self.context(), message });
+        self.host.log.log(LogRecord {
+            level,
+            plugin,
+            root_id,
+            vm_id,
+            context: self.context(),
+            message,
+        });
     }
 }

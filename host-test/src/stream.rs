@@ -1,5 +1,6 @@
-//! One HTTP stream as a plugin sees it: what is known of the request, which maps and bodies a callback may touch, and how a
-//! callback ends. Walking a chain of plugins and buffering bodies are not here.
+//! One HTTP stream as a plugin sees it: what is known of the request, which maps and bodies a
+//! callback may touch, and how a callback ends. Walking a chain of plugins and buffering bodies are
+//! not here.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -101,7 +102,10 @@ pub struct StreamInfo {
 
 /// What is known of a stream, for one plugin or for every plugin that the stream passes.
 #[derive(Debug)]
-#[allow(clippy::large_enum_variant, reason = "a stream with its own information must not need memory of its own")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a stream with its own information must not need memory of its own"
+)]
 pub(crate) enum Info {
     Own(StreamInfo),
     Shared(Arc<Mutex<StreamInfo>>),
@@ -189,7 +193,8 @@ pub enum Outcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Pause {
-    /// Headers wait, body callbacks still come. Only with [`PluginConfig::allow_on_headers_stop_iteration`](crate::PluginConfig).
+    /// Headers wait, body callbacks still come. Only with
+    /// [`PluginConfig::allow_on_headers_stop_iteration`](crate::PluginConfig).
     Headers,
     /// Everything waits; the body is buffered up to the limit, beyond which the stream fails.
     Buffer,
@@ -251,11 +256,13 @@ pub(crate) struct Stream {
     pub(crate) maps: [Headers; HTTP_MAPS],
     /// Which maps the guest may reach, one bit each.
     pub(crate) lent: u8,
-    /// Which maps come to be when the guest adds to them, one bit each: trailers, in the last body callback.
+    /// Which maps come to be when the guest adds to them, one bit each: trailers, in the last body
+    /// callback.
     pub(crate) addable: u8,
     /// Whether the lent maps may be read only, as in `proxy_on_log`.
     pub(crate) read_only: bool,
-    /// Bodies lent for the callback that runs, by [`BufferKind`]: request, response, downstream, upstream.
+    /// Bodies lent for the callback that runs, by [`BufferKind`]: request, response, downstream,
+    /// upstream.
     pub(crate) bodies: [Bytes; 4],
     /// Which bodies are lent, one bit each.
     pub(crate) bodies_lent: u8,
@@ -303,15 +310,19 @@ impl Stream {
         self.maps.get_mut(kind as usize)
     }
 
-    /// In the last body callback of a message without trailers a guest may add some. One that has them says so with the callback
-    /// of its trailers, not with the end of its body.
+    /// In the last body callback of a message without trailers a guest may add some. One that has
+    /// them says so with the callback of its trailers, not with the end of its body.
     pub(crate) fn make_addable(&mut self, body: BufferKind, end_of_stream: bool) {
         let (kind, scope) = match body {
             BufferKind::HttpRequestBody => (MapKind::RequestTrailers, HeaderScope::RequestTrailers),
             _ => (MapKind::ResponseTrailers, HeaderScope::ResponseTrailers),
         };
         self.addable = if end_of_stream { 1 << kind as u8 } else { 0 };
-        if let Some(map) = self.maps.get_mut(kind as usize).filter(|_| end_of_stream && self.lent & (1 << kind as u8) == 0) {
+        if let Some(map) = self
+            .maps
+            .get_mut(kind as usize)
+            .filter(|_| end_of_stream && self.lent & (1 << kind as u8) == 0)
+        {
             *map = Headers::new(scope);
         }
     }
@@ -327,7 +338,8 @@ impl Stream {
         self.maps.get_mut(kind as usize).map(std::mem::take).filter(|map| !map.is_empty())
     }
 
-    /// Takes or gives back a map: before a callback the caller's map comes in, after it goes out again.
+    /// Takes or gives back a map: before a callback the caller's map comes in, after it goes out
+    /// again.
     pub(crate) fn swap_map(&mut self, kind: MapKind, headers: &mut Headers, lent: bool) {
         if let Some(map) = self.maps.get_mut(kind as usize) {
             std::mem::swap(map, headers);
@@ -358,8 +370,8 @@ impl Stream {
         self.lent &= !(1 << MapKind::RequestHeaders as u8 | 1 << MapKind::RequestTrailers as u8);
     }
 
-    /// Whether the guest has closed one of these since the last question. Closing a connection's side means nothing on an HTTP stream,
-    /// nor the other way round.
+    /// Whether the guest has closed one of these since the last question. Closing a connection's
+    /// side means nothing on an HTTP stream, nor the other way round.
     pub(crate) fn take_closed(&mut self, kinds: [StreamKind; 2]) -> bool {
         let bits = kinds.iter().fold(0, |bits, kind| bits | 1 << *kind as u8);
         std::mem::take(&mut self.closed) & bits != 0

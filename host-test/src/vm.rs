@@ -1,5 +1,6 @@
-//! A VM: one instance of a module with its memory, and the plugins (root contexts) that live in it. It starts plugins, ticks
-//! them, and stops them; `http` holds the callbacks of streams. A trap poisons the VM and nothing else.
+//! A VM: one instance of a module with its memory, and the plugins (root contexts) that live in it.
+//! It starts plugins, ticks them, and stops them; `http` holds the callbacks of streams. A trap
+//! poisons the VM and nothing else.
 
 mod between;
 mod callouts;
@@ -29,7 +30,8 @@ use crate::profile::Profile;
 use crate::state::{Host, HostState, Place};
 use crate::wasi::{ProcExit, WasiOptions};
 
-/// How one VM is set up. The default has default limits, no environment, the system's randomness and no recorder.
+/// How one VM is set up. The default has default limits, no environment, the system's randomness
+/// and no recorder.
 ///
 /// ```
 /// use gatepost_host::{Host, Limits, SeededRandom, Vm, VmOptions};
@@ -65,7 +67,10 @@ pub struct VmOptions {
 
 impl std::fmt::Debug for VmOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("VmOptions").field("limits", &self.limits).field("environment", &self.environment).finish_non_exhaustive()
+        f.debug_struct("VmOptions")
+            .field("limits", &self.limits)
+            .field("environment", &self.environment)
+            .finish_non_exhaustive()
     }
 }
 
@@ -127,12 +132,16 @@ pub struct Vm {
 
 impl std::fmt::Debug for Vm {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Vm").field("module", &self.core.module).field("trap", &self.core.trap).finish_non_exhaustive()
+        f.debug_struct("Vm")
+            .field("module", &self.core.module)
+            .field("trap", &self.core.trap)
+            .finish_non_exhaustive()
     }
 }
 
 impl Vm {
-    /// Instantiates a module and runs its start-up: `_initialize` and then `main` when there is one, or else `_start`.
+    /// Instantiates a module and runs its start-up: `_initialize` and then `main` when there is
+    /// one, or else `_start`.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -145,8 +154,8 @@ impl Vm {
     /// ```
     ///
     /// # Errors
-    /// When a limit needs another engine, the module wants more memory than allowed, a callback has the wrong signature, or
-    /// the start-up traps.
+    /// When a limit needs another engine, the module wants more memory than allowed, a callback has
+    /// the wrong signature, or the start-up traps.
     pub fn new(module: &Module, host: Host, options: VmOptions) -> Result<Self, StartError> {
         let (mut core, instance) = instantiate(module, host, options)?;
         let memory = instance.get_memory(&mut core.store, "memory");
@@ -168,13 +177,16 @@ impl Vm {
             }
         } else if let Some(function) = &start.function {
             // A command ends by proc_exit(0) or by returning; both leave the instance ready.
-            core.call_until(start.name, Place::Vm, function, (), |error| matches!(error.downcast_ref(), Some(ProcExit(0))))?;
+            core.call_until(start.name, Place::Vm, function, (), |error| {
+                matches!(error.downcast_ref(), Some(ProcExit(0)))
+            })?;
         }
         Ok(Self { core, callbacks })
     }
 
-    /// Starts a plugin: creates its root context, then `proxy_on_vm_start`, then `proxy_on_configure`. A plugin that is refused
-    /// is deleted again; the VM and its other plugins go on.
+    /// Starts a plugin: creates its root context, then `proxy_on_vm_start`, then
+    /// `proxy_on_configure`. A plugin that is refused is deleted again; the VM and its other
+    /// plugins go on.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -189,8 +201,8 @@ impl Vm {
     /// ```
     ///
     /// # Errors
-    /// [`StartError::Refused`] when the plugin refuses its configuration, [`StartError::VmRefused`] its VM's;
-    /// [`StartError::Call`] when it traps.
+    /// [`StartError::Refused`] when the plugin refuses its configuration, [`StartError::VmRefused`]
+    /// its VM's; [`StartError::Call`] when it traps.
     pub fn start_plugin(&mut self, config: PluginConfig) -> Result<Plugin, StartError> {
         self.core.check()?;
         let (vm_len, len) = (byte_len(&config.vm_configuration), byte_len(&config.configuration));
@@ -207,7 +219,13 @@ impl Vm {
         started.map(|()| plugin)
     }
 
-    fn start_root(&mut self, plugin: Plugin, vm_len: u32, len: u32, name: &str) -> Result<(), StartError> {
+    fn start_root(
+        &mut self,
+        plugin: Plugin,
+        vm_len: u32,
+        len: u32,
+        name: &str,
+    ) -> Result<(), StartError> {
         let Plugin { slot, context } = plugin;
         let place = Place::Root(slot);
         let Callbacks { context_create, vm_start, configure, .. } = &self.callbacks;
@@ -232,8 +250,8 @@ impl Vm {
         Ok(())
     }
 
-    /// Stops a plugin: `proxy_on_done`, and `proxy_on_delete` unless the plugin wants to finish something first. From
-    /// then on it takes no new streams.
+    /// Stops a plugin: `proxy_on_done`, and `proxy_on_delete` unless the plugin wants to finish
+    /// something first. From then on it takes no new streams.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -255,12 +273,17 @@ impl Vm {
         let place = Place::Root(plugin.slot);
         if let Some(root) = self.core.store.data_mut().roots.get_mut(plugin.slot as usize) {
             if root.open_streams > 0 {
-                return Err(CallError::StreamsOpen { context: plugin.context, streams: root.open_streams });
+                return Err(CallError::StreamsOpen {
+                    context: plugin.context,
+                    streams: root.open_streams,
+                });
             }
             root.awaiting_done = true;
         }
         let finished = match &self.callbacks.done.function {
-            Some(function) => self.core.call(self.callbacks.done.name, place, function, plugin.context)? != 0,
+            Some(function) => {
+                self.core.call(self.callbacks.done.name, place, function, plugin.context)? != 0
+            }
             None => true,
         };
         if finished || self.root_done(plugin.slot) {
@@ -283,7 +306,8 @@ impl Vm {
     fn reap(&mut self) -> Result<(), CallError> {
         while let Some(slot) = self.core.store.data().roots.iter().position(|root| root.done) {
             let slot = u32::try_from(slot).unwrap_or(u32::MAX);
-            let context = self.core.store.data().roots.get(slot as usize).map_or(0, |root| root.context);
+            let context =
+                self.core.store.data().roots.get(slot as usize).map_or(0, |root| root.context);
             let deleted = self.delete_root(Plugin { slot, context });
             self.core.store.data_mut().remove_root(slot);
             deleted?;
@@ -326,7 +350,8 @@ impl Vm {
         root.tick_period.filter(|_| root.context == plugin.context)
     }
 
-    /// When the plugin's next tick is due, in nanoseconds of the host's monotonic clock; none when it wants no ticks.
+    /// When the plugin's next tick is due, in nanoseconds of the host's monotonic clock; none when
+    /// it wants no ticks.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -351,7 +376,8 @@ impl Vm {
         root.next_tick.filter(|_| root.context == plugin.context)
     }
 
-    /// Calls `proxy_on_tick`. A VM has no timer: call it when [`next_tick`](Self::next_tick) has come.
+    /// Calls `proxy_on_tick`. A VM has no timer: call it when [`next_tick`](Self::next_tick) has
+    /// come.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -399,13 +425,14 @@ impl Vm {
         !self.core.store.data().mailbox.is_empty()
     }
 
-    /// Wakes this when an item comes into one of the VM's queues: another VM may put it there while nobody drives this one. It must not
-    /// call back into the host.
+    /// Wakes this when an item comes into one of the VM's queues: another VM may put it there while
+    /// nobody drives this one. It must not call back into the host.
     pub fn wake_on_queue_items(&mut self, waker: std::task::Waker) {
         self.core.store.data().mailbox.wake_by(waker);
     }
 
-    /// Calls `proxy_on_queue_ready` for each item that has come into this VM's queues since the last call; how many there were.
+    /// Calls `proxy_on_queue_ready` for each item that has come into this VM's queues since the
+    /// last call; how many there were.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -432,7 +459,9 @@ impl Vm {
         let items = self.core.store.data().mailbox.take();
         let mut delivered = 0;
         for (context, token) in items {
-            let Some(place @ Place::Root(_)) = self.core.store.data().place(context) else { continue };
+            let Some(place @ Place::Root(_)) = self.core.store.data().place(context) else {
+                continue;
+            };
             self.core.notify(&self.callbacks.queue_ready, place, (context, token))?;
             delivered += 1;
         }
@@ -440,7 +469,8 @@ impl Vm {
         Ok(delivered)
     }
 
-    /// Calls `proxy_on_foreign_function`: the proxy tells the plugin something of its own, by a number that both know.
+    /// Calls `proxy_on_foreign_function`: the proxy tells the plugin something of its own, by a
+    /// number that both know.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -458,12 +488,18 @@ impl Vm {
     ///
     /// # Errors
     /// When the plugin is unknown, or the guest traps.
-    pub fn foreign_function(&mut self, plugin: Plugin, function: u32, arguments: Bytes) -> Result<(), CallError> {
+    pub fn foreign_function(
+        &mut self,
+        plugin: Plugin,
+        function: u32,
+        arguments: Bytes,
+    ) -> Result<(), CallError> {
         self.core.check_plugin(plugin)?;
         let size = byte_len(&arguments);
         self.core.store.data_mut().foreign_arguments = Some(arguments);
         let params = (plugin.context, function, size);
-        let called = self.core.notify(&self.callbacks.foreign_function, Place::Root(plugin.slot), params);
+        let called =
+            self.core.notify(&self.callbacks.foreign_function, Place::Root(plugin.slot), params);
         self.core.store.data_mut().foreign_arguments = None;
         called?;
         self.reap()
@@ -554,11 +590,25 @@ impl Vm {
 }
 
 /// A store for a module, and its instance in there.
-fn instantiate(module: &Module, host: Host, options: VmOptions) -> Result<(Core, Instance), StartError> {
+fn instantiate(
+    module: &Module,
+    host: Host,
+    options: VmOptions,
+) -> Result<(Core, Instance), StartError> {
     let limits = &options.limits;
     for (limit, set, option, on) in [
-        ("fuel_per_callback", limits.fuel_per_callback.is_some(), "fuel", module.engine.options.fuel),
-        ("epochs_per_callback", limits.epochs_per_callback.is_some(), "epochs", module.engine.options.epochs),
+        (
+            "fuel_per_callback",
+            limits.fuel_per_callback.is_some(),
+            "fuel",
+            module.engine.options.fuel,
+        ),
+        (
+            "epochs_per_callback",
+            limits.epochs_per_callback.is_some(),
+            "epochs",
+            module.engine.options.epochs,
+        ),
     ] {
         if set && !on {
             return Err(StartError::LimitNeedsEngine { limit, option });

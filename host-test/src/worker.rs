@@ -1,7 +1,9 @@
-//! The stream driver: runs HTTP exchanges through a chain of plugins as Envoy's filter manager does. It does no input or output: parts
-//! of messages and answers to callouts go in, events and callouts come out, and whoever drives it sends, receives and sleeps.
-//! How a message moves is in `iterate`, what is kept of an exchange in `exchange`, the VMs in `guests`, callouts and timers in `callouts`, what a
-//! call leads to elsewhere in `settle`, what can be asked of all that in `inquire`.
+//! The stream driver: runs HTTP exchanges through a chain of plugins as Envoy's filter manager
+//! does. It does no input or output: parts of messages and answers to callouts go in, events and
+//! callouts come out, and whoever drives it sends, receives and sleeps. How a message moves is in
+//! `iterate`, what is kept of an exchange in `exchange`, the VMs in `guests`, callouts and timers
+//! in `callouts`, what a call leads to elsewhere in `settle`, what can be asked of all that in
+//! `inquire`.
 
 mod callouts;
 mod effects;
@@ -20,7 +22,9 @@ use std::collections::BTreeMap;
 use hashbrown::HashMap;
 
 pub use self::callouts::{Callout, CalloutId};
-pub use self::message::{Direction, End, Event, ExchangeId, Finished, LocalReplySent, Message, Part};
+pub use self::message::{
+    Direction, End, Event, ExchangeId, Finished, LocalReplySent, Message, Part,
+};
 pub use self::run::Upstream;
 
 use self::exchange::Exchange;
@@ -54,12 +58,14 @@ use crate::stream::StreamInfo;
 pub struct WorkerOptions {
     /// Makes the guests' random bytes follow from this number.
     pub seed: Option<u64>,
-    /// Records effects, for [`Worker::effects`] and [`Worker::root_effects`]. They are kept until they are taken.
+    /// Records effects, for [`Worker::effects`] and [`Worker::root_effects`]. They are kept until
+    /// they are taken.
     pub record: bool,
 }
 
-/// One thread's share of a proxy: the VMs of a chain and the exchanges that pass it. It may move between threads, and is driven by one
-/// at a time. Several workers of one chain share what their [`Host`] shares, and nothing else.
+/// One thread's share of a proxy: the VMs of a chain and the exchanges that pass it. It may move
+/// between threads, and is driven by one at a time. Several workers of one chain share what their
+/// [`Host`] shares, and nothing else.
 ///
 /// ```
 /// use gatepost_host::{Chain, ChainPlugin, Engine, EngineOptions, Headers, Host, Message, Module, PluginConfig, Worker};
@@ -104,7 +110,10 @@ pub struct Worker {
 
 impl std::fmt::Debug for Worker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Worker").field("chain", &self.guests.chain).field("open", &self.open_exchanges()).finish_non_exhaustive()
+        f.debug_struct("Worker")
+            .field("chain", &self.guests.chain)
+            .field("open", &self.open_exchanges())
+            .finish_non_exhaustive()
     }
 }
 
@@ -145,7 +154,11 @@ impl Worker {
     ///
     /// # Errors
     /// When a plugin does not start.
-    pub fn with_options(chain: &Chain, host: Host, options: &WorkerOptions) -> Result<Self, StartError> {
+    pub fn with_options(
+        chain: &Chain,
+        host: Host,
+        options: &WorkerOptions,
+    ) -> Result<Self, StartError> {
         let mut worker = Self {
             guests: Guests::start(chain, host, options)?,
             exchanges: Vec::new(),
@@ -183,7 +196,8 @@ impl Worker {
         &self.guests.host
     }
 
-    /// Opens an exchange: a request and its response. It takes memory until it is [closed](Self::close).
+    /// Opens an exchange: a request and its response. It takes memory until it is
+    /// [closed](Self::close).
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -211,7 +225,8 @@ impl Worker {
         ExchangeId { slot, generation: exchange.generation }
     }
 
-    /// A part of the request has come from the client. A part before the headers or after the end is ignored.
+    /// A part of the request has come from the client. A part before the headers or after the end
+    /// is ignored.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -234,8 +249,8 @@ impl Worker {
         self.receive(id, Direction::Request, part);
     }
 
-    /// A part of the final response has come from the upstream; informational responses pass beside the chain. A part before the
-    /// headers, after the end, or after a local reply is ignored.
+    /// A part of the final response has come from the upstream; informational responses pass beside
+    /// the chain. A part before the headers, after the end, or after a local reply is ignored.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -286,8 +301,9 @@ impl Worker {
         self.with(id, Exchange::client_gone);
     }
 
-    /// The upstream went away. Before its response began, the client is answered 503 with the reason in Envoy's words, as in
-    /// `remote connection failure` or `connection termination` (502 for `protocol error`); after that its stream is reset.
+    /// The upstream went away. Before its response began, the client is answered 503 with the
+    /// reason in Envoy's words, as in `remote connection failure` or `connection termination` (502
+    /// for `protocol error`); after that its stream is reset.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -316,8 +332,8 @@ impl Worker {
         });
     }
 
-    /// The proxy answers in the upstream's place, as when no route is found: a local reply that is no plugin's. After a response has
-    /// begun, the client's stream is reset instead.
+    /// The proxy answers in the upstream's place, as when no route is found: a local reply that is
+    /// no plugin's. After a response has begun, the client's stream is reset instead.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -370,8 +386,9 @@ impl Worker {
         self.exchange_mut(id)?.events.pop_front()
     }
 
-    /// The exchanges that guests have done something to from elsewhere since the last question: in a tick, when a callout was answered,
-    /// in another exchange's callback, or by a trap. Events may wait for them. Who does not ask may look at every exchange.
+    /// The exchanges that guests have done something to from elsewhere since the last question: in
+    /// a tick, when a callout was answered, in another exchange's callback, or by a trap. Events
+    /// may wait for them. Who does not ask may look at every exchange.
     pub fn moved(&mut self) -> Vec<ExchangeId> {
         let mut moved = Vec::new();
         for slot in self.moved.drain(..) {
@@ -423,18 +440,26 @@ impl Worker {
     }
 
     fn exchange(&self, id: ExchangeId) -> Option<&Exchange> {
-        self.exchanges.get(id.slot as usize).filter(|exchange| exchange.is_open && exchange.generation == id.generation)
+        self.exchanges
+            .get(id.slot as usize)
+            .filter(|exchange| exchange.is_open && exchange.generation == id.generation)
     }
 
     fn exchange_mut(&mut self, id: ExchangeId) -> Option<&mut Exchange> {
-        self.exchanges.get_mut(id.slot as usize).filter(|exchange| exchange.is_open && exchange.generation == id.generation)
+        self.exchanges
+            .get_mut(id.slot as usize)
+            .filter(|exchange| exchange.is_open && exchange.generation == id.generation)
     }
 
     /// Does something to an exchange and then whatever follows from it.
     fn with(&mut self, id: ExchangeId, act: impl FnOnce(&mut Exchange, &mut Guests)) {
         let Self { guests, exchanges, .. } = self;
         let open = exchanges.get_mut(id.slot as usize);
-        let Some(exchange) = open.filter(|exchange| exchange.is_open && exchange.generation == id.generation) else { return };
+        let Some(exchange) =
+            open.filter(|exchange| exchange.is_open && exchange.generation == id.generation)
+        else {
+            return;
+        };
         act(exchange, guests);
         self.conclude(id.slot);
         self.settle();

@@ -1,5 +1,5 @@
-//! Compiles the schema of `tests.textpb` files, without protoc: into Rust types, and into the descriptors that the text format's
-//! parser needs.
+//! Compiles the schema of `tests.textpb` files, without protoc: into Rust types, and into the
+//! descriptors that the text format's parser needs.
 
 use std::path::PathBuf;
 

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use gatepost_host::{AbiVersion, CacheProblem, CacheState, Engine, EngineOptions, Module};
 
 fn engine(cache: &Path) -> Engine {
-    Engine::new(EngineOptions { cache: Some(cache.to_owned()), ..EngineOptions::default() }).unwrap()
+    Engine::new(EngineOptions { cache: Some(cache.to_owned()), ..EngineOptions::default() })
+        .unwrap()
 }
 
 fn load(engine: &Engine) -> Module {
@@ -53,7 +54,11 @@ fn the_second_engine_finds_what_the_first_has_compiled() {
 fn other_settings_compile_other_code() {
     let folder = tempfile::tempdir().unwrap();
     load(&engine(folder.path()));
-    let options = EngineOptions { fuel: true, cache: Some(folder.path().to_owned()), ..EngineOptions::default() };
+    let options = EngineOptions {
+        fuel: true,
+        cache: Some(folder.path().to_owned()),
+        ..EngineOptions::default()
+    };
     let counting = Engine::new(options).unwrap();
     load(&counting);
     assert_eq!(used(&counting), (0, 1));
@@ -82,7 +87,9 @@ fn a_directory_that_cannot_be_made_is_named_and_the_module_runs() {
     let engine = engine(&file.join("below"));
     load(&engine);
     match engine.cache() {
-        CacheState::Unusable(CacheProblem::Directory { path, .. }) => assert_eq!(path, file.join("below")),
+        CacheState::Unusable(CacheProblem::Directory { path, .. }) => {
+            assert_eq!(path, file.join("below"))
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -90,8 +97,9 @@ fn a_directory_that_cannot_be_made_is_named_and_the_module_runs() {
 #[test]
 fn a_file_that_cannot_be_written_does_not_stop_the_module() {
     let folder = tempfile::tempdir().unwrap();
-    // What is to hold the compiled modules is a file: that stops root, too. It is put there before any engine has written, for a
-    // thread of wasmtime's tidies up after the first writing and would take the file away.
+    // What is to hold the compiled modules is a file: that stops root, too. It is put there before
+    // any engine has written, for a thread of wasmtime's tidies up after the first writing and
+    // would take the file away.
     let modules = folder.path().join("modules");
     fs::write(&modules, "").unwrap();
     let engine = engine(folder.path());
@@ -109,7 +117,10 @@ fn a_directory_that_others_may_write_to_is_not_used() {
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o775)).unwrap();
     let engine = engine(folder.path());
     load(&engine);
-    assert_eq!(engine.cache(), CacheState::Unusable(CacheProblem::Shared { path: folder.path().to_owned() }));
+    assert_eq!(
+        engine.cache(),
+        CacheState::Unusable(CacheProblem::Shared { path: folder.path().to_owned() })
+    );
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use common::{module, on_request, ordinary, start, start_with};
 use gatepost_host::{
-    CallError, CalloutAnswer, CalloutKind, CalloutRequest, Clusters, Headers, Host, Limits, Outcome, PluginConfig, StreamInfo,
-    Vm, VmOptions,
+    CallError, CalloutAnswer, CalloutKind, CalloutRequest, Clusters, Headers, Host, Limits,
+    Outcome, PluginConfig, StreamInfo, Vm, VmOptions,
 };
 
 /// Three pairs: `:method: GET`, `:path: /a`, `:authority: x`.
@@ -16,7 +16,9 @@ const NONE: &str = "(i32.const 0) (i32.const 0)";
 const TO: &str = "(i32.const 200) (i32.const 204)";
 
 fn http_call(timeout: i32) -> String {
-    format!("(call $status (call $proxy_http_call @\"auth\" {PAIRS} @\"body\" {NONE} (i32.const {timeout}) (i32.const 208)))")
+    format!(
+        "(call $status (call $proxy_http_call @\"auth\" {PAIRS} @\"body\" {NONE} (i32.const {timeout}) (i32.const 208)))"
+    )
 }
 
 fn on_response(body: &str) -> String {
@@ -37,8 +39,14 @@ fn an_http_call_waits_in_the_vm_until_it_is_taken_and_its_answer_reaches_the_roo
     assert_eq!(bench.request(&mut ordinary()), ["00"]);
     let callouts = bench.vm.take_callouts();
     let [callout] = &callouts[..] else { panic!("{callouts:?}") };
-    assert_eq!((callout.token.kind(), callout.token.number(), &*callout.plugin), (CalloutKind::Http, 1, "test"));
-    let CalloutRequest::Http { cluster, headers, body, trailers, timeout } = &callout.request else { panic!("{callout:?}") };
+    assert_eq!(
+        (callout.token.kind(), callout.token.number(), &*callout.plugin),
+        (CalloutKind::Http, 1, "test")
+    );
+    let CalloutRequest::Http { cluster, headers, body, trailers, timeout } = &callout.request
+    else {
+        panic!("{callout:?}")
+    };
     assert_eq!((cluster.as_str(), &body[..], trailers.len()), ("auth", &b"body"[..], 0));
     assert_eq!(*timeout, Some(Duration::from_millis(5)));
     assert_eq!(headers.to_string(), ":method: GET\n:path: /a\n:authority: x\ncontent-length: 4\n");
@@ -83,7 +91,8 @@ fn a_call_needs_a_known_cluster_the_pseudo_headers_and_a_timeout_that_is_none_or
     )));
     let (host, log) = common::host();
     let host = Host { clusters: Clusters::Only(["auth".to_owned()].into()), ..host };
-    let options = VmOptions { limits: Limits { callouts: 1, ..Limits::default() }, ..VmOptions::default() };
+    let options =
+        VmOptions { limits: Limits { callouts: 1, ..Limits::default() }, ..VmOptions::default() };
     let mut vm = Vm::new(&guest, host, options).unwrap();
     let plugin = vm.start_plugin(PluginConfig::default()).unwrap();
     let stream = vm.stream(plugin, StreamInfo::default()).unwrap();
@@ -110,7 +119,10 @@ fn the_answer_to_a_callout_may_decide_what_becomes_of_a_paused_request() {
     );
     let mut bench = start_with(&module(&guest), VmOptions::default(), common::config("test"));
     let (stream, mut headers) = (bench.stream(), ordinary());
-    assert!(matches!(bench.vm.request_headers(stream, &mut headers, true).unwrap(), Outcome::Pause(_)));
+    assert!(matches!(
+        bench.vm.request_headers(stream, &mut headers, true).unwrap(),
+        Outcome::Pause(_)
+    ));
     bench.vm.lend_map(stream, gatepost_host::MapKind::RequestHeaders, &mut headers).unwrap();
     let callout = bench.vm.take_callouts().remove(0);
     bench.vm.answer(callout.token, CalloutAnswer::timeout()).unwrap();
@@ -123,8 +135,11 @@ fn the_answer_to_a_callout_may_decide_what_becomes_of_a_paused_request() {
 }
 
 fn grpc(body: &str) -> String {
-    let callback = |name: &str, log: &str| format!("(func (export \"{name}\") (param i32 i32 i32) {log})");
-    let say = |word: &str| format!("(drop (call $proxy_log (i32.const 2) @\"{word}\")) (call $number (local.get 2))");
+    let callback =
+        |name: &str, log: &str| format!("(func (export \"{name}\") (param i32 i32 i32) {log})");
+    let say = |word: &str| {
+        format!("(drop (call $proxy_log (i32.const 2) @\"{word}\")) (call $number (local.get 2))")
+    };
     [
         on_request(body),
         callback("proxy_on_grpc_receive_initial_metadata", &say("initial")),
@@ -152,14 +167,22 @@ fn a_unary_grpc_call_ends_with_its_message_or_with_a_status() {
     let mut bench = start(&grpc(&format!("{call}{call}")));
     bench.request(&mut ordinary());
     let callouts = bench.vm.take_callouts();
-    let CalloutRequest::GrpcCall { service, service_name, method_name, message, timeout, .. } = &callouts[0].request else {
+    let CalloutRequest::GrpcCall { service, service_name, method_name, message, timeout, .. } =
+        &callouts[0].request
+    else {
         panic!("{callouts:?}")
     };
     assert_eq!([service.target.as_str(), service_name, method_name], ["auth", "pkg.Auth", "Check"]);
     assert_eq!((&message[..], *timeout), (&b"ask"[..], Some(Duration::from_millis(7))));
     bench.vm.answer(callouts[0].token, CalloutAnswer::GrpcMessage("answer".into())).unwrap();
     assert!(!bench.vm.awaits(callouts[0].token));
-    bench.vm.answer(callouts[1].token, CalloutAnswer::GrpcClose { status: 5, message: "no such".into() }).unwrap();
+    bench
+        .vm
+        .answer(
+            callouts[1].token,
+            CalloutAnswer::GrpcClose { status: 5, message: "no such".into() },
+        )
+        .unwrap();
     assert_eq!(bench.log.messages()[2..], ["receive", "6", "answer", "close", "5", "no such"]);
     assert!(!bench.vm.has_callouts());
 }
@@ -181,7 +204,9 @@ fn a_grpc_stream_has_messages_each_way_until_both_sides_have_closed_it() {
         .map(|callout| {
             matches!(
                 callout.request,
-                CalloutRequest::GrpcStream { .. } | CalloutRequest::GrpcSend { .. } | CalloutRequest::GrpcClose
+                CalloutRequest::GrpcStream { .. }
+                    | CalloutRequest::GrpcSend { .. }
+                    | CalloutRequest::GrpcClose
             )
         })
         .collect();
@@ -195,6 +220,9 @@ fn a_grpc_stream_has_messages_each_way_until_both_sides_have_closed_it() {
     ] {
         bench.vm.answer(token, answer).unwrap();
     }
-    assert_eq!(bench.log.messages()[6..], ["initial", "1", "receive", "3", "two", "trailing", "0", "close", "0", ""]);
+    assert_eq!(
+        bench.log.messages()[6..],
+        ["initial", "1", "receive", "3", "two", "trailing", "0", "close", "0", ""]
+    );
     assert!(!bench.vm.awaits(token));
 }

@@ -4,7 +4,8 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use gatepost_host::{
-    AbiVersion, Engine, EngineOptions, Host, Limits, MemoryLog, Module, ModuleError, StartError, Vm, VmOptions, WasiOptions,
+    AbiVersion, Engine, EngineOptions, Host, Limits, MemoryLog, Module, ModuleError, StartError,
+    Vm, VmOptions, WasiOptions,
 };
 
 fn module(body: &str, options: EngineOptions) -> Result<Module, ModuleError> {
@@ -46,7 +47,9 @@ impl Write for Output {
 
 #[test]
 fn a_program_ends_with_its_exit_code_or_without_one() {
-    let code = |body: &str| run(&format!(r#"(func (export "_start") {body})"#), VmOptions::default()).unwrap();
+    let code = |body: &str| {
+        run(&format!(r#"(func (export "_start") {body})"#), VmOptions::default()).unwrap()
+    };
     assert_eq!(code(""), 0);
     assert_eq!(code("(call $exit (i32.const 0))"), 0);
     assert_eq!(code("(call $exit (i32.const 101))"), 101);
@@ -62,7 +65,11 @@ fn its_arguments_and_its_output_are_the_callers() {
         (i32.store (i32.const 404) (i32.load (i32.const 104)))
         (drop (call $fd_write (i32.const 1) (i32.const 400) (i32.const 1) (i32.const 408))))"#;
     let output = Output::default();
-    let wasi = WasiOptions { args: vec!["p".into(), "--a".into()], stdout: Some(Box::new(output.clone())), stderr: None };
+    let wasi = WasiOptions {
+        args: vec!["p".into(), "--a".into()],
+        stdout: Some(Box::new(output.clone())),
+        stderr: None,
+    };
     assert_eq!(run(body, VmOptions { wasi, ..VmOptions::default() }).unwrap(), 0);
     assert_eq!(*output.0.lock().unwrap(), b"p\0--a\0");
 }
@@ -97,9 +104,17 @@ fn only_start_is_run_even_where_there_is_an_initialisation_too() {
 fn a_trap_and_a_limit_are_told() {
     let trap = run(r#"(func (export "_start") unreachable)"#, VmOptions::default()).unwrap_err();
     assert!(trap.to_string().starts_with("program: trapped in _start: "), "{trap}");
-    let endless = module(r#"(func (export "_start") (loop (br 0)))"#, EngineOptions { fuel: true, ..EngineOptions::default() });
+    let endless = module(
+        r#"(func (export "_start") (loop (br 0)))"#,
+        EngineOptions { fuel: true, ..EngineOptions::default() },
+    );
     let limits = Limits { fuel_per_callback: Some(10_000), ..Limits::default() };
-    let error = Vm::run_command(&endless.unwrap(), Host::default(), VmOptions { limits, ..VmOptions::default() }).unwrap_err();
+    let error = Vm::run_command(
+        &endless.unwrap(),
+        Host::default(),
+        VmOptions { limits, ..VmOptions::default() },
+    )
+    .unwrap_err();
     assert!(error.to_string().contains("limit fuel_per_callback"), "{error}");
 }
 
@@ -107,7 +122,11 @@ fn a_trap_and_a_limit_are_told() {
 fn what_has_no_start_is_no_program_and_a_program_is_no_filter() {
     let error = module("", EngineOptions::default()).unwrap_err();
     assert!(matches!(error, ModuleError::NotACommand { .. }), "{error}");
-    let wasm = wat::parse_str(r#"(module (memory (export "memory") 1) (func (export "_start")))"#).unwrap();
+    let wasm = wat::parse_str(r#"(module (memory (export "memory") 1) (func (export "_start")))"#)
+        .unwrap();
     let engine = Engine::new(EngineOptions::default()).unwrap();
-    assert!(matches!(Module::new(&engine, "program", &wasm), Err(ModuleError::NoAbiVersion { .. })));
+    assert!(matches!(
+        Module::new(&engine, "program", &wasm),
+        Err(ModuleError::NoAbiVersion { .. })
+    ));
 }

@@ -4,13 +4,15 @@ mod common;
 
 use common::{config, engine, on_request, ordinary, start, start_with, wasm};
 use gatepost_host::{
-    AbiVersion, CallError, Engine, EngineOptions, FinalMaps, HOSTCALLS, Host, Limits, Module, ModuleError, StartError, Vm,
-    VmOptions,
+    AbiVersion, CallError, Engine, EngineOptions, FinalMaps, HOSTCALLS, Host, Limits, Module,
+    ModuleError, StartError, Vm, VmOptions,
 };
 
 /// A guest on an engine with fuel and epochs, under these limits.
 fn limited(body: &str, limits: Limits) -> (Engine, common::Bench) {
-    let engine = Engine::new(EngineOptions { fuel: true, epochs: true, ..EngineOptions::default() }).unwrap();
+    let engine =
+        Engine::new(EngineOptions { fuel: true, epochs: true, ..EngineOptions::default() })
+            .unwrap();
     let module = Module::new(&engine, "guest", &wasm(AbiVersion::V0_2_1, "", body)).unwrap();
     (engine, start_with(&module, VmOptions { limits, ..VmOptions::default() }, config("test")))
 }
@@ -24,15 +26,24 @@ fn a_trap_poisons_its_vm_and_no_other() {
     let error = bad.vm.request_headers(stream, &mut headers, true).unwrap_err();
     assert!(matches!(error, CallError::Trapped(_)));
     let report = error.trap().unwrap();
-    assert_eq!((report.guest.as_str(), report.callback), ("guest (plugin test)", "proxy_on_request_headers"));
+    assert_eq!(
+        (report.guest.as_str(), report.callback),
+        ("guest (plugin test)", "proxy_on_request_headers")
+    );
     assert!(report.trap.contains("out of bounds memory access"), "{report}");
     assert_eq!(headers, ordinary(), "the caller has its headers back");
 
     let again = bad.vm.request_headers(stream, &mut headers, true).unwrap_err();
     assert!(matches!(&again, CallError::Poisoned(_)));
     assert!(again.to_string().contains("proxy_on_request_headers"), "{again}");
-    assert!(matches!(bad.vm.stream(bad.plugin, gatepost_host::StreamInfo::default()), Err(CallError::Poisoned(_))));
-    assert!(matches!(bad.vm.start_plugin(config("late")), Err(StartError::Call(CallError::Poisoned(_)))));
+    assert!(matches!(
+        bad.vm.stream(bad.plugin, gatepost_host::StreamInfo::default()),
+        Err(CallError::Poisoned(_))
+    ));
+    assert!(matches!(
+        bad.vm.start_plugin(config("late")),
+        Err(StartError::Call(CallError::Poisoned(_)))
+    ));
     assert!(matches!(bad.vm.finish(stream, FinalMaps::default()), Err(CallError::Poisoned(_))));
 
     let stream = good.stream();
@@ -42,7 +53,9 @@ fn a_trap_poisons_its_vm_and_no_other() {
 #[test]
 fn wild_pointers_and_lengths_are_a_status_in_every_hostcall() {
     let wild = [u32::MAX, 0x7fff_ffff, 65_535];
-    for call in HOSTCALLS.iter().filter(|call| call.until == AbiVersion::V0_2_1 && call.results == "i") {
+    for call in
+        HOSTCALLS.iter().filter(|call| call.until == AbiVersion::V0_2_1 && call.results == "i")
+    {
         for value in wild {
             // The first parameter is a map, buffer or level in many calls: try it valid too.
             for first in [0, value] {
@@ -52,10 +65,17 @@ fn wild_pointers_and_lengths_are_a_status_in_every_hostcall() {
                     .enumerate()
                     .map(|(i, c)| {
                         let value = if i == 0 { first } else { value };
-                        if c == 'I' { format!("(i64.const {value}) ") } else { format!("(i32.const {}) ", value.cast_signed()) }
+                        if c == 'I' {
+                            format!("(i64.const {value}) ")
+                        } else {
+                            format!("(i32.const {}) ", value.cast_signed())
+                        }
                     })
                     .collect();
-                let mut bench = start(&on_request(&format!("(call $status (call ${} {arguments}))", call.name)));
+                let mut bench = start(&on_request(&format!(
+                    "(call $status (call ${} {arguments}))",
+                    call.name
+                )));
                 let lines = bench.request(&mut ordinary());
                 assert_eq!(lines.len(), 1, "{} with {value}", call.name);
             }
@@ -110,8 +130,10 @@ fn an_allocator_that_calls_back_without_end_overflows_its_own_stack_only() {
 
 #[test]
 fn an_endless_loop_runs_out_of_fuel() {
-    let (_, mut bench) =
-        limited(&on_request("(loop $l (br $l))"), Limits { fuel_per_callback: Some(10_000), ..Limits::default() });
+    let (_, mut bench) = limited(
+        &on_request("(loop $l (br $l))"),
+        Limits { fuel_per_callback: Some(10_000), ..Limits::default() },
+    );
     let stream = bench.stream();
     let error = bench.vm.request_headers(stream, &mut ordinary(), true).unwrap_err();
     assert_eq!(error.trap().unwrap().limit, Some("fuel_per_callback"));
@@ -120,7 +142,8 @@ fn an_endless_loop_runs_out_of_fuel() {
 
 #[test]
 fn fuel_is_given_anew_to_each_callback() {
-    let (_, mut bench) = limited(&on_request(""), Limits { fuel_per_callback: Some(100), ..Limits::default() });
+    let (_, mut bench) =
+        limited(&on_request(""), Limits { fuel_per_callback: Some(100), ..Limits::default() });
     for _ in 0..100 {
         bench.request(&mut ordinary());
     }
@@ -129,8 +152,10 @@ fn fuel_is_given_anew_to_each_callback() {
 
 #[test]
 fn an_endless_loop_ends_when_its_epochs_are_over() {
-    let (engine, mut bench) =
-        limited(&on_request("(loop $l (br $l))"), Limits { epochs_per_callback: Some(1), ..Limits::default() });
+    let (engine, mut bench) = limited(
+        &on_request("(loop $l (br $l))"),
+        Limits { epochs_per_callback: Some(1), ..Limits::default() },
+    );
     let stream = bench.stream();
     let ticker = std::thread::spawn(move || {
         for _ in 0..100 {
@@ -145,7 +170,8 @@ fn an_endless_loop_ends_when_its_epochs_are_over() {
 
 #[test]
 fn memory_cannot_grow_beyond_its_limit_and_the_trap_that_follows_names_it() {
-    let body = on_request("(if (i32.eq (memory.grow (i32.const 1)) (i32.const -1)) (then unreachable))");
+    let body =
+        on_request("(if (i32.eq (memory.grow (i32.const 1)) (i32.const -1)) (then unreachable))");
     let (_, mut bench) = limited(&body, Limits { memory_bytes: 2 << 16, ..Limits::default() });
     bench.request(&mut ordinary());
     assert_eq!(bench.vm.memory_bytes(), 2 << 16);
@@ -157,15 +183,22 @@ fn memory_cannot_grow_beyond_its_limit_and_the_trap_that_follows_names_it() {
 #[test]
 fn a_module_that_wants_more_than_its_limit_does_not_start() {
     let limits = Limits { memory_bytes: 1, ..Limits::default() };
-    let error = Vm::new(&common::module(""), Host::default(), VmOptions { limits, ..VmOptions::default() }).unwrap_err();
+    let error =
+        Vm::new(&common::module(""), Host::default(), VmOptions { limits, ..VmOptions::default() })
+            .unwrap_err();
     assert!(matches!(error, StartError::Instantiate { .. }), "{error}");
 }
 
 #[test]
 fn a_limit_that_the_engine_does_not_count_is_refused() {
     let limits = Limits { fuel_per_callback: Some(1), ..Limits::default() };
-    let error = Vm::new(&common::module(""), Host::default(), VmOptions { limits, ..VmOptions::default() }).unwrap_err();
-    assert!(matches!(error, StartError::LimitNeedsEngine { limit: "fuel_per_callback", option: "fuel" }));
+    let error =
+        Vm::new(&common::module(""), Host::default(), VmOptions { limits, ..VmOptions::default() })
+            .unwrap_err();
+    assert!(matches!(
+        error,
+        StartError::LimitNeedsEngine { limit: "fuel_per_callback", option: "fuel" }
+    ));
 }
 
 #[test]
@@ -174,16 +207,23 @@ fn a_trap_while_starting_is_an_error_of_that_plugin() {
     let body = "(func (export \"proxy_on_configure\") (param i32 i32) (result i32) unreachable)";
     let mut vm = Vm::new(&common::module(body), host, VmOptions::default()).unwrap();
     let error = vm.start_plugin(config("p")).unwrap_err();
-    assert!(matches!(&error, StartError::Call(CallError::Trapped(report)) if report.callback == "proxy_on_configure"), "{error}");
+    assert!(
+        matches!(&error, StartError::Call(CallError::Trapped(report)) if report.callback == "proxy_on_configure"),
+        "{error}"
+    );
 }
 
 #[test]
 fn modules_that_are_none_say_what_is_missing() {
-    let load = |text: &str| Module::new(&engine(), "m", &wat::parse_str(text).unwrap()).unwrap_err();
+    let load =
+        |text: &str| Module::new(&engine(), "m", &wat::parse_str(text).unwrap()).unwrap_err();
     assert!(matches!(Module::new(&engine(), "m", b"not wasm"), Err(ModuleError::Compile { .. })));
     assert!(matches!(load("(module)"), ModuleError::NoAbiVersion { .. }));
     let abi = "(func (export \"proxy_abi_version_0_2_1\"))";
-    assert!(matches!(load(&format!("(module {abi})")), ModuleError::MissingExport { export: "memory", .. }));
+    assert!(matches!(
+        load(&format!("(module {abi})")),
+        ModuleError::MissingExport { export: "memory", .. }
+    ));
     let memory = "(memory (export \"memory\") 1)";
     assert!(matches!(load(&format!("(module {abi} {memory})")), ModuleError::MissingExport { .. }));
     let foreign = "(import \"other\" \"f\" (func))";
@@ -191,7 +231,10 @@ fn modules_that_are_none_say_what_is_missing() {
     let error = load(&format!("(module {foreign} {abi} {memory} {malloc})"));
     assert!(error.to_string().contains("other.f"), "{error}");
     let wrong = "(import \"env\" \"proxy_log\" (func (param i64)))";
-    assert!(matches!(load(&format!("(module {wrong} {abi} {memory} {malloc})")), ModuleError::Link { .. }));
+    assert!(matches!(
+        load(&format!("(module {wrong} {abi} {memory} {malloc})")),
+        ModuleError::Link { .. }
+    ));
 }
 
 #[test]

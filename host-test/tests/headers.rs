@@ -38,7 +38,8 @@ fn a_missing_header_is_empty_for_abi_0_1_0() {
         "(func (export \"proxy_on_request_headers\") (param i32 i32) (result i32)
             (call $status (call {GET} @\"none\" {TO})) (call $number (i32.load (i32.const 204))) (i32.const 0))"
     );
-    let module = Module::new(&common::engine(), "old", &wasm(AbiVersion::V0_1_0, "", &body)).unwrap();
+    let module =
+        Module::new(&common::engine(), "old", &wasm(AbiVersion::V0_1_0, "", &body)).unwrap();
     let mut bench = start_with(&module, VmOptions::default(), common::config("old"));
     assert_eq!(bench.request(&mut ordinary()), ["00", "0"]);
 }
@@ -54,7 +55,10 @@ fn writes_change_the_request_and_clear_the_route_cache() {
     let mut headers = ordinary();
     let _ = bench.vm.request_headers(stream, &mut headers, true).unwrap();
     assert_eq!(bench.log.messages(), ["00", "00", "00"]);
-    assert_eq!(headers.to_string(), ":method: GET\n:authority: shop.example\nx-new: v\nenv: three\n");
+    assert_eq!(
+        headers.to_string(),
+        ":method: GET\n:authority: shop.example\nx-new: v\nenv: three\n"
+    );
     assert!(bench.vm.take_route_cache_cleared(stream).unwrap());
     assert!(!bench.vm.take_route_cache_cleared(stream).unwrap());
 }
@@ -81,7 +85,8 @@ fn all_pairs_come_in_one_buffer_and_can_be_set_from_it() {
 
 #[test]
 fn malformed_pairs_change_nothing() {
-    let (lines, headers) = logged_by("(call $status (call $proxy_set_header_map_pairs (i32.const 0) @\"garbage\"))");
+    let (lines, headers) =
+        logged_by("(call $status (call $proxy_set_header_map_pairs (i32.const 0) @\"garbage\"))");
     assert_eq!(lines, ["02"]);
     assert_eq!(headers, ordinary());
 }

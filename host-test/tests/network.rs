@@ -4,7 +4,9 @@ mod common;
 
 use bytes::Bytes;
 use common::{module, on_request, ordinary, start};
-use gatepost_host::{CloseType, ForeignFunctions, Host, Outcome, Pause, PluginConfig, StreamInfo, Vm, VmOptions};
+use gatepost_host::{
+    CloseType, ForeignFunctions, Host, Outcome, Pause, PluginConfig, StreamInfo, Vm, VmOptions,
+};
 
 const TO: &str = "(i32.const 200) (i32.const 204)";
 
@@ -19,8 +21,11 @@ fn a_network_filter_sees_the_connection_and_changes_the_bytes_of_each_direction(
                 (i32.eqz (local.get 2)))"
         )
     };
-    let close =
-        |name: &str| format!("(func (export \"{name}\") (param i32 i32) (call $number (i32.add (local.get 1) (i32.const 40))))");
+    let close = |name: &str| {
+        format!(
+            "(func (export \"{name}\") (param i32 i32) (call $number (i32.add (local.get 1) (i32.const 40))))"
+        )
+    };
     let mut bench = start(&format!(
         "(func (export \"proxy_on_new_connection\") (param i32) (result i32) (i32.const 0)){}{}{}{}",
         data("proxy_on_downstream_data", 2),
@@ -31,7 +36,10 @@ fn a_network_filter_sees_the_connection_and_changes_the_bytes_of_each_direction(
     let stream = bench.stream();
     assert_eq!(bench.vm.new_connection(stream).unwrap(), Outcome::Continue);
     let mut data = Bytes::from_static(b"ab");
-    assert_eq!(bench.vm.downstream_data(stream, &mut data, false).unwrap(), Outcome::Pause(Pause::Watermark));
+    assert_eq!(
+        bench.vm.downstream_data(stream, &mut data, false).unwrap(),
+        Outcome::Pause(Pause::Watermark)
+    );
     let mut data = Bytes::from_static(b"abc");
     assert_eq!(bench.vm.downstream_data(stream, &mut data, true).unwrap(), Outcome::Continue);
     assert_eq!(data, "<abc");
@@ -66,7 +74,8 @@ fn a_guest_calls_what_the_host_offers_by_name() {
          (call $status (call $proxy_call_foreign_function @\"uncompress\" @\"rubbish\" {TO}))"
     )));
     let (host, log) = common::host();
-    let foreign = ForeignFunctions::envoy().with("reverse", |call| Ok(call.arguments().iter().rev().copied().collect()));
+    let foreign = ForeignFunctions::envoy()
+        .with("reverse", |call| Ok(call.arguments().iter().rev().copied().collect()));
     let mut vm = Vm::new(&guest, Host { foreign, ..host }, VmOptions::default()).unwrap();
     let plugin = vm.start_plugin(PluginConfig::default()).unwrap();
     let stream = vm.stream(plugin, StreamInfo::default()).unwrap();

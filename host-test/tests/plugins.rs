@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use common::{config, host, module, ordinary, start, start_with};
-use gatepost_host::{CallError, FinalMaps, PluginConfig, StartError, Stopped, StreamInfo, Vm, VmOptions};
+use gatepost_host::{
+    CallError, FinalMaps, PluginConfig, StartError, Stopped, StreamInfo, Vm, VmOptions,
+};
 
 /// Accepts every configuration but one of three bytes, and logs it.
 const CONFIGURED: &str = r#"
@@ -33,7 +35,11 @@ fn configured(vm: &'static str, plugin: &'static str) -> PluginConfig {
 
 #[test]
 fn a_plugin_reads_its_own_and_its_vms_configuration() {
-    let bench = start_with(&module(CONFIGURED), VmOptions::default(), configured("of the vm", "of the plugin"));
+    let bench = start_with(
+        &module(CONFIGURED),
+        VmOptions::default(),
+        configured("of the vm", "of the plugin"),
+    );
     assert_eq!(bench.log.messages(), ["01", "of the vm", "of the plugin"]);
 }
 
@@ -92,14 +98,20 @@ fn a_stopped_plugin_is_unknown() {
     assert!(matches!(bench.vm.tick(bench.plugin), Err(CallError::UnknownPlugin { context: 1 })));
     let again = bench.vm.start_plugin(config("again")).unwrap();
     assert_eq!(again.context(), 2, "a context id is not given out twice");
-    assert!(matches!(bench.vm.stream(bench.plugin, StreamInfo::default()), Err(CallError::UnknownPlugin { .. })));
+    assert!(matches!(
+        bench.vm.stream(bench.plugin, StreamInfo::default()),
+        Err(CallError::UnknownPlugin { .. })
+    ));
 }
 
 #[test]
 fn a_plugin_with_open_streams_cannot_be_stopped() {
     let mut bench = start("");
     let stream = bench.stream();
-    assert!(matches!(bench.vm.stop_plugin(bench.plugin), Err(CallError::StreamsOpen { context: 1, streams: 1 })));
+    assert!(matches!(
+        bench.vm.stop_plugin(bench.plugin),
+        Err(CallError::StreamsOpen { context: 1, streams: 1 })
+    ));
     bench.vm.finish(stream, FinalMaps::default()).unwrap();
     assert_eq!(bench.vm.stop_plugin(bench.plugin).unwrap(), Stopped::Now);
 }
@@ -115,7 +127,10 @@ fn a_plugin_may_put_its_end_off_until_it_is_done() {
     bench.vm.tick(bench.plugin).unwrap();
     assert_eq!(bench.vm.stop_plugin(bench.plugin).unwrap(), Stopped::Later);
     assert!(bench.vm.runs(bench.plugin));
-    assert!(bench.vm.stream(bench.plugin, StreamInfo::default()).is_err(), "it takes no new streams");
+    assert!(
+        bench.vm.stream(bench.plugin, StreamInfo::default()).is_err(),
+        "it takes no new streams"
+    );
     bench.vm.tick(bench.plugin).unwrap();
     assert_eq!(bench.log.messages(), ["01", "00", "deleted"]);
     assert!(!bench.vm.runs(bench.plugin));
@@ -140,7 +155,11 @@ fn abi_0_1_0_reads_its_configuration_with_the_old_call() {
 #[test]
 fn a_pool_has_room_for_so_many_vms_and_no_more() {
     let pool = gatepost_host::Pool { vms: 2, memory_bytes: 1 << 20 };
-    let engine = gatepost_host::Engine::new(gatepost_host::EngineOptions { pool: Some(pool), ..Default::default() }).unwrap();
+    let engine = gatepost_host::Engine::new(gatepost_host::EngineOptions {
+        pool: Some(pool),
+        ..Default::default()
+    })
+    .unwrap();
     let wasm = common::wasm(gatepost_host::AbiVersion::V0_2_1, "", "");
     let module = gatepost_host::Module::new(&engine, "guest", &wasm).unwrap();
     let vm = || Vm::new(&module, gatepost_host::Host::default(), VmOptions::default());

@@ -1,13 +1,13 @@
-//! What a host offers its guests beside the stream: metrics, properties, shared data, queues, foreign functions, logs, and the
-//! list of effects.
+//! What a host offers its guests beside the stream: metrics, properties, shared data, queues,
+//! foreign functions, logs, and the list of effects.
 
 mod common;
 
 use bytes::Bytes;
 use common::{config, host, module, on_request, ordinary, start, start_with};
 use gatepost_host::{
-    EffectLog, Expected, FinalMaps, Host, LogLevel, LogRecord, LogSink, MetricKind, Mismatch, PluginConfig, PropertyValue,
-    Status, StreamInfo, StrictEffects, Vm, VmOptions,
+    EffectLog, Expected, FinalMaps, Host, LogLevel, LogRecord, LogSink, MetricKind, Mismatch,
+    PluginConfig, PropertyValue, Status, StreamInfo, StrictEffects, Vm, VmOptions,
 };
 
 #[test]
@@ -29,13 +29,27 @@ fn metrics_are_defined_once_and_shared_by_vms() {
     );
     let (host, log) = host();
     for _ in 0..2 {
-        Vm::new(&guest, host.clone(), VmOptions::default()).unwrap().start_plugin(config("m")).unwrap();
+        Vm::new(&guest, host.clone(), VmOptions::default())
+            .unwrap()
+            .start_plugin(config("m"))
+            .unwrap();
     }
-    assert_eq!(log.messages()[..11], ["00", "00", "00", "02", "00", "02", "00", "00", "01", "00", "2"]);
+    assert_eq!(
+        log.messages()[..11],
+        ["00", "00", "00", "02", "00", "02", "00", "00", "01", "00", "2"]
+    );
     assert_eq!(log.messages().last().unwrap(), "4");
     let values = host.metrics.snapshot();
-    let read: Vec<_> = values.iter().map(|metric| (metric.name.as_str(), metric.kind, metric.value)).collect();
-    assert_eq!(read, [("level", MetricKind::Gauge, 7), ("seen", MetricKind::Counter, 4), ("size", MetricKind::Histogram, 2)]);
+    let read: Vec<_> =
+        values.iter().map(|metric| (metric.name.as_str(), metric.kind, metric.value)).collect();
+    assert_eq!(
+        read,
+        [
+            ("level", MetricKind::Gauge, 7),
+            ("seen", MetricKind::Counter, 4),
+            ("size", MetricKind::Histogram, 2)
+        ]
+    );
     assert_eq!(host.metrics.value("seen"), Some(4));
     assert_eq!(host.metrics.value("unseen"), None);
 }
@@ -44,7 +58,9 @@ const TO: &str = "(i32.const 200) (i32.const 204)";
 
 #[test]
 fn properties_of_stream_and_plugin_are_read_by_path() {
-    let get = |path: &str| format!("(call $status (call $proxy_get_property @\"{path}\" {TO})) (call $show)\n");
+    let get = |path: &str| {
+        format!("(call $status (call $proxy_get_property @\"{path}\" {TO})) (call $show)\n")
+    };
     let guest = on_request(
         &[
             "source\\00address",
@@ -72,7 +88,10 @@ fn properties_of_stream_and_plugin_are_read_by_path() {
     let stream = bench.vm.stream(bench.plugin, info).unwrap();
     let _ = bench.vm.request_headers(stream, &mut ordinary(), true).unwrap();
     let values: Vec<_> = bench.log.messages().into_iter().filter(|line| line != "00").collect();
-    assert_eq!(values, ["35.191.0.9:40000", "/a", "one,two", "name", "root", "vm", "route", "cluster", "sni"]);
+    assert_eq!(
+        values,
+        ["35.191.0.9:40000", "/a", "one,two", "name", "root", "vm", "route", "cluster", "sni"]
+    );
 }
 
 #[test]
@@ -86,7 +105,14 @@ fn what_a_guest_sets_is_read_back_and_seen_by_the_driver() {
     let stream = bench.stream();
     let _ = bench.vm.request_headers(stream, &mut ordinary(), true).unwrap();
     assert_eq!(bench.log.messages(), ["00", "00", "00", "second", "01"]);
-    assert_eq!(bench.vm.stream_info(stream, |info| info.filter_state.get("wasm.mine").cloned()).unwrap().unwrap(), "second");
+    assert_eq!(
+        bench
+            .vm
+            .stream_info(stream, |info| info.filter_state.get("wasm.mine").cloned())
+            .unwrap()
+            .unwrap(),
+        "second"
+    );
 }
 
 #[test]
@@ -246,17 +272,31 @@ fn a_hostcall_that_fails_is_recorded_with_its_status_and_what_was_read_with_its_
 fn strict_effects_name_the_first_hostcall_that_was_not_expected() {
     let strict = |expected: Vec<Expected>| {
         let strict = StrictEffects::new(expected);
-        let options = VmOptions { recorder: Some(Box::new(strict.clone())), ..VmOptions::default() };
-        let guest =
-            module(&on_request("(drop (call $proxy_log (i32.const 2) @\"hi\")) (drop (call $proxy_log (i32.const 3) @\"ho\"))"));
+        let options =
+            VmOptions { recorder: Some(Box::new(strict.clone())), ..VmOptions::default() };
+        let guest = module(&on_request(
+            "(drop (call $proxy_log (i32.const 2) @\"hi\")) (drop (call $proxy_log (i32.const 3) @\"ho\"))",
+        ));
         start_with(&guest, options, config("p")).request(&mut ordinary());
         strict.finish()
     };
     let log = |message: &str| Expected::call("proxy_log").with("message", message);
-    assert_eq!(strict(vec![log("hi").with("level", "info"), log("ho").answers(Status::Ok)]), Ok(()));
-    assert!(matches!(strict(vec![log("hi"), log("hi")]), Err(Mismatch::Unexpected { at: 2, expected: Some(_), .. })));
-    assert!(matches!(strict(vec![log("hi")]), Err(Mismatch::Unexpected { at: 2, expected: None, .. })));
-    assert!(matches!(strict(vec![log("hi"), log("ho"), log("ha")]), Err(Mismatch::Missing { at: 3, .. })));
+    assert_eq!(
+        strict(vec![log("hi").with("level", "info"), log("ho").answers(Status::Ok)]),
+        Ok(())
+    );
+    assert!(matches!(
+        strict(vec![log("hi"), log("hi")]),
+        Err(Mismatch::Unexpected { at: 2, expected: Some(_), .. })
+    ));
+    assert!(matches!(
+        strict(vec![log("hi")]),
+        Err(Mismatch::Unexpected { at: 2, expected: None, .. })
+    ));
+    assert!(matches!(
+        strict(vec![log("hi"), log("ho"), log("ha")]),
+        Err(Mismatch::Missing { at: 3, .. })
+    ));
 }
 
 #[test]

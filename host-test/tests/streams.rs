@@ -7,7 +7,9 @@ use common::{on_request, ordinary, start};
 use gatepost_host::{CallError, FinalMaps, Headers, Outcome, Pause, StreamInfo, StreamKind};
 
 fn answering(code: u32) -> String {
-    format!("(func (export \"proxy_on_request_headers\") (param i32 i32 i32) (result i32) (i32.const {code}))")
+    format!(
+        "(func (export \"proxy_on_request_headers\") (param i32 i32 i32) (result i32) (i32.const {code}))"
+    )
 }
 
 #[test]
@@ -22,10 +24,17 @@ fn a_headers_pause_stops_everything_unless_the_plugin_allows_otherwise() {
         (99, true, Outcome::Pause(Pause::Watermark)),
     ] {
         let mut bench = start(&answering(code));
-        let config = gatepost_host::PluginConfig { allow_on_headers_stop_iteration: allow, ..common::config("pause") };
+        let config = gatepost_host::PluginConfig {
+            allow_on_headers_stop_iteration: allow,
+            ..common::config("pause")
+        };
         let plugin = bench.vm.start_plugin(config).unwrap();
         let stream = bench.vm.stream(plugin, StreamInfo::default()).unwrap();
-        assert_eq!(bench.vm.request_headers(stream, &mut ordinary(), true).unwrap(), expected, "{code} {allow}");
+        assert_eq!(
+            bench.vm.request_headers(stream, &mut ordinary(), true).unwrap(),
+            expected,
+            "{code} {allow}"
+        );
     }
 }
 
@@ -37,10 +46,20 @@ fn a_local_reply_carries_everything_the_guest_said() {
             @\"\\01\\00\\00\\00\\05\\00\\00\\00\\07\\00\\00\\00X-Why\\00because\\00\" (i32.const 7)))",
     ));
     let stream = bench.stream();
-    let Outcome::LocalReply(reply) = bench.vm.request_headers(stream, &mut ordinary(), true).unwrap() else { panic!() };
+    let Outcome::LocalReply(reply) =
+        bench.vm.request_headers(stream, &mut ordinary(), true).unwrap()
+    else {
+        panic!()
+    };
     assert_eq!((reply.status, reply.grpc_status), (403, Some(7)));
-    assert_eq!((reply.details.to_string(), reply.body.to_string()), ("not_here".into(), "go away".into()));
-    assert_eq!(reply.headers.iter().map(|(n, v)| format!("{n}={v}")).collect::<Vec<_>>(), ["x-why=because"]);
+    assert_eq!(
+        (reply.details.to_string(), reply.body.to_string()),
+        ("not_here".into(), "go away".into())
+    );
+    assert_eq!(
+        reply.headers.iter().map(|(n, v)| format!("{n}={v}")).collect::<Vec<_>>(),
+        ["x-why=because"]
+    );
 }
 
 #[test]
@@ -53,7 +72,11 @@ fn the_first_of_two_local_replies_is_sent_and_minus_one_is_no_grpc_status() {
     };
     let mut bench = start(&on_request(&(reply(404) + &reply(500))));
     let stream = bench.stream();
-    let Outcome::LocalReply(reply) = bench.vm.request_headers(stream, &mut ordinary(), true).unwrap() else { panic!() };
+    let Outcome::LocalReply(reply) =
+        bench.vm.request_headers(stream, &mut ordinary(), true).unwrap()
+    else {
+        panic!()
+    };
     assert_eq!((reply.status, reply.grpc_status), (404, None));
 }
 
@@ -98,7 +121,10 @@ fn a_body_can_be_read_replaced_and_extended() {
     ));
     let stream = bench.stream();
     let mut body = Bytes::from_static(b"old");
-    assert_eq!(bench.vm.request_body(stream, &mut body, true).unwrap(), Outcome::Pause(Pause::Buffer));
+    assert_eq!(
+        bench.vm.request_body(stream, &mut body, true).unwrap(),
+        Outcome::Pause(Pause::Buffer)
+    );
     assert_eq!(bench.log.messages(), ["3", "1", "00", "ld", "00", "00", "02", "00", "5"]);
     assert_eq!(body, "newer");
 }
@@ -173,7 +199,10 @@ fn the_whole_way_of_a_stream_ends_with_log_done_and_delete() {
             "delete"
         ]
     );
-    assert!(matches!(bench.vm.finish(stream, FinalMaps::default()), Err(CallError::UnknownStream { context: 2 })));
+    assert!(matches!(
+        bench.vm.finish(stream, FinalMaps::default()),
+        Err(CallError::UnknownStream { context: 2 })
+    ));
 }
 
 #[test]
@@ -192,7 +221,11 @@ fn the_log_callback_reads_both_messages_and_writes_neither() {
     ));
     let stream = bench.stream();
     let (mut request, mut response) = (ordinary(), Headers::response([(":status", "418")]));
-    let maps = FinalMaps { request_headers: Some(&mut request), response_headers: Some(&mut response), ..FinalMaps::default() };
+    let maps = FinalMaps {
+        request_headers: Some(&mut request),
+        response_headers: Some(&mut response),
+        ..FinalMaps::default()
+    };
     bench.vm.finish(stream, maps).unwrap();
     assert_eq!(bench.log.messages(), ["00", "one", "00", "418", "01", "02"]);
     assert_eq!((request, response.get(":status")), (ordinary(), Some(&b"418"[..])));
@@ -239,13 +272,20 @@ fn streams_that_are_open_together_keep_apart_what_guests_did_to_them() {
     let (first, second) = (bench.stream(), bench.stream());
     let vm = &mut bench.vm;
     assert_eq!(vm.request_headers(first, &mut ordinary(), true).unwrap(), Outcome::Continue);
-    assert!(matches!(vm.request_headers(second, &mut ordinary(), true).unwrap(), Outcome::LocalReply(_)));
+    assert!(matches!(
+        vm.request_headers(second, &mut ordinary(), true).unwrap(),
+        Outcome::LocalReply(_)
+    ));
     let _ = vm.response_headers(first, &mut Headers::response([(":status", "200")]), true).unwrap();
     vm.finish(first, FinalMaps::default()).unwrap();
-    let _ = vm.response_headers(second, &mut Headers::response([(":status", "404")]), true).unwrap();
+    let _ =
+        vm.response_headers(second, &mut Headers::response([(":status", "404")]), true).unwrap();
     // The slot of a finished stream is used again, and nothing of it is left.
     let third = vm.stream(bench.plugin, StreamInfo::default()).unwrap();
     assert!(vm.stream_info(third, |info| info.filter_state.iter().next().is_none()).unwrap());
-    assert!(matches!(vm.response_headers(first, &mut ordinary(), true), Err(CallError::UnknownStream { context: 2 })));
+    assert!(matches!(
+        vm.response_headers(first, &mut ordinary(), true),
+        Err(CallError::UnknownStream { context: 2 })
+    ));
     assert_eq!(bench.log.messages(), ["2", "3"]);
 }

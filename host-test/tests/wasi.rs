@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use common::{config, engine, host, on_request, ordinary, start_with, wasm};
 use gatepost_host::{
-    AbiVersion, Host, LogLevel, Module, SeededRandom, StartError, Unserved, VirtualClock, Vm, VmOptions, WasiOptions,
+    AbiVersion, Host, LogLevel, Module, SeededRandom, StartError, Unserved, VirtualClock, Vm,
+    VmOptions, WasiOptions,
 };
 
 const IMPORTS: &str = r#"
@@ -66,7 +67,13 @@ fn standard_output_and_error_become_log_lines() {
     );
     let mut bench = start_with(&load(&on_request(&body)), VmOptions::default(), config("test"));
     assert_eq!(bench.request(&mut ordinary()), ["abc", "0", "4", "abc", "0", "8", "21", "21"]);
-    let levels: Vec<_> = bench.log.lines().into_iter().filter(|line| line.message == "abc").map(|line| line.level).collect();
+    let levels: Vec<_> = bench
+        .log
+        .lines()
+        .into_iter()
+        .filter(|line| line.message == "abc")
+        .map(|line| line.level)
+        .collect();
     assert_eq!(levels, [LogLevel::Info, LogLevel::Error]);
 }
 
@@ -90,7 +97,8 @@ fn standard_streams_are_open_and_nothing_else_is() {
         (call $number (call $fd_readdir (i32.const 0) (i32.const 400) (i32.const 1) (i64.const 0) (i32.const 416)))
         (call $number (call $fd_renumber (i32.const 0) (i32.const 1)))
         (call $number (call $fd_renumber (i32.const 0) (i32.const 7)))";
-    let answers = ["0", "0", "8", "70", "8", "8", "0", "2", "0", "64", "21", "8", "70", "54", "58", "8"];
+    let answers =
+        ["0", "0", "8", "70", "8", "8", "0", "2", "0", "64", "21", "8", "70", "54", "58", "8"];
     assert_eq!(lines(body, VmOptions::default()), answers);
 }
 
@@ -149,7 +157,10 @@ fn a_command_has_arguments_and_writes_bytes_where_it_is_told_to() {
         stdout: Some(Box::new(out.clone())),
         stderr: Some(Box::new(err.clone())),
     };
-    assert_eq!(lines(&body, VmOptions { wasi, ..VmOptions::default() }), ["2", "18", "0", "--all", "21", "0", "0"]);
+    assert_eq!(
+        lines(&body, VmOptions { wasi, ..VmOptions::default() }),
+        ["2", "18", "0", "--all", "21", "0", "0"]
+    );
     assert_eq!(*out.0.lock().unwrap(), b"abc\n");
     assert_eq!(*err.0.lock().unwrap(), b"ab");
 }
@@ -165,8 +176,12 @@ fn the_environment_is_what_the_vm_was_given_and_there_are_no_arguments() {
         (drop (call $environ_get (i32.const 400) (i32.const 500)))
         (drop (call $proxy_log (i32.const 2) (i32.load (i32.const 404)) (i32.const 3)))
         (call $number (call $environ_get (i32.const 400) (i32.const 65530)))";
-    let environment = [("A", "first"), ("B", "2")].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
-    assert_eq!(lines(body, VmOptions { environment, ..VmOptions::default() }), ["0", "2", "12", "B=2", "21"]);
+    let environment =
+        [("A", "first"), ("B", "2")].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+    assert_eq!(
+        lines(body, VmOptions { environment, ..VmOptions::default() }),
+        ["0", "2", "12", "B=2", "21"]
+    );
 }
 
 #[test]
@@ -183,7 +198,8 @@ fn time_and_randomness_come_from_the_host() {
         clock.advance(Duration::from_nanos(7));
         let (host, log) = host();
         let host = Host { clock: Arc::new(clock), ..host };
-        let options = VmOptions { random: Some(Box::new(SeededRandom::new(1))), ..VmOptions::default() };
+        let options =
+            VmOptions { random: Some(Box::new(SeededRandom::new(1))), ..VmOptions::default() };
         let mut vm = Vm::new(&load(&on_request(body)), host, options).unwrap();
         let plugin = vm.start_plugin(config("p")).unwrap();
         let stream = vm.stream(plugin, gatepost_host::StreamInfo::default()).unwrap();
@@ -199,10 +215,13 @@ fn time_and_randomness_come_from_the_host() {
 
 #[test]
 fn a_process_exit_is_a_trap_except_at_the_end_of_start() {
-    let at = |export: &str, code: u32| format!("(func (export \"{export}\") (call $proc_exit (i32.const {code})))");
+    let at = |export: &str, code: u32| {
+        format!("(func (export \"{export}\") (call $proc_exit (i32.const {code})))")
+    };
     Vm::new(&load(&at("_start", 0)), Host::default(), VmOptions::default()).unwrap();
     for (export, code) in [("_start", 3), ("_initialize", 0)] {
-        let error = Vm::new(&load(&at(export, code)), Host::default(), VmOptions::default()).unwrap_err();
+        let error =
+            Vm::new(&load(&at(export, code)), Host::default(), VmOptions::default()).unwrap_err();
         assert!(matches!(&error, StartError::Call(_)), "{error}");
         assert!(error.to_string().contains(&format!("proc_exit({code})")), "{error}");
     }
@@ -211,10 +230,13 @@ fn a_process_exit_is_a_trap_except_at_the_end_of_start() {
 #[test]
 fn a_reactor_runs_initialize_then_main() {
     let says = |export: &str, ty: &str, end: &str| {
-        format!("(func (export \"{export}\") {ty} (drop (call $proxy_log (i32.const 2) @\"{export}\")) {end})")
+        format!(
+            "(func (export \"{export}\") {ty} (drop (call $proxy_log (i32.const 2) @\"{export}\")) {end})"
+        )
     };
-    let body =
-        says("_initialize", "", "") + &says("main", "(param i32 i32) (result i32)", "(i32.const 0)") + &says("_start", "", "");
+    let body = says("_initialize", "", "")
+        + &says("main", "(param i32 i32) (result i32)", "(i32.const 0)")
+        + &says("_start", "", "");
     let (host, log) = host();
     Vm::new(&load(&body), host, VmOptions::default()).unwrap();
     assert_eq!(log.messages(), ["_initialize", "main"]);
@@ -227,19 +249,29 @@ fn what_is_not_served_is_reported_and_answers_so() {
          (call $number (call $proc_raise (i32.const 0)))",
     );
     let module = load(&body);
-    let unserved = |module: &str, name: &str, answer| Unserved { module: module.into(), name: name.into(), answer };
+    let unserved = |module: &str, name: &str, answer| Unserved {
+        module: module.into(),
+        name: name.into(),
+        answer,
+    };
     assert_eq!(
         module.capabilities().unserved,
-        [unserved("wasi_snapshot_preview1", "proc_raise", "ENOSYS"), unserved("env", "proxy_not_yet_invented", "Unimplemented")]
+        [
+            unserved("wasi_snapshot_preview1", "proc_raise", "ENOSYS"),
+            unserved("env", "proxy_not_yet_invented", "Unimplemented")
+        ]
     );
     assert_eq!(module.abi(), AbiVersion::V0_2_1);
-    assert!(module.capabilities().exports.iter().any(|export| export == "proxy_on_request_headers"));
+    assert!(
+        module.capabilities().exports.iter().any(|export| export == "proxy_on_request_headers")
+    );
     let mut bench = start_with(&module, VmOptions::default(), config("test"));
     assert_eq!(bench.request(&mut ordinary()), ["12", "52"]);
 }
 
-/// Subscriptions, each at its own place: at 1000 the monotonic clock in a second, at 1048 the wall clock in a minute, at 1096
-/// standard input, at 1144 standard output, at 1192 descriptor 9, at 1240 the clock of CPU time, at 1288 a kind that there is not.
+/// Subscriptions, each at its own place: at 1000 the monotonic clock in a second, at 1048 the wall
+/// clock in a minute, at 1096 standard input, at 1144 standard output, at 1192 descriptor 9, at
+/// 1240 the clock of CPU time, at 1288 a kind that there is not.
 const SUBSCRIPTIONS: &str = r#"
     (data (i32.const 1000) "\01\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\01\00\00\00\00\00\00\00\00\ca\9a\3b")
     (data (i32.const 1048) "\02\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\58\47\f8\0d")
@@ -304,9 +336,14 @@ fn what_is_ready_is_told_before_anything_is_waited_for() {
         (call $event (i32.const 0)) (call $number (i32.load16_u (i32.const 2024)))
         (call $event (i32.const 1)) (call $event (i32.const 2)) (call $event (i32.const 3))
         (call $number (call $seconds (i32.const 1)))";
-    // Standard input at its end, standard output, a descriptor and a clock that are not there; no time has passed.
+    // Standard input at its end, standard output, a descriptor and a clock that are not there; no
+    // time has passed.
     let input = ["3", "0", "1", "1"];
-    assert_eq!(polled(body), [&["0", "4"][..], &input, &["4", "0", "2"], &["5", "8", "2"], &["6", "58", "0"], &["0"]].concat());
+    assert_eq!(
+        polled(body),
+        [&["0", "4"][..], &input, &["4", "0", "2"], &["5", "8", "2"], &["6", "58", "0"], &["0"]]
+            .concat()
+    );
 }
 
 #[test]

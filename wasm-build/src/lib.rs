@@ -1,5 +1,6 @@
-//! Builds packages of a workspace for wasm32-wasip1 out of a build script, with a cargo of its own, because a build cannot depend
-//! on a crate for another target. What is done with the modules afterwards is the build script's business.
+//! Builds packages of a workspace for wasm32-wasip1 out of a build script, with a cargo of its own,
+//! because a build cannot depend on a crate for another target. What is done with the modules
+//! afterwards is the build script's business.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -44,7 +45,9 @@ pub enum BuildError {
 }
 
 fn by_hand() -> String {
-    format!("install the standard library of {TARGET} for this toolchain, as with: rustup target add {TARGET}")
+    format!(
+        "install the standard library of {TARGET} for this toolchain, as with: rustup target add {TARGET}"
+    )
 }
 
 /// A package to build.
@@ -58,14 +61,14 @@ pub struct Build<'a> {
     pub profile: &'a str,
     /// Further arguments of `cargo build`, such as `--examples`.
     pub arguments: &'a [&'a str],
-    /// The name of the folder beside the profiles' folders that everything is built in. One folder serves every profile of the
-    /// outer build, since the module does not depend on it.
+    /// The name of the folder beside the profiles' folders that everything is built in. One folder
+    /// serves every profile of the outer build, since the module does not depend on it.
     pub folder: &'a str,
 }
 
 impl Build<'_> {
-    /// Builds, after adding the target to the toolchain where it is missing, and gives the folder that the modules are in:
-    /// those of examples are in its `examples/`.
+    /// Builds, after adding the target to the toolchain where it is missing, and gives the folder
+    /// that the modules are in: those of examples are in its `examples/`.
     ///
     /// # Errors
     /// No target, or a build that fails.
@@ -76,13 +79,27 @@ impl Build<'_> {
         let target_dir = out.ancestors().nth(4).unwrap_or(&out).join(self.folder);
         let mut command = tool("cargo", "CARGO", self.workspace)?;
         command
-            .args(["build", "--package", self.package, "--profile", self.profile, "--target", TARGET])
+            .args([
+                "build",
+                "--package",
+                self.package,
+                "--profile",
+                self.profile,
+                "--target",
+                TARGET,
+            ])
             .args(self.arguments)
             .arg("--target-dir")
             .arg(&target_dir)
             .env("CARGO_ENCODED_RUSTFLAGS", rustflags(self.workspace));
         // What was meant for the outer build: its flags, its lints, its target.
-        for name in ["RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER", "CARGO_BUILD_TARGET", "CARGO_TARGET_DIR", "CARGO_BUILD_RUSTFLAGS"] {
+        for name in [
+            "RUSTFLAGS",
+            "RUSTC_WORKSPACE_WRAPPER",
+            "CARGO_BUILD_TARGET",
+            "CARGO_TARGET_DIR",
+            "CARGO_BUILD_RUSTFLAGS",
+        ] {
             command.env_remove(name);
         }
         let output = run(&mut command)?;
@@ -99,9 +116,14 @@ fn variable(name: &'static str) -> Result<String, BuildError> {
     env::var(name).map_err(|source| BuildError::Variable { name, source })
 }
 
-/// A program of the toolchain that builds modules. Under rustup that is the one that the workspace names, whichever builds the rest,
-/// so that a module is the same in every build, and a toolchain for fuzzing needs no other target. Else it is the outer build's.
-fn tool(program: &'static str, outer: &'static str, workspace: &Path) -> Result<Command, BuildError> {
+/// A program of the toolchain that builds modules. Under rustup that is the one that the workspace
+/// names, whichever builds the rest, so that a module is the same in every build, and a toolchain
+/// for fuzzing needs no other target. Else it is the outer build's.
+fn tool(
+    program: &'static str,
+    outer: &'static str,
+    workspace: &Path,
+) -> Result<Command, BuildError> {
     let mut command = if env::var_os("RUSTUP_TOOLCHAIN").is_some() {
         let mut command = Command::new(program);
         for name in ["RUSTUP_TOOLCHAIN", "CARGO", "RUSTC", "RUSTDOC"] {
@@ -116,7 +138,10 @@ fn tool(program: &'static str, outer: &'static str, workspace: &Path) -> Result<
 }
 
 fn run(command: &mut Command) -> Result<Output, BuildError> {
-    command.output().map_err(|source| BuildError::Run { program: command.get_program().display().to_string(), source })
+    command.output().map_err(|source| BuildError::Run {
+        program: command.get_program().display().to_string(),
+        source,
+    })
 }
 
 /// Adds the wasm target to the toolchain that builds modules, where it is missing.
@@ -124,11 +149,18 @@ fn ensure_target(workspace: &Path) -> Result<(), BuildError> {
     if has_target(workspace)? {
         return Ok(());
     }
-    println!("cargo:warning=adding the Rust target {TARGET} through rustup, to build modules for proxies");
+    println!(
+        "cargo:warning=adding the Rust target {TARGET} through rustup, to build modules for proxies"
+    );
     let mut rustup = Command::new("rustup");
-    let output = run(rustup.args(["target", "add", TARGET]).current_dir(workspace).env_remove("RUSTUP_TOOLCHAIN"))?;
+    let output = run(rustup
+        .args(["target", "add", TARGET])
+        .current_dir(workspace)
+        .env_remove("RUSTUP_TOOLCHAIN"))?;
     if !output.status.success() || !has_target(workspace)? {
-        return Err(BuildError::Target { said: String::from_utf8_lossy(&output.stderr).into_owned() });
+        return Err(BuildError::Target {
+            said: String::from_utf8_lossy(&output.stderr).into_owned(),
+        });
     }
     Ok(())
 }
@@ -141,12 +173,14 @@ fn has_target(workspace: &Path) -> Result<bool, BuildError> {
     Ok(entries.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with("libstd-")))
 }
 
-/// The flags that modules are built with, as `CARGO_ENCODED_RUSTFLAGS` wants them. Paths in panic messages would name the machine
-/// that built the module, and make it another module on every machine.
+/// The flags that modules are built with, as `CARGO_ENCODED_RUSTFLAGS` wants them. Paths in panic
+/// messages would name the machine that built the module, and make it another module on every
+/// machine.
 #[must_use]
 pub fn rustflags(workspace: &Path) -> String {
-    let home =
-        env::var("CARGO_HOME").map(PathBuf::from).or_else(|_| env::var("HOME").map(|home| Path::new(&home).join(".cargo")));
+    let home = env::var("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|_| env::var("HOME").map(|home| Path::new(&home).join(".cargo")));
     let mut flags = vec![format!("--remap-path-prefix={}=gatepost", workspace.display())];
     flags.extend(home.map(|home| format!("--remap-path-prefix={}=cargo", home.display())));
     flags.join("\u{1f}")

@@ -64,7 +64,9 @@ pub enum SuiteFault {
         field: &'static str,
     },
     /// A header value that does not survive its way (RFC 9110 §5.5).
-    #[error("a header's value cannot hold line ends or control characters, nor begin or end with a blank")]
+    #[error(
+        "a header's value cannot hold line ends or control characters, nor begin or end with a blank"
+    )]
     HeaderValue,
     /// Two spellings of one header.
     #[error("the header `{0}` is already given: case does not matter in header names")]
@@ -113,9 +115,9 @@ impl SuiteFault {
                 let known: Vec<&str> = known.iter().map(String::as_str).collect();
                 Some(did_you_mean(name, &known))
             }
-            Self::UnknownCounter(name) if name.starts_with(HEALTH_CHECK_COUNTER) => {
-                Some(format!("`{HEALTH_CHECK_COUNTER}` is followed by a health check's name: 1 to 63 of a-z, 0-9 and `-`"))
-            }
+            Self::UnknownCounter(name) if name.starts_with(HEALTH_CHECK_COUNTER) => Some(format!(
+                "`{HEALTH_CHECK_COUNTER}` is followed by a health check's name: 1 to 63 of a-z, 0-9 and `-`"
+            )),
             Self::UnknownCounter(name) => Some(did_you_mean(name, COUNTERS)),
             Self::HeaderHasField { field, .. } => Some(format!("use `{field}`")),
             Self::EmptyList => Some("give it at least one entry".to_owned()),
@@ -143,7 +145,8 @@ const HEALTH_CHECK_COUNTER: &str = "gatepost.health_check.";
 /// Whether the filter can have a counter of that name.
 pub(super) fn is_counter(name: &str) -> bool {
     let check = |name: &str| {
-        (1..=63).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        (1..=63).contains(&name.len())
+            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
     };
     COUNTERS.contains(&name) || name.strip_prefix(HEALTH_CHECK_COUNTER).is_some_and(check)
 }

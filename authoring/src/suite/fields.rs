@@ -1,5 +1,5 @@
-//! A cursor on the tree that knows its path, for reading a document into types by hand: it notes what is wrong and goes on, so
-//! that one reading finds every mistake.
+//! A cursor on the tree that knows its path, for reading a document into types by hand: it notes
+//! what is wrong and goes on, so that one reading finds every mistake.
 
 use super::fault::SuiteFault;
 use crate::diagnostic::{Diagnostic, path_text};
@@ -18,7 +18,13 @@ pub(super) struct Findings<'s> {
 impl Findings<'_> {
     fn note(&mut self, span: Span, path: &Path, fault: &SuiteFault) {
         if !self.reading.explains(span) {
-            self.diagnostics.push(Diagnostic::error(self.source, span, path_text(path), fault.to_string(), fault.help()));
+            self.diagnostics.push(Diagnostic::error(
+                self.source,
+                span,
+                path_text(path),
+                fault.to_string(),
+                fault.help(),
+            ));
         }
     }
 }
@@ -63,7 +69,9 @@ impl<'n> At<'n> {
     /// The entries of a mapping whose keys are free.
     pub(super) fn entries(&self, findings: &mut Findings<'_>) -> Vec<(&'n str, At<'n>)> {
         match &self.node.value {
-            Value::Mapping(members) => members.iter().map(|member| (member.key.as_str(), self.child(member))).collect(),
+            Value::Mapping(members) => {
+                members.iter().map(|member| (member.key.as_str(), self.child(member))).collect()
+            }
             _ => {
                 self.expected(findings, "an object");
                 Vec::new()
@@ -71,8 +79,13 @@ impl<'n> At<'n> {
         }
     }
 
-    /// The fields of a mapping whose keys are `known`; nothing at all counts as a mapping without fields.
-    pub(super) fn fields(&self, findings: &mut Findings<'_>, known: &'static [&'static str]) -> Option<Fields<'n>> {
+    /// The fields of a mapping whose keys are `known`; nothing at all counts as a mapping without
+    /// fields.
+    pub(super) fn fields(
+        &self,
+        findings: &mut Findings<'_>,
+        known: &'static [&'static str],
+    ) -> Option<Fields<'n>> {
         let members: &[Member] = match &self.node.value {
             Value::Mapping(members) => members,
             Value::Null => &[],
@@ -82,13 +95,20 @@ impl<'n> At<'n> {
             }
         };
         for member in members.iter().filter(|member| !known.contains(&member.key.as_str())) {
-            self.child(member).fault_at_key(findings, &SuiteFault::UnknownField { name: member.key.clone(), known });
+            self.child(member).fault_at_key(
+                findings,
+                &SuiteFault::UnknownField { name: member.key.clone(), known },
+            );
         }
         Some(Fields { at: self.clone(), members })
     }
 
     fn child(&self, member: &'n Member) -> At<'n> {
-        At { node: &member.value, key: Some(member.key_span), path: self.path.clone().key(&member.key) }
+        At {
+            node: &member.value,
+            key: Some(member.key_span),
+            path: self.path.clone().key(&member.key),
+        }
     }
 
     /// The elements of a list.
@@ -154,7 +174,11 @@ impl<'n> Fields<'n> {
     }
 
     /// The field of that name, whose absence is a fault.
-    pub(super) fn require(&self, findings: &mut Findings<'_>, name: &'static str) -> Option<At<'n>> {
+    pub(super) fn require(
+        &self,
+        findings: &mut Findings<'_>,
+        name: &'static str,
+    ) -> Option<At<'n>> {
         let field = self.get(name);
         if field.is_none() {
             self.at.fault(findings, &SuiteFault::MissingField(name));

@@ -1,5 +1,6 @@
-//! A policy's tests as their author writes them (`tests.yaml`): requests, and what becomes of each. This is plain data for any
-//! runner, be it the filter in a wasm host, an embedded gateway or a real Envoy; nothing here sends a request.
+//! A policy's tests as their author writes them (`tests.yaml`): requests, and what becomes of each.
+//! This is plain data for any runner, be it the filter in a wasm host, an embedded gateway or a
+//! real Envoy; nothing here sends a request.
 //!
 //! ```yaml
 //! routes:                      # who answers which authority, where the tests run through a gateway
@@ -25,10 +26,12 @@
 //!     counters: [gatepost.health_check.gclb]   # exactly these counters go up by one
 //! ```
 //!
-//! `forward` is complete, and a runner must hold it to that: a header of the request that it names neither in `headers` nor in
-//! `absent` arrives unchanged, and no other header is added, beside those that the gateway itself sets on every request.
-//! `status` and `grpcStatus` of a reply are the policy's decision: to a gRPC client a gateway sends the latter with HTTP 200.
-//! Names of headers are compared in lower case. Where `counters` is given, no other counter of Gatepost may go up.
+//! `forward` is complete, and a runner must hold it to that: a header of the request that it names
+//! neither in `headers` nor in `absent` arrives unchanged, and no other header is added, beside
+//! those that the gateway itself sets on every request. `status` and `grpcStatus` of a reply are
+//! the policy's decision: to a gRPC client a gateway sends the latter with HTTP 200. Names of
+//! headers are compared in lower case. Where `counters` is given, no other counter of Gatepost may
+//! go up.
 
 mod fault;
 mod fields;
@@ -168,13 +171,15 @@ impl Routes {
         self.0.is_empty()
     }
 
-    /// Who answers for an authority, as Envoy selects a virtual host: case and port do not matter; the exact name wins, then
-    /// the longest `*.suffix`, then `*`.
+    /// Who answers for an authority, as Envoy selects a virtual host: case and port do not matter;
+    /// the exact name wins, then the longest `*.suffix`, then `*`.
     pub fn upstream(&self, authority: &str) -> Option<&str> {
         let authority = authority.to_ascii_lowercase();
         let host = without_port(&authority);
         let rank = |route: &Route| match route.host.strip_prefix('*') {
-            Some(suffix) if host.len() > suffix.len() && host.ends_with(suffix) => Some(suffix.len()),
+            Some(suffix) if host.len() > suffix.len() && host.ends_with(suffix) => {
+                Some(suffix.len())
+            }
             None if route.host == host => Some(usize::MAX),
             _ => None,
         };
@@ -185,7 +190,11 @@ impl Routes {
 
 fn without_port(authority: &str) -> &str {
     match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !host.is_empty() => host,
+        Some((host, port))
+            if port.bytes().all(|byte| byte.is_ascii_digit()) && !host.is_empty() =>
+        {
+            host
+        }
         _ => authority,
     }
 }
@@ -195,13 +204,21 @@ mod tests {
     use super::*;
 
     fn routes(pairs: &[(&str, &str)]) -> Routes {
-        let route = |(host, upstream): &(&str, &str)| Route { host: (*host).to_owned(), upstream: (*upstream).to_owned() };
+        let route = |(host, upstream): &(&str, &str)| Route {
+            host: (*host).to_owned(),
+            upstream: (*upstream).to_owned(),
+        };
         Routes(pairs.iter().map(route).collect())
     }
 
     #[test]
     fn the_most_specific_route_answers() {
-        let routes = routes(&[("*", "rest"), ("*.b.example", "b"), ("*.a.b.example", "ab"), ("x.a.b.example", "exact")]);
+        let routes = routes(&[
+            ("*", "rest"),
+            ("*.b.example", "b"),
+            ("*.a.b.example", "ab"),
+            ("x.a.b.example", "exact"),
+        ]);
         assert_eq!(routes.upstream("x.a.b.example"), Some("exact"));
         assert_eq!(routes.upstream("y.a.b.example"), Some("ab"));
         assert_eq!(routes.upstream("a.b.example"), Some("b"));

@@ -13,7 +13,11 @@ use std::sync::Arc;
 pub(super) fn suite(source: Source) -> Result<Suite, Report> {
     let source = Arc::new(source);
     let reading = read(&source);
-    let mut findings = Findings { source: &source, reading: &reading, diagnostics: from_reading(&source, &reading) };
+    let mut findings = Findings {
+        source: &source,
+        reading: &reading,
+        diagnostics: from_reading(&source, &reading),
+    };
     let read = reading.root.as_ref().and_then(|root| file(&At::root(root), &mut findings));
     let diagnostics = findings.diagnostics;
     match read {
@@ -31,7 +35,10 @@ fn file(root: &At<'_>, findings: &mut Findings<'_>) -> Option<(Routes, Vec<Case>
         tests.fault(findings, &SuiteFault::EmptyList);
     }
     let mut lines = HashMap::new();
-    let cases = elements.iter().filter_map(|element| case(element, &routes, &mut lines, findings)).collect();
+    let cases = elements
+        .iter()
+        .filter_map(|element| case(element, &routes, &mut lines, findings))
+        .collect();
     Some((routes, cases))
 }
 
@@ -53,7 +60,10 @@ fn routes(at: &At<'_>, findings: &mut Findings<'_>) -> Routes {
 
 fn is_route_host(host: &str) -> bool {
     let is_name = |name: &str| {
-        let labels = |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+        let labels = |label: &str| {
+            !label.is_empty()
+                && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+        };
         name.split('.').all(labels)
     };
     let is_ipv6 = |name: &str| {
@@ -73,14 +83,21 @@ fn name<'n>(at: &At<'n>, findings: &mut Findings<'_>) -> Option<&'n str> {
     Some(text)
 }
 
-fn case(at: &At<'_>, routes: &Routes, lines: &mut HashMap<String, usize>, findings: &mut Findings<'_>) -> Option<Case> {
+fn case(
+    at: &At<'_>,
+    routes: &Routes,
+    lines: &mut HashMap<String, usize>,
+    findings: &mut Findings<'_>,
+) -> Option<Case> {
     let fields = at.fields(findings, &["name", "request", "expect"])?;
     let name_at = fields.require(findings, "name");
     let title = name_at.as_ref().and_then(|at| name(at, findings));
     if let (Some(at), Some(title)) = (&name_at, title) {
         let line = findings.source.line(at.span(findings).start);
         match lines.get(title) {
-            Some(first_line) => at.fault(findings, &SuiteFault::DuplicateName { first_line: *first_line }),
+            Some(first_line) => {
+                at.fault(findings, &SuiteFault::DuplicateName { first_line: *first_line })
+            }
             None => drop(lines.insert(title.to_owned(), line)),
         }
     }
@@ -97,7 +114,9 @@ fn request(at: &At<'_>, findings: &mut Findings<'_>) -> Option<Request> {
     let path = fields.get("path").map_or(Some("/"), |at| path(&at, findings));
     let headers = headers(&fields, findings);
     let source = fields.get("source").map_or(Some(DEFAULT_SOURCE), |at| address(&at, findings));
-    let fields = headers.into_iter().flat_map(|(name, values)| values.into_iter().map(move |value| (name.clone(), value)));
+    let fields = headers
+        .into_iter()
+        .flat_map(|(name, values)| values.into_iter().map(move |value| (name.clone(), value)));
     Some(Request {
         method: method?.to_owned(),
         authority: authority?.to_owned(),
@@ -128,7 +147,8 @@ fn authority<'n>(at: &At<'n>, findings: &mut Findings<'_>) -> Option<&'n str> {
 
 fn path<'n>(at: &At<'n>, findings: &mut Findings<'_>) -> Option<&'n str> {
     let text = at.text(findings)?;
-    let valid = (text.starts_with('/') || text == "*") && !text.chars().any(|c| c.is_control() || c == ' ');
+    let valid =
+        (text.starts_with('/') || text == "*") && !text.chars().any(|c| c.is_control() || c == ' ');
     if !valid {
         at.fault(findings, &SuiteFault::Path(text.to_owned()));
     }
@@ -180,7 +200,9 @@ fn header_name(text: &str, at: &At<'_>, findings: &mut Findings<'_>) -> Option<S
 fn header_value(at: &At<'_>, findings: &mut Findings<'_>) -> Option<String> {
     let text = at.text_or_number(findings)?;
     let blank = [' ', '\t'];
-    let valid = !text.chars().any(|c| c.is_control() && c != '\t') && !text.starts_with(blank) && !text.ends_with(blank);
+    let valid = !text.chars().any(|c| c.is_control() && c != '\t')
+        && !text.starts_with(blank)
+        && !text.ends_with(blank);
     if !valid {
         at.fault(findings, &SuiteFault::HeaderValue);
     }
@@ -189,7 +211,10 @@ fn header_value(at: &At<'_>, findings: &mut Findings<'_>) -> Option<String> {
 
 /// RFC 9110 §5.6.2.
 fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
 fn expect(at: &At<'_>, routes: &Routes, findings: &mut Findings<'_>) -> Option<Expect> {
@@ -213,21 +238,33 @@ fn forward(at: &At<'_>, routes: &Routes, findings: &mut Findings<'_>) -> Option<
     let headers = headers(&fields, findings);
     let mut absent: Vec<String> = Vec::new();
     for at in fields.get("absent").and_then(|at| at.elements(findings)).unwrap_or_default() {
-        let Some(name) = at.text(findings).and_then(|text| header_name(text, &at, findings)) else { continue };
+        let Some(name) = at.text(findings).and_then(|text| header_name(text, &at, findings)) else {
+            continue;
+        };
         if headers.iter().any(|(present, _)| *present == name) {
             at.fault(findings, &SuiteFault::PresentAndAbsent(name.clone()));
         }
         absent.push(name);
     }
     let upstream = fields.get("upstream").and_then(|at| upstream(&at, routes, findings));
-    Some(Forward { authority: authority.map(str::to_owned), path: path.map(str::to_owned), headers, absent, upstream })
+    Some(Forward {
+        authority: authority.map(str::to_owned),
+        path: path.map(str::to_owned),
+        headers,
+        absent,
+        upstream,
+    })
 }
 
 fn upstream(at: &At<'_>, routes: &Routes, findings: &mut Findings<'_>) -> Option<String> {
     let name = name(at, findings)?;
     if !routes.iter().any(|route| route.upstream == name) {
         let mut seen = HashSet::new();
-        let known = routes.iter().map(|route| route.upstream.clone()).filter(|name| seen.insert(name.clone())).collect();
+        let known = routes
+            .iter()
+            .map(|route| route.upstream.clone())
+            .filter(|name| seen.insert(name.clone()))
+            .collect();
         at.fault(findings, &SuiteFault::UnknownUpstream { name: name.to_owned(), known });
     }
     Some(name.to_owned())

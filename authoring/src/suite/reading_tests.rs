@@ -56,7 +56,12 @@ fn a_complete_file_is_read_field_by_field() {
     let [probe, refusal, nothing] = suite.cases.as_slice() else { panic!("three cases") };
     assert_eq!((probe.name.as_str(), probe.at.line, probe.at.column), ("a probe", 5, 9));
     let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    let sent = [header("user-agent", "GoogleHC/1.0"), header("env", "env1"), header("env", "env2"), header("x-version", "1.10")];
+    let sent = [
+        header("user-agent", "GoogleHC/1.0"),
+        header("env", "env1"),
+        header("env", "env2"),
+        header("x-version", "1.10"),
+    ];
     assert_eq!(probe.request.headers, sent);
     assert_eq!(probe.request.source, IpAddr::from([35, 191, 0, 1]));
     let Outcome::Forward(forward) = &probe.expect.outcome else { panic!("a forward") };
@@ -64,7 +69,10 @@ fn a_complete_file_is_read_field_by_field() {
     assert_eq!(forward.headers[0], ("x-gatepost-env".to_owned(), vec!["env1".to_owned()]));
     assert_eq!(forward.headers[1].1, ["a", "b"]);
     assert_eq!(forward.absent, ["k-network-hash"]);
-    assert_eq!(probe.expect.counters.as_deref(), Some(&["gatepost.health_check.gclb".to_owned()][..]));
+    assert_eq!(
+        probe.expect.counters.as_deref(),
+        Some(&["gatepost.health_check.gclb".to_owned()][..])
+    );
     let reply = Reply {
         status: 404,
         details: Some("gatepost.host.private".to_owned()),
@@ -77,8 +85,14 @@ fn a_complete_file_is_read_field_by_field() {
 
 #[test]
 fn a_request_has_defaults() {
-    let request = suite("tests: [{ name: a, request: { authority: b }, expect: { forward: {} } }]").cases.remove(0).request;
-    assert_eq!((request.method.as_str(), request.path.as_str(), request.source), ("GET", "/", DEFAULT_SOURCE));
+    let request = suite("tests: [{ name: a, request: { authority: b }, expect: { forward: {} } }]")
+        .cases
+        .remove(0)
+        .request;
+    assert_eq!(
+        (request.method.as_str(), request.path.as_str(), request.source),
+        ("GET", "/", DEFAULT_SOURCE)
+    );
     assert_eq!(request.headers, []);
 }
 
@@ -106,7 +120,10 @@ tests:
 #[test]
 fn missing_fields_are_named_where_they_belong() {
     assert_eq!(findings("routes: {}\n"), ["1:1 : the field `tests` is missing"]);
-    assert_eq!(findings("tests: []\n"), ["1:8 tests: the list is empty; give it at least one entry"]);
+    assert_eq!(
+        findings("tests: []\n"),
+        ["1:8 tests: the list is empty; give it at least one entry"]
+    );
     assert_eq!(findings(""), ["1:1 : the field `tests` is missing"]);
     assert_eq!(
         findings("tests:\n- request: { path: / }\n  expect: { reply: {} }\n"),
@@ -209,13 +226,16 @@ fn a_header_cannot_be_both_expected_and_absent() {
     let text = "tests:\n- { name: a, request: { authority: b }, expect: { forward: { headers: { env: a }, absent: [ENV] } } }\n";
     assert_eq!(
         findings(text),
-        ["2:92 tests[0].expect.forward.absent[0]: `env` is expected in `headers`, so it cannot be absent"]
+        [
+            "2:92 tests[0].expect.forward.absent[0]: `env` is expected in `headers`, so it cannot be absent"
+        ]
     );
 }
 
 #[test]
 fn mistakes_of_the_text_and_of_its_meaning_are_told_together() {
-    let text = "tests:\n- name: a\n  name: b\n  request: { authority: *c }\n  expect: { forward: [] }\n";
+    let text =
+        "tests:\n- name: a\n  name: b\n  request: { authority: *c }\n  expect: { forward: [] }\n";
     assert_eq!(
         findings(text),
         [
@@ -229,8 +249,18 @@ fn mistakes_of_the_text_and_of_its_meaning_are_told_together() {
 #[test]
 fn the_example_of_the_documentation_is_a_good_file() {
     let lines = include_str!("mod.rs").lines().filter_map(|line| line.strip_prefix("//!"));
-    let example: Vec<&str> = lines.skip_while(|line| *line != " ```yaml").skip(1).take_while(|line| *line != " ```").collect();
-    let suite = suite(&example.iter().map(|line| line.strip_prefix(' ').unwrap_or(line)).collect::<Vec<_>>().join("\n"));
+    let example: Vec<&str> = lines
+        .skip_while(|line| *line != " ```yaml")
+        .skip(1)
+        .take_while(|line| *line != " ```")
+        .collect();
+    let suite = suite(
+        &example
+            .iter()
+            .map(|line| line.strip_prefix(' ').unwrap_or(line))
+            .collect::<Vec<_>>()
+            .join("\n"),
+    );
     assert_eq!(suite.cases.len(), 1);
     assert_eq!(suite.routes.iter().count(), 3);
 }

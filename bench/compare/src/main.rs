@@ -1,7 +1,8 @@
-//! The comparison arm of the host's benchmark, in a process of its own: it runs a module on the crate `proxy-wasm-host`. Its
-//! arguments are the files of the module and of its configuration. The first line of its input is a request's headers,
-//! `name=value` with tabs between them, the second the header that must stand in them afterwards; each line after it is a number of
-//! streams, and is answered with what one of them cost, in nanoseconds of processor time.
+//! The comparison arm of the host's benchmark, in a process of its own: it runs a module on the
+//! crate `proxy-wasm-host`. Its arguments are the files of the module and of its configuration. The
+//! first line of its input is a request's headers, `name=value` with tabs between them, the second
+//! the header that must stand in them afterwards; each line after it is a number of streams, and is
+//! answered with what one of them cost, in nanoseconds of processor time.
 
 use std::error::Error;
 use std::io::{BufRead, Write};
@@ -10,7 +11,8 @@ use std::time::Duration;
 
 use proxy_wasm_host::abi::v0_2_1::types::{Action, LogLevel, MapType, Status};
 use proxy_wasm_host::abi::v0_2_1::{
-    Access, Guest, GuestError, Host, Invocation, LogContext, LogSink, PluginConfig, Started, StreamKind, StreamState, VmServices,
+    Access, Guest, GuestError, Host, Invocation, LogContext, LogSink, PluginConfig, Started,
+    StreamKind, StreamState, VmServices,
 };
 use proxy_wasm_host::{Engine, HeaderMap, Limits, Module, VecHeaderMap};
 use rustix::time::{ClockId, clock_gettime};
@@ -26,7 +28,12 @@ struct Request {
 }
 
 impl StreamState for Request {
-    fn header_map(&mut self, _: Invocation, _: Access, map: MapType) -> Result<&mut dyn HeaderMap, Status> {
+    fn header_map(
+        &mut self,
+        _: Invocation,
+        _: Access,
+        map: MapType,
+    ) -> Result<&mut dyn HeaderMap, Status> {
         match map {
             MapType::HttpRequestHeaders => Ok(&mut self.headers),
             _ => Err(Status::NotFound),
@@ -41,17 +48,25 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let engine = Engine::new()?;
     let module = Module::new(&engine, &std::fs::read(module)?)?;
-    let config = PluginConfig::new().with_name("bench").with_configuration(std::fs::read(configuration)?);
+    let config =
+        PluginConfig::new().with_name("bench").with_configuration(std::fs::read(configuration)?);
     let host = Host::new(&engine)?;
-    let mut guest = Guest::new(&host, &module, VmServices::new(Arc::new(NoLog)), &Limits::default())?;
-    let Started::Serving(root) = guest.start(config)? else { return Err("the plugin refused its start".into()) };
+    let mut guest =
+        Guest::new(&host, &module, VmServices::new(Arc::new(NoLog)), &Limits::default())?;
+    let Started::Serving(root) = guest.start(config)? else {
+        return Err("the plugin refused its start".into());
+    };
 
     let mut lines = std::io::stdin().lock().lines();
     let head = lines.next().ok_or("the first line is the request's headers")??;
-    let pairs: Vec<(Vec<u8>, Vec<u8>)> =
-        head.split('\t').filter_map(|pair| pair.split_once('=')).map(|(name, value)| (name.into(), value.into())).collect();
+    let pairs: Vec<(Vec<u8>, Vec<u8>)> = head
+        .split('\t')
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(name, value)| (name.into(), value.into()))
+        .collect();
     let headers = VecHeaderMap::from(pairs);
-    let leaves = lines.next().ok_or("the second line is the header that the module must leave")??;
+    let leaves =
+        lines.next().ok_or("the second line is the header that the module must leave")??;
     let (name, value) = leaves.split_once('=').ok_or("a header is name=value")?;
     for line in lines {
         let count: u32 = line?.trim().parse()?;
@@ -69,7 +84,9 @@ fn main() -> Result<(), Box<dyn Error>> {
                 scope.on_delete(stream)?;
                 Ok::<_, GuestError>(action)
             });
-            if answer? != Action::Continue || request.headers.get(name.as_bytes()).as_deref() != Some(value.as_bytes()) {
+            if answer? != Action::Continue
+                || request.headers.get(name.as_bytes()).as_deref() != Some(value.as_bytes())
+            {
                 return Err("the module did something else than what is to be measured".into());
             }
         }

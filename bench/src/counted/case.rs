@@ -79,9 +79,11 @@ impl Case {
         }
     }
 
-    /// Whether an arm is counted with it: at a large policy only those of which it is asked whether they grow.
+    /// Whether an arm is counted with it: at a large policy only those of which it is asked whether
+    /// they grow.
     #[must_use]
     pub fn is_for(self, arm: &Arm) -> bool {
-        self.small().is_none() || ![Arm::empty(), Arm::naive()].iter().any(|other| other.name == arm.name)
+        self.small().is_none()
+            || ![Arm::empty(), Arm::naive()].iter().any(|other| other.name == arm.name)
     }
 }

@@ -14,7 +14,8 @@ const OF_AN_LL_MISS: f64 = 50.0;
 /// A simulated cache, with lines of [`LINE`] bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Cache {
-    /// Valgrind's name: `I1` and `D1` are the first level's for instructions and data, `LL` is the last level's for both.
+    /// Valgrind's name: `I1` and `D1` are the first level's for instructions and data, `LL` is the
+    /// last level's for both.
     pub name: &'static str,
     /// Its KiB.
     pub kib: usize,
@@ -25,9 +26,13 @@ pub struct Cache {
 /// Bytes of a line.
 pub const LINE: usize = 64;
 
-/// The caches, whatever machine it is: those of a core of a present server, whose second level is taken for the last.
-pub const CACHES: [Cache; 3] =
-    [Cache { name: "I1", kib: 32, ways: 8 }, Cache { name: "D1", kib: 32, ways: 8 }, Cache { name: "LL", kib: 1024, ways: 8 }];
+/// The caches, whatever machine it is: those of a core of a present server, whose second level is
+/// taken for the last.
+pub const CACHES: [Cache; 3] = [
+    Cache { name: "I1", kib: 32, ways: 8 },
+    Cache { name: "D1", kib: 32, ways: 8 },
+    Cache { name: "LL", kib: 1024, ways: 8 },
+];
 
 impl Cache {
     /// The option of valgrind's for it: bytes, ways and bytes of a line.
@@ -90,14 +95,17 @@ impl Sub for Counts {
 /// The model, in words for reports.
 #[must_use]
 pub fn model() -> String {
-    format!("cycles = {OF_AN_INSTRUCTION} x instructions + {OF_AN_L1_MISS} x L1 misses + {OF_AN_LL_MISS} x LL misses")
+    format!(
+        "cycles = {OF_AN_INSTRUCTION} x instructions + {OF_AN_L1_MISS} x L1 misses + {OF_AN_LL_MISS} x LL misses"
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const COUNTS: Counts = Counts { instructions: 4000.0, l1i_misses: 30.0, l1d_misses: 20.0, ll_misses: 2.0 };
+    const COUNTS: Counts =
+        Counts { instructions: 4000.0, l1i_misses: 30.0, l1d_misses: 20.0, ll_misses: 2.0 };
 
     #[test]
     fn valgrind_is_told_bytes() {
@@ -114,7 +122,10 @@ mod tests {
     #[test]
     fn what_an_arm_adds_costs_what_it_costs_less_what_it_adds_to() {
         let half = COUNTS.each(2);
-        assert_eq!(half, Counts { instructions: 2000.0, l1i_misses: 15.0, l1d_misses: 10.0, ll_misses: 1.0 });
+        assert_eq!(
+            half,
+            Counts { instructions: 2000.0, l1i_misses: 15.0, l1d_misses: 10.0, ll_misses: 1.0 }
+        );
         assert_eq!((COUNTS - half).cycles(), COUNTS.cycles() - half.cycles());
     }
 }

@@ -6,7 +6,9 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum CountedError {
     /// A program of valgrind's is missing.
-    #[error("{0} is not installed; it counts what Envoy executes. On Debian and Ubuntu: apt-get install valgrind")]
+    #[error(
+        "{0} is not installed; it counts what Envoy executes. On Debian and Ubuntu: apt-get install valgrind"
+    )]
     NoValgrind(&'static str),
     /// Valgrind did not carry a command out.
     #[error("valgrind does not carry out `{command}`: {said}")]

@@ -1,9 +1,10 @@
-//! What a request makes Envoy's worker execute, counted instead of timed: instructions, and misses of simulated caches. The same
-//! arms carry out the same policies on the same requests as in [`envoy`], in the same Envoy, which valgrind's tool
-//! callgrind runs. Counts do not depend on what else the machine does, so that differences show that time loses in its noise.
+//! What a request makes Envoy's worker execute, counted instead of timed: instructions, and misses
+//! of simulated caches. The same arms carry out the same policies on the same requests as in
+//! [`envoy`], in the same Envoy, which valgrind's tool callgrind runs. Counts do not depend on what
+//! else the machine does, so that differences show that time loses in its noise.
 //!
-//! Every arm and policy has an Envoy of its own: the address space that V8 reserves for a module's memory fits into valgrind's only
-//! a few times.
+//! Every arm and policy has an Envoy of its own: the address space that V8 reserves for a module's
+//! memory fits into valgrind's only a few times.
 
 pub mod case;
 pub mod counts;
@@ -35,7 +36,8 @@ const READY_WITHIN: Duration = Duration::from_secs(180);
 /// How many requests one arm has with one workload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Requests {
-    /// Those that come first and do not count: they fill the simulated caches, and whatever is made when it is first needed.
+    /// Those that come first and do not count: they fill the simulated caches, and whatever is made
+    /// when it is first needed.
     pub warm_up: usize,
     /// Those that count.
     pub counted: usize,
@@ -57,7 +59,8 @@ pub struct Figure {
     pub counts: Counts,
 }
 
-/// The arms: no filter, Gatepost, others that take its policies, what they are compared with, and Gatepost again.
+/// The arms: no filter, Gatepost, others that take its policies, what they are compared with, and
+/// Gatepost again.
 #[must_use]
 pub fn arms(filters: &[Arm]) -> Vec<Arm> {
     let first = [Arm::nothing(), Arm::gatepost()].into_iter();
@@ -69,7 +72,12 @@ pub fn arms(filters: &[Arm]) -> Vec<Arm> {
 ///
 /// # Errors
 /// When an Envoy does not run under valgrind, or an arm does not do its work.
-pub fn count(valgrind: &Valgrind, cases: &[Case], arms: &[Arm], requests: Requests) -> Result<Vec<Figure>, BenchError> {
+pub fn count(
+    valgrind: &Valgrind,
+    cases: &[Case],
+    arms: &[Arm],
+    requests: Requests,
+) -> Result<Vec<Figure>, BenchError> {
     let binary = envoy::envoy()?;
     // Those that one Envoy can have: of one policy.
     let policy = |case: &Case| (case.workload().shape(), case.size());
@@ -94,8 +102,17 @@ pub fn count(valgrind: &Valgrind, cases: &[Case], arms: &[Arm], requests: Reques
 }
 
 /// One arm in an Envoy of its own, with cases of one policy.
-fn one(valgrind: &Valgrind, binary: &Path, arm: &Arm, cases: &[Case], requests: Requests) -> Result<Vec<Figure>, BenchError> {
-    let Some((shape, size)) = cases.first().map(|case| (case.workload().shape(), case.size())) else { return Ok(Vec::new()) };
+fn one(
+    valgrind: &Valgrind,
+    binary: &Path,
+    arm: &Arm,
+    cases: &[Case],
+    requests: Requests,
+) -> Result<Vec<Figure>, BenchError> {
+    let Some((shape, size)) = cases.first().map(|case| (case.workload().shape(), case.size()))
+    else {
+        return Ok(Vec::new());
+    };
     let folder = tempfile::tempdir().map_err(EnvoyError::system("a temporary folder"))?;
     let options = Options {
         ready_within: READY_WITHIN,
@@ -103,7 +120,14 @@ fn one(valgrind: &Valgrind, binary: &Path, arm: &Arm, cases: &[Case], requests: 
         under: valgrind.command(folder.path()),
         ..Options::default()
     };
-    let listeners = Listeners::start(binary, std::slice::from_ref(arm), &[shape], size, &options, folder.path())?;
+    let listeners = Listeners::start(
+        binary,
+        std::slice::from_ref(arm),
+        &[shape],
+        size,
+        &options,
+        folder.path(),
+    )?;
     for case in cases {
         listeners.check(arm, case.workload(), &case.workload().exchanges(size))?;
     }

@@ -1,4 +1,5 @@
-//! What callgrind writes: of each thread a file that names its events in one line and counts them in another.
+//! What callgrind writes: of each thread a file that names its events in one line and counts them
+//! in another.
 //!
 //! ```text
 //! thread: 7
@@ -20,7 +21,9 @@ pub fn parse(text: &str) -> Result<Counts, String> {
     };
     let events: Vec<&str> = line("events:")?.split_whitespace().collect();
     let counted = line("totals:")?.split_whitespace().map(str::parse::<u64>);
-    let counted = counted.collect::<Result<Vec<u64>, _>>().map_err(|error| format!("no number is in `totals:`: {error}"))?;
+    let counted = counted
+        .collect::<Result<Vec<u64>, _>>()
+        .map_err(|error| format!("no number is in `totals:`: {error}"))?;
     if counted.len() > events.len() {
         return Err(format!("there are {} events and {} totals", events.len(), counted.len()));
     }
@@ -28,7 +31,8 @@ pub fn parse(text: &str) -> Result<Counts, String> {
         let mut sum = 0;
         for name in names {
             let index = events.iter().position(|event| event == name);
-            let index = index.ok_or_else(|| format!("{name} is not among the events: {events:?}"))?;
+            let index =
+                index.ok_or_else(|| format!("{name} is not among the events: {events:?}"))?;
             sum += counted.get(index).copied().unwrap_or(0);
         }
         #[allow(clippy::cast_precision_loss, reason = "counts of a benchmark are far below 2^52")]
@@ -55,23 +59,32 @@ mod tests {
 
     #[test]
     fn the_counters_are_found_by_their_events_names() {
-        let counts = Counts { instructions: 1000.0, l1i_misses: 100.0, l1d_misses: 14.0, ll_misses: 9.0 };
+        let counts =
+            Counts { instructions: 1000.0, l1i_misses: 100.0, l1d_misses: 14.0, ll_misses: 9.0 };
         assert_eq!(parse(PROFILE), Ok(counts));
-        let turned = "events: D1mw D1mr I1mr Ir ILmr DLmr DLmw Dr Dw\ntotals: 6 8 100 1000 2 3 4 300 200\n";
+        let turned =
+            "events: D1mw D1mr I1mr Ir ILmr DLmr DLmw Dr Dw\ntotals: 6 8 100 1000 2 3 4 300 200\n";
         assert_eq!(parse(turned), Ok(counts));
     }
 
     #[test]
     fn counters_at_the_end_that_are_not_written_are_zero() {
-        let short = PROFILE.replace("totals: 1000 300 200 100 8 6 2 3 4", "totals: 1000 300 200 100 8");
-        assert_eq!(parse(&short), Ok(Counts { instructions: 1000.0, l1i_misses: 100.0, l1d_misses: 8.0, ll_misses: 0.0 }));
+        let short =
+            PROFILE.replace("totals: 1000 300 200 100 8 6 2 3 4", "totals: 1000 300 200 100 8");
+        assert_eq!(
+            parse(&short),
+            Ok(Counts { instructions: 1000.0, l1i_misses: 100.0, l1d_misses: 8.0, ll_misses: 0.0 })
+        );
     }
 
     #[test]
     fn a_profile_without_totals_or_caches_is_an_error() {
         let fault = |from: &str, to: &str| parse(&PROFILE.replace(from, to)).unwrap_err();
         assert!(fault("totals:", "total:").contains("`totals:`"));
-        assert!(fault(" I1mr D1mr D1mw ILmr DLmr DLmw\nsummary", "\nsummary").contains("3 events and 9 totals"));
+        assert!(
+            fault(" I1mr D1mr D1mw ILmr DLmr DLmw\nsummary", "\nsummary")
+                .contains("3 events and 9 totals")
+        );
         assert!(fault("I1mr", "Bc").contains("I1mr is not among the events"));
         assert!(fault("totals: 1000", "totals: many").contains("no number"));
     }

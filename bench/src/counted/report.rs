@@ -13,7 +13,8 @@ use crate::page;
 use crate::report::table;
 use crate::subject::BenchError;
 
-/// All that `just bench counted` finds. Its JSON form has this shape; [`version`](Self::version) changes when the shape does.
+/// All that `just bench counted` finds. Its JSON form has this shape; [`version`](Self::version)
+/// changes when the shape does.
 #[derive(Clone, Debug, Serialize)]
 pub struct CountedReport {
     /// The shape's version.
@@ -46,7 +47,8 @@ pub struct Row {
     pub added: Counts,
     /// The model's cycles for that.
     pub added_cycles: f64,
-    /// The same as a multiple of what others add, of those arms that carry the policy out by a module of their own.
+    /// The same as a multiple of what others add, of those arms that carry the policy out by a
+    /// module of their own.
     pub ratios: Option<Ratios>,
 }
 
@@ -100,11 +102,18 @@ impl CountedReport {
     pub fn text(&self) -> String {
         let processor = self.processor.as_deref().unwrap_or("an unknown processor");
         let Requests { warm_up, counted } = self.requests;
-        let mut text = format!("{processor}; Envoy {}; {}; {counted} requests after {warm_up}\n", self.envoy, self.valgrind);
-        let caches: Vec<String> =
-            self.caches.iter().map(|cache| format!("{} {} KiB, {} ways", cache.name, cache.kib, cache.ways)).collect();
+        let mut text = format!(
+            "{processor}; Envoy {}; {}; {counted} requests after {warm_up}\n",
+            self.envoy, self.valgrind
+        );
+        let caches: Vec<String> = self
+            .caches
+            .iter()
+            .map(|cache| format!("{} {} KiB, {} ways", cache.name, cache.kib, cache.ways))
+            .collect();
         text += &format!("Simulated caches: {}\n{}\n", caches.join("; "), self.model);
-        for group in self.figures.chunk_by(|one, next| one.figure.workload == next.figure.workload) {
+        for group in self.figures.chunk_by(|one, next| one.figure.workload == next.figure.workload)
+        {
             let workload = group.first().map_or("", |row| &row.figure.workload);
             text += &format!("\n{workload}: for a request, and + what the arm adds\n\n");
             text += &counted_by(group);
@@ -113,7 +122,10 @@ impl CountedReport {
         text += &ratios(&self.figures);
         let grown = grown(&self.figures);
         if !grown.is_empty() {
-            text += &format!("\nCycles added at a large policy, to those at the smallest\n\n{}", grown_table(&grown));
+            text += &format!(
+                "\nCycles added at a large policy, to those at the smallest\n\n{}",
+                grown_table(&grown)
+            );
         }
         if let Some(noise) = self.noise() {
             text += &format!(
@@ -168,16 +180,25 @@ fn find<'a>(rows: &'a [Row], workload: &str, arm: &str) -> Option<&'a Row> {
 
 fn rows(figures: &[Figure]) -> Vec<Row> {
     let of = |workload: &str, arm: &Arm| {
-        let found = figures.iter().find(|figure| figure.workload == workload && figure.arm == arm.name);
+        let found =
+            figures.iter().find(|figure| figure.workload == workload && figure.arm == arm.name);
         found.map(|figure| figure.counts)
     };
     let (nothing, lua, empty, naive) = (Arm::nothing(), Arm::lua(), Arm::empty(), Arm::naive());
     let row = |figure: &Figure| {
         let without = of(&figure.workload, &nothing)?;
         let added = figure.counts - without;
-        let ratio = |other: &Arm| Some(added.cycles() / (of(&figure.workload, other)? - without).cycles());
-        let compared = [&nothing, &lua, &empty, &naive].iter().all(|other| other.name != figure.arm);
-        let ratios = || Some(Ratios { to_lua: ratio(&lua)?, to_empty: ratio(&empty)?, to_naive: ratio(&naive)? });
+        let ratio =
+            |other: &Arm| Some(added.cycles() / (of(&figure.workload, other)? - without).cycles());
+        let compared =
+            [&nothing, &lua, &empty, &naive].iter().all(|other| other.name != figure.arm);
+        let ratios = || {
+            Some(Ratios {
+                to_lua: ratio(&lua)?,
+                to_empty: ratio(&empty)?,
+                to_naive: ratio(&naive)?,
+            })
+        };
         Some(Row {
             cycles: figure.counts.cycles(),
             added,
@@ -204,17 +225,28 @@ fn counted_by(rows: &[Row]) -> String {
             ]
         };
         let own = figures(&row.figure.counts, row.cycles);
-        [row.figure.arm.clone()].into_iter().chain(own).chain(figures(&row.added, row.added_cycles)).collect()
+        [row.figure.arm.clone()]
+            .into_iter()
+            .chain(own)
+            .chain(figures(&row.added, row.added_cycles))
+            .collect()
     };
     table(header.into_iter().chain(added).map(str::to_owned).collect(), rows.iter().map(row))
 }
 
 fn ratios(rows: &[Row]) -> String {
-    let header = ["workload and arm", "to Lua", "to empty module", "to SDK, naive"].map(str::to_owned).to_vec();
+    let header = ["workload and arm", "to Lua", "to empty module", "to SDK, naive"]
+        .map(str::to_owned)
+        .to_vec();
     let row = |row: &Row| {
         let Ratios { to_lua, to_empty, to_naive } = row.ratios?;
         let name = format!("{}: {}", row.figure.workload, row.figure.arm);
-        Some([name].into_iter().chain([to_lua, to_empty, to_naive].map(|ratio| format!("{ratio:.3} x"))).collect())
+        Some(
+            [name]
+                .into_iter()
+                .chain([to_lua, to_empty, to_naive].map(|ratio| format!("{ratio:.3} x")))
+                .collect(),
+        )
     };
     table(header, rows.iter().filter_map(row))
 }
@@ -234,7 +266,8 @@ fn grown<'a>(rows: &'a [Row]) -> Vec<Grown<'a>> {
 }
 
 fn grown_table(grown: &[Grown<'_>]) -> String {
-    let header = ["workload and arm", "cycles", "at the smallest", "ratio"].map(str::to_owned).to_vec();
+    let header =
+        ["workload and arm", "cycles", "at the smallest", "ratio"].map(str::to_owned).to_vec();
     let row = |Grown { row, small }: &Grown<'_>| {
         let ratio = row.added_cycles / small;
         vec![
@@ -282,7 +315,12 @@ mod tests {
 
     #[test]
     fn the_noise_is_what_the_same_arm_twice_differs_by() {
-        let noise = Noise { instructions: 80.0, instructions_percent: 1.0, cycles: 20.0, cycles_percent: 1.0 };
+        let noise = Noise {
+            instructions: 80.0,
+            instructions_percent: 1.0,
+            cycles: 20.0,
+            cycles_percent: 1.0,
+        };
         assert_eq!(report().noise(), Some(noise));
     }
 
@@ -291,19 +329,30 @@ mod tests {
         let text = report().text();
         let row = |name: &str| -> Vec<String> {
             let line = text.lines().find(|line| line.trim_start().starts_with(name)).unwrap();
-            line.trim_start().trim_start_matches(name).split_whitespace().map(str::to_owned).collect()
+            line.trim_start()
+                .trim_start_matches(name)
+                .split_whitespace()
+                .map(str::to_owned)
+                .collect()
         };
-        assert_eq!(row("Lua"), ["14000", "10.0", "20.0", "0.50", "3945", "4000", "0.0", "0.0", "0.00", "1000"]);
+        assert_eq!(
+            row("Lua"),
+            ["14000", "10.0", "20.0", "0.50", "3945", "4000", "0.0", "0.0", "0.00", "1000"]
+        );
         assert_eq!(row("probe: Gatepost "), ["2.000", "x", "4.000", "x", "0.500", "x"]);
         assert!(
-            text.contains("cycles = 0.25 x instructions") && text.contains("(A/A) differed by 80 instructions (1.00 %)"),
+            text.contains("cycles = 0.25 x instructions")
+                && text.contains("(A/A) differed by 80 instructions (1.00 %)"),
             "{text}"
         );
     }
 
     #[test]
     fn a_large_policy_is_compared_with_the_smallest() {
-        let figure = |case: Case, arm: &Arm, instructions| Figure { workload: case.name(), ..figure(arm, instructions) };
+        let figure = |case: Case, arm: &Arm, instructions| Figure {
+            workload: case.name(),
+            ..figure(arm, instructions)
+        };
         let figures = [
             figure(Case::Environment, &Arm::nothing(), 10_000.0),
             figure(Case::Environment, &Arm::gatepost(), 18_000.0),
@@ -311,10 +360,14 @@ mod tests {
             figure(Case::ManyEnvironments, &Arm::gatepost(), 21_000.0),
         ];
         let rows = rows(&figures);
-        let grown: Vec<_> = grown(&rows).into_iter().map(|grown| (grown.row.added_cycles, grown.small)).collect();
+        let grown: Vec<_> =
+            grown(&rows).into_iter().map(|grown| (grown.row.added_cycles, grown.small)).collect();
         assert_eq!(grown, [(2500.0, 2000.0)]);
         let text = CountedReport::new("valgrind-3.19.0", Requests::FULL, &figures).text();
-        assert!(text.contains("environment among 10000: Gatepost    2500             2000  1.250 x"), "{text}");
+        assert!(
+            text.contains("environment among 10000: Gatepost    2500             2000  1.250 x"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
-//! A number of requests over a few connections, all of which send one and then wait for their answers. So Envoy always finds the
-//! first by itself and then the others together, however the two processes share the cores, and no connection is opened while it is
-//! counted. Every answer is checked.
+//! A number of requests over a few connections, all of which send one and then wait for their
+//! answers. So Envoy always finds the first by itself and then the others together, however the two
+//! processes share the cores, and no connection is opened while it is counted. Every answer is
+//! checked.
 
 use std::net::SocketAddr;
 
@@ -29,8 +30,18 @@ impl Traffic {
     ///
     /// # Errors
     /// When a request fails or is answered otherwise than it must be.
-    pub fn send(&mut self, arm: &Arm, exchanges: &[Exchange], count: usize) -> Result<(), EnvoyError> {
-        let all: Vec<_> = exchanges.iter().map(|exchange| exchange.measured(arm.works())).cycle().take(count).collect();
+    pub fn send(
+        &mut self,
+        arm: &Arm,
+        exchanges: &[Exchange],
+        count: usize,
+    ) -> Result<(), EnvoyError> {
+        let all: Vec<_> = exchanges
+            .iter()
+            .map(|exchange| exchange.measured(arm.works()))
+            .cycle()
+            .take(count)
+            .collect();
         for together in all.chunks(CONNECTIONS) {
             for (client, (request, _)) in self.0.iter_mut().zip(together) {
                 client.send(request)?;

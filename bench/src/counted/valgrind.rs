@@ -1,5 +1,5 @@
-//! Valgrind's callgrind around an Envoy. It counts nothing until it is told to, so that Envoy starts quickly, and takes commands by
-//! `vgdb` while Envoy runs.
+//! Valgrind's callgrind around an Envoy. It counts nothing until it is told to, so that Envoy
+//! starts quickly, and takes commands by `vgdb` while Envoy runs.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -38,8 +38,10 @@ impl Valgrind {
             found.ok_or(CountedError::NoValgrind(name))
         };
         let (valgrind, vgdb) = (find("valgrind")?, find("vgdb")?);
-        let asked =
-            Command::new(&valgrind).arg("--version").output().map_err(EnvoyError::system(valgrind.display().to_string()))?;
+        let asked = Command::new(&valgrind)
+            .arg("--version")
+            .output()
+            .map_err(EnvoyError::system(valgrind.display().to_string()))?;
         let version = String::from_utf8_lossy(&asked.stdout).trim().to_owned();
         Ok(Self { valgrind, vgdb, version })
     }
@@ -59,24 +61,36 @@ impl Valgrind {
             argument
         };
         let mut command: Vec<OsString> = vec![self.valgrind.clone().into()];
-        // V8 writes the code that it runs, so that translated code must be checked wherever it is not a file's.
-        let fixed = ["--tool=callgrind", "--instr-atstart=no", "--separate-threads=yes", "--cache-sim=yes"];
+        // V8 writes the code that it runs, so that translated code must be checked wherever it is
+        // not a file's.
+        let fixed =
+            ["--tool=callgrind", "--instr-atstart=no", "--separate-threads=yes", "--cache-sim=yes"];
         command.extend(fixed.into_iter().chain(["--smc-check=all-non-file"]).map(OsString::from));
         command.extend(CACHES.into_iter().map(|cache| OsString::from(cache.option())));
-        command.extend([with_path("--vgdb-prefix=", PIPES), with_path("--callgrind-out-file=", PROFILES)]);
+        command.extend([
+            with_path("--vgdb-prefix=", PIPES),
+            with_path("--callgrind-out-file=", PROFILES),
+        ]);
         command
     }
 
     /// Takes the process under control, and turns counting on.
     ///
     /// # Errors
-    /// When valgrind does not answer, or does not know the worker. `worker` is the system's id of its thread.
+    /// When valgrind does not answer, or does not know the worker. `worker` is the system's id of
+    /// its thread.
     pub fn count(&self, process: u32, worker: &str, folder: &Path) -> Result<Counting, BenchError> {
-        let mut counting =
-            Counting { vgdb: self.vgdb.clone(), process, folder: folder.to_owned(), thread: String::new(), profiles: 0 };
+        let mut counting = Counting {
+            vgdb: self.vgdb.clone(),
+            process,
+            folder: folder.to_owned(),
+            thread: String::new(),
+            profiles: 0,
+        };
         let said = counting.monitor(&["v.info", "scheduler"])?;
         let thread = thread(&said, worker).map(str::to_owned);
-        counting.thread = thread.ok_or_else(|| CountedError::NoWorker { id: worker.to_owned(), said })?;
+        counting.thread =
+            thread.ok_or_else(|| CountedError::NoWorker { id: worker.to_owned(), said })?;
         counting.monitor(&["instrumentation", "on"])?;
         Ok(counting)
     }
@@ -116,7 +130,8 @@ impl Counting {
         self.monitor(&["dump"])?;
         self.profiles += 1;
         let file = self.folder.join(format!("{PROFILES}.{}-{:0>2}", self.profiles, self.thread));
-        let text = std::fs::read_to_string(&file).map_err(EnvoyError::system(file.display().to_string()))?;
+        let text = std::fs::read_to_string(&file)
+            .map_err(EnvoyError::system(file.display().to_string()))?;
         let fault = |fault| CountedError::Profile { file: file.display().to_string(), fault };
         Ok(profile::parse(&text).map_err(fault)?)
     }
@@ -140,7 +155,8 @@ impl Counting {
     }
 }
 
-/// Valgrind's number of a thread with the system's id `worker`: it says `Thread 7: status = VgTs_WaitSys syscall 232 (lwpid 23400)`.
+/// Valgrind's number of a thread with the system's id `worker`: it says
+/// `Thread 7: status = VgTs_WaitSys syscall 232 (lwpid 23400)`.
 fn thread<'a>(said: &'a str, worker: &str) -> Option<&'a str> {
     let id = format!("(lwpid {worker})");
     let line = said.lines().find(|line| line.trim_end().ends_with(&id))?;
@@ -164,6 +180,10 @@ mod tests {
     #[test]
     fn a_machine_without_valgrind_is_told_how_to_get_it() {
         let error = Valgrind::find_in(&[PathBuf::from("/nonexistent")]).unwrap_err().to_string();
-        assert!(error.contains("valgrind is not installed") && error.contains("apt-get install valgrind"), "{error}");
+        assert!(
+            error.contains("valgrind is not installed")
+                && error.contains("apt-get install valgrind"),
+            "{error}"
+        );
     }
 }

@@ -2,7 +2,8 @@
 
 use super::policy::Shape;
 
-/// The least that a wasm filter can be: the callback for request headers, which goes on at once, and what the ABI needs.
+/// The least that a wasm filter can be: the callback for request headers, which goes on at once,
+/// and what the ABI needs.
 pub const EMPTY: &str = r#"
 (module
   (memory (export "memory") 1)
@@ -130,11 +131,15 @@ impl Arm {
         self.works() && !matches!(self.kind, Kind::Native(_))
     }
 
-    /// The name of its listener for a policy, which is also the prefix of the listener's statistics.
+    /// The name of its listener for a policy, which is also the prefix of the listener's
+    /// statistics.
     #[must_use]
     pub fn listener(&self, shape: Shape) -> String {
-        let slug: String =
-            self.name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+        let slug: String = self
+            .name
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
+            .collect();
         format!("{slug}_{}", shape.name())
     }
 }

@@ -1,5 +1,5 @@
-//! An Envoy with a listener for each arm and policy. Its connection managers do as little as they can beside routing: no request
-//! ids, no dynamic statistics, no access log.
+//! An Envoy with a listener for each arm and policy. Its connection managers do as little as they
+//! can beside routing: no request ids, no dynamic statistics, no access log.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -11,11 +11,17 @@ use super::policy::{Shape, Size};
 use super::routes;
 use crate::subject::BenchError;
 
-/// The bootstrap. Modules are written to files in `folder`, which must be there as long as Envoy starts.
+/// The bootstrap. Modules are written to files in `folder`, which must be there as long as Envoy
+/// starts.
 ///
 /// # Errors
 /// When a policy is wrong or a file cannot be written.
-pub fn render(arms: &[Arm], shapes: &[Shape], size: Size, folder: &Path) -> Result<String, BenchError> {
+pub fn render(
+    arms: &[Arm],
+    shapes: &[Shape],
+    size: Size,
+    folder: &Path,
+) -> Result<String, BenchError> {
     let mut files = Files { folder, written: HashMap::new() };
     let mut listeners = Vec::new();
     for arm in arms {
@@ -35,14 +41,20 @@ impl Files<'_> {
     fn path(&mut self, module: &[u8]) -> Result<String, BenchError> {
         if !self.written.contains_key(module) {
             let path = self.folder.join(format!("{}.wasm", self.written.len()));
-            std::fs::write(&path, module).map_err(|error| BenchError::Process { what: path.display().to_string(), error })?;
+            std::fs::write(&path, module)
+                .map_err(|error| BenchError::Process { what: path.display().to_string(), error })?;
             self.written.insert(module.to_vec(), path);
         }
         Ok(self.written.get(module).map(|path| path.display().to_string()).unwrap_or_default())
     }
 }
 
-fn listener(arm: &Arm, shape: Shape, size: Size, files: &mut Files<'_>) -> Result<Value, BenchError> {
+fn listener(
+    arm: &Arm,
+    shape: Shape,
+    size: Size,
+    files: &mut Files<'_>,
+) -> Result<Value, BenchError> {
     let name = arm.listener(shape);
     let routes = match arm.kind {
         Kind::Native(selection) => routes::native(shape, size, selection),
@@ -56,7 +68,8 @@ fn listener(arm: &Arm, shape: Shape, size: Size, files: &mut Files<'_>) -> Resul
             "suppress_envoy_headers": true,
         },
     });
-    let filters: Vec<Value> = filter(arm, shape, size, files)?.into_iter().chain([router]).collect();
+    let filters: Vec<Value> =
+        filter(arm, shape, size, files)?.into_iter().chain([router]).collect();
     Ok(json!({
         "name": name,
         "address": { "socket_address": { "address": "127.0.0.1", "port_value": 0 } },
@@ -78,7 +91,12 @@ fn listener(arm: &Arm, shape: Shape, size: Size, files: &mut Files<'_>) -> Resul
     }))
 }
 
-fn filter(arm: &Arm, shape: Shape, size: Size, files: &mut Files<'_>) -> Result<Option<Value>, BenchError> {
+fn filter(
+    arm: &Arm,
+    shape: Shape,
+    size: Size,
+    files: &mut Files<'_>,
+) -> Result<Option<Value>, BenchError> {
     Ok(match &arm.kind {
         Kind::Nothing | Kind::Native(_) => None,
         Kind::Lua => Some(json!({

@@ -1,4 +1,5 @@
-//! One HTTP/1.1 connection that sends a request as it stands and reads the answer: for what `wrk` cannot tell, the answers' bodies.
+//! One HTTP/1.1 connection that sends a request as it stands and reads the answer: for what `wrk`
+//! cannot tell, the answers' bodies.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -34,8 +35,14 @@ impl Client {
     /// Sends a request to an arm, which must answer as expected.
     ///
     /// # Errors
-    /// [`EnvoyError::WrongAnswer`] when it answers otherwise, and those of [`exchange`](Self::exchange).
-    pub fn expect(&mut self, arm: &Arm, request: &str, expected: &Answer) -> Result<(), EnvoyError> {
+    /// [`EnvoyError::WrongAnswer`] when it answers otherwise, and those of
+    /// [`exchange`](Self::exchange).
+    pub fn expect(
+        &mut self,
+        arm: &Arm,
+        request: &str,
+        expected: &Answer,
+    ) -> Result<(), EnvoyError> {
         self.send(request)?;
         self.receive(arm, request, expected)
     }
@@ -44,12 +51,22 @@ impl Client {
     ///
     /// # Errors
     /// Those of [`expect`](Self::expect).
-    pub fn receive(&mut self, arm: &Arm, request: &str, expected: &Answer) -> Result<(), EnvoyError> {
+    pub fn receive(
+        &mut self,
+        arm: &Arm,
+        request: &str,
+        expected: &Answer,
+    ) -> Result<(), EnvoyError> {
         let got = self.answer()?;
         if got == *expected {
             return Ok(());
         }
-        Err(EnvoyError::WrongAnswer { arm: arm.name.clone(), request: request.to_owned(), expected: expected.clone(), got })
+        Err(EnvoyError::WrongAnswer {
+            arm: arm.name.clone(),
+            request: request.to_owned(),
+            expected: expected.clone(),
+            got,
+        })
     }
 
     /// Sends a request and waits for its answer.
@@ -94,10 +111,13 @@ fn failed(to: SocketAddr) -> impl FnOnce(std::io::Error) -> EnvoyError {
 
 /// The answer, if it is complete, and whether it closes the connection.
 fn parse(bytes: &[u8]) -> Result<Option<(Answer, bool)>, EnvoyError> {
-    let bad = |why: String| EnvoyError::Response(format!("{why}: {}", String::from_utf8_lossy(bytes)));
+    let bad =
+        |why: String| EnvoyError::Response(format!("{why}: {}", String::from_utf8_lossy(bytes)));
     let mut headers = [httparse::EMPTY_HEADER; HEADERS];
     let mut response = httparse::Response::new(&mut headers);
-    let httparse::Status::Complete(head) = response.parse(bytes).map_err(|error| bad(error.to_string()))? else {
+    let httparse::Status::Complete(head) =
+        response.parse(bytes).map_err(|error| bad(error.to_string()))?
+    else {
         return Ok(None);
     };
     let find = |name: &str| {
@@ -105,12 +125,17 @@ fn parse(bytes: &[u8]) -> Result<Option<(Answer, bool)>, EnvoyError> {
         header.map(|header| String::from_utf8_lossy(header.value))
     };
     let length: usize = match find("content-length") {
-        Some(length) => length.parse().map_err(|_| bad("no number is the content-length".to_owned()))?,
+        Some(length) => {
+            length.parse().map_err(|_| bad("no number is the content-length".to_owned()))?
+        }
         None => return Err(bad("there is no content-length".to_owned())),
     };
     let closes = find("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
     let Some(body) = bytes.get(head..head + length) else { return Ok(None) };
-    let answer = Answer { status: response.code.unwrap_or(0), body: String::from_utf8_lossy(body).into_owned() };
+    let answer = Answer {
+        status: response.code.unwrap_or(0),
+        body: String::from_utf8_lossy(body).into_owned(),
+    };
     Ok(Some((answer, closes)))
 }
 

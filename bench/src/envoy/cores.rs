@@ -1,4 +1,5 @@
-//! Which core does what: Envoy has one to itself, the load generator and the benchmark have another.
+//! Which core does what: Envoy has one to itself, the load generator and the benchmark have
+//! another.
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
@@ -13,23 +14,31 @@ pub struct Cores {
 }
 
 impl Cores {
-    /// The first and the last core that this process may use. They are the same where there is only one.
+    /// The first and the last core that this process may use. They are the same where there is only
+    /// one.
     ///
     /// # Errors
     /// When the system does not tell.
     pub fn choose() -> Result<Self, EnvoyError> {
-        let allowed =
-            sched_getaffinity(None).map_err(|error| EnvoyError::system("cannot read the cores to run on")(error.into()))?;
+        let allowed = sched_getaffinity(None)
+            .map_err(|error| EnvoyError::system("cannot read the cores to run on")(error.into()))?;
         let cores = || (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core));
-        Ok(Self { allowed, envoy: cores().next().unwrap_or(0), load: cores().next_back().unwrap_or(0) })
+        Ok(Self {
+            allowed,
+            envoy: cores().next().unwrap_or(0),
+            load: cores().next_back().unwrap_or(0),
+        })
     }
 
-    /// Runs something on Envoy's core: threads and processes that it starts stay there. Afterwards this thread, and what it
-    /// starts then, is on the load generator's core.
+    /// Runs something on Envoy's core: threads and processes that it starts stay there. Afterwards
+    /// this thread, and what it starts then, is on the load generator's core.
     ///
     /// # Errors
     /// What `start` gives, or when the system refuses.
-    pub fn with_envoys<T, E: From<EnvoyError>>(&self, start: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    pub fn with_envoys<T, E: From<EnvoyError>>(
+        &self,
+        start: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
         pin(self.envoy)?;
         let started = start();
         pin(self.load)?;
@@ -53,5 +62,7 @@ impl Drop for Cores {
 fn pin(core: usize) -> Result<(), EnvoyError> {
     let mut set = CpuSet::new();
     set.set(core);
-    sched_setaffinity(None, &set).map_err(|error| EnvoyError::system(format!("cannot run on core {core} alone"))(error.into()))
+    sched_setaffinity(None, &set).map_err(|error| {
+        EnvoyError::system(format!("cannot run on core {core} alone"))(error.into())
+    })
 }

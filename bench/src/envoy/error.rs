@@ -39,13 +39,17 @@ pub enum EnvoyError {
     #[error("Envoy answered something that cannot be read: {0}")]
     Response(String),
     /// There is no `wrk`.
-    #[error("wrk is not installed; it sends the requests. On Debian and Ubuntu: apt-get install wrk")]
+    #[error(
+        "wrk is not installed; it sends the requests. On Debian and Ubuntu: apt-get install wrk"
+    )]
     NoWrk,
     /// `wrk` said something unexpected.
     #[error("wrk was expected to tell how many requests it sent, and said:\n{0}")]
     Wrk(String),
     /// Not all requests of a round were answered as they must be.
-    #[error("{arm}, {workload}: of {sent} answers {unsuccessful} were neither 2xx nor 3xx, and {errors} requests failed")]
+    #[error(
+        "{arm}, {workload}: of {sent} answers {unsuccessful} were neither 2xx nor 3xx, and {errors} requests failed"
+    )]
     Round {
         /// The arm.
         arm: String,

@@ -48,8 +48,13 @@ impl Gateway {
         cores: &Cores,
         folder: &Path,
     ) -> Result<Self, BenchError> {
-        let options = Options { ready_within: READY_WITHIN, filter_log_level: "error".to_owned(), ..Options::default() };
-        let listeners = cores.with_envoys(|| Listeners::start(binary, arms, shapes, size, &options, folder))?;
+        let options = Options {
+            ready_within: READY_WITHIN,
+            filter_log_level: "error".to_owned(),
+            ..Options::default()
+        };
+        let listeners =
+            cores.with_envoys(|| Listeners::start(binary, arms, shapes, size, &options, folder))?;
         let worker = listeners.worker()?.join("schedstat");
         Ok(Self { listeners, worker })
     }
@@ -80,7 +85,10 @@ impl Gateway {
         let served = self.served(&listener)? - served;
         let spent = processor_time(&self.worker)? - before;
         let refuses = workload == Workload::Reject && arm.works();
-        if sent.errors > 0 || sent.requests == 0 || sent.unsuccessful != if refuses { sent.requests } else { 0 } {
+        if sent.errors > 0
+            || sent.requests == 0
+            || sent.unsuccessful != if refuses { sent.requests } else { 0 }
+        {
             return Err(EnvoyError::Round {
                 arm: arm.name.clone(),
                 workload: workload.name(),
@@ -99,9 +107,13 @@ impl Gateway {
         let name = format!("http.{listener}.downstream_rq_total");
         let path = format!("/stats?format=json&filter=^{}$", name.replace('.', "\\."));
         let stats = self.listeners.envoy().admin(&path)?;
-        let stats: Stats =
-            serde_json::from_str(&stats).map_err(|error| EnvoyError::Response(format!("the statistics: {error}")))?;
-        let stat = stats.stats.into_iter().find(|stat| stat.name.as_deref() == Some(&name)).and_then(|stat| stat.value);
+        let stats: Stats = serde_json::from_str(&stats)
+            .map_err(|error| EnvoyError::Response(format!("the statistics: {error}")))?;
+        let stat = stats
+            .stats
+            .into_iter()
+            .find(|stat| stat.name.as_deref() == Some(&name))
+            .and_then(|stat| stat.value);
         stat.ok_or_else(|| EnvoyError::Response(format!("there is no counter {name}")))
     }
 }
@@ -123,5 +135,7 @@ fn processor_time(schedstat: &Path) -> Result<Duration, EnvoyError> {
     let fault = |why: String| EnvoyError::Proc(format!("{}: {why}", schedstat.display()));
     let text = std::fs::read_to_string(schedstat).map_err(|error| fault(error.to_string()))?;
     let first = text.split_whitespace().next().and_then(|number| number.parse().ok());
-    first.map(Duration::from_nanos).ok_or_else(|| fault(format!("it holds no number first: {text}")))
+    first
+        .map(Duration::from_nanos)
+        .ok_or_else(|| fault(format!("it holds no number first: {text}")))
 }

@@ -9,7 +9,8 @@ use super::workload::{WORKLOADS, Workload};
 use crate::goals::Goal;
 
 /// Arms, and their controls.
-pub const CONTROLS: [(&str, &str); 2] = [("no filter", "no filter, again (A/A)"), ("Gatepost", "Gatepost, again (A/A)")];
+pub const CONTROLS: [(&str, &str); 2] =
+    [("no filter", "no filter, again (A/A)"), ("Gatepost", "Gatepost, again (A/A)")];
 
 /// What a filter may cost, as a multiple of what the naive one costs.
 const OF_NAIVE: f64 = 0.6;
@@ -34,20 +35,35 @@ fn of_empty(workload: Workload) -> f64 {
 /// Every goal that a run has a figure for.
 #[must_use]
 pub fn goals(figures: &[Figure], module: Option<&ModuleFigures>) -> Vec<Goal> {
-    let added = |arm: &Arm, workload: Workload, size: usize| find(figures, arm, workload, size).map(|figure| figure.added);
+    let added = |arm: &Arm, workload: Workload, size: usize| {
+        find(figures, arm, workload, size).map(|figure| figure.added)
+    };
     let gatepost = Arm::gatepost();
     let mut goals = Vec::new();
     for workload in WORKLOADS {
         let Some(cost) = added(&gatepost, workload, small(workload)) else { continue };
-        for (other, most) in [(Arm::lua(), of_lua(workload)), (Arm::empty(), of_empty(workload)), (Arm::naive(), OF_NAIVE)] {
+        for (other, most) in [
+            (Arm::lua(), of_lua(workload)),
+            (Arm::empty(), of_empty(workload)),
+            (Arm::naive(), OF_NAIVE),
+        ] {
             if let Some(others) = added(&other, workload, small(workload)) {
-                goals.push(at_most(format!("{}: CPU added, to that of {}", workload.name(), other.name), cost / others, most));
+                goals.push(at_most(
+                    format!("{}: CPU added, to that of {}", workload.name(), other.name),
+                    cost / others,
+                    most,
+                ));
             }
         }
     }
-    let many = [(Workload::MappedHost, LARGEST.mappings, "mappings"), (Workload::Environment, MANY_ENVIRONMENTS, "environments")];
+    let many = [
+        (Workload::MappedHost, LARGEST.mappings, "mappings"),
+        (Workload::Environment, MANY_ENVIRONMENTS, "environments"),
+    ];
     for (workload, size, of) in many {
-        if let (Some(large), Some(few)) = (added(&gatepost, workload, size), added(&gatepost, workload, small(workload))) {
+        if let (Some(large), Some(few)) =
+            (added(&gatepost, workload, size), added(&gatepost, workload, small(workload)))
+        {
             let what = format!("CPU added with {size} {of}, to that with {}", small(workload));
             goals.push(at_most(what, large / few, OF_SMALL));
         }
@@ -58,8 +74,12 @@ pub fn goals(figures: &[Figure], module: Option<&ModuleFigures>) -> Vec<Goal> {
         (Workload::LastEnvironmentByCurl, "the last one by curl"),
     ];
     for (workload, which) in linear {
-        let throughput = |arm: &Arm| find(figures, arm, workload, MANY_ENVIRONMENTS).map(|figure| figure.per_second.median);
-        if let (Some(ours), Some(linear)) = (throughput(&gatepost), throughput(&Arm::native(Selection::Linear))) {
+        let throughput = |arm: &Arm| {
+            find(figures, arm, workload, MANY_ENVIRONMENTS).map(|figure| figure.per_second.median)
+        };
+        if let (Some(ours), Some(linear)) =
+            (throughput(&gatepost), throughput(&Arm::native(Selection::Linear)))
+        {
             goals.push(Goal {
                 what: format!("requests/s with {MANY_ENVIRONMENTS} environments, {which}, to those of linear routes"),
                 goal: format!("at least {OF_LINEAR} x"),
@@ -80,7 +100,12 @@ fn small(workload: Workload) -> usize {
     }
 }
 
-fn find<'a>(figures: &'a [Figure], arm: &Arm, workload: Workload, size: usize) -> Option<&'a Figure> {
+fn find<'a>(
+    figures: &'a [Figure],
+    arm: &Arm,
+    workload: Workload,
+    size: usize,
+) -> Option<&'a Figure> {
     figures.iter().find(|figure| {
         let has = match workload.shape() {
             Shape::Environments => figure.environments,
@@ -91,7 +116,12 @@ fn find<'a>(figures: &'a [Figure], arm: &Arm, workload: Workload, size: usize) -
 }
 
 fn at_most(what: String, ratio: f64, most: f64) -> Goal {
-    Goal { what, goal: format!("at most {most:.1} x"), figure: format!("{ratio:.3} x"), met: ratio <= most }
+    Goal {
+        what,
+        goal: format!("at most {most:.1} x"),
+        figure: format!("{ratio:.3} x"),
+        met: ratio <= most,
+    }
 }
 
 #[cfg(test)]
@@ -121,8 +151,12 @@ mod tests {
             figure(&Arm::lua(), Workload::PassThrough, 3, 4e3, 0.0),
         ];
         let goals = goals(&figures, None);
-        let verdicts: Vec<_> = goals.iter().map(|goal| (goal.figure.as_str(), goal.goal.as_str(), goal.met)).collect();
-        assert_eq!(verdicts, [("1.100 x", "at most 1.0 x", false), ("2.200 x", "at most 2.2 x", true)]);
+        let verdicts: Vec<_> =
+            goals.iter().map(|goal| (goal.figure.as_str(), goal.goal.as_str(), goal.met)).collect();
+        assert_eq!(
+            verdicts,
+            [("1.100 x", "at most 1.0 x", false), ("2.200 x", "at most 2.2 x", true)]
+        );
     }
 
     #[test]

@@ -53,17 +53,23 @@ impl Listeners {
         &self.envoy
     }
 
-    /// The folder in `/proc` of Envoy's only worker, which is the thread `wrk:worker_0`. The folder's name is the thread's id.
+    /// The folder in `/proc` of Envoy's only worker, which is the thread `wrk:worker_0`. The
+    /// folder's name is the thread's id.
     ///
     /// # Errors
     /// When `/proc` does not show it.
     pub fn worker(&self) -> Result<PathBuf, EnvoyError> {
         let tasks = PathBuf::from(format!("/proc/{}/task", self.envoy.id()));
-        let threads = std::fs::read_dir(&tasks).map_err(|error| EnvoyError::Proc(format!("{}: {error}", tasks.display())))?;
-        let is_worker =
-            |thread: &PathBuf| std::fs::read_to_string(thread.join("comm")).is_ok_and(|name| name.trim() == "wrk:worker_0");
+        let threads = std::fs::read_dir(&tasks)
+            .map_err(|error| EnvoyError::Proc(format!("{}: {error}", tasks.display())))?;
+        let is_worker = |thread: &PathBuf| {
+            std::fs::read_to_string(thread.join("comm"))
+                .is_ok_and(|name| name.trim() == "wrk:worker_0")
+        };
         let found = threads.flatten().map(|thread| thread.path()).find(is_worker);
-        found.ok_or_else(|| EnvoyError::Proc(format!("no thread in {} is called wrk:worker_0", tasks.display())))
+        found.ok_or_else(|| {
+            EnvoyError::Proc(format!("no thread in {} is called wrk:worker_0", tasks.display()))
+        })
     }
 
     /// Where an arm takes a workload's requests.
@@ -72,15 +78,23 @@ impl Listeners {
     /// When this Envoy has no such listener.
     pub fn address(&self, arm: &Arm, workload: Workload) -> Result<SocketAddr, EnvoyError> {
         let name = arm.listener(workload.shape());
-        self.addresses.get(&name).copied().ok_or_else(|| EnvoyError::Proc(format!("there is no listener {name}")))
+        self.addresses
+            .get(&name)
+            .copied()
+            .ok_or_else(|| EnvoyError::Proc(format!("there is no listener {name}")))
     }
 
-    /// Checks that an arm answers every request of a workload as it must. An arm that does the whole policy must also answer the
-    /// policy's witnesses.
+    /// Checks that an arm answers every request of a workload as it must. An arm that does the
+    /// whole policy must also answer the policy's witnesses.
     ///
     /// # Errors
     /// [`EnvoyError::WrongAnswer`] when it does not.
-    pub fn check(&self, arm: &Arm, workload: Workload, exchanges: &[Exchange]) -> Result<(), EnvoyError> {
+    pub fn check(
+        &self,
+        arm: &Arm,
+        workload: Workload,
+        exchanges: &[Exchange],
+    ) -> Result<(), EnvoyError> {
         let mut client = Client::connect(self.address(arm, workload)?)?;
         for exchange in exchanges {
             let expected = if arm.works() { &exchange.carried_out } else { &exchange.untouched };
@@ -89,7 +103,9 @@ impl Listeners {
             client.expect(arm, request, expected)?;
         }
         if arm.works_fully() {
-            witnesses(workload.shape()).iter().try_for_each(|(request, expected)| client.expect(arm, request, expected))?;
+            witnesses(workload.shape())
+                .iter()
+                .try_for_each(|(request, expected)| client.expect(arm, request, expected))?;
         }
         Ok(())
     }

@@ -20,7 +20,8 @@ const CONNECTIONS: usize = 16;
 pub enum Load {
     /// The program `wrk`.
     Wrk(PathBuf),
-    /// One connection, one request after the other. It reads every answer whole, and keeps nobody busy.
+    /// One connection, one request after the other. It reads every answer whole, and keeps nobody
+    /// busy.
     OneConnection,
 }
 
@@ -45,19 +46,23 @@ pub struct Requests {
 }
 
 impl Requests {
-    /// Writes the generator's script to a file. `works` says whether the arm carries the policy out.
+    /// Writes the generator's script to a file. `works` says whether the arm carries the policy
+    /// out.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn write(exchanges: &[Exchange], works: bool, script: &Path) -> Result<Self, EnvoyError> {
-        let texts: Vec<String> = exchanges.iter().map(|exchange| exchange.measured(works).0.to_owned()).collect();
-        std::fs::write(script, wrk_script(&texts)).map_err(EnvoyError::system(script.display().to_string()))?;
+        let texts: Vec<String> =
+            exchanges.iter().map(|exchange| exchange.measured(works).0.to_owned()).collect();
+        std::fs::write(script, wrk_script(&texts))
+            .map_err(EnvoyError::system(script.display().to_string()))?;
         Ok(Self { texts, script: script.to_owned() })
     }
 }
 
 fn wrk_script(texts: &[String]) -> String {
-    let rows: String = texts.iter().map(|text| format!("  \"{}\",\n", text.escape_default())).collect();
+    let rows: String =
+        texts.iter().map(|text| format!("  \"{}\",\n", text.escape_default())).collect();
     format!(
         "local requests = {{\n{rows}}}\nlocal n = 0\nfunction request()\n  n = n % #requests + 1\n  return requests[n]\nend\n"
     )
@@ -70,7 +75,9 @@ impl Load {
     /// When it is not there.
     pub fn wrk() -> Result<Self, EnvoyError> {
         let paths = std::env::var_os("PATH").unwrap_or_default();
-        let found = std::env::split_paths(&paths).map(|folder| folder.join("wrk")).find(|path| path.is_file());
+        let found = std::env::split_paths(&paths)
+            .map(|folder| folder.join("wrk"))
+            .find(|path| path.is_file());
         found.map(Self::Wrk).ok_or(EnvoyError::NoWrk)
     }
 
@@ -78,7 +85,12 @@ impl Load {
     ///
     /// # Errors
     /// When the generator does not run, or says nothing that can be read.
-    pub fn run(&self, to: SocketAddr, requests: &Requests, time: Duration) -> Result<Sent, EnvoyError> {
+    pub fn run(
+        &self,
+        to: SocketAddr,
+        requests: &Requests,
+        time: Duration,
+    ) -> Result<Sent, EnvoyError> {
         match self {
             Self::Wrk(program) => wrk(program, to, requests, time),
             Self::OneConnection => one_connection(to, requests, time),
@@ -86,11 +98,25 @@ impl Load {
     }
 }
 
-/// `wrk` counts in whole seconds, so it is told to stop by a signal, upon which it reports as it would at the end.
-fn wrk(program: &Path, to: SocketAddr, requests: &Requests, time: Duration) -> Result<Sent, EnvoyError> {
+/// `wrk` counts in whole seconds, so it is told to stop by a signal, upon which it reports as it
+/// would at the end.
+fn wrk(
+    program: &Path,
+    to: SocketAddr,
+    requests: &Requests,
+    time: Duration,
+) -> Result<Sent, EnvoyError> {
     let failed = || EnvoyError::system("wrk");
     let mut child = Command::new(program)
-        .args(["--threads", "1", "--connections", &CONNECTIONS.to_string(), "--duration", "60s", "--script"])
+        .args([
+            "--threads",
+            "1",
+            "--connections",
+            &CONNECTIONS.to_string(),
+            "--duration",
+            "60s",
+            "--script",
+        ])
         .arg(&requests.script)
         .arg(format!("http://{to}"))
         .stdin(Stdio::null())
@@ -109,15 +135,21 @@ fn wrk(program: &Path, to: SocketAddr, requests: &Requests, time: Duration) -> R
     read_wrk(&said).ok_or(EnvoyError::Wrk(said))
 }
 
-/// Reads `  12345 requests in 1.00s, 2.00MB read`, `Requests/sec:  12345.67`, and, when there are any,
-/// `Socket errors: connect 0, read 0, write 0, timeout 0` and `Non-2xx or 3xx responses: 12345`.
+/// Reads `  12345 requests in 1.00s, 2.00MB read`, `Requests/sec:  12345.67`, and, when there are
+/// any, `Socket errors: connect 0, read 0, write 0, timeout 0` and
+/// `Non-2xx or 3xx responses: 12345`.
 fn read_wrk(said: &str) -> Option<Sent> {
     let after = |mark: &str| said.lines().find_map(|line| line.trim().strip_prefix(mark));
-    let requests = said.lines().find_map(|line| line.split_once(" requests in "))?.0.trim().parse().ok()?;
+    let requests =
+        said.lines().find_map(|line| line.split_once(" requests in "))?.0.trim().parse().ok()?;
     let per_second = after("Requests/sec:")?.trim().parse().ok()?;
-    let unsuccessful = after("Non-2xx or 3xx responses:").map_or(Some(0), |count| count.trim().parse().ok())?;
+    let unsuccessful =
+        after("Non-2xx or 3xx responses:").map_or(Some(0), |count| count.trim().parse().ok())?;
     let errors = after("Socket errors:").unwrap_or_default();
-    let errors = errors.split(|c: char| !c.is_ascii_digit()).filter_map(|count| count.parse::<u64>().ok()).sum();
+    let errors = errors
+        .split(|c: char| !c.is_ascii_digit())
+        .filter_map(|count| count.parse::<u64>().ok())
+        .sum();
     Some(Sent { requests, per_second, unsuccessful, errors })
 }
 
@@ -149,9 +181,13 @@ mod tests {
 
     #[test]
     fn what_wrk_says_is_read() {
-        let sent = Sent { requests: 20_718, per_second: 41_407.01, unsuccessful: 20_718, errors: 3 };
+        let sent =
+            Sent { requests: 20_718, per_second: 41_407.01, unsuccessful: 20_718, errors: 3 };
         assert_eq!(read_wrk(SAID), Some(sent));
-        let quiet: Vec<&str> = SAID.lines().filter(|line| !line.contains("errors") && !line.contains("Non-2xx")).collect();
+        let quiet: Vec<&str> = SAID
+            .lines()
+            .filter(|line| !line.contains("errors") && !line.contains("Non-2xx"))
+            .collect();
         assert_eq!(read_wrk(&quiet.join("\n")), Some(Sent { unsuccessful: 0, errors: 0, ..sent }));
         assert_eq!(read_wrk("unable to connect to 127.0.0.1:1 Connection refused"), None);
     }

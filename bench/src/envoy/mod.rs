@@ -1,11 +1,14 @@
-//! The filter in a real Envoy, beside other ways to do its work and beside none. The figure is the processor time of Envoy's only
-//! worker thread for one request; what an arm adds is its figure without that of the arm that has no filter.
+//! The filter in a real Envoy, beside other ways to do its work and beside none. The figure is the
+//! processor time of Envoy's only worker thread for one request; what an arm adds is its figure
+//! without that of the arm that has no filter.
 //!
-//! Arms that do nothing are sent the requests as the policy leaves them, so that every arm's requests end at the same route.
+//! Arms that do nothing are sent the requests as the policy leaves them, so that every arm's
+//! requests end at the same route.
 //!
-//! Envoy has a core to itself, and `wrk` on another keeps it busy. All arms of one size are listeners of one Envoy, so that they
-//! share its worker, its memory and its luck; every arm has its turn in every round. Before anything is measured, each arm answers
-//! every request of its workloads as it must ([`workload`]), so that nothing wins by doing less.
+//! Envoy has a core to itself, and `wrk` on another keeps it busy. All arms of one size are
+//! listeners of one Envoy, so that they share its worker, its memory and its luck; every arm has
+//! its turn in every round. Before anything is measured, each arm answers every request of its
+//! workloads as it must ([`workload`]), so that nothing wins by doing less.
 
 pub mod arm;
 pub mod bootstrap;
@@ -95,7 +98,10 @@ impl Turn<'_> {
 /// # Errors
 /// When there is none and it cannot be fetched.
 pub fn envoy() -> Result<PathBuf, EnvoyError> {
-    Ok(fetch::envoy(fetch::VERSION, &PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target")))?)
+    Ok(fetch::envoy(
+        fetch::VERSION,
+        &PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target")),
+    )?)
 }
 
 /// Its release for reports, or that the environment names one.
@@ -119,10 +125,20 @@ pub fn measure(stages: &[Stage], load: &Load, pace: Pace) -> Result<Vec<Figure>,
     let mut gateways = Vec::new();
     for (number, stage) in stages.iter().enumerate() {
         let Size { mappings, environments } = stage.size;
-        eprintln!("starting Envoy: {mappings} mappings, {environments} environments, {} arms", stage.arms.len());
+        eprintln!(
+            "starting Envoy: {mappings} mappings, {environments} environments, {} arms",
+            stage.arms.len()
+        );
         let folder = folder.path().join(number.to_string());
         std::fs::create_dir(&folder).map_err(EnvoyError::system(folder.display().to_string()))?;
-        gateways.push(Gateway::start(&binary, &stage.arms, &stage.shapes(), stage.size, &cores, &folder)?);
+        gateways.push(Gateway::start(
+            &binary,
+            &stage.arms,
+            &stage.shapes(),
+            stage.size,
+            &cores,
+            &folder,
+        )?);
     }
     let mut turns = turns(stages, &gateways, folder.path())?;
     let count = turns.len();
@@ -135,16 +151,23 @@ pub fn measure(stages: &[Stage], load: &Load, pace: Pace) -> Result<Vec<Figure>,
         done += 1;
         turn.gateway.round(turn.arm, turn.workload, &turn.requests, load, pace.time)
     })?;
-    let taken: Vec<Vec<Round>> = taken.into_iter().map(|rounds| rounds.into_iter().skip(1).collect()).collect();
+    let taken: Vec<Vec<Round>> =
+        taken.into_iter().map(|rounds| rounds.into_iter().skip(1).collect()).collect();
     Ok(figures(&turns, &taken))
 }
 
-fn turns<'a>(stages: &'a [Stage], gateways: &'a [Gateway], folder: &Path) -> Result<Vec<Turn<'a>>, EnvoyError> {
+fn turns<'a>(
+    stages: &'a [Stage],
+    gateways: &'a [Gateway],
+    folder: &Path,
+) -> Result<Vec<Turn<'a>>, EnvoyError> {
     let mut turns = Vec::new();
     for (number, (stage, gateway)) in stages.iter().zip(gateways).enumerate() {
         for workload in &stage.workloads {
             let exchanges = workload.exchanges(stage.size);
-            let script = |works: bool| folder.join(format!("{number}-{}-{works}.lua", workload.name().replace(' ', "-")));
+            let script = |works: bool| {
+                folder.join(format!("{number}-{}-{works}.lua", workload.name().replace(' ', "-")))
+            };
             for arm in &stage.arms {
                 gateway.listeners().check(arm, *workload, &exchanges)?;
                 let requests = Requests::write(&exchanges, arm.works(), &script(arm.works()))?;
@@ -159,7 +182,10 @@ fn figures(turns: &[Turn<'_>], taken: &[Vec<Round>]) -> Vec<Figure> {
     let spreads = spreads(turns, taken);
     let nothing = Arm::nothing();
     let without = |turn: &Turn<'_>| {
-        let found = turns.iter().zip(&spreads).find(|(other, _)| *other.arm == nothing && other.beside(turn));
+        let found = turns
+            .iter()
+            .zip(&spreads)
+            .find(|(other, _)| *other.arm == nothing && other.beside(turn));
         found.map_or(f64::NAN, |(_, spread)| spread.median)
     };
     let figure = |((turn, rounds), nanoseconds): ((&Turn<'_>, &Vec<Round>), &Spread)| Figure {
@@ -175,12 +201,15 @@ fn figures(turns: &[Turn<'_>], taken: &[Vec<Round>]) -> Vec<Figure> {
     turns.iter().zip(taken).zip(&spreads).map(figure).collect()
 }
 
-/// What one request took in each turn, the rounds evened out among the arms that stand side by side.
+/// What one request took in each turn, the rounds evened out among the arms that stand side by
+/// side.
 fn spreads(turns: &[Turn<'_>], taken: &[Vec<Round>]) -> Vec<Spread> {
     let nanoseconds = |rounds: &Vec<Round>| rounds.iter().map(|round| round.nanoseconds).collect();
     let spread = |(number, turn): (usize, &Turn<'_>)| {
-        let beside: Vec<usize> = (0..turns.len()).filter(|other| turns[*other].beside(turn)).collect();
-        let evened = evened(&beside.iter().map(|other| nanoseconds(&taken[*other])).collect::<Vec<_>>());
+        let beside: Vec<usize> =
+            (0..turns.len()).filter(|other| turns[*other].beside(turn)).collect();
+        let evened =
+            evened(&beside.iter().map(|other| nanoseconds(&taken[*other])).collect::<Vec<_>>());
         let own = beside.iter().position(|other| *other == number).and_then(|at| evened.get(at));
         Spread::of(own.map_or(&[], Vec::as_slice))
     };

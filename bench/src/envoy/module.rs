@@ -1,5 +1,5 @@
-//! The module itself: its size, how long it takes to accept a policy, and the memory that a policy takes. Measured on
-//! `gatepost-host`, whose VM is one worker's.
+//! The module itself: its size, how long it takes to accept a policy, and the memory that a policy
+//! takes. Measured on `gatepost-host`, whose VM is one worker's.
 
 use std::time::Duration;
 
@@ -82,7 +82,8 @@ fn configuration(size: Size) -> Result<PluginConfig, BenchError> {
     Ok(PluginConfig { name: "bench".to_owned(), configuration, ..PluginConfig::default() })
 }
 
-/// As Envoy does it: the new policy comes in while the old one is in force, and then the old one goes.
+/// As Envoy does it: the new policy comes in while the old one is in force, and then the old one
+/// goes.
 fn reload(module: &Module, config: &PluginConfig) -> Result<[usize; 2], BenchError> {
     let mut vm = Vm::new(module, Host::default(), VmOptions::default())?;
     let mut running = vm.start_plugin(config.clone())?;
@@ -140,11 +141,19 @@ pub(super) fn text(modules: &[ModuleFigures]) -> String {
         ("the same after a hundred", |module| kib(module.reloaded_memory[1])),
         ("the document of 100,000 mappings", |module| kib(module.document_bytes)),
         ("CPU to accept it", |module| {
-            format!("{:.1} ms ({:.1} to {:.1})", module.accepted.median, module.accepted.least, module.accepted.most)
+            format!(
+                "{:.1} ms ({:.1} to {:.1})",
+                module.accepted.median, module.accepted.least, module.accepted.most
+            )
         }),
     ];
-    let header = [String::new()].into_iter().chain(modules.iter().map(|module| module.arm.clone())).collect();
-    let row = |(what, figure): Row| [what.to_owned()].into_iter().chain(modules.iter().map(figure)).collect();
+    let header = [String::new()]
+        .into_iter()
+        .chain(modules.iter().map(|module| module.arm.clone()))
+        .collect();
+    let row = |(what, figure): Row| {
+        [what.to_owned()].into_iter().chain(modules.iter().map(figure)).collect()
+    };
     table(header, rows.into_iter().map(row))
 }
 

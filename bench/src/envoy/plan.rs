@@ -40,7 +40,10 @@ impl Stage {
     /// The policies of its workloads.
     #[must_use]
     pub fn shapes(&self) -> Vec<Shape> {
-        SHAPES.into_iter().filter(|shape| self.workloads.iter().any(|workload| workload.shape() == *shape)).collect()
+        SHAPES
+            .into_iter()
+            .filter(|shape| self.workloads.iter().any(|workload| workload.shape() == *shape))
+            .collect()
     }
 }
 
@@ -48,20 +51,27 @@ impl Stage {
 pub const SMALL: Size = Size { mappings: 3, environments: 10 };
 /// The number of environments at which goals count that are about many.
 pub const MANY_ENVIRONMENTS: usize = 10_000;
-/// The sizes at which the arms run that are expected to cost the same at each, and the routes that are not.
-const LARGER: [Size; 2] =
-    [Size { mappings: 1000, environments: 1000 }, Size { mappings: 10_000, environments: MANY_ENVIRONMENTS }];
+/// The sizes at which the arms run that are expected to cost the same at each, and the routes that
+/// are not.
+const LARGER: [Size; 2] = [
+    Size { mappings: 1000, environments: 1000 },
+    Size { mappings: 10_000, environments: MANY_ENVIRONMENTS },
+];
 /// The largest number of mappings.
 pub const LARGEST: Size = Size { mappings: 100_000, environments: 10 };
 
 /// The parts that are one workload each, at the smallest size.
-const SMALL_PARTS: [Part; 5] = [Part::Probe, Part::PassThrough, Part::MappedHost, Part::Environment, Part::Reject];
+const SMALL_PARTS: [Part; 5] =
+    [Part::Probe, Part::PassThrough, Part::MappedHost, Part::Environment, Part::Reject];
 
 /// The Envoys of a run. `filters` are measured beside Gatepost.
 #[must_use]
 pub fn stages(wanted: impl Fn(Part) -> bool, filters: &[Arm]) -> Vec<Stage> {
-    let small: Vec<Workload> =
-        SMALL_PARTS.into_iter().zip(WORKLOADS).filter_map(|(part, workload)| wanted(part).then_some(workload)).collect();
+    let small: Vec<Workload> = SMALL_PARTS
+        .into_iter()
+        .zip(WORKLOADS)
+        .filter_map(|(part, workload)| wanted(part).then_some(workload))
+        .collect();
     let growing: Vec<Workload> = [
         (Part::Mappings, Workload::MappedHost),
         (Part::Environments, Workload::Environment),
@@ -77,7 +87,10 @@ pub fn stages(wanted: impl Fn(Part) -> bool, filters: &[Arm]) -> Vec<Stage> {
     };
     let mut stages = Vec::new();
     // The larger sizes mean something beside the smallest.
-    let all = WORKLOADS.into_iter().filter(|workload| small.contains(workload) || growing.contains(workload)).collect();
+    let all = WORKLOADS
+        .into_iter()
+        .filter(|workload| small.contains(workload) || growing.contains(workload))
+        .collect();
     stages.push(Stage {
         size: SMALL,
         arms: with(&[
@@ -92,7 +105,8 @@ pub fn stages(wanted: impl Fn(Part) -> bool, filters: &[Arm]) -> Vec<Stage> {
         workloads: all,
     });
     for size in LARGER {
-        let arms = with(&[Arm::lua(), Arm::native(Selection::Linear), Arm::native(Selection::Hash)]);
+        let arms =
+            with(&[Arm::lua(), Arm::native(Selection::Linear), Arm::native(Selection::Hash)]);
         stages.push(Stage { size, arms, workloads: growing.clone() });
     }
     if growing.contains(&Workload::MappedHost) {
@@ -130,7 +144,8 @@ mod tests {
     #[test]
     fn no_two_arms_share_a_listener() {
         for stage in stages(|_| true, &[]) {
-            let mut names: Vec<String> = stage.arms.iter().map(|arm| arm.listener(Shape::Knative)).collect();
+            let mut names: Vec<String> =
+                stage.arms.iter().map(|arm| arm.listener(Shape::Knative)).collect();
             names.sort();
             names.dedup();
             assert_eq!(names.len(), stage.arms.len());

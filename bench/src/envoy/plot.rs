@@ -1,4 +1,5 @@
-//! The figures as pictures: what each arm adds to a request, and what becomes of it when a policy grows.
+//! The figures as pictures: what each arm adds to a request, and what becomes of it when a policy
+//! grows.
 
 use super::Figure;
 use super::arm::{Arm, Selection};
@@ -32,18 +33,25 @@ fn series(arms: &[Arm]) -> Vec<Series> {
     arms.iter().map(|arm| Series { arm: arm.clone(), colour: colour(arm) }).collect()
 }
 
-/// Bars, grouped by workload: the processor time that each arm adds to a request, and the noise that it rests on, both in
-/// microseconds. None when something was not measured.
+/// Bars, grouped by workload: the processor time that each arm adds to a request, and the noise
+/// that it rests on, both in microseconds. None when something was not measured.
 #[must_use]
 pub fn added(figures: &[Figure], noise: f64) -> Option<String> {
     let series = series(&[Arm::empty(), Arm::gatepost(), Arm::lua(), Arm::naive()]);
     let bar = |series: &Series, workload: Workload| {
-        let same = |figure: &&Figure| figure.arm == series.arm.name && figure.workload == workload.name() && is_small(figure);
+        let same = |figure: &&Figure| {
+            figure.arm == series.arm.name && figure.workload == workload.name() && is_small(figure)
+        };
         figures.iter().find(same).map(|figure| figure.added / 1e3)
     };
     let groups: Vec<(Workload, Vec<f64>)> = WORKLOADS
         .into_iter()
-        .map(|workload| Some((workload, series.iter().map(|series| bar(series, workload)).collect::<Option<_>>()?)))
+        .map(|workload| {
+            Some((
+                workload,
+                series.iter().map(|series| bar(series, workload)).collect::<Option<_>>()?,
+            ))
+        })
         .collect::<Option<_>>()?;
     let most = groups.iter().flat_map(|(_, bars)| bars).copied().fold(0.0, f64::max);
     let axis = Axis::up_to(most);
@@ -65,7 +73,13 @@ pub fn added(figures: &[Figure], noise: f64) -> Option<String> {
             let x = start + bar * place as f64;
             let y = axis.y(value.max(0.0));
             picture.rectangle((x + 1.0, y), (bar - 2.0, HEIGHT - BOTTOM - y), series.colour);
-            picture.text((x + bar / 2.0, y - 5.0), 12.0, Anchor::Middle, INK, &format!("{value:.1}"));
+            picture.text(
+                (x + bar / 2.0, y - 5.0),
+                12.0,
+                Anchor::Middle,
+                INK,
+                &format!("{value:.1}"),
+            );
         }
         let middle = LEFT + group * (number as f64 + 0.5);
         picture.text((middle, HEIGHT - BOTTOM + 22.0), 14.0, Anchor::Middle, INK, workload.name());
@@ -76,8 +90,16 @@ pub fn added(figures: &[Figure], noise: f64) -> Option<String> {
 /// Lines: requests in a second over the number of environments.
 #[must_use]
 pub fn environments(figures: &[Figure]) -> Option<String> {
-    let arms = [Arm::nothing(), Arm::gatepost(), Arm::lua(), Arm::native(Selection::Hash), Arm::native(Selection::Linear)];
-    let lines = lines(figures, Workload::Environment, &arms, |figure| (figure.environments, figure.per_second.median));
+    let arms = [
+        Arm::nothing(),
+        Arm::gatepost(),
+        Arm::lua(),
+        Arm::native(Selection::Hash),
+        Arm::native(Selection::Linear),
+    ];
+    let lines = lines(figures, Workload::Environment, &arms, |figure| {
+        (figure.environments, figure.per_second.median)
+    });
     growing(
         lines?,
         "Requests per second on one core, by number of environments",
@@ -91,7 +113,8 @@ pub fn environments(figures: &[Figure]) -> Option<String> {
 #[must_use]
 pub fn mappings(figures: &[Figure]) -> Option<String> {
     let arms = [Arm::gatepost(), Arm::lua(), Arm::native(Selection::Hash)];
-    let lines = lines(figures, Workload::MappedHost, &arms, |figure| (figure.mappings, figure.added / 1e3));
+    let lines =
+        lines(figures, Workload::MappedHost, &arms, |figure| (figure.mappings, figure.added / 1e3));
     growing(
         lines?,
         "CPU time added to a request with a mapped host, by number of mappings",
@@ -104,32 +127,53 @@ pub fn mappings(figures: &[Figure]) -> Option<String> {
 type Lines = Vec<(Series, Vec<(usize, f64)>)>;
 
 /// The points of each arm that was measured at more than one size; none when there is no such arm.
-fn lines(figures: &[Figure], workload: Workload, arms: &[Arm], point: impl Fn(&Figure) -> (usize, f64)) -> Option<Lines> {
+fn lines(
+    figures: &[Figure],
+    workload: Workload,
+    arms: &[Arm],
+    point: impl Fn(&Figure) -> (usize, f64),
+) -> Option<Lines> {
     let of = |series: Series| {
-        let same = |figure: &&Figure| figure.arm == series.arm.name && figure.workload == workload.name();
+        let same =
+            |figure: &&Figure| figure.arm == series.arm.name && figure.workload == workload.name();
         let mut points: Vec<(usize, f64)> = figures.iter().filter(same).map(&point).collect();
         points.sort_by_key(|(size, _)| *size);
         (series, points)
     };
-    let lines: Lines = series(arms).into_iter().map(of).filter(|(_, points)| points.len() > 1).collect();
+    let lines: Lines =
+        series(arms).into_iter().map(of).filter(|(_, points)| points.len() > 1).collect();
     (!lines.is_empty()).then_some(lines)
 }
 
-fn growing(lines: Lines, heading: &str, note: &str, what: &str, show: impl Fn(f64) -> String) -> Option<String> {
+fn growing(
+    lines: Lines,
+    heading: &str,
+    note: &str,
+    what: &str,
+    show: impl Fn(f64) -> String,
+) -> Option<String> {
     let points = || lines.iter().flat_map(|(_, points)| points);
     let axis = Axis::up_to(points().map(|(_, value)| *value).fold(0.0, f64::max));
     let mut sizes: Vec<usize> = points().map(|(size, _)| *size).collect();
     sizes.sort_unstable();
     sizes.dedup();
     let (least, most) = ((*sizes.first()? as f64).ln(), (*sizes.last()? as f64).ln());
-    let x = |size: usize| LEFT + 30.0 + ((size as f64).ln() - least) / (most - least) * (WIDTH - LEFT - RIGHT - 60.0);
+    let x = |size: usize| {
+        LEFT + 30.0 + ((size as f64).ln() - least) / (most - least) * (WIDTH - LEFT - RIGHT - 60.0)
+    };
     let mut picture = Picture::new(WIDTH, HEIGHT);
     let (series, lines): (Vec<Series>, Vec<_>) = lines.into_iter().unzip();
     title(&mut picture, heading, note, &series);
     axis.draw(&mut picture, show);
     for size in sizes {
         picture.grid((x(size), TOP), (x(size), HEIGHT - BOTTOM));
-        picture.text((x(size), HEIGHT - BOTTOM + 20.0), 13.0, Anchor::Middle, INK, &thousands(size));
+        picture.text(
+            (x(size), HEIGHT - BOTTOM + 20.0),
+            13.0,
+            Anchor::Middle,
+            INK,
+            &thousands(size),
+        );
     }
     picture.text(
         ((LEFT + WIDTH - RIGHT) / 2.0, HEIGHT - BOTTOM + 42.0),
@@ -139,7 +183,8 @@ fn growing(lines: Lines, heading: &str, note: &str, what: &str, show: impl Fn(f6
         &format!("{what} (logarithmic)"),
     );
     for (series, points) in series.iter().zip(&lines) {
-        let points: Vec<(f64, f64)> = points.iter().map(|(size, value)| (x(*size), axis.y(value.max(0.0)))).collect();
+        let points: Vec<(f64, f64)> =
+            points.iter().map(|(size, value)| (x(*size), axis.y(value.max(0.0)))).collect();
         picture.line(&points, series.colour);
     }
     Some(picture.document())
@@ -172,7 +217,11 @@ impl Axis {
     fn up_to(most: f64) -> Self {
         let rough = (most / 4.0).max(f64::MIN_POSITIVE);
         let power = 10f64.powf(rough.log10().floor());
-        let step = [5.0, 2.0, 1.0].into_iter().map(|factor| factor * power).find(|step| *step <= rough).unwrap_or(power);
+        let step = [5.0, 2.0, 1.0]
+            .into_iter()
+            .map(|factor| factor * power)
+            .find(|step| *step <= rough)
+            .unwrap_or(power);
         Self { step, top: (most * 1.04 / step).ceil() * step }
     }
 
@@ -211,7 +260,11 @@ mod tests {
         for most in [0.7, 3.2, 9.9, 55.0, 43_000.0] {
             let axis = Axis::up_to(most);
             let steps = axis.top / axis.step;
-            assert!(axis.top >= most && (4.0..=11.0).contains(&steps), "{most}: {steps} steps of {}", axis.step);
+            assert!(
+                axis.top >= most && (4.0..=11.0).contains(&steps),
+                "{most}: {steps} steps of {}",
+                axis.step
+            );
         }
     }
 

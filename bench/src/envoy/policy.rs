@@ -1,4 +1,5 @@
-//! The policies that the arms carry out: two of those that ship, with as many mappings or environments as a size asks for.
+//! The policies that the arms carry out: two of those that ship, with as many mappings or
+//! environments as a size asks for.
 
 use std::path::PathBuf;
 
@@ -65,14 +66,21 @@ impl Shape {
         }
     }
 
-    /// The shipped policy as the filter receives it, with the size's mappings or environments in place of its own.
+    /// The shipped policy as the filter receives it, with the size's mappings or environments in
+    /// place of its own.
     ///
     /// # Errors
     /// When it is not there, or is wrong.
     pub fn configuration(self, size: Size) -> Result<String, BenchError> {
-        let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../policies")).join(self.name()).join("policy.yaml");
-        let unexpected = |error: serde_json::Error| BenchError::Process { what: path.display().to_string(), error: error.into() };
-        let mut document: Value = serde_json::from_str(&PolicyFile::read(&path)?.json).map_err(unexpected)?;
+        let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../policies"))
+            .join(self.name())
+            .join("policy.yaml");
+        let unexpected = |error: serde_json::Error| BenchError::Process {
+            what: path.display().to_string(),
+            error: error.into(),
+        };
+        let mut document: Value =
+            serde_json::from_str(&PolicyFile::read(&path)?.json).map_err(unexpected)?;
         match self {
             Self::Knative => {
                 let mappings: Vec<Value> = (0..size.mappings)
@@ -84,7 +92,8 @@ impl Shape {
                 document["hosts"]["mappings"] = mappings.into();
             }
             Self::Environments => {
-                document["environments"]["allow"] = (0..size.environments).map(environment).collect();
+                document["environments"]["allow"] =
+                    (0..size.environments).map(environment).collect();
             }
         }
         Ok(document.to_string())
@@ -94,17 +103,22 @@ impl Shape {
     #[must_use]
     pub fn lua(self, size: Size) -> String {
         let table = |name: &str, pairs: &mut dyn Iterator<Item = (String, String)>| {
-            let rows: String = pairs.map(|(key, value)| format!("  [\"{key}\"] = \"{value}\",\n")).collect();
+            let rows: String =
+                pairs.map(|(key, value)| format!("  [\"{key}\"] = \"{value}\",\n")).collect();
             format!("local {name} = {{\n{rows}}}\n")
         };
         match self {
-            Self::Knative => table("mappings", &mut (0..size.mappings).map(mapping)) + include_str!("../../lua/knative-gclb.lua"),
+            Self::Knative => {
+                table("mappings", &mut (0..size.mappings).map(mapping))
+                    + include_str!("../../lua/knative-gclb.lua")
+            }
             Self::Environments => {
                 let authorities = (0..size.environments).map(environment).map(|name| {
                     let authority = environment_authority(&name);
                     (name, authority)
                 });
-                table("authorities", &mut authorities.into_iter()) + include_str!("../../lua/asm-grpc-env.lua")
+                table("authorities", &mut authorities.into_iter())
+                    + include_str!("../../lua/asm-grpc-env.lua")
             }
         }
     }
@@ -117,7 +131,10 @@ mod tests {
     #[test]
     fn the_first_mapping_is_the_shipped_one() {
         let document: Value = serde_json::from_str(&policy(Shape::Knative)).unwrap();
-        assert_eq!(document["hosts"]["mappings"][0], json!({ "host": SHIPPED_MAPPING.0, "authority": SHIPPED_MAPPING.1 }));
+        assert_eq!(
+            document["hosts"]["mappings"][0],
+            json!({ "host": SHIPPED_MAPPING.0, "authority": SHIPPED_MAPPING.1 })
+        );
         assert_eq!(document["hosts"]["mappings"].as_array().map(Vec::len), Some(3));
     }
 
@@ -126,7 +143,10 @@ mod tests {
         let document: Value = serde_json::from_str(&policy(Shape::Environments)).unwrap();
         assert_eq!(document["environments"]["default"], DEFAULT_ENVIRONMENT);
         assert_eq!(document["environments"]["allow"], json!(["env1", "env2", "env3", "env4"]));
-        let hint = document["environments"]["hints"]["authority"].as_str().unwrap().replace("{env}", DEFAULT_ENVIRONMENT);
+        let hint = document["environments"]["hints"]["authority"]
+            .as_str()
+            .unwrap()
+            .replace("{env}", DEFAULT_ENVIRONMENT);
         assert_eq!(hint, environment_authority(DEFAULT_ENVIRONMENT));
     }
 

@@ -1,4 +1,5 @@
-//! A run written down where the documentation shows it: the JSON, the plots, and the tables in the middle of a page.
+//! A run written down where the documentation shows it: the JSON, the plots, and the tables in the
+//! middle of a page.
 
 use std::path::Path;
 
@@ -8,7 +9,8 @@ use super::report::EnvoyReport;
 use crate::page;
 use crate::subject::BenchError;
 
-/// Writes `envoy.json` and the plots into a folder, and the tables into its `README.md` between two marks.
+/// Writes `envoy.json` and the plots into a folder, and the tables into its `README.md` between two
+/// marks.
 ///
 /// # Errors
 /// When a file cannot be written, or the marks are not there.

@@ -13,7 +13,8 @@ use crate::report::table;
 use crate::rounds::LEAST;
 use crate::subject::BenchError;
 
-/// All that `just bench envoy` measures. Its JSON form has this shape; [`version`](Self::version) changes when the shape does.
+/// All that `just bench envoy` measures. Its JSON form has this shape; [`version`](Self::version)
+/// changes when the shape does.
 #[derive(Clone, Debug, Serialize)]
 pub struct EnvoyReport {
     /// The shape's version.
@@ -42,10 +43,20 @@ impl EnvoyReport {
         let processor = crate::report::processor();
         let envoy = release();
         let Pace { rounds, time } = pace;
-        Self { version: 1, processor, envoy, rounds, seconds: time.as_secs_f64(), figures, modules, goals }
+        Self {
+            version: 1,
+            processor,
+            envoy,
+            rounds,
+            seconds: time.as_secs_f64(),
+            figures,
+            modules,
+            goals,
+        }
     }
 
-    /// The report with the figures alone, which is what the next reader wants of them: thousands of rounds are for who doubts one.
+    /// The report with the figures alone, which is what the next reader wants of them: thousands of
+    /// rounds are for who doubts one.
     #[must_use]
     pub fn without_rounds(&self) -> Self {
         let mut report = self.clone();
@@ -65,8 +76,10 @@ impl EnvoyReport {
     #[must_use]
     pub fn text(&self) -> String {
         let processor = self.processor.as_deref().unwrap_or("an unknown processor");
-        let mut text =
-            format!("{processor}; Envoy {}; {} rounds of {} s for each arm, evened\n", self.envoy, self.rounds, self.seconds);
+        let mut text = format!(
+            "{processor}; Envoy {}; {} rounds of {} s for each arm, evened\n",
+            self.envoy, self.rounds, self.seconds
+        );
         let mut seen: Vec<(&str, usize, usize)> = Vec::new();
         for figure in &self.figures {
             let group = (figure.workload, figure.mappings, figure.environments);
@@ -76,8 +89,10 @@ impl EnvoyReport {
         }
         for (workload, mappings, environments) in seen {
             text += &format!("\n{workload}, {}\n\n", holds(workload, mappings, environments));
-            let of_group =
-                |figure: &&Figure| (figure.workload, figure.mappings, figure.environments) == (workload, mappings, environments);
+            let of_group = |figure: &&Figure| {
+                (figure.workload, figure.mappings, figure.environments)
+                    == (workload, mappings, environments)
+            };
             text += &figures(self.figures.iter().filter(of_group));
         }
         if !self.modules.is_empty() {
@@ -91,7 +106,11 @@ impl EnvoyReport {
         text += &format!("\nGoals{few}\n\n");
         let header = ["what", "goal", "figure", "verdict"].map(str::to_owned).to_vec();
         let verdict = |met| if met { "met" } else { "MISSED" }.to_owned();
-        let rows = self.goals.iter().cloned().map(|goal| vec![goal.what, goal.goal, goal.figure, verdict(goal.met)]);
+        let rows = self
+            .goals
+            .iter()
+            .cloned()
+            .map(|goal| vec![goal.what, goal.goal, goal.figure, verdict(goal.met)]);
         text + &table(header, rows)
     }
 
@@ -114,7 +133,9 @@ impl EnvoyReport {
 
 /// What of a policy's size matters for a workload.
 fn holds(workload: &str, mappings: usize, environments: usize) -> String {
-    if [Workload::Environment, Workload::LastEnvironment, Workload::LastEnvironmentByCurl].map(Workload::name).contains(&workload)
+    if [Workload::Environment, Workload::LastEnvironment, Workload::LastEnvironmentByCurl]
+        .map(Workload::name)
+        .contains(&workload)
     {
         format!("{environments} environments")
     } else {
@@ -123,7 +144,9 @@ fn holds(workload: &str, mappings: usize, environments: usize) -> String {
 }
 
 fn figures<'a>(figures: impl Iterator<Item = &'a Figure>) -> String {
-    let header = ["arm", "CPU µs/request", "least", "most", "added µs", "requests/s"].map(str::to_owned).to_vec();
+    let header = ["arm", "CPU µs/request", "least", "most", "added µs", "requests/s"]
+        .map(str::to_owned)
+        .to_vec();
     let micro = |nanoseconds: f64| format!("{:.2}", nanoseconds / 1e3);
     let rows = figures.map(|figure| {
         vec![

@@ -1,12 +1,13 @@
-//! Route tables whose every answer is a `direct_response` that names what selected it, so that what a filter did to a request
-//! shows in the answer.
+//! Route tables whose every answer is a `direct_response` that names what selected it, so that what
+//! a filter did to a request shows in the answer.
 
 use serde_json::{Value, json};
 
 use super::arm::Selection;
 use super::policy::{self, DEFAULT_ENVIRONMENT, SHIPPED_MAPPING, Shape, Size};
 use super::workload::{
-    CLEAN, GUARDED, OWN_HOST, READINESS, READINESS_AUTHORITY, READINESS_PATH, UNROUTED, WITNESS_HOST, rotation,
+    CLEAN, GUARDED, OWN_HOST, READINESS, READINESS_AUTHORITY, READINESS_PATH, UNROUTED,
+    WITNESS_HOST, rotation,
 };
 
 const PRIVATE_SUFFIXES: [&str; 3] = [".svc.cluster.local", ".svc", ".default"];
@@ -51,14 +52,24 @@ pub fn behind_a_filter(shape: Shape, size: Size) -> Value {
                 vec![json!({ "match": { "path": READINESS_PATH }, "direct_response": respond(200, READINESS) })],
             ));
             hosts.push(host(OWN_HOST, vec![all(OWN_HOST)]));
-            let kept =
-                GUARDED.map(|name| with_header(name, json!({ "present_match": true }), respond(200, &format!("kept {name}"))));
+            let kept = GUARDED.map(|name| {
+                with_header(
+                    name,
+                    json!({ "present_match": true }),
+                    respond(200, &format!("kept {name}")),
+                )
+            });
             hosts.push(host(WITNESS_HOST, kept.into_iter().chain([all(CLEAN)]).collect()));
             let original = ["my-service.test.com", "My-Service.TEST.com.:443"]
                 .map(|host| with_header("x-forwarded-host", exact(host), respond(200, host)));
-            hosts.push(host(SHIPPED_MAPPING.1, original.into_iter().chain([all("mapped without x-forwarded-host")]).collect()));
+            hosts.push(host(
+                SHIPPED_MAPPING.1,
+                original.into_iter().chain([all("mapped without x-forwarded-host")]).collect(),
+            ));
             hosts.extend(
-                rotation(size.mappings).map(policy::mapping).map(|(_, authority)| host(&authority, vec![all(&authority)])),
+                rotation(size.mappings)
+                    .map(policy::mapping)
+                    .map(|(_, authority)| host(&authority, vec![all(&authority)])),
             );
         }
         Shape::Environments => {
@@ -66,7 +77,10 @@ pub fn behind_a_filter(shape: Shape, size: Size) -> Value {
                 let mut routes = vec![all(&env)];
                 if env == DEFAULT_ENVIRONMENT {
                     let answer = respond(200, &env);
-                    routes = vec![with_header("x-gatepost-env", exact(&env), answer), all("env1 without x-gatepost-env")];
+                    routes = vec![
+                        with_header("x-gatepost-env", exact(&env), answer),
+                        all("env1 without x-gatepost-env"),
+                    ];
                 }
                 hosts.push(host(&policy::environment_authority(&env), routes));
             }
@@ -93,20 +107,27 @@ fn native_hosts(size: Size, selection: Selection) -> Value {
     let mappings = (0..size.mappings).map(policy::mapping);
     match selection {
         Selection::Linear => {
-            let by_authority = |matcher: Value, answer: Value| with_header(":authority", matcher, answer);
-            let suffixes =
-                PRIVATE_SUFFIXES.map(|suffix| by_authority(json!({ "string_match": { "suffix": suffix } }), not_found()));
+            let by_authority =
+                |matcher: Value, answer: Value| with_header(":authority", matcher, answer);
+            let suffixes = PRIVATE_SUFFIXES.map(|suffix| {
+                by_authority(json!({ "string_match": { "suffix": suffix } }), not_found())
+            });
             let mut routes = vec![probe];
             routes.extend(suffixes);
             routes.push(by_authority(exact(PRIVATE_HOST), not_found()));
             routes.push(by_authority(exact(OWN_HOST), respond(200, OWN_HOST)));
-            routes.extend(mappings.map(|(host, authority)| by_authority(exact(&host), respond(200, &authority))));
+            routes.extend(
+                mappings
+                    .map(|(host, authority)| by_authority(exact(&host), respond(200, &authority))),
+            );
             routes.push(all(UNROUTED));
             table(vec![host("*", routes)])
         }
         Selection::Hash => {
-            let refused = || vec![json!({ "match": { "prefix": "/" }, "direct_response": not_found() })];
-            let mut hosts = vec![host("*", vec![probe, all(UNROUTED)]), host(OWN_HOST, vec![all(OWN_HOST)])];
+            let refused =
+                || vec![json!({ "match": { "prefix": "/" }, "direct_response": not_found() })];
+            let mut hosts =
+                vec![host("*", vec![probe, all(UNROUTED)]), host(OWN_HOST, vec![all(OWN_HOST)])];
             hosts.extend(PRIVATE_SUFFIXES.map(|suffix| host(&format!("*{suffix}"), refused())));
             hosts.push(host(PRIVATE_HOST, refused()));
             hosts.extend(mappings.map(|(name, authority)| host(&name, vec![all(&authority)])));
@@ -120,7 +141,9 @@ fn native_environments(size: Size, selection: Selection) -> Value {
     let unknown = json!({ "match": { "prefix": "/" }, "direct_response": respond(404, "unknown environment\n") });
     match selection {
         Selection::Linear => {
-            let mut routes: Vec<Value> = environments.map(|env| with_header("env", exact(&env), respond(200, &env))).collect();
+            let mut routes: Vec<Value> = environments
+                .map(|env| with_header("env", exact(&env), respond(200, &env)))
+                .collect();
             routes.push(unknown);
             table(vec![host("*", routes)])
         }

@@ -41,7 +41,9 @@ impl Picture {
 
     /// A thin line of the grid.
     pub fn grid(&mut self, (x1, y1): (f64, f64), (x2, y2): (f64, f64)) {
-        self.add(format_args!(r#"<line x1="{x1:.1}" y1="{y1:.1}" x2="{x2:.1}" y2="{y2:.1}" stroke="{GRID}"/>"#));
+        self.add(format_args!(
+            r#"<line x1="{x1:.1}" y1="{y1:.1}" x2="{x2:.1}" y2="{y2:.1}" stroke="{GRID}"/>"#
+        ));
     }
 
     /// A line through points, each with a dot.
@@ -57,7 +59,14 @@ impl Picture {
     }
 
     /// A text.
-    pub fn text(&mut self, (x, y): (f64, f64), size: f64, anchor: Anchor, colour: &str, text: &str) {
+    pub fn text(
+        &mut self,
+        (x, y): (f64, f64),
+        size: f64,
+        anchor: Anchor,
+        colour: &str,
+        text: &str,
+    ) {
         let anchor = match anchor {
             Anchor::Start => "start",
             Anchor::Middle => "middle",

@@ -1,9 +1,11 @@
-//! The requests that are sent, and what must become of each: by a filter that does the work, and by one that does nothing.
+//! The requests that are sent, and what must become of each: by a filter that does the work, and by
+//! one that does nothing.
 
 use super::policy::{self, Shape, Size};
 use crate::browser::BROWSER;
 
-/// How many hosts or environments the requests of one workload go through in turn, spread evenly over all that there are.
+/// How many hosts or environments the requests of one workload go through in turn, spread evenly
+/// over all that there are.
 pub const ROTATION: usize = 1000;
 
 /// A kind of request.
@@ -19,17 +21,24 @@ pub enum Workload {
     Environment,
     /// A browser's request to a host inside the cluster, which is refused.
     Reject,
-    /// A request that names the last of the environments, which routes that are tried in order find last.
+    /// A request that names the last of the environments, which routes that are tried in order find
+    /// last.
     #[value(skip)]
     LastEnvironment,
-    /// The same from somebody who tries an environment out with `curl`, whose request has little else in it.
+    /// The same from somebody who tries an environment out with `curl`, whose request has little
+    /// else in it.
     #[value(skip)]
     LastEnvironmentByCurl,
 }
 
 /// Those that every arm is measured with, in the order of reports.
-pub const WORKLOADS: [Workload; 5] =
-    [Workload::Probe, Workload::PassThrough, Workload::MappedHost, Workload::Environment, Workload::Reject];
+pub const WORKLOADS: [Workload; 5] = [
+    Workload::Probe,
+    Workload::PassThrough,
+    Workload::MappedHost,
+    Workload::Environment,
+    Workload::Reject,
+];
 
 /// A request and what must become of it.
 #[derive(Clone, Debug)]
@@ -40,13 +49,15 @@ pub struct Exchange {
     pub carried_out: Answer,
     /// What answers when nothing was done.
     pub untouched: Answer,
-    /// The request as the policy leaves it, for arms that do nothing: it selects the same route, so that what the route costs is in
-    /// every arm's figure. None when the policy refuses it; then they get what the others get.
+    /// The request as the policy leaves it, for arms that do nothing: it selects the same route, so
+    /// that what the route costs is in every arm's figure. None when the policy refuses it; then
+    /// they get what the others get.
     pub resolved: Option<String>,
 }
 
 impl Exchange {
-    /// What an arm is sent when it is measured, and what it answers. `works` says whether it carries the policy out.
+    /// What an arm is sent when it is measured, and what it answers. `works` says whether it
+    /// carries the policy out.
     #[must_use]
     pub fn measured(&self, works: bool) -> (&str, &Answer) {
         match &self.resolved {
@@ -88,7 +99,8 @@ pub const READINESS: &str = "readiness";
 pub const OWN_HOST: &str = "www.example.com";
 /// The host whose routes tell whether a guarded header arrived.
 pub const WITNESS_HOST: &str = "witness.example.com";
-/// The body of the witness when no guarded header arrived; otherwise it is `kept` and the header's name.
+/// The body of the witness when no guarded header arrived; otherwise it is `kept` and the header's
+/// name.
 pub const CLEAN: &str = "clean";
 /// The headers that `knative-gclb` guards: those that it strips, and the one that it sets.
 pub const GUARDED: [&str; 7] = [
@@ -114,20 +126,33 @@ pub const READINESS_PATH: &str = "/healthz/ready";
 
 const PAGE: &str = "/articles/2024/05/a-long-title-of-an-article?utm_source=newsletter";
 
-fn request<'a>(path: &str, host: &str, headers: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
-    let headers: String = headers.into_iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+fn request<'a>(
+    path: &str,
+    host: &str,
+    headers: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> String {
+    let headers: String =
+        headers.into_iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     format!("GET {path} HTTP/1.1\r\nhost: {host}\r\n{headers}\r\n")
 }
 
 /// A request that names an environment, among these headers.
 fn naming(number: usize, headers: &[(&str, &str)]) -> Exchange {
     let env = policy::environment(number);
-    let to = |host: &str| request(PAGE, host, headers.iter().copied().chain([("env", env.as_str())]));
-    let (request, resolved) = (to("app.example.com"), Some(to(&policy::environment_authority(&env))));
-    Exchange { request, resolved, carried_out: Answer::of_route(env), untouched: Answer::of_route(UNROUTED) }
+    let to =
+        |host: &str| request(PAGE, host, headers.iter().copied().chain([("env", env.as_str())]));
+    let (request, resolved) =
+        (to("app.example.com"), Some(to(&policy::environment_authority(&env))));
+    Exchange {
+        request,
+        resolved,
+        carried_out: Answer::of_route(env),
+        untouched: Answer::of_route(UNROUTED),
+    }
 }
 
-/// Numbers from 1 to below `count`, at most [`ROTATION`] of them, spread evenly. Number 0 is left to [`witnesses`].
+/// Numbers from 1 to below `count`, at most [`ROTATION`] of them, spread evenly. Number 0 is left
+/// to [`witnesses`].
 pub(super) fn rotation(count: usize) -> impl Iterator<Item = usize> {
     let others = count.saturating_sub(1);
     let taken = others.min(ROTATION);
@@ -153,7 +178,9 @@ impl Workload {
     #[must_use]
     pub fn shape(self) -> Shape {
         match self {
-            Self::Environment | Self::LastEnvironment | Self::LastEnvironmentByCurl => Shape::Environments,
+            Self::Environment | Self::LastEnvironment | Self::LastEnvironmentByCurl => {
+                Shape::Environments
+            }
             Self::Probe | Self::PassThrough | Self::MappedHost | Self::Reject => Shape::Knative,
         }
     }
@@ -173,7 +200,12 @@ impl Workload {
             }],
             Self::PassThrough => {
                 let request = request(PAGE, OWN_HOST, BROWSER);
-                vec![Exchange { resolved: Some(request.clone()), request, carried_out: own.clone(), untouched: own }]
+                vec![Exchange {
+                    resolved: Some(request.clone()),
+                    request,
+                    carried_out: own.clone(),
+                    untouched: own,
+                }]
             }
             Self::MappedHost => rotation(size.mappings)
                 .map(|number| {
@@ -186,7 +218,9 @@ impl Workload {
                     }
                 })
                 .collect(),
-            Self::Environment => rotation(size.environments).map(|number| naming(number, &BROWSER)).collect(),
+            Self::Environment => {
+                rotation(size.environments).map(|number| naming(number, &BROWSER)).collect()
+            }
             Self::LastEnvironment => vec![naming(last, &BROWSER)],
             Self::LastEnvironmentByCurl => vec![naming(last, &CURL)],
             Self::Reject => vec![Exchange {
@@ -199,7 +233,8 @@ impl Workload {
     }
 }
 
-/// Requests that are not measured and show that a filter does all of the policy's work, not only what the workloads need.
+/// Requests that are not measured and show that a filter does all of the policy's work, not only
+/// what the workloads need.
 #[must_use]
 pub fn witnesses(shape: Shape) -> Vec<(String, Answer)> {
     let plain = |host: &str| request("/", host, []);
@@ -210,14 +245,24 @@ pub fn witnesses(shape: Shape) -> Vec<(String, Answer)> {
             // These two answer only with the right x-forwarded-host.
             (plain("my-service.test.com"), Answer::of_route("my-service.test.com")),
             (plain("My-Service.TEST.com.:443"), Answer::of_route("My-Service.TEST.com.:443")),
-            (request("/", WITNESS_HOST, GUARDED.map(|name| (name, "forged"))), Answer::of_route(CLEAN)),
+            (
+                request("/", WITNESS_HOST, GUARDED.map(|name| (name, "forged"))),
+                Answer::of_route(CLEAN),
+            ),
             // Knative's own probe, from inside, keeps its header.
             (
-                request("/", WITNESS_HOST, [("user-agent", "Knative-Ingress-Probe"), ("k-network-probe", "probe")]),
+                request(
+                    "/",
+                    WITNESS_HOST,
+                    [("user-agent", "Knative-Ingress-Probe"), ("k-network-probe", "probe")],
+                ),
                 Answer::of_route("kept k-network-probe"),
             ),
             (request("/?from=gclb", "my-service.test.com", probe), Answer::of_route(READINESS)),
-            (request("/", OWN_HOST, [("user-agent", "GoogleHC/1.0"), ("via", "1.1 google")]), Answer::of_route(OWN_HOST)),
+            (
+                request("/", OWN_HOST, [("user-agent", "GoogleHC/1.0"), ("via", "1.1 google")]),
+                Answer::of_route(OWN_HOST),
+            ),
             (request("/other", OWN_HOST, probe), Answer::of_route(OWN_HOST)),
             (plain("WWW.Example.com."), Answer::of_route(OWN_HOST)),
             (plain("Secret.SVC.Cluster.Local.:80"), not_found.clone()),
@@ -229,9 +274,18 @@ pub fn witnesses(shape: Shape) -> Vec<(String, Answer)> {
             // The default's route answers only with the right x-gatepost-env.
             (plain("app.example.com"), Answer::of_route(policy::DEFAULT_ENVIRONMENT)),
             (request("/", "app.example.com", [("env", " ENV2 ")]), Answer::of_route("env2")),
-            (request("/", "app.example.com", [("env", "")]), Answer::of_route(policy::DEFAULT_ENVIRONMENT)),
-            (request("/", "app.example.com", [("x-gatepost-env", "env2")]), Answer::of_route(policy::DEFAULT_ENVIRONMENT)),
-            (request("/", "app.example.com", [("env", "nobody")]), Answer::refused(404, "unknown environment\n")),
+            (
+                request("/", "app.example.com", [("env", "")]),
+                Answer::of_route(policy::DEFAULT_ENVIRONMENT),
+            ),
+            (
+                request("/", "app.example.com", [("x-gatepost-env", "env2")]),
+                Answer::of_route(policy::DEFAULT_ENVIRONMENT),
+            ),
+            (
+                request("/", "app.example.com", [("env", "nobody")]),
+                Answer::refused(404, "unknown environment\n"),
+            ),
             (request("/", "app.svc.cluster.local", [("env", "env2")]), not_found),
             (plain("a..b"), Answer::refused(400, "invalid Host\n")),
         ],
@@ -251,7 +305,8 @@ mod tests {
 
     #[test]
     fn a_browsers_request_has_twelve_headers_beside_its_host() {
-        let exchange = Workload::PassThrough.exchanges(Size { mappings: 3, environments: 2 }).remove(0);
+        let exchange =
+            Workload::PassThrough.exchanges(Size { mappings: 3, environments: 2 }).remove(0);
         assert_eq!(exchange.request.lines().filter(|line| line.contains(": ")).count(), 13);
     }
 

@@ -1,5 +1,6 @@
-//! The same modules and requests on the crate `proxy-wasm-host`, for comparison. That crate needs another wasmtime, so each arm
-//! runs in a process of its own (`bench/compare`), which is told round by round what to do and stays idle in between.
+//! The same modules and requests on the crate `proxy-wasm-host`, for comparison. That crate needs
+//! another wasmtime, so each arm runs in a process of its own (`bench/compare`), which is told
+//! round by round what to do and stays idle in between.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -29,17 +30,25 @@ fn failed(error: std::io::Error) -> BenchError {
 }
 
 impl Comparison {
-    /// Builds the program with cargo under `target`. Its crate asks for a newer Rust than Gatepost's, which it builds without.
+    /// Builds the program with cargo under `target`. Its crate asks for a newer Rust than
+    /// Gatepost's, which it builds without.
     ///
     /// # Errors
     /// When it cannot be built, as without a network the first time.
     pub fn build(target: &Path) -> Result<Self, BenchError> {
         let crate_folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("compare");
-        let target =
-            std::path::absolute(target).map_err(|error| BenchError::Process { what: target.display().to_string(), error })?;
+        let target = std::path::absolute(target)
+            .map_err(|error| BenchError::Process { what: target.display().to_string(), error })?;
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo
-            .args(["build", "--release", "--locked", "--ignore-rust-version", "--quiet", "--target-dir"])
+            .args([
+                "build",
+                "--release",
+                "--locked",
+                "--ignore-rust-version",
+                "--quiet",
+                "--target-dir",
+            ])
             .arg(&target)
             .current_dir(&crate_folder);
         if !cargo.status().map_err(failed)?.success() {
@@ -68,7 +77,8 @@ impl Comparison {
         let (Some(mut orders), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(failed(std::io::Error::other("it has no input or output")));
         };
-        let headers: Vec<String> = workload.request.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let headers: Vec<String> =
+            workload.request.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let (name, value) = workload.leaves;
         writeln!(orders, "{}\n{name}={value}", headers.join("\t")).map_err(failed)?;
         Ok(Compared { child, orders: Some(orders), answers: BufReader::new(answers) })

@@ -1,5 +1,6 @@
-//! From the start of a process to its first answered request: a process of its own compiles the filter, or takes it from a cache,
-//! starts a VM with the policy, sends one request through it and says so. Wall-clock time, as whoever waits for it sees it.
+//! From the start of a process to its first answered request: a process of its own compiles the
+//! filter, or takes it from a cache, starts a VM with the policy, sends one request through it and
+//! says so. Wall-clock time, as whoever waits for it sees it.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -27,11 +28,17 @@ pub const FROM_CACHE: &str = "gatepost: process start to first answer, module fr
 /// # Errors
 /// When a process cannot be run, or does not find in the cache what another has left there.
 pub fn measure(size: Size, program: &Path) -> Result<Vec<Figure>, BenchError> {
-    let cache = tempfile::tempdir().map_err(|error| BenchError::Process { what: "a folder for the cache".to_owned(), error })?;
+    let cache = tempfile::tempdir().map_err(|error| BenchError::Process {
+        what: "a folder for the cache".to_owned(),
+        error,
+    })?;
     // The first one fills the cache.
     once(program, Some(cache.path()), COMPILED)?;
     let mut arms = [
-        Arm { name: FROM_CACHE, run: Box::new(|| several(size, || once(program, Some(cache.path()), CACHED))) },
+        Arm {
+            name: FROM_CACHE,
+            run: Box::new(|| several(size, || once(program, Some(cache.path()), CACHED))),
+        },
         Arm {
             name: "gatepost: process start to first answer, module compiled anew",
             run: Box::new(|| several(size, || once(program, None, COMPILED))),
@@ -54,7 +61,12 @@ fn once(program: &Path, cache: Option<&Path>, expected: u8) -> Result<f64, Bench
     let what = || "the process that answers one request".to_owned();
     let failed = |error| BenchError::Process { what: what(), error };
     let before = Instant::now();
-    let mut child = Command::new(program).arg(ORDER).args(cache).stdout(Stdio::piped()).spawn().map_err(failed)?;
+    let mut child = Command::new(program)
+        .arg(ORDER)
+        .args(cache)
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(failed)?;
     let mut said = [0];
     let read = child.stdout.take().map_or(Ok(()), |mut out| out.read_exact(&mut said));
     let nanoseconds = before.elapsed().as_secs_f64() * 1e9;

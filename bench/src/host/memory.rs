@@ -1,5 +1,6 @@
-//! What a VM holds beside its guest's own memory, and what is left behind when many streams have gone through one and when many
-//! have been built and freed: by the allocator's balance, and by what the system says the process holds.
+//! What a VM holds beside its guest's own memory, and what is left behind when many streams have
+//! gone through one and when many have been built and freed: by the allocator's balance, and by
+//! what the system says the process holds.
 
 use gatepost_host::{EngineOptions, Headers, Host};
 use serde::Serialize;
@@ -21,7 +22,8 @@ pub struct Idle {
     pub guest_bytes: u64,
     /// What the allocator gave the host for it.
     pub allocated_bytes: i64,
-    /// What the process grew by for it, the guest's touched pages among it; none where the system does not tell.
+    /// What the process grew by for it, the guest's touched pages among it; none where the system
+    /// does not tell.
     pub resident_bytes: Option<i64>,
 }
 
@@ -62,17 +64,36 @@ pub fn measure(size: Size, allocator: &Counting) -> Result<Memory, BenchError> {
     let host = Host::default();
     let gatepost = Guest::gatepost(EngineOptions::default())?;
     let sdk = Guest::three_headers(EngineOptions::default())?;
-    let idle = vec![idle("gatepost", &gatepost, &host, allocator)?, idle("sdk", &sdk, &host, allocator)?];
+    let idle =
+        vec![idle("gatepost", &gatepost, &host, allocator)?, idle("sdk", &sdk, &host, allocator)?];
     let left = vec![
-        streams("streams through gatepost", &gatepost, &host, MAPPED, size.lasting_streams, allocator)?,
+        streams(
+            "streams through gatepost",
+            &gatepost,
+            &host,
+            MAPPED,
+            size.lasting_streams,
+            allocator,
+        )?,
         streams("streams through sdk", &sdk, &host, SDK, size.lasting_streams, allocator)?,
-        rebuilds("VMs of gatepost, with their plugin", &gatepost, &host, size.lasting_vms, allocator)?,
+        rebuilds(
+            "VMs of gatepost, with their plugin",
+            &gatepost,
+            &host,
+            size.lasting_vms,
+            allocator,
+        )?,
         rebuilds("VMs of sdk, with their plugin", &sdk, &host, size.lasting_vms, allocator)?,
     ];
     Ok(Memory { idle, left })
 }
 
-fn idle(module: &'static str, guest: &Guest, host: &Host, allocator: &Counting) -> Result<Idle, BenchError> {
+fn idle(
+    module: &'static str,
+    guest: &Guest,
+    host: &Host,
+    allocator: &Counting,
+) -> Result<Idle, BenchError> {
     // The first VM also pays for what all of them share.
     let first = guest.running(host)?;
     let (held, resident) = (allocator.held(), resident_bytes());
@@ -90,7 +111,8 @@ fn idle(module: &'static str, guest: &Guest, host: &Host, allocator: &Counting) 
     })
 }
 
-/// Streams through one VM. A tenth as many go through before, so that whatever is kept for the next stream is there.
+/// Streams through one VM. A tenth as many go through before, so that whatever is kept for the next
+/// stream is there.
 ///
 /// # Errors
 /// When a stream fails.
@@ -106,7 +128,8 @@ pub fn streams(
     running.check(&workload)?;
     let request = Headers::request(workload.request.iter().copied());
     running.streams(&request, count / 10)?;
-    let (held, resident, guest_bytes) = (allocator.held(), resident_bytes(), running.memory_bytes());
+    let (held, resident, guest_bytes) =
+        (allocator.held(), resident_bytes(), running.memory_bytes());
     running.streams(&request, count)?;
     let held = allocator.held().since(held);
     let guest_bytes = difference(running.memory_bytes(), guest_bytes);
@@ -117,7 +140,13 @@ pub fn streams(
 ///
 /// # Errors
 /// When a VM fails.
-pub fn rebuilds(what: &'static str, guest: &Guest, host: &Host, count: usize, allocator: &Counting) -> Result<Left, BenchError> {
+pub fn rebuilds(
+    what: &'static str,
+    guest: &Guest,
+    host: &Host,
+    count: usize,
+    allocator: &Counting,
+) -> Result<Left, BenchError> {
     let request = Headers::request(MAPPED.request.iter().copied());
     let build = |count: usize| -> Result<(), BenchError> {
         for _ in 0..count {
@@ -131,7 +160,13 @@ pub fn rebuilds(what: &'static str, guest: &Guest, host: &Host, count: usize, al
     Ok(left(what, count, allocator.held().since(held), 0, grown(resident)))
 }
 
-fn left(what: &'static str, count: usize, held: Held, guest_bytes: i64, resident_bytes: Option<i64>) -> Left {
+fn left(
+    what: &'static str,
+    count: usize,
+    held: Held,
+    guest_bytes: i64,
+    resident_bytes: Option<i64>,
+) -> Left {
     #[allow(clippy::cast_precision_loss, reason = "counts of a benchmark are far below 2^52")]
     let allocations_each = held.calls as f64 / count as f64;
     Left {

@@ -1,5 +1,6 @@
-//! A fresh VM from a compiled module: instantiated, its exports looked up, its start-up run; no plugin, so no configuration. With
-//! memory from the system and from a pool. Freeing it is measured beside it.
+//! A fresh VM from a compiled module: instantiated, its exports looked up, its start-up run; no
+//! plugin, so no configuration. With memory from the system and from a pool. Freeing it is measured
+//! beside it.
 
 use gatepost_host::{EngineOptions, Host, Pool, Vm};
 
@@ -11,7 +12,8 @@ use crate::subject::{BenchError, Guest};
 const POOL: Pool = Pool { vms: 512, memory_bytes: 16 << 20 };
 
 /// The arms that have a goal.
-pub const GOAL_ARMS: [&str; 4] = ["gatepost: start", "gatepost: start, pooled", "sdk: start", "sdk: start, pooled"];
+pub const GOAL_ARMS: [&str; 4] =
+    ["gatepost: start", "gatepost: start, pooled", "sdk: start", "sdk: start, pooled"];
 
 /// Measures every arm.
 ///

@@ -1,16 +1,19 @@
-//! Complete HTTP streams on one core: what one costs in processor time of the thread that runs it. In the figure: the clone of the
-//! request's headers and of what the proxy knows of the stream, every callback, and freeing all of it. Not in it: parsing a
-//! request, sockets, and a response.
+//! Complete HTTP streams on one core: what one costs in processor time of the thread that runs it.
+//! In the figure: the clone of the request's headers and of what the proxy knows of the stream,
+//! every callback, and freeing all of it. Not in it: parsing a request, sockets, and a response.
 
 use gatepost_host::{EngineOptions, Headers, Host};
 
 use super::{Size, timed};
 use crate::host::compare::Comparison;
 use crate::rounds::{Arm, Figure, interleave};
-use crate::subject::{BenchError, Guest, MAPPED, PASS_THROUGH, PROBE, Running, SDK, Workload, info};
+use crate::subject::{
+    BenchError, Guest, MAPPED, PASS_THROUGH, PROBE, Running, SDK, Workload, info,
+};
 
 /// The arms that have a goal.
-pub const GOAL_ARMS: [&str; 4] = ["gatepost: probe", CONTROLLED, "gatepost: pass-through", "sdk: three headers"];
+pub const GOAL_ARMS: [&str; 4] =
+    ["gatepost: probe", CONTROLLED, "gatepost: pass-through", "sdk: three headers"];
 
 /// The arm that is measured twice.
 pub const CONTROLLED: &str = "gatepost: mapped host";
@@ -32,7 +35,13 @@ pub fn measure(size: Size, comparison: Option<&Comparison>) -> Result<Vec<Figure
         arm(GOAL_ARMS[2], &gatepost, &host, PASS_THROUGH, size)?,
         arm(GOAL_ARMS[3], &sdk, &host, SDK, size)?,
         arm(CONTROL, &gatepost, &host, MAPPED, size)?,
-        driven("gatepost: mapped host, request and response through a Worker", &gatepost, &host, MAPPED, size)?,
+        driven(
+            "gatepost: mapped host, request and response through a Worker",
+            &gatepost,
+            &host,
+            MAPPED,
+            size,
+        )?,
         no_guest(size),
     ];
     for (name, guest, workload) in [
@@ -50,16 +59,31 @@ pub fn measure(size: Size, comparison: Option<&Comparison>) -> Result<Vec<Figure
     interleave(size.rounds, &mut arms)
 }
 
-fn arm<'a>(name: &'static str, guest: &Guest, host: &Host, workload: Workload, size: Size) -> Result<Arm<'a>, BenchError> {
+fn arm<'a>(
+    name: &'static str,
+    guest: &Guest,
+    host: &Host,
+    workload: Workload,
+    size: Size,
+) -> Result<Arm<'a>, BenchError> {
     let mut running: Running = guest.running(host)?;
     running.check(&workload)?;
     let request = Headers::request(workload.request.iter().copied());
     running.streams(&request, size.streams / 10)?;
-    Ok(Arm { name, run: Box::new(move || timed(size.streams, || running.streams(&request, size.streams))) })
+    Ok(Arm {
+        name,
+        run: Box::new(move || timed(size.streams, || running.streams(&request, size.streams))),
+    })
 }
 
 /// The same through the stream driver, with a response: two messages pass instead of one.
-fn driven<'a>(name: &'static str, guest: &Guest, host: &Host, workload: Workload, size: Size) -> Result<Arm<'a>, BenchError> {
+fn driven<'a>(
+    name: &'static str,
+    guest: &Guest,
+    host: &Host,
+    workload: Workload,
+    size: Size,
+) -> Result<Arm<'a>, BenchError> {
     let mut driven = guest.driven(host)?;
     driven.check(&workload)?;
     let request = Headers::request(workload.request.iter().copied());

@@ -1,5 +1,5 @@
-//! Compares what was observed with what a case expects. A forwarded request is compared whole: what the case does not name must
-//! have arrived as it was sent.
+//! Compares what was observed with what a case expects. A forwarded request is compared whole: what
+//! the case does not name must have arrived as it was sent.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,25 +25,38 @@ impl fmt::Display for Mismatch {
     }
 }
 
-/// Everything in which an observation differs from the case. `added` tells the headers that the gateway itself sets on every
-/// request, which no policy is to be held to.
+/// Everything in which an observation differs from the case. `added` tells the headers that the
+/// gateway itself sets on every request, which no policy is to be held to.
 #[must_use]
 pub fn judge(case: &Case, observed: &Observation, added: impl Fn(&str) -> bool) -> Vec<Mismatch> {
     let mut judge = Judge(Vec::new());
     match (&case.expect.outcome, &observed.outcome) {
-        (suite::Outcome::Forward(expected), Outcome::Forwarded(found)) => judge.forwarded(case, expected, found, added),
-        (suite::Outcome::Reply(expected), Outcome::Replied(found)) => judge.replied(expected, found),
-        (suite::Outcome::Forward(_), Outcome::Replied(found)) => judge.differs("outcome", "it goes upstream", &reply(found)),
-        (suite::Outcome::Forward(_), Outcome::Stopped) => judge.differs("outcome", "it goes upstream", "it was stopped"),
+        (suite::Outcome::Forward(expected), Outcome::Forwarded(found)) => {
+            judge.forwarded(case, expected, found, added)
+        }
+        (suite::Outcome::Reply(expected), Outcome::Replied(found)) => {
+            judge.replied(expected, found)
+        }
+        (suite::Outcome::Forward(_), Outcome::Replied(found)) => {
+            judge.differs("outcome", "it goes upstream", &reply(found))
+        }
+        (suite::Outcome::Forward(_), Outcome::Stopped) => {
+            judge.differs("outcome", "it goes upstream", "it was stopped")
+        }
         (suite::Outcome::Reply(expected), Outcome::Stopped) => {
             judge.differs("outcome", &format!("a reply {}", expected.status), "it was stopped");
         }
         (suite::Outcome::Reply(expected), Outcome::Forwarded(found)) => {
-            judge.differs("outcome", &format!("a reply {}", expected.status), &format!("it went to {}", found.authority));
+            judge.differs(
+                "outcome",
+                &format!("a reply {}", expected.status),
+                &format!("it went to {}", found.authority),
+            );
         }
     }
     if let (Some(expected), Some(found)) = (&case.expect.counters, &observed.counters) {
-        let expected: BTreeMap<String, u64> = expected.iter().map(|name| (name.clone(), 1)).collect();
+        let expected: BTreeMap<String, u64> =
+            expected.iter().map(|name| (name.clone(), 1)).collect();
         if expected != *found {
             judge.differs("counters", &counters(&expected), &counters(found));
         }
@@ -54,7 +67,8 @@ pub fn judge(case: &Case, observed: &Observation, added: impl Fn(&str) -> bool) 
 fn reply(found: &Replied) -> String {
     let status = found.status.map(|status| format!(" {status}")).unwrap_or_default();
     let grpc = found.grpc_status.map(|status| format!(" grpc-status {status}")).unwrap_or_default();
-    let details = found.details.as_deref().map(|details| format!(" ({details})")).unwrap_or_default();
+    let details =
+        found.details.as_deref().map(|details| format!(" ({details})")).unwrap_or_default();
     format!("a reply{status}{grpc}{details}")
 }
 
@@ -73,7 +87,11 @@ struct Judge(Vec<Mismatch>);
 
 impl Judge {
     fn differs(&mut self, what: &str, expected: &str, found: &str) {
-        self.0.push(Mismatch { what: what.to_owned(), expected: expected.to_owned(), found: found.to_owned() });
+        self.0.push(Mismatch {
+            what: what.to_owned(),
+            expected: expected.to_owned(),
+            found: found.to_owned(),
+        });
     }
 
     fn same<T: PartialEq + fmt::Debug>(&mut self, what: &str, expected: &T, found: &T) {
@@ -82,28 +100,52 @@ impl Judge {
         }
     }
 
-    fn forwarded(&mut self, case: &Case, expected: &suite::Forward, found: &Forwarded, added: impl Fn(&str) -> bool) {
-        self.same("authority", expected.authority.as_ref().unwrap_or(&case.request.authority), &found.authority);
+    fn forwarded(
+        &mut self,
+        case: &Case,
+        expected: &suite::Forward,
+        found: &Forwarded,
+        added: impl Fn(&str) -> bool,
+    ) {
+        self.same(
+            "authority",
+            expected.authority.as_ref().unwrap_or(&case.request.authority),
+            &found.authority,
+        );
         self.same("path", expected.path.as_ref().unwrap_or(&case.request.path), &found.path);
         if let (Some(expected), Some(found)) = (&expected.upstream, &found.upstream) {
             self.same("upstream", expected, found);
         }
-        let mut names: Vec<&str> = case.request.headers.iter().map(|(name, _)| name.as_str()).collect();
+        let mut names: Vec<&str> =
+            case.request.headers.iter().map(|(name, _)| name.as_str()).collect();
         names.extend(expected.headers.iter().map(|(name, _)| name.as_str()));
-        names.extend(found.headers.iter().map(|(name, _)| name.as_str()).filter(|name| !added(name)));
+        names.extend(
+            found.headers.iter().map(|(name, _)| name.as_str()).filter(|name| !added(name)),
+        );
         names.sort_unstable();
         names.dedup();
         for name in names {
-            let sent =
-                || case.request.headers.iter().filter(|(other, _)| other == name).map(|(_, value)| value.as_str()).collect();
-            let named = expected.headers.iter().find(|(other, _)| other == name).map(|(_, values)| values);
+            let sent = || {
+                case.request
+                    .headers
+                    .iter()
+                    .filter(|(other, _)| other == name)
+                    .map(|(_, value)| value.as_str())
+                    .collect()
+            };
+            let named =
+                expected.headers.iter().find(|(other, _)| other == name).map(|(_, values)| values);
             let wanted: Vec<&str> = match named {
                 Some(values) => values.iter().map(String::as_str).collect(),
                 None if expected.absent.iter().any(|absent| absent == name) => Vec::new(),
                 None => sent(),
             };
-            let arrived: Vec<&str> =
-                found.headers.iter().filter(|(other, _)| other == name).map(|(_, value)| value.as_str()).collect();
+            let arrived: Vec<&str> = found
+                .headers
+                .iter()
+                .filter(|(other, _)| other == name)
+                .map(|(_, value)| value.as_str())
+                .collect();
             if wanted != arrived {
                 self.differs(&format!("header {name}"), &values(&wanted), &values(&arrived));
             }
@@ -148,18 +190,29 @@ mod tests {
     }
 
     fn forwarded(headers: &[(&str, &str)]) -> Observation {
-        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let outcome = Forwarded { authority: "a.example".into(), path: "/".into(), headers, upstream: None };
+        let headers =
+            headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let outcome =
+            Forwarded { authority: "a.example".into(), path: "/".into(), headers, upstream: None };
         Observation { outcome: Outcome::Forwarded(outcome), counters: Some(BTreeMap::new()) }
     }
 
     fn found(expect: &str, observed: &Observation) -> Vec<String> {
-        judge(&case(expect), observed, |name| name == "x-request-id").iter().map(ToString::to_string).collect()
+        judge(&case(expect), observed, |name| name == "x-request-id")
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 
     #[test]
     fn a_request_that_arrives_as_it_was_sent_meets_an_empty_expectation() {
-        assert_eq!(found("{ forward: {} }", &forwarded(&[("env", "env1"), ("x", "y"), ("x-request-id", "1")])), [""; 0]);
+        assert_eq!(
+            found(
+                "{ forward: {} }",
+                &forwarded(&[("env", "env1"), ("x", "y"), ("x-request-id", "1")])
+            ),
+            [""; 0]
+        );
     }
 
     #[test]
@@ -178,12 +231,19 @@ mod tests {
     fn a_counter_that_goes_up_unasked_is_a_mismatch() {
         let mut observed = forwarded(&[("env", "env1"), ("x", "y")]);
         observed.counters = Some([("gatepost.host.mapped".to_owned(), 1)].into());
-        assert_eq!(found("{ forward: {}, counters: [] }", &observed), ["counters: expected none, found gatepost.host.mapped"]);
+        assert_eq!(
+            found("{ forward: {}, counters: [] }", &observed),
+            ["counters: expected none, found gatepost.host.mapped"]
+        );
     }
 
     #[test]
     fn a_reply_where_a_request_should_pass_is_a_mismatch() {
-        let replied = Replied { status: Some(404), details: Some("gatepost.host.private".into()), ..Replied::default() };
+        let replied = Replied {
+            status: Some(404),
+            details: Some("gatepost.host.private".into()),
+            ..Replied::default()
+        };
         let observed = Observation { outcome: Outcome::Replied(replied), counters: None };
         assert_eq!(
             found("{ forward: {} }", &observed),
@@ -191,7 +251,10 @@ mod tests {
         );
         assert_eq!(
             found("{ reply: { status: 400, details: gatepost.host.invalid } }", &observed),
-            ["status: expected 400, found 404", "details: expected \"gatepost.host.invalid\", found \"gatepost.host.private\""]
+            [
+                "status: expected 400, found 404",
+                "details: expected \"gatepost.host.invalid\", found \"gatepost.host.private\""
+            ]
         );
     }
 }

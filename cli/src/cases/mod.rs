@@ -1,5 +1,6 @@
-//! Policy tests, run: each case of a suite is shown to something that decides (the filter in a wasm host, the embedded gateway,
-//! a real Envoy), and what was observed is judged against what the case expects.
+//! Policy tests, run: each case of a suite is shown to something that decides (the filter in a wasm
+//! host, the embedded gateway, a real Envoy), and what was observed is judged against what the case
+//! expects.
 
 mod judge;
 pub mod offline;

@@ -1,12 +1,15 @@
-//! Cases without a network: the real filter.wasm is shown each request on wasmtime, and the suite's routes tell who would
-//! answer.
+//! Cases without a network: the real filter.wasm is shown each request on wasmtime, and the suite's
+//! routes tell who would answer.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use gatepost_authoring::suite::{Case, Routes};
-use gatepost_host::{CallError, Finished, Headers, LocalReplySent, Message, Metrics, StreamInfo, VirtualClock, Worker};
+use gatepost_host::{
+    CallError, Finished, Headers, LocalReplySent, Message, Metrics, StreamInfo, VirtualClock,
+    Worker,
+};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::plugin::{FilterModule, PluginError};
@@ -38,12 +41,22 @@ impl Offline {
         // The filter tells its counts a moment after it counted.
         const MOMENT: Duration = Duration::from_secs(1);
         let request = &case.request;
-        let pseudo = [(":method", &request.method), (":path", &request.path), (":authority", &request.authority)];
-        let fields = pseudo.into_iter().chain(request.headers.iter().map(|(name, value)| (name.as_str(), value)));
+        let pseudo = [
+            (":method", &request.method),
+            (":path", &request.path),
+            (":authority", &request.authority),
+        ];
+        let fields = pseudo
+            .into_iter()
+            .chain(request.headers.iter().map(|(name, value)| (name.as_str(), value)));
         let before = counters(&self.worker.host().metrics);
         // A port is part of a source address; which one decides nothing.
-        let info = StreamInfo { source: Some(SocketAddr::new(request.source, 49152)), ..StreamInfo::default() };
-        let upstream = &mut |_: &Message| Some(Message::new(Headers::response([(":status", "200")])));
+        let info = StreamInfo {
+            source: Some(SocketAddr::new(request.source, 49152)),
+            ..StreamInfo::default()
+        };
+        let upstream =
+            &mut |_: &Message| Some(Message::new(Headers::response([(":status", "200")])));
         let finished = self.worker.run_with(Message::new(Headers::request(fields)), info, upstream);
         self.clock.advance(MOMENT);
         self.worker.run_timers();
@@ -52,8 +65,12 @@ impl Offline {
         }
         let raised = raised(&before, &counters(&self.worker.host().metrics));
         let outcome = match finished {
-            Finished { local_reply: Some(reply), response: Some(response), .. } => Outcome::Replied(replied(&reply, &response)),
-            Finished { upstream_request: Some(request), .. } => Outcome::Forwarded(forwarded(&request.headers, routes)),
+            Finished { local_reply: Some(reply), response: Some(response), .. } => {
+                Outcome::Replied(replied(&reply, &response))
+            }
+            Finished { upstream_request: Some(request), .. } => {
+                Outcome::Forwarded(forwarded(&request.headers, routes))
+            }
             _ => Outcome::Stopped,
         };
         Ok(Observation { outcome, counters: Some(raised) })
@@ -62,10 +79,9 @@ impl Offline {
 
 /// What a client makes of the filter's answer.
 fn replied(reply: &LocalReplySent, response: &Message) -> Replied {
-    let fields = response
-        .headers
-        .iter()
-        .filter_map(|(name, value)| Some((HeaderName::from_bytes(name).ok()?, HeaderValue::from_bytes(value).ok()?)));
+    let fields = response.headers.iter().filter_map(|(name, value)| {
+        Some((HeaderName::from_bytes(name).ok()?, HeaderValue::from_bytes(value).ok()?))
+    });
     let grpc = tonic::Status::from_header_map(&fields.collect::<HeaderMap>());
     let body = match &grpc {
         Some(grpc) => grpc.message().to_owned(),
@@ -100,7 +116,15 @@ pub fn counters(metrics: &Metrics) -> BTreeMap<String, u64> {
 
 /// How far counters went up between two looks.
 #[must_use]
-pub fn raised(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
-    let by = |name: &String, value: u64| value.saturating_sub(before.get(name).copied().unwrap_or(0));
-    after.iter().map(|(name, value)| (name.clone(), by(name, *value))).filter(|(_, by)| *by > 0).collect()
+pub fn raised(
+    before: &BTreeMap<String, u64>,
+    after: &BTreeMap<String, u64>,
+) -> BTreeMap<String, u64> {
+    let by =
+        |name: &String, value: u64| value.saturating_sub(before.get(name).copied().unwrap_or(0));
+    after
+        .iter()
+        .map(|(name, value)| (name.clone(), by(name, *value)))
+        .filter(|(_, by)| *by > 0)
+        .collect()
 }

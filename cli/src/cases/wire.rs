@@ -1,5 +1,6 @@
-//! Cases over a network: each request is sent to a gateway, which may be any, and the echo upstream behind it tells what
-//! arrived. The downstream address is told in `x-forwarded-for`, so the gateway must trust one hop.
+//! Cases over a network: each request is sent to a gateway, which may be any, and the echo upstream
+//! behind it tells what arrived. The downstream address is told in `x-forwarded-for`, so the
+//! gateway must trust one hop.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -49,8 +50,15 @@ struct Echo {
 /// Headers that gateways and clients set on every request, of which no policy speaks.
 #[must_use]
 pub fn is_added(name: &str) -> bool {
-    const ADDED: &[&str] =
-        &["host", "x-forwarded-for", "x-forwarded-proto", "x-request-id", "content-length", "transfer-encoding", "user-agent"];
+    const ADDED: &[&str] = &[
+        "host",
+        "x-forwarded-for",
+        "x-forwarded-proto",
+        "x-request-id",
+        "content-length",
+        "transfer-encoding",
+        "user-agent",
+    ];
     // tonic's client names itself and its framing.
     const GRPC: &[&str] = &["te", "content-type", "grpc-accept-encoding", "grpc-timeout"];
     ADDED.contains(&name) || GRPC.contains(&name) || name.starts_with("x-envoy-")
@@ -62,13 +70,20 @@ pub fn is_added(name: &str) -> bool {
 /// When nothing that could be judged comes back.
 pub async fn send(gateway: SocketAddr, case: &Case) -> Result<Outcome, WireError> {
     let sent = async {
-        if is_grpc(&case.request) { send_grpc(gateway, &case.request).await } else { send_http(gateway, &case.request).await }
+        if is_grpc(&case.request) {
+            send_grpc(gateway, &case.request).await
+        } else {
+            send_http(gateway, &case.request).await
+        }
     };
     tokio::time::timeout(PATIENCE, sent).await.map_err(|_| WireError::Silence)?
 }
 
 fn is_grpc(request: &Request) -> bool {
-    request.headers.iter().any(|(name, value)| name == "content-type" && value.starts_with("application/grpc"))
+    request
+        .headers
+        .iter()
+        .any(|(name, value)| name == "content-type" && value.starts_with("application/grpc"))
 }
 
 async fn send_http(gateway: SocketAddr, request: &Request) -> Result<Outcome, WireError> {
@@ -80,14 +95,23 @@ async fn send_http(gateway: SocketAddr, request: &Request) -> Result<Outcome, Wi
         .body(Empty::<Bytes>::new())
         .map_err(|error| unsendable(&error))?;
     let headers = message.headers_mut();
-    headers.insert(HOST, HeaderValue::from_str(&request.authority).map_err(|error| unsendable(&error))?);
-    headers.insert("x-forwarded-for", request.source.to_string().parse().map_err(|error| unsendable(&error))?);
+    headers.insert(
+        HOST,
+        HeaderValue::from_str(&request.authority).map_err(|error| unsendable(&error))?,
+    );
+    headers.insert(
+        "x-forwarded-for",
+        request.source.to_string().parse().map_err(|error| unsendable(&error))?,
+    );
     for (name, value) in &request.headers {
         let name: HeaderName = name.parse().map_err(|error| unsendable(&error))?;
         headers.append(name, value.parse().map_err(|error| unsendable(&error))?);
     }
-    let stream = TcpStream::connect(gateway).await.map_err(|error| WireError::Connection(error.to_string()))?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
+    let stream = TcpStream::connect(gateway)
+        .await
+        .map_err(|error| WireError::Connection(error.to_string()))?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
     let connection = tokio::spawn(connection);
     let (parts, body) = sender.send_request(message).await.map_err(failed)?.into_parts();
     let body = body.collect().await.map_err(failed)?.to_bytes();
@@ -108,9 +132,15 @@ async fn send_grpc(gateway: SocketAddr, request: &Request) -> Result<Outcome, Wi
     let mut client = GreeterClient::connect(gateway, &request.authority).await.map_err(failed)?;
     let source = request.source.to_string();
     let own = |name: &str| matches!(name, "content-type" | "te" | "user-agent");
-    let metadata = request.headers.iter().map(|(name, value)| (name.as_str(), value)).filter(|(name, _)| !own(name));
+    let metadata = request
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value))
+        .filter(|(name, _)| !own(name));
     for (name, value) in metadata.chain([("x-forwarded-for", &source)]) {
-        client = client.with_metadata(name, value.as_bytes()).map_err(|status| WireError::Unsendable(status.to_string()))?;
+        client = client
+            .with_metadata(name, value.as_bytes())
+            .map_err(|status| WireError::Unsendable(status.to_string()))?;
     }
     match client.call(&request.path, "gatepost").await {
         Ok(reply) => match serde_json::from_str(&reply.received_json) {

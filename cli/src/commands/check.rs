@@ -10,13 +10,15 @@ use super::{CommandError, Ended, Format, for_people, print};
 
 /// Validate policies, and the tests beside them
 ///
-/// Names every fault at once, each with its path in the document, its line and column, and the nearest name that exists.
+/// Names every fault at once, each with its path in the document, its line and column, and the
+/// nearest name that exists.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Policy files, or folders that hold policy.yaml and tests.yaml
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// `text` for people, with carets under what is wrong; `json` for programs, one object on one line
+    /// `text` for people, with carets under what is wrong; `json` for programs, one object on one
+    /// line
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -47,7 +49,13 @@ fn judge(found: Found) -> Result<Report, CommandError> {
 fn summary(reports: &[Report]) -> String {
     use gatepost_authoring::Severity::{Error, Warning};
     let count = |severity| reports.iter().map(|report| report.count(severity)).sum::<usize>();
-    let several = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let several =
+        |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let (files, errors, warnings) = (reports.len(), count(Error), count(Warning));
-    format!("{}: {}, {}\n", several(files, "file"), several(errors, "error"), several(warnings, "warning"))
+    format!(
+        "{}: {}, {}\n",
+        several(files, "file"),
+        several(errors, "error"),
+        several(warnings, "warning")
+    )
 }

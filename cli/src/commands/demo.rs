@@ -12,7 +12,8 @@ use crate::stage::{Kind, Stage};
 
 /// Show what the shipped policies do, live on loopback
 ///
-/// Starts echo upstreams and a gateway, sends the requests of every scenario, and prints what was decided and who answered.
+/// Starts echo upstreams and a gateway, sends the requests of every scenario, and prints what was
+/// decided and who answered.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The gateway that runs the filter
@@ -40,11 +41,18 @@ struct Shown {
 }
 
 impl Shown {
-    fn judged(case: Case, mut observed: Result<Observation, String>, details: Option<String>) -> Self {
+    fn judged(
+        case: Case,
+        mut observed: Result<Observation, String>,
+        details: Option<String>,
+    ) -> Self {
         if let Ok(Observation { outcome: Outcome::Replied(replied), .. }) = &mut observed {
             replied.details = details;
         }
-        let mismatches = observed.as_ref().map(|observed| judge(&case, observed, wire::is_added)).unwrap_or_default();
+        let mismatches = observed
+            .as_ref()
+            .map(|observed| judge(&case, observed, wire::is_added))
+            .unwrap_or_default();
         Self { case, observed, mismatches }
     }
 
@@ -55,10 +63,14 @@ impl Shown {
 
 pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
     let kind = match arguments.on {
-        On::Gateway => Kind::Embedded(FilterModule::load(cache::directory()).map_err(CommandError::other)?.0),
+        On::Gateway => {
+            Kind::Embedded(FilterModule::load(cache::directory()).map_err(CommandError::other)?.0)
+        }
         On::Envoy => Kind::Envoy(envoy::binary()?),
     };
-    let wanted = |policy: &&Shipped| arguments.policies.is_empty() || arguments.policies.iter().any(|name| name == policy.name);
+    let wanted = |policy: &&Shipped| {
+        arguments.policies.is_empty() || arguments.policies.iter().any(|name| name == policy.name)
+    };
     let runtime = runtime()?;
     let (mut passed, mut failed) = (0usize, 0usize);
     for policy in shipped::ALL.iter().filter(wanted) {
@@ -79,21 +91,31 @@ pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
 /// Sends the requests of a policy's tests to a gateway with that policy.
 async fn play(kind: &Kind, policy: &Shipped) -> Result<Vec<Shown>, CommandError> {
     let (policy, suite) = policy.read().map_err(super::findings)?;
-    let routes: Vec<(&str, &str)> = suite.routes.iter().map(|route| (route.host.as_str(), route.upstream.as_str())).collect();
+    let routes: Vec<(&str, &str)> =
+        suite.routes.iter().map(|route| (route.host.as_str(), route.upstream.as_str())).collect();
     let stage = Stage::set(kind, &policy.json, &routes).await.map_err(CommandError::other)?;
     let mut counted = stage.counters().await.map_err(CommandError::other)?;
     let mut observed = Vec::new();
     for case in &suite.cases {
         observed.push(observe(&stage, case, &mut counted).await);
     }
-    // Clients see no response code details; the gateway's access log has them, a line for each request.
+    // Clients see no response code details; the gateway's access log has them, a line for each
+    // request.
     let details = stage.details(observed.len()).await;
-    let shown = suite.cases.into_iter().zip(observed).zip(details.into_iter().map(Some).chain(std::iter::repeat(None)));
+    let shown = suite
+        .cases
+        .into_iter()
+        .zip(observed)
+        .zip(details.into_iter().map(Some).chain(std::iter::repeat(None)));
     Ok(shown.map(|((case, observed), details)| Shown::judged(case, observed, details)).collect())
 }
 
 /// `counted` is what had been counted before, and is after.
-async fn observe(stage: &Stage, case: &Case, counted: &mut BTreeMap<String, u64>) -> Result<Observation, String> {
+async fn observe(
+    stage: &Stage,
+    case: &Case,
+    counted: &mut BTreeMap<String, u64>,
+) -> Result<Observation, String> {
     let outcome = wire::send(stage.address(), case).await.map_err(|error| error.to_string())?;
     let after = stage.counters().await.map_err(|error| error.to_string())?;
     let raised = offline::raised(counted, &after);
@@ -118,8 +140,12 @@ fn ending(shown: &Shown) -> (String, String) {
         Ok(Observation { outcome: Outcome::Forwarded(forwarded), .. }) => {
             (forwarded_text(&shown.case, forwarded), forwarded.upstream.clone().unwrap_or_default())
         }
-        Ok(Observation { outcome: Outcome::Replied(replied), .. }) => (replied_text(replied), "gateway".to_owned()),
-        Ok(Observation { outcome: Outcome::Stopped, .. }) => ("stopped".to_owned(), "nobody".to_owned()),
+        Ok(Observation { outcome: Outcome::Replied(replied), .. }) => {
+            (replied_text(replied), "gateway".to_owned())
+        }
+        Ok(Observation { outcome: Outcome::Stopped, .. }) => {
+            ("stopped".to_owned(), "nobody".to_owned())
+        }
         Err(error) => (error.clone(), "nobody".to_owned()),
     }
 }
@@ -159,7 +185,9 @@ fn forwarded_text(case: &Case, forwarded: &Forwarded) -> String {
     }
     let mut removed: Vec<&str> = Vec::new();
     for (name, _) in &request.headers {
-        if !forwarded.headers.iter().any(|(arrived, _)| arrived == name) && !removed.contains(&name.as_str()) {
+        if !forwarded.headers.iter().any(|(arrived, _)| arrived == name)
+            && !removed.contains(&name.as_str())
+        {
             removed.push(name);
         }
     }

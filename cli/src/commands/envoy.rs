@@ -1,4 +1,5 @@
-//! Which Envoy the command uses: the one that `GATEPOST_ENVOY` names, or the pinned release, downloaded once.
+//! Which Envoy the command uses: the one that `GATEPOST_ENVOY` names, or the pinned release,
+//! downloaded once.
 
 use std::path::PathBuf;
 
@@ -11,11 +12,13 @@ pub fn binary() -> Result<PathBuf, CommandError> {
     fetch::envoy(fetch::VERSION, &downloads()).map_err(CommandError::other)
 }
 
-/// Beside the build, when the command runs out of one (`cargo run`), so that its tests share the download; else in the user's
-/// cache.
+/// Beside the build, when the command runs out of one (`cargo run`), so that its tests share the
+/// download; else in the user's cache.
 fn downloads() -> PathBuf {
     let executable = std::env::current_exe().unwrap_or_default();
-    let target = executable.ancestors().find(|folder| folder.file_name().is_some_and(|name| name == "target"));
+    let target = executable
+        .ancestors()
+        .find(|folder| folder.file_name().is_some_and(|name| name == "target"));
     if let Some(target) = target {
         return target.to_owned();
     }

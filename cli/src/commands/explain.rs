@@ -1,9 +1,12 @@
-//! `gatepost explain`: the decision on one request, and how it came about, from the engine that runs in the filter.
+//! `gatepost explain`: the decision on one request, and how it came about, from the engine that
+//! runs in the filter.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use gatepost_engine::{Condition, Decision, EnvironmentReason, Finding, Mode, Origin, Policy, Request, Step, Verdict};
+use gatepost_engine::{
+    Condition, Decision, EnvironmentReason, Finding, Mode, Origin, Policy, Request, Step, Verdict,
+};
 use serde_json::{Value, json};
 
 use super::{CommandError, Ended, print, read_policy};
@@ -16,7 +19,8 @@ pub struct Arguments {
     policy: PathBuf,
     /// The request's method, in capitals as HTTP has it
     method: String,
-    /// The request's host and path, as `my-service.test.com/orders?id=1`; a scheme in front is ignored
+    /// The request's host and path, as `my-service.test.com/orders?id=1`; a scheme in front is
+    /// ignored
     url: String,
     /// A header, as `env: env1`; once for each
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
@@ -40,14 +44,26 @@ fn header(text: &str) -> Result<(String, String), String> {
 pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
     let policy = read_policy(&arguments.policy)?.policy;
     let (authority, path) = split(&arguments.url);
-    let host = arguments.headers.iter().rev().find(|(name, _)| name == "host").map(|(_, value)| value.as_str());
-    let pseudo = [(":method", arguments.method.as_str()), (":path", path.as_str()), (":authority", host.unwrap_or(authority))];
+    let host = arguments
+        .headers
+        .iter()
+        .rev()
+        .find(|(name, _)| name == "host")
+        .map(|(_, value)| value.as_str());
+    let pseudo = [
+        (":method", arguments.method.as_str()),
+        (":path", path.as_str()),
+        (":authority", host.unwrap_or(authority)),
+    ];
     let ordinary = arguments.headers.iter().filter(|(name, _)| name != "host");
-    let headers: Vec<(&str, &str)> =
-        pseudo.into_iter().chain(ordinary.map(|(name, value)| (name.as_str(), value.as_str()))).collect();
+    let headers: Vec<(&str, &str)> = pseudo
+        .into_iter()
+        .chain(ordinary.map(|(name, value)| (name.as_str(), value.as_str())))
+        .collect();
     let pairs = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
     let mut steps = Vec::new();
-    let decision = policy.decide_traced(&Request { headers: pairs, source: &arguments.source }, &mut steps);
+    let decision =
+        policy.decide_traced(&Request { headers: pairs, source: &arguments.source }, &mut steps);
     let text = if arguments.json {
         let explained = json!({
             "version": "gatepost.explain/v1",
@@ -84,7 +100,8 @@ fn mode(policy: &Policy) -> &'static str {
 
 fn counters(policy: &Policy, decision: &Decision<'_>) -> Vec<String> {
     let names = policy.counters();
-    let name = |counter| names.iter().find(|(known, _)| *known == counter).map(|(_, name)| name.clone());
+    let name =
+        |counter| names.iter().find(|(known, _)| *known == counter).map(|(_, name)| name.clone());
     decision.counters.iter().filter_map(name).collect()
 }
 
@@ -107,7 +124,12 @@ fn decision_json(decision: &Decision<'_>) -> Value {
     }
 }
 
-fn text(policy: &Policy, decision: &Decision<'_>, steps: &[Step], source: Option<IpAddr>) -> String {
+fn text(
+    policy: &Policy,
+    decision: &Decision<'_>,
+    steps: &[Step],
+    source: Option<IpAddr>,
+) -> String {
     let mut lines: Vec<String> = steps.iter().map(|one| step(one, source)).collect();
     if lines.is_empty() {
         lines.push("the policy is empty".to_owned());
@@ -118,7 +140,10 @@ fn text(policy: &Policy, decision: &Decision<'_>, steps: &[Step], source: Option
     }
     match &decision.verdict {
         Verdict::Reply(reply) => {
-            let grpc = reply.grpc_status.map(|status| format!(", grpc-status {status}")).unwrap_or_default();
+            let grpc = reply
+                .grpc_status
+                .map(|status| format!(", grpc-status {status}"))
+                .unwrap_or_default();
             lines.push(format!("reply {} ({}{grpc})", reply.status, reply.details));
         }
         Verdict::Forward(writes) if writes.is_empty() => lines.push("forward unchanged".to_owned()),
@@ -138,7 +163,9 @@ fn text(policy: &Policy, decision: &Decision<'_>, steps: &[Step], source: Option
 fn step(step: &Step, source: Option<IpAddr>) -> String {
     match step {
         Step::Authority { canonical: Some(canonical), .. } => format!("authority      {canonical}"),
-        Step::Authority { invalid, .. } => format!("authority      invalid: {}", invalid.as_deref().unwrap_or_default()),
+        Step::Authority { invalid, .. } => {
+            format!("authority      invalid: {}", invalid.as_deref().unwrap_or_default())
+        }
         Step::HealthCheck { name, failed: None } => format!("health check   {name}: matches"),
         Step::HealthCheck { name, failed: Some(Condition::Sources) } if source.is_none() => {
             format!("health check   {name}: no, sources does not hold (no --source was given)")
@@ -167,12 +194,20 @@ fn step(step: &Step, source: Option<IpAddr>) -> String {
             };
             format!("environment    {name}: {reason}")
         }
-        Step::Private { host, pattern: Some(pattern) } => format!("private hosts  {host}: refused by {pattern}"),
-        Step::Private { host, pattern: None } => format!("private hosts  {host}: no pattern matches"),
-        Step::Mapping { host, pattern: None, .. } => format!("mappings       {host}: no pattern matches"),
+        Step::Private { host, pattern: Some(pattern) } => {
+            format!("private hosts  {host}: refused by {pattern}")
+        }
+        Step::Private { host, pattern: None } => {
+            format!("private hosts  {host}: no pattern matches")
+        }
+        Step::Mapping { host, pattern: None, .. } => {
+            format!("mappings       {host}: no pattern matches")
+        }
         Step::Mapping { host, pattern: Some(pattern), authority } => match authority {
             Some(authority) => format!("mappings       {host}: {pattern} gives {authority}"),
-            None => format!("mappings       {host}: {pattern} needs an environment, and there is none"),
+            None => {
+                format!("mappings       {host}: {pattern} needs an environment, and there is none")
+            }
         },
         Step::Upstream { authority, from } => {
             let from = match from {

@@ -1,4 +1,5 @@
-//! The files that a PATH argument means: a file itself, or the policies and tests in a folder and the folders below it.
+//! The files that a PATH argument means: a file itself, or the policies and tests in a folder and
+//! the folders below it.
 
 use std::path::{Path, PathBuf};
 
@@ -34,7 +35,11 @@ fn walk(path: &Path, found: &mut Vec<Found>) -> Result<(), CommandError> {
     let metadata = std::fs::metadata(path).map_err(failed)?;
     if !metadata.is_dir() {
         let tests = is_one_of(path, TESTS);
-        found.push(if tests { Found::Tests(path.to_owned()) } else { Found::Policy(path.to_owned()) });
+        found.push(if tests {
+            Found::Tests(path.to_owned())
+        } else {
+            Found::Policy(path.to_owned())
+        });
         return Ok(());
     }
     let mut entries: Vec<PathBuf> = Vec::new();
@@ -62,5 +67,8 @@ fn is_one_of(path: &Path, names: &[&str]) -> bool {
 pub fn policy_beside(tests: &Path) -> Result<PathBuf, CommandError> {
     let folder = tests.parent().unwrap_or(Path::new(""));
     let candidates = POLICIES.iter().map(|name| folder.join(name));
-    candidates.into_iter().find(|path| path.is_file()).ok_or_else(|| CommandError::NoPolicy(tests.to_owned()))
+    candidates
+        .into_iter()
+        .find(|path| path.is_file())
+        .ok_or_else(|| CommandError::NoPolicy(tests.to_owned()))
 }

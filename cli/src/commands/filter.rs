@@ -14,7 +14,12 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
     let path = &arguments.out;
-    std::fs::write(path, gatepost_filter_wasm::MODULE).map_err(|error| CommandError::Unwritable { path: path.clone(), error })?;
-    eprintln!("{}: {} bytes, proxy-wasm ABI 0.2.1", path.display(), gatepost_filter_wasm::MODULE.len());
+    std::fs::write(path, gatepost_filter_wasm::MODULE)
+        .map_err(|error| CommandError::Unwritable { path: path.clone(), error })?;
+    eprintln!(
+        "{}: {} bytes, proxy-wasm ABI 0.2.1",
+        path.display(),
+        gatepost_filter_wasm::MODULE.len()
+    );
     Ok(Ended::Fine)
 }

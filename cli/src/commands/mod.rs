@@ -1,4 +1,5 @@
-//! The commands, one file each: what they take, what they print, and how they end. What they do is elsewhere.
+//! The commands, one file each: what they take, what they print, and how they end. What they do is
+//! elsewhere.
 
 mod check;
 mod demo;
@@ -20,7 +21,8 @@ use clap::{Parser, Subcommand};
 use gatepost_authoring::policy::FileError;
 use gatepost_authoring::{PolicyFile, Render, Report};
 
-/// Health-check rewrite, environment routing hints and custom-domain hosts at the edge of a mesh, from one policy.
+/// Health-check rewrite, environment routing hints and custom-domain hosts at the edge of a mesh,
+/// from one policy.
 #[derive(Parser)]
 #[command(
     name = "gatepost",
@@ -154,7 +156,8 @@ enum Format {
     Json,
 }
 
-/// Writes to standard output. A reader that has gone away, such as `head`, has seen enough: the exit code still tells the rest.
+/// Writes to standard output. A reader that has gone away, such as `head`, has seen enough: the
+/// exit code still tells the rest.
 fn print(text: &str) -> Result<(), CommandError> {
     use std::io::{ErrorKind, Write as _};
     match anstream::stdout().write_all(text.as_bytes()) {
@@ -187,9 +190,12 @@ fn findings(report: Report) -> CommandError {
     CommandError::Findings(summary)
 }
 
-/// An address to listen on. Names are not looked up: which of a name's addresses is meant would be a guess.
+/// An address to listen on. Names are not looked up: which of a name's addresses is meant would be
+/// a guess.
 fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| "write an IP address and a port, as in 127.0.0.1:8080 or [::1]:8080".to_owned())
+    text.parse().map_err(|_| {
+        "write an IP address and a port, as in 127.0.0.1:8080 or [::1]:8080".to_owned()
+    })
 }
 
 /// A runtime for the commands that have to do with a network.

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use gatepost_deploy::bootstrap::{AccessLog, Bootstrap, FailurePolicy, Module, Plugin, PluginSource, Route};
+use gatepost_deploy::bootstrap::{
+    AccessLog, Bootstrap, FailurePolicy, Module, Plugin, PluginSource, Route,
+};
 
 use super::{CommandError, Ended, address, print, read_policy};
 
@@ -26,7 +28,8 @@ struct EnvoyArguments {
     /// The policy file, YAML or JSON
     #[arg(long, value_name = "FILE")]
     policy: PathBuf,
-    /// Which upstream serves a host: exact, `*.suffix`, or `*` for every other host (404 without it); as many as there are hosts
+    /// Which upstream serves a host: exact, `*.suffix`, or `*` for every other host (404 without
+    /// it); as many as there are hosts
     #[arg(long = "route", value_name = "HOST=ADDRESS:PORT", num_args = 1.., required = true)]
     routes: Vec<Route>,
     /// Where Envoy accepts connections
@@ -35,10 +38,12 @@ struct EnvoyArguments {
     /// Envoy's admin interface, on loopback only; off without it
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
     admin: Option<SocketAddr>,
-    /// Where Envoy finds the filter's module, as `gatepost filter` writes it; without it the module stands in the bootstrap
+    /// Where Envoy finds the filter's module, as `gatepost filter` writes it; without it the module
+    /// stands in the bootstrap
     #[arg(long, value_name = "FILE")]
     wasm: Option<PathBuf>,
-    /// How many proxies in front are trusted to have written `x-forwarded-for`; 2 behind a Google Cloud load balancer
+    /// How many proxies in front are trusted to have written `x-forwarded-for`; 2 behind a Google
+    /// Cloud load balancer
     #[arg(long, value_name = "N", default_value_t = 0)]
     trusted_hops: u32,
     /// Log a line for each request, with the rule that answered it
@@ -70,7 +75,10 @@ pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
         trusted_hops: arguments.trusted_hops,
         access_log: if arguments.access_log { AccessLog::Stdout } else { AccessLog::Off },
         plugin: PluginSource::Static(Plugin {
-            module: arguments.wasm.as_deref().map_or(Module::Inline(gatepost_filter_wasm::MODULE), Module::File),
+            module: arguments
+                .wasm
+                .as_deref()
+                .map_or(Module::Inline(gatepost_filter_wasm::MODULE), Module::File),
             configuration: &policy.json,
             on_failure: match arguments.on_failure {
                 OnFailure::Closed => FailurePolicy::Closed,

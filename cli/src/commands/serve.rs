@@ -1,4 +1,5 @@
-//! `gatepost serve`: the embedded gateway with a policy, which is read again whenever its file changes.
+//! `gatepost serve`: the embedded gateway with a policy, which is read again whenever its file
+//! changes.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,20 +15,23 @@ use crate::reload::Watched;
 
 /// Serve as a gateway with a policy, without Envoy
 ///
-/// Accepts HTTP/1.1 and HTTP/2 without TLS on one port, and speaks to upstreams what the client speaks. The policy runs in the
-/// real filter.wasm. When its file changes it is read again; a faulty one is told of, and the old one stays in force.
+/// Accepts HTTP/1.1 and HTTP/2 without TLS on one port, and speaks to upstreams what the client
+/// speaks. The policy runs in the real filter.wasm. When its file changes it is read again; a
+/// faulty one is told of, and the old one stays in force.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The policy file, YAML or JSON
     #[arg(long, value_name = "FILE")]
     policy: PathBuf,
-    /// Which upstream serves a host: exact, `*.suffix`, or `*` for every other host (404 without it); as many as there are hosts
+    /// Which upstream serves a host: exact, `*.suffix`, or `*` for every other host (404 without
+    /// it); as many as there are hosts
     #[arg(long = "route", value_name = "HOST=URL", num_args = 1.., required = true)]
     routes: Vec<String>,
     /// Where to accept connections; port 0 takes a free one, which is told at the start
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = address, default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// How many proxies in front are trusted to have written `x-forwarded-for`; 2 behind a Google Cloud load balancer
+    /// How many proxies in front are trusted to have written `x-forwarded-for`; 2 behind a Google
+    /// Cloud load balancer
     #[arg(long, value_name = "N", default_value_t = 0)]
     trusted_hops: u32,
     /// How many VMs run the filter; one for each core without it
@@ -58,19 +62,36 @@ pub fn run(arguments: Arguments) -> Result<Ended, CommandError> {
         ..GatewayOptions::default()
     };
     runtime()?.block_on(async {
-        let filter = PolicyLayer::start(&module, &policy.json, workers, metrics.clone()).map_err(CommandError::other)?;
+        let filter = PolicyLayer::start(&module, &policy.json, workers, metrics.clone())
+            .map_err(CommandError::other)?;
         let gateway = Gateway::bind(arguments.listen, routes, &filter, options).await;
-        let gateway = gateway.map_err(|error| CommandError::Listen { address: arguments.listen, error })?;
-        eprintln!("gatepost: serving {} on http://{}", arguments.policy.display(), gateway.local_addr());
+        let gateway =
+            gateway.map_err(|error| CommandError::Listen { address: arguments.listen, error })?;
+        eprintln!(
+            "gatepost: serving {} on http://{}",
+            arguments.policy.display(),
+            gateway.local_addr()
+        );
         let slot = gateway.filter();
-        let watched = Watched { path: arguments.policy, running: policy.json, module, workers, metrics, slot };
+        let watched = Watched {
+            path: arguments.policy,
+            running: policy.json,
+            module,
+            workers,
+            metrics,
+            slot,
+        };
         let watching = tokio::spawn(watched.watch());
         let cut = gateway.run(asked_to_stop()).await;
         watching.abort();
         match cut {
             0 => {}
-            1 => eprintln!("gatepost: 1 connection was cut because its requests did not end in time"),
-            cut => eprintln!("gatepost: {cut} connections were cut because their requests did not end in time"),
+            1 => {
+                eprintln!("gatepost: 1 connection was cut because its requests did not end in time")
+            }
+            cut => eprintln!(
+                "gatepost: {cut} connections were cut because their requests did not end in time"
+            ),
         }
         Ok(Ended::Fine)
     })
@@ -80,7 +101,9 @@ pub fn run(arguments: Arguments) -> Result<Ended, CommandError> {
 async fn asked_to_stop() {
     let interrupt = tokio::signal::ctrl_c();
     #[cfg(unix)]
-    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+    if let Ok(mut terminate) =
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+    {
         tokio::select! {
             _ = interrupt => {}
             _ = terminate.recv() => {}

@@ -1,7 +1,9 @@
-//! How `demo` shows requests and what became of them: a table where there is room for one, and below that width a list, in which
-//! nothing is broken in the middle of a name.
+//! How `demo` shows requests and what became of them: a table where there is room for one, and
+//! below that width a list, in which nothing is broken in the middle of a name.
 
-use comfy_table::{Cell, Color, ColumnConstraint, ContentArrangement, LineStyle, Table, Width, presets};
+use comfy_table::{
+    Cell, Color, ColumnConstraint, ContentArrangement, LineStyle, Table, Width, presets,
+};
 
 /// One request. The texts may have several lines.
 pub struct Row {
@@ -12,7 +14,8 @@ pub struct Row {
     pub answered_by: String,
 }
 
-/// The most that each column takes, with the space around it: a host in a cluster with its port goes into a decision unbroken.
+/// The most that each column takes, with the space around it: a host in a cluster with its port
+/// goes into a decision unbroken.
 const COLUMNS: [u16; 5] = [6, 34, 63, 65, 17];
 /// The longest line of a request that its column holds unbroken.
 pub const REQUEST: usize = 61;
@@ -32,7 +35,11 @@ pub fn text(rows: &[Row]) -> String {
     table.load_style(style).set_header(["", "scenario", "request", "decision", "answered by"]);
     table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     for row in rows {
-        let mark = if row.passed { Cell::new("ok").fg(Color::Green) } else { Cell::new("FAIL").fg(Color::Red) };
+        let mark = if row.passed {
+            Cell::new("ok").fg(Color::Green)
+        } else {
+            Cell::new("FAIL").fg(Color::Red)
+        };
         table.add_row([
             mark,
             Cell::new(&row.scenario),

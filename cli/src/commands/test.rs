@@ -14,7 +14,8 @@ use crate::plugin::FilterModule;
 
 /// Run policy tests through the real filter
 ///
-/// Each tests.yaml is about the policy.yaml beside it. Every case is shown to filter.wasm, as Envoy would show it.
+/// Each tests.yaml is about the policy.yaml beside it. Every case is shown to filter.wasm, as Envoy
+/// would show it.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Files of tests, or folders that hold tests.yaml
@@ -54,9 +55,13 @@ pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
     let (module, _) = FilterModule::load(cache::directory()).map_err(CommandError::other)?;
     let mut suites = Vec::new();
     let files = find(&arguments.paths, "tests.yaml")?;
-    let tests: Vec<PathBuf> = files.into_iter().filter_map(|found| tests_of(found, &arguments.paths)).collect();
+    let tests: Vec<PathBuf> =
+        files.into_iter().filter_map(|found| tests_of(found, &arguments.paths)).collect();
     if tests.is_empty() {
-        return Err(CommandError::Nothing { path: arguments.paths.first().cloned().unwrap_or_default(), what: "tests.yaml" });
+        return Err(CommandError::Nothing {
+            path: arguments.paths.first().cloned().unwrap_or_default(),
+            what: "tests.yaml",
+        });
     }
     let mut unusable = Vec::new();
     for path in tests {
@@ -70,16 +75,31 @@ pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
             Err(error) => return Err(error),
         }
     }
-    let count = |passed| suites.iter().flat_map(|suite| &suite.cases).filter(|case| case.passed == passed).count();
-    let results = Results { version: "gatepost.test/v1", passed: count(true), failed: count(false), unusable, suites };
+    let count = |passed| {
+        suites.iter().flat_map(|suite| &suite.cases).filter(|case| case.passed == passed).count()
+    };
+    let results = Results {
+        version: "gatepost.test/v1",
+        passed: count(true),
+        failed: count(false),
+        unusable,
+        suites,
+    };
     match arguments.format {
         Format::Text => print(&text(&results))?,
-        Format::Json => print(&format!("{}\n", serde_json::to_string(&results).map_err(CommandError::other)?))?,
+        Format::Json => {
+            print(&format!("{}\n", serde_json::to_string(&results).map_err(CommandError::other)?))?
+        }
     }
-    Ok(if results.failed == 0 && results.unusable.is_empty() { Ended::Fine } else { Ended::Findings })
+    Ok(if results.failed == 0 && results.unusable.is_empty() {
+        Ended::Fine
+    } else {
+        Ended::Findings
+    })
 }
 
-/// A file that was named is taken for tests whatever it is called; in a folder only what is called so.
+/// A file that was named is taken for tests whatever it is called; in a folder only what is called
+/// so.
 fn tests_of(found: Found, named: &[PathBuf]) -> Option<PathBuf> {
     match found {
         Found::Tests(path) => Some(path),
@@ -93,10 +113,17 @@ fn run_suite(module: &FilterModule, path: &Path) -> Result<SuiteResult, CommandE
     let mut offline = Offline::start(module, &json).map_err(CommandError::other)?;
     let cases = suite.cases.iter().map(|case| {
         let differences: Vec<String> = match offline.run(case, &suite.routes) {
-            Ok(observed) => judge(case, &observed, |_| false).iter().map(ToString::to_string).collect(),
+            Ok(observed) => {
+                judge(case, &observed, |_| false).iter().map(ToString::to_string).collect()
+            }
             Err(trap) => vec![trap.to_string()],
         };
-        CaseResult { name: case.name.clone(), line: case.at.line, passed: differences.is_empty(), differences }
+        CaseResult {
+            name: case.name.clone(),
+            line: case.at.line,
+            passed: differences.is_empty(),
+            differences,
+        }
     });
     Ok(SuiteResult { file: path.display().to_string(), cases: cases.collect() })
 }
@@ -107,7 +134,8 @@ fn text(results: &Results) -> String {
     for SuiteResult { file, cases } in &results.suites {
         text += &format!("{file}\n");
         for case in cases {
-            let mark = if case.passed { format!("{good}ok{off}  ") } else { format!("{bad}FAIL{off}") };
+            let mark =
+                if case.passed { format!("{good}ok{off}  ") } else { format!("{bad}FAIL{off}") };
             text += &format!("  {mark} {}\n", case.name);
             if !case.passed {
                 text += &format!("       at {file}:{}\n", case.line);

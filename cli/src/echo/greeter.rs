@@ -1,5 +1,6 @@
-//! The gRPC service `gatepost.demo.v1.Greeter`: the scenario's greeting, once or for each message of a stream. Its messages are
-//! declared here and not in a .proto file, so that nobody needs protoc.
+//! The gRPC service `gatepost.demo.v1.Greeter`: the scenario's greeting, once or for each message
+//! of a stream. Its messages are declared here and not in a .proto file, so that nobody needs
+//! protoc.
 //!
 //! ```proto
 //! service Greeter {
@@ -49,7 +50,10 @@ pub struct HelloReply {
 
 type Replies = Pin<Box<dyn Stream<Item = Result<HelloReply, Status>> + Send>>;
 
-pub(super) async fn answer(identity: Arc<Identity>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+pub(super) async fn answer(
+    identity: Arc<Identity>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
     let (parts, body) = request.into_parts();
     let reply = reply(&identity, &parts);
     let path = parts.uri.path().to_owned();
@@ -60,7 +64,8 @@ pub(super) async fn answer(identity: Arc<Identity>, request: Request<Incoming>) 
             let chat = move |request: tonic::Request<Streaming<HelloRequest>>| {
                 let reply = reply.clone();
                 async move {
-                    let replies = request.into_inner().map(move |message| message.map(|_| reply.clone()));
+                    let replies =
+                        request.into_inner().map(move |message| message.map(|_| reply.clone()));
                     Ok::<_, Status>(tonic::Response::new(Box::pin(replies) as Replies))
                 }
             };
@@ -78,7 +83,11 @@ pub(super) async fn answer(identity: Arc<Identity>, request: Request<Incoming>) 
 }
 
 fn reply(identity: &Identity, parts: &http::request::Parts) -> HelloReply {
-    let client_env = parts.headers.get("env").map(|value| received::escaped(value.as_bytes())).unwrap_or_default();
+    let client_env = parts
+        .headers
+        .get("env")
+        .map(|value| received::escaped(value.as_bytes()))
+        .unwrap_or_default();
     HelloReply {
         message: format!("Hello World! ServerEnv:{}, ClientEnv:{client_env}", identity.env),
         upstream: identity.name.clone(),

@@ -1,5 +1,5 @@
-//! A client of the greeter that says which authority it asks for, whatever address it connects to: what a test of routing
-//! needs, and what a client behind a load balancer looks like.
+//! A client of the greeter that says which authority it asks for, whatever address it connects to:
+//! what a test of routing needs, and what a client behind a load balancer looks like.
 
 use std::net::SocketAddr;
 
@@ -24,15 +24,21 @@ impl GreeterClient {
     /// Connects to `address` and asks for `authority` in every request.
     ///
     /// # Errors
-    /// When the authority is none ([`tonic::Code::InvalidArgument`]), or nobody listens ([`tonic::Code::Unavailable`]).
+    /// When the authority is none ([`tonic::Code::InvalidArgument`]), or nobody listens
+    /// ([`tonic::Code::Unavailable`]).
     pub async fn connect(address: SocketAddr, authority: &str) -> Result<Self, Status> {
         let origin = format!("http://{authority}").parse().map_err(invalid)?;
-        let endpoint = Endpoint::from_shared(format!("http://{address}")).map_err(invalid)?.origin(origin);
-        let channel = endpoint.connect().await.map_err(|error| Status::unavailable(format!("{error}: {address}")))?;
+        let endpoint =
+            Endpoint::from_shared(format!("http://{address}")).map_err(invalid)?.origin(origin);
+        let channel = endpoint
+            .connect()
+            .await
+            .map_err(|error| Status::unavailable(format!("{error}: {address}")))?;
         Ok(Self { grpc: Grpc::new(channel), metadata: Vec::new() })
     }
 
-    /// Adds a header to every request from now on. A value may have bytes that are not UTF-8; the same name may come twice.
+    /// Adds a header to every request from now on. A value may have bytes that are not UTF-8; the
+    /// same name may come twice.
     ///
     /// # Errors
     /// When the name or the value is none of a header ([`tonic::Code::InvalidArgument`]).
@@ -51,10 +57,12 @@ impl GreeterClient {
         self.call(SAY_HELLO, name).await
     }
 
-    /// Asks for one greeting by another method, as `/echo.EchoService/Call`: an echo upstream greets whatever is called.
+    /// Asks for one greeting by another method, as `/echo.EchoService/Call`: an echo upstream
+    /// greets whatever is called.
     ///
     /// # Errors
-    /// The path is none ([`tonic::Code::InvalidArgument`]), or the status that the server, or a gateway between, answered with.
+    /// The path is none ([`tonic::Code::InvalidArgument`]), or the status that the server, or a
+    /// gateway between, answered with.
     pub async fn call(&mut self, path: &str, name: &str) -> Result<HelloReply, Status> {
         self.ready().await?;
         let path = path.parse::<PathAndQuery>().map_err(invalid)?;
@@ -73,7 +81,8 @@ impl GreeterClient {
     ) -> Result<Streaming<HelloReply>, Status> {
         self.ready().await?;
         let request = self.request(messages);
-        let response = self.grpc.streaming(request, PathAndQuery::from_static(CHAT), codec()).await?;
+        let response =
+            self.grpc.streaming(request, PathAndQuery::from_static(CHAT), codec()).await?;
         Ok(response.into_inner())
     }
 

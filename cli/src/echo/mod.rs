@@ -1,6 +1,7 @@
-//! Echo upstreams on loopback: they answer with what they received, so that a demonstration or a test sees what a gateway sent.
-//! HTTP/1.1 and HTTP/2 (prior knowledge) share a port; gRPC requests reach a tonic service, all others the plain echo. They are
-//! no place to serve anything real from: nothing is limited.
+//! Echo upstreams on loopback: they answer with what they received, so that a demonstration or a
+//! test sees what a gateway sent. HTTP/1.1 and HTTP/2 (prior knowledge) share a port; gRPC requests
+//! reach a tonic service, all others the plain echo. They are no place to serve anything real from:
+//! nothing is limited.
 
 mod greeter;
 mod greeter_client;
@@ -27,9 +28,10 @@ pub use received::escaped;
 
 /// A running upstream. It ends, with its connections, when it is dropped.
 ///
-/// Plain requests get 200 and JSON: `{"upstream": …, "method": …, "authority": …, "path": …, "headers": [[name, value], …],
-/// "body": …}`, and a HEAD gets the same JSON in the header [`ECHO`]. Text that is not UTF-8 is written as [`escaped`] says.
-/// Some paths do something else:
+/// Plain requests get 200 and JSON:
+/// `{"upstream": …, "method": …, "authority": …, "path": …, "headers": [[name, value], …], "body": …}`,
+/// and a HEAD gets the same JSON in the header [`ECHO`]. Text that is not UTF-8 is written as
+/// [`escaped`] says. Some paths do something else:
 ///
 /// | path | what it does |
 /// | --- | --- |
@@ -63,7 +65,8 @@ struct Closed;
 type Body = tonic::body::Body;
 
 impl Upstream {
-    /// Starts an upstream on a free port of 127.0.0.1. `env` is what its gRPC service names as `ServerEnv`.
+    /// Starts an upstream on a free port of 127.0.0.1. `env` is what its gRPC service names as
+    /// `ServerEnv`.
     ///
     /// # Errors
     /// When no port can be listened on.
@@ -78,7 +81,8 @@ impl Upstream {
     pub async fn start_on(address: SocketAddr, name: &str, env: Option<&str>) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
-        let identity = Arc::new(Identity { name: name.to_owned(), env: env.unwrap_or_default().to_owned() });
+        let identity =
+            Arc::new(Identity { name: name.to_owned(), env: env.unwrap_or_default().to_owned() });
         Ok(Self { address, accepting: tokio::spawn(accept(listener, identity)) })
     }
 
@@ -122,13 +126,21 @@ async fn serve(stream: TcpStream, identity: Arc<Identity>) {
     let service = service_fn(move |request| answer(identity.clone(), request));
     let mut builder = auto::Builder::new(TokioExecutor::new());
     // A head at a gateway's own limits arrives here with the headers that the gateway adds.
-    builder.http1().max_headers(1000).max_buf_size(1024 * 1024).http2().max_header_list_size(1024 * 1024);
+    builder
+        .http1()
+        .max_headers(1000)
+        .max_buf_size(1024 * 1024)
+        .http2()
+        .max_header_list_size(1024 * 1024);
     // A client, or a path that closes, ends the connection; there is nobody to tell.
     let _ = builder.serve_connection(TokioIo::new(stream), service).await;
 }
 
 /// gRPC goes to tonic, everything else to the plain echo.
-async fn answer(identity: Arc<Identity>, request: Request<Incoming>) -> Result<Response<Body>, Closed> {
+async fn answer(
+    identity: Arc<Identity>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Closed> {
     let content_type = request.headers().get(http::header::CONTENT_TYPE);
     if content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc")) {
         let Ok(response) = greeter::answer(identity, request).await as Result<_, Infallible>;

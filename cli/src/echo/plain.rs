@@ -16,7 +16,10 @@ use super::{Body, Closed, Identity, received};
 /// Where the answer to a HEAD, which has no body, carries the echo.
 pub const ECHO: &str = "x-echo";
 
-pub(super) async fn answer(identity: &Identity, request: Request<Incoming>) -> Result<Response<Body>, Closed> {
+pub(super) async fn answer(
+    identity: &Identity,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Closed> {
     let (parts, body) = request.into_parts();
     let mut status = StatusCode::OK;
     if let Some(command) = parts.uri.path().strip_prefix("/.echo/") {
@@ -24,10 +27,19 @@ pub(super) async fn answer(identity: &Identity, request: Request<Incoming>) -> R
         match command {
             "close" => return Err(Closed),
             "mirror" => return Ok(Response::new(Body::new(body))),
-            "bytes" => return Ok(Response::new(Body::new(Full::new(Bytes::from(vec![b'x'; argument.parse().unwrap_or(0)]))))),
+            "bytes" => {
+                return Ok(Response::new(Body::new(Full::new(Bytes::from(vec![
+                    b'x';
+                    argument
+                        .parse()
+                        .unwrap_or(0)
+                ])))));
+            }
             "stream" => return Ok(lines(argument.parse().unwrap_or(1))),
             "status" => status = argument.parse().unwrap_or(StatusCode::BAD_REQUEST),
-            "delay" => tokio::time::sleep(Duration::from_millis(argument.parse().unwrap_or(0))).await,
+            "delay" => {
+                tokio::time::sleep(Duration::from_millis(argument.parse().unwrap_or(0))).await
+            }
             _ => {}
         }
     }
@@ -42,7 +54,8 @@ pub(super) async fn answer(identity: &Identity, request: Request<Incoming>) -> R
     // hyper leaves the body of an answer to HEAD out with HTTP/1.1 only.
     let is_head = parts.method == Method::HEAD;
     let in_header = HeaderValue::from_maybe_shared(echo.clone()).ok().filter(|_| is_head);
-    let mut response = Response::new(if is_head { Body::empty() } else { Body::new(Full::new(echo)) });
+    let mut response =
+        Response::new(if is_head { Body::empty() } else { Body::new(Full::new(echo)) });
     if let Some(echo) = in_header {
         response.headers_mut().insert(ECHO, echo);
     }

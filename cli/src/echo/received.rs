@@ -1,4 +1,5 @@
-//! What a request looked like when it arrived, as JSON. Every byte can be told from it, whatever the client sent.
+//! What a request looked like when it arrived, as JSON. Every byte can be told from it, whatever
+//! the client sent.
 
 use std::fmt::Write as _;
 
@@ -7,8 +8,8 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use serde_json::{Value, json};
 
-/// Bytes as text without loss: UTF-8 stands as it is, a backslash is doubled, and each byte that is not part of UTF-8 is
-/// written `\xNN`.
+/// Bytes as text without loss: UTF-8 stands as it is, a backslash is doubled, and each byte that is
+/// not part of UTF-8 is written `\xNN`.
 ///
 /// ```
 /// assert_eq!(gatepost::echo::escaped(b"caf\xc3\xa9 \xff \\"), "café \\xff \\\\");
@@ -31,14 +32,18 @@ pub fn escaped(bytes: &[u8]) -> String {
     text
 }
 
-/// The request's head. The authority is `:authority`, or Host with HTTP/1.1, where it is among the headers too.
+/// The request's head. The authority is `:authority`, or Host with HTTP/1.1, where it is among the
+/// headers too.
 pub(super) fn head(upstream: &str, parts: &Parts) -> Value {
     let authority = match parts.uri.authority() {
         Some(authority) => authority.as_str().to_owned(),
         None => parts.headers.get(HOST).map(|host| escaped(host.as_bytes())).unwrap_or_default(),
     };
-    let headers: Vec<Value> =
-        parts.headers.iter().map(|(name, value)| json!([name.as_str(), escaped(value.as_bytes())])).collect();
+    let headers: Vec<Value> = parts
+        .headers
+        .iter()
+        .map(|(name, value)| json!([name.as_str(), escaped(value.as_bytes())]))
+        .collect();
     json!({
         "upstream": upstream,
         "method": parts.method.as_str(),
@@ -62,7 +67,12 @@ mod tests {
     #[test]
     fn a_head_shows_repeated_and_raw_headers_in_order() {
         let raw = http::HeaderValue::from_bytes(b"\xe9").unwrap();
-        let request = http::Request::get("/x?y").header("host", "a:1").header("env", "1").header("env", raw).body(()).unwrap();
+        let request = http::Request::get("/x?y")
+            .header("host", "a:1")
+            .header("env", "1")
+            .header("env", raw)
+            .body(())
+            .unwrap();
         let expected = json!({
             "upstream": "u", "method": "GET", "authority": "a:1", "path": "/x?y",
             "headers": [["host", "a:1"], ["env", "1"], ["env", "\\xe9"]],

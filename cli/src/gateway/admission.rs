@@ -1,9 +1,10 @@
-//! What Envoy's codecs refuse before a request has any head: too large, not HTTP/1.1, framed in a way it does not read. The
-//! statuses are measured on Envoy 1.40 with a listener of default settings.
+//! What Envoy's codecs refuse before a request has any head: too large, not HTTP/1.1, framed in a
+//! way it does not read. The statuses are measured on Envoy 1.40 with a listener of default
+//! settings.
 //!
-//! hyper parses first, and three things never get here: a fragment in the path (Envoy: 400; hyper drops it), a `content-length`
-//! beside a `transfer-encoding` (Envoy: 400; hyper drops the length and the message is framed anew), and a folded header (Envoy
-//! unfolds it; hyper: 400).
+//! hyper parses first, and three things never get here: a fragment in the path (Envoy: 400; hyper
+//! drops it), a `content-length` beside a `transfer-encoding` (Envoy: 400; hyper drops the length
+//! and the message is framed anew), and a folded header (Envoy unfolds it; hyper: 400).
 
 use http::header::{HeaderMap, TRANSFER_ENCODING};
 use http::request::Parts;
@@ -15,7 +16,8 @@ const MAX_BYTES: usize = 60 * 1024;
 /// Envoy's `max_headers_count`.
 const MAX_FIELDS: usize = 100;
 
-/// The methods that Envoy's HTTP/1.1 codec knows; any other is 400. HTTP/2 takes every token, and paths that are not ASCII.
+/// The methods that Envoy's HTTP/1.1 codec knows; any other is 400. HTTP/2 takes every token, and
+/// paths that are not ASCII.
 const HTTP1_METHODS: [&str; 33] = [
     "ACL",
     "BIND",
@@ -89,19 +91,34 @@ pub(super) fn check(parts: &Parts) -> Result<(), Refusal> {
     if parts.version == Version::HTTP_2 {
         check_size(&parts.headers, path, 4, 0, 0)?;
     } else {
-        // HTTP/1.1 is measured as bytes on the wire: `METHOD target HTTP/1.1`, each header with colon, space and line end.
-        let target = parts.uri.authority().map_or(0, |authority| "http://".len() + authority.as_str().len());
-        check_size(&parts.headers, path, 0, 4, parts.method.as_str().len() + target + " HTTP/1.1 \r\n\r\n".len())?;
+        // HTTP/1.1 is measured as bytes on the wire: `METHOD target HTTP/1.1`, each header with
+        // colon, space and line end.
+        let target =
+            parts.uri.authority().map_or(0, |authority| "http://".len() + authority.as_str().len());
+        check_size(
+            &parts.headers,
+            path,
+            0,
+            4,
+            parts.method.as_str().len() + target + " HTTP/1.1 \r\n\r\n".len(),
+        )?;
         check_http1(parts, path)?;
     }
     Ok(())
 }
 
-fn check_size(headers: &HeaderMap, path: &str, pseudo: usize, per_field: usize, line: usize) -> Result<(), Refusal> {
+fn check_size(
+    headers: &HeaderMap,
+    path: &str,
+    pseudo: usize,
+    per_field: usize,
+    line: usize,
+) -> Result<(), Refusal> {
     if headers.len() + pseudo > MAX_FIELDS {
         return Err(Refusal::TooMany);
     }
-    let fields: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + per_field).sum();
+    let fields: usize =
+        headers.iter().map(|(name, value)| name.as_str().len() + value.len() + per_field).sum();
     if fields + path.len() + line > MAX_BYTES { Err(Refusal::TooLarge) } else { Ok(()) }
 }
 
@@ -116,7 +133,8 @@ fn check_http1(parts: &Parts, path: &str) -> Result<(), Refusal> {
         return Err(Refusal::RawPath);
     }
     let mut encodings = parts.headers.get_all(TRANSFER_ENCODING).iter();
-    let is_chunked = encodings.next().is_none_or(|value| value.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    let is_chunked =
+        encodings.next().is_none_or(|value| value.as_bytes().eq_ignore_ascii_case(b"chunked"));
     if !is_chunked || encodings.next().is_some() {
         return Err(Refusal::TransferEncoding);
     }
@@ -147,7 +165,9 @@ mod tests {
 
     #[test]
     fn a_head_may_have_100_headers_and_http2_counts_its_pseudo_headers() {
-        let with_lines = |lines: usize| (0..lines).fold(Request::get("/"), |request, line| request.header("x", line));
+        let with_lines = |lines: usize| {
+            (0..lines).fold(Request::get("/"), |request, line| request.header("x", line))
+        };
         assert_eq!(judged(with_lines(100)), Ok(()));
         assert_eq!(judged(with_lines(101)), Err(Refusal::TooMany));
         assert_eq!(judged(with_lines(96).version(Version::HTTP_2)), Ok(()));
@@ -158,10 +178,18 @@ mod tests {
     fn what_http1_may_not_say_is_refused() {
         assert_eq!(judged(Request::get("/").version(Version::HTTP_10)), Err(Refusal::LowVersion));
         assert_eq!(judged(Request::builder().method("BREW").uri("/")), Err(Refusal::UnknownMethod));
-        assert_eq!(judged(Request::builder().method("BREW").uri("/").version(Version::HTTP_2)), Ok(()));
-        assert_eq!(judged(Request::get("/").header("transfer-encoding", "gzip, chunked")), Err(Refusal::TransferEncoding));
+        assert_eq!(
+            judged(Request::builder().method("BREW").uri("/").version(Version::HTTP_2)),
+            Ok(())
+        );
+        assert_eq!(
+            judged(Request::get("/").header("transfer-encoding", "gzip, chunked")),
+            Err(Refusal::TransferEncoding)
+        );
         assert_eq!(judged(Request::get("/").header("transfer-encoding", "Chunked")), Ok(()));
-        let twice = Request::get("/").header("transfer-encoding", "chunked").header("transfer-encoding", "chunked");
+        let twice = Request::get("/")
+            .header("transfer-encoding", "chunked")
+            .header("transfer-encoding", "chunked");
         assert_eq!(judged(twice), Err(Refusal::TransferEncoding));
         assert_eq!(judged(Request::get("https://a/")), Err(Refusal::HttpsInPlaintext));
         assert_eq!(judged(Request::get("/caf\u{e9}")), Err(Refusal::RawPath));

@@ -1,5 +1,6 @@
-//! The parts of an authority (`host[:port]`) that routing looks at, with Envoy's rules. It normalises nothing: that is the
-//! policy's work, and a gateway that did it too would hide what the policy does.
+//! The parts of an authority (`host[:port]`) that routing looks at, with Envoy's rules. It
+//! normalises nothing: that is the policy's work, and a gateway that did it too would hide what the
+//! policy does.
 
 use std::borrow::Cow;
 
@@ -18,7 +19,8 @@ pub(super) enum HostError {
     Invalid,
 }
 
-/// The authority of an absolute URI or `:authority`, else the Host lines joined with commas, empty ones left out.
+/// The authority of an absolute URI or `:authority`, else the Host lines joined with commas, empty
+/// ones left out.
 pub(super) fn authority_of(parts: &Parts) -> Result<HeaderValue, HostError> {
     let authority = match parts.uri.authority() {
         Some(authority) => HeaderValue::from_str(without_user(authority.as_str(), parts.version)),
@@ -29,12 +31,17 @@ pub(super) fn authority_of(parts: &Parts) -> Result<HeaderValue, HostError> {
                 (Some(only), None) => Ok(only.clone()),
                 (Some(_), Some(_)) => {
                     let lines = parts.headers.get_all(HOST).iter().map(HeaderValue::as_bytes);
-                    HeaderValue::from_bytes(&lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(&b","[..]))
+                    HeaderValue::from_bytes(
+                        &lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(&b","[..]),
+                    )
                 }
             }
         }
     };
-    authority.ok().filter(|authority| is_acceptable(authority.as_bytes(), parts.version)).ok_or(HostError::Invalid)
+    authority
+        .ok()
+        .filter(|authority| is_acceptable(authority.as_bytes(), parts.version))
+        .ok_or(HostError::Invalid)
 }
 
 /// Envoy's HTTP/1.1 codec drops the user of an absolute target, and its HTTP/2 codec refuses one.
@@ -45,8 +52,8 @@ fn without_user(authority: &str, version: Version) -> &str {
     }
 }
 
-/// The authority without its port: everything before the last colon that no bracket follows, digits or not, as Envoy does for
-/// `ignore_port_in_host_matching`.
+/// The authority without its port: everything before the last colon that no bracket follows, digits
+/// or not, as Envoy does for `ignore_port_in_host_matching`.
 pub(super) fn without_port(authority: &[u8]) -> &[u8] {
     let Some(colon) = authority.iter().rposition(|&byte| byte == b':') else { return authority };
     let (host, port) = authority.split_at(colon);
@@ -55,13 +62,20 @@ pub(super) fn without_port(authority: &[u8]) -> &[u8] {
 
 /// ASCII lower case, borrowed when nothing changes.
 pub(super) fn lower_case(host: &[u8]) -> Cow<'_, [u8]> {
-    if host.iter().any(u8::is_ascii_uppercase) { Cow::Owned(host.to_ascii_lowercase()) } else { Cow::Borrowed(host) }
+    if host.iter().any(u8::is_ascii_uppercase) {
+        Cow::Owned(host.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(host)
+    }
 }
 
-/// Whether Envoy's codecs accept these bytes as an authority: letters, digits and some marks, among them the comma that joins two
-/// Host lines. HTTP/1.1 may name a user before an `@`, HTTP/2 may not. An empty one is accepted.
+/// Whether Envoy's codecs accept these bytes as an authority: letters, digits and some marks, among
+/// them the comma that joins two Host lines. HTTP/1.1 may name a user before an `@`, HTTP/2 may
+/// not. An empty one is accepted.
 fn is_acceptable(authority: &[u8], version: Version) -> bool {
-    let mark = |byte| b"-._~%!$&'()[]*+,;=:".contains(byte) || (*byte == b'@' && version != Version::HTTP_2);
+    let mark = |byte| {
+        b"-._~%!$&'()[]*+,;=:".contains(byte) || (*byte == b'@' && version != Version::HTTP_2)
+    };
     authority.iter().all(|byte| byte.is_ascii_alphanumeric() || mark(byte))
 }
 
@@ -78,7 +92,10 @@ mod tests {
 
     #[test]
     fn host_is_the_authority_unless_the_uri_says_one() {
-        let several = Request::get("/").header("host", "").header("host", "a.example").header("host", "b.example");
+        let several = Request::get("/")
+            .header("host", "")
+            .header("host", "a.example")
+            .header("host", "b.example");
         assert_eq!(authority(several).unwrap(), "a.example,b.example");
         let absolute = || Request::get("http://u:p@a.example/x").header("host", "b.example");
         assert_eq!(authority(absolute()).unwrap(), "a.example");

@@ -1,5 +1,6 @@
-//! Bodies on their way through: a request's, whose end starts the upstream's clock, and a response's, which holds what it needs
-//! until it ends. Nothing is buffered here; frames, trailers included, pass one by one.
+//! Bodies on their way through: a request's, whose end starts the upstream's clock, and a
+//! response's, which holds what it needs until it ends. Nothing is buffered here; frames, trailers
+//! included, pass one by one.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -35,7 +36,9 @@ pub(super) struct RequestBodyEnd {
 }
 
 impl RequestBody {
-    pub(super) fn new<B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static>(body: B) -> Self {
+    pub(super) fn new<B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static>(
+        body: B,
+    ) -> Self {
         let inner = (!body.is_end_stream()).then(|| body.map_err(Into::into).boxed_unsync());
         Self { inner, unfinished: None, broken: Arc::default() }
     }
@@ -70,7 +73,10 @@ impl Body for RequestBody {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
         let frame = ready!(Pin::new(&mut *inner).poll_frame(cx));
         let is_over = !matches!(frame, Some(Ok(_))) || inner.is_end_stream();
@@ -92,7 +98,8 @@ impl Body for RequestBody {
     }
 }
 
-/// An upstream's body on its way to the client. It keeps its place on the upstream connection until it is dropped.
+/// An upstream's body on its way to the client. It keeps its place on the upstream connection until
+/// it is dropped.
 ///
 /// It does not tell its length: an upstream that knows it has said so in the headers.
 #[derive(Debug)]
@@ -111,7 +118,10 @@ impl Body for UpstreamBody {
     type Data = Bytes;
     type Error = hyper::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         Pin::new(&mut self.inner).poll_frame(cx)
     }
 

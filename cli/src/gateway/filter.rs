@@ -1,5 +1,6 @@
-//! The boundary between the gateway and what stands before its routes: a tower layer around the [`Router`]. The gateway knows
-//! nothing of what a layer does, be it proxy-wasm or a closure in a test.
+//! The boundary between the gateway and what stands before its routes: a tower layer around the
+//! [`Router`]. The gateway knows nothing of what a layer does, be it proxy-wasm or a closure in a
+//! test.
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -25,14 +26,15 @@ use super::router::Router;
 /// What the gateway has found out about a request, in the request's extensions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
-    /// The trusted address of the client (see [`GatewayOptions::trusted_hops`](super::GatewayOptions)).
+    /// The trusted address of the client (see
+    /// [`GatewayOptions::trusted_hops`](super::GatewayOptions)).
     pub source: SocketAddr,
     /// The scheme of a request that does not say its own, as requests of HTTP/1.1 do not.
     pub scheme: Scheme,
 }
 
-/// Why a response is what it is, in the response's extensions: Envoy's response code details, for the access log. Whoever answers
-/// puts it there.
+/// Why a response is what it is, in the response's extensions: Envoy's response code details, for
+/// the access log. Whoever answers puts it there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Details(pub Cow<'static, str>);
 
@@ -47,11 +49,12 @@ type Answering = Pin<Box<dyn Future<Output = Result<Response<AnswerBody>, BoxErr
 /// A router behind a layer, whatever its type.
 pub struct Filtered(Box<dyn Fn(Request<Incoming>) -> Answering + Send + Sync>);
 
-/// What can stand before the gateway's routes: any layer that makes a service of HTTP out of the [`Router`].
+/// What can stand before the gateway's routes: any layer that makes a service of HTTP out of the
+/// [`Router`].
 ///
-/// Requests come as Envoy's connection manager hands them to filters: an authority in the URI or in one `Host`, a normal path, no
-/// headers of the connection, an [`Origin`]. An error of the service that is a [`LocalReply`], as the router's are, is answered as
-/// it says; any other is 503.
+/// Requests come as Envoy's connection manager hands them to filters: an authority in the URI or in
+/// one `Host`, a normal path, no headers of the connection, an [`Origin`]. An error of the service
+/// that is a [`LocalReply`], as the router's are, is answered as it says; any other is 503.
 pub trait Filter {
     /// The router behind this layer.
     fn before(&self, router: Router) -> Filtered;
@@ -60,7 +63,11 @@ pub trait Filter {
 impl<L, S, B> Filter for L
 where
     L: Layer<Router, Service = S>,
-    S: Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>, Future: Send> + Clone + Send + Sync + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
     B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     fn before(&self, router: Router) -> Filtered {
@@ -75,8 +82,8 @@ where
     }
 }
 
-/// The place that holds the running filter. Another one can be put there at any time: requests that began keep the one they
-/// began with, later ones get the new. Clones are the same place.
+/// The place that holds the running filter. Another one can be put there at any time: requests that
+/// began keep the one they began with, later ones get the new. Clones are the same place.
 #[derive(Clone)]
 pub struct FilterSlot {
     router: Router,
@@ -89,27 +96,38 @@ impl FilterSlot {
         Self { router, filtered }
     }
 
-    /// Puts another filter in its place. The old one is dropped when the last request that uses it is over.
+    /// Puts another filter in its place. The old one is dropped when the last request that uses it
+    /// is over.
     pub fn swap(&self, filter: &impl Filter) {
         self.filtered.store(Arc::new(filter.before(self.router.clone())));
     }
 
-    /// Asks the filter that is there now. A filter that panics has failed; the connection and the process go on.
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Result<Response<AnswerBody>, LocalReply> {
+    /// Asks the filter that is there now. A filter that panics has failed; the connection and the
+    /// process go on.
+    pub(super) async fn answer(
+        &self,
+        request: Request<Incoming>,
+    ) -> Result<Response<AnswerBody>, LocalReply> {
         let answering = AssertUnwindSafe(async {
             let answering = (self.filtered.load().0)(request);
             answering.await
         });
         match answering.catch_unwind().await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(error.downcast::<LocalReply>().map_or_else(|error| failed(&error.to_string()), |reply| *reply)),
+            Ok(Err(error)) => Err(error
+                .downcast::<LocalReply>()
+                .map_or_else(|error| failed(&error.to_string()), |reply| *reply)),
             Err(_panic) => Err(failed("panic")),
         }
     }
 }
 
 fn failed(why: &str) -> LocalReply {
-    LocalReply::new(http::StatusCode::SERVICE_UNAVAILABLE, "", format!("filter_failed{{{}}}", why.replace(' ', "_")))
+    LocalReply::new(
+        http::StatusCode::SERVICE_UNAVAILABLE,
+        "",
+        format!("filter_failed{{{}}}", why.replace(' ', "_")),
+    )
 }
 
 impl std::fmt::Debug for FilterSlot {

@@ -1,6 +1,7 @@
-//! What the gateway knows of a request's origin, and what it tells the upstream about it: `x-forwarded-for`,
-//! `x-forwarded-proto`, `x-request-id` and `x-envoy-external-address`, by the rules of Envoy's connection manager with
-//! `use_remote_address: true`. It trusts nothing but the number of hops it is told to.
+//! What the gateway knows of a request's origin, and what it tells the upstream about it:
+//! `x-forwarded-for`, `x-forwarded-proto`, `x-request-id` and `x-envoy-external-address`, by the
+//! rules of Envoy's connection manager with `use_remote_address: true`. It trusts nothing but the
+//! number of hops it is told to.
 
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
@@ -44,15 +45,17 @@ const EDGE_ONLY: [&str; 22] = [
     "x-forwarded-client-cert",
 ];
 
-/// The address that the request is taken to come from: the peer, or with `trusted_hops` = N the Nth address from the right of
-/// `x-forwarded-for` as it arrived. The peer's again when there are not so many, or when that one is no address. An address from
-/// the header has port 0, because the header has none.
+/// The address that the request is taken to come from: the peer, or with `trusted_hops` = N the Nth
+/// address from the right of `x-forwarded-for` as it arrived. The peer's again when there are not
+/// so many, or when that one is no address. An address from the header has port 0, because the
+/// header has none.
 pub(super) fn source(headers: &HeaderMap, peer: SocketAddr, trusted_hops: u32) -> SocketAddr {
     let Some(skip) = trusted_hops.checked_sub(1) else { return peer };
     let skip = usize::try_from(skip).unwrap_or(usize::MAX);
     // Several lines are one list; the last line holds the right end.
     let lines: Vec<&HeaderValue> = headers.get_all(FORWARDED_FOR).iter().collect();
-    let mut addresses = lines.iter().rev().flat_map(|line| line.as_bytes().rsplit(|&byte| byte == b','));
+    let mut addresses =
+        lines.iter().rev().flat_map(|line| line.as_bytes().rsplit(|&byte| byte == b','));
     let address = addresses.nth(skip).and_then(|text| std::str::from_utf8(text.trim_ascii()).ok());
     match address.and_then(|text| text.parse::<IpAddr>().ok()) {
         Some(ip) => SocketAddr::new(ip, 0),
@@ -62,9 +65,16 @@ pub(super) fn source(headers: &HeaderMap, peer: SocketAddr, trusted_hops: u32) -
 
 /// Tells the upstream where the request comes from, and takes away what a client must not say.
 ///
-/// Envoy replaces an edge client's `x-request-id` (`preserve_external_request_id` is off), and so does this unless
-/// `keep_request_id` says otherwise. `x-forwarded-proto` of a client is believed only when there are trusted hops.
-pub(super) fn annotate(headers: &mut HeaderMap, peer: SocketAddr, source: SocketAddr, trusted_hops: u32, keep_request_id: bool) {
+/// Envoy replaces an edge client's `x-request-id` (`preserve_external_request_id` is off), and so
+/// does this unless `keep_request_id` says otherwise. `x-forwarded-proto` of a client is believed
+/// only when there are trusted hops.
+pub(super) fn annotate(
+    headers: &mut HeaderMap,
+    peer: SocketAddr,
+    source: SocketAddr,
+    trusted_hops: u32,
+    keep_request_id: bool,
+) {
     hop::remove_where(headers, |name| name.starts_with("x-") && EDGE_ONLY.contains(&name));
     append_forwarded_for(headers, peer.ip());
     if trusted_hops == 0 || !headers.contains_key(FORWARDED_PROTO) {
@@ -77,7 +87,9 @@ pub(super) fn annotate(headers: &mut HeaderMap, peer: SocketAddr, source: Socket
     }
     if !keep_request_id || !headers.contains_key(REQUEST_ID) {
         let mut text = uuid::Uuid::encode_buffer();
-        if let Ok(value) = HeaderValue::from_str(uuid::Uuid::new_v4().hyphenated().encode_lower(&mut text)) {
+        if let Ok(value) =
+            HeaderValue::from_str(uuid::Uuid::new_v4().hyphenated().encode_lower(&mut text))
+        {
             headers.insert(REQUEST_ID, value);
         }
     }
@@ -102,7 +114,8 @@ fn append_forwarded_for(headers: &mut HeaderMap, peer: IpAddr) {
 mod tests {
     use super::*;
 
-    const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 9)), 4711);
+    const PEER: SocketAddr =
+        SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 9)), 4711);
 
     fn forwarded(lines: &[&'static str]) -> HeaderMap {
         lines.iter().map(|&line| (FORWARDED_FOR, HeaderValue::from_static(line))).collect()
@@ -156,8 +169,10 @@ mod tests {
 
     #[test]
     fn headers_that_steer_an_envoy_are_taken_from_no_client() {
-        let mut headers: HeaderMap =
-            EDGE_ONLY.iter().map(|&name| (HeaderName::from_static(name), HeaderValue::from_static("1"))).collect();
+        let mut headers: HeaderMap = EDGE_ONLY
+            .iter()
+            .map(|&name| (HeaderName::from_static(name), HeaderValue::from_static("1")))
+            .collect();
         annotate(&mut headers, PEER, PEER, 0, false);
         assert!(EDGE_ONLY.iter().all(|name| !headers.contains_key(*name)));
     }

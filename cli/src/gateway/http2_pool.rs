@@ -1,5 +1,6 @@
-//! HTTP/2 connections to one upstream, shared by requests for any authority. hyper-util's own client pools by the request's
-//! authority, which clients choose: each new Host would open a connection. Here the address alone counts.
+//! HTTP/2 connections to one upstream, shared by requests for any authority. hyper-util's own
+//! client pools by the request's authority, which clients choose: each new Host would open a
+//! connection. Here the address alone counts.
 
 use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -42,10 +43,16 @@ struct Connection {
 
 impl Http2Pool {
     pub(super) fn new(connector: HttpConnector, address: Uri) -> Self {
-        Self { connector, address, connections: Mutex::default(), dialing: tokio::sync::Mutex::default() }
+        Self {
+            connector,
+            address,
+            connections: Mutex::default(),
+            dialing: tokio::sync::Mutex::default(),
+        }
     }
 
-    /// Sends the request and waits for the answer's head. The permit is the request's place on its connection.
+    /// Sends the request and waits for the answer's head. The permit is the request's place on its
+    /// connection.
     pub(super) async fn send(
         &self,
         mut request: Request<RequestBody>,
@@ -61,7 +68,8 @@ impl Http2Pool {
             match sender.try_send_request(request).await {
                 Ok(response) => return Ok((response, place)),
                 Err(mut error) => match error.take_message() {
-                    // The connection closed under us and nothing was sent: once more, on another one.
+                    // The connection closed under us and nothing was sent: once more, on another
+                    // one.
                     Some(unsent) if again => {
                         request = unsent;
                         again = false;
@@ -73,7 +81,10 @@ impl Http2Pool {
     }
 
     /// A place on an open connection, else on a new one.
-    async fn place(&self) -> Result<(SendRequest<RequestBody>, OwnedSemaphorePermit), Box<dyn Error + Send + Sync>> {
+    async fn place(
+        &self,
+    ) -> Result<(SendRequest<RequestBody>, OwnedSemaphorePermit), Box<dyn Error + Send + Sync>>
+    {
         if let Some(place) = self.open_place() {
             return Ok(place);
         }
@@ -90,7 +101,8 @@ impl Http2Pool {
             .keep_alive_interval(Duration::from_secs(30))
             .handshake(stream)
             .await?;
-        // It ends when the sender is dropped and its last request is over. An error reaches the requests themselves.
+        // It ends when the sender is dropped and its last request is over. An error reaches the
+        // requests themselves.
         tokio::spawn(connection);
         let places = Arc::new(Semaphore::new(STREAMS_PER_CONNECTION));
         let place = places.clone().try_acquire_owned()?;

@@ -1,5 +1,6 @@
-//! What Envoy's connection manager does with a request before any filter: refuses what it must not pass, tells where it comes from,
-//! and brings its authority and its path into the form that filters and routes are to see.
+//! What Envoy's connection manager does with a request before any filter: refuses what it must not
+//! pass, tells where it comes from, and brings its authority and its path into the form that
+//! filters and routes are to see.
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -55,7 +56,8 @@ pub(super) fn admit(
     }
     let path = normal_path(&parts.uri)?;
     let scheme = scheme(&parts.headers);
-    set_target(parts, authority, &scheme, path).map_err(|error| refused(StatusCode::BAD_REQUEST, error.to_string()))?;
+    set_target(parts, authority, &scheme, path)
+        .map_err(|error| refused(StatusCode::BAD_REQUEST, error.to_string()))?;
     parts.extensions.insert(Origin { source, scheme });
     Ok(())
 }
@@ -75,18 +77,26 @@ fn normal_path(uri: &Uri) -> Result<Option<PathAndQuery>, Refused> {
     let written = uri.path_and_query().map_or("", PathAndQuery::as_str);
     match written.as_bytes() {
         [b'/', ..] => {}
-        b"*" => return Err(Refused { closes: false, ..unserved(StatusCode::NOT_FOUND, "path_is_not_absolute") }),
+        b"*" => {
+            return Err(Refused {
+                closes: false,
+                ..unserved(StatusCode::NOT_FOUND, "path_is_not_absolute")
+            });
+        }
         _ => return Err(refused(StatusCode::BAD_REQUEST, "path_is_not_absolute")),
     }
-    match path::normalized(written.as_bytes()).map_err(|error| refused(StatusCode::BAD_REQUEST, error.to_string()))? {
+    match path::normalized(written.as_bytes())
+        .map_err(|error| refused(StatusCode::BAD_REQUEST, error.to_string()))?
+    {
         Cow::Borrowed(_) => Ok(None),
-        Cow::Owned(path) => {
-            PathAndQuery::try_from(path).map(Some).map_err(|error| refused(StatusCode::BAD_REQUEST, error.to_string()))
-        }
+        Cow::Owned(path) => PathAndQuery::try_from(path)
+            .map(Some)
+            .map_err(|error| refused(StatusCode::BAD_REQUEST, error.to_string())),
     }
 }
 
-/// HTTP/1.1 does not say its scheme. Envoy takes `x-forwarded-proto`, which is trusted by the time it is read.
+/// HTTP/1.1 does not say its scheme. Envoy takes `x-forwarded-proto`, which is trusted by the time
+/// it is read.
 fn scheme(headers: &HeaderMap) -> Scheme {
     match headers.get("x-forwarded-proto") {
         Some(proto) if proto == "https" => Scheme::HTTPS,
@@ -94,9 +104,14 @@ fn scheme(headers: &HeaderMap) -> Scheme {
     }
 }
 
-/// Writes the target in one form: with HTTP/1.1 a path and one `Host`, with HTTP/2 a whole URI and no `Host`. An authority of HTTP/2
-/// that came as `Host` and that no URI can hold stays there.
-fn set_target(parts: &mut Parts, authority: HeaderValue, scheme: &Scheme, path: Option<PathAndQuery>) -> Result<(), http::Error> {
+/// Writes the target in one form: with HTTP/1.1 a path and one `Host`, with HTTP/2 a whole URI and
+/// no `Host`. An authority of HTTP/2 that came as `Host` and that no URI can hold stays there.
+fn set_target(
+    parts: &mut Parts,
+    authority: HeaderValue,
+    scheme: &Scheme,
+    path: Option<PathAndQuery>,
+) -> Result<(), http::Error> {
     let whole = if parts.version != Version::HTTP_2 {
         None
     } else if let Some(authority) = parts.uri.authority() {
@@ -129,11 +144,17 @@ mod tests {
 
     use super::*;
 
-    const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 9)), 4711);
+    const PEER: SocketAddr =
+        SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 9)), 4711);
 
     fn admitted(request: Builder) -> Result<Parts, Refused> {
         let mut parts = request.body(()).unwrap().into_parts().0;
-        admit(&mut parts, PEER, &GatewayOptions { trusted_hops: 1, ..GatewayOptions::default() }, None)?;
+        admit(
+            &mut parts,
+            PEER,
+            &GatewayOptions { trusted_hops: 1, ..GatewayOptions::default() },
+            None,
+        )?;
         Ok(parts)
     }
 
@@ -146,7 +167,10 @@ mod tests {
     #[test]
     fn http1_has_a_path_and_one_host() {
         let host = |value: &str| vec![HeaderValue::from_str(value).unwrap()];
-        assert_eq!(target(Request::get("/x?y").header("host", "A.example:80")), ("/x?y".into(), host("A.example:80")));
+        assert_eq!(
+            target(Request::get("/x?y").header("host", "A.example:80")),
+            ("/x?y".into(), host("A.example:80"))
+        );
         let two = Request::get("/").header("host", "a.example").header("host", "b.example");
         assert_eq!(target(two), ("/".into(), host("a.example,b.example")));
         let absolute = Request::get("http://u:p@a.example/x/../y?q").header("host", "b.example");
@@ -168,9 +192,11 @@ mod tests {
 
     #[test]
     fn filters_are_told_where_a_request_comes_from() {
-        let request = Request::get("/").header("host", "a").header("x-forwarded-for", "203.0.113.1");
+        let request =
+            Request::get("/").header("host", "a").header("x-forwarded-for", "203.0.113.1");
         let parts = admitted(request.header("x-forwarded-proto", "https")).unwrap();
-        let origin = Origin { source: SocketAddr::new([203, 0, 113, 1].into(), 0), scheme: Scheme::HTTPS };
+        let origin =
+            Origin { source: SocketAddr::new([203, 0, 113, 1].into(), 0), scheme: Scheme::HTTPS };
         assert_eq!(parts.extensions.get(), Some(&origin));
     }
 
@@ -185,7 +211,10 @@ mod tests {
         assert_eq!(refusal(Request::get("/%00").header("host", "a")), (400, "Bad Request", true));
         assert_eq!(refusal(Request::options("*").header("host", "a")), (404, "", false));
         assert_eq!(refusal(Request::connect("a:443").header("host", "a:443")), (404, "", true));
-        let websocket = Request::get("/").header("host", "a").header("connection", "upgrade").header("upgrade", "websocket");
+        let websocket = Request::get("/")
+            .header("host", "a")
+            .header("connection", "upgrade")
+            .header("upgrade", "websocket");
         assert_eq!(refusal(websocket), (403, "", true));
     }
 }

@@ -1,7 +1,7 @@
-//! A path in the form that Envoy's `normalize_path` gives it, which Istio's gateways set: dot segments resolved, backslashes as
-//! slashes, needless escapes undone. A policy that matches a path must see the one that upstreams see. Every rule here was
-//! measured
-//! on Envoy 1.40; queries are left alone, and repeated slashes stay (`merge_slashes` is another setting).
+//! A path in the form that Envoy's `normalize_path` gives it, which Istio's gateways set: dot
+//! segments resolved, backslashes as slashes, needless escapes undone. A policy that matches a path
+//! must see the one that upstreams see. Every rule here was measured on Envoy 1.40; queries are
+//! left alone, and repeated slashes stay (`merge_slashes` is another setting).
 
 use std::borrow::Cow;
 
@@ -56,7 +56,8 @@ fn is_escaped(byte: u8) -> bool {
     matches!(byte, b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}')
 }
 
-/// A segment with its unreserved characters (RFC 3986 §2.3) bare and the rest of its escapes as they came.
+/// A segment with its unreserved characters (RFC 3986 §2.3) bare and the rest of its escapes as
+/// they came.
 fn unescaped(segment: &[u8]) -> Result<Vec<u8>, EscapedZero> {
     let mut written = Vec::with_capacity(segment.len());
     let mut rest = segment;
@@ -86,7 +87,8 @@ mod tests {
     use super::*;
 
     fn normal(path: &str) -> String {
-        String::from_utf8(normalized(path.as_bytes()).expect(path).into_owned()).expect("ASCII stays ASCII")
+        String::from_utf8(normalized(path.as_bytes()).expect(path).into_owned())
+            .expect("ASCII stays ASCII")
     }
 
     #[test]

@@ -1,5 +1,6 @@
-//! A connection that must say something soon. hyper's own header timeout starts only when it knows the protocol, for which it
-//! waits up to 24 bytes (the HTTP/2 preface); a client that sends fewer would hold its connection for ever.
+//! A connection that must say something soon. hyper's own header timeout starts only when it knows
+//! the protocol, for which it waits up to 24 bytes (the HTTP/2 preface); a client that sends fewer
+//! would hold its connection for ever.
 
 use std::future::Future;
 use std::io;
@@ -28,7 +29,11 @@ impl<I> Patience<I> {
 }
 
 impl<I: AsyncRead + Unpin> AsyncRead for Patience<I> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         let before = buffer.filled().len();
         let polled = Pin::new(&mut this.inner).poll_read(cx, buffer);
@@ -48,7 +53,11 @@ impl<I: AsyncRead + Unpin> AsyncRead for Patience<I> {
 }
 
 impl<I: AsyncWrite + Unpin> AsyncWrite for Patience<I> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.inner).poll_write(cx, bytes)
     }
 

@@ -1,5 +1,5 @@
-//! Answers that no upstream gave, in the form the client understands: plain HTTP, or for a gRPC request a trailers-only
-//! response, as Envoy's local replies are. Filters build their own.
+//! Answers that no upstream gave, in the form the client understands: plain HTTP, or for a gRPC
+//! request a trailers-only response, as Envoy's local replies are. Filters build their own.
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, SERVER};
@@ -30,19 +30,24 @@ impl LocalReply {
         Self { status, body, details: details.into() }
     }
 
-    /// What Envoy says to a client that sent something it cannot read: the status' own words as the body.
+    /// What Envoy says to a client that sent something it cannot read: the status' own words as the
+    /// body.
     pub(super) fn refusal(status: StatusCode, details: impl Into<String>) -> Self {
         Self::new(status, status.canonical_reason().unwrap_or_default(), details)
     }
 }
 
-/// Whether Envoy takes these headers for a gRPC request's: `application/grpc`, alone or with a `+` suffix.
+/// Whether Envoy takes these headers for a gRPC request's: `application/grpc`, alone or with a `+`
+/// suffix.
 pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
     let content_type = headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
-    content_type.strip_prefix(b"application/grpc").is_some_and(|rest| rest.is_empty() || rest.starts_with(b"+"))
+    content_type
+        .strip_prefix(b"application/grpc")
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"+"))
 }
 
-/// The response that carries a local reply. An answer to HEAD says how long its body would be and has none.
+/// The response that carries a local reply. An answer to HEAD says how long its body would be and
+/// has none.
 pub(super) fn response(reply: &LocalReply, grpc: bool, to_head: bool) -> Response<ResponseBody> {
     let LocalReply { status, body, .. } = *reply;
     let mut response = Response::new(Either::Left(Full::default()));
@@ -106,9 +111,16 @@ mod tests {
 
     #[test]
     fn a_grpc_reply_is_trailers_only_with_the_mapped_status() {
-        for (status, grpc) in
-            [(400, "13"), (401, "16"), (403, "7"), (404, "12"), (429, "14"), (503, "14"), (500, "2"), (200, "2")]
-        {
+        for (status, grpc) in [
+            (400, "13"),
+            (401, "16"),
+            (403, "7"),
+            (404, "12"),
+            (429, "14"),
+            (503, "14"),
+            (500, "2"),
+            (200, "2"),
+        ] {
             let status = StatusCode::from_u16(status).unwrap();
             let response = response(&LocalReply::new(status, "no, sir", ""), true, false);
             assert_eq!((response.status().as_u16(), length(&response)), (200, Some(0)));
@@ -116,13 +128,23 @@ mod tests {
             assert_eq!(response.headers()["grpc-message"], "no, sir");
             assert_eq!(response.headers()["content-type"], "application/grpc");
         }
-        assert!(!response(&LocalReply::new(StatusCode::NOT_FOUND, "", ""), true, false).headers().contains_key("grpc-message"));
+        assert!(
+            !response(&LocalReply::new(StatusCode::NOT_FOUND, "", ""), true, false)
+                .headers()
+                .contains_key("grpc-message")
+        );
     }
 
     #[test]
     fn grpc_is_told_by_its_content_type() {
-        let headers = |value: &'static str| HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(value))]);
-        for (value, grpc) in [("application/grpc", true), ("application/grpc+proto", true), ("application/grpc-web", false)] {
+        let headers = |value: &'static str| {
+            HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(value))])
+        };
+        for (value, grpc) in [
+            ("application/grpc", true),
+            ("application/grpc+proto", true),
+            ("application/grpc-web", false),
+        ] {
             assert_eq!(is_grpc(&headers(value)), grpc, "{value}");
         }
         assert!(!is_grpc(&HeaderMap::new()));

@@ -1,4 +1,5 @@
-//! The innermost service: selects the upstream by the authority that the filter has left, and asks it. What Envoy's router does.
+//! The innermost service: selects the upstream by the authority that the filter has left, and asks
+//! it. What Envoy's router does.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -20,13 +21,15 @@ use super::reply::LocalReply;
 use super::routes::RouteTable;
 use super::upstream::{Upstream, UpstreamHead};
 
-/// Answers requests from their upstreams. It is what a [`Filter`](super::Filter) stands before. Cheap to clone.
+/// Answers requests from their upstreams. It is what a [`Filter`](super::Filter) stands before.
+/// Cheap to clone.
 #[derive(Clone)]
 pub struct Router {
     routes: Arc<RouteTable<Arc<Upstream>>>,
 }
 
-/// Where a request went: put into its extensions by whoever wants to know, and filled when it comes to the router.
+/// Where a request went: put into its extensions by whoever wants to know, and filled when it comes
+/// to the router.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RouteNote(Arc<OnceLock<Routed>>);
 
@@ -49,7 +52,11 @@ impl Router {
         Self { routes: Arc::new(routes) }
     }
 
-    async fn answer(&self, mut parts: Parts, body: RequestBody) -> Result<Response<UpstreamBody>, LocalReply> {
+    async fn answer(
+        &self,
+        mut parts: Parts,
+        body: RequestBody,
+    ) -> Result<Response<UpstreamBody>, LocalReply> {
         let version = parts.version;
         // As in Envoy, whose routes match a path that begins with a slash, and no CONNECT.
         let no_route = || LocalReply::new(StatusCode::NOT_FOUND, "", "route_not_found");
@@ -58,15 +65,23 @@ impl Router {
         if let Some(RouteNote(note)) = parts.extensions.get() {
             let authority = Bytes::copy_from_slice(authority.as_bytes());
             // A layer that asks twice has its first attempt in the log.
-            let _ = note.set(Routed { authority, upstream: upstream.map(|upstream| upstream.address()) });
+            let _ = note
+                .set(Routed { authority, upstream: upstream.map(|upstream| upstream.address()) });
         }
         let upstream = upstream.filter(|_| parts.method != Method::CONNECT).ok_or_else(no_route)?;
-        let path = parts.uri.path_and_query().filter(|path| path.as_str().starts_with('/')).cloned().ok_or_else(no_route)?;
+        let path = parts
+            .uri
+            .path_and_query()
+            .filter(|path| path.as_str().starts_with('/'))
+            .cloned()
+            .ok_or_else(no_route)?;
         // What a filter writes about connections is not about the gateway's.
         hop::remove_fixed(&mut parts.headers);
         let scheme = parts.uri.scheme().cloned().unwrap_or(Scheme::HTTP);
-        let head = UpstreamHead { method: parts.method, scheme, path, authority, headers: parts.headers };
-        let mut response = upstream.send(head, version, body).await.map_err(|error| error.reply())?;
+        let head =
+            UpstreamHead { method: parts.method, scheme, path, authority, headers: parts.headers };
+        let mut response =
+            upstream.send(head, version, body).await.map_err(|error| error.reply())?;
         hop::clean_response(response.headers_mut());
         response.extensions_mut().insert(Details::VIA_UPSTREAM);
         Ok(response)

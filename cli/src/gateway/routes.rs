@@ -1,16 +1,18 @@
 //! Virtual hosts: which value a request's authority selects, by Envoy's rules for domains with
-//! `ignore_port_in_host_matching: true`. One value per host and nothing else: no paths, no headers, no weights, and no
-//! normalisation beyond ASCII lower case (a trailing dot is another host, as in Envoy).
+//! `ignore_port_in_host_matching: true`. One value per host and nothing else: no paths, no headers,
+//! no weights, and no normalisation beyond ASCII lower case (a trailing dot is another host, as in
+//! Envoy).
 
 use std::collections::HashMap;
 
 use super::authority::{lower_case, without_port};
 use super::target::{Target, TargetError};
 
-/// A table from hosts to values. The same table serves the gateway's routes and, with names as values, lookups in tests.
+/// A table from hosts to values. The same table serves the gateway's routes and, with names as
+/// values, lookups in tests.
 ///
-/// A host is exact (`a.example`), a suffix (`*.example`, one or more labels, the longest suffix wins) or `*` for every other
-/// host. Exact hosts win over suffixes, suffixes over `*`.
+/// A host is exact (`a.example`), a suffix (`*.example`, one or more labels, the longest suffix
+/// wins) or `*` for every other host. Exact hosts win over suffixes, suffixes over `*`.
 ///
 /// ```
 /// use gatepost::gateway::RouteTable;
@@ -37,7 +39,9 @@ pub enum RouteError {
     #[error("the route `{0}` has no `=`; write HOST=ADDRESS:PORT")]
     NoTarget(String),
     /// Its host cannot be matched.
-    #[error("`{0}` is no host for a route; write a name, `*.suffix` or `*`, with or without a port")]
+    #[error(
+        "`{0}` is no host for a route; write a name, `*.suffix` or `*`, with or without a port"
+    )]
     InvalidHost(String),
     /// Its host is in the table already.
     #[error("the host `{0}` has two routes (ports are ignored); keep one")]
@@ -96,7 +100,8 @@ impl<T> RouteTable<T> {
             return Some(value);
         }
         if !self.suffixes.is_empty() {
-            // From the left, so that the longest suffix is met first. A suffix never matches itself alone: `*` is not empty.
+            // From the left, so that the longest suffix is met first. A suffix never matches itself
+            // alone: `*` is not empty.
             for (at, _) in host.iter().enumerate().skip(1).filter(|&(_, &byte)| byte == b'.') {
                 if let Some(value) = host.get(at..).and_then(|suffix| self.suffixes.get(suffix)) {
                     return Some(value);
@@ -109,7 +114,9 @@ impl<T> RouteTable<T> {
     /// The same hosts with other values.
     #[must_use]
     pub fn map<U>(self, mut change: impl FnMut(T) -> U) -> RouteTable<U> {
-        let mut all = |map: HashMap<_, T>| map.into_iter().map(|(host, value)| (host, change(value))).collect();
+        let mut all = |map: HashMap<_, T>| {
+            map.into_iter().map(|(host, value)| (host, change(value))).collect()
+        };
         let (exact, suffixes) = (all(self.exact), all(self.suffixes));
         RouteTable { exact, suffixes, any: self.any.map(change) }
     }
@@ -136,15 +143,18 @@ impl RouteTable<Target> {
         let mut table = Self::new();
         for route in routes {
             let route = route.as_ref();
-            let (host, target) = route.split_once('=').ok_or_else(|| RouteError::NoTarget(route.to_owned()))?;
-            let target = Target::parse(target).map_err(|source| RouteError::InvalidTarget { host: host.to_owned(), source })?;
+            let (host, target) =
+                route.split_once('=').ok_or_else(|| RouteError::NoTarget(route.to_owned()))?;
+            let target = Target::parse(target)
+                .map_err(|source| RouteError::InvalidTarget { host: host.to_owned(), source })?;
             table.insert(host, target)?;
         }
         Ok(table)
     }
 }
 
-/// The name to match, lower case, or nothing when it is no name. Only `*` alone and a leading `*.` are wildcards.
+/// The name to match, lower case, or nothing when it is no name. Only `*` alone and a leading `*.`
+/// are wildcards.
 fn host_of(host: &str) -> Option<Vec<u8>> {
     let name = without_port(host.as_bytes());
     let port = host.as_bytes().get(name.len() + 1..).unwrap_or_default();
@@ -154,10 +164,13 @@ fn host_of(host: &str) -> Option<Vec<u8>> {
         Some(suffix) => suffix.strip_prefix(b".")?,
         None => name,
     };
-    let port_fits = port.is_empty() || std::str::from_utf8(port).is_ok_and(|port| port.parse::<u16>().is_ok());
-    // One trailing dot is the same host, for whoever writes routes; no request is served by that spelling, as in Envoy.
+    let port_fits =
+        port.is_empty() || std::str::from_utf8(port).is_ok_and(|port| port.parse::<u16>().is_ok());
+    // One trailing dot is the same host, for whoever writes routes; no request is served by that
+    // spelling, as in Envoy.
     let bare = name.strip_suffix(b".").unwrap_or(name);
-    (!literal.is_empty() && literal.iter().all(fits) && port_fits).then(|| bare.to_ascii_lowercase())
+    (!literal.is_empty() && literal.iter().all(fits) && port_fits)
+        .then(|| bare.to_ascii_lowercase())
 }
 
 #[cfg(test)]
@@ -203,15 +216,24 @@ mod tests {
     fn the_same_host_twice_is_an_error_whatever_its_port_and_case() {
         let mut table = table(&["a.example", "*.example", "*"]);
         for host in ["A.example", "a.example:80", "*.Example", "*", "*:80"] {
-            assert_eq!(table.insert(host, "again"), Err(RouteError::DuplicateHost(host.to_owned())));
+            assert_eq!(
+                table.insert(host, "again"),
+                Err(RouteError::DuplicateHost(host.to_owned()))
+            );
         }
     }
 
     #[test]
     fn a_host_that_could_never_match_is_an_error() {
         let mut table = RouteTable::new();
-        for host in ["", ":80", "*.", "*a.example", "a.*", "a b", "a/b", "a:b", "a,b", "**", "*.*.example"] {
-            assert_eq!(table.insert(host, ()), Err(RouteError::InvalidHost(host.to_owned())), "{host}");
+        for host in
+            ["", ":80", "*.", "*a.example", "a.*", "a b", "a/b", "a:b", "a,b", "**", "*.*.example"]
+        {
+            assert_eq!(
+                table.insert(host, ()),
+                Err(RouteError::InvalidHost(host.to_owned())),
+                "{host}"
+            );
         }
         assert!(table.is_empty());
     }

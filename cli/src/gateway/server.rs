@@ -1,4 +1,5 @@
-//! The listener: connections in, each served in its own task, and an orderly end. What happens to one request is in `service`.
+//! The listener: connections in, each served in its own task, and an orderly end. What happens to
+//! one request is in `service`.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -30,7 +31,8 @@ pub(super) const STREAMS_PER_CONNECTION: usize = 100;
 const STREAMS: u32 = 100;
 /// What one HTTP/2 stream may have under way to us.
 pub(super) const STREAM_WINDOW: u32 = 64 * 1024;
-/// Enough for every stream's window, so that a reader that stopped never holds up the other streams of its connection.
+/// Enough for every stream's window, so that a reader that stopped never holds up the other streams
+/// of its connection.
 pub(super) const CONNECTION_WINDOW: u32 = STREAMS * STREAM_WINDOW;
 /// HTTP/2 counts 32 bytes more for each header than Envoy does; the exact limit is checked later.
 pub(super) const MAX_HEADER_LIST: u32 = 64 * 1024;
@@ -63,7 +65,8 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Listens on an address; port 0 takes a free one. Clients may connect from here on, and are served when `run` runs.
+    /// Listens on an address; port 0 takes a free one. Clients may connect from here on, and are
+    /// served when `run` runs.
     ///
     /// # Errors
     /// When the address cannot be listened on.
@@ -77,8 +80,12 @@ impl Gateway {
         let address = listener.local_addr()?;
         // Routes to one address share its connections.
         let mut upstreams: HashMap<Target, Arc<Upstream>> = HashMap::new();
-        let routes = routes
-            .map(|target| upstreams.entry(target.clone()).or_insert_with(|| Arc::new(Upstream::new(target, &options))).clone());
+        let routes = routes.map(|target| {
+            upstreams
+                .entry(target.clone())
+                .or_insert_with(|| Arc::new(Upstream::new(target, &options)))
+                .clone()
+        });
         let filter = FilterSlot::new(Router::new(routes), filter);
         Ok(Self { listener, address, shared: Arc::new(Shared { filter, options }) })
     }
@@ -95,15 +102,17 @@ impl Gateway {
         self.address
     }
 
-    /// Serves until `shutdown` is ready, then stops accepting, tells clients to go away, and gives requests in flight
-    /// [`drain_timeout`](GatewayOptions::drain_timeout) to end. Returns how many connections were cut because they did not.
+    /// Serves until `shutdown` is ready, then stops accepting, tells clients to go away, and gives
+    /// requests in flight [`drain_timeout`](GatewayOptions::drain_timeout) to end. Returns how many
+    /// connections were cut because they did not.
     ///
     /// When the returned future is dropped, everything ends at once.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> usize {
         let Self { listener, shared, .. } = self;
         let builder = builder(&shared.options);
         let drain_timeout = shared.options.drain_timeout;
-        let room = Arc::new(Semaphore::new(shared.options.max_connections.min(Semaphore::MAX_PERMITS)));
+        let room =
+            Arc::new(Semaphore::new(shared.options.max_connections.min(Semaphore::MAX_PERMITS)));
         let graceful = GracefulShutdown::new();
         let mut connections = JoinSet::new();
         let mut shutdown = std::pin::pin!(shutdown);
@@ -141,13 +150,20 @@ impl std::fmt::Debug for Gateway {
 }
 
 /// The next connection, when there is room for one.
-async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+async fn accept(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let place = room.clone().acquire_owned().await.ok()?;
     match listener.accept().await {
         Ok((stream, peer)) => Some((stream, peer, place)),
         Err(error) => {
-            // A client that went away at once is no reason to wait; a lack of descriptors or memory is, or this would spin.
-            if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
+            // A client that went away at once is no reason to wait; a lack of descriptors or memory
+            // is, or this would spin.
+            if !matches!(
+                error.kind(),
+                io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+            ) {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
             None

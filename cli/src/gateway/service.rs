@@ -1,5 +1,6 @@
-//! One request through the gateway: the connection manager, the filter with the router behind it, and the access log. Each step ends
-//! in a response or a [`LocalReply`](super::LocalReply); there is no third way out.
+//! One request through the gateway: the connection manager, the filter with the router behind it,
+//! and the access log. Each step ends in a response or a [`LocalReply`](super::LocalReply); there
+//! is no third way out.
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -35,11 +36,21 @@ struct Line<'a> {
 
 impl Shared {
     /// Answers one request.
-    pub(super) async fn serve(&self, peer: SocketAddr, request: Request<Incoming>) -> Response<ResponseBody> {
+    pub(super) async fn serve(
+        &self,
+        peer: SocketAddr,
+        request: Request<Incoming>,
+    ) -> Response<ResponseBody> {
         let (mut parts, body) = request.into_parts();
-        let (grpc, to_head, version) = (reply::is_grpc(&parts.headers), parts.method == Method::HEAD, parts.version);
+        let (grpc, to_head, version) =
+            (reply::is_grpc(&parts.headers), parts.method == Method::HEAD, parts.version);
         let mut line = self.options.access_log.as_ref().map(|log| Line::begin(log, &parts, peer));
-        let admitted = manager::admit(&mut parts, peer, &self.options, line.as_mut().map(|line| &mut line.access));
+        let admitted = manager::admit(
+            &mut parts,
+            peer,
+            &self.options,
+            line.as_mut().map(|line| &mut line.access),
+        );
         let answer = match admitted {
             Ok(()) => {
                 if let Some(line) = &line {
@@ -58,7 +69,10 @@ impl Shared {
                 if details != Some(Details::VIA_UPSTREAM) {
                     response.headers_mut().entry(SERVER).or_insert(reply::OURSELVES);
                 }
-                (response.map(Either::Right), details.map_or_else(|| "-".to_owned(), |details| details.0.into_owned()))
+                (
+                    response.map(Either::Right),
+                    details.map_or_else(|| "-".to_owned(), |details| details.0.into_owned()),
+                )
             }
             Err(Refused { reply, closes }) => {
                 let mut response = reply::response(&reply, grpc, to_head);

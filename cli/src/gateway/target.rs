@@ -1,11 +1,12 @@
-//! Where a route leads: the address of an upstream. A target is an address to connect to and never a name that is shown to the
-//! upstream, which sees the request's own authority.
+//! Where a route leads: the address of an upstream. A target is an address to connect to and never
+//! a name that is shown to the upstream, which sees the request's own authority.
 
 use std::fmt;
 
 use http::uri::Authority;
 
-/// An upstream's `ADDRESS:PORT`. The address is an IPv4 address, an IPv6 address in brackets or a DNS name.
+/// An upstream's `ADDRESS:PORT`. The address is an IPv4 address, an IPv6 address in brackets or a
+/// DNS name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Target(Authority);
 
@@ -13,7 +14,9 @@ pub struct Target(Authority);
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
     /// It asks for TLS.
-    #[error("`{0}` asks for TLS, which the gateway does not speak to upstreams; write http://ADDRESS:PORT")]
+    #[error(
+        "`{0}` asks for TLS, which the gateway does not speak to upstreams; write http://ADDRESS:PORT"
+    )]
     Tls(String),
     /// It has no port.
     #[error("`{0}` has no port; write ADDRESS:PORT")]
@@ -36,7 +39,11 @@ impl Target {
         if starts_with_ignoring_case(text, "https://") {
             return Err(TargetError::Tls(owned()));
         }
-        let rest = if starts_with_ignoring_case(text, "http://") { text.get(7..).unwrap_or_default() } else { text };
+        let rest = if starts_with_ignoring_case(text, "http://") {
+            text.get(7..).unwrap_or_default()
+        } else {
+            text
+        };
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         if rest.contains(['/', '?', '#', '@']) {
             return Err(TargetError::NotOnlyAnAddress(owned()));
@@ -48,7 +55,9 @@ impl Target {
         match authority.port_u16() {
             Some(0) => Err(TargetError::Invalid(owned())),
             Some(_) => Ok(Self(authority)),
-            None if authority.as_str().len() == authority.host().len() => Err(TargetError::NoPort(owned())),
+            None if authority.as_str().len() == authority.host().len() => {
+                Err(TargetError::NoPort(owned()))
+            }
             None => Err(TargetError::Invalid(owned())),
         }
     }

@@ -1,5 +1,6 @@
-//! One upstream: a request goes out on a pooled connection of the client's own protocol, and the answer's head comes back in
-//! time or an [`UpstreamError`] says why not. Nothing is retried once a byte was sent.
+//! One upstream: a request goes out on a pooled connection of the client's own protocol, and the
+//! answer's head comes back in time or an [`UpstreamError`] says why not. Nothing is retried once a
+//! byte was sent.
 
 use std::error::Error;
 use std::time::Duration;
@@ -24,8 +25,9 @@ const IDLE_PER_UPSTREAM: usize = 64;
 
 /// Why an upstream gave no answer.
 ///
-/// Envoy answers 503 to both a failed connection and one that ended before an answer. The second is 502 here, because the
-/// upstream was reached and may have acted: a client must not take it for "try again".
+/// Envoy answers 503 to both a failed connection and one that ended before an answer. The second is
+/// 502 here, because the upstream was reached and may have acted: a client must not take it for
+/// "try again".
 #[derive(Debug, thiserror::Error)]
 pub(super) enum UpstreamError {
     #[error("upstream connect error: no connection to {address}: {}", innermost(.source.as_ref()))]
@@ -60,11 +62,15 @@ impl UpstreamError {
     pub(super) fn reply(&self) -> LocalReply {
         let (status, body) = match self {
             Self::Connect { .. } => (StatusCode::SERVICE_UNAVAILABLE, "upstream connect error"),
-            Self::Exchange { .. } | Self::Switched { .. } => (StatusCode::BAD_GATEWAY, "upstream error"),
+            Self::Exchange { .. } | Self::Switched { .. } => {
+                (StatusCode::BAD_GATEWAY, "upstream error")
+            }
             Self::Timeout { .. } => (StatusCode::GATEWAY_TIMEOUT, "upstream request timeout"),
             Self::ClientBody => (StatusCode::BAD_REQUEST, "Bad Request"),
             // As the filter's host answers for what no header can hold.
-            Self::Authority(_) => (StatusCode::SERVICE_UNAVAILABLE, "invalid header value for: :authority"),
+            Self::Authority(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "invalid header value for: :authority")
+            }
         };
         LocalReply::new(status, body, self.to_string())
     }
@@ -104,8 +110,8 @@ impl Upstream {
         self.target.to_string()
     }
 
-    /// Sends the request in the protocol it came in. The clock of `response_timeout` starts when the client's body was passed
-    /// on, so a long upload or a bidirectional stream is not cut.
+    /// Sends the request in the protocol it came in. The clock of `response_timeout` starts when
+    /// the client's body was passed on, so a long upload or a bidirectional stream is not cut.
     pub(super) async fn send(
         &self,
         head: UpstreamHead,
@@ -114,7 +120,11 @@ impl Upstream {
     ) -> Result<Response<UpstreamBody>, UpstreamError> {
         let mut end = body.watched();
         let exchange = async {
-            if version == Version::HTTP_2 { self.send_http2(head, body).await } else { self.send_http1(head, body).await }
+            if version == Version::HTTP_2 {
+                self.send_http2(head, body).await
+            } else {
+                self.send_http1(head, body).await
+            }
         };
         let late = async {
             end.finished().await;
@@ -125,7 +135,9 @@ impl Upstream {
             () = late => Err(UpstreamError::Timeout { address: self.address(), limit: self.response_timeout }),
         };
         let (response, place) = match outcome {
-            Err(UpstreamError::Exchange { .. }) if end.is_broken() => return Err(UpstreamError::ClientBody),
+            Err(UpstreamError::Exchange { .. }) if end.is_broken() => {
+                return Err(UpstreamError::ClientBody);
+            }
             outcome => outcome?,
         };
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -134,9 +146,17 @@ impl Upstream {
         Ok(response.map(|body| UpstreamBody::new(body, place)))
     }
 
-    async fn send_http1(&self, head: UpstreamHead, body: RequestBody) -> Result<Exchange, UpstreamError> {
+    async fn send_http1(
+        &self,
+        head: UpstreamHead,
+        body: RequestBody,
+    ) -> Result<Exchange, UpstreamError> {
         // The URI is where to connect, and only its path is sent; Host is the request's own.
-        let mut request = request(uri(Scheme::HTTP, self.target.authority().clone(), head.path), Version::HTTP_11, body);
+        let mut request = request(
+            uri(Scheme::HTTP, self.target.authority().clone(), head.path),
+            Version::HTTP_11,
+            body,
+        );
         *request.method_mut() = head.method;
         *request.headers_mut() = head.headers;
         request.headers_mut().insert(HOST, head.authority);
@@ -147,7 +167,11 @@ impl Upstream {
         }
     }
 
-    async fn send_http2(&self, head: UpstreamHead, body: RequestBody) -> Result<Exchange, UpstreamError> {
+    async fn send_http2(
+        &self,
+        head: UpstreamHead,
+        body: RequestBody,
+    ) -> Result<Exchange, UpstreamError> {
         let authority = Authority::try_from(head.authority.as_bytes());
         let authority = authority.map_err(|_| UpstreamError::Authority(head.authority))?;
         let mut request = request(uri(head.scheme, authority, head.path), Version::HTTP_2, body);

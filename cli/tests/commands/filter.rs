@@ -18,17 +18,25 @@ fn the_written_file_is_the_module_with_the_exports_that_are_promised() {
     assert!(String::from_utf8_lossy(&ended.stderr).contains(&format!("{} bytes", bytes.len())));
 
     let module = walrus::Module::from_buffer(&bytes).expect("a valid module");
-    let exports: BTreeSet<&str> = module.exports.iter().map(|export| export.name.as_str()).collect();
+    let exports: BTreeSet<&str> =
+        module.exports.iter().map(|export| export.name.as_str()).collect();
     assert_eq!(exports, gatepost_filter_wasm::EXPORTS.iter().map(|(name, _)| *name).collect());
 }
 
 #[test]
 fn a_file_that_exists_is_replaced() {
     let folder = tempfile::tempdir().expect("a folder");
-    std::fs::write(folder.path().join("filter.wasm"), vec![b'x'; 10_000_000]).expect("a larger file");
-    let ended = gatepost(&["filter", "--out", "filter.wasm"]).current_dir(&folder).output().expect("it can be started");
+    std::fs::write(folder.path().join("filter.wasm"), vec![b'x'; 10_000_000])
+        .expect("a larger file");
+    let ended = gatepost(&["filter", "--out", "filter.wasm"])
+        .current_dir(&folder)
+        .output()
+        .expect("it can be started");
     assert_eq!(String::from_utf8_lossy(&ended.stderr).split(':').next(), Some("filter.wasm"));
-    assert_eq!(std::fs::read(folder.path().join("filter.wasm")).expect("the file"), gatepost_filter_wasm::MODULE);
+    assert_eq!(
+        std::fs::read(folder.path().join("filter.wasm")).expect("the file"),
+        gatepost_filter_wasm::MODULE
+    );
 }
 
 #[test]
@@ -36,5 +44,8 @@ fn a_folder_is_no_file_to_write() {
     let folder = tempfile::tempdir().expect("a folder");
     let ended = output(&["filter", "--out", &folder.path().to_string_lossy()]);
     assert_eq!(ended.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&ended.stderr).starts_with("gatepost: cannot write "), "{ended:?}");
+    assert!(
+        String::from_utf8_lossy(&ended.stderr).starts_with("gatepost: cannot write "),
+        "{ended:?}"
+    );
 }

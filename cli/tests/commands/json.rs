@@ -1,5 +1,5 @@
-//! Output for programs: whole JSON on standard output, whatever colours are asked for. The sessions show its shape where no text
-//! in it has to be escaped; here it is parsed.
+//! Output for programs: whole JSON on standard output, whatever colours are asked for. The sessions
+//! show its shape where no text in it has to be escaped; here it is parsed.
 
 use serde_json::{Value, json};
 
@@ -14,10 +14,19 @@ fn parsed(arguments: &[&str]) -> (Value, Option<i32>) {
 
 #[test]
 fn findings_have_their_place_their_path_and_their_help() {
-    let (found, code) = parsed(&["check", "--format", "json", "policies/bad/wrong-type.yaml", "policies/shop/policy.yaml"]);
+    let (found, code) = parsed(&[
+        "check",
+        "--format",
+        "json",
+        "policies/bad/wrong-type.yaml",
+        "policies/shop/policy.yaml",
+    ]);
     assert_eq!(code, Some(1));
     assert_eq!(found["version"], "gatepost.check/v1");
-    assert_eq!(found["files"], json!(["policies/bad/wrong-type.yaml", "policies/shop/policy.yaml"]));
+    assert_eq!(
+        found["files"],
+        json!(["policies/bad/wrong-type.yaml", "policies/shop/policy.yaml"])
+    );
     let first = json!({
         "severity": "error", "file": "policies/bad/wrong-type.yaml",
         "line": 2, "column": 8, "endLine": 2, "endColumn": 18,
@@ -30,7 +39,10 @@ fn findings_have_their_place_their_path_and_their_help() {
 fn a_failed_case_has_its_line_and_its_differences() {
     let (results, code) = parsed(&["test", "--format", "json", "policies/failing"]);
     assert_eq!(code, Some(1));
-    assert_eq!((&results["version"], &results["passed"], &results["failed"]), (&json!("gatepost.test/v1"), &json!(0), &json!(5)));
+    assert_eq!(
+        (&results["version"], &results["passed"], &results["failed"]),
+        (&json!("gatepost.test/v1"), &json!(0), &json!(5))
+    );
     let first = json!({
         "name": "a host without a mapping keeps its name", "line": 3, "passed": false,
         "differences": ["header x-forwarded-host: expected \"other.test\", found none"],
@@ -40,19 +52,38 @@ fn a_failed_case_has_its_line_and_its_differences() {
 
 #[test]
 fn a_reply_is_explained_with_its_body() {
-    let (explained, code) =
-        parsed(&["explain", "--json", "--policy", "policies/observe/policy.yaml", "GET", "db.svc.cluster.local"]);
+    let (explained, code) = parsed(&[
+        "explain",
+        "--json",
+        "--policy",
+        "policies/observe/policy.yaml",
+        "GET",
+        "db.svc.cluster.local",
+    ]);
     assert_eq!(code, Some(0));
-    assert_eq!((&explained["mode"], &explained["decision"]["body"]), (&json!("observe"), &json!("not found\n")));
+    assert_eq!(
+        (&explained["mode"], &explained["decision"]["body"]),
+        (&json!("observe"), &json!("not found\n"))
+    );
 }
 
 #[test]
 fn a_bootstrap_holds_the_policy_as_the_filters_configuration() {
-    let route = ["--listen", "127.0.0.1:8080", "--route", "*=127.0.0.1:9001", "--policy", "policies/json/policy.json"];
-    let (by_name, code) = parsed(&[&["render", "envoy", "--wasm", "/etc/gatepost/filter.wasm"], &route[..]].concat());
+    let route = [
+        "--listen",
+        "127.0.0.1:8080",
+        "--route",
+        "*=127.0.0.1:9001",
+        "--policy",
+        "policies/json/policy.json",
+    ];
+    let (by_name, code) =
+        parsed(&[&["render", "envoy", "--wasm", "/etc/gatepost/filter.wasm"], &route[..]].concat());
     assert_eq!(code, Some(0));
     let filter = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/0/typed_config/config";
-    let configuration = by_name.pointer(filter).expect("the filter")["configuration"]["value"].as_str().expect("text");
+    let configuration = by_name.pointer(filter).expect("the filter")["configuration"]["value"]
+        .as_str()
+        .expect("text");
     let policy = json!({
         "apiVersion": "gatepost/v1",
         "hosts": { "mappings": [{ "host": "shop.test", "authority": "shop.default.example" }] },

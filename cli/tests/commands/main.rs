@@ -1,7 +1,9 @@
-//! What the commands print and how they end, as a user sees it: each `.trycmd` file is a session on a command line, in this
-//! folder, without a terminal. `serve` and `demo`, which do something over a network, are tested elsewhere.
+//! What the commands print and how they end, as a user sees it: each `.trycmd` file is a session on
+//! a command line, in this folder, without a terminal. `serve` and `demo`, which do something over
+//! a network, are tested elsewhere.
 //!
-//! `TRYCMD=overwrite cargo test --test commands` writes what is printed now into the files; read what changed before keeping it.
+//! `TRYCMD=overwrite cargo test --test commands` writes what is printed now into the files; read
+//! what changed before keeping it.
 
 mod filter;
 mod json;
@@ -18,7 +20,12 @@ fn folder() -> &'static Path {
 /// The command with these arguments, in the folder.
 fn gatepost(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gatepost"));
-    command.args(arguments).current_dir(folder()).env_remove("NO_COLOR").env_remove("CLICOLOR").env_remove("CLICOLOR_FORCE");
+    command
+        .args(arguments)
+        .current_dir(folder())
+        .env_remove("NO_COLOR")
+        .env_remove("CLICOLOR")
+        .env_remove("CLICOLOR_FORCE");
     command
 }
 
@@ -28,7 +35,8 @@ fn output(arguments: &[&str]) -> Output {
 
 #[test]
 fn every_session_goes_as_it_is_written() {
-    // The sessions name policies relative to the folder, so that nothing of this machine is in what they print.
+    // The sessions name policies relative to the folder, so that nothing of this machine is in what
+    // they print.
     std::env::set_current_dir(folder()).expect("the folder is there");
     // Help is as wide as a terminal, or as COLUMNS where there is none.
     trycmd::TestCases::new().env("COLUMNS", "100").env("NO_COLOR", "1").case("*.trycmd");

@@ -1,4 +1,5 @@
-//! Who reads the output decides how it looks: colours on a terminal only, and a reader that leaves early is no error.
+//! Who reads the output decides how it looks: colours on a terminal only, and a reader that leaves
+//! early is no error.
 
 use std::io::Read as _;
 use std::process::Stdio;
@@ -7,13 +8,17 @@ use super::{gatepost, output};
 
 const FAULTY: &[&str] = &["check", "policies/bad/many-faults.yaml"];
 const FAILING: &[&str] = &["test", "policies/failing"];
-const EXPLAINED: &[&str] = &["explain", "--policy", "policies/bad/many-faults.yaml", "GET", "shop.test"];
+const EXPLAINED: &[&str] =
+    &["explain", "--policy", "policies/bad/many-faults.yaml", "GET", "shop.test"];
 
 #[test]
 fn without_a_terminal_no_escape_sequence_is_written() {
     for arguments in [FAULTY, FAILING, EXPLAINED, &["check", "--help"], &["frob"]] {
         let ended = output(arguments);
-        assert!(!ended.stdout.contains(&0x1b) && !ended.stderr.contains(&0x1b), "{arguments:?}: {ended:?}");
+        assert!(
+            !ended.stdout.contains(&0x1b) && !ended.stderr.contains(&0x1b),
+            "{arguments:?}: {ended:?}"
+        );
         assert!(ended.stdout.len() + ended.stderr.len() > 50, "{arguments:?}");
     }
 }
@@ -21,7 +26,8 @@ fn without_a_terminal_no_escape_sequence_is_written() {
 #[test]
 fn colours_can_be_forced_and_forbidden() {
     for arguments in [FAULTY, FAILING] {
-        let forced = gatepost(arguments).env("CLICOLOR_FORCE", "1").output().expect("it can be started");
+        let forced =
+            gatepost(arguments).env("CLICOLOR_FORCE", "1").output().expect("it can be started");
         assert!(forced.stdout.contains(&0x1b), "{arguments:?}");
         let plain = gatepost(arguments).env("NO_COLOR", "1").output().expect("it can be started");
         assert!(!plain.stdout.contains(&0x1b), "{arguments:?}");
@@ -30,7 +36,11 @@ fn colours_can_be_forced_and_forbidden() {
 
 #[test]
 fn a_reader_that_leaves_early_changes_neither_the_exit_code_nor_what_is_said() {
-    let mut child = gatepost(FAULTY).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it can be started");
+    let mut child = gatepost(FAULTY)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it can be started");
     drop(child.stdout.take());
     let mut said = String::new();
     child.stderr.take().expect("it is piped").read_to_string(&mut said).expect("text");

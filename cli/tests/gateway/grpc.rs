@@ -1,4 +1,5 @@
-//! gRPC through the gateway: metadata, streams, trailers, and the gateway's own answers as gRPC statuses.
+//! gRPC through the gateway: metadata, streams, trailers, and the gateway's own answers as gRPC
+//! statuses.
 
 use std::time::Duration;
 
@@ -29,7 +30,10 @@ fn by_env(request: &mut Request<Incoming>) -> Verdict {
 async fn two_environments_answer_for_themselves() {
     let one = Upstream::start("one", Some("env1")).await.unwrap();
     let two = Upstream::start("two", Some("env2")).await.unwrap();
-    let routes = [("app-service.env1.svc.cluster.local", one.addr()), ("app-service.env2.svc.cluster.local", two.addr())];
+    let routes = [
+        ("app-service.env1.svc.cluster.local", one.addr()),
+        ("app-service.env2.svc.cluster.local", two.addr()),
+    ];
     let gateway = gateway(&routes, Deciding(by_env)).await;
     for (env, upstream) in [("env1", "one"), ("env2", "two")] {
         let client = GreeterClient::connect(gateway.address, "app.example").await.unwrap();
@@ -38,7 +42,10 @@ async fn two_environments_answer_for_themselves() {
         assert_eq!(reply.message, format!("Hello World! ServerEnv:{env}, ClientEnv:{env}"));
         assert_eq!(reply.upstream, upstream);
         let received_head: serde_json::Value = serde_json::from_str(&reply.received_json).unwrap();
-        assert_eq!(received_head["authority"], format!("app-service.{env}.svc.cluster.local:50051"));
+        assert_eq!(
+            received_head["authority"],
+            format!("app-service.{env}.svc.cluster.local:50051")
+        );
         assert_eq!(received(&received_head, "te"), ["trailers"]);
     }
 }
@@ -49,7 +56,9 @@ async fn a_conversation_goes_back_and_forth() {
     let gateway = gateway(&[("*", upstream.addr())], forward()).await;
     let mut client = GreeterClient::connect(gateway.address, "app.example").await.unwrap();
     let (sender, receiver) = mpsc::unbounded_channel();
-    let messages = stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|message| (message, receiver)) });
+    let messages = stream::unfold(receiver, |mut receiver| async {
+        receiver.recv().await.map(|message| (message, receiver))
+    });
     sender.send(HelloRequest { name: "1".into() }).unwrap();
     let mut replies = soon(client.chat(messages)).await.unwrap();
     for turn in 1..=5 {
@@ -91,9 +100,13 @@ async fn a_clients_raw_bytes_reach_the_service() {
 #[tokio::test]
 async fn local_replies_are_grpc_statuses() {
     let gateway = gateway(&[], Deciding(by_env)).await;
-    for (env, code, message) in [("broken", Code::Unavailable, ""), ("env1", Code::Unimplemented, "")] {
+    for (env, code, message) in
+        [("broken", Code::Unavailable, ""), ("env1", Code::Unimplemented, "")]
+    {
         let client = GreeterClient::connect(gateway.address, "app.example").await.unwrap();
-        let status = soon(client.with_metadata("env", env.as_bytes()).unwrap().say_hello("")).await.unwrap_err();
+        let status = soon(client.with_metadata("env", env.as_bytes()).unwrap().say_hello(""))
+            .await
+            .unwrap_err();
         assert_eq!((status.code(), status.message()), (code, message), "{env}");
     }
 }
@@ -102,13 +115,16 @@ async fn local_replies_are_grpc_statuses() {
 async fn upstreams_that_fail_are_unavailable() {
     let (garbage, _events) = scripted(b"no answer at all\r\n\r\n").await;
     let (silent, _events) = scripted(b"").await;
-    let options = GatewayOptions { response_timeout: Duration::from_millis(200), ..Default::default() };
+    let options =
+        GatewayOptions { response_timeout: Duration::from_millis(200), ..Default::default() };
     let (_kept, refused) = nobody();
     let routes = [("refused", refused), ("garbage", garbage), ("silent", silent)];
     let gateway = gateway_with(&routes, forward(), options).await;
-    for (host, message) in
-        [("refused", "upstream connect error"), ("garbage", "upstream error"), ("silent", "upstream request timeout")]
-    {
+    for (host, message) in [
+        ("refused", "upstream connect error"),
+        ("garbage", "upstream error"),
+        ("silent", "upstream request timeout"),
+    ] {
         let mut client = GreeterClient::connect(gateway.address, host).await.unwrap();
         let status = soon(client.say_hello("")).await.unwrap_err();
         assert_eq!((status.code(), status.message()), (Code::Unavailable, message), "{host}");

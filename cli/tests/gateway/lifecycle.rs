@@ -33,7 +33,8 @@ async fn a_filter_is_swapped_under_load_without_losing_a_request() {
                 let mut client = Client::connect(BOTH[client % 2], address).await;
                 let mut latest = 0;
                 while !done.load(Ordering::Relaxed) {
-                    let response = client.send(get("http://a/").body(no_body()).unwrap()).await.unwrap();
+                    let response =
+                        client.send(get("http://a/").body(no_body()).unwrap()).await.unwrap();
                     assert_eq!(response.status(), 200);
                     let echo = echo(response).await;
                     let policy: usize = received(&echo, "x-policy")[0].parse().unwrap();
@@ -54,7 +55,8 @@ async fn a_filter_is_swapped_under_load_without_losing_a_request() {
         })
         .await;
     }
-    let response = send(Version::HTTP_11, gateway.address, get("http://a/").body(no_body()).unwrap()).await;
+    let response =
+        send(Version::HTTP_11, gateway.address, get("http://a/").body(no_body()).unwrap()).await;
     assert_eq!(received(&echo(response).await, "x-policy"), ["50"]);
     done.store(true, Ordering::Relaxed);
     for client in clients {
@@ -75,7 +77,11 @@ async fn a_request_in_flight_is_finished_before_the_end() {
         let gateway = gateway(&[("*", upstream.addr())], Deciding(ring)).await;
         let address = gateway.address;
         let idle = Client::connect(version, address).await;
-        let slow = tokio::spawn(send(version, address, get("http://a/.echo/delay/500").body(no_body()).unwrap()));
+        let slow = tokio::spawn(send(
+            version,
+            address,
+            get("http://a/.echo/delay/500").body(no_body()).unwrap(),
+        ));
         soon(arrived.notified()).await;
         let end = gateway.tell_to_stop();
         let response = soon(slow).await.unwrap();
@@ -96,10 +102,13 @@ async fn a_request_that_outlasts_the_drain_is_cut() {
         bell.notify_one();
         Verdict::Forward
     };
-    let options = GatewayOptions { drain_timeout: Duration::from_millis(100), ..Default::default() };
+    let options =
+        GatewayOptions { drain_timeout: Duration::from_millis(100), ..Default::default() };
     let gateway = gateway_with(&[("*", upstream.addr())], Deciding(ring), options).await;
     let mut client = Client::connect(Version::HTTP_11, gateway.address).await;
-    let slow = tokio::spawn(async move { client.send(get("http://a/.echo/delay/100000").body(no_body()).unwrap()).await });
+    let slow = tokio::spawn(async move {
+        client.send(get("http://a/.echo/delay/100000").body(no_body()).unwrap()).await
+    });
     soon(arrived.notified()).await;
     assert_eq!(soon(gateway.tell_to_stop()).await.unwrap(), 1);
     assert!(soon(slow).await.unwrap().is_err());
@@ -118,7 +127,8 @@ async fn a_client_that_hangs_up_ends_its_request_at_the_upstream() {
 
 #[tokio::test]
 async fn a_client_that_resets_its_stream_ends_its_answer_at_the_upstream() {
-    let (upstream, mut events) = scripted(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n").await;
+    let (upstream, mut events) =
+        scripted(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n").await;
     let gateway = gateway(&[("*", upstream)], forward()).await;
     let mut client = Client::connect(Version::HTTP_11, gateway.address).await;
     let response = client.send(get("http://a/").body(no_body()).unwrap()).await.unwrap();

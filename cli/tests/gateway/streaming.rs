@@ -38,7 +38,10 @@ async fn an_answers_chunks_come_one_by_one() {
     let gateway = gateway(&[("*", upstream.addr())], forward()).await;
     for version in BOTH {
         let request = get("http://a/.echo/stream/5").body(no_body()).unwrap();
-        assert_eq!(text(send(version, gateway.address, request).await).await, "line 1\nline 2\nline 3\nline 4\nline 5\n");
+        assert_eq!(
+            text(send(version, gateway.address, request).await).await,
+            "line 1\nline 2\nline 3\nline 4\nline 5\n"
+        );
     }
 }
 
@@ -47,7 +50,10 @@ async fn trailers_pass_both_ways() {
     let upstream = Upstream::start("u", None).await.unwrap();
     let gateway = gateway(&[("*", upstream.addr())], forward()).await;
     let (mut sender, channel) = Channel::<Bytes, std::io::Error>::new(2);
-    let trailers = HeaderMap::from_iter([("x-sum".parse().unwrap(), HeaderValue::from_bytes(b"caf\xe9").unwrap())]);
+    let trailers = HeaderMap::from_iter([(
+        "x-sum".parse().unwrap(),
+        HeaderValue::from_bytes(b"caf\xe9").unwrap(),
+    )]);
     sender.send_data("data".into()).await.unwrap();
     sender.send_trailers(trailers.clone()).await.unwrap();
     let request = Request::post("http://a/.echo/mirror").body(channel.boxed_unsync()).unwrap();
@@ -64,7 +70,10 @@ async fn a_large_body_passes_whole() {
     for version in BOTH {
         let request = Request::post("http://a/.echo/mirror").body(body(large.clone())).unwrap();
         let answer = send(version, gateway.address, request).await;
-        assert!(soon(answer.into_body().collect()).await.unwrap().to_bytes() == large, "{version:?}");
+        assert!(
+            soon(answer.into_body().collect()).await.unwrap().to_bytes() == large,
+            "{version:?}"
+        );
     }
 }
 
@@ -80,7 +89,8 @@ async fn readers_that_stop_do_not_hold_up_the_others() {
         assert!(soon(answer.body_mut().frame()).await.unwrap().unwrap().is_data());
         unread.push(answer);
     }
-    // Time for the gateway to fill every buffer that it has for them; without it the test could pass too easily, never fail.
+    // Time for the gateway to fill every buffer that it has for them; without it the test could
+    // pass too easily, never fail.
     tokio::time::sleep(Duration::from_millis(300)).await;
     let request = get("http://a/").body(no_body()).unwrap();
     assert_eq!(echo(send(Version::HTTP_2, gateway.address, request).await).await["upstream"], "u");
@@ -90,7 +100,8 @@ async fn readers_that_stop_do_not_hold_up_the_others() {
 #[tokio::test]
 async fn a_slow_upload_is_no_late_answer() {
     let upstream = Upstream::start("u", None).await.unwrap();
-    let options = GatewayOptions { response_timeout: Duration::from_millis(300), ..Default::default() };
+    let options =
+        GatewayOptions { response_timeout: Duration::from_millis(300), ..Default::default() };
     let gateway = gateway_with(&[("*", upstream.addr())], forward(), options).await;
     for version in BOTH {
         let (mut sender, channel) = Channel::<Bytes, std::io::Error>::new(1);

@@ -1,4 +1,5 @@
-//! What every test needs: a running gateway, clients of both protocols, bytes sent by hand, and upstreams that misbehave.
+//! What every test needs: a running gateway, clients of both protocols, bytes sent by hand, and
+//! upstreams that misbehave.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -7,7 +8,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use gatepost::gateway::{Filter, FilterSlot, Gateway, GatewayOptions, RouteTable, Router, UpstreamBody};
+use gatepost::gateway::{
+    Filter, FilterSlot, Gateway, GatewayOptions, RouteTable, Router, UpstreamBody,
+};
 use http::{Request, Response, Uri, Version};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Either, Empty, Full};
@@ -98,7 +101,8 @@ impl<F: Fn(&mut Request<Incoming>) -> Verdict> Service<Request<Incoming>> for De
                 Box::pin(async { Ok(answering.await?.map(Either::Right)) })
             }
             Verdict::Reply(status, body) => {
-                let response = Response::builder().status(status).body(Either::Left(Full::from(body)));
+                let response =
+                    Response::builder().status(status).body(Either::Left(Full::from(body)));
                 Box::pin(async { Ok(response?) })
             }
             Verdict::Fail => Box::pin(async { Err("no answer".into()) }),
@@ -120,8 +124,14 @@ pub async fn gateway(routes: &[(&str, SocketAddr)], filter: impl Filter) -> Runn
     gateway_with(routes, filter, GatewayOptions::default()).await
 }
 
-pub async fn gateway_with(routes: &[(&str, impl std::fmt::Display)], filter: impl Filter, options: GatewayOptions) -> Running {
-    let routes = RouteTable::parse(routes.iter().map(|(host, address)| format!("{host}=http://{address}"))).unwrap();
+pub async fn gateway_with(
+    routes: &[(&str, impl std::fmt::Display)],
+    filter: impl Filter,
+    options: GatewayOptions,
+) -> Running {
+    let routes =
+        RouteTable::parse(routes.iter().map(|(host, address)| format!("{host}=http://{address}")))
+            .unwrap();
     let gateway = Gateway::bind("127.0.0.1:0", routes, &filter, options).await.unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
     let (address, filter) = (gateway.local_addr(), gateway.filter());
@@ -139,7 +149,8 @@ impl Client {
     pub async fn connect(version: Version, address: SocketAddr) -> Self {
         let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
         if version == Version::HTTP_2 {
-            let (sender, connection) = http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+            let (sender, connection) =
+                http2::handshake(TokioExecutor::new(), stream).await.unwrap();
             tokio::spawn(connection);
             Self::Http2(sender)
         } else {
@@ -153,7 +164,8 @@ impl Client {
     pub async fn connect_with_window(window: u32, address: SocketAddr) -> Self {
         let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
         let mut builder = http2::Builder::new(TokioExecutor::new());
-        let (sender, connection) = builder.initial_stream_window_size(window).handshake(stream).await.unwrap();
+        let (sender, connection) =
+            builder.initial_stream_window_size(window).handshake(stream).await.unwrap();
         tokio::spawn(connection);
         Self::Http2(sender)
     }
@@ -193,7 +205,11 @@ pub fn body(text: impl Into<Bytes>) -> Body {
 }
 
 /// One request on a connection of its own.
-pub async fn send(version: Version, address: SocketAddr, request: Request<Body>) -> Response<Incoming> {
+pub async fn send(
+    version: Version,
+    address: SocketAddr,
+    request: Request<Body>,
+) -> Response<Incoming> {
     Client::connect(version, address).await.send(request).await.unwrap()
 }
 
@@ -210,7 +226,11 @@ pub async fn echo(response: Response<Incoming>) -> Value {
 /// Every value of a header that the echo received.
 pub fn received<'a>(echo: &'a Value, name: &str) -> Vec<&'a str> {
     let headers = echo["headers"].as_array().unwrap();
-    headers.iter().filter(|header| header[0] == name).map(|header| header[1].as_str().unwrap()).collect()
+    headers
+        .iter()
+        .filter(|header| header[0] == name)
+        .map(|header| header[1].as_str().unwrap())
+        .collect()
 }
 
 /// Sends bytes as they are and reads until the gateway closes.
@@ -233,7 +253,8 @@ pub fn status_of_raw(answer: &str) -> &str {
     answer.split(' ').nth(1).unwrap_or(answer)
 }
 
-/// An address that refuses connections. While the socket is kept the system gives its port to nobody who does not ask for it.
+/// An address that refuses connections. While the socket is kept the system gives its port to
+/// nobody who does not ask for it.
 pub fn nobody() -> (TcpSocket, SocketAddr) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_reuseaddr(true).unwrap();
@@ -242,8 +263,11 @@ pub fn nobody() -> (TcpSocket, SocketAddr) {
     (socket, address)
 }
 
-/// An upstream that reads a request's head, says these bytes and then waits for the end. The receiver is told of the end.
-pub async fn scripted(answer: &'static [u8]) -> (SocketAddr, tokio::sync::mpsc::UnboundedReceiver<&'static str>) {
+/// An upstream that reads a request's head, says these bytes and then waits for the end. The
+/// receiver is told of the end.
+pub async fn scripted(
+    answer: &'static [u8],
+) -> (SocketAddr, tokio::sync::mpsc::UnboundedReceiver<&'static str>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (events, receiver) = tokio::sync::mpsc::unbounded_channel();

@@ -1,5 +1,5 @@
-//! The gateway behind scripted wasm: whatever a proxy-wasm filter may do to requests and responses, not only what Gatepost's own
-//! does. The layer is the one that policies run in.
+//! The gateway behind scripted wasm: whatever a proxy-wasm filter may do to requests and responses,
+//! not only what Gatepost's own does. The layer is the one that policies run in.
 
 use std::sync::{Arc, LazyLock, Mutex};
 
@@ -51,7 +51,10 @@ async fn a_filter_changes_both_messages_headers_bodies_and_trailers() {
     for version in BOTH {
         let request = Request::post("http://a.example/x").body(body("as it came")).unwrap();
         let response = send(version, gateway.address, request).await;
-        assert_eq!((response.status().as_u16(), &response.headers()["x-filtered"]), (202, &"yes".parse().unwrap()));
+        assert_eq!(
+            (response.status().as_u16(), &response.headers()["x-filtered"]),
+            (202, &"yes".parse().unwrap())
+        );
         let collected = soon(response.into_body().collect()).await.unwrap();
         // A client of HTTP/1.1 that has not asked for trailers gets none.
         let sum = collected.trailers().map(|trailers| trailers["x-sum"].clone());
@@ -63,10 +66,19 @@ async fn a_filter_changes_both_messages_headers_bodies_and_trailers() {
 #[tokio::test]
 async fn a_filter_is_shown_what_envoy_shows_it() {
     let upstream = Upstream::start("u", None).await.unwrap();
-    let gateway = gateway(&[("*", upstream.addr())], script("request_headers: add request_headers x-seen yes")).await;
-    let request = get("http://a/").header("user-agent", "x").header("user-agent", "y").header("env", "1").header("env", "2");
+    let gateway = gateway(
+        &[("*", upstream.addr())],
+        script("request_headers: add request_headers x-seen yes"),
+    )
+    .await;
+    let request = get("http://a/")
+        .header("user-agent", "x")
+        .header("user-agent", "y")
+        .header("env", "1")
+        .header("env", "2");
     let request = request.header("cookie", "a=1").header("cookie", "b=2");
-    let echo = echo(send(Version::HTTP_2, gateway.address, request.body(no_body()).unwrap()).await).await;
+    let echo =
+        echo(send(Version::HTTP_2, gateway.address, request.body(no_body()).unwrap()).await).await;
     assert_eq!(received(&echo, "user-agent"), ["x,y"], "kept in one slot");
     assert_eq!(received(&echo, "env"), ["1", "2"], "and not");
     assert_eq!(received(&echo, "cookie"), ["a=1; b=2"], "split by HTTP/2");
@@ -80,7 +92,8 @@ async fn a_filters_reply_says_in_the_log_why() {
     let (_kept, down) = nobody();
     let gateway = gateway_with(&[("*", down)], script(reply), options).await;
     for version in BOTH {
-        let response = send(version, gateway.address, get("http://a/").body(no_body()).unwrap()).await;
+        let response =
+            send(version, gateway.address, get("http://a/").body(no_body()).unwrap()).await;
         assert_eq!(response.status(), 403);
         assert_eq!(response.headers()["x-why"], "because");
         assert_eq!(response.headers()["server"], "gatepost");
@@ -106,9 +119,11 @@ async fn what_a_filter_writes_and_nobody_can_send_is_answered_as_envoy_answers()
         ("remove request_headers :path", 404, ""),
         ("remove request_headers :authority", 404, ""),
     ] {
-        let gateway = gateway(&[("*", upstream.addr())], script(&format!("request_headers: {change}"))).await;
+        let gateway =
+            gateway(&[("*", upstream.addr())], script(&format!("request_headers: {change}"))).await;
         for version in BOTH {
-            let response = send(version, gateway.address, get("http://a/").body(no_body()).unwrap()).await;
+            let response =
+                send(version, gateway.address, get("http://a/").body(no_body()).unwrap()).await;
             assert_eq!(response.status(), status, "{change} {version:?}");
             assert_eq!(text(response).await, said, "{change} {version:?}");
         }
@@ -126,10 +141,18 @@ async fn what_a_filter_says_of_the_connection_stays_with_the_gateway() {
     );
     let gateway = gateway(&[("*", upstream.addr())], filter).await;
     for version in BOTH {
-        let response = send(version, gateway.address, get("http://a/").body(no_body()).unwrap()).await;
-        assert!(!response.headers().contains_key("connection") && !response.headers().contains_key("transfer-encoding"));
+        let response =
+            send(version, gateway.address, get("http://a/").body(no_body()).unwrap()).await;
+        assert!(
+            !response.headers().contains_key("connection")
+                && !response.headers().contains_key("transfer-encoding")
+        );
         let echo = echo(response).await;
-        assert_eq!((received(&echo, "connection"), received(&echo, "transfer-encoding")), (vec![], vec![]), "{version:?}");
+        assert_eq!(
+            (received(&echo, "connection"), received(&echo, "transfer-encoding")),
+            (vec![], vec![]),
+            "{version:?}"
+        );
     }
 }
 
@@ -140,15 +163,25 @@ async fn an_upstreams_failure_passes_the_filter_as_envoys_own_replies_do() {
     let (_kept, down) = nobody();
     let gateway = gateway_with(&[("down", down)], filter, options).await;
     for version in BOTH {
-        for (host, status, why) in [("down", 503, "upstream connect error: no connection to "), ("other", 404, "route_not_found")]
-        {
-            let response = send(version, gateway.address, get(&format!("http://{host}/")).body(no_body()).unwrap()).await;
+        for (host, status, why) in [
+            ("down", 503, "upstream connect error: no connection to "),
+            ("other", 404, "route_not_found"),
+        ] {
+            let response = send(
+                version,
+                gateway.address,
+                get(&format!("http://{host}/")).body(no_body()).unwrap(),
+            )
+            .await;
             assert_eq!(response.status(), status);
             assert_eq!(response.headers()["x-filtered"], "yes");
             assert_eq!(response.headers()["server"], "gatepost");
             let lines = log();
             let [(logged, details, asked)] = &lines[..] else { panic!("{lines:?}") };
-            assert!((*logged, *asked) == (status, host == "down") && details.starts_with(why), "{lines:?}");
+            assert!(
+                (*logged, *asked) == (status, host == "down") && details.starts_with(why),
+                "{lines:?}"
+            );
         }
     }
 }
@@ -158,16 +191,20 @@ async fn a_vm_that_traps_fails_its_request_and_is_built_anew_after_the_back_off(
     let (options, log) = logged();
     let upstream = Upstream::start("u", None).await.unwrap();
     // Only a request with a body makes it trap.
-    let gateway = gateway_with(&[("*", upstream.addr())], script("request_body: trap"), options).await;
+    let gateway =
+        gateway_with(&[("*", upstream.addr())], script("request_body: trap"), options).await;
     let mut client = Client::connect(Version::HTTP_11, gateway.address).await;
     let mut ask = async |content: &'static str| {
-        let request = Request::post("http://a/").body(if content.is_empty() { no_body() } else { body(content) }).unwrap();
+        let request = Request::post("http://a/")
+            .body(if content.is_empty() { no_body() } else { body(content) })
+            .unwrap();
         let response = client.send(request).await.unwrap();
         let status = response.status().as_u16();
         text(response).await;
         status
     };
-    let failed = |line: &(u16, String, bool)| (line.0, line.1.as_str()) == (503, "wasm_fail_stream");
+    let failed =
+        |line: &(u16, String, bool)| (line.0, line.1.as_str()) == (503, "wasm_fail_stream");
     assert_eq!((ask("").await, log().len()), (200, 1));
     for _ in 0..2 {
         assert_eq!(ask("trap").await, 503);
@@ -182,9 +219,17 @@ async fn a_vm_that_traps_fails_its_request_and_is_built_anew_after_the_back_off(
 #[tokio::test]
 async fn a_configuration_that_the_filter_refuses_is_refused_in_its_words_and_once() {
     let (module, metrics) = (FilterModule::compile().unwrap(), Metrics::default());
-    let refused = PolicyLayer::start(&module, r#"{"apiVersion": "gatepost/v1", "mod": "enforce"}"#, 2, metrics.clone());
+    let refused = PolicyLayer::start(
+        &module,
+        r#"{"apiVersion": "gatepost/v1", "mod": "enforce"}"#,
+        2,
+        metrics.clone(),
+    );
     let Err(PluginError::Refused(lines)) = refused else { panic!("{refused:?}") };
-    assert!(matches!(&lines[..], [only] if only.contains("configuration refused: mod: ")), "{lines:?}");
+    assert!(
+        matches!(&lines[..], [only] if only.contains("configuration refused: mod: ")),
+        "{lines:?}"
+    );
     assert_eq!(metrics.value("gatepost.config.rejected"), Some(1));
 }
 
@@ -206,7 +251,10 @@ async fn a_request_keeps_the_filter_that_it_began_with() {
     gateway.filter.swap(&named("new"));
     let other = client.send(get("http://a/").body(no_body()).unwrap()).await.unwrap();
     assert_eq!(received(&echo(other).await, "x-filter"), ["new"]);
-    sender.send_trailers([("x-end".parse().unwrap(), "1".parse().unwrap())].into_iter().collect()).await.unwrap();
+    sender
+        .send_trailers([("x-end".parse().unwrap(), "1".parse().unwrap())].into_iter().collect())
+        .await
+        .unwrap();
     let end = soon(answer.collect()).await.unwrap();
     assert_eq!(end.trailers().unwrap()["x-filter"], "old");
 }

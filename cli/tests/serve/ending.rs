@@ -51,7 +51,8 @@ async fn a_request_in_flight_is_finished_after_sigterm_and_the_exit_code_is_0() 
     let mut served = Served::start(&folder.policy(), &[("*", upstream.address)]).await;
     let address = served.address;
     let _idle = Client::connect(Version::HTTP_11, address).await;
-    let request = tokio::spawn(send(Version::HTTP_11, address, get("http://a/").body(no_body()).unwrap()));
+    let request =
+        tokio::spawn(send(Version::HTTP_11, address, get("http://a/").body(no_body()).unwrap()));
     soon(upstream.arrived).await.unwrap();
     served.signal("TERM");
     served.says("finishing the requests in flight").await;
@@ -67,9 +68,11 @@ async fn a_request_in_flight_is_finished_after_sigterm_and_the_exit_code_is_0() 
 async fn a_request_that_outlasts_the_drain_is_cut_and_counted() {
     let upstream = slow().await;
     let folder = Folder::with("p");
-    let mut served = Served::start_with(&folder.policy(), &[("*", upstream.address)], &["--drain", "1"]).await;
+    let mut served =
+        Served::start_with(&folder.policy(), &[("*", upstream.address)], &["--drain", "1"]).await;
     let mut client = Client::connect(Version::HTTP_11, served.address).await;
-    let request = tokio::spawn(async move { client.send(get("http://a/").body(no_body()).unwrap()).await });
+    let request =
+        tokio::spawn(async move { client.send(get("http://a/").body(no_body()).unwrap()).await });
     soon(upstream.arrived).await.unwrap();
     served.signal("TERM");
     served.says("gatepost: 1 connection was cut because its requests did not end in time").await;
@@ -84,7 +87,10 @@ async fn ctrl_c_ends_it_as_sigterm_does() {
     let folder = Folder::with("p");
     let mut served = Served::start(&folder.policy(), &[("*", upstream.addr())]).await;
     for version in BOTH {
-        assert_eq!(send(version, served.address, get("http://a/").body(no_body()).unwrap()).await.status(), 200);
+        assert_eq!(
+            send(version, served.address, get("http://a/").body(no_body()).unwrap()).await.status(),
+            200
+        );
     }
     served.signal("INT");
     assert_eq!(served.ends().await.code(), Some(0));
@@ -96,22 +102,39 @@ async fn a_second_one_on_the_same_port_says_so_and_ends_with_2() {
     let folder = Folder::with("p");
     let served = Served::start(&folder.policy(), &[("*", upstream.addr())]).await;
     let address = served.address.to_string();
-    let second = soon(serve(&folder.policy(), &address, &[("*", upstream.addr())]).output()).await.unwrap();
+    let second =
+        soon(serve(&folder.policy(), &address, &[("*", upstream.addr())]).output()).await.unwrap();
     assert_eq!(second.status.code(), Some(2));
     let said = String::from_utf8_lossy(&second.stderr);
-    assert!(said.starts_with(&format!("gatepost: cannot listen on {address}: Address already in use")), "{said}");
+    assert!(
+        said.starts_with(&format!("gatepost: cannot listen on {address}: Address already in use")),
+        "{said}"
+    );
     assert_eq!(said.lines().count(), 1);
-    assert_eq!(send(Version::HTTP_11, served.address, get("http://a/").body(no_body()).unwrap()).await.status(), 200);
+    assert_eq!(
+        send(Version::HTTP_11, served.address, get("http://a/").body(no_body()).unwrap())
+            .await
+            .status(),
+        200
+    );
 }
 
 #[tokio::test]
 async fn a_faulty_policy_is_told_of_at_the_start_and_nothing_is_served() {
     let folder = Folder::with("p");
     folder.write("apiVersion: gatepost/v1\nhosts:\n  maping: []\n");
-    let ended = soon(serve(&folder.policy(), "127.0.0.1:0", &[("*", ([127, 0, 0, 1], 1).into())]).output()).await.unwrap();
+    let ended =
+        soon(serve(&folder.policy(), "127.0.0.1:0", &[("*", ([127, 0, 0, 1], 1).into())]).output())
+            .await
+            .unwrap();
     assert_eq!(ended.status.code(), Some(1));
     let said = String::from_utf8_lossy(&ended.stderr);
-    for part in ["error: unknown field `maping`", "policy.yaml:3:3", "did you mean `mappings`?", "cannot be used"] {
+    for part in [
+        "error: unknown field `maping`",
+        "policy.yaml:3:3",
+        "did you mean `mappings`?",
+        "cannot be used",
+    ] {
         assert!(said.contains(part), "{part}: {said}");
     }
 }
@@ -129,7 +152,12 @@ async fn the_compiled_filter_is_kept_for_the_next_start() {
     for _ in 0..2 {
         let (_served, said) = Served::spawn(&mut command()).await;
         assert_eq!(said.lines().count(), 1, "{said}");
-        let folder = std::fs::read_dir(cache.path().join("gatepost/modules")).unwrap().next().unwrap().unwrap().path();
+        let folder = std::fs::read_dir(cache.path().join("gatepost/modules"))
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap()
+            .path();
         let modules = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         let mut modules: Vec<_> = modules.filter(|path| path.extension().is_none()).collect();
         let written = std::fs::metadata(modules.first().unwrap()).unwrap().modified().unwrap();
@@ -145,7 +173,12 @@ async fn a_cache_that_cannot_be_used_is_told_and_it_serves() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let mut command = serve(&folder.policy(), "127.0.0.1:0", &[("*", upstream.addr())]);
     let (served, said) = Served::spawn(command.env("XDG_CACHE_HOME", file.path())).await;
-    assert!(said.starts_with("gatepost: the compiled filter is not kept for the next start: "), "{said}");
-    let response = soon(send(Version::HTTP_11, served.address, get("http://a/").body(no_body()).unwrap())).await;
+    assert!(
+        said.starts_with("gatepost: the compiled filter is not kept for the next start: "),
+        "{said}"
+    );
+    let response =
+        soon(send(Version::HTTP_11, served.address, get("http://a/").body(no_body()).unwrap()))
+            .await;
     assert_eq!(response.status(), 200);
 }

@@ -13,7 +13,8 @@ async fn a_policy_decides_over_both_versions_of_http() {
     let routes = [("my-service.default.example.com", service.addr())];
     let served = Served::start(&shipped("knative-gclb"), &routes).await;
     for version in BOTH {
-        let request = get("http://My-Service.test.com:443/orders?id=1").header("knative-serving-namespace", "kube-system");
+        let request = get("http://My-Service.test.com:443/orders?id=1")
+            .header("knative-serving-namespace", "kube-system");
         let response = send(version, served.address, request.body(no_body()).unwrap()).await;
         assert_eq!(response.status(), 200, "{version:?}");
         let echo = echo(response).await;
@@ -37,17 +38,44 @@ async fn a_policy_decides_over_both_versions_of_http() {
 async fn a_policy_decides_over_grpc_between_two_real_services() {
     let first = Upstream::start("first", Some("env1")).await.unwrap();
     let second = Upstream::start("second", Some("env2")).await.unwrap();
-    let routes = [("app-service.env1.svc.cluster.local", first.addr()), ("app-service.env2.svc.cluster.local", second.addr())];
+    let routes = [
+        ("app-service.env1.svc.cluster.local", first.addr()),
+        ("app-service.env2.svc.cluster.local", second.addr()),
+    ];
     let served = Served::start(&shipped("asm-grpc-env"), &routes).await;
     let client = || GreeterClient::connect(served.address, "app.example");
 
     let reply = client().await.unwrap().say_hello("x").await.unwrap();
     assert_eq!(reply.message, "Hello World! ServerEnv:env1, ClientEnv:");
-    let reply = client().await.unwrap().with_metadata("env", b"env2").unwrap().say_hello("x").await.unwrap();
-    assert_eq!((reply.message.as_str(), reply.upstream.as_str()), ("Hello World! ServerEnv:env2, ClientEnv:env2", "second"));
-    let refused = client().await.unwrap().with_metadata("env", b"env3").unwrap().say_hello("x").await.unwrap_err();
+    let reply = client()
+        .await
+        .unwrap()
+        .with_metadata("env", b"env2")
+        .unwrap()
+        .say_hello("x")
+        .await
+        .unwrap();
+    assert_eq!(
+        (reply.message.as_str(), reply.upstream.as_str()),
+        ("Hello World! ServerEnv:env2, ClientEnv:env2", "second")
+    );
+    let refused = client()
+        .await
+        .unwrap()
+        .with_metadata("env", b"env3")
+        .unwrap()
+        .say_hello("x")
+        .await
+        .unwrap_err();
     assert_eq!(refused.code(), Code::Unimplemented, "404 in gRPC's words");
-    let bytes = client().await.unwrap().with_metadata("env", b"\xff\xfe").unwrap().say_hello("x").await.unwrap_err();
+    let bytes = client()
+        .await
+        .unwrap()
+        .with_metadata("env", b"\xff\xfe")
+        .unwrap()
+        .say_hello("x")
+        .await
+        .unwrap_err();
     assert_eq!(bytes.code(), Code::Unimplemented);
     let reply = client().await.unwrap().say_hello("x").await.unwrap();
     assert_eq!(reply.upstream, "first", "and the next request is answered as before");
@@ -61,12 +89,16 @@ async fn an_upstream_that_fails_is_told_from_one_that_is_not_there() {
     let folder = Folder::with("p");
     let served = Served::start(&folder.policy(), &routes).await;
     for version in BOTH {
-        for (uri, status) in [("http://down.example/", 503), ("http://closing.example/.echo/close", 502)] {
+        for (uri, status) in
+            [("http://down.example/", 503), ("http://closing.example/.echo/close", 502)]
+        {
             let response = send(version, served.address, get(uri).body(no_body()).unwrap()).await;
             assert_eq!(response.status(), status, "{uri} {version:?}");
             assert!(!text(response).await.is_empty(), "the body says why");
         }
-        let response = send(version, served.address, get("http://closing.example/").body(no_body()).unwrap()).await;
+        let response =
+            send(version, served.address, get("http://closing.example/").body(no_body()).unwrap())
+                .await;
         assert_eq!(echo(response).await["upstream"], "closing", "and the upstream is asked again");
     }
     let mut client = GreeterClient::connect(served.address, "down.example").await.unwrap();
@@ -78,7 +110,9 @@ async fn an_upstream_that_comes_up_later_is_found() {
     let (_kept, address) = nobody();
     let folder = Folder::with("p");
     let served = Served::start(&folder.policy(), &[("*", address)]).await;
-    let ask = || async { send(Version::HTTP_11, served.address, get("http://a/").body(no_body()).unwrap()).await };
+    let ask = || async {
+        send(Version::HTTP_11, served.address, get("http://a/").body(no_body()).unwrap()).await
+    };
     assert_eq!(ask().await.status(), 503);
     let _upstream = Upstream::start_on(address, "late", None).await.unwrap();
     assert_eq!(ask().await.status(), 200);
@@ -87,11 +121,21 @@ async fn an_upstream_that_comes_up_later_is_found() {
 #[tokio::test]
 async fn the_access_log_has_a_line_for_each_request_with_the_rule_that_answered() {
     let upstream = Upstream::start("u", None).await.unwrap();
-    let mut served = Served::start_with(&shipped("knative-gclb"), &[("*", upstream.addr())], &["--access-log"]).await;
-    let answered = send(Version::HTTP_11, served.address, get("http://a.example/x?y=1").body(no_body()).unwrap()).await;
+    let mut served =
+        Served::start_with(&shipped("knative-gclb"), &[("*", upstream.addr())], &["--access-log"])
+            .await;
+    let answered = send(
+        Version::HTTP_11,
+        served.address,
+        get("http://a.example/x?y=1").body(no_body()).unwrap(),
+    )
+    .await;
     assert_eq!(answered.status(), 200);
     let line = served.logs().await;
-    assert!(line.contains(&format!(" GET a.example/x?y=1 -> {} 200 via_upstream ", upstream.addr())), "{line}");
+    assert!(
+        line.contains(&format!(" GET a.example/x?y=1 -> {} 200 via_upstream ", upstream.addr())),
+        "{line}"
+    );
     send(Version::HTTP_2, served.address, get("http://db.svc/").body(no_body()).unwrap()).await;
     let line = served.logs().await;
     assert!(line.contains(" GET db.svc/ -> - 404 gatepost.host.private "), "{line}");

@@ -1,5 +1,6 @@
-//! The policy's file changes while requests come in: every request is answered, by the old policy or the new one, and after the
-//! message only by the new one. A file that cannot be used changes nothing.
+//! The policy's file changes while requests come in: every request is answered, by the old policy
+//! or the new one, and after the message only by the new one. A file that cannot be used changes
+//! nothing.
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -35,15 +36,20 @@ async fn eight_clients_see_old_or_new_and_after_the_message_only_new() {
     let (done, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let clients: Vec<_> = (0..8)
         .map(|number| {
-            let (written, announced, done, answered) = (written.clone(), announced.clone(), done.clone(), answered.clone());
+            let (written, announced, done, answered) =
+                (written.clone(), announced.clone(), done.clone(), answered.clone());
             let address = served.address;
             tokio::spawn(async move {
                 let mut client = Client::connect(BOTH[number % 2], address).await;
                 while !done.load(Ordering::SeqCst) {
                     let oldest = announced.load(Ordering::SeqCst);
-                    let policy: usize = asked(&mut client).await.strip_prefix('p').unwrap().parse().unwrap();
+                    let policy: usize =
+                        asked(&mut client).await.strip_prefix('p').unwrap().parse().unwrap();
                     let newest = written.load(Ordering::SeqCst);
-                    assert!((oldest..=newest).contains(&policy), "policy {policy}, of {oldest} to {newest}");
+                    assert!(
+                        (oldest..=newest).contains(&policy),
+                        "policy {policy}, of {oldest} to {newest}"
+                    );
                     answered.fetch_add(1, Ordering::SeqCst);
                 }
             })
@@ -62,7 +68,10 @@ async fn eight_clients_see_old_or_new_and_after_the_message_only_new() {
         announced.store(number, Ordering::SeqCst);
         soon(async {
             while answered.load(Ordering::SeqCst) < before + 100 {
-                assert!(!clients.iter().any(tokio::task::JoinHandle::is_finished), "a client failed");
+                assert!(
+                    !clients.iter().any(tokio::task::JoinHandle::is_finished),
+                    "a client failed"
+                );
                 tokio::time::sleep(std::time::Duration::from_millis(5)).await;
             }
         })
@@ -81,7 +90,10 @@ async fn a_faulty_file_is_told_of_with_line_and_column_and_changes_nothing() {
     let mut served = Served::start(&folder.policy(), &[("*", upstream.addr())]).await;
     let mut client = Client::connect(Version::HTTP_11, served.address).await;
     for (faulty, told) in [
-        ("apiVersion: gatepost/v1\nhosts:\n  maping: []\n", ["unknown field `maping`", "policy.yaml:3:3"]),
+        (
+            "apiVersion: gatepost/v1\nhosts:\n  maping: []\n",
+            ["unknown field `maping`", "policy.yaml:3:3"],
+        ),
         ("apiVersion: gatepost/v1\nhosts: [a\n", ["not valid YAML", "policy.yaml:2:8"]),
         ("mode: watch\nmode: enforce\n", ["apiVersion is missing", "policy.yaml:2:1"]),
     ] {
@@ -135,7 +147,8 @@ async fn a_config_map_that_is_swapped_by_symbolic_links_is_read_again() {
     assert_eq!(asked(&mut client).await, "new");
 }
 
-/// A version of the volume, put in place at once as the kubelet does: a folder, and `..data` renamed to point to it.
+/// A version of the volume, put in place at once as the kubelet does: a folder, and `..data`
+/// renamed to point to it.
 fn publish(volume: &Path, version: &str, name: &str) {
     let folder = volume.join(version);
     std::fs::create_dir(&folder).unwrap();
@@ -154,10 +167,18 @@ async fn counters_go_on_over_a_reload() {
     let running = PolicyFile::read(&folder.policy()).unwrap().json;
     let filter = PolicyLayer::start(&module, &running, 2, metrics.clone()).unwrap();
     let routes = RouteTable::parse([format!("*=http://{}", upstream.addr())]).unwrap();
-    let gateway = Gateway::bind("127.0.0.1:0", routes, &filter, GatewayOptions::default()).await.unwrap();
+    let gateway =
+        Gateway::bind("127.0.0.1:0", routes, &filter, GatewayOptions::default()).await.unwrap();
     let (address, slot) = (gateway.local_addr(), gateway.filter());
     let gateway = tokio::spawn(gateway.run(std::future::pending()));
-    let watched = Watched { path: folder.policy(), running, module, workers: 2, metrics: metrics.clone(), slot };
+    let watched = Watched {
+        path: folder.policy(),
+        running,
+        module,
+        workers: 2,
+        metrics: metrics.clone(),
+        slot,
+    };
     let watching = tokio::spawn(watched.watch());
 
     let mut client = Client::connect(Version::HTTP_11, address).await;

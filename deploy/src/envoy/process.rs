@@ -1,15 +1,18 @@
-//! One Envoy process on loopback, from a bootstrap's text to its end: start, wait until it serves, ask its admin interface, read
-//! its log, kill. It is no supervisor: an Envoy that dies is reported and not started again.
+//! One Envoy process on loopback, from a bootstrap's text to its end: start, wait until it serves,
+//! ask its admin interface, read its log, kill. It is no supervisor: an Envoy that dies is reported
+//! and not started again.
 //!
 //! Facts relied on, each measured on 1.40.0 by tests/:
-//! - `--config-yaml` is merged over the file of `-c`, so every Envoy gets an admin interface on a port of the system's choice,
-//!   whatever the bootstrap says. `--admin-address-path` names the file that the address is written to.
-//! - `--disable-hot-restart` lets any number of Envoys run side by side, without shared memory or a base id.
+//! - `--config-yaml` is merged over the file of `-c`, so every Envoy gets an admin interface on a
+//!   port of the system's choice, whatever the bootstrap says. `--admin-address-path` names the
+//!   file that the address is written to.
+//! - `--disable-hot-restart` lets any number of Envoys run side by side, without shared memory or a
+//!   base id.
 //! - `/ready` answers 200 once static listeners listen, and 503 before.
-//! - Envoy's own log goes to standard error, an access log on `/dev/stdout` to standard output, which is flushed every
-//!   `--file-flush-interval-msec` (ten seconds unless set).
-//! - A refused static configuration ends the process with code 1 and a line `error initializing config`, which carries the
-//!   reason.
+//! - Envoy's own log goes to standard error, an access log on `/dev/stdout` to standard output,
+//!   which is flushed every `--file-flush-interval-msec` (ten seconds unless set).
+//! - A refused static configuration ends the process with code 1 and a line
+//!   `error initializing config`, which carries the reason.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -23,33 +26,38 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 
 /// Laid over the bootstrap.
-const ADMIN: &str = r#"{"admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}}}}"#;
+const ADMIN: &str =
+    r#"{"admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}}}}"#;
 
 /// How often a starting Envoy is asked whether it is ready.
 const POLL: Duration = Duration::from_millis(10);
 
-/// How many of the log's last lines an error shows. The reason stands in the last few, but a filter logs a line for each error.
+/// How many of the log's last lines an error shows. The reason stands in the last few, but a filter
+/// logs a line for each error.
 const TAIL: usize = 40;
 
 /// How an Envoy is run.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Worker threads. Each has its own VM, so one worker makes a VM's fate visible to every request.
+    /// Worker threads. Each has its own VM, so one worker makes a VM's fate visible to every
+    /// request.
     pub concurrency: u32,
-    /// Envoy's `--log-level`: trace, debug, info, warning, error, critical or off. At `info` a start alone logs its 70 kinds of
-    /// extensions.
+    /// Envoy's `--log-level`: trace, debug, info, warning, error, critical or off. At `info` a
+    /// start alone logs its 70 kinds of extensions.
     pub log_level: String,
     /// The level of what filters log, one of the same words.
     pub filter_log_level: String,
     /// How long to wait for a started Envoy to be ready.
     pub ready_within: Duration,
-    /// A program with its arguments that runs Envoy, such as `valgrind --tool=callgrind`: Envoy's path and arguments follow. It
-    /// must become Envoy (`exec`), or ending it would leave Envoy alone. Empty when Envoy runs by itself.
+    /// A program with its arguments that runs Envoy, such as `valgrind --tool=callgrind`: Envoy's
+    /// path and arguments follow. It must become Envoy (`exec`), or ending it would leave Envoy
+    /// alone. Empty when Envoy runs by itself.
     pub under: Vec<OsString>,
 }
 
 impl Default for Options {
-    /// One worker, warnings of Envoy's, `info` of the filter's, thirty seconds, and nothing that runs it.
+    /// One worker, warnings of Envoy's, `info` of the filter's, thirty seconds, and nothing that
+    /// runs it.
     fn default() -> Self {
         Self {
             concurrency: 1,
@@ -121,9 +129,8 @@ impl Envoy {
     /// Runs `binary` on a bootstrap in JSON or YAML, and returns when its listeners listen.
     ///
     /// # Errors
-    /// [`ProcessError::Ended`] with the log's last lines when Envoy refuses the bootstrap, [`ProcessError::NotReady`] when it
-    /// takes
-    /// too long.
+    /// [`ProcessError::Ended`] with the log's last lines when Envoy refuses the bootstrap,
+    /// [`ProcessError::NotReady`] when it takes too long.
     pub fn start(binary: &Path, bootstrap: &str, options: &Options) -> Result<Self, ProcessError> {
         let files = Files::create(bootstrap).map_err(ProcessError::Files)?;
         let mut command = files.command(binary, &options.under).map_err(ProcessError::Files)?;
@@ -137,7 +144,10 @@ impl Envoy {
             .args(["--file-flush-interval-msec", "50"])
             .args(["--drain-time-s", "1", "--parent-shutdown-time-s", "1"]);
         let started = command.spawn();
-        let child = started.map_err(|source| ProcessError::Spawn { binary: command.get_program().into(), source })?;
+        let child = started.map_err(|source| ProcessError::Spawn {
+            binary: command.get_program().into(),
+            source,
+        })?;
         // From here on an error drops, and so kills, the process.
         let mut envoy = Self { child, files, admin: SocketAddr::from(([127, 0, 0, 1], 0)) };
         envoy.wait_until_ready(options.ready_within)?;
@@ -151,7 +161,10 @@ impl Envoy {
                 return Err(ProcessError::Ended { status, log: tail(&self.log()) });
             }
             // Half an address is no address, so a file that is still being written is read again.
-            if let Some(admin) = fs::read_to_string(self.files.admin()).ok().and_then(|text| text.trim().parse().ok()) {
+            if let Some(admin) = fs::read_to_string(self.files.admin())
+                .ok()
+                .and_then(|text| text.trim().parse().ok())
+            {
                 self.admin = admin;
                 if self.admin("/ready").is_ok() {
                     return Ok(());
@@ -174,26 +187,33 @@ impl Envoy {
         self.child.id()
     }
 
-    /// The body that the admin interface answers to a GET of `path`, a path with its query such as `/config_dump?resource=…`.
+    /// The body that the admin interface answers to a GET of `path`, a path with its query such as
+    /// `/config_dump?resource=…`.
     ///
     /// # Errors
     /// No answer, or one other than 200.
     pub fn admin(&self, path: &str) -> Result<String, ProcessError> {
-        let failed = |error: ureq::Error| ProcessError::Admin { path: path.to_owned(), message: error.to_string() };
+        let failed = |error: ureq::Error| ProcessError::Admin {
+            path: path.to_owned(),
+            message: error.to_string(),
+        };
         let agent: ureq::Agent = ureq::Agent::config_builder()
             .timeout_global(Some(Duration::from_secs(10)))
             // The environment's proxy is not for loopback.
             .proxy(None)
             .build()
             .into();
-        let mut response = agent.get(format!("http://{}{path}", self.admin)).call().map_err(failed)?;
+        let mut response =
+            agent.get(format!("http://{}{path}", self.admin)).call().map_err(failed)?;
         // The statistics of ten thousand clusters are longer than ureq's limit of 10 MB.
         response.body_mut().with_config().limit(u64::MAX).read_to_string().map_err(failed)
     }
 
     fn admin_json<T: for<'de> Deserialize<'de>>(&self, path: &str) -> Result<T, ProcessError> {
-        serde_json::from_str(&self.admin(path)?)
-            .map_err(|error| ProcessError::Admin { path: path.to_owned(), message: format!("unexpected JSON: {error}") })
+        serde_json::from_str(&self.admin(path)?).map_err(|error| ProcessError::Admin {
+            path: path.to_owned(),
+            message: format!("unexpected JSON: {error}"),
+        })
     }
 
     /// Where a listener listens: with the port that the system chose, if the bootstrap says port 0.
@@ -206,15 +226,19 @@ impl Envoy {
             let socket = status.local_address.socket_address.as_ref()?;
             Some(SocketAddr::new(socket.address.parse::<IpAddr>().ok()?, socket.port_value))
         };
-        listeners.listener_statuses.iter().find(|status| status.name == name).and_then(address).ok_or_else(|| {
-            ProcessError::NoListener {
+        listeners
+            .listener_statuses
+            .iter()
+            .find(|status| status.name == name)
+            .and_then(address)
+            .ok_or_else(|| ProcessError::NoListener {
                 name: name.to_owned(),
                 found: listeners.listener_statuses.into_iter().map(|status| status.name).collect(),
-            }
-        })
+            })
     }
 
-    /// Every counter by its full name, zeros included. A counter that a filter defines has the prefix `wasmcustom.`.
+    /// Every counter by its full name, zeros included. A counter that a filter defines has the
+    /// prefix `wasmcustom.`.
     ///
     /// # Errors
     /// The admin interface does not answer.
@@ -228,7 +252,8 @@ impl Envoy {
         self.files.read("log")
     }
 
-    /// The lines of the access log so far. A line is written when its request has ended, and appears 50 ms after at the latest.
+    /// The lines of the access log so far. A line is written when its request has ended, and
+    /// appears 50 ms after at the latest.
     pub fn access_log(&self) -> String {
         self.files.read("access.log")
     }
@@ -242,8 +267,9 @@ impl Drop for Envoy {
     }
 }
 
-/// Has Envoy read a bootstrap without serving it (`--mode validate`). A filter is created and its configuration judged too
-/// (measured on 1.40.0), but with `FileEcds` the discovered file is not read.
+/// Has Envoy read a bootstrap without serving it (`--mode validate`). A filter is created and its
+/// configuration judged too (measured on 1.40.0), but with `FileEcds` the discovered file is not
+/// read.
 ///
 /// # Errors
 /// [`ProcessError::Ended`] with the log's last lines when Envoy refuses it.
@@ -255,7 +281,11 @@ pub fn validate(binary: &Path, bootstrap: &str) -> Result<(), ProcessError> {
         .args(["--mode", "validate"])
         .status()
         .map_err(|source| ProcessError::Spawn { binary: binary.to_owned(), source })?;
-    if status.success() { Ok(()) } else { Err(ProcessError::Ended { status, log: tail(&files.read("log")) }) }
+    if status.success() {
+        Ok(())
+    } else {
+        Err(ProcessError::Ended { status, log: tail(&files.read("log")) })
+    }
 }
 
 /// The temporary folder of one process.
@@ -293,7 +323,8 @@ impl Files {
     }
 
     fn read(&self, name: &str) -> String {
-        // The files were created before the process; one that somebody has removed reads as an empty log.
+        // The files were created before the process; one that somebody has removed reads as an
+        // empty log.
         String::from_utf8_lossy(&fs::read(self.path(name)).unwrap_or_default()).into_owned()
     }
 }

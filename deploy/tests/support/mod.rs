@@ -1,5 +1,6 @@
-//! What the tests on a real Envoy share: the binary, the filter of gate.wat, an upstream that says what it received, and a client
-//! that speaks either HTTP version. Each test binary uses a part of it.
+//! What the tests on a real Envoy share: the binary, the filter of gate.wat, an upstream that says
+//! what it received, and a client that speaks either HTTP version. Each test binary uses a part of
+//! it.
 #![allow(dead_code)]
 
 use std::convert::Infallible;
@@ -8,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use gatepost_deploy::bootstrap::{AccessLog, Bootstrap, FailurePolicy, Module, Plugin, PluginSource, Route};
+use gatepost_deploy::bootstrap::{
+    AccessLog, Bootstrap, FailurePolicy, Module, Plugin, PluginSource, Route,
+};
 use gatepost_deploy::envoy::process::{Envoy, Options};
 use gatepost_deploy::envoy::{LISTENER, fetch};
 use http_body_util::{BodyExt, Empty, Full};
@@ -34,7 +37,14 @@ pub fn plugin<'a>(module: &'a [u8], configuration: &'a str) -> Plugin<'a> {
 
 /// A bootstrap on loopback with ports of the system's choice.
 pub fn bootstrap<'a>(routes: &'a [Route], plugin: PluginSource<'a>) -> Bootstrap<'a> {
-    Bootstrap { listen: ([127, 0, 0, 1], 0).into(), admin: None, routes, trusted_hops: 0, access_log: AccessLog::Stdout, plugin }
+    Bootstrap {
+        listen: ([127, 0, 0, 1], 0).into(),
+        admin: None,
+        routes,
+        trusted_hops: 0,
+        access_log: AccessLog::Stdout,
+        plugin,
+    }
 }
 
 pub fn routes(texts: &[String]) -> Vec<Route> {
@@ -43,8 +53,12 @@ pub fn routes(texts: &[String]) -> Vec<Route> {
 
 /// A running Envoy and the address of its listener.
 pub fn start(bootstrap: &Bootstrap<'_>) -> (Envoy, SocketAddr) {
-    let envoy =
-        Envoy::start(&envoy_binary(), &bootstrap.render().expect("a document"), &Options::default()).expect("Envoy starts");
+    let envoy = Envoy::start(
+        &envoy_binary(),
+        &bootstrap.render().expect("a document"),
+        &Options::default(),
+    )
+    .expect("Envoy starts");
     let listener = envoy.listener(LISTENER).expect("a listener");
     (envoy, listener)
 }
@@ -58,8 +72,9 @@ pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// An HTTP/1.1 and HTTP/2 server that answers `<name> <protocol> <authority> length=<what gate.wat wrote>`, and after it those of
-/// [`STEERING`] that arrived.
+/// An HTTP/1.1 and HTTP/2 server that answers
+/// `<name> <protocol> <authority> length=<what gate.wat wrote>`, and after it those of [`STEERING`]
+/// that arrived.
 pub struct Upstream {
     pub address: SocketAddr,
     _runtime: Runtime,
@@ -67,14 +82,20 @@ pub struct Upstream {
 
 impl Upstream {
     pub fn start(name: &'static str) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
         let address = listener.local_addr().expect("bound");
         runtime.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 stream.set_nodelay(true).expect("a TCP socket");
                 tokio::spawn(async move {
-                    let service = service_fn(move |request| async move { Ok::<_, Infallible>(describe(name, &request)) });
+                    let service = service_fn(move |request| async move {
+                        Ok::<_, Infallible>(describe(name, &request))
+                    });
                     let server = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
                     // A client that goes away is no failure of the test.
                     let _ = server.serve_connection(TokioIo::new(stream), service).await;
@@ -86,13 +107,24 @@ impl Upstream {
 }
 
 /// Headers by which a client that Envoy believes could steer it.
-const STEERING: [&str; 4] =
-    ["x-envoy-internal", "x-envoy-retry-on", "x-envoy-upstream-rq-timeout-ms", "x-envoy-expected-rq-timeout-ms"];
+const STEERING: [&str; 4] = [
+    "x-envoy-internal",
+    "x-envoy-retry-on",
+    "x-envoy-upstream-rq-timeout-ms",
+    "x-envoy-expected-rq-timeout-ms",
+];
 
 fn describe(name: &str, request: &Request<Incoming>) -> Response<Full<Bytes>> {
-    let header = |key| request.headers().get(key).map_or("none", |value| value.to_str().unwrap_or("not text"));
-    let authority = request.uri().authority().map_or(header("host"), |authority| authority.as_str());
-    let mut text = format!("{name} {:?} {authority} length={}", request.version(), header("x-configuration-length"));
+    let header = |key| {
+        request.headers().get(key).map_or("none", |value| value.to_str().unwrap_or("not text"))
+    };
+    let authority =
+        request.uri().authority().map_or(header("host"), |authority| authority.as_str());
+    let mut text = format!(
+        "{name} {:?} {authority} length={}",
+        request.version(),
+        header("x-configuration-length")
+    );
     for name in STEERING.iter().filter(|name| request.headers().contains_key(**name)) {
         text.push(' ');
         text.push_str(name);
@@ -107,8 +139,14 @@ pub enum Protocol {
 }
 
 /// Sends `GET /` and returns the status and body.
-pub fn get(to: SocketAddr, protocol: Protocol, authority: &str, headers: &[(&str, &str)]) -> (u16, String) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+pub fn get(
+    to: SocketAddr,
+    protocol: Protocol,
+    authority: &str,
+    headers: &[(&str, &str)],
+) -> (u16, String) {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let io = TokioIo::new(TcpStream::connect(to).await.expect("connected"));
         let mut request = Request::get(format!("http://{authority}/"));
@@ -117,15 +155,22 @@ pub fn get(to: SocketAddr, protocol: Protocol, authority: &str, headers: &[(&str
         }
         let response = match protocol {
             Protocol::Http1 => {
-                let request = request.uri("/").header("host", authority).body(Empty::<Bytes>::new()).expect("a request");
-                let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.expect("HTTP/1.1");
+                let request = request
+                    .uri("/")
+                    .header("host", authority)
+                    .body(Empty::<Bytes>::new())
+                    .expect("a request");
+                let (mut sender, connection) =
+                    hyper::client::conn::http1::handshake(io).await.expect("HTTP/1.1");
                 tokio::spawn(connection);
                 sender.send_request(request).await
             }
             Protocol::Http2 => {
                 let request = request.body(Empty::<Bytes>::new()).expect("a request");
                 let (mut sender, connection) =
-                    hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.expect("HTTP/2");
+                    hyper::client::conn::http2::handshake(TokioExecutor::new(), io)
+                        .await
+                        .expect("HTTP/2");
                 tokio::spawn(connection);
                 sender.send_request(request).await
             }

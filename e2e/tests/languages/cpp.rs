@@ -1,4 +1,5 @@
-//! C++ with WASI's C library and a C++ library, as a reactor and as a command, which Emscripten makes of a `main`.
+//! C++ with WASI's C library and a C++ library, as a reactor and as a command, which Emscripten
+//! makes of a `main`.
 
 use std::sync::LazyLock;
 
@@ -11,7 +12,8 @@ fn build(flags: &[&str]) -> Module {
     filter::module(&toolchain::cpp(&toolchain::fixtures().join("filter.cc"), flags))
 }
 
-static REACTOR: LazyLock<Module> = LazyLock::new(|| build(&["-mexec-model=reactor", "-Wl,--export=malloc"]));
+static REACTOR: LazyLock<Module> =
+    LazyLock::new(|| build(&["-mexec-model=reactor", "-Wl,--export=malloc"]));
 
 #[test]
 fn a_cpp_reactor_does_what_the_filter_does() {
@@ -39,7 +41,10 @@ fn a_cpp_command_runs_its_main_first() {
 fn cpp_has_streams_the_environment_a_clock_and_no_files() {
     let mut filter = Filter::start(&REACTOR, "").unwrap();
     let lines = filter.request("/runtime").unwrap();
-    assert_eq!(lines[..lines.len() - 1].concat(), "mode testfile missing 1year 2026stdin -1to standard error");
+    assert_eq!(
+        lines[..lines.len() - 1].concat(),
+        "mode testfile missing 1year 2026stdin -1to standard error"
+    );
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use gatepost_host::{
-    CallError, Engine, EngineOptions, FinalMaps, Headers, Host, MemoryLog, Module, Outcome, Pause, Plugin, PluginConfig,
-    SeededRandom, StartError, StreamInfo, VirtualClock, Vm, VmOptions,
+    CallError, Engine, EngineOptions, FinalMaps, Headers, Host, MemoryLog, Module, Outcome, Pause,
+    Plugin, PluginConfig, SeededRandom, StartError, StreamInfo, VirtualClock, Vm, VmOptions,
 };
 
 pub struct Filter {
@@ -18,8 +18,12 @@ pub struct Filter {
 pub fn module(wasm: &[u8]) -> Module {
     let engine = Engine::new(EngineOptions::default()).unwrap();
     let module = Module::new(&engine, "filter", wasm).unwrap();
-    let unserved: Vec<_> =
-        module.capabilities().unserved.iter().filter(|unserved| !unserved.name.starts_with("proxy_")).collect();
+    let unserved: Vec<_> = module
+        .capabilities()
+        .unserved
+        .iter()
+        .filter(|unserved| !unserved.name.starts_with("proxy_"))
+        .collect();
     assert!(unserved.is_empty(), "{unserved:?}");
     module
 }
@@ -51,7 +55,10 @@ impl Filter {
         let mut headers = request(path);
         let outcome = self.vm.request_headers(stream, &mut headers, true)?;
         assert_eq!(outcome, Outcome::Continue);
-        self.vm.finish(stream, FinalMaps { request_headers: Some(&mut headers), ..FinalMaps::default() })?;
+        self.vm.finish(
+            stream,
+            FinalMaps { request_headers: Some(&mut headers), ..FinalMaps::default() },
+        )?;
         let lines = self.log.messages().split_off(before);
         assert_eq!(lines.last(), Some(&format!("done: {path}")));
         Ok(lines)
@@ -67,7 +74,12 @@ impl Filter {
 }
 
 fn request(path: &str) -> Headers {
-    Headers::request([(":method", "POST"), (":path", path), (":authority", "shop.example"), ("x-name", "Ada")])
+    Headers::request([
+        (":method", "POST"),
+        (":path", path),
+        (":authority", "shop.example"),
+        ("x-name", "Ada"),
+    ])
 }
 
 /// The whole of what the filter does to a request, as every language's does it.
@@ -81,8 +93,10 @@ pub fn does_what_the_filter_does(module: &Module, language: &str) {
 
     // Two requests at once, so that each has a state of its own.
     let Filter { vm, plugin, log } = &mut filter;
-    let (first, second) =
-        (vm.stream(*plugin, StreamInfo::default()).unwrap(), vm.stream(*plugin, StreamInfo::default()).unwrap());
+    let (first, second) = (
+        vm.stream(*plugin, StreamInfo::default()).unwrap(),
+        vm.stream(*plugin, StreamInfo::default()).unwrap(),
+    );
     let (mut headers, mut others) = (request("/a"), request("/b"));
     assert_eq!(vm.request_headers(first, &mut headers, false).unwrap(), Outcome::Continue);
     assert_eq!(vm.request_headers(second, &mut others, true).unwrap(), Outcome::Continue);
@@ -99,12 +113,15 @@ pub fn does_what_the_filter_does(module: &Module, language: &str) {
     assert_eq!(response.get("x-filter"), Some(language.as_bytes()));
     assert_eq!(response.get("server"), None);
     for (stream, headers) in [(first, &mut headers), (second, &mut others)] {
-        vm.finish(stream, FinalMaps { request_headers: Some(headers), ..FinalMaps::default() }).unwrap();
+        vm.finish(stream, FinalMaps { request_headers: Some(headers), ..FinalMaps::default() })
+            .unwrap();
     }
     assert_eq!(log.messages()[4..], ["done: /a", "done: /b"]);
 
     let denied = vm.stream(*plugin, StreamInfo::default()).unwrap();
-    let Outcome::LocalReply(reply) = vm.request_headers(denied, &mut request("/denied"), true).unwrap() else {
+    let Outcome::LocalReply(reply) =
+        vm.request_headers(denied, &mut request("/denied"), true).unwrap()
+    else {
         panic!("no local reply")
     };
     assert_eq!((reply.status, reply.body.to_string()), (403, "denied".to_owned()));
@@ -114,9 +131,11 @@ pub fn does_what_the_filter_does(module: &Module, language: &str) {
     assert!(matches!(refused, StartError::Refused { .. }), "{refused}");
 }
 
-/// The guest stops itself: the error names the callback, the log says why, and the module's other VMs go on.
+/// The guest stops itself: the error names the callback, the log says why, and the module's other
+/// VMs go on.
 pub fn is_contained(module: &Module, path: &str, says: &str) {
-    let (mut broken, mut other) = (Filter::start(module, "").unwrap(), Filter::start(module, "").unwrap());
+    let (mut broken, mut other) =
+        (Filter::start(module, "").unwrap(), Filter::start(module, "").unwrap());
     let error = broken.request(path).unwrap_err();
     assert_eq!(error.trap().unwrap().callback, "proxy_on_request_headers");
     assert!(broken.logged().concat().contains(says), "{:?}", broken.logged());

@@ -1,4 +1,5 @@
-//! Go's own compiler, `GOOS=wasip1`, as a reactor: a garbage collector, goroutines and a scheduler in the guest.
+//! Go's own compiler, `GOOS=wasip1`, as a reactor: a garbage collector, goroutines and a scheduler
+//! in the guest.
 
 use std::sync::LazyLock;
 
@@ -7,7 +8,8 @@ use gatepost_host::Module;
 use crate::filter::{self, Filter};
 use crate::toolchain;
 
-static MODULE: LazyLock<Module> = LazyLock::new(|| filter::module(&toolchain::go(&toolchain::fixtures().join("go"))));
+static MODULE: LazyLock<Module> =
+    LazyLock::new(|| filter::module(&toolchain::go(&toolchain::fixtures().join("go"))));
 
 #[test]
 fn a_go_module_does_what_the_filter_does() {

@@ -1,4 +1,5 @@
-//! The Rust SDK, for WASI and for the target without a system, whose modules name their allocator `malloc`.
+//! The Rust SDK, for WASI and for the target without a system, whose modules name their allocator
+//! `malloc`.
 
 use std::sync::LazyLock;
 
@@ -26,7 +27,14 @@ fn rust_has_hash_maps_the_environment_a_clock_and_no_files() {
     let lines = filter.request("/runtime").unwrap();
     assert_eq!(
         lines[..lines.len() - 1],
-        ["squares 285", r#"mode Some("test") args 0"#, "file missing true", "year 2026", "stdin Some(0)", "to standard error"]
+        [
+            "squares 285",
+            r#"mode Some("test") args 0"#,
+            "file missing true",
+            "year 2026",
+            "stdin Some(0)",
+            "to standard error"
+        ]
     );
 }
 

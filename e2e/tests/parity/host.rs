@@ -1,5 +1,5 @@
-//! Runs a scenario on the embedded host, in virtual time: the client, the upstream and the service that guests call do at the same
-//! moments what their real counterparts do around Envoy.
+//! Runs a scenario on the embedded host, in virtual time: the client, the upstream and the service
+//! that guests call do at the same moments what their real counterparts do around Envoy.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gatepost_host::{
-    Callout, CalloutAnswer, CalloutId, CalloutRequest, Chain, ChainOptions, ChainPlugin, Clock, Clusters, Engine, EngineOptions,
-    Event, ExchangeId, FailPolicy, HeaderScope, Headers, Host, MemoryLog, MetricKind, Module, Part, PluginConfig, PropertyValue,
-    StreamInfo, VirtualClock, Worker,
+    Callout, CalloutAnswer, CalloutId, CalloutRequest, Chain, ChainOptions, ChainPlugin, Clock,
+    Clusters, Engine, EngineOptions, Event, ExchangeId, FailPolicy, HeaderScope, Headers, Host,
+    MemoryLog, MetricKind, Module, Part, PluginConfig, PropertyValue, StreamInfo, VirtualClock,
+    Worker,
 };
 
 use crate::callee::{self, THINKING};
@@ -41,17 +42,29 @@ pub fn run(number: usize, scenario: &Scenario) -> Seen {
     assert!(!scenario.plugins.is_empty(), "{} has plugins", scenario.name);
     let log = MemoryLog::default();
     let clock = VirtualClock::at(1_700_000_000_000_000_000);
-    let clusters = ["echo".to_owned(), "dead".to_owned(), format!("main-{number:03}"), format!("other-{number:03}")];
+    let clusters = [
+        "echo".to_owned(),
+        "dead".to_owned(),
+        format!("main-{number:03}"),
+        format!("other-{number:03}"),
+    ];
     let host = Host {
         log: Arc::new(log.clone()),
         clock: Arc::new(clock.clone()),
         clusters: Clusters::Only(clusters.into()),
         ..Host::default()
     };
-    let plugins = scenario.plugins.iter().map(|plugin| chain_plugin(number, plugin, scenario.allow_stop)).collect();
-    let options =
-        ChainOptions { buffer_bytes: scenario.buffer_bytes.map_or(1 << 20, |bytes| bytes as usize), ..ChainOptions::default() };
-    let worker = Worker::new(&Chain::with_options(plugins, options), host.clone()).unwrap_or_else(|error| panic!("{error}"));
+    let plugins = scenario
+        .plugins
+        .iter()
+        .map(|plugin| chain_plugin(number, plugin, scenario.allow_stop))
+        .collect();
+    let options = ChainOptions {
+        buffer_bytes: scenario.buffer_bytes.map_or(1 << 20, |bytes| bytes as usize),
+        ..ChainOptions::default()
+    };
+    let worker = Worker::new(&Chain::with_options(plugins, options), host.clone())
+        .unwrap_or_else(|error| panic!("{error}"));
     let mut world = World {
         worker,
         clock,
@@ -67,8 +80,17 @@ pub fn run(number: usize, scenario: &Scenario) -> Seen {
     let prefix = format!("{number:03}/");
     let lines = log.lines().into_iter().map(|line| {
         let plugin = line.plugin.strip_prefix(&prefix).unwrap_or(&line.plugin);
-        let plugin = scenario.plugins.iter().find(|have| have.name == plugin).expect("a plugin of the scenario");
-        format!("{} {} {}", scenario::logged_as(plugin, &line.message), line.level, seen::log_message(&line.message))
+        let plugin = scenario
+            .plugins
+            .iter()
+            .find(|have| have.name == plugin)
+            .expect("a plugin of the scenario");
+        format!(
+            "{} {} {}",
+            scenario::logged_as(plugin, &line.message),
+            line.level,
+            seen::log_message(&line.message)
+        )
     });
     Seen {
         answers: world.running.into_iter().map(|running| running.answer).collect(),
@@ -101,7 +123,9 @@ fn metrics(host: &Host, scenario: &Scenario) -> BTreeMap<String, String> {
     let wanted = scenario.metrics();
     let told = |value: gatepost_host::MetricValue| {
         let text = match (value.kind, value.histogram) {
-            (MetricKind::Histogram, Some(seen)) if seen.count > 0 => format!("count {}", seen.count),
+            (MetricKind::Histogram, Some(seen)) if seen.count > 0 => {
+                format!("count {}", seen.count)
+            }
             (MetricKind::Histogram, _) => return None,
             _ => value.value.to_string(),
         };
@@ -199,7 +223,9 @@ impl World<'_> {
     /// Starts the requests that need not wait for others, or ends the scenario.
     fn start_next(&mut self, mut after: Duration) {
         while let Some(request) = self.scenario.requests.get(self.started) {
-            if !request.at_once && self.running[..self.started].iter().any(|running| !running.is_done) {
+            if !request.at_once
+                && self.running[..self.started].iter().any(|running| !running.is_done)
+            {
                 return;
             }
             after += Duration::from_millis(request.after_ms);
@@ -250,7 +276,8 @@ impl World<'_> {
         let id = self.worker.open(info);
         self.running[number].id = Some(id);
         self.running[number].first = headers.clone();
-        let trailers = (!request.trailers.is_empty()).then(|| map(HeaderScope::RequestTrailers, &request.trailers));
+        let trailers = (!request.trailers.is_empty())
+            .then(|| map(HeaderScope::RequestTrailers, &request.trailers));
         let mut parts = parts(headers, &request.body, trailers, request.end, false).into_iter();
         if let Some(first) = parts.next() {
             self.worker.request(id, first);
@@ -304,12 +331,17 @@ impl World<'_> {
                 let end = part.end_stream();
                 match part {
                     Part::Headers { headers, .. } => {
-                        let status = headers.get(":status").and_then(|status| std::str::from_utf8(status).ok());
-                        running.answer.status = status.and_then(|status| status.parse().ok()).unwrap_or_default();
+                        let status = headers
+                            .get(":status")
+                            .and_then(|status| std::str::from_utf8(status).ok());
+                        running.answer.status =
+                            status.and_then(|status| status.parse().ok()).unwrap_or_default();
                         running.answer.headers = seen::lines(&header_map(&headers));
                     }
                     Part::Data { data, .. } => running.body.extend_from_slice(&data),
-                    Part::Trailers(trailers) => running.answer.trailers = seen::lines(&header_map(&trailers)),
+                    Part::Trailers(trailers) => {
+                        running.answer.trailers = seen::lines(&header_map(&trailers))
+                    }
                 }
                 running.answer.body = seen::body(&running.body);
                 if end && !running.is_done {
@@ -336,13 +368,20 @@ impl World<'_> {
                     return self.worker.reply(id, 404, "", "route_not_found");
                 }
                 if let Some(id) = running.id {
-                    self.worker.stream_info(id, |info| info.properties.extend(upstream_properties()));
+                    self.worker
+                        .stream_info(id, |info| info.properties.extend(upstream_properties()));
                 }
                 let chosen = if running.is_rerouted { &headers } else { &running.first };
-                let is = |name: &str, test: &dyn Fn(&[u8]) -> bool| chosen.get(name).is_some_and(test);
-                let other = is("x-route", &|value| value == b"other") || is(":path", &|path| path.starts_with(b"/other"));
+                let is =
+                    |name: &str, test: &dyn Fn(&[u8]) -> bool| chosen.get(name).is_some_and(test);
+                let other = is("x-route", &|value| value == b"other")
+                    || is(":path", &|path| path.starts_with(b"/other"));
                 let to = if other { "other" } else { "main" }.to_owned();
-                running.forwarded = Some(Forwarded { to, headers: forwarded_lines(&headers), ..Forwarded::default() });
+                running.forwarded = Some(Forwarded {
+                    to,
+                    headers: forwarded_lines(&headers),
+                    ..Forwarded::default()
+                });
             }
             Part::Data { data, .. } => running.forwarded_body.extend_from_slice(&data),
             Part::Trailers(trailers) => {
@@ -356,7 +395,10 @@ impl World<'_> {
             self.upstream.push(forwarded);
             let response = self.scenario.response.clone();
             for (part, delay) in upstream_parts(&response).into_iter().zip(0..) {
-                self.plan(ON_THE_WAY + BETWEEN_PARTS * delay, Happening::FromUpstream(number, part));
+                self.plan(
+                    ON_THE_WAY + BETWEEN_PARTS * delay,
+                    Happening::FromUpstream(number, part),
+                );
             }
         }
     }
@@ -371,7 +413,10 @@ impl World<'_> {
             CalloutRequest::Http { headers, body, .. } => {
                 if headers.get(":authority") == Some(b"") {
                     // The service's HTTP/2 library refuses such a request.
-                    self.plan(ON_THE_WAY, Happening::Answered(id, CalloutAnswer::reset("protocol error")));
+                    self.plan(
+                        ON_THE_WAY,
+                        Happening::Answered(id, CalloutAnswer::reset("protocol error")),
+                    );
                 } else if let Some(answer) = answer(headers, body) {
                     self.plan(THINKING + ON_THE_WAY, Happening::Answered(id, answer));
                 }
@@ -387,9 +432,16 @@ impl World<'_> {
                 if service.target == "dead" {
                     return self.unreachable(id);
                 }
-                let answer = [(":status", "200"), ("content-type", "application/grpc"), ("x-callee", "yes")];
+                let answer =
+                    [(":status", "200"), ("content-type", "application/grpc"), ("x-callee", "yes")];
                 let after = THINKING + ON_THE_WAY;
-                self.plan(after, Happening::Answered(id, CalloutAnswer::GrpcInitialMetadata(Headers::response(answer))));
+                self.plan(
+                    after,
+                    Happening::Answered(
+                        id,
+                        CalloutAnswer::GrpcInitialMetadata(Headers::response(answer)),
+                    ),
+                );
                 let ready = self.now() + u64::try_from(after.as_nanos()).expect("a short time");
                 self.streams.insert(id.token().number(), GrpcPeer { ready });
             }
@@ -417,8 +469,14 @@ impl World<'_> {
             self.plan(after, Happening::Answered(id, answer));
         }
         if end {
-            let trailers = Headers::collect(HeaderScope::ResponseTrailers, [("grpc-status", "0"), ("x-trailer", "end")]);
-            self.plan(after, Happening::Answered(id, CalloutAnswer::GrpcTrailingMetadata(trailers)));
+            let trailers = Headers::collect(
+                HeaderScope::ResponseTrailers,
+                [("grpc-status", "0"), ("x-trailer", "end")],
+            );
+            self.plan(
+                after,
+                Happening::Answered(id, CalloutAnswer::GrpcTrailingMetadata(trailers)),
+            );
             let close = CalloutAnswer::GrpcClose { status: 0, message: "via_upstream".to_owned() };
             self.plan(after, Happening::Answered(id, close));
         }
@@ -476,7 +534,8 @@ fn request_headers(request: &Request) -> Headers {
     }
     if !cookies.is_empty() {
         // Envoy's HTTP/2 codec joins them (RFC 9113, section 8.2.3).
-        headers.add("cookie", cookies.iter().map(|(_, value)| *value).collect::<Vec<_>>().join("; "));
+        headers
+            .add("cookie", cookies.iter().map(|(_, value)| *value).collect::<Vec<_>>().join("; "));
     }
     // What Envoy's connection manager adds before the filters.
     headers.add("x-forwarded-proto", "http");
@@ -489,8 +548,15 @@ fn upstream_parts(response: &Response) -> Vec<UpstreamPart> {
         let (name, value) = header(line);
         headers.add(name, value);
     }
-    let trailers = (!response.trailers.is_empty()).then(|| map(HeaderScope::ResponseTrailers, &response.trailers));
-    let parts = parts(headers, &response.body, trailers.filter(|_| !response.reset), response.end, response.reset);
+    let trailers = (!response.trailers.is_empty())
+        .then(|| map(HeaderScope::ResponseTrailers, &response.trailers));
+    let parts = parts(
+        headers,
+        &response.body,
+        trailers.filter(|_| !response.reset),
+        response.end,
+        response.reset,
+    );
     let mut parts: Vec<UpstreamPart> = parts.into_iter().map(UpstreamPart::Part).collect();
     if response.reset {
         parts.push(UpstreamPart::Reset);
@@ -499,14 +565,24 @@ fn upstream_parts(response: &Response) -> Vec<UpstreamPart> {
 }
 
 /// A message's parts. One that is reset does not end.
-fn parts(headers: Headers, body: &[String], trailers: Option<Headers>, end: End, is_reset: bool) -> Vec<Part> {
+fn parts(
+    headers: Headers,
+    body: &[String],
+    trailers: Option<Headers>,
+    end: End,
+    is_reset: bool,
+) -> Vec<Part> {
     let mut parts = vec![Part::Headers { headers, end_stream: false }];
     for text in body {
         let bytes = scenario::part(text);
         if bytes.is_empty() {
             parts.push(Part::Data { data: Bytes::new(), end_stream: false });
         }
-        parts.extend(bytes.chunks(FRAME).map(|frame| Part::Data { data: Bytes::copy_from_slice(frame), end_stream: false }));
+        parts.extend(
+            bytes
+                .chunks(FRAME)
+                .map(|frame| Part::Data { data: Bytes::copy_from_slice(frame), end_stream: false }),
+        );
     }
     match trailers {
         Some(trailers) => parts.push(Part::Trailers(trailers)),
@@ -515,7 +591,9 @@ fn parts(headers: Headers, body: &[String], trailers: Option<Headers>, end: End,
             if end == End::Empty {
                 parts.push(Part::Data { data: Bytes::new(), end_stream: false });
             }
-            if let Some(Part::Headers { end_stream, .. } | Part::Data { end_stream, .. }) = parts.last_mut() {
+            if let Some(Part::Headers { end_stream, .. } | Part::Data { end_stream, .. }) =
+                parts.last_mut()
+            {
                 *end_stream = true;
             }
         }
@@ -535,7 +613,10 @@ fn header_map(headers: &Headers) -> http::HeaderMap {
             continue;
         }
         let name = http::HeaderName::from_bytes(name).unwrap_or_else(|error| panic!("{error}"));
-        map.append(name, http::HeaderValue::from_bytes(value).unwrap_or_else(|error| panic!("{error}")));
+        map.append(
+            name,
+            http::HeaderValue::from_bytes(value).unwrap_or_else(|error| panic!("{error}")),
+        );
     }
     map
 }
@@ -552,7 +633,8 @@ fn forwarded_lines(headers: &Headers) -> Vec<String> {
 
 /// What the service answers to an HTTP call.
 fn answer(headers: &Headers, body: &Bytes) -> Option<CalloutAnswer> {
-    let text = |name: &str| headers.get(name).map(|value| String::from_utf8_lossy(value).into_owned());
+    let text =
+        |name: &str| headers.get(name).map(|value| String::from_utf8_lossy(value).into_owned());
     let status = match text("x-answer").as_deref() {
         Some("never") => return None,
         Some("reset") => return Some(CalloutAnswer::reset("remote reset")),
@@ -563,8 +645,13 @@ fn answer(headers: &Headers, body: &Bytes) -> Option<CalloutAnswer> {
         headers.add(":scheme", "http");
     }
     let description = callee::describe(&forwarded_lines(&headers), body, &[]);
-    let pairs = [(":status", status.as_str()), ("x-callee", "yes"), ("x-envoy-upstream-service-time", "150")];
-    let trailers: Vec<(&str, String)> = text("x-trailer").map(|value| ("x-trailer", value)).into_iter().collect();
+    let pairs = [
+        (":status", status.as_str()),
+        ("x-callee", "yes"),
+        ("x-envoy-upstream-service-time", "150"),
+    ];
+    let trailers: Vec<(&str, String)> =
+        text("x-trailer").map(|value| ("x-trailer", value)).into_iter().collect();
     Some(CalloutAnswer::Http {
         headers: Headers::response(pairs),
         body: description.into(),
@@ -576,7 +663,8 @@ fn grpc_answer(metadata: &Headers, message: &Bytes) -> Option<CalloutAnswer> {
     if metadata.get("x-answer").is_some() {
         return None;
     }
-    let text = |name: &str| metadata.get(name).map(|value| String::from_utf8_lossy(value).into_owned());
+    let text =
+        |name: &str| metadata.get(name).map(|value| String::from_utf8_lossy(value).into_owned());
     let answer = match text("x-grpc-status").and_then(|status| status.parse().ok()) {
         Some(status) if status != 0 => {
             let message = text("x-grpc-message").unwrap_or_default();

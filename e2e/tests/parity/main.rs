@@ -1,8 +1,10 @@
-//! Parity with Envoy: what guests do on a real Envoy, scenario by scenario, is held in snapshots/, and the embedded host must do the
-//! same. A scenario is data in corpus/: plugins with scripts for the probe guest, requests, and what the upstream answers.
-//! Where the host differs on purpose, docs/host/parity.md says why, and snapshots/host_*.snap hold what it does instead.
+//! Parity with Envoy: what guests do on a real Envoy, scenario by scenario, is held in snapshots/,
+//! and the embedded host must do the same. A scenario is data in corpus/: plugins with scripts for
+//! the probe guest, requests, and what the upstream answers. Where the host differs on purpose,
+//! docs/host/parity.md says why, and snapshots/host_*.snap hold what it does instead.
 //!
-//! All scenarios run at once on one Envoy. `GATEPOST_PARITY=bodies/` runs those whose name contains it, and prints them.
+//! All scenarios run at once on one Envoy. `GATEPOST_PARITY=bodies/` runs those whose name contains
+//! it, and prints them.
 
 mod callee;
 mod client;
@@ -36,12 +38,14 @@ const CORPUS: &[(&str, &str)] = &[
 
 /// What Envoy did, once for all tests.
 static ENVOY: LazyLock<Vec<(Scenario, Seen)>> = LazyLock::new(|| {
-    let scenarios: Vec<Scenario> = CORPUS.iter().flat_map(|(file, text)| scenario::read(file, text)).collect();
+    let scenarios: Vec<Scenario> =
+        CORPUS.iter().flat_map(|(file, text)| scenario::read(file, text)).collect();
     measure(scenarios)
 });
 
 fn measure(scenarios: Vec<Scenario>) -> Vec<(Scenario, Seen)> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     let seen = runtime.block_on(envoy::run(&scenarios));
     scenarios.into_iter().zip(seen).collect()
 }
@@ -54,7 +58,10 @@ fn only() -> Option<String> {
 /// The scenarios of a file and what was seen of each, as text.
 fn told(file: &str, seen: &[(Scenario, Seen)]) -> String {
     let of_file = seen.iter().filter(|(scenario, _)| scenario.file == file);
-    of_file.map(|(scenario, seen)| format!("{}:\n{}", scenario.name, seen.told())).collect::<Vec<_>>().join("\n")
+    of_file
+        .map(|(scenario, seen)| format!("{}:\n{}", scenario.name, seen.told()))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn envoy_does_as_recorded(file: &'static str) {
@@ -71,26 +78,38 @@ fn recorded(file: &str) -> BTreeMap<String, String> {
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     let body = text.splitn(3, "---\n").nth(2).unwrap_or_else(|| panic!("{path} is no snapshot"));
     let scenario = |block: &str| {
-        let (name, told) = block.split_once(":\n").unwrap_or_else(|| panic!("{path}: `{block}` names no scenario"));
+        let (name, told) = block
+            .split_once(":\n")
+            .unwrap_or_else(|| panic!("{path}: `{block}` names no scenario"));
         (name.to_owned(), told.trim_end().to_owned())
     };
     body.split("\n\n").filter(|block| !block.trim().is_empty()).map(scenario).collect()
 }
 
-/// The host does what Envoy did. What it does otherwise is listed in docs/host/parity.md, and held in a snapshot of its own.
+/// The host does what Envoy did. What it does otherwise is listed in docs/host/parity.md, and held
+/// in a snapshot of its own.
 fn the_host_does_as_envoy(file: &'static str) {
     let recorded = recorded(file);
     let (_, text) = CORPUS.iter().find(|(name, _)| *name == file).expect("a file of the corpus");
     let scenarios = scenario::read(file, text);
-    assert_eq!(scenarios.len(), recorded.len(), "the snapshot of {file} has other scenarios than its corpus");
+    assert_eq!(
+        scenarios.len(),
+        recorded.len(),
+        "the snapshot of {file} has other scenarios than its corpus"
+    );
     let told = |(number, scenario): (usize, &Scenario)| {
         (scenario.name.clone(), host::run(number, scenario).told().trim_end().to_owned())
     };
-    let differs: Vec<(String, String)> =
-        scenarios.iter().enumerate().map(told).filter(|(name, told)| recorded.get(name) != Some(told)).collect();
+    let differs: Vec<(String, String)> = scenarios
+        .iter()
+        .enumerate()
+        .map(told)
+        .filter(|(name, told)| recorded.get(name) != Some(told))
+        .collect();
     let listed: Vec<&str> = listed(file).collect();
     let names: Vec<&str> = differs.iter().map(|(name, _)| name.as_str()).collect();
-    let blocks: Vec<String> = differs.iter().map(|(name, told)| format!("{name}:\n{told}\n")).collect();
+    let blocks: Vec<String> =
+        differs.iter().map(|(name, told)| format!("{name}:\n{told}\n")).collect();
     let (only_here, only_listed): (Vec<&str>, Vec<&str>) = (
         names.iter().copied().filter(|name| !listed.contains(name)).collect(),
         listed.iter().copied().filter(|name| !names.contains(name)).collect(),
@@ -107,11 +126,14 @@ fn the_host_does_as_envoy(file: &'static str) {
     }
 }
 
-/// The scenarios of a file that docs/host/parity.md lists as different: rows of its table begin with `| file: scenario |`.
+/// The scenarios of a file that docs/host/parity.md lists as different: rows of its table begin
+/// with `| file: scenario |`.
 fn listed(file: &str) -> impl Iterator<Item = &'static str> {
     let prefix = format!("| {file}: ");
     let rows = include_str!("../../../docs/host/parity.md").lines();
-    rows.filter_map(move |row| row.strip_prefix(prefix.as_str())?.split(" | ").next().map(str::trim))
+    rows.filter_map(move |row| {
+        row.strip_prefix(prefix.as_str())?.split(" | ").next().map(str::trim)
+    })
 }
 
 macro_rules! on_both {
@@ -139,8 +161,11 @@ on_both! {
 #[test]
 fn the_scenarios_that_are_asked_for_are_printed() {
     let Some(only) = only() else { return };
-    let scenarios: Vec<Scenario> = CORPUS.iter().flat_map(|(file, text)| scenario::read(file, text)).collect();
-    let chosen = scenarios.into_iter().filter(|scenario| format!("{}/{}", scenario.file, scenario.name).contains(&only));
+    let scenarios: Vec<Scenario> =
+        CORPUS.iter().flat_map(|(file, text)| scenario::read(file, text)).collect();
+    let chosen = scenarios
+        .into_iter()
+        .filter(|scenario| format!("{}/{}", scenario.file, scenario.name).contains(&only));
     for (scenario, seen) in measure(chosen.collect()) {
         println!("{}/{}:\n{}", scenario.file, scenario.name, seen.told());
     }

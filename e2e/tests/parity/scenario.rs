@@ -1,5 +1,6 @@
-//! A scenario of the corpus: plugins with their scripts, the requests that a client sends, and what the upstream answers. It is
-//! the same for every proxy, and says nothing of what is expected: that is what Envoy does.
+//! A scenario of the corpus: plugins with their scripts, the requests that a client sends, and what
+//! the upstream answers. It is the same for every proxy, and says nothing of what is expected: that
+//! is what Envoy does.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,7 +28,8 @@ pub struct Scenario {
     /// Envoy's `allow_on_headers_stop_iteration`.
     #[serde(default)]
     pub allow_stop: bool,
-    /// The sizes in which a body arrives differ from run to run, so how it was passed on is not compared.
+    /// The sizes in which a body arrives differ from run to run, so how it was passed on is not
+    /// compared.
     #[serde(default)]
     pub parts_vary: bool,
     /// Time for what happens after the last answer, such as ticks.
@@ -116,7 +118,14 @@ pub enum End {
 
 impl Default for Response {
     fn default() -> Self {
-        Self { status: ok(), headers: vec![], body: vec![], trailers: vec![], end: End::Last, reset: false }
+        Self {
+            status: ok(),
+            headers: vec![],
+            body: vec![],
+            trailers: vec![],
+            end: End::Last,
+            reset: false,
+        }
     }
 }
 
@@ -169,15 +178,20 @@ impl Scenario {
     /// The metrics that the scripts define.
     pub fn metrics(&self) -> BTreeSet<String> {
         let lines = self.plugins.iter().flat_map(|plugin| plugin.script.lines());
-        let name = |line: &str| line.split_once("define ").and_then(|(_, words)| Some(words.split(' ').nth(1)?.to_owned()));
+        let name = |line: &str| {
+            line.split_once("define ")
+                .and_then(|(_, words)| Some(words.split(' ').nth(1)?.to_owned()))
+        };
         lines.filter_map(name).collect()
     }
 }
 
-/// The name under which Envoy logs a plugin's line: what root contexts log comes under the name of the VM.
+/// The name under which Envoy logs a plugin's line: what root contexts log comes under the name of
+/// the VM.
 pub fn logged_as<'a>(plugin: &'a Plugin, message: &str) -> &'a str {
     let callback = message.split([':', '(']).next().unwrap_or_default();
-    let of_root = ["vm_start", "configure", "tick", "queue_ready", "http_call_response", "foreign_function"];
+    let of_root =
+        ["vm_start", "configure", "tick", "queue_ready", "http_call_response", "foreign_function"];
     match &plugin.vm {
         Some(vm) if of_root.contains(&callback) || callback.starts_with("grpc_") => vm,
         _ => &plugin.name,
@@ -203,7 +217,8 @@ pub fn read(file: &str, text: &str) -> Vec<Scenario> {
 
 /// A header line's name and value.
 pub fn header(line: &str) -> (&str, &str) {
-    let (name, value) = line.split_once(':').unwrap_or_else(|| panic!("`{line}` is no header line"));
+    let (name, value) =
+        line.split_once(':').unwrap_or_else(|| panic!("`{line}` is no header line"));
     (name, value.trim_start())
 }
 

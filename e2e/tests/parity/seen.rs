@@ -1,5 +1,5 @@
-//! What a scenario did, seen from outside: answers, the requests that reached an upstream, log lines and metrics. Two proxies
-//! agree when these are equal.
+//! What a scenario did, seen from outside: answers, the requests that reached an upstream, log
+//! lines and metrics. Two proxies agree when these are equal.
 
 use std::collections::BTreeMap;
 
@@ -37,8 +37,10 @@ pub struct Forwarded {
     pub cut: bool,
 }
 
-/// What Envoy adds to a request or a response outside of its filters, and what differs between runs.
-const NOT_COMPARED: &[&str] = &["date", "x-request-id", "x-forwarded-proto", "x-envoy-upstream-service-time"];
+/// What Envoy adds to a request or a response outside of its filters, and what differs between
+/// runs.
+const NOT_COMPARED: &[&str] =
+    &["date", "x-request-id", "x-forwarded-proto", "x-envoy-upstream-service-time"];
 
 pub fn lines(headers: &http::HeaderMap) -> Lines {
     let shown = headers.iter().filter(|(name, _)| !NOT_COMPARED.contains(&name.as_str()));
@@ -53,28 +55,40 @@ pub fn body(bytes: &[u8]) -> String {
     bytes.escape_ascii().to_string()
 }
 
-/// A guest's message without what differs between runs: the date and the duration that Envoy puts into headers.
+/// A guest's message without what differs between runs: the date and the duration that Envoy puts
+/// into headers.
 pub fn log_message(message: &str) -> String {
-    [" date=\"", " x-envoy-upstream-service-time=\""].iter().fold(message.to_owned(), |message, header| {
-        let Some((before, rest)) = message.split_once(header) else { return message };
-        let (_, after) = rest.split_once('"').unwrap_or_default();
-        format!("{before}{after}")
-    })
+    [" date=\"", " x-envoy-upstream-service-time=\""].iter().fold(
+        message.to_owned(),
+        |message, header| {
+            let Some((before, rest)) = message.split_once(header) else { return message };
+            let (_, after) = rest.split_once('"').unwrap_or_default();
+            format!("{before}{after}")
+        },
+    )
 }
 
 impl Seen {
     /// As lines that a person can read and compare.
     pub fn told(&self) -> String {
-        let list = |headers: &Lines| headers.iter().map(|line| format!("[{line}]")).collect::<Vec<_>>().join(" ");
+        let list = |headers: &Lines| {
+            headers.iter().map(|line| format!("[{line}]")).collect::<Vec<_>>().join(" ")
+        };
         let cut = |cut: bool| if cut { " cut" } else { "" };
         let mut told = String::new();
         for answer in &self.answers {
             let (headers, trailers) = (list(&answer.headers), list(&answer.trailers));
-            told += &format!("  answer {} {headers} \"{}\" {trailers}{}\n", answer.status, answer.body, cut(answer.cut));
+            told += &format!(
+                "  answer {} {headers} \"{}\" {trailers}{}\n",
+                answer.status,
+                answer.body,
+                cut(answer.cut)
+            );
         }
         for sent in &self.upstream {
             let (headers, trailers) = (list(&sent.headers), list(&sent.trailers));
-            told += &format!("  {} {headers} \"{}\" {trailers}{}\n", sent.to, sent.body, cut(sent.cut));
+            told +=
+                &format!("  {} {headers} \"{}\" {trailers}{}\n", sent.to, sent.body, cut(sent.cut));
         }
         for (name, value) in &self.metrics {
             told += &format!("  metric {name} {value}\n");

@@ -1,4 +1,5 @@
-//! The upstream of a scenario: an HTTP/2 server that records each request as it came, and answers what the scenario says.
+//! The upstream of a scenario: an HTTP/2 server that records each request as it came, and answers
+//! what the scenario says.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -54,7 +55,8 @@ pub fn request_lines(head: &http::request::Parts) -> Vec<String> {
 
 async fn receive(name: &str, request: http::Request<h2::RecvStream>) -> Forwarded {
     let (head, mut stream) = request.into_parts();
-    let mut forwarded = Forwarded { to: name.to_owned(), headers: request_lines(&head), ..Forwarded::default() };
+    let mut forwarded =
+        Forwarded { to: name.to_owned(), headers: request_lines(&head), ..Forwarded::default() };
     let mut bytes = Vec::new();
     while let Some(data) = stream.data().await {
         let Ok(data) = data else {
@@ -79,9 +81,12 @@ async fn answer(mut respond: SendResponse<Bytes>, response: &Response) -> Result
         let (name, value) = header(line);
         head = head.header(name, value);
     }
-    let end = |last: bool| last && response.trailers.is_empty() && response.end == End::Last && !response.reset;
+    let end = |last: bool| {
+        last && response.trailers.is_empty() && response.end == End::Last && !response.reset
+    };
     let mut ended = end(response.body.is_empty());
-    let mut stream = respond.send_response(head.body(()).expect("a response that can be sent"), ended)?;
+    let mut stream =
+        respond.send_response(head.body(()).expect("a response that can be sent"), ended)?;
     for (number, text) in response.body.iter().enumerate() {
         tokio::time::sleep(BETWEEN_PARTS).await;
         ended = end(number + 1 == response.body.len());

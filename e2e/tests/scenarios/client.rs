@@ -1,5 +1,5 @@
-//! A client that speaks either HTTP version and sends what the `http` crate can hold, and what every client here reads: an
-//! [`Answer`], which knows the echo upstreams' JSON.
+//! A client that speaks either HTTP version and sends what the `http` crate can hold, and what
+//! every client here reads: an [`Answer`], which knows the echo upstreams' JSON.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -22,8 +22,14 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub type Body = UnsyncBoxBody<Bytes, std::convert::Infallible>;
 
 /// Headers that gateways and clients write by themselves, of which no policy speaks.
-const GATEWAYS_OWN: &[&str] =
-    &["host", "x-forwarded-for", "x-forwarded-proto", "x-request-id", "content-length", "transfer-encoding"];
+const GATEWAYS_OWN: &[&str] = &[
+    "host",
+    "x-forwarded-for",
+    "x-forwarded-proto",
+    "x-request-id",
+    "content-length",
+    "transfer-encoding",
+];
 
 /// What came back.
 #[derive(Debug, Clone, Default)]
@@ -58,9 +64,19 @@ impl Answer {
     pub fn of_raw_head(head: &[u8]) -> Self {
         let text = String::from_utf8_lossy(head);
         let mut lines = text.split("\r\n");
-        let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|status| status.parse().ok());
-        let header = |line: &str| line.split_once(':').map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()));
-        Self { status: status.expect("a status line"), headers: lines.filter_map(header).collect(), ..Self::default() }
+        let status = lines
+            .next()
+            .and_then(|line| line.split(' ').nth(1))
+            .and_then(|status| status.parse().ok());
+        let header = |line: &str| {
+            line.split_once(':')
+                .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+        };
+        Self {
+            status: status.expect("a status line"),
+            headers: lines.filter_map(header).collect(),
+            ..Self::default()
+        }
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -73,7 +89,10 @@ impl Answer {
 
     /// What the upstream received, if one was reached.
     pub fn echo(&self) -> Option<Value> {
-        let echo: Value = serde_json::from_slice(self.header(gatepost::echo::ECHO).map_or(&self.body, str::as_bytes)).ok()?;
+        let echo: Value = serde_json::from_slice(
+            self.header(gatepost::echo::ECHO).map_or(&self.body, str::as_bytes),
+        )
+        .ok()?;
         echo.get("upstream").is_some().then_some(echo)
     }
 
@@ -103,7 +122,8 @@ impl Answer {
         };
         let own = |name: &str| GATEWAYS_OWN.contains(&name) || name.starts_with("x-envoy-");
         let mut headers: Vec<_> = pairs(&echo).into_iter().filter(|(name, _)| !own(name)).collect();
-        // Between headers of different names order means nothing; between those of one name the sort keeps it.
+        // Between headers of different names order means nothing; between those of one name the
+        // sort keeps it.
         headers.sort_by(|(left, _), (right, _)| left.cmp(right));
         Seen::Upstream {
             status: self.status,
@@ -136,7 +156,9 @@ pub fn body(bytes: impl Into<Bytes>) -> Body {
 
 /// A GET with headers and no body. The URI is absolute; its authority becomes Host or `:authority`.
 pub fn get(uri: &str, headers: &[(&str, &str)]) -> Request<Body> {
-    let request = headers.iter().fold(Request::get(uri), |request, (name, value)| request.header(*name, *value));
+    let request = headers
+        .iter()
+        .fold(Request::get(uri), |request, (name, value)| request.header(*name, *value));
     request.body(no_body()).expect("a request")
 }
 
@@ -145,22 +167,42 @@ pub async fn send(version: Version, address: SocketAddr, request: Request<Body>)
     try_send(version, address, request).await.expect("an answer")
 }
 
-/// Sends one request on a connection of its own; the error is a stream or connection that ended instead of answering.
-pub async fn try_send(version: Version, address: SocketAddr, request: Request<Body>) -> hyper::Result<Answer> {
-    tokio::time::timeout(PATIENCE, exchange(version, address, request)).await.expect("an answer or an end of the connection")
+/// Sends one request on a connection of its own; the error is a stream or connection that ended
+/// instead of answering.
+pub async fn try_send(
+    version: Version,
+    address: SocketAddr,
+    request: Request<Body>,
+) -> hyper::Result<Answer> {
+    tokio::time::timeout(PATIENCE, exchange(version, address, request))
+        .await
+        .expect("an answer or an end of the connection")
 }
 
-async fn exchange(version: Version, address: SocketAddr, mut request: Request<Body>) -> hyper::Result<Answer> {
-    let stream = TokioIo::new(TcpStream::connect(address).await.expect("the gateway accepts connections"));
+async fn exchange(
+    version: Version,
+    address: SocketAddr,
+    mut request: Request<Body>,
+) -> hyper::Result<Answer> {
+    let stream =
+        TokioIo::new(TcpStream::connect(address).await.expect("the gateway accepts connections"));
     let response = if version == Version::HTTP_2 {
         let mut builder = http2::Builder::new(TokioExecutor::new());
-        let (mut sender, connection) = builder.max_header_list_size(1024 * 1024).handshake(stream).await?;
+        let (mut sender, connection) =
+            builder.max_header_list_size(1024 * 1024).handshake(stream).await?;
         tokio::spawn(connection);
         sender.send_request(request).await?
     } else {
-        let host = request.uri().authority().expect("an absolute URI").as_str().parse().expect("a header's value");
+        let host = request
+            .uri()
+            .authority()
+            .expect("an absolute URI")
+            .as_str()
+            .parse()
+            .expect("a header's value");
         request.headers_mut().entry("host").or_insert(host);
-        *request.uri_mut() = request.uri().path_and_query().expect("a path").as_str().parse().expect("a path");
+        *request.uri_mut() =
+            request.uri().path_and_query().expect("a path").as_str().parse().expect("a path");
         let (mut sender, connection) = http1::handshake(stream).await?;
         tokio::spawn(connection);
         sender.send_request(request).await?

@@ -1,4 +1,5 @@
-//! A customer's domain in the spellings that clients use, over both protocols: one route table serves them all.
+//! A customer's domain in the spellings that clients use, over both protocols: one route table
+//! serves them all.
 
 use http::Version;
 
@@ -51,7 +52,12 @@ fn http1(host: &str) -> Vec<u8> {
 /// A request whose `:authority` is exactly this; nothing if the client's library cannot hold it.
 fn http2(authority: &str) -> Option<http::Request<client::Body>> {
     let authority: http::uri::Authority = authority.parse().ok()?;
-    let uri = http::Uri::builder().scheme("http").authority(authority).path_and_query("/").build().ok()?;
+    let uri = http::Uri::builder()
+        .scheme("http")
+        .authority(authority)
+        .path_and_query("/")
+        .build()
+        .ok()?;
     http::Request::get(uri).body(no_body()).ok()
 }
 
@@ -60,13 +66,20 @@ async fn every_spelling_of_a_custom_domain_reaches_its_service() {
     let pair = Pair::shipped("knative-gclb").await;
     for (gateway, stage) in pair.each() {
         for host in MAPPED {
-            let mut answers = vec![("HTTP/1.1", raw::send(stage.address(), &http1(host)).await.expect("an answer"))];
+            let mut answers = vec![(
+                "HTTP/1.1",
+                raw::send(stage.address(), &http1(host)).await.expect("an answer"),
+            )];
             if let Some(request) = http2(host) {
                 answers.push(("HTTP/2", send(Version::HTTP_2, stage.address(), request).await));
             }
             for (protocol, answer) in answers {
                 assert_eq!(answer.by(), "my-service", "{gateway} {protocol} {host}: {answer:?}");
-                assert_eq!(answer.authority(), "my-service.default.example.com", "{gateway} {protocol} {host}");
+                assert_eq!(
+                    answer.authority(),
+                    "my-service.default.example.com",
+                    "{gateway} {protocol} {host}"
+                );
                 assert_eq!(answer.received("x-forwarded-host"), [*host], "{gateway} {protocol}");
             }
         }
@@ -78,13 +91,24 @@ async fn other_hosts_go_on_in_canonical_form_and_no_original_is_told() {
     let pair = Pair::shipped("knative-gclb").await;
     for (gateway, stage) in pair.each() {
         for (host, upstream) in UNMAPPED {
-            let mut answers = vec![("HTTP/1.1", raw::send(stage.address(), &http1(host)).await.expect("an answer"))];
+            let mut answers = vec![(
+                "HTTP/1.1",
+                raw::send(stage.address(), &http1(host)).await.expect("an answer"),
+            )];
             if let Some(request) = http2(host) {
                 answers.push(("HTTP/2", send(Version::HTTP_2, stage.address(), request).await));
             }
             for (protocol, answer) in answers {
-                assert_eq!(answer.authority(), *upstream, "{gateway} {protocol} {host}: {answer:?}");
-                assert_eq!(answer.received("x-forwarded-host"), [""; 0], "{gateway} {protocol} {host}");
+                assert_eq!(
+                    answer.authority(),
+                    *upstream,
+                    "{gateway} {protocol} {host}: {answer:?}"
+                );
+                assert_eq!(
+                    answer.received("x-forwarded-host"),
+                    [""; 0],
+                    "{gateway} {protocol} {host}"
+                );
             }
         }
     }
@@ -98,10 +122,18 @@ async fn a_host_that_is_no_authority_is_refused() {
             let answer = raw::send(stage.address(), &http1(host)).await.expect("an answer");
             assert_eq!((answer.status, answer.echo()), (400, None), "{gateway} {host}");
             if let Some(request) = http2(host) {
-                // Of a user in `:authority` Envoy's codec thinks so little that it ends the connection.
+                // Of a user in `:authority` Envoy's codec thinks so little that it ends the
+                // connection.
                 match client::try_send(Version::HTTP_2, stage.address(), request).await {
-                    Ok(answer) => assert_eq!((answer.status, answer.echo()), (400, None), "{gateway} HTTP/2 {host}"),
-                    Err(error) => assert!(gateway == "envoy" && host.contains('@'), "{gateway} HTTP/2 {host}: {error}"),
+                    Ok(answer) => assert_eq!(
+                        (answer.status, answer.echo()),
+                        (400, None),
+                        "{gateway} HTTP/2 {host}"
+                    ),
+                    Err(error) => assert!(
+                        gateway == "envoy" && host.contains('@'),
+                        "{gateway} HTTP/2 {host}: {error}"
+                    ),
                 }
             }
         }
@@ -112,12 +144,20 @@ async fn a_host_that_is_no_authority_is_refused() {
 async fn a_client_cannot_say_which_host_was_the_original() {
     let pair = Pair::shipped("knative-gclb").await;
     for (gateway, stage) in pair.each() {
-        for (uri, original) in [("http://my-service.test.com/", &["my-service.test.com"][..]), ("http://other.example/", &[])] {
-            let forged = [("x-forwarded-host", "evil.example"), ("x-forwarded-host", "worse.example")];
+        for (uri, original) in [
+            ("http://my-service.test.com/", &["my-service.test.com"][..]),
+            ("http://other.example/", &[]),
+        ] {
+            let forged =
+                [("x-forwarded-host", "evil.example"), ("x-forwarded-host", "worse.example")];
             for headers in [&forged[..1], &forged[..]] {
                 for version in client::VERSIONS {
                     let answer = send(version, stage.address(), get(uri, headers)).await;
-                    assert_eq!(answer.received("x-forwarded-host"), original, "{gateway} {version:?} {uri}");
+                    assert_eq!(
+                        answer.received("x-forwarded-host"),
+                        original,
+                        "{gateway} {version:?} {uri}"
+                    );
                 }
             }
         }

@@ -1,5 +1,5 @@
-//! What the two gateways answered differently. A difference that is known has its reason in a table beside the test that shows
-//! it; one that is not, and one that is gone, fail the test.
+//! What the two gateways answered differently. A difference that is known has its reason in a table
+//! beside the test that shows it; one that is not, and one that is gone, fail the test.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -19,7 +19,13 @@ impl Differences {
     }
 
     /// Compares what both gateways did with the request of that name.
-    pub fn compare<T: PartialEq + Debug>(&mut self, policy: &str, name: &str, envoy: &T, embedded: &T) {
+    pub fn compare<T: PartialEq + Debug>(
+        &mut self,
+        policy: &str,
+        name: &str,
+        envoy: &T,
+        embedded: &T,
+    ) {
         if envoy == embedded {
             return;
         }
@@ -28,14 +34,31 @@ impl Differences {
             return;
         }
         let short = |seen: &T| format!("{seen:?}").chars().take(400).collect::<String>();
-        self.unknown.push(format!("{policy}: {name}\n  envoy    {}\n  embedded {}", short(envoy), short(embedded)));
+        self.unknown.push(format!(
+            "{policy}: {name}\n  envoy    {}\n  embedded {}",
+            short(envoy),
+            short(embedded)
+        ));
     }
 
     pub fn assert_all_known(self) {
-        let gone: Vec<&str> = self.known.iter().map(|(name, _)| *name).filter(|name| !self.met.contains(*name)).collect();
-        assert!(self.unknown.is_empty(), "{} differences\n{}", self.unknown.len(), self.unknown.join("\n"));
+        let gone: Vec<&str> = self
+            .known
+            .iter()
+            .map(|(name, _)| *name)
+            .filter(|name| !self.met.contains(*name))
+            .collect();
+        assert!(
+            self.unknown.is_empty(),
+            "{} differences\n{}",
+            self.unknown.len(),
+            self.unknown.join("\n")
+        );
         // The tables are those of the pinned release.
         let is_pinned = std::env::var_os(gatepost_e2e::RELEASE).is_none();
-        assert!(!is_pinned || gone.is_empty(), "no difference any more, so take it out of the table: {gone:#?}");
+        assert!(
+            !is_pinned || gone.is_empty(),
+            "no difference any more, so take it out of the table: {gone:#?}"
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! Environments: gRPC by the `env` header to two real backends, and every source and choice of the policy language that a test
-//! file cannot show live.
+//! Environments: gRPC by the `env` header to two real backends, and every source and choice of the
+//! policy language that a test file cannot show live.
 
 use futures_util::{StreamExt, stream};
 use gatepost::echo::{GreeterClient, HelloRequest};
@@ -10,8 +10,10 @@ use tonic::Code;
 use crate::client::{self, VERSIONS, get, send};
 use crate::pair::Pair;
 
-const BACKENDS: &[(&str, &str)] =
-    &[("app-service.env1.svc.cluster.local", "env1"), ("app-service.env2.svc.cluster.local", "env2")];
+const BACKENDS: &[(&str, &str)] = &[
+    ("app-service.env1.svc.cluster.local", "env1"),
+    ("app-service.env2.svc.cluster.local", "env2"),
+];
 
 /// As asm-grpc-env, with this as the rest of its environments.
 async fn grpc_pair(rest: &str) -> Pair {
@@ -31,8 +33,11 @@ environments:
 }
 
 async fn greeter(stage: &Stage, env: &[&str]) -> GreeterClient {
-    let client = GreeterClient::connect(stage.address(), "app.example.com:443").await.expect("a connection");
-    env.iter().fold(client, |client, value| client.with_metadata("env", value.as_bytes()).expect("a header"))
+    let client =
+        GreeterClient::connect(stage.address(), "app.example.com:443").await.expect("a connection");
+    env.iter().fold(client, |client, value| {
+        client.with_metadata("env", value.as_bytes()).expect("a header")
+    })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -46,13 +51,28 @@ async fn grpc_calls_reach_the_backend_that_the_env_header_names() {
             (&["env2", "env2"], "Hello World! ServerEnv:env2, ClientEnv:env2"),
             (&[], "Hello World! ServerEnv:env1, ClientEnv:"),
         ] {
-            let reply =
-                greeter(stage, env).await.say_hello("x").await.unwrap_or_else(|status| panic!("{gateway} {env:?}: {status}"));
+            let reply = greeter(stage, env)
+                .await
+                .say_hello("x")
+                .await
+                .unwrap_or_else(|status| panic!("{gateway} {env:?}: {status}"));
             assert_eq!(reply.message, message, "{gateway}");
         }
-        for env in [&["env3"][..], &["env1", "env2"], &["env1 env2"], &["env1,env1"], &["-"], &["app-service.env1"]] {
-            let status = greeter(stage, env).await.say_hello("x").await.expect_err("no such environment");
-            assert_eq!((status.code(), status.message()), (Code::Unimplemented, "unknown environment"), "{gateway} {env:?}");
+        for env in [
+            &["env3"][..],
+            &["env1", "env2"],
+            &["env1 env2"],
+            &["env1,env1"],
+            &["-"],
+            &["app-service.env1"],
+        ] {
+            let status =
+                greeter(stage, env).await.say_hello("x").await.expect_err("no such environment");
+            assert_eq!(
+                (status.code(), status.message()),
+                (Code::Unimplemented, "unknown environment"),
+                "{gateway} {env:?}"
+            );
         }
     }
 }
@@ -63,12 +83,20 @@ async fn a_bidirectional_stream_answers_each_message_before_the_next_is_sent() {
     for (gateway, stage) in pair.each() {
         for env in ["env1", "env2"] {
             let (sender, messages) = tokio::sync::mpsc::unbounded_channel::<HelloRequest>();
-            let messages = stream::unfold(messages, |mut messages| async move { Some((messages.recv().await?, messages)) });
+            let messages = stream::unfold(messages, |mut messages| async move {
+                Some((messages.recv().await?, messages))
+            });
             let mut replies = greeter(stage, &[env]).await.chat(messages).await.expect("a stream");
             for number in 0..10 {
-                sender.send(HelloRequest { name: number.to_string() }).expect("the call takes messages");
+                sender
+                    .send(HelloRequest { name: number.to_string() })
+                    .expect("the call takes messages");
                 let reply = replies.next().await.expect("a reply").expect("a message");
-                assert_eq!(reply.message, format!("Hello World! ServerEnv:{env}, ClientEnv:{env}"), "{gateway}");
+                assert_eq!(
+                    reply.message,
+                    format!("Hello World! ServerEnv:{env}, ClientEnv:{env}"),
+                    "{gateway}"
+                );
             }
             drop(sender);
             assert!(replies.next().await.is_none(), "{gateway}: the stream ends with its status");
@@ -113,11 +141,21 @@ async fn grpc_statuses_come_as_trailers_from_a_backend_and_as_headers_from_the_g
                 .body(client::body(&[0u8; 5][..]))
                 .expect("a request");
             let answer = send(Version::HTTP_2, stage.address(), request).await;
-            let trailer = answer.trailers.get("grpc-status").map(|value| value.to_str().expect("digits"));
+            let trailer =
+                answer.trailers.get("grpc-status").map(|value| value.to_str().expect("digits"));
             assert_eq!(answer.status, 200, "{gateway} {env}");
-            assert_eq!(if in_trailers { trailer } else { answer.header("grpc-status") }, Some(status), "{gateway} {env}");
+            assert_eq!(
+                if in_trailers { trailer } else { answer.header("grpc-status") },
+                Some(status),
+                "{gateway} {env}"
+            );
             assert_eq!(trailer.is_some(), in_trailers, "{gateway} {env}");
-            assert!(answer.header("content-type").is_some_and(|value| value.starts_with("application/grpc")), "{gateway} {env}");
+            assert!(
+                answer
+                    .header("content-type")
+                    .is_some_and(|value| value.starts_with("application/grpc")),
+                "{gateway} {env}"
+            );
         }
         // What only resembles gRPC is answered in HTTP's words.
         for content_type in ["application/grpc-web", "application/grpcx", "application/json"] {
@@ -127,7 +165,11 @@ async fn grpc_statuses_come_as_trailers_from_a_backend_and_as_headers_from_the_g
                 get("http://a.example/", &[("env", "env3"), ("content-type", content_type)]),
             )
             .await;
-            assert_eq!((answer.status, answer.header("grpc-status")), (404, None), "{gateway} {content_type}");
+            assert_eq!(
+                (answer.status, answer.header("grpc-status")),
+                (404, None),
+                "{gateway} {content_type}"
+            );
         }
     }
 }
@@ -169,18 +211,34 @@ async fn each_source_names_the_environment_and_the_first_with_a_value_wins() {
             ("http://env2.dev.example/", &[], "env2"),
             ("http://ENV2.dev.example:8080/", &[], "env2"),
             ("http://env2.dev.example/?env=env1", &[("env", ""), ("cookie", "env=")], "env1"),
-            ("http://env1.dev.example/?env=env1", &[("env", "env2"), ("cookie", "env=env1"), ("baggage", "env=env1")], "env2"),
-            ("http://env1.dev.example/?env=env1", &[("cookie", "env=env2"), ("baggage", "env=env1")], "env2"),
+            (
+                "http://env1.dev.example/?env=env1",
+                &[("env", "env2"), ("cookie", "env=env1"), ("baggage", "env=env1")],
+                "env2",
+            ),
+            (
+                "http://env1.dev.example/?env=env1",
+                &[("cookie", "env=env2"), ("baggage", "env=env1")],
+                "env2",
+            ),
             ("http://env1.dev.example/", &[("baggage", "env=env2")], "env2"),
         ] {
             for version in VERSIONS {
                 let answer = send(version, stage.address(), get(uri, headers)).await;
-                assert_eq!(answer.received("x-gatepost-env"), [hint], "{gateway} {version:?} {uri} {headers:?}: {answer:?}");
+                assert_eq!(
+                    answer.received("x-gatepost-env"),
+                    [hint],
+                    "{gateway} {version:?} {uri} {headers:?}: {answer:?}"
+                );
             }
         }
         for version in VERSIONS {
             let answer = send(version, stage.address(), get("http://env2.dev.example/", &[])).await;
-            assert_eq!(answer.authority(), "mapped.dev.example", "{gateway}: a mapping sees the shortened host");
+            assert_eq!(
+                answer.authority(),
+                "mapped.dev.example",
+                "{gateway}: a mapping sees the shortened host"
+            );
         }
     }
 }
@@ -195,7 +253,9 @@ async fn an_unknown_environment_is_rejected_or_the_default_or_none() {
         ("http://a.example/", &[("baggage", "env=nope")]),
         ("http://nope.dev.example/", &[]),
     ];
-    for (choice, hint) in [("reject", None), ("default", Some(&["env1"][..])), ("ignore", Some(&[]))] {
+    for (choice, hint) in
+        [("reject", None), ("default", Some(&["env1"][..])), ("ignore", Some(&[]))]
+    {
         let pair = Pair::set(&sources(choice), &[("*", "any")]).await;
         for (gateway, stage) in pair.each() {
             for (uri, headers) in unknown {
@@ -203,8 +263,16 @@ async fn an_unknown_environment_is_rejected_or_the_default_or_none() {
                 for version in VERSIONS {
                     let answer = send(version, stage.address(), get(uri, &forged)).await;
                     match hint {
-                        None => assert_eq!(answer.by(), "gateway 404", "{gateway} {choice} {uri} {headers:?}"),
-                        Some(hint) => assert_eq!(answer.received("x-gatepost-env"), hint, "{gateway} {choice} {uri} {headers:?}"),
+                        None => assert_eq!(
+                            answer.by(),
+                            "gateway 404",
+                            "{gateway} {choice} {uri} {headers:?}"
+                        ),
+                        Some(hint) => assert_eq!(
+                            answer.received("x-gatepost-env"),
+                            hint,
+                            "{gateway} {choice} {uri} {headers:?}"
+                        ),
                     }
                 }
             }
@@ -235,7 +303,11 @@ hosts:
         ] {
             for version in VERSIONS {
                 let answer = send(version, stage.address(), get(uri, headers)).await;
-                assert_eq!(answer.authority(), authority, "{gateway} {version:?} {uri} {headers:?}");
+                assert_eq!(
+                    answer.authority(),
+                    authority,
+                    "{gateway} {version:?} {uri} {headers:?}"
+                );
                 let host = &uri["http://".len()..uri.len() - 1];
                 assert_eq!(answer.received("x-forwarded-host"), [host], "{gateway} {version:?}");
             }

@@ -1,4 +1,5 @@
-//! Cloud Run's way into a mesh: the names of a private zone, any service of which is reached through one route table.
+//! Cloud Run's way into a mesh: the names of a private zone, any service of which is reached
+//! through one route table.
 
 use crate::client::{VERSIONS, get, send};
 use crate::pair::Pair;
@@ -20,7 +21,11 @@ async fn every_service_of_the_zone_is_reached_by_its_suffix() {
             ] {
                 let uri = format!("http://{host}/fortio/fetch/ads.mesh.private");
                 let answer = send(version, stage.address(), get(&uri, &[])).await;
-                assert_eq!((answer.by().as_str(), answer.authority().as_str()), (by, authority), "{gateway} {version:?} {host}");
+                assert_eq!(
+                    (answer.by().as_str(), answer.authority().as_str()),
+                    (by, authority),
+                    "{gateway} {version:?} {host}"
+                );
             }
         }
     }
@@ -38,10 +43,25 @@ hosts:
     let label = "l".repeat(63);
     for (gateway, stage) in pair.each() {
         for version in VERSIONS {
-            let answer = send(version, stage.address(), get(&format!("http://{label}.{label}.{label}.zone/"), &[])).await;
-            assert_eq!((answer.status, answer.text().as_str()), (400, "the Host cannot be mapped\n"), "{gateway} {version:?}");
-            let answer = send(version, stage.address(), get(&format!("http://a.{label}.c.zone/"), &[])).await;
-            assert_eq!(answer.authority(), format!("a.{label}.c.a.{label}.svc.cluster.local"), "{gateway} {version:?}");
+            let answer = send(
+                version,
+                stage.address(),
+                get(&format!("http://{label}.{label}.{label}.zone/"), &[]),
+            )
+            .await;
+            assert_eq!(
+                (answer.status, answer.text().as_str()),
+                (400, "the Host cannot be mapped\n"),
+                "{gateway} {version:?}"
+            );
+            let answer =
+                send(version, stage.address(), get(&format!("http://a.{label}.c.zone/"), &[]))
+                    .await;
+            assert_eq!(
+                answer.authority(),
+                format!("a.{label}.c.a.{label}.svc.cluster.local"),
+                "{gateway} {version:?}"
+            );
         }
     }
 }

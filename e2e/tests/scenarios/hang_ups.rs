@@ -1,5 +1,5 @@
-//! Clients that hang up and upstreams that are slow or broken, on a real Envoy: the filter's test build counts the contexts that
-//! begin and end, and in the end as many have ended as began.
+//! Clients that hang up and upstreams that are slow or broken, on a real Envoy: the filter's test
+//! build counts the contexts that begin and end, and in the end as many have ended as began.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -60,23 +60,31 @@ async fn hang_up(address: SocketAddr, sent: String, wait: Duration) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_context_is_lost_when_clients_hang_up_or_upstreams_break() {
-    let kinds =
-        [("silent", Upstream::Silent), ("gone", Upstream::Gone), ("garbage", Upstream::Garbage), ("half", Upstream::Half)];
+    let kinds = [
+        ("silent", Upstream::Silent),
+        ("gone", Upstream::Gone),
+        ("garbage", Upstream::Garbage),
+        ("half", Upstream::Half),
+    ];
     let mut routes: Vec<Route> = Vec::new();
     for (name, kind) in kinds {
         routes.push(format!("{name}.example={}", upstream(kind).await).parse().expect("a route"));
     }
     let configuration = json("apiVersion: gatepost/v1\nhosts: { private: [\"*.svc\"] }\n");
     let module = Module::Inline(gatepost_filter_wasm::PROBE);
-    let plugin = Plugin { module, configuration: &configuration, on_failure: FailurePolicy::Closed };
+    let plugin =
+        Plugin { module, configuration: &configuration, on_failure: FailurePolicy::Closed };
     let binary = gatepost_e2e::envoy().expect("an Envoy");
     let document = bootstrap(&routes, PluginSource::Static(plugin));
-    let envoy = Envoy::start(&binary, &document, &Options::default()).unwrap_or_else(|error| panic!("{error}"));
+    let envoy = Envoy::start(&binary, &document, &Options::default())
+        .unwrap_or_else(|error| panic!("{error}"));
     let address = envoy.listener(LISTENER).expect("a listener");
 
     let (brief, longer) = (Duration::from_millis(5), Duration::from_millis(300));
     let mut clients = Vec::new();
-    for (name, _) in kinds.into_iter().chain([("db.svc", Upstream::Gone), ("nobody", Upstream::Gone)]) {
+    for (name, _) in
+        kinds.into_iter().chain([("db.svc", Upstream::Gone), ("nobody", Upstream::Gone)])
+    {
         let host = if name.contains('.') { name.to_owned() } else { format!("{name}.example") };
         for wait in [brief, longer] {
             for rest in [
@@ -87,7 +95,11 @@ async fn no_context_is_lost_when_clients_hang_up_or_upstreams_break() {
                 "x-cut: ".to_owned(),
             ] {
                 for _ in 0..8 {
-                    clients.push(tokio::spawn(hang_up(address, format!("POST / HTTP/1.1\r\nhost: {host}\r\n{rest}"), wait)));
+                    clients.push(tokio::spawn(hang_up(
+                        address,
+                        format!("POST / HTTP/1.1\r\nhost: {host}\r\n{rest}"),
+                        wait,
+                    )));
                 }
             }
         }
@@ -96,7 +108,9 @@ async fn no_context_is_lost_when_clients_hang_up_or_upstreams_break() {
         client.await.expect("a client");
     }
     let counter = |name: &str| envoy.counters().expect("counters").get(name).copied().unwrap_or(0);
-    let contexts = || (counter("wasmcustom.gatepost.probe.created"), counter("wasmcustom.gatepost.probe.deleted"));
+    let contexts = || {
+        (counter("wasmcustom.gatepost.probe.created"), counter("wasmcustom.gatepost.probe.deleted"))
+    };
     eventually("every context that began has ended", || async {
         let (created, deleted) = contexts();
         created >= 200 && created == deleted

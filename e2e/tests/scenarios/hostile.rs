@@ -1,5 +1,6 @@
-//! Requests that no well-behaved client sends. After every one the next ordinary request, on a connection of its own, gets its
-//! right answer; at the end no VM has failed. Both gateways get the same list, and their answers are compared.
+//! Requests that no well-behaved client sends. After every one the next ordinary request, on a
+//! connection of its own, gets its right answer; at the end no VM has failed. Both gateways get the
+//! same list, and their answers are compared.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,8 @@ use crate::differences::{Differences, Known};
 use crate::pair::{self, Pair};
 use crate::raw;
 
-/// A policy in which every kind of source and condition reads a header, and every header that may be written is.
+/// A policy in which every kind of source and condition reads a header, and every header that may
+/// be written is.
 pub const EVERYTHING: &str = "
 apiVersion: gatepost/v1
 healthChecks:
@@ -40,7 +42,8 @@ pub const ROUTES: &[(&str, &str)] = &[("app-service.env2.svc.cluster.local", "en
 
 /// Both policies of these tests on both gateways.
 pub async fn pairs() -> [(&'static str, Pair); 2] {
-    let (all_in_one, _) = pair::shipped("all-in-one").read().unwrap_or_else(|report| panic!("{report:?}"));
+    let (all_in_one, _) =
+        pair::shipped("all-in-one").read().unwrap_or_else(|report| panic!("{report:?}"));
     [
         ("all-in-one", Pair::with_configuration(&all_in_one.json, ROUTES).await),
         ("everything", Pair::set(EVERYTHING, ROUTES).await),
@@ -50,7 +53,9 @@ pub async fn pairs() -> [(&'static str, Pair); 2] {
 /// An ordinary request on a new connection gets its right answer.
 pub async fn assert_serves(stage: &Stage, after: &str) {
     let request = raw::get(&[b"Host: app.example", b"env: env2", b"Connection: close"]);
-    let answer = raw::send(stage.address(), &request).await.unwrap_or_else(|| panic!("no answer after {after}"));
+    let answer = raw::send(stage.address(), &request)
+        .await
+        .unwrap_or_else(|| panic!("no answer after {after}"));
     assert_eq!((answer.status, answer.by().as_str()), (200, "env2"), "after {after}: {answer:?}");
     assert_eq!(answer.received("x-gatepost-env"), ["env2"], "after {after}");
 }
@@ -62,11 +67,19 @@ pub fn assert_no_vm_failed(stage: &Stage) {
     let wasm: BTreeMap<_, _> = counters.iter().filter(|(name, _)| name.contains("wasm")).collect();
     assert!(wasm.keys().any(|name| name.ends_with(".created")), "Envoy counts its VMs: {wasm:#?}");
     for (name, value) in &wasm {
-        let failure = ["fail", "crash", "missing", "reload", "error"].iter().any(|word| name.contains(word));
+        let failure =
+            ["fail", "crash", "missing", "reload", "error"].iter().any(|word| name.contains(word));
         assert!(!failure || **value == 0, "{name} is {value}: {wasm:#?}");
     }
     let log = envoy.log();
-    for word in ["panic", "trap", "Function: proxy_on_", "Proxy-Wasm plugin in-VM backtrace", "VM failure", "Wasm VM failed"] {
+    for word in [
+        "panic",
+        "trap",
+        "Function: proxy_on_",
+        "Proxy-Wasm plugin in-VM backtrace",
+        "VM failure",
+        "Wasm VM failed",
+    ] {
         assert!(!log.contains(word), "`{word}` in Envoy's log:\n{log}");
     }
 }
@@ -76,11 +89,14 @@ pub fn seen(answer: Option<&Answer>) -> Option<Seen> {
     answer.map(Answer::seen)
 }
 
-/// A gateway's answer whose body is the codec's words, which are nobody's promise: the status counts.
+/// A gateway's answer whose body is the codec's words, which are nobody's promise: the status
+/// counts.
 pub fn comparable(answer: Option<&Answer>) -> String {
     match seen(answer) {
         None => "the connection ended".to_owned(),
-        Some(Seen::Gateway { status: status @ (400 | 403 | 404 | 426 | 431 | 501), body, .. }) if !body.ends_with('\n') => {
+        Some(Seen::Gateway {
+            status: status @ (400 | 403 | 404 | 426 | 431 | 501), body, ..
+        }) if !body.ends_with('\n') => {
             format!("refused with {status} before the filter")
         }
         Some(seen) => format!("{seen:?}"),
@@ -100,24 +116,45 @@ fn by_hand() -> Vec<(String, Vec<u8>)> {
     add("two env headers that differ in case", &[host, b"env: env2", b"ENV: ENV2"]);
     add("two different env headers", &[host, b"env: env1", b"env: env2"]);
     add("ninety equal env headers", &[&[host][..], &[&b"env: env2"[..]; 90]].concat());
-    let different: Vec<Vec<u8>> = (0..90).map(|number| format!("env: env{number}").into_bytes()).collect();
-    add("ninety different env headers", &[&[host][..], &different.iter().map(Vec::as_slice).collect::<Vec<_>>()].concat());
+    let different: Vec<Vec<u8>> =
+        (0..90).map(|number| format!("env: env{number}").into_bytes()).collect();
+    add(
+        "ninety different env headers",
+        &[&[host][..], &different.iter().map(Vec::as_slice).collect::<Vec<_>>()].concat(),
+    );
     add("two Hosts", &[host, b"Host: other.example"]);
     add("two equal Hosts", &[host, host]);
     add("a private Host after a public one", &[host, b"Host: a.svc.cluster.local"]);
     add("an empty Host", &[b"Host:"]);
     add("an empty Host and another", &[b"Host:", host]);
     add("no Host", &[]);
-    for name in
-        ["user-agent", "env", "cookie", "baggage", "via", "x-gatepost-env", "x-forwarded-host", "content-type", "x-forwarded-for"]
-    {
+    for name in [
+        "user-agent",
+        "env",
+        "cookie",
+        "baggage",
+        "via",
+        "x-gatepost-env",
+        "x-forwarded-host",
+        "content-type",
+        "x-forwarded-for",
+    ] {
         add(&format!("an empty {name}"), &[host, format!("{name}:").as_bytes()]);
         add(&format!("a blank {name}"), &[host, format!("{name}: \t ").as_bytes()]);
         for kib in [20, 58] {
-            add(&format!("a {name} of {kib} KiB"), &[host, format!("{name}: {}", long(kib * 1024)).as_bytes()]);
+            add(
+                &format!("a {name} of {kib} KiB"),
+                &[host, format!("{name}: {}", long(kib * 1024)).as_bytes()],
+            );
         }
-        add(&format!("a {name} of 61 KiB"), &[host, format!("{name}: {}", long(61 * 1024)).as_bytes()]);
-        add(&format!("a {name} of 300 KiB"), &[host, format!("{name}: {}", long(300 * 1024)).as_bytes()]);
+        add(
+            &format!("a {name} of 61 KiB"),
+            &[host, format!("{name}: {}", long(61 * 1024)).as_bytes()],
+        );
+        add(
+            &format!("a {name} of 300 KiB"),
+            &[host, format!("{name}: {}", long(300 * 1024)).as_bytes()],
+        );
         let repeated = format!("{name}: x");
         add(&format!("90 times {name}"), &[&[host][..], &[repeated.as_bytes(); 90]].concat());
     }
@@ -126,15 +163,30 @@ fn by_hand() -> Vec<(String, Vec<u8>)> {
     add("100 headers", &[&[host][..], &[&b"x: y"[..]; 98]].concat());
     add("101 headers", &[&[host][..], &[&b"x: y"[..]; 99]].concat());
     add("1,000 headers", &[&[host][..], &[&b"x: y"[..]; 998]].concat());
-    add("a cookie of 10,000 pairs", &[host, format!("cookie: {}", "a=b; ".repeat(10_000)).as_bytes()]);
-    add("a cookie of 10,000 pairs and then env", &[host, format!("cookie: {}env=env2", "a=b; ".repeat(10_000)).as_bytes()]);
+    add(
+        "a cookie of 10,000 pairs",
+        &[host, format!("cookie: {}", "a=b; ".repeat(10_000)).as_bytes()],
+    );
+    add(
+        "a cookie of 10,000 pairs and then env",
+        &[host, format!("cookie: {}env=env2", "a=b; ".repeat(10_000)).as_bytes()],
+    );
     add(
         "a cookie of 6,000 different env",
         &[host, (0..6_000).fold("cookie: ".to_owned(), |c, n| c + &format!("env={n};")).as_bytes()],
     );
-    add("a cookie of 50,000 semicolons", &[host, format!("cookie: {}", ";".repeat(50_000)).as_bytes()]);
-    add("a baggage of 10,000 members", &[host, format!("baggage: {}", "a=b,".repeat(10_000)).as_bytes()]);
-    add("a baggage of 50,000 percent signs", &[host, format!("baggage: env={}", "%".repeat(50_000)).as_bytes()]);
+    add(
+        "a cookie of 50,000 semicolons",
+        &[host, format!("cookie: {}", ";".repeat(50_000)).as_bytes()],
+    );
+    add(
+        "a baggage of 10,000 members",
+        &[host, format!("baggage: {}", "a=b,".repeat(10_000)).as_bytes()],
+    );
+    add(
+        "a baggage of 50,000 percent signs",
+        &[host, format!("baggage: env={}", "%".repeat(50_000)).as_bytes()],
+    );
     add("a baggage with percent-encoded bytes", &[host, b"baggage: env=%ff%00%e9"]);
     add("a Host of 253 bytes", &[format!("Host: {}a", labels(126) + ".").as_bytes()]);
     add("a Host of 300 bytes", &[format!("Host: {}", long(300)).as_bytes()]);
@@ -142,10 +194,16 @@ fn by_hand() -> Vec<(String, Vec<u8>)> {
     add("a Host of 127 labels", &[format!("Host: {}", labels(127)).as_bytes()]);
     add("a Host of 128 labels", &[format!("Host: {}", labels(128)).as_bytes()]);
     add("a Host of 20,000 labels", &[format!("Host: {}", labels(20_000)).as_bytes()]);
-    add("a Host of 120 labels under a wildcard", &[format!("Host: {}.shop.example", labels(110)).as_bytes()]);
+    add(
+        "a Host of 120 labels under a wildcard",
+        &[format!("Host: {}.shop.example", labels(110)).as_bytes()],
+    );
     add("a Host of dots", &[format!("Host: {}", ".".repeat(200)).as_bytes()]);
     add("a Host of 40,000 colons", &[format!("Host: {}", ":".repeat(40_000)).as_bytes()]);
-    add("a port of 40,000 digits", &[format!("Host: app.example:{}", "9".repeat(40_000)).as_bytes()]);
+    add(
+        "a port of 40,000 digits",
+        &[format!("Host: app.example:{}", "9".repeat(40_000)).as_bytes()],
+    );
     for odd in [
         "*",
         "*.example",
@@ -168,10 +226,17 @@ fn by_hand() -> Vec<(String, Vec<u8>)> {
         add(&format!("the Host {odd}"), &[format!("Host: {odd}").as_bytes()]);
     }
     let mut first = |name: &str, first: &str, lines: &[&[u8]]| {
-        list.push((name.to_owned(), raw::request(first.as_bytes(), &[lines, &[b"Connection: close"]].concat())));
+        list.push((
+            name.to_owned(),
+            raw::request(first.as_bytes(), &[lines, &[b"Connection: close"]].concat()),
+        ));
     };
     first("an absolute target against Host", "GET http://other.example/ HTTP/1.1", &[host]);
-    first("an absolute target of a private host", "GET http://a.svc.cluster.local/ HTTP/1.1", &[host]);
+    first(
+        "an absolute target of a private host",
+        "GET http://a.svc.cluster.local/ HTTP/1.1",
+        &[host],
+    );
     first("an absolute target with an empty host", "GET http:/// HTTP/1.1", &[host]);
     first("an absolute target with a user", "GET http://u:p@app.example/ HTTP/1.1", &[host]);
     first("an absolute target without a Host", "GET http://app.example/?env=env2 HTTP/1.1", &[]);
@@ -195,15 +260,24 @@ fn by_hand() -> Vec<(String, Vec<u8>)> {
         "/up#x",
         "/up?a#x",
     ] {
-        first(&format!("the path {path}"), &format!("GET {path} HTTP/1.1"), &[b"Host: status.example.com"]);
+        first(
+            &format!("the path {path}"),
+            &format!("GET {path} HTTP/1.1"),
+            &[b"Host: status.example.com"],
+        );
     }
-    first("a query of 20,000 pairs", &format!("GET /?{}env=env2 HTTP/1.1", "a&".repeat(20_000)), &[host]);
+    first(
+        "a query of 20,000 pairs",
+        &format!("GET /?{}env=env2 HTTP/1.1", "a&".repeat(20_000)),
+        &[host],
+    );
     first("a query of percent signs", "GET /?env=%&%ff=%00&env=%e9 HTTP/1.1", &[host]);
     first("a query of 55,000 bytes", &format!("GET /?env={} HTTP/1.1", long(55_000)), &[host]);
     first("an unknown method", "BREW / HTTP/1.1", &[host]);
     first("HTTP/1.0", "GET / HTTP/1.0", &[host]);
     first("HTTP/9.9", "GET / HTTP/9.9", &[host]);
-    let both = &[host, b"Transfer-Encoding: chunked", b"Content-Length: 5", b"Connection: close"][..];
+    let both =
+        &[host, b"Transfer-Encoding: chunked", b"Content-Length: 5", b"Connection: close"][..];
     list.push((
         "a transfer encoding and a length".to_owned(),
         [raw::request(b"POST / HTTP/1.1", both), b"0\r\n\r\n".to_vec()].concat(),
@@ -233,7 +307,8 @@ fn cut() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 /// Fragments: Envoy refuses them, hyper drops them.
-const FRAGMENT: &str = "hyper drops a fragment before anybody can see it, Envoy refuses the request";
+const FRAGMENT: &str =
+    "hyper drops a fragment before anybody can see it, Envoy refuses the request";
 
 const KNOWN_HTTP1: Known = &[
     ("HTTP/9.9", "hyper cannot read it (400); Envoy asks for an upgrade (426)"),
@@ -246,7 +321,10 @@ const KNOWN_HTTP1: Known = &[
 ];
 
 const KNOWN_HTTP2: Known = &[
-    ("http://u:p@app.example/", "a user in `:authority`: Envoy ends the connection, the embedded gateway answers 400"),
+    (
+        "http://u:p@app.example/",
+        "a user in `:authority`: Envoy ends the connection, the embedded gateway answers 400",
+    ),
     (
         "`:authority` and the Host ``",
         "Envoy resets the stream; the embedded gateway drops Host, as Envoy does with any other one",
@@ -266,7 +344,10 @@ async fn whatever_is_sent_by_hand_the_next_request_is_answered() {
                 let answer = raw::send(stage.address(), &request).await;
                 assert_serves(stage, &format!("{name} ({policy}, {gateway})")).await;
                 if let Some(answer) = &answer {
-                    assert!(!matches!(answer.status, 500 | 502..=599), "{policy}, {gateway}, {name}: {answer:?}");
+                    assert!(
+                        !matches!(answer.status, 500 | 502..=599),
+                        "{policy}, {gateway}, {name}: {answer:?}"
+                    );
                 }
                 answers.push(comparable(answer.as_ref()));
             }
@@ -306,8 +387,10 @@ async fn whatever_an_http2_client_sends_the_next_request_is_answered() {
         let mut requests: Vec<(String, http::Request<client::Body>)> =
             uris.iter().map(|uri| ((*uri).to_owned(), get(uri, &[]))).collect();
         for host in ["app.example", "other.example", "a.svc.cluster.local", "", "a,b"] {
-            requests
-                .push((format!("`:authority` and the Host `{host}`"), get("http://app.example/?env=env2", &[("host", host)])));
+            requests.push((
+                format!("`:authority` and the Host `{host}`"),
+                get("http://app.example/?env=env2", &[("host", host)]),
+            ));
         }
         for (name, value) in [
             ("env", &b"\xff\xfe"[..]),
@@ -331,7 +414,10 @@ async fn whatever_an_http2_client_sends_the_next_request_is_answered() {
             requests.push((format!("{count} times {name}"), request));
         }
         for (name, kib) in [("env", 59), ("cookie", 59), ("x", 61), ("x", 300)] {
-            requests.push((format!("a {name} of {kib} KiB"), get("http://app.example/", &[(name, &"v".repeat(kib * 1024))])));
+            requests.push((
+                format!("a {name} of {kib} KiB"),
+                get("http://app.example/", &[(name, &"v".repeat(kib * 1024))]),
+            ));
         }
         for (name, request) in requests {
             let mut answers = Vec::new();

@@ -1,6 +1,6 @@
-//! Every byte that HTTP lets a client put where the filter reads, one request for each: 0x80 to 0xff, none of which is UTF-8
-//! alone,
-//! and every control byte. A stock proxy-wasm filter takes its whole gateway down on the first of them.
+//! Every byte that HTTP lets a client put where the filter reads, one request for each: 0x80 to
+//! 0xff, none of which is UTF-8 alone, and every control byte. A stock proxy-wasm filter takes its
+//! whole gateway down on the first of them.
 
 use crate::differences::Differences;
 use crate::hostile::{assert_no_vm_failed, assert_serves, comparable, pairs};
@@ -24,7 +24,15 @@ fn places(byte: u8) -> Vec<(&'static str, Vec<u8>)> {
         ("x-forwarded-host", header(b"X-Forwarded-Host: a", b".example")),
         ("x-forwarded-for", header(b"X-Forwarded-For: 35.191.0.", b"1")),
         ("content-type", header(b"Content-Type: application/grpc", b"")),
-        ("content-type and a refusal", raw::get(&[host, &with(b"Content-Type: application/grpc", b"+x"), b"env: nope!", close])),
+        (
+            "content-type and a refusal",
+            raw::get(&[
+                host,
+                &with(b"Content-Type: application/grpc", b"+x"),
+                b"env: nope!",
+                close,
+            ]),
+        ),
         ("knative-serving-revision", header(b"Knative-Serving-Revision: ", b"x")),
         ("Host", raw::get(&[&with(b"Host: my-service", b".test.com"), close])),
         ("Host alone", raw::get(&[&with(b"Host: x", b""), close])),
@@ -33,11 +41,10 @@ fn places(byte: u8) -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// The only byte of which the gateways' parsers think differently: Envoy's drops a carriage return that no line feed follows
-/// from a
-/// header line, so that the filter and the upstream see the value without it; hyper refuses the request. RFC 9112 §2.2 wants
-/// one of the
-/// two, or a space in its place.
+/// The only byte of which the gateways' parsers think differently: Envoy's drops a carriage return
+/// that no line feed follows from a header line, so that the filter and the upstream see the value
+/// without it; hyper refuses the request. RFC 9112 §2.2 wants one of the two, or a space in its
+/// place.
 const KNOWN: u8 = b'\r';
 
 async fn every_byte(bytes: impl Iterator<Item = u8> + Clone) {
@@ -48,13 +55,19 @@ async fn every_byte(bytes: impl Iterator<Item = u8> + Clone) {
                 let mut answers = Vec::new();
                 for (gateway, stage) in pair.each() {
                     let answer = raw::send(stage.address(), &request).await;
-                    assert_serves(stage, &format!("{byte:#04x} in {place} ({policy}, {gateway})")).await;
+                    assert_serves(stage, &format!("{byte:#04x} in {place} ({policy}, {gateway})"))
+                        .await;
                     answers.push(comparable(answer.as_ref()));
                 }
                 if byte == KNOWN {
                     assert_eq!(answers[1], "refused with 400 before the filter", "{place}");
                 } else {
-                    differences.compare(policy, &format!("{byte:#04x} in {place}"), &answers[0], &answers[1]);
+                    differences.compare(
+                        policy,
+                        &format!("{byte:#04x} in {place}"),
+                        &answers[0],
+                        &answers[1],
+                    );
                 }
             }
         }

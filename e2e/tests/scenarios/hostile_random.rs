@@ -44,8 +44,16 @@ const VALUES: &[&str] = &[
     "{env}",
     "%65nv1",
 ];
-const TARGETS: &[&str] =
-    &["/", "/up", "/?env=env2", "/?env=%65nv2&env", "http://app.example/", "http://env2.dev.example.com:1/x", "*", "//"];
+const TARGETS: &[&str] = &[
+    "/",
+    "/up",
+    "/?env=env2",
+    "/?env=%65nv2&env",
+    "http://app.example/",
+    "http://env2.dev.example.com:1/x",
+    "*",
+    "//",
+];
 
 fn pick<'a>(random: &mut Rng, from: &[&'a str]) -> &'a [u8] {
     from[random.usize(..from.len())].as_bytes()
@@ -55,7 +63,10 @@ fn pick<'a>(random: &mut Rng, from: &[&'a str]) -> &'a [u8] {
 fn value(random: &mut Rng) -> Vec<u8> {
     let noise = |random: &mut Rng, most: usize| -> Vec<u8> {
         let length = random.usize(..=most);
-        std::iter::repeat_with(|| random.u8(..)).filter(|byte| !matches!(byte, b'\r' | b'\n')).take(length).collect()
+        std::iter::repeat_with(|| random.u8(..))
+            .filter(|byte| !matches!(byte, b'\r' | b'\n'))
+            .take(length)
+            .collect()
     };
     match random.u8(..4) {
         0 => pick(random, VALUES).to_vec(),
@@ -97,7 +108,10 @@ async fn random_requests_take_nothing_down() {
             let request = request(seed);
             for (gateway, stage) in pair.each() {
                 if let Some(answer) = raw::send(stage.address(), &request).await {
-                    assert!(!matches!(answer.status, 500 | 502..=599), "{policy}, {gateway}, seed {seed}: {answer:?}");
+                    assert!(
+                        !matches!(answer.status, 500 | 502..=599),
+                        "{policy}, {gateway}, seed {seed}: {answer:?}"
+                    );
                 }
                 assert_serves(stage, &format!("seed {seed} ({policy}, {gateway})")).await;
             }

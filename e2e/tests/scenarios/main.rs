@@ -1,5 +1,6 @@
-//! The scenarios on a real Envoy and on the embedded gateway: every request goes to both, and both must give the same answers.
-//! What a policy's tests.yaml can say is in `shipped`; the other modules hold what it cannot.
+//! The scenarios on a real Envoy and on the embedded gateway: every request goes to both, and both
+//! must give the same answers. What a policy's tests.yaml can say is in `shipped`; the other
+//! modules hold what it cannot.
 
 mod client;
 mod custom_domain;

@@ -1,5 +1,5 @@
-//! Two stages with the same policy and routes: a real Envoy and the embedded gateway. A test asks both and names the one that
-//! failed it.
+//! Two stages with the same policy and routes: a real Envoy and the embedded gateway. A test asks
+//! both and names the one that failed it.
 
 use std::sync::LazyLock;
 
@@ -9,7 +9,8 @@ use gatepost::stage::{Kind, Stage};
 use gatepost_authoring::PolicyFile;
 
 /// Compiled once for all tests: it takes longer than the rest of a stage.
-static MODULE: LazyLock<FilterModule> = LazyLock::new(|| FilterModule::compile().expect("the filter compiles"));
+static MODULE: LazyLock<FilterModule> =
+    LazyLock::new(|| FilterModule::compile().expect("the filter compiles"));
 
 pub struct Pair {
     pub envoy: Stage,
@@ -17,7 +18,8 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// Sets both stages with a policy in YAML. `routes` are host patterns and the names of the upstreams behind them.
+    /// Sets both stages with a policy in YAML. `routes` are host patterns and the names of the
+    /// upstreams behind them.
     pub async fn set(policy: &str, routes: &[(&str, &str)]) -> Self {
         Self::with_configuration(&json(policy), routes).await
     }
@@ -25,15 +27,23 @@ impl Pair {
     /// Both stages with a shipped policy and its own routes.
     pub async fn shipped(name: &str) -> Self {
         let (policy, suite) = shipped(name).read().unwrap_or_else(|report| panic!("{report:?}"));
-        let routes: Vec<(&str, &str)> = suite.routes.iter().map(|route| (route.host.as_str(), route.upstream.as_str())).collect();
+        let routes: Vec<(&str, &str)> = suite
+            .routes
+            .iter()
+            .map(|route| (route.host.as_str(), route.upstream.as_str()))
+            .collect();
         Self::with_configuration(&policy.json, &routes).await
     }
 
     /// Both stages with a plugin configuration as the filter receives it.
     pub async fn with_configuration(configuration: &str, routes: &[(&str, &str)]) -> Self {
         Self {
-            envoy: Stage::set(&envoy(), configuration, routes).await.unwrap_or_else(|error| panic!("{error}")),
-            embedded: Stage::set(&embedded(), configuration, routes).await.unwrap_or_else(|error| panic!("{error}")),
+            envoy: Stage::set(&envoy(), configuration, routes)
+                .await
+                .unwrap_or_else(|error| panic!("{error}")),
+            embedded: Stage::set(&embedded(), configuration, routes)
+                .await
+                .unwrap_or_else(|error| panic!("{error}")),
         }
     }
 

@@ -1,5 +1,5 @@
-//! The balancer's probe where a connection, a repeated header or HTTP/2 is the point, and health checks that the gateway answers
-//! itself.
+//! The balancer's probe where a connection, a repeated header or HTTP/2 is the point, and health
+//! checks that the gateway answers itself.
 
 use http::Version;
 
@@ -8,7 +8,8 @@ use crate::pair::Pair;
 use crate::raw::{self, Connection};
 
 const PROBE: &[u8] = b"GET / HTTP/1.1\r\nHost: 10.0.0.1\r\nUser-Agent: GoogleHC/1.0\r\n\r\n";
-const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: My-Service.test.com.:443\r\nUser-Agent: curl/8\r\n\r\n";
+const REQUEST: &[u8] =
+    b"GET / HTTP/1.1\r\nHost: My-Service.test.com.:443\r\nUser-Agent: curl/8\r\n\r\n";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn probes_and_requests_take_turns_on_one_connection() {
@@ -18,7 +19,11 @@ async fn probes_and_requests_take_turns_on_one_connection() {
         for round in 0..20 {
             connection.write(PROBE).await;
             let probe = connection.answer().await.expect("an answer");
-            assert_eq!((probe.by().as_str(), probe.status), ("readiness", 200), "{gateway}, round {round}");
+            assert_eq!(
+                (probe.by().as_str(), probe.status),
+                ("readiness", 200),
+                "{gateway}, round {round}"
+            );
             assert_eq!(probe.authority(), "istio-ingress.gke-system.svc.cluster.local:15020");
             assert_eq!(probe.echo().expect("an echo")["path"], "/healthz/ready");
             connection.write(REQUEST).await;
@@ -47,7 +52,11 @@ async fn a_probe_is_one_whatever_its_host_and_protocol_and_a_near_miss_is_none()
         ("http://10.0.0.1/x", probe, "anything-else"),
         ("http://10.0.0.1/", &[("user-agent", "googlehc/1.0")], "anything-else"),
         ("http://10.0.0.1/", &[("user-agent", "curl GoogleHC/1.0")], "anything-else"),
-        ("http://10.0.0.1/", &[("user-agent", "GoogleHC/1.0"), ("via", "1.1 google")], "anything-else"),
+        (
+            "http://10.0.0.1/",
+            &[("user-agent", "GoogleHC/1.0"), ("via", "1.1 google")],
+            "anything-else",
+        ),
         ("http://10.0.0.1/", &[("user-agent", "GoogleHC/1.0"), ("via", "")], "anything-else"),
     ] {
         for version in VERSIONS {
@@ -61,7 +70,11 @@ async fn a_probe_is_one_whatever_its_host_and_protocol_and_a_near_miss_is_none()
         for (gateway, stage) in pair.each() {
             let mut request = get("http://10.0.0.1/", probe);
             *request.method_mut() = method.parse().expect("a method");
-            assert_eq!(send(Version::HTTP_2, stage.address(), request).await.by(), "anything-else", "{gateway} {method}");
+            assert_eq!(
+                send(Version::HTTP_2, stage.address(), request).await.by(),
+                "anything-else",
+                "{gateway} {method}"
+            );
         }
     }
 }
@@ -89,7 +102,8 @@ async fn a_probes_address_is_the_trusted_one_and_not_what_a_client_writes() {
         (b"", "app-env1"),
     ] {
         for (gateway, stage) in pair.each() {
-            let answer = raw::send(stage.address(), &probe(forwarded_for)).await.expect("an answer");
+            let answer =
+                raw::send(stage.address(), &probe(forwarded_for)).await.expect("an answer");
             assert_eq!(answer.by(), by, "{gateway} {:?}", String::from_utf8_lossy(forwarded_for));
         }
     }
@@ -110,17 +124,38 @@ healthChecks:
     .await;
     for (gateway, stage) in pair.each() {
         for version in VERSIONS {
-            for (path, status, body) in
-                [("/up", 200, "ok\n"), ("/up?x", 200, "ok\n"), ("/down/now", 503, "draining"), ("/silent", 204, "")]
-            {
-                let answer = send(version, stage.address(), get(&format!("http://a.example{path}"), &[])).await;
-                assert_eq!((answer.status, answer.text().as_str()), (status, body), "{gateway} {version:?} {path}");
+            for (path, status, body) in [
+                ("/up", 200, "ok\n"),
+                ("/up?x", 200, "ok\n"),
+                ("/down/now", 503, "draining"),
+                ("/silent", 204, ""),
+            ] {
+                let answer =
+                    send(version, stage.address(), get(&format!("http://a.example{path}"), &[]))
+                        .await;
+                assert_eq!(
+                    (answer.status, answer.text().as_str()),
+                    (status, body),
+                    "{gateway} {version:?} {path}"
+                );
             }
-            assert_eq!(send(version, stage.address(), get("http://a.example/upper", &[])).await.by(), "any", "{gateway}");
+            assert_eq!(
+                send(version, stage.address(), get("http://a.example/upper", &[])).await.by(),
+                "any",
+                "{gateway}"
+            );
         }
-        let head = raw::send(stage.address(), b"HEAD /up HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n").await;
+        let head = raw::send(
+            stage.address(),
+            b"HEAD /up HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n",
+        )
+        .await;
         let head = head.expect("an answer");
-        assert_eq!((head.status, head.body.len()), (200, 0), "{gateway}: an answer to HEAD has no body");
+        assert_eq!(
+            (head.status, head.body.len()),
+            (200, 0),
+            "{gateway}: an answer to HEAD has no body"
+        );
         let counters = stage.counters().await.expect("counters");
         assert_eq!(counters.get("gatepost.health_check.up"), Some(&5), "{gateway}: {counters:?}");
     }

@@ -1,5 +1,5 @@
-//! HTTP/1.1 by hand, because a well-behaved client cannot send what a hostile one sends. It reads answers of a known length, or
-//! up to the end of the connection, and decodes nothing else.
+//! HTTP/1.1 by hand, because a well-behaved client cannot send what a hostile one sends. It reads
+//! answers of a known length, or up to the end of the connection, and decodes nothing else.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -26,14 +26,19 @@ impl Connection {
         Self { stream, rest: Vec::new() }
     }
 
-    /// Sends bytes and waits for nothing. A gateway may have hung up already; what it said is still there to read.
+    /// Sends bytes and waits for nothing. A gateway may have hung up already; what it said is still
+    /// there to read.
     pub async fn write(&mut self, bytes: &[u8]) {
-        let _ = tokio::time::timeout(PATIENCE, self.stream.write_all(bytes)).await.expect("the gateway reads, or hangs up");
+        let _ = tokio::time::timeout(PATIENCE, self.stream.write_all(bytes))
+            .await
+            .expect("the gateway reads, or hangs up");
     }
 
     /// The next answer, or nothing if the connection ends without one.
     pub async fn answer(&mut self) -> Option<Answer> {
-        tokio::time::timeout(PATIENCE, self.read_answer()).await.expect("an answer or an end of the connection")
+        tokio::time::timeout(PATIENCE, self.read_answer())
+            .await
+            .expect("an answer or an end of the connection")
     }
 
     async fn read_answer(&mut self) -> Option<Answer> {
@@ -97,7 +102,8 @@ pub async fn hang_up_after(address: SocketAddr, bytes: &[u8]) {
     Connection::open(address).await.write(bytes).await;
 }
 
-/// A GET of `/` with these header lines, each without its line end. Host is not among them unless given.
+/// A GET of `/` with these header lines, each without its line end. Host is not among them unless
+/// given.
 pub fn get(lines: &[&[u8]]) -> Vec<u8> {
     request(b"GET / HTTP/1.1", lines)
 }

@@ -1,5 +1,6 @@
-//! A policy that is replaced while a real Envoy serves, through the watched file: good ones take effect and bad ones do not,
-//! and no request fails meanwhile. And what a bad policy does to an Envoy that starts with it.
+//! A policy that is replaced while a real Envoy serves, through the watched file: good ones take
+//! effect and bad ones do not, and no request fails meanwhile. And what a bad policy does to an
+//! Envoy that starts with it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,7 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use gatepost::echo::Upstream;
-use gatepost_deploy::bootstrap::{AccessLog, Bootstrap, FailurePolicy, Module, Plugin, PluginSource, Route};
+use gatepost_deploy::bootstrap::{
+    AccessLog, Bootstrap, FailurePolicy, Module, Plugin, PluginSource, Route,
+};
 use gatepost_deploy::envoy::LISTENER;
 use gatepost_deploy::envoy::process::{Envoy, Options, ProcessError};
 use http::Version;
@@ -26,7 +29,11 @@ pub const BAD: &str = r#"{
 const BAD_PATHS: [&str; 3] = ["mod", "environments.default", "hosts.mappings[0].host"];
 
 pub fn plugin(configuration: &str) -> Plugin<'_> {
-    Plugin { module: Module::Inline(gatepost_filter_wasm::MODULE), configuration, on_failure: FailurePolicy::Closed }
+    Plugin {
+        module: Module::Inline(gatepost_filter_wasm::MODULE),
+        configuration,
+        on_failure: FailurePolicy::Closed,
+    }
 }
 
 /// A policy whose hint header is its name.
@@ -38,13 +45,21 @@ fn named(name: &str) -> String {
 
 pub fn bootstrap(routes: &[Route], plugin: PluginSource<'_>) -> String {
     let listen = ([127, 0, 0, 1], 0).into();
-    let bootstrap = Bootstrap { listen, admin: None, routes, trusted_hops: 0, access_log: AccessLog::Off, plugin };
+    let bootstrap = Bootstrap {
+        listen,
+        admin: None,
+        routes,
+        trusted_hops: 0,
+        access_log: AccessLog::Off,
+        plugin,
+    };
     bootstrap.render().expect("a document")
 }
 
 pub fn swap(path: &Path, configuration: &str, version: &str) {
     let new = path.with_extension("new");
-    std::fs::write(&new, plugin(configuration).render_ecds(version).expect("a document")).expect("written");
+    std::fs::write(&new, plugin(configuration).render_ecds(version).expect("a document"))
+        .expect("written");
     std::fs::rename(&new, path).expect("swapped");
 }
 
@@ -58,7 +73,10 @@ pub async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl Fn
 
 /// Which of the policies wrote its hint.
 fn policies(answer: &Answer) -> Vec<&'static str> {
-    ["a", "b", "bad", "d"].into_iter().filter(|name| !answer.received(&format!("x-policy-{name}")).is_empty()).collect()
+    ["a", "b", "bad", "d"]
+        .into_iter()
+        .filter(|name| !answer.received(&format!("x-policy-{name}")).is_empty())
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -70,13 +88,15 @@ async fn good_policies_replace_each_other_a_bad_one_replaces_nothing_and_no_requ
     let routes: Vec<Route> = vec![format!("*={}", upstream.addr()).parse().expect("a route")];
     let document = bootstrap(&routes, PluginSource::FileEcds { path: &path });
     let binary = gatepost_e2e::envoy().expect("an Envoy");
-    let envoy = Envoy::start(&binary, &document, &Options::default()).unwrap_or_else(|error| panic!("{error}"));
+    let envoy = Envoy::start(&binary, &document, &Options::default())
+        .unwrap_or_else(|error| panic!("{error}"));
     let address = envoy.listener(LISTENER).expect("a listener");
     let ask = || send(Version::HTTP_11, address, get("http://a.example/", &[]));
     let counter = |name: &str| envoy.counters().expect("counters").get(name).copied().unwrap_or(0);
     assert_eq!(policies(&ask().await), ["a"]);
 
-    // Requests run all the time, over both protocols; each must be answered, and under exactly one policy.
+    // Requests run all the time, over both protocols; each must be answered, and under exactly one
+    // policy.
     let (stop, served) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let load: Vec<_> = crate::client::VERSIONS
         .into_iter()
@@ -96,10 +116,18 @@ async fn good_policies_replace_each_other_a_bad_one_replaces_nothing_and_no_requ
     swap(&path, &named("b"), "2");
     eventually("B is in force", || async { policies(&ask().await) == ["b"] }).await;
     for _ in 0..50 {
-        let answer =
-            send(Version::HTTP_11, address, get("http://a.example/", &[("x-policy-b", "forged"), ("x-policy-a", "mine")])).await;
+        let answer = send(
+            Version::HTTP_11,
+            address,
+            get("http://a.example/", &[("x-policy-b", "forged"), ("x-policy-a", "mine")]),
+        )
+        .await;
         assert_eq!(answer.received("x-policy-b"), ["env1"]);
-        assert_eq!(answer.received("x-policy-a"), ["mine"], "A's hint is a header like any other now");
+        assert_eq!(
+            answer.received("x-policy-a"),
+            ["mine"],
+            "A's hint is a header like any other now"
+        );
     }
 
     let refused = "extension_config_discovery.http_filter.gatepost.config_fail";
@@ -115,7 +143,11 @@ async fn good_policies_replace_each_other_a_bad_one_replaces_nothing_and_no_requ
         assert_eq!(log.matches(&line).count(), 1, "one line for {fault}:\n{log}");
     }
     assert_eq!(log.matches("configuration refused").count(), BAD_PATHS.len(), "{log}");
-    assert_eq!(counter("wasmcustom.gatepost.config.rejected"), rejected + 1, "the canary VM's counters are Envoy's too");
+    assert_eq!(
+        counter("wasmcustom.gatepost.config.rejected"),
+        rejected + 1,
+        "the canary VM's counters are Envoy's too"
+    );
 
     swap(&path, &named("d"), "4");
     eventually("D is in force", || async { policies(&ask().await) == ["d"] }).await;
@@ -137,7 +169,8 @@ async fn a_hundred_reloads_end_with_the_last_policy_and_every_request_is_answere
     let routes: Vec<Route> = vec![format!("*={}", upstream.addr()).parse().expect("a route")];
     let document = bootstrap(&routes, PluginSource::FileEcds { path: &path });
     let binary = gatepost_e2e::envoy().expect("an Envoy");
-    let envoy = Envoy::start(&binary, &document, &Options::default()).unwrap_or_else(|error| panic!("{error}"));
+    let envoy = Envoy::start(&binary, &document, &Options::default())
+        .unwrap_or_else(|error| panic!("{error}"));
     let address = envoy.listener(LISTENER).expect("a listener");
     for round in 1..=100 {
         let configuration = match round % 4 {
@@ -161,10 +194,18 @@ async fn a_hundred_reloads_end_with_the_last_policy_and_every_request_is_answere
 async fn a_static_envoy_with_a_bad_policy_ends_and_its_log_names_every_fault() {
     let document = bootstrap(&[], PluginSource::Static(plugin(BAD)));
     let binary = gatepost_e2e::envoy().expect("an Envoy");
-    let error = Envoy::start(&binary, &document, &Options::default()).map(drop).expect_err("Envoy refuses it");
-    let ProcessError::Ended { status, log } = error else { panic!("it should have ended: {error}") };
+    let error = Envoy::start(&binary, &document, &Options::default())
+        .map(drop)
+        .expect_err("Envoy refuses it");
+    let ProcessError::Ended { status, log } = error else {
+        panic!("it should have ended: {error}")
+    };
     assert!(!status.success());
     for fault in BAD_PATHS {
-        assert_eq!(log.matches(&format!("configuration refused: {fault}: ")).count(), 1, "{fault}:\n{log}");
+        assert_eq!(
+            log.matches(&format!("configuration refused: {fault}: ")).count(),
+            1,
+            "{fault}:\n{log}"
+        );
     }
 }

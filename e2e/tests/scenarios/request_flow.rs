@@ -1,4 +1,5 @@
-//! Who may reach what: cluster-local names, headers that belong to the mesh, observe mode, and what the filter must leave alone.
+//! Who may reach what: cluster-local names, headers that belong to the mesh, observe mode, and what
+//! the filter must leave alone.
 
 use http::{Request, Version};
 use serde_json::json;
@@ -24,10 +25,16 @@ async fn cluster_local_names_are_refused_from_outside_in_every_spelling() {
             "istio-ingress.gke-system.svc.cluster.local:15020",
         ] {
             for version in VERSIONS {
-                let answer = send(version, stage.address(), get(&format!("http://{host}/"), &[])).await;
-                assert_eq!((answer.status, answer.text().as_str()), (404, "not found\n"), "{gateway} {version:?} {host}");
+                let answer =
+                    send(version, stage.address(), get(&format!("http://{host}/"), &[])).await;
+                assert_eq!(
+                    (answer.status, answer.text().as_str()),
+                    (404, "not found\n"),
+                    "{gateway} {version:?} {host}"
+                );
             }
-            // The Host line stays what it is when an absolute target says something else, and the other way round.
+            // The Host line stays what it is when an absolute target says something else, and the
+            // other way round.
             let public = raw::request(
                 format!("GET http://{host}/ HTTP/1.1").as_bytes(),
                 &[b"Host: my-service.default.example.com", b"Connection: close"],
@@ -36,7 +43,9 @@ async fn cluster_local_names_are_refused_from_outside_in_every_spelling() {
             assert_eq!(answer.by(), "gateway 404", "{gateway}: the target {host} counts, not Host");
         }
         for version in VERSIONS {
-            let answer = send(version, stage.address(), get("http://my-service.default.example.com/", &[])).await;
+            let answer =
+                send(version, stage.address(), get("http://my-service.default.example.com/", &[]))
+                    .await;
             assert_eq!(answer.by(), "my-service", "{gateway} {version:?}");
         }
     }
@@ -48,16 +57,23 @@ async fn forged_headers_of_the_mesh_never_arrive_however_often_they_are_sent() {
     let names = ["Knative-Serving-Namespace", "KNATIVE-SERVING-REVISION", "k-network-hash"];
     for (gateway, stage) in pair.each() {
         for repeats in [1, 2, 20] {
-            let mut lines: Vec<Vec<u8>> = vec![b"Host: app.example".to_vec(), b"Connection: close".to_vec()];
+            let mut lines: Vec<Vec<u8>> =
+                vec![b"Host: app.example".to_vec(), b"Connection: close".to_vec()];
             for repeat in 0..repeats {
-                lines.extend(names.iter().map(|name| format!("{name}: forged-{repeat}").into_bytes()));
+                lines.extend(
+                    names.iter().map(|name| format!("{name}: forged-{repeat}").into_bytes()),
+                );
                 lines.push(format!("X-Gatepost-Env: forged-{repeat}").into_bytes());
             }
             lines.push(b"k-network-hash:".to_vec());
             let lines: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
             let answer = raw::send(stage.address(), &raw::get(&lines)).await.expect("an answer");
             for name in names {
-                assert_eq!(answer.received(&name.to_lowercase()), [""; 0], "{gateway} {repeats} {name}");
+                assert_eq!(
+                    answer.received(&name.to_lowercase()),
+                    [""; 0],
+                    "{gateway} {repeats} {name}"
+                );
             }
             assert_eq!(answer.received("x-gatepost-env"), ["env1"], "{gateway} {repeats}");
 
@@ -65,18 +81,29 @@ async fn forged_headers_of_the_mesh_never_arrive_however_often_they_are_sent() {
             for repeat in 0..repeats {
                 for name in names.iter().chain(&["x-gatepost-env"]) {
                     let name: http::HeaderName = name.to_lowercase().parse().expect("a name");
-                    request.headers_mut().append(name, format!("forged-{repeat}").parse().expect("a value"));
+                    request
+                        .headers_mut()
+                        .append(name, format!("forged-{repeat}").parse().expect("a value"));
                 }
             }
             let answer = send(Version::HTTP_2, stage.address(), request).await;
             for name in names {
-                assert_eq!(answer.received(&name.to_lowercase()), [""; 0], "{gateway} HTTP/2 {repeats} {name}");
+                assert_eq!(
+                    answer.received(&name.to_lowercase()),
+                    [""; 0],
+                    "{gateway} HTTP/2 {repeats} {name}"
+                );
             }
             assert_eq!(answer.received("x-gatepost-env"), ["env2"], "{gateway} HTTP/2 {repeats}");
         }
-        // A `connection` header must not take away what the gateway says: it is dropped before the filter writes.
-        let nominated =
-            raw::get(&[b"Host: app.example", b"env: env2", b"X-Gatepost-Env: env1", b"Connection: close, x-gatepost-env"]);
+        // A `connection` header must not take away what the gateway says: it is dropped before the
+        // filter writes.
+        let nominated = raw::get(&[
+            b"Host: app.example",
+            b"env: env2",
+            b"X-Gatepost-Env: env1",
+            b"Connection: close, x-gatepost-env",
+        ]);
         let answer = raw::send(stage.address(), &nominated).await.expect("an answer");
         assert_eq!(answer.received("x-gatepost-env"), ["env2"], "{gateway}");
     }
@@ -84,7 +111,8 @@ async fn forged_headers_of_the_mesh_never_arrive_however_often_they_are_sent() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn observe_mode_counts_as_enforce_does_and_changes_nothing() {
-    let (policy, _) = crate::pair::shipped("all-in-one").read().unwrap_or_else(|report| panic!("{report:?}"));
+    let (policy, _) =
+        crate::pair::shipped("all-in-one").read().unwrap_or_else(|report| panic!("{report:?}"));
     let mut document: serde_json::Value = serde_json::from_str(&policy.json).expect("JSON");
     document["mode"] = json!("observe");
     let routes = &[("*", "any")];
@@ -98,7 +126,10 @@ async fn observe_mode_counts_as_enforce_does_and_changes_nothing() {
         ("http://a.svc.cluster.local/", &[]),
         ("http://a..example/", &[]),
         ("http://a.example/", &[("env", "nope")]),
-        ("http://env2.dev.example.com/", &[("x-gatepost-env", "forged"), ("knative-serving-revision", "forged")]),
+        (
+            "http://env2.dev.example.com/",
+            &[("x-gatepost-env", "forged"), ("knative-serving-revision", "forged")],
+        ),
         ("http://a.example/?env=stg", &[("x-forwarded-host", "forged.example")]),
     ];
     for ((gateway, observing), (_, enforcing)) in observe.each().into_iter().zip(enforce.each()) {
@@ -107,24 +138,43 @@ async fn observe_mode_counts_as_enforce_does_and_changes_nothing() {
                 let answer = send(version, observing.address(), get(uri, headers)).await;
                 assert_eq!(answer.by(), "any", "{gateway} {version:?} {uri}");
                 let authority: http::Uri = uri.parse().expect("a URI");
-                assert_eq!(answer.authority(), authority.authority().expect("one").as_str(), "{gateway} {version:?}");
+                assert_eq!(
+                    answer.authority(),
+                    authority.authority().expect("one").as_str(),
+                    "{gateway} {version:?}"
+                );
                 for (name, value) in headers.iter().filter(|(name, _)| *name != "x-forwarded-for") {
-                    assert_eq!(answer.received(name), [*value], "{gateway} {version:?} {uri} {name}");
+                    assert_eq!(
+                        answer.received(name),
+                        [*value],
+                        "{gateway} {version:?} {uri} {name}"
+                    );
                 }
                 if !headers.iter().any(|(name, _)| *name == "x-gatepost-env") {
-                    assert_eq!(answer.received("x-gatepost-env"), [""; 0], "{gateway} {version:?} {uri}");
+                    assert_eq!(
+                        answer.received("x-gatepost-env"),
+                        [""; 0],
+                        "{gateway} {version:?} {uri}"
+                    );
                 }
                 send(version, enforcing.address(), get(uri, headers)).await;
             }
         }
-        let (observed, enforced) = (observing.counters().await.expect("counters"), enforcing.counters().await.expect("counters"));
+        let (observed, enforced) = (
+            observing.counters().await.expect("counters"),
+            enforcing.counters().await.expect("counters"),
+        );
         assert_eq!(observed, enforced, "{gateway}");
-        assert!(observed.values().filter(|count| **count > 0).count() >= 9, "{gateway}: {observed:?}");
+        assert!(
+            observed.values().filter(|count| **count > 0).count() >= 9,
+            "{gateway}: {observed:?}"
+        );
     }
     let on_envoy = observe.envoy.counters().await.expect("counters");
     let accepted = on_envoy["gatepost.config.accepted"];
     assert_eq!(on_envoy, {
-        // Envoy configures the filter twice, in the canary VM and in the worker's; the embedded gateway has one VM.
+        // Envoy configures the filter twice, in the canary VM and in the worker's; the embedded
+        // gateway has one VM.
         let mut counters = observe.embedded.counters().await.expect("counters");
         counters.insert("gatepost.config.accepted".to_owned(), accepted);
         counters
@@ -138,16 +188,32 @@ async fn bodies_of_a_mebibyte_pass_unharmed_both_ways() {
     let payload: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(1024 * 1024).collect();
     for (gateway, stage) in pair.each() {
         for version in VERSIONS {
-            for (uri, env) in [("http://app.example/.echo/mirror", "env2"), ("http://my-service.test.com/.echo/mirror?x", "")] {
-                let request = Request::post(uri).header("env", env).body(client::body(payload.clone())).expect("a request");
+            for (uri, env) in [
+                ("http://app.example/.echo/mirror", "env2"),
+                ("http://my-service.test.com/.echo/mirror?x", ""),
+            ] {
+                let request = Request::post(uri)
+                    .header("env", env)
+                    .body(client::body(payload.clone()))
+                    .expect("a request");
                 let answer = send(version, stage.address(), request).await;
                 assert_eq!(answer.status, 200, "{gateway} {version:?}");
-                assert!(answer.body == payload, "{gateway} {version:?}: {} bytes came back", answer.body.len());
+                assert!(
+                    answer.body == payload,
+                    "{gateway} {version:?}: {} bytes came back",
+                    answer.body.len()
+                );
             }
         }
-        let refused = Request::post("http://app.example/").header("env", "nope").body(client::body(payload.clone()));
+        let refused = Request::post("http://app.example/")
+            .header("env", "nope")
+            .body(client::body(payload.clone()));
         let answer = send(Version::HTTP_2, stage.address(), refused.expect("a request")).await;
-        assert_eq!((answer.status, answer.text().as_str()), (404, "unknown environment\n"), "{gateway}");
+        assert_eq!(
+            (answer.status, answer.text().as_str()),
+            (404, "unknown environment\n"),
+            "{gateway}"
+        );
     }
 }
 
@@ -166,7 +232,11 @@ async fn websocket_upgrades_are_refused_alike_and_no_upstream_hears_of_them() {
         let answer = raw::send(stage.address(), &upgrade).await.expect("an answer");
         assert_eq!(answer.by(), "gateway 403", "{gateway}");
         seen.push(answer.seen());
-        assert_eq!(send(Version::HTTP_11, stage.address(), get("http://app.example/", &[])).await.by(), "app-env1", "{gateway}");
+        assert_eq!(
+            send(Version::HTTP_11, stage.address(), get("http://app.example/", &[])).await.by(),
+            "app-env1",
+            "{gateway}"
+        );
     }
     assert_eq!(seen[0], seen[1]);
 }
@@ -176,16 +246,30 @@ async fn an_empty_configuration_lets_everything_pass_as_it_came() {
     let pair = Pair::with_configuration("", &[("*", "any")]).await;
     for (gateway, stage) in pair.each() {
         for version in VERSIONS {
-            let headers =
-                [("user-agent", "GoogleHC/1.0"), ("env", "x"), ("env", "y"), ("k-network-hash", "z"), ("x-forwarded-host", "w")];
-            let answer = send(version, stage.address(), get("http://My-Service.svc.cluster.local.:80/?a=b", &headers)).await;
-            assert_eq!(answer.authority(), "My-Service.svc.cluster.local.:80", "{gateway} {version:?}");
+            let headers = [
+                ("user-agent", "GoogleHC/1.0"),
+                ("env", "x"),
+                ("env", "y"),
+                ("k-network-hash", "z"),
+                ("x-forwarded-host", "w"),
+            ];
+            let answer = send(
+                version,
+                stage.address(),
+                get("http://My-Service.svc.cluster.local.:80/?a=b", &headers),
+            )
+            .await;
+            assert_eq!(
+                answer.authority(),
+                "My-Service.svc.cluster.local.:80",
+                "{gateway} {version:?}"
+            );
             assert_eq!(answer.received("env"), ["x", "y"], "{gateway} {version:?}");
             assert_eq!(answer.received("x-forwarded-host"), ["w"], "{gateway} {version:?}");
         }
     }
-    // Once for each VM, never for a request: Envoy has one that tries the configuration, one on its main thread, and one on its
-    // only worker.
+    // Once for each VM, never for a request: Envoy has one that tries the configuration, one on its
+    // main thread, and one on its only worker.
     let log = pair.envoy.envoy().expect("an Envoy").log();
     assert!((1..=3).contains(&log.matches("the configuration is empty").count()), "{log}");
 }

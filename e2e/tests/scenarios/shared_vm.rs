@@ -1,8 +1,10 @@
-//! Two plugins of one module in one VM, which is how Envoy runs them when module and `vm_id` are the same: each root context keeps
-//! its own policy, and neither answers for the other.
+//! Two plugins of one module in one VM, which is how Envoy runs them when module and `vm_id` are
+//! the same: each root context keeps its own policy, and neither answers for the other.
 
 use gatepost::echo::Upstream;
-use gatepost_deploy::bootstrap::{AccessLog, Bootstrap, FailurePolicy, Module, Plugin, PluginSource, Route};
+use gatepost_deploy::bootstrap::{
+    AccessLog, Bootstrap, FailurePolicy, Module, Plugin, PluginSource, Route,
+};
 use gatepost_deploy::envoy::LISTENER;
 use gatepost_deploy::envoy::process::{Envoy, Options};
 use http::Version;
@@ -28,8 +30,11 @@ environments:
 async fn document(upstream: &Upstream) -> Value {
     let routes: Vec<Route> = vec![format!("*={}", upstream.addr()).parse().expect("a route")];
     let first = named("one");
-    let plugin =
-        Plugin { module: Module::Inline(gatepost_filter_wasm::MODULE), configuration: &first, on_failure: FailurePolicy::Closed };
+    let plugin = Plugin {
+        module: Module::Inline(gatepost_filter_wasm::MODULE),
+        configuration: &first,
+        on_failure: FailurePolicy::Closed,
+    };
     let bootstrap = Bootstrap {
         listen: ([127, 0, 0, 1], 0).into(),
         admin: None,
@@ -46,8 +51,8 @@ fn filters(listener: &mut Value) -> &mut Vec<Value> {
     manager["http_filters"].as_array_mut().expect("filters")
 }
 
-/// Puts another policy into a rendered filter; module, `vm_id` and the plugin's name stay, so nothing but the policy tells the plugins
-/// apart.
+/// Puts another policy into a rendered filter; module, `vm_id` and the plugin's name stay, so
+/// nothing but the policy tells the plugins apart.
 fn with_policy(filter: &Value, name: &str, configuration: &str) -> Value {
     let mut filter = filter.clone();
     filter["name"] = json!(format!("gatepost-{name}"));
@@ -57,11 +62,13 @@ fn with_policy(filter: &Value, name: &str, configuration: &str) -> Value {
 
 async fn start(document: &Value) -> Envoy {
     let binary = gatepost_e2e::envoy().expect("an Envoy");
-    Envoy::start(&binary, &document.to_string(), &Options::default()).unwrap_or_else(|error| panic!("{error}"))
+    Envoy::start(&binary, &document.to_string(), &Options::default())
+        .unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// One VM that others are made from, one for the main thread and one for the only worker, whatever the number of plugins: more
-/// would mean that the plugins do not share, and these tests would show nothing.
+/// One VM that others are made from, one for the main thread and one for the only worker, whatever
+/// the number of plugins: more would mean that the plugins do not share, and these tests would show
+/// nothing.
 fn assert_plugins_share_their_vms(envoy: &Envoy) {
     let stats = envoy.admin("/stats?filter=wasm.*active").expect("stats");
     assert_eq!(stats.trim(), "wasm.envoy.wasm.runtime.v8.active: 3");
@@ -79,11 +86,17 @@ async fn two_filters_of_one_chain_each_do_their_own_work() {
     let address = envoy.listener(LISTENER).expect("a listener");
     for _ in 0..100 {
         for version in VERSIONS {
-            let answer = send(version, address, get("http://a.example/", &[("x-one", "forged"), ("x-two", "forged")])).await;
+            let answer = send(
+                version,
+                address,
+                get("http://a.example/", &[("x-one", "forged"), ("x-two", "forged")]),
+            )
+            .await;
             assert_eq!(answer.received("x-one"), ["env-one"]);
             assert_eq!(answer.received("x-two"), ["env-two"]);
             for header in ["env-one", "env-two"] {
-                let answer = send(version, address, get("http://a.example/", &[(header, "nope")])).await;
+                let answer =
+                    send(version, address, get("http://a.example/", &[(header, "nope")])).await;
                 assert_eq!(answer.by(), "gateway 404", "{header}");
             }
         }
@@ -106,15 +119,31 @@ async fn two_listeners_with_policies_of_their_own_do_not_mix() {
     let envoy = start(&document).await;
     assert_plugins_share_their_vms(&envoy);
     let mut asking = Vec::new();
-    for (listener, own, other) in [(LISTENER, "one", "two"), ("second", "two", "one"), ("third", "one", "two")] {
+    for (listener, own, other) in
+        [(LISTENER, "one", "two"), ("second", "two", "one"), ("third", "one", "two")]
+    {
         let address = envoy.listener(listener).expect("a listener");
         asking.push(tokio::spawn(async move {
             for round in 0..200 {
                 let version = if round % 2 == 0 { Version::HTTP_11 } else { Version::HTTP_2 };
-                let answer = send(version, address, get("http://a.example/", &[(&format!("env-{other}"), "nope")])).await;
-                assert_eq!(answer.received(&format!("x-{own}")), [format!("env-{own}")], "{listener}");
+                let answer = send(
+                    version,
+                    address,
+                    get("http://a.example/", &[(&format!("env-{other}"), "nope")]),
+                )
+                .await;
+                assert_eq!(
+                    answer.received(&format!("x-{own}")),
+                    [format!("env-{own}")],
+                    "{listener}"
+                );
                 assert_eq!(answer.received(&format!("x-{other}")), [""; 0], "{listener}");
-                let answer = send(version, address, get("http://a.example/", &[(&format!("env-{own}"), "nope")])).await;
+                let answer = send(
+                    version,
+                    address,
+                    get("http://a.example/", &[(&format!("env-{own}"), "nope")]),
+                )
+                .await;
                 assert_eq!(answer.by(), "gateway 404", "{listener}");
             }
         }));

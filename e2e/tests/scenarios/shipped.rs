@@ -1,5 +1,6 @@
-//! Every case of every shipped policy, on the real Envoy and on the embedded gateway: judged as the case says, and the two
-//! gateways' observations compared with each other, those things included that the case says nothing about.
+//! Every case of every shipped policy, on the real Envoy and on the embedded gateway: judged as the
+//! case says, and the two gateways' observations compared with each other, those things included
+//! that the case says nothing about.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +11,9 @@ use gatepost_authoring::suite::Case;
 
 use crate::pair;
 
-/// Response code details that the gateways are known to word differently: Envoy's, and what the embedded gateway writes. There
-/// are none: a local reply of the filter has its details unprefixed in both, and a request that went upstream has `via_upstream`.
+/// Response code details that the gateways are known to word differently: Envoy's, and what the
+/// embedded gateway writes. There are none: a local reply of the filter has its details unprefixed
+/// in both, and a request that went upstream has `via_upstream`.
 const DETAILS: &[(&str, &str)] = &[];
 
 /// A case as it went on one gateway.
@@ -22,20 +24,34 @@ struct Seen {
 
 async fn play(kind: &Kind, policy: &str, cases: &[Case]) -> Vec<Seen> {
     let (file, suite) = pair::shipped(policy).read().unwrap_or_else(|report| panic!("{report:?}"));
-    let routes: Vec<(&str, &str)> = suite.routes.iter().map(|route| (route.host.as_str(), route.upstream.as_str())).collect();
-    let stage = Stage::set(kind, &file.json, &routes).await.unwrap_or_else(|error| panic!("{error}"));
+    let routes: Vec<(&str, &str)> =
+        suite.routes.iter().map(|route| (route.host.as_str(), route.upstream.as_str())).collect();
+    let stage =
+        Stage::set(kind, &file.json, &routes).await.unwrap_or_else(|error| panic!("{error}"));
     let mut counted = stage.counters().await.unwrap_or_else(|error| panic!("{error}"));
     let mut observations = Vec::new();
     for case in cases {
         observations.push(observe(&stage, case, &mut counted).await);
     }
     let details = stage.details(cases.len()).await;
-    assert_eq!(details.len(), cases.len(), "a line of the access log for each request of {policy} on {kind:?}: {details:#?}");
-    observations.into_iter().zip(details).map(|(observation, details)| seen(observation, details)).collect()
+    assert_eq!(
+        details.len(),
+        cases.len(),
+        "a line of the access log for each request of {policy} on {kind:?}: {details:#?}"
+    );
+    observations
+        .into_iter()
+        .zip(details)
+        .map(|(observation, details)| seen(observation, details))
+        .collect()
 }
 
 /// `counted` is what had been counted before, and is after.
-async fn observe(stage: &Stage, case: &Case, counted: &mut BTreeMap<String, u64>) -> Result<Observation, String> {
+async fn observe(
+    stage: &Stage,
+    case: &Case,
+    counted: &mut BTreeMap<String, u64>,
+) -> Result<Observation, String> {
     let outcome = wire::send(stage.address(), case).await.map_err(|error| error.to_string())?;
     let after = stage.counters().await.map_err(|error| error.to_string())?;
     let raised = offline::raised(counted, &after);
@@ -45,7 +61,9 @@ async fn observe(stage: &Stage, case: &Case, counted: &mut BTreeMap<String, u64>
 
 /// A reply's details are in the access log; of a forwarded request it says `via_upstream`.
 fn seen(mut observation: Result<Observation, String>, details: String) -> Seen {
-    if let Ok(Observation { outcome: Outcome::Replied(Replied { details: unknown, .. }), .. }) = &mut observation {
+    if let Ok(Observation { outcome: Outcome::Replied(Replied { details: unknown, .. }), .. }) =
+        &mut observation
+    {
         *unknown = Some(details.clone());
     }
     Seen { observation, details: Some(details) }
@@ -55,14 +73,17 @@ fn seen(mut observation: Result<Observation, String>, details: String) -> Seen {
 fn comparable(observation: &Observation) -> Observation {
     let mut observation = observation.clone();
     if let Outcome::Forwarded(Forwarded { headers, .. }) = &mut observation.outcome {
-        headers.retain(|(name, _)| !wire::is_added(name) || matches!(name.as_str(), "user-agent" | "content-type" | "te"));
+        headers.retain(|(name, _)| {
+            !wire::is_added(name) || matches!(name.as_str(), "user-agent" | "content-type" | "te")
+        });
         headers.sort_by(|(left, _), (right, _)| left.cmp(right));
     }
     observation
 }
 
 fn same_details(envoy: Option<&str>, embedded: Option<&str>) -> bool {
-    envoy == embedded || DETAILS.iter().any(|(one, other)| Some(*one) == envoy && Some(*other) == embedded)
+    envoy == embedded
+        || DETAILS.iter().any(|(one, other)| Some(*one) == envoy && Some(*other) == embedded)
 }
 
 async fn both_do_what_its_tests_say(policy: &str) {
@@ -88,7 +109,10 @@ async fn both_do_what_its_tests_say(policy: &str) {
             }
         }
         if !same_details(envoy.details.as_deref(), embedded.details.as_deref()) {
-            failures.push(format!("{}: details: envoy {:?}, embedded {:?}", case.name, envoy.details, embedded.details));
+            failures.push(format!(
+                "{}: details: envoy {:?}, embedded {:?}",
+                case.name, envoy.details, embedded.details
+            ));
         }
     }
     assert!(failures.is_empty(), "{policy}: {} failures\n{}", failures.len(), failures.join("\n"));
@@ -123,6 +147,10 @@ async fn all_in_one_gives_the_same_answers_on_both() {
 fn every_shipped_policy_is_played_here() {
     let here = include_str!("shipped.rs");
     for policy in ALL {
-        assert!(here.contains(&format!("both_do_what_its_tests_say(\"{}\")", policy.name)), "{}", policy.name);
+        assert!(
+            here.contains(&format!("both_do_what_its_tests_say(\"{}\")", policy.name)),
+            "{}",
+            policy.name
+        );
     }
 }

@@ -1,5 +1,6 @@
-//! What becomes of a real Envoy whose filter traps: the test build of the filter does so for a request with `x-gatepost-trap`.
-//! Each failure policy does what it says, and the gateway answers again as it promises.
+//! What becomes of a real Envoy whose filter traps: the test build of the filter does so for a
+//! request with `x-gatepost-trap`. Each failure policy does what it says, and the gateway answers
+//! again as it promises.
 
 use std::net::SocketAddr;
 
@@ -13,8 +14,7 @@ use crate::client::{Answer, get, send};
 use crate::pair::json;
 use crate::reload::{bootstrap, eventually};
 
-const POLICY: &str =
-    "apiVersion: gatepost/v1\nstrip: [x-inside]\nenvironments: { default: env1, hints: { headers: { x-env: \"{env}\" } } }\n";
+const POLICY: &str = "apiVersion: gatepost/v1\nstrip: [x-inside]\nenvironments: { default: env1, hints: { headers: { x-env: \"{env}\" } } }\n";
 
 struct Trapping {
     envoy: Envoy,
@@ -27,13 +27,22 @@ impl Trapping {
         let upstream = Upstream::start("any", None).await.expect("an upstream");
         let routes: Vec<Route> = vec![format!("*={}", upstream.addr()).parse().expect("a route")];
         let configuration = json(POLICY);
-        let plugin = Plugin { module: Module::Inline(gatepost_filter_wasm::PROBE), configuration: &configuration, on_failure };
+        let plugin = Plugin {
+            module: Module::Inline(gatepost_filter_wasm::PROBE),
+            configuration: &configuration,
+            on_failure,
+        };
         let document = bootstrap(&routes, PluginSource::Static(plugin));
         let binary = gatepost_e2e::envoy().expect("an Envoy");
-        let envoy = Envoy::start(&binary, &document, &Options::default()).unwrap_or_else(|error| panic!("{error}"));
+        let envoy = Envoy::start(&binary, &document, &Options::default())
+            .unwrap_or_else(|error| panic!("{error}"));
         let address = envoy.listener(LISTENER).expect("a listener");
         let started = Self { envoy, address, _upstream: upstream };
-        assert_eq!(started.filtered().await.map(|answer| answer.status), Some(200), "it works before");
+        assert_eq!(
+            started.filtered().await.map(|answer| answer.status),
+            Some(200),
+            "it works before"
+        );
         started
     }
 
@@ -48,7 +57,8 @@ impl Trapping {
     /// The answer to a request that the filter saw.
     async fn filtered(&self) -> Option<Answer> {
         let answer = self.ask(&[("x-inside", "forged")]).await;
-        (answer.received("x-env") == ["env1"] && answer.received("x-inside").is_empty()).then_some(answer)
+        (answer.received("x-env") == ["env1"] && answer.received("x-inside").is_empty())
+            .then_some(answer)
     }
 }
 
@@ -60,7 +70,10 @@ async fn fail_closed_lets_nothing_pass_after_a_trap() {
         assert_eq!(envoy.ask(&[]).await.status, 503);
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
-    assert!(envoy.envoy.admin("/ready").is_ok_and(|ready| ready.trim() == "LIVE"), "Envoy itself goes on");
+    assert!(
+        envoy.envoy.admin("/ready").is_ok_and(|ready| ready.trim() == "LIVE"),
+        "Envoy itself goes on"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

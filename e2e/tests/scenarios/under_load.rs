@@ -1,5 +1,6 @@
-//! A real Envoy under full load while its policy is replaced four times a second over ECDS, by a bad one every tenth time: no
-//! request fails, none is decided by a mixture of two policies, and memory stays flat.
+//! A real Envoy under full load while its policy is replaced four times a second over ECDS, by a
+//! bad one every tenth time: no request fails, none is decided by a mixture of two policies, and
+//! memory stays flat.
 //!
 //! It takes 15 seconds, or as many as the variable `GATEPOST_LOAD_SECONDS` says.
 
@@ -32,23 +33,36 @@ const CLIENTS: usize = 8;
 fn numbered(number: u64) -> String {
     let env = format!("env{number}");
     let hints = r#"headers: { x-first: "{env}", x-second: "{env}" }, authority: "{env}.example""#;
-    json(&format!("apiVersion: gatepost/v1\nenvironments: {{ default: {env}, hints: {{ {hints} }} }}\n"))
+    json(&format!(
+        "apiVersion: gatepost/v1\nenvironments: {{ default: {env}, hints: {{ {hints} }} }}\n"
+    ))
 }
 
-/// Sends one request after the other over one connection until told to stop; each must be decided by one whole policy.
+/// Sends one request after the other over one connection until told to stop; each must be decided
+/// by one whole policy.
 async fn client(address: SocketAddr, stop: Arc<AtomicBool>, served: Arc<AtomicU64>) {
     let stream = TcpStream::connect(address).await.expect("a connection");
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.expect("a handshake");
+    let (mut sender, connection) =
+        http1::handshake(TokioIo::new(stream)).await.expect("a handshake");
     tokio::spawn(connection);
     while !stop.load(Ordering::Relaxed) {
-        let request = Request::get("/").header("host", "shop.example").body(Empty::<Bytes>::new()).expect("a request");
+        let request = Request::get("/")
+            .header("host", "shop.example")
+            .body(Empty::<Bytes>::new())
+            .expect("a request");
         sender.ready().await.expect("the connection stays");
         let response = sender.send_request(request).await.expect("an answer");
         let (head, body) = response.into_parts();
         let body = body.collect().await.expect("a whole body").to_bytes().to_vec();
-        let headers =
-            head.headers.iter().map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
-        let answer = Answer { status: head.status.as_u16(), headers: headers.collect(), body, ..Answer::default() };
+        let headers = head.headers.iter().map(|(name, value)| {
+            (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        });
+        let answer = Answer {
+            status: head.status.as_u16(),
+            headers: headers.collect(),
+            body,
+            ..Answer::default()
+        };
         assert_eq!(answer.status, 200, "{answer:?}");
         let (first, second) = (answer.received("x-first"), answer.received("x-second"));
         assert!(first.len() == 1 && first == second, "{first:?} {second:?}");
@@ -60,13 +74,15 @@ async fn client(address: SocketAddr, stop: Arc<AtomicBool>, served: Arc<AtomicU6
 /// What a process holds in memory, in KiB.
 fn resident(process: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("a process");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a resident size");
+    let line =
+        status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a resident size");
     line.trim().trim_end_matches(" kB").parse().expect("a number")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn policies_are_replaced_under_full_load_and_no_request_fails_or_sees_a_mixture() {
-    let seconds = std::env::var(SECONDS).map_or(15, |text| text.parse().expect("seconds as a number"));
+    let seconds =
+        std::env::var(SECONDS).map_or(15, |text| text.parse().expect("seconds as a number"));
     let upstream = Upstream::start("any", None).await.expect("an upstream");
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("filter.json");
@@ -74,12 +90,14 @@ async fn policies_are_replaced_under_full_load_and_no_request_fails_or_sees_a_mi
     let routes: Vec<Route> = vec![format!("*={}", upstream.addr()).parse().expect("a route")];
     let document = bootstrap(&routes, PluginSource::FileEcds { path: &path });
     let binary = gatepost_e2e::envoy().expect("an Envoy");
-    let envoy = Envoy::start(&binary, &document, &Options::default()).unwrap_or_else(|error| panic!("{error}"));
+    let envoy = Envoy::start(&binary, &document, &Options::default())
+        .unwrap_or_else(|error| panic!("{error}"));
     let address = envoy.listener(LISTENER).expect("a listener");
     let counter = |name: &str| envoy.counters().expect("counters").get(name).copied().unwrap_or(0);
 
     let (stop, served) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-    let clients: Vec<_> = (0..CLIENTS).map(|_| tokio::spawn(client(address, stop.clone(), served.clone()))).collect();
+    let clients: Vec<_> =
+        (0..CLIENTS).map(|_| tokio::spawn(client(address, stop.clone(), served.clone()))).collect();
     let reloads = u64::max(20, seconds * 4);
     let mut settled = 0;
     for number in 1..=reloads {
@@ -88,7 +106,10 @@ async fn policies_are_replaced_under_full_load_and_no_request_fails_or_sees_a_mi
             _ => swap(&path, &numbered(number), &number.to_string()),
         }
         tokio::time::sleep(EVERY).await;
-        assert!(clients.iter().all(|client| !client.is_finished()), "a client failed; its message is below");
+        assert!(
+            clients.iter().all(|client| !client.is_finished()),
+            "a client failed; its message is below"
+        );
         if number == reloads / 3 {
             settled = resident(envoy.id());
         }
@@ -97,7 +118,10 @@ async fn policies_are_replaced_under_full_load_and_no_request_fails_or_sees_a_mi
     swap(&path, &numbered(last), &last.to_string());
     let refused = "extension_config_discovery.http_filter.gatepost.config_fail";
     let accepted = "extension_config_discovery.http_filter.gatepost.config_reload";
-    eventually("the last policy is read", || async { counter(accepted) + counter(refused) > reloads / 2 }).await;
+    eventually("the last policy is read", || async {
+        counter(accepted) + counter(refused) > reloads / 2
+    })
+    .await;
     stop.store(true, Ordering::Relaxed);
     for client in clients {
         client.await.expect("no request failed");
@@ -109,7 +133,10 @@ async fn policies_are_replaced_under_full_load_and_no_request_fails_or_sees_a_mi
         counter(accepted),
         counter(refused),
     );
-    assert!(served.load(Ordering::Relaxed) > 0 && counter(refused) > 0, "there were requests, and refusals among the policies");
+    assert!(
+        served.load(Ordering::Relaxed) > 0 && counter(refused) > 0,
+        "there were requests, and refusals among the policies"
+    );
     // V8 collects its garbage when it likes; a policy that stayed would be seen many times over.
     assert!(end < settled + settled / 4 + 16 * 1024, "memory grew from {settled} to {end} KiB");
 }

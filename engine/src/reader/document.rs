@@ -1,9 +1,11 @@
-//! How readers see a document: through the traits of this file, which hide its format behind `dyn`. A reader is then compiled once
-//! and not once for each format and each way of nesting, which made three quarters of the filter's code.
+//! How readers see a document: through the traits of this file, which hide its format behind `dyn`.
+//! A reader is then compiled once and not once for each format and each way of nesting, which made
+//! three quarters of the filter's code.
 
 use super::Number;
 
-/// The format gave up: the text is none of its documents. What it has to say is kept with the format.
+/// The format gave up: the text is none of its documents. What it has to say is kept with the
+/// format.
 #[derive(Debug)]
 pub(crate) struct Broken;
 

@@ -1,5 +1,6 @@
-//! JSON (RFC 8259), read as it stands in the text: a string without escapes is lent and not copied, and nothing is built. It takes
-//! what `serde_json` takes, and tells the same lines and columns; `json_tests.rs` says where the two differ.
+//! JSON (RFC 8259), read as it stands in the text: a string without escapes is lent and not copied,
+//! and nothing is built. It takes what `serde_json` takes, and tells the same lines and columns;
+//! `json_tests.rs` says where the two differ.
 
 mod string;
 
@@ -29,13 +30,21 @@ pub(crate) struct Json<'d> {
     error: Option<(&'static str, usize)>,
 }
 
-/// Reads a whole document, or says what is wrong with its text: the line counted from 1, the column in bytes from 1.
+/// Reads a whole document, or says what is wrong with its text: the line counted from 1, the column
+/// in bytes from 1.
 pub(crate) fn read(document: &[u8], take: &mut Take<'_>) -> Result<(), String> {
     let text = str::from_utf8(document);
     let whole = text.as_ref().map_or_else(str::Utf8Error::valid_up_to, |text| text.len());
     let start = document.get(..whole).and_then(|start| str::from_utf8(start).ok());
     let text = text.ok().or(start).unwrap_or_default();
-    let mut json = Json { text, cut: whole < document.len(), at: 0, depth: 0, unescaped: String::new(), error: None };
+    let mut json = Json {
+        text,
+        cut: whole < document.len(),
+        at: 0,
+        depth: 0,
+        unescaped: String::new(),
+        error: None,
+    };
     json.value(take).and_then(|()| json.end()).map_err(|Broken| json.message())
 }
 
@@ -104,7 +113,8 @@ impl<'d> Json<'d> {
     fn message(&self) -> String {
         let (what, at) = self.error.unwrap_or((ENDED, self.text.len()));
         let before = self.text.as_bytes().get(..at).unwrap_or_default();
-        let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end.saturating_add(1));
+        let start =
+            before.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end.saturating_add(1));
         let line = before.iter().filter(|byte| **byte == b'\n').count().saturating_add(1);
         // Where the text ends, its last byte is named.
         let ended = at >= self.text.len() && !self.cut;
@@ -173,7 +183,8 @@ impl<'d> Json<'d> {
         Ok(scalar)
     }
 
-    /// Whether a list or an object goes on: passes over the comma before the next member, or over the closing bracket.
+    /// Whether a list or an object goes on: passes over the comma before the next member, or over
+    /// the closing bracket.
     fn goes_on(&mut self, is_object: bool, first: bool) -> Result<bool, Broken> {
         let close = if is_object { b'}' } else { b']' };
         match self.ink() {
@@ -185,7 +196,9 @@ impl<'d> Json<'d> {
             Some(b',') if !first => {
                 self.pass();
                 match self.ink() {
-                    Some(byte) if byte == close => self.fail("a comma before the end of a list or an object"),
+                    Some(byte) if byte == close => {
+                        self.fail("a comma before the end of a list or an object")
+                    }
                     _ => Ok(true),
                 }
             }
@@ -233,7 +246,9 @@ impl<'d> Json<'d> {
             let back = self.eat(b'-');
             let _ = back || self.eat(b'+');
             let mut exponent = 0_i64;
-            self.digits(&mut |digit| exponent = exponent.saturating_mul(10).saturating_add(digit.into()))?;
+            self.digits(&mut |digit| {
+                exponent = exponent.saturating_mul(10).saturating_add(digit.into())
+            })?;
             decimal.shift(if back { exponent.saturating_neg() } else { exponent });
         }
         Ok(decimal.number(negative))

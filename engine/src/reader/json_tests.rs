@@ -1,12 +1,14 @@
-//! The reader is held to `serde_json`: both take the same documents, find the same in them, and name the same line and column.
-//! They differ in this:
+//! The reader is held to `serde_json`: both take the same documents, find the same in them, and
+//! name the same line and column. They differ in this:
 //!
-//! - `serde_json` takes a value that nobody asked for almost as it stands: its depth, its bytes that are no UTF-8, and its lone
-//!   surrogates are not looked at. Here it is as wrong as any other.
+//! - `serde_json` takes a value that nobody asked for almost as it stands: its depth, its bytes
+//!   that are no UTF-8, and its lone surrogates are not looked at. Here it is as wrong as any
+//!   other.
 //! - A number too large for a double is an error of syntax there, and a number like any other here.
 //! - A fraction that no double holds is rounded there, and a fraction here.
 //! - Of an escape `\uXXXX` they name the last byte, and here it is the one that is wrong.
-//! - A line end that stands where none may belongs to the line that it ends; there, to column 0 of the next.
+//! - A line end that stands where none may belongs to the line that it ends; there, to column 0 of
+//!   the next.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -42,7 +44,9 @@ fn tree(given: Given<'_>) -> Result<Tree, Broken> {
         Given::Object(object) => {
             let (mut entries, mut key) = (Vec::new(), String::new());
             while object.next_key(&mut |name| name.clone_into(&mut key))? {
-                object.value(&mut |given| tree(given).map(|tree| entries.push((key.clone(), tree))))?;
+                object.value(&mut |given| {
+                    tree(given).map(|tree| entries.push((key.clone(), tree)))
+                })?;
             }
             Tree::Object(entries)
         }
@@ -86,7 +90,12 @@ fn skipped(document: &[u8]) -> Result<(), String> {
 fn agree(document: &[u8]) {
     let shown = || String::from_utf8_lossy(document).into_owned();
     let (ours, theirs) = (ours(document), theirs(document));
-    assert_eq!(skipped(document), ours.as_ref().map(drop).map_err(Clone::clone), "{}: passed over otherwise than read", shown());
+    assert_eq!(
+        skipped(document),
+        ours.as_ref().map(drop).map_err(Clone::clone),
+        "{}: passed over otherwise than read",
+        shown()
+    );
     // A reader that asks for nothing gets the same judgement.
     assert_eq!(read(document, &mut |_| Ok(())), skipped(document), "{}", shown());
     match (ours, theirs) {
@@ -98,8 +107,11 @@ fn agree(document: &[u8]) {
         }
         (Err(ours), Err(theirs)) => {
             let at = format!("at line {} column {}", theirs.line(), theirs.column());
-            let is_alike = core::str::from_utf8(document).is_ok() && theirs.column() != 0 && !out_of_range(&theirs);
-            let is_alike = is_alike && !ours.starts_with("expected four") && !ours.starts_with("half of");
+            let is_alike = core::str::from_utf8(document).is_ok()
+                && theirs.column() != 0
+                && !out_of_range(&theirs);
+            let is_alike =
+                is_alike && !ours.starts_with("expected four") && !ours.starts_with("half of");
             assert!(!is_alike || ours.ends_with(&at), "{}: {ours}, and {theirs}", shown());
         }
         (Ok(_), Err(theirs)) if out_of_range(&theirs) => {}
@@ -107,14 +119,17 @@ fn agree(document: &[u8]) {
     }
 }
 
-/// Whether a number may be in it that a double rounds: one of more digits than a double holds, or an exponent below its least.
+/// Whether a number may be in it that a double rounds: one of more digits than a double holds, or
+/// an exponent below its least.
 fn rounds(document: &[u8]) -> bool {
     let is_long = |digits: &[u8]| digits.iter().filter(|byte| **byte != b'.').count() > 15;
     let mut numbers = document.split(|byte| !byte.is_ascii_digit() && *byte != b'.');
     let mut exponents = document.split(|byte| matches!(byte, b'e' | b'E')).skip(1);
     numbers.any(is_long)
-        || exponents
-            .any(|rest| rest.strip_prefix(b"-").is_some_and(|rest| rest.iter().take_while(|b| b.is_ascii_digit()).count() > 2))
+        || exponents.any(|rest| {
+            rest.strip_prefix(b"-")
+                .is_some_and(|rest| rest.iter().take_while(|b| b.is_ascii_digit()).count() > 2)
+        })
 }
 
 /// Takes a whole number for the fraction that was rounded to it.
@@ -125,7 +140,9 @@ fn forgive_rounding(ours: &Tree, theirs: &mut Tree) {
             ours.iter().zip(theirs).for_each(|(ours, theirs)| forgive_rounding(ours, theirs));
         }
         (Tree::Object(ours), Tree::Object(theirs)) => {
-            ours.iter().zip(theirs).for_each(|((_, ours), (_, theirs))| forgive_rounding(ours, theirs));
+            ours.iter()
+                .zip(theirs)
+                .for_each(|((_, ours), (_, theirs))| forgive_rounding(ours, theirs));
         }
         _ => {}
     }
@@ -141,8 +158,10 @@ fn error(document: &str) -> String {
 
 #[test]
 fn a_document_says_what_it_holds() {
-    let document = r#" { "a" : [ 1 , -2.0 , "b" ] , "a" : { } , "" : [ ] , "c" : [ true , false , null ] } "#;
-    let (text, number) = (|text: &str| Tree::Text(text.into()), |number| Tree::Number(Number::Integer(number)));
+    let document =
+        r#" { "a" : [ 1 , -2.0 , "b" ] , "a" : { } , "" : [ ] , "c" : [ true , false , null ] } "#;
+    let (text, number) =
+        (|text: &str| Tree::Text(text.into()), |number| Tree::Number(Number::Integer(number)));
     let expected = Tree::Object(vec![
         ("a".into(), Tree::List(vec![number(1), number(-2), text("b")])),
         ("a".into(), Tree::Object(vec![])),
@@ -155,13 +174,27 @@ fn a_document_says_what_it_holds() {
 #[test]
 fn every_escape_stands_for_its_letter() {
     let document = r#""\"\\\/\b\f\n\r\t\u0041\u00e9\u20AC\ud83d\uDE00 plain \u0000""#;
-    assert_eq!(ours(document.as_bytes()), Ok(Tree::Text("\"\\/\x08\x0c\n\r\tAé€😀 plain \0".into())));
+    assert_eq!(
+        ours(document.as_bytes()),
+        Ok(Tree::Text("\"\\/\x08\x0c\n\r\tAé€😀 plain \0".into()))
+    );
 }
 
 #[test]
 fn half_of_a_surrogate_pair_is_refused() {
-    for document in [r#""\ud83d""#, r#""\ude00""#, r#""\ud83d\ud83d""#, r#""\ud83dx""#, r#""\ud83d\n""#, r#""\udbff\u0041""#] {
-        assert!(error(document).starts_with("half of a surrogate pair at line 1 column "), "{document}: {}", error(document));
+    for document in [
+        r#""\ud83d""#,
+        r#""\ude00""#,
+        r#""\ud83d\ud83d""#,
+        r#""\ud83dx""#,
+        r#""\ud83d\n""#,
+        r#""\udbff\u0041""#,
+    ] {
+        assert!(
+            error(document).starts_with("half of a surrogate pair at line 1 column "),
+            "{document}: {}",
+            error(document)
+        );
         agree(document.as_bytes());
     }
 }
@@ -201,7 +234,11 @@ fn bytes_that_are_no_utf_8_are_named_where_they_stand() {
         (b"{\n\"a\":10 \x80", 8),
         (b"\n{} \xff", 4),
     ] {
-        assert_eq!(ours(document), Err(format!("a byte that is no UTF-8 at line 2 column {column}")), "{document:?}");
+        assert_eq!(
+            ours(document),
+            Err(format!("a byte that is no UTF-8 at line 2 column {column}")),
+            "{document:?}"
+        );
         agree(document);
     }
 }
@@ -212,7 +249,10 @@ fn lists_and_objects_may_be_nested_127_times_and_no_more() {
         let nested = |depth| format!("{}1{}", open.repeat(depth), close.repeat(depth));
         assert!(ours(nested(127).as_bytes()).is_ok());
         let column = open.len() * 127 + 1;
-        assert_eq!(error(&nested(128)), format!("lists and objects are nested too deeply at line 1 column {column}"));
+        assert_eq!(
+            error(&nested(128)),
+            format!("lists and objects are nested too deeply at line 1 column {column}")
+        );
         [126, 127, 128, 129].iter().for_each(|depth| agree(nested(*depth).as_bytes()));
         let unclosed = open.repeat(100_000);
         assert_eq!(skipped(unclosed.as_bytes()), Err(error(&nested(128))));
@@ -248,15 +288,29 @@ fn a_number_is_what_it_is_worth() {
 /// A document, with everything in it that JSON has.
 fn document(random: &mut Rng, depth: u32, text: &mut String) {
     const SPACE: [&str; 5] = ["", "", "", " ", "\n\t\r "];
-    const STRINGS: [&str; 9] = ["a", "", "host", "b c", r"\n", r"\u00fc", r"\ud83d\ude00", "ü😀", r#"\"\\\/"#];
-    const SCALARS: [&str; 12] =
-        ["true", "false", "null", "0", "-1", "200.0", "2e2", "0.5", "-0.0", "1E-3", "123456789012", "1e999"];
+    const STRINGS: [&str; 9] =
+        ["a", "", "host", "b c", r"\n", r"\u00fc", r"\ud83d\ude00", "ü😀", r#"\"\\\/"#];
+    const SCALARS: [&str; 12] = [
+        "true",
+        "false",
+        "null",
+        "0",
+        "-1",
+        "200.0",
+        "2e2",
+        "0.5",
+        "-0.0",
+        "1E-3",
+        "123456789012",
+        "1e999",
+    ];
     fn string(random: &mut Rng, text: &mut String) {
         text.push('"');
         (0..random.u32(0..4)).for_each(|_| text.push_str(STRINGS[random.usize(0..STRINGS.len())]));
         text.push('"');
     }
-    let space = |random: &mut Rng, text: &mut String| text.push_str(SPACE[random.usize(0..SPACE.len())]);
+    let space =
+        |random: &mut Rng, text: &mut String| text.push_str(SPACE[random.usize(0..SPACE.len())]);
     space(random, text);
     match random.u32(0..if depth == 0 { 3 } else { 6 }) {
         0 => text.push_str(SCALARS[random.usize(0..SCALARS.len())]),
@@ -326,7 +380,10 @@ fn a_fraction_that_no_double_holds_is_still_a_fraction() {
     // serde_json rounds them.
     for (number, rounded) in [("200.00000000000000000001", 200), ("1e-400", 0)] {
         assert_eq!(ours(number.as_bytes()), Ok(Tree::Number(Number::Fraction)));
-        assert_eq!(theirs(number.as_bytes()).expect(number), Tree::Number(Number::Integer(rounded)));
+        assert_eq!(
+            theirs(number.as_bytes()).expect(number),
+            Tree::Number(Number::Integer(rounded))
+        );
         agree(format!(r#"{{"a": [{number}, 200]}}"#).as_bytes());
     }
 }

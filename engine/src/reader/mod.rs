@@ -1,7 +1,9 @@
-//! Reading a document into the engine's own types in one pass, gathering every fault with its path instead of stopping at the
-//! first. Serde's derive cannot do that, and a generic tree would first hold a map of its own for each of 100,000 mappings.
+//! Reading a document into the engine's own types in one pass, gathering every fault with its path
+//! instead of stopping at the first. Serde's derive cannot do that, and a generic tree would first
+//! hold a map of its own for each of 100,000 mappings.
 //!
-//! A [`Reader`] says what it makes of each kind of value; whatever it does not expect becomes a fault, and reading goes on.
+//! A [`Reader`] says what it makes of each kind of value; whatever it does not expect becomes a
+//! fault, and reading goes on.
 
 mod document;
 mod json;
@@ -72,14 +74,15 @@ impl Context {
         result.map_err(|kind| self.fault(kind)).ok()
     }
 
-    /// A fault of the value that is being read: `found` is not what was `expected`, with an article both.
+    /// A fault of the value that is being read: `found` is not what was `expected`, with an article
+    /// both.
     #[cold]
     pub fn wrong_type(&mut self, expected: &'static str, found: Scalar<'_>) {
         self.fault(FaultKind::WrongType { expected, found: found.describe() });
     }
 
-    /// Required fields of the object that is being read: a fault for each that the document did not give. A field that was
-    /// given but faulty has its own fault already.
+    /// Required fields of the object that is being read: a fault for each that the document did not
+    /// give. A field that was given but faulty has its own fault already.
     pub fn require(&mut self, seen: Seen, fields: &[&'static str]) {
         if seen.all() {
             return;
@@ -111,7 +114,11 @@ impl Context {
 
     pub fn into_faults(mut self) -> Vec<Fault> {
         if self.dropped > 0 {
-            self.faults.push(Fault { path: Path::default(), place: Place::Value, kind: FaultKind::More(self.dropped) });
+            self.faults.push(Fault {
+                path: Path::default(),
+                place: Place::Value,
+                kind: FaultKind::More(self.dropped),
+            });
         }
         self.faults
     }

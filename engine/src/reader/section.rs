@@ -7,7 +7,8 @@ use super::{Broken, Context, Reader, Value};
 pub(crate) struct Seen {
     fields: &'static [&'static str],
     bits: u32,
-    /// A field that is not known was given too. It has its fault, and may have been meant for a missing one.
+    /// A field that is not known was given too. It has its fault, and may have been meant for a
+    /// missing one.
     pub unknown: bool,
 }
 
@@ -22,7 +23,11 @@ impl Seen {
 
     /// Where a field stands among those that there may be.
     pub(super) fn position(&self, field: &str) -> Option<(usize, &'static str)> {
-        self.fields.iter().copied().enumerate().find(|(_, name)| name.len() == field.len() && *name == field)
+        self.fields
+            .iter()
+            .copied()
+            .enumerate()
+            .find(|(_, name)| name.len() == field.len() && *name == field)
     }
 
     /// The field at this position is given; false if it was before.
@@ -70,7 +75,8 @@ impl<S: Section> Reader for Object<S> {
     type Out = S::Out;
 
     fn read(mut self, value: Value<'_>) -> Result<Option<S::Out>, Broken> {
-        let read = value.fields("an object", S::FIELDS, &mut |name, value| self.0.field(name, value))?;
+        let read =
+            value.fields("an object", S::FIELDS, &mut |name, value| self.0.field(name, value))?;
         Ok(read.and_then(|(context, seen)| self.0.finish(context, seen)))
     }
 }

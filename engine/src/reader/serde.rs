@@ -7,7 +7,10 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 use super::{Broken, Elements, Fields, Given, Number, Scalar, Take};
 
 /// Reads a whole document.
-pub(crate) fn read<'de, D: Deserializer<'de>>(document: D, take: &mut Take<'_>) -> Result<(), D::Error> {
+pub(crate) fn read<'de, D: Deserializer<'de>>(
+    document: D,
+    take: &mut Take<'_>,
+) -> Result<(), D::Error> {
     Bridge(take).deserialize(document)
 }
 

@@ -1,5 +1,5 @@
-//! A value and the readers' ways to look at it: one code for all of them, so that a reader itself is little more than a function
-//! that is called.
+//! A value and the readers' ways to look at it: one code for all of them, so that a reader itself
+//! is little more than a function that is called.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -133,7 +133,8 @@ impl<'v> Value<'v> {
         Ok(Some(()))
     }
 
-    /// An object with these fields, each of them once, and no others. The context stands at the field.
+    /// An object with these fields, each of them once, and no others. The context stands at the
+    /// field.
     pub fn fields(
         self,
         expected: &'static str,
@@ -155,8 +156,13 @@ impl<'v> Value<'v> {
     }
 }
 
-/// The next field that the section knows and has not had yet; the others before it become faults. The context stands at the field.
-fn next_field(context: &mut Context, object: &mut dyn Fields, seen: &mut Seen) -> Result<Option<&'static str>, Broken> {
+/// The next field that the section knows and has not had yet; the others before it become faults.
+/// The context stands at the field.
+fn next_field(
+    context: &mut Context,
+    object: &mut dyn Fields,
+    seen: &mut Seen,
+) -> Result<Option<&'static str>, Broken> {
     loop {
         let mut at = None;
         let more = object.next_key(&mut |name| {

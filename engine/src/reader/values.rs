@@ -1,4 +1,5 @@
-//! Readers of plain values: strings, words, integers, lists, and objects with keys of the author's choice.
+//! Readers of plain values: strings, words, integers, lists, and objects with keys of the author's
+//! choice.
 
 use super::{Broken, Context, Reader, Value};
 use crate::fault::FaultKind;
@@ -36,7 +37,8 @@ fn choose(value: Value<'_>, known: &'static [&'static str]) -> Result<Option<usi
     Ok(choice)
 }
 
-/// A list: a reader made for each element, and what to do with what it gave. The context stands at the element for both.
+/// A list: a reader made for each element, and what to do with what it gave. The context stands at
+/// the element for both.
 pub(crate) struct List<M, T> {
     /// What the elements are called, in the plural.
     pub what: &'static str,

@@ -1,11 +1,13 @@
-//! The classes of disagreement: between us and which parser, and by what a disagreement is known to belong there. The first class that
-//! fits counts, so the causes that decide whatever else is wrong stand first.
+//! The classes of disagreement: between us and which parser, and by what a disagreement is known to
+//! belong there. The first class that fits counts, so the causes that decide whatever else is wrong
+//! stand first.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use gatepost_engine::Authority;
 
-/// What a parser makes of an authority: the host in lower case and the port; nothing where it refuses.
+/// What a parser makes of an authority: the host in lower case and the port; nothing where it
+/// refuses.
 pub type Reading = Option<(String, Option<u16>)>;
 
 /// Another parser.
@@ -32,7 +34,8 @@ impl Parser {
                 Some((authority.host().to_ascii_lowercase(), authority.port_u16()))
             }
             Self::Url => {
-                let url = url::Url::parse(&format!("http://{}/", str::from_utf8(raw).ok()?)).ok()?;
+                let url =
+                    url::Url::parse(&format!("http://{}/", str::from_utf8(raw).ok()?)).ok()?;
                 Some((url.host_str()?.to_owned(), url.port()))
             }
         }
@@ -42,7 +45,8 @@ impl Parser {
 /// What the engine makes of it.
 pub fn ours(raw: &[u8]) -> Reading {
     let authority = Authority::parse(raw).ok()?;
-    let port = authority.colon_port().strip_prefix(':').map(|port| port.parse().expect("a valid port"));
+    let port =
+        authority.colon_port().strip_prefix(':').map(|port| port.parse().expect("a valid port"));
     Some((authority.host().to_owned(), port))
 }
 
@@ -69,7 +73,8 @@ impl Pair<'_> {
         self.only_theirs() && self.raw.iter().any(|byte| bytes.contains(byte))
     }
 
-    /// Only they accept a host and a port of the bytes that we know, and the host without its last dot is of this kind.
+    /// Only they accept a host and a port of the bytes that we know, and the host without its last
+    /// dot is of this kind.
     fn host(&self, is: impl FnOnce(&str) -> bool) -> bool {
         let (host, _) = self.split();
         self.only_theirs() && is(host.strip_suffix('.').unwrap_or(&host))
@@ -80,17 +85,28 @@ impl Pair<'_> {
         let text = String::from_utf8_lossy(self.raw).into_owned();
         let bracket = text.find(']').filter(|_| text.starts_with('[')).unwrap_or(0);
         match text[bracket..].find(':') {
-            Some(colon) => (text[..bracket + colon].to_owned(), Some(text[bracket + colon + 1..].to_owned())),
+            Some(colon) => {
+                (text[..bracket + colon].to_owned(), Some(text[bracket + colon + 1..].to_owned()))
+            }
             None => (text, None),
         }
     }
 
-    fn both(&self, differ: impl FnOnce(&(String, Option<u16>), &(String, Option<u16>)) -> bool) -> bool {
-        self.ours.as_ref().zip(self.theirs.as_ref()).is_some_and(|(ours, theirs)| differ(ours, theirs))
+    fn both(
+        &self,
+        differ: impl FnOnce(&(String, Option<u16>), &(String, Option<u16>)) -> bool,
+    ) -> bool {
+        self.ours
+            .as_ref()
+            .zip(self.theirs.as_ref())
+            .is_some_and(|(ours, theirs)| differ(ours, theirs))
     }
 
     fn last_label(&self) -> Option<&str> {
-        self.ours.as_ref().filter(|_| self.theirs.is_none()).and_then(|(host, _)| host.rsplit('.').next())
+        self.ours
+            .as_ref()
+            .filter(|_| self.theirs.is_none())
+            .and_then(|(host, _)| host.rsplit('.').next())
     }
 }
 
@@ -120,11 +136,15 @@ pub const CLASSES: &[Class] = &[
     class("control byte", |pair| pair.only_theirs() && pair.raw.iter().any(u8::is_ascii_control)),
     class("delimiter of a URL", |pair| pair.holds_one_of(b"/\\?#")),
     class("other byte", |pair| pair.holds_one_of(b"!$&'()*+;=~\"`{}|^<> ")),
-    class("future IP literal", |pair| pair.only_theirs() && pair.raw.to_ascii_lowercase().starts_with(b"[v")),
+    class("future IP literal", |pair| {
+        pair.only_theirs() && pair.raw.to_ascii_lowercase().starts_with(b"[v")
+    }),
     class("broken IP literal", |pair| pair.holds_one_of(b"[]")),
     class("no port number", |pair| {
-        let is_port =
-            |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && (port.is_empty() || port.parse::<u16>().is_ok());
+        let is_port = |port: &str| {
+            port.bytes().all(|byte| byte.is_ascii_digit())
+                && (port.is_empty() || port.parse::<u16>().is_ok())
+        };
         pair.only_theirs() && pair.split().1.is_some_and(|port| !is_port(&port))
     }),
     class("no host", |pair| pair.host(|host| host.is_empty() || host == ".")),
@@ -140,20 +160,31 @@ pub const CLASSES: &[Class] = &[
     }),
     class("wrong A-label", |pair| {
         pair.theirs.is_none()
-            && pair.ours.as_ref().is_some_and(|(host, _)| host.split('.').any(|label| label.starts_with("xn--")))
+            && pair
+                .ours
+                .as_ref()
+                .is_some_and(|(host, _)| host.split('.').any(|label| label.starts_with("xn--")))
     }),
     class("number for an address", |pair| {
         pair.both(|ours, theirs| {
-            ours.0 != theirs.0 && ours.0.parse::<Ipv4Addr>().is_err() && theirs.0.parse::<Ipv4Addr>().is_ok()
+            ours.0 != theirs.0
+                && ours.0.parse::<Ipv4Addr>().is_err()
+                && theirs.0.parse::<Ipv4Addr>().is_ok()
         })
     }),
     class("last dot", |pair| {
-        pair.both(|ours, theirs| theirs.0.strip_suffix('.') == Some(&ours.0) && same_port(pair.parser, ours.1, theirs.1))
+        pair.both(|ours, theirs| {
+            theirs.0.strip_suffix('.') == Some(&ours.0) && same_port(pair.parser, ours.1, theirs.1)
+        })
     }),
     class("IPv6 as written", |pair| {
-        pair.both(|ours, theirs| ours.0 != theirs.0 && ipv6(&ours.0).is_some() && ipv6(&ours.0) == ipv6(&theirs.0))
+        pair.both(|ours, theirs| {
+            ours.0 != theirs.0 && ipv6(&ours.0).is_some() && ipv6(&ours.0) == ipv6(&theirs.0)
+        })
     }),
     class("port of the scheme", |pair| {
-        pair.both(|ours, theirs| ours.0 == theirs.0 && ours.1.is_some() && same_port(pair.parser, ours.1, theirs.1))
+        pair.both(|ours, theirs| {
+            ours.0 == theirs.0 && ours.1.is_some() && same_port(pair.parser, ours.1, theirs.1)
+        })
     }),
 ];

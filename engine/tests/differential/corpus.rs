@@ -1,5 +1,5 @@
-//! Authorities from a grammar of hosts and ports, and what becomes of them when bytes are changed, put in, taken out or repeated.
-//! The seed is fixed, so every run has the same ones.
+//! Authorities from a grammar of hosts and ports, and what becomes of them when bytes are changed,
+//! put in, taken out or repeated. The seed is fixed, so every run has the same ones.
 
 use fastrand::Rng;
 
@@ -41,8 +41,23 @@ const HOSTS: &[&str] = &[
     "a%",
 ];
 
-const PORTS: &[&str] =
-    &["", "", "", ":", ":80", ":443", ":0", ":0080", ":65535", ":65536", ":99999999999", ":http", ":-1", ":+80", ":80:80"];
+const PORTS: &[&str] = &[
+    "",
+    "",
+    "",
+    ":",
+    ":80",
+    ":443",
+    ":0",
+    ":0080",
+    ":65535",
+    ":65536",
+    ":99999999999",
+    ":http",
+    ":-1",
+    ":+80",
+    ":80:80",
+];
 
 /// What stands before a host, behind it, and where bytes are put in.
 const PIECES: &[&str] = &[
@@ -93,7 +108,11 @@ const PIECES: &[&str] = &[
 pub fn authority(random: &mut Rng) -> Vec<u8> {
     let mut text = match random.u8(0..10) {
         0 => long(random),
-        1 | 2 => (0..random.usize(1..5)).map(|_| label(random)).collect::<Vec<_>>().join(".").into_bytes(),
+        1 | 2 => (0..random.usize(1..5))
+            .map(|_| label(random))
+            .collect::<Vec<_>>()
+            .join(".")
+            .into_bytes(),
         _ => one(random, HOSTS).into_bytes(),
     };
     if random.u8(0..8) == 0 {

@@ -1,6 +1,7 @@
-//! The authority parser beside two others: the crate `http`, which reads what RFC 3986 allows, and `url`, which reads as browsers do.
-//! Where they say something else about an authority of the corpus, the difference belongs to a class that `docs/policy/authority.md`
-//! lists with its reason. The test and that table are held to each other.
+//! The authority parser beside two others: the crate `http`, which reads what RFC 3986 allows, and
+//! `url`, which reads as browsers do. Where they say something else about an authority of the
+//! corpus, the difference belongs to a class that `docs/policy/authority.md` lists with its reason.
+//! The test and that table are held to each other.
 
 mod classes;
 mod corpus;
@@ -26,7 +27,8 @@ struct Row {
 
 fn table() -> Vec<Row> {
     let rows = PAGE.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
-    let rows: Vec<Row> = rows.filter_map(|row| row_of(&row.split(" | ").collect::<Vec<_>>())).collect();
+    let rows: Vec<Row> =
+        rows.filter_map(|row| row_of(&row.split(" | ").collect::<Vec<_>>())).collect();
     assert!(!rows.is_empty(), "the page has no table of classes");
     rows
 }
@@ -36,8 +38,16 @@ fn row_of(cells: &[&str]) -> Option<Row> {
     let &[class, parser, example, ours, theirs, reason] = cells else { return None };
     let parser = Parser::ALL.into_iter().find(|known| code(parser) == Some(known.name()))?;
     let text = |cell: &str| String::from_utf8(unescaped(code(cell).unwrap_or(cell))).expect("text");
-    let example = unescaped(code(example).unwrap_or_else(|| panic!("{class}: {example} is no code")));
-    Some(Row { class: class.to_owned(), parser, example, ours: text(ours), theirs: text(theirs), reason: reason.to_owned() })
+    let example =
+        unescaped(code(example).unwrap_or_else(|| panic!("{class}: {example} is no code")));
+    Some(Row {
+        class: class.to_owned(),
+        parser,
+        example,
+        ours: text(ours),
+        theirs: text(theirs),
+        reason: reason.to_owned(),
+    })
 }
 
 fn code(cell: &str) -> Option<&str> {
@@ -50,14 +60,17 @@ fn unescaped(text: &str) -> Vec<u8> {
     let mut rest = text;
     while let Some(letter) = rest.chars().next() {
         let special = match letter {
-            '\\' => rest.get(2..4).and_then(|digits| Some((vec![u8::from_str_radix(digits, 16).ok()?], 4))),
+            '\\' => rest
+                .get(2..4)
+                .and_then(|digits| Some((vec![u8::from_str_radix(digits, 16).ok()?], 4))),
             '(' => rest.split_once(')').and_then(|(inside, _)| {
                 let (unit, times) = inside[1..].split_once('*')?;
                 Some((unit.as_bytes().repeat(times.parse().ok()?), inside.len() + 1))
             }),
             _ => None,
         };
-        let (piece, len) = special.unwrap_or_else(|| (rest.as_bytes()[..letter.len_utf8()].to_vec(), letter.len_utf8()));
+        let (piece, len) = special
+            .unwrap_or_else(|| (rest.as_bytes()[..letter.len_utf8()].to_vec(), letter.len_utf8()));
         bytes.extend(piece);
         rest = &rest[len..];
     }
@@ -89,8 +102,9 @@ fn every_disagreement_with_another_parser_belongs_to_a_class() {
             };
             let class = classes.next();
             let (name, shown) = (parser.name(), raw.escape_ascii());
-            let class =
-                class.unwrap_or_else(|| panic!("{shown}: we read {ours:?}, {name} reads {theirs:?}, and no class says why"));
+            let class = class.unwrap_or_else(|| {
+                panic!("{shown}: we read {ours:?}, {name} reads {theirs:?}, and no class says why")
+            });
             *seen.entry((class.name, parser)).or_default() += 1;
         }
     }
@@ -102,8 +116,13 @@ fn every_disagreement_with_another_parser_belongs_to_a_class() {
         "classes that occur, and those that there are"
     );
     let table = table();
-    let told: BTreeSet<(&str, Parser)> = table.iter().map(|row| (row.class.as_str(), row.parser)).collect();
-    assert_eq!(seen.keys().copied().collect::<BTreeSet<_>>(), told, "classes that occur, and rows of the table");
+    let told: BTreeSet<(&str, Parser)> =
+        table.iter().map(|row| (row.class.as_str(), row.parser)).collect();
+    assert_eq!(
+        seen.keys().copied().collect::<BTreeSet<_>>(),
+        told,
+        "classes that occur, and rows of the table"
+    );
     assert_eq!(told.len(), table.len(), "a class has two rows for one parser");
 }
 
@@ -116,6 +135,9 @@ fn every_example_of_the_table_is_read_as_the_table_says() {
         let pair = Pair { parser, raw: &example, ours: &ours, theirs: &theirs };
         let first = pair.classes().and_then(|mut classes| classes.next()).map(|class| class.name);
         assert_eq!(first, Some(class.as_str()), "{name}: the example shows another class");
-        assert!(["RFC ", "WHATWG "].iter().any(|source| reason.contains(source)), "{class}, {name}: which rule says so?");
+        assert!(
+            ["RFC ", "WHATWG "].iter().any(|source| reason.contains(source)),
+            "{class}, {name}: which rule says so?"
+        );
     }
 }

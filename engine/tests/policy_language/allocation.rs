@@ -1,5 +1,5 @@
-//! "No allocation in a decision that changes nothing", held by a counting allocator: it counts what the thread of a test
-//! allocates while a decision is made, however large the policy.
+//! "No allocation in a decision that changes nothing", held by a counting allocator: it counts what
+//! the thread of a test allocates while a decision is made, however large the policy.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -16,7 +16,8 @@ thread_local! {
 
 struct Counting;
 
-// SAFETY: every call goes to the system's allocator unchanged; counting neither allocates nor unwinds.
+// SAFETY: every call goes to the system's allocator unchanged; counting neither allocates nor
+// unwinds.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();
@@ -65,7 +66,10 @@ fn changes_nothing_and_allocates_nothing(policy: &Policy, request: &Arrival) {
 /// What a browser sends.
 fn browser(host: &str) -> Arrival {
     request("GET", host, "/products/1?ref=mail&utm_source=letter")
-        .header("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0")
+        .header(
+            "user-agent",
+            "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
+        )
         .header("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")
         .header("accept-language", "en-GB,en;q=0.5")
         .header("accept-encoding", "gzip, deflate, br, zstd")
@@ -80,8 +84,9 @@ fn browser(host: &str) -> Arrival {
 }
 
 fn hundred_thousand_mappings() -> Policy {
-    let mappings: Vec<String> =
-        (0..100_000).map(|n| format!(r#"{{"host":"s{n}.test.com","authority":"s{n}.default.example.com"}}"#)).collect();
+    let mappings: Vec<String> = (0..100_000)
+        .map(|n| format!(r#"{{"host":"s{n}.test.com","authority":"s{n}.default.example.com"}}"#))
+        .collect();
     policy(&format!(
         r#"{{ "hosts": {{ "private": ["*.svc.cluster.local", "{{a}}.{{b}}.svc"], "originalHost": "x-forwarded-host", "mappings": [{}, {{"host":"*.shop.example","authority":"shop.svc"}}] }} }}"#,
         mappings.join(",")
@@ -107,8 +112,14 @@ fn a_browsers_request_that_all_three_jobs_leave_alone_allocates_nothing() {
     let policy = policy(ALL_JOBS);
     changes_nothing_and_allocates_nothing(&policy, &browser("other.test:8443"));
     changes_nothing_and_allocates_nothing(&policy, &browser("10.1.2.3"));
-    changes_nothing_and_allocates_nothing(&policy, &browser("other.test").header("env", "nonsense").header("env", "env1"));
-    changes_nothing_and_allocates_nothing(&policy, &get("other.test").header("user-agent", "Knative-Ingress-Probe"));
+    changes_nothing_and_allocates_nothing(
+        &policy,
+        &browser("other.test").header("env", "nonsense").header("env", "env1"),
+    );
+    changes_nothing_and_allocates_nothing(
+        &policy,
+        &get("other.test").header("user-agent", "Knative-Ingress-Probe"),
+    );
 }
 
 #[test]
@@ -128,15 +139,21 @@ fn a_mapped_host_among_100_000_costs_what_it_costs_among_three() {
     );
     for host in ["s0.test.com", "s50000.test.com", "s99999.test.com"] {
         // `x-forwarded-host` is written, too.
-        assert_eq!((allocations(&large, &browser(host)), allocations(&small, &browser(host))), (0, 0), "{host}");
+        assert_eq!(
+            (allocations(&large, &browser(host)), allocations(&small, &browser(host))),
+            (0, 0),
+            "{host}"
+        );
     }
-    // Bringing the client's spelling to normal form is one more text, which grows once for its port.
+    // Bringing the client's spelling to normal form is one more text, which grows once for its
+    // port.
     assert!(allocations(&large, &browser("S99999.Test.com.:443")) <= 2);
 }
 
 #[test]
 fn a_mapping_without_an_original_host_header_allocates_nothing_at_all() {
-    let policy = policy(r#"{ "hosts": { "mappings": [{ "host": "a.test", "authority": "b.svc" }] } }"#);
+    let policy =
+        policy(r#"{ "hosts": { "mappings": [{ "host": "a.test", "authority": "b.svc" }] } }"#);
     assert_eq!(allocations(&policy, &browser("a.test:443")), 0);
 }
 
@@ -177,15 +194,21 @@ fn whatever_is_right_already_allocates_nothing() {
           }
         }"#,
     );
-    changes_nothing_and_allocates_nothing(&hints, &get("app.env1.svc").header("env", "env1").header("x-env", "at-env1"));
+    changes_nothing_and_allocates_nothing(
+        &hints,
+        &get("app.env1.svc").header("env", "env1").header("x-env", "at-env1"),
+    );
     changes_nothing_and_allocates_nothing(&hints, &get("nonsense.dev.test"));
     changes_nothing_and_allocates_nothing(&hints, &get("[2001:db8::1]:443"));
     let any = policy(r#"{ "environments": { "sources": [{ "header": "env" }] } }"#);
     // The name of an environment that no list holds has to be kept somewhere.
     assert!(allocations(&any, &get("a.test").header("env", "Env1")) <= 1);
-    let identity = policy(r#"{ "hosts": { "mappings": [{ "host": "{a}.test", "authority": "{a}.test" }] } }"#);
+    let identity =
+        policy(r#"{ "hosts": { "mappings": [{ "host": "{a}.test", "authority": "{a}.test" }] } }"#);
     changes_nothing_and_allocates_nothing(&identity, &get("x.test"));
-    let pass = policy(r#"{ "healthChecks": [{ "name": "own", "match": { "method": { "exact": "GET" } }, "pass": {} }] }"#);
+    let pass = policy(
+        r#"{ "healthChecks": [{ "name": "own", "match": { "method": { "exact": "GET" } }, "pass": {} }] }"#,
+    );
     changes_nothing_and_allocates_nothing(&pass, &get("Other.Test."));
 }
 
@@ -193,10 +216,16 @@ fn whatever_is_right_already_allocates_nothing() {
 fn an_environment_that_the_policy_lists_allocates_only_for_the_list_of_hints() {
     let hints = |headers: &str| {
         let hints = format!(r#"{{ "headers": {headers}, "authority": "app.{{env}}.svc:50051" }}"#);
-        let environments = format!(r#"{{ "sources": [{{ "header": "env" }}], "allow": ["env1", "env2"], "hints": {hints} }}"#);
+        let environments = format!(
+            r#"{{ "sources": [{{ "header": "env" }}], "allow": ["env1", "env2"], "hints": {hints} }}"#
+        );
         policy(&format!(r#"{{ "environments": {environments} }}"#))
     };
     let request = get("app.test").header("env", "env2");
     assert_eq!(allocations(&hints(r#"{ "x-env": "{env}" }"#), &request), 0);
-    assert_eq!(allocations(&hints(r#"{ "x-env": "{env}", "x-other": "{env}" }"#), &request), 1, "the list of two");
+    assert_eq!(
+        allocations(&hints(r#"{ "x-env": "{env}", "x-other": "{env}" }"#), &request),
+        1,
+        "the list of two"
+    );
 }

@@ -1,8 +1,10 @@
-//! "Normalisation of the authority, for matching always and for what goes upstream when no mapping applies: ASCII lower
-//! case, exactly one trailing dot off, an empty port off; the port is ignored for matching. Rejected as invalid: …. IP
-//! literals never match a domain pattern. Underscores are accepted."
+//! "Normalisation of the authority, for matching always and for what goes upstream when no mapping
+//! applies: ASCII lower case, exactly one trailing dot off, an empty port off; the port is ignored
+//! for matching. Rejected as invalid: …. IP literals never match a domain pattern. Underscores are
+//! accepted."
 //!
-//! And the fields `hosts.invalid`, `hosts.private`, `hosts.port`, `hosts.unmapped` and `hosts.originalHost`.
+//! And the fields `hosts.invalid`, `hosts.private`, `hosts.port`, `hosts.unmapped` and
+//! `hosts.originalHost`.
 
 use gatepost_engine::Policy;
 
@@ -13,12 +15,17 @@ fn plain() -> Policy {
 }
 
 fn mapped() -> Policy {
-    policy(r#"{ "hosts": { "mappings": [{ "host": "my-service.test.com", "authority": "my-service.default.example.com" }] } }"#)
+    policy(
+        r#"{ "hosts": { "mappings": [{ "host": "my-service.test.com", "authority": "my-service.default.example.com" }] } }"#,
+    )
 }
 
 #[test]
 fn the_authority_goes_upstream_in_ascii_lower_case() {
-    get("My-Service.TEST.com").decided_by(&plain()).forwards_authority("my-service.test.com").counts(&[]);
+    get("My-Service.TEST.com")
+        .decided_by(&plain())
+        .forwards_authority("my-service.test.com")
+        .counts(&[]);
 }
 
 #[test]
@@ -37,14 +44,23 @@ fn an_empty_port_is_taken_off() {
 
 #[test]
 fn the_port_is_ignored_for_matching() {
-    for host in ["my-service.test.com:443", "my-service.test.com:0", "My-Service.test.com.:00443", "my-service.test.com:"] {
-        get(host).decided_by(&mapped()).forwards_authority("my-service.default.example.com").counts(&["gatepost.host.mapped"]);
+    for host in [
+        "my-service.test.com:443",
+        "my-service.test.com:0",
+        "My-Service.test.com.:00443",
+        "my-service.test.com:",
+    ] {
+        get(host)
+            .decided_by(&mapped())
+            .forwards_authority("my-service.default.example.com")
+            .counts(&["gatepost.host.mapped"]);
     }
 }
 
 #[test]
 fn a_normal_authority_is_left_alone() {
-    for host in ["my-service.test.com", "a.test:8080", "10.0.0.1", "[2001:db8::1]:443", "localhost"] {
+    for host in ["my-service.test.com", "a.test:8080", "10.0.0.1", "[2001:db8::1]:443", "localhost"]
+    {
         get(host).decided_by(&plain()).is_unchanged();
     }
 }
@@ -117,7 +133,9 @@ fn ip_literals_never_match_a_domain_pattern() {
 #[test]
 fn an_ipv6_literal_is_one_host_in_all_its_spellings() {
     let policy = policy(r#"{ "hosts": { "private": ["[2001:db8::1]"] } }"#);
-    for spelling in ["[2001:db8::1]", "[2001:DB8::1]:443", "[2001:0db8:0:0:0:0:0:0001]", "[2001:db8::0.0.0.1]:"] {
+    for spelling in
+        ["[2001:db8::1]", "[2001:DB8::1]:443", "[2001:0db8:0:0:0:0:0:0001]", "[2001:db8::0.0.0.1]:"]
+    {
         get(spelling).decided_by(&policy).replies(404, "gatepost.host.private");
     }
 }
@@ -132,22 +150,34 @@ fn hosts_invalid_pass_lets_an_invalid_host_through_as_it_is() {
     let policy = policy(r#"{ "strip": ["x-secret"], "hosts": { "invalid": "pass" } }"#);
     for host in [&b""[..], b"a b", b"A..test", b"\xff\xfe"] {
         get(host).decided_by(&policy).is_unchanged().counts(&["gatepost.host.invalid"]);
-        get(host).header("x-secret", "1").decided_by(&policy).removes("x-secret").keeps(":authority");
+        get(host)
+            .header("x-secret", "1")
+            .decided_by(&policy)
+            .removes("x-secret")
+            .keeps(":authority");
     }
 }
 
 #[test]
 fn hosts_invalid_is_reject_unless_the_policy_says_otherwise() {
     for json in ["{}", r#"{ "hosts": {} }"#, r#"{ "hosts": { "invalid": "reject" } }"#] {
-        get("a b").decided_by(&policy(json)).replies(400, "gatepost.host.invalid").says("invalid Host\n");
+        get("a b")
+            .decided_by(&policy(json))
+            .replies(400, "gatepost.host.invalid")
+            .says("invalid Host\n");
     }
 }
 
 #[test]
 fn hosts_private_are_refused_from_outside_with_404_in_every_spelling() {
     let policy = policy(r#"{ "hosts": { "private": ["*.svc.cluster.local", "admin.test"] } }"#);
-    let spellings =
-        ["a.b.svc.cluster.local", "A.B.SVC.Cluster.Local", "a.b.svc.cluster.local.:8080", "admin.test:", "ADMIN.test."];
+    let spellings = [
+        "a.b.svc.cluster.local",
+        "A.B.SVC.Cluster.Local",
+        "a.b.svc.cluster.local.:8080",
+        "admin.test:",
+        "ADMIN.test.",
+    ];
     for host in spellings {
         get(host)
             .decided_by(&policy)
@@ -186,12 +216,17 @@ fn hosts_port_says_nothing_about_a_mapped_host() {
 
 #[test]
 fn hosts_unmapped_pass_lets_other_hosts_through_and_counts_them() {
-    get("Other.test").decided_by(&mapped()).forwards_authority("other.test").counts(&["gatepost.host.unmapped"]);
+    get("Other.test")
+        .decided_by(&mapped())
+        .forwards_authority("other.test")
+        .counts(&["gatepost.host.unmapped"]);
 }
 
 #[test]
 fn hosts_unmapped_reject_answers_404() {
-    let policy = policy(r#"{ "hosts": { "mappings": [{ "host": "a.test", "authority": "b.test" }], "unmapped": "reject" } }"#);
+    let policy = policy(
+        r#"{ "hosts": { "mappings": [{ "host": "a.test", "authority": "b.test" }], "unmapped": "reject" } }"#,
+    );
     get("other.test")
         .decided_by(&policy)
         .replies(404, "gatepost.host.unmapped")
@@ -205,9 +240,18 @@ fn hosts_original_host_keeps_the_original_of_a_rewritten_host_as_the_client_wrot
     let policy = policy(
         r#"{ "hosts": { "originalHost": "x-forwarded-host", "mappings": [{ "host": "a.test", "authority": "b.test" }, { "host": "same.test", "authority": "same.test:8080" }] } }"#,
     );
-    get("A.test.:443").decided_by(&policy).forwards_authority("b.test").sets("x-forwarded-host", "A.test.:443");
-    get("Other.test.").decided_by(&policy).forwards_authority("other.test").lacks("x-forwarded-host");
-    get("same.test").decided_by(&policy).forwards_authority("same.test:8080").lacks("x-forwarded-host");
+    get("A.test.:443")
+        .decided_by(&policy)
+        .forwards_authority("b.test")
+        .sets("x-forwarded-host", "A.test.:443");
+    get("Other.test.")
+        .decided_by(&policy)
+        .forwards_authority("other.test")
+        .lacks("x-forwarded-host");
+    get("same.test")
+        .decided_by(&policy)
+        .forwards_authority("same.test:8080")
+        .lacks("x-forwarded-host");
 }
 
 #[test]
@@ -241,7 +285,10 @@ fn hosts_invalid_pass_goes_on_without_a_host() {
           "hosts": { "invalid": "pass", "unmapped": "reject", "mappings": [{ "host": "*.test", "authority": "b.svc" }] }
         }"#,
     );
-    get("a b.test").decided_by(&policy).replies(404, "gatepost.host.unmapped").counts(&["gatepost.host.invalid"]);
+    get("a b.test")
+        .decided_by(&policy)
+        .replies(404, "gatepost.host.unmapped")
+        .counts(&["gatepost.host.invalid"]);
     let policy = crate::vocabulary::policy(
         r#"{ "environments": { "sources": [{ "header": "env" }], "hints": { "authority": "app.{env}.svc" } }, "hosts": { "invalid": "pass" } }"#,
     );
@@ -254,9 +301,17 @@ fn hosts_invalid_pass_goes_on_without_a_host() {
 
 #[test]
 fn an_invalid_host_that_passes_is_still_refused_when_anybody_could_take_it_for_a_private_one() {
-    let policy = policy(r#"{ "hosts": { "invalid": "pass", "private": ["*.svc.cluster.local"] } }"#);
-    for host in ["app.default.svc.cluster.local:99999", "u@app.svc.cluster.local", "a.test,app.svc.cluster.local"] {
-        get(host).decided_by(&policy).replies(404, "gatepost.host.private").counts(&["gatepost.host.private"]);
+    let policy =
+        policy(r#"{ "hosts": { "invalid": "pass", "private": ["*.svc.cluster.local"] } }"#);
+    for host in [
+        "app.default.svc.cluster.local:99999",
+        "u@app.svc.cluster.local",
+        "a.test,app.svc.cluster.local",
+    ] {
+        get(host)
+            .decided_by(&policy)
+            .replies(404, "gatepost.host.private")
+            .counts(&["gatepost.host.private"]);
     }
     get("a.test:99999").decided_by(&policy).is_unchanged().counts(&["gatepost.host.invalid"]);
 }
@@ -280,14 +335,25 @@ fn a_private_address_is_refused_in_every_way_to_write_its_number() {
     ] {
         get(host).decided_by(&policy).replies(404, "gatepost.host.private");
     }
-    for host in ["127.0.0.2", "127.2", "127.1.test", "a.127.1", "1.127.0.0.1", "08.1", "127.0x", "4294967296", "127.256.1"] {
+    for host in [
+        "127.0.0.2",
+        "127.2",
+        "127.1.test",
+        "a.127.1",
+        "1.127.0.0.1",
+        "08.1",
+        "127.0x",
+        "4294967296",
+        "127.256.1",
+    ] {
         assert!(get(host).decided_by(&policy).upstream().is_some(), "{host}");
     }
 }
 
 #[test]
 fn an_invalid_host_that_passes_is_refused_when_a_private_one_is_encoded_in_it() {
-    let policy = policy(r#"{ "hosts": { "invalid": "pass", "private": ["admin.test", "127.0.0.1"] } }"#);
+    let policy =
+        policy(r#"{ "hosts": { "invalid": "pass", "private": ["admin.test", "127.0.0.1"] } }"#);
     for host in [
         "%61dmin.test",
         "admin%2Etest",
@@ -298,19 +364,32 @@ fn an_invalid_host_that_passes_is_refused_when_a_private_one_is_encoded_in_it() 
         "u@127.1",
         "u@127.0.0.1",
     ] {
-        get(host).decided_by(&policy).replies(404, "gatepost.host.private").counts(&["gatepost.host.private"]);
+        get(host)
+            .decided_by(&policy)
+            .replies(404, "gatepost.host.private")
+            .counts(&["gatepost.host.private"]);
     }
     for host in ["%62.test", "a%.test", "a%2", "a\tb.test", "%%"] {
         get(host).decided_by(&policy).is_unchanged().counts(&["gatepost.host.invalid"]);
     }
 }
 
-// Somebody who reads it as an internationalised name may end at any ASCII name: `\u{ff41}` is a letter a to them, and `\u{3002}` a dot.
+// Somebody who reads it as an internationalised name may end at any ASCII name: `\u{ff41}` is a
+// letter a to them, and `\u{3002}` a dot.
 #[test]
 fn an_invalid_host_that_is_not_ascii_does_not_pass_where_there_are_private_ones() {
     let policy = policy(r#"{ "hosts": { "invalid": "pass", "private": ["admin.test"] } }"#);
-    for host in ["\u{ff41}dmin.test", "admin\u{3002}test", "ad\u{ad}min.test", "%EF%BD%81dmin.test", "b\u{fc}cher.test"] {
-        get(host).decided_by(&policy).replies(400, "gatepost.host.invalid").counts(&["gatepost.host.invalid"]);
+    for host in [
+        "\u{ff41}dmin.test",
+        "admin\u{3002}test",
+        "ad\u{ad}min.test",
+        "%EF%BD%81dmin.test",
+        "b\u{fc}cher.test",
+    ] {
+        get(host)
+            .decided_by(&policy)
+            .replies(400, "gatepost.host.invalid")
+            .counts(&["gatepost.host.invalid"]);
     }
 }
 

@@ -1,6 +1,7 @@
-//! "Unknown fields are errors that name the field, its path and the nearest known name. Integral floats are integers (an
-//! Istio Struct holds doubles). An empty configuration passes everything through." and "Limits, each with its own error:
-//! configuration 8 MiB, 200,000 mappings, 50,000 environments, 64 health checks, 16 hint headers."
+//! "Unknown fields are errors that name the field, its path and the nearest known name. Integral
+//! floats are integers (an Istio Struct holds doubles). An empty configuration passes everything
+//! through." and "Limits, each with its own error: configuration 8 MiB, 200,000 mappings, 50,000
+//! environments, 64 health checks, 16 hint headers."
 
 use gatepost_engine::{FaultKind, compile_json};
 
@@ -9,8 +10,14 @@ use crate::vocabulary::{fault, faults, faults_of, get, policy, request};
 #[test]
 fn an_unknown_field_names_itself_its_path_and_the_nearest_known_name() {
     for (json, expected) in [
-        (r#"{ "helthChecks": [] }"#, "helthChecks: unknown field `helthChecks`; did you mean `healthChecks`?"),
-        (r#"{ "hosts": { "mapping": [] } }"#, "hosts.mapping: unknown field `mapping`; did you mean `mappings`?"),
+        (
+            r#"{ "helthChecks": [] }"#,
+            "helthChecks: unknown field `helthChecks`; did you mean `healthChecks`?",
+        ),
+        (
+            r#"{ "hosts": { "mapping": [] } }"#,
+            "hosts.mapping: unknown field `mapping`; did you mean `mappings`?",
+        ),
         (
             r#"{ "hosts": { "mappings": [{ "host": "a.test", "authority": "b.test", "authorty": "c" }] } }"#,
             "hosts.mappings[0].authorty: unknown field `authorty`; did you mean `authority`?",
@@ -54,7 +61,8 @@ fn all_faults_are_reported_at_once_each_with_its_path() {
           "hosts": { "invalid": "drop", "private": ["a..b"], "mappings": [{ "host": "{x.test" }, { "host": "a.test", "authority": "{y}.test" }], "originalHost": ":path" }
         }"#,
     );
-    let paths: Vec<&str> = faults.iter().filter_map(|fault| fault.split_once(": ")).map(|(path, _)| path).collect();
+    let paths: Vec<&str> =
+        faults.iter().filter_map(|fault| fault.split_once(": ")).map(|(path, _)| path).collect();
     assert_eq!(
         paths,
         [
@@ -94,7 +102,8 @@ fn a_document_with_more_than_a_thousand_faults_says_how_many_more_there_are() {
 
 #[test]
 fn a_document_with_a_fault_gives_no_policy() {
-    let json = br#"{ "apiVersion": "gatepost/v1", "hosts": { "private": ["*.svc"], "prot": "keep" } }"#;
+    let json =
+        br#"{ "apiVersion": "gatepost/v1", "hosts": { "private": ["*.svc"], "prot": "keep" } }"#;
     assert!(compile_json(json).is_err());
 }
 
@@ -106,9 +115,14 @@ fn integral_floats_are_integers() {
         )
     };
     for number in ["200", "200.0", "2e2", "2.00E+2"] {
-        request("GET", "a.test", "/").decided_by(&policy(&status(number))).replies(200, "gatepost.health_check.up");
+        request("GET", "a.test", "/")
+            .decided_by(&policy(&status(number)))
+            .replies(200, "gatepost.health_check.up");
     }
-    assert_eq!(fault(&status("200.5")), "healthChecks[0].respond.status: expected an integer, found a number with a fraction");
+    assert_eq!(
+        fault(&status("200.5")),
+        "healthChecks[0].respond.status: expected an integer, found a number with a fraction"
+    );
     for number in ["1e300", "-0.0"] {
         assert!(fault(&status(number)).starts_with("healthChecks[0].respond.status: "));
     }
@@ -142,10 +156,17 @@ fn the_version_must_be_given_and_known() {
         (r#"{ "apiVersion": "" }"#, "``"),
     ] {
         let faults = faults_of(json.as_bytes());
-        let wanted = format!("this is not a policy of version `gatepost/v1`: apiVersion is {version}");
-        assert!(faults.iter().any(|fault| fault.contains(wanted.trim_end_matches("missing"))), "{faults:#?}");
+        let wanted =
+            format!("this is not a policy of version `gatepost/v1`: apiVersion is {version}");
+        assert!(
+            faults.iter().any(|fault| fault.contains(wanted.trim_end_matches("missing"))),
+            "{faults:#?}"
+        );
     }
-    assert_eq!(fault(r#"{ "apiVersion": 1 }"#), "apiVersion: expected a string, found the number 1");
+    assert_eq!(
+        fault(r#"{ "apiVersion": 1 }"#),
+        "apiVersion: expected a string, found the number 1"
+    );
 }
 
 #[test]
@@ -157,9 +178,15 @@ fn a_value_of_another_type_is_named_with_what_stands_there() {
         (r#"{ "hosts": "x" }"#, "hosts: expected an object, found the string \"x\""),
         (r#"{ "strip": "x" }"#, "strip: expected a list, found the string \"x\""),
         (r#"{ "strip": {} }"#, "strip: expected a list, found an object"),
-        (r#"{ "hosts": { "mappings": [["a", "b"]] } }"#, "hosts.mappings[0]: expected an object, found a list"),
+        (
+            r#"{ "hosts": { "mappings": [["a", "b"]] } }"#,
+            "hosts.mappings[0]: expected an object, found a list",
+        ),
         (r#"{ "hosts": { "port": 443 } }"#, "hosts.port: expected a string, found the number 443"),
-        (r#"{ "environments": { "default": "a", "aliases": ["a"] } }"#, "environments.aliases: expected an object, found a list"),
+        (
+            r#"{ "environments": { "default": "a", "aliases": ["a"] } }"#,
+            "environments.aliases: expected an object, found a list",
+        ),
     ] {
         assert_eq!(fault(json), expected);
     }
@@ -175,7 +202,9 @@ fn a_field_that_is_given_twice_is_a_fault() {
         "environments.aliases.X: `x` is given twice"
     );
     assert_eq!(
-        fault(r#"{ "environments": { "default": "a", "hints": { "headers": { "x-a": "{env}", "X-A": "b" } } } }"#),
+        fault(
+            r#"{ "environments": { "default": "a", "hints": { "headers": { "x-a": "{env}", "X-A": "b" } } } }"#
+        ),
         "environments.hints.headers.X-A: `x-a` is given twice"
     );
 }
@@ -190,7 +219,11 @@ fn an_environment_that_is_allowed_twice_is_a_fault() {
 fn a_source_names_exactly_one_place() {
     for source in ["{}", r#"{ "header": "env", "cookie": "env" }"#] {
         let json = format!(r#"{{ "environments": {{ "sources": [{source}], "default": "a" }} }}"#);
-        assert!(fault(&json).starts_with("environments.sources[0]: exactly one of `header`, `cookie`"), "{}", fault(&json));
+        assert!(
+            fault(&json).starts_with("environments.sources[0]: exactly one of `header`, `cookie`"),
+            "{}",
+            fault(&json)
+        );
     }
 }
 
@@ -205,7 +238,8 @@ fn a_source_that_could_never_yield_a_value_is_a_fault() {
         (r#""subdomain": "dev.test""#, "it must capture the environment as `{env}`"),
         (r#""subdomain": "{name}.dev.test""#, "it must capture the environment as `{env}`"),
     ] {
-        let json = format!(r#"{{ "environments": {{ "sources": [{{ {source} }}], "default": "a" }} }}"#);
+        let json =
+            format!(r#"{{ "environments": {{ "sources": [{{ {source} }}], "default": "a" }} }}"#);
         assert!(fault(&json).contains(reason), "{}", fault(&json));
     }
 }
@@ -214,9 +248,16 @@ fn a_source_that_could_never_yield_a_value_is_a_fault() {
 fn a_text_that_is_no_json_is_one_fault_with_its_line_and_column() {
     for text in ["{", "{ \"apiVersion\": \"gatepost/v1\" } x", "apiVersion: gatepost/v1", "\u{0}"] {
         let faults = faults_of(text.as_bytes());
-        assert!(faults.iter().any(|fault| fault.starts_with(".: not valid JSON: ") && fault.contains("line 1")), "{faults:?}");
+        assert!(
+            faults
+                .iter()
+                .any(|fault| fault.starts_with(".: not valid JSON: ") && fault.contains("line 1")),
+            "{faults:?}"
+        );
     }
-    assert!(faults_of(b"{ \"mode\": \"\xff\" }").iter().any(|fault| fault.contains("not valid JSON")));
+    assert!(
+        faults_of(b"{ \"mode\": \"\xff\" }").iter().any(|fault| fault.contains("not valid JSON"))
+    );
 }
 
 #[test]
@@ -233,7 +274,10 @@ fn a_configuration_over_8_mib_is_refused_before_it_is_read() {
     text.push_str(&" ".repeat(8 * 1024 * 1024 - text.len()));
     assert!(compile_json(text.as_bytes()).is_ok());
     text.push(' ');
-    assert_eq!(faults_of(text.as_bytes()), [".: the configuration is 8388609 bytes, more than the limit of 8388608"]);
+    assert_eq!(
+        faults_of(text.as_bytes()),
+        [".: the configuration is 8388609 bytes, more than the limit of 8388608"]
+    );
 }
 
 fn numbered(count: usize, each: impl Fn(usize) -> String) -> String {
@@ -253,7 +297,10 @@ fn there_may_be_200_000_mappings_and_no_more() {
 #[test]
 fn there_may_be_50_000_environments_and_as_many_aliases_and_no_more() {
     let allow = |count| {
-        format!(r#"{{ "environments": {{ "default": "e0", "allow": [{}] }} }}"#, numbered(count, |n| format!(r#""e{n}""#)))
+        format!(
+            r#"{{ "environments": {{ "default": "e0", "allow": [{}] }} }}"#,
+            numbered(count, |n| format!(r#""e{n}""#))
+        )
     };
     drop(policy(&allow(50_000)));
     assert_eq!(fault(&allow(50_001)), "environments.allow: more than 50000 environments");
@@ -270,8 +317,11 @@ fn there_may_be_50_000_environments_and_as_many_aliases_and_no_more() {
 #[test]
 fn there_may_be_64_health_checks_and_no_more() {
     let checks = |count| {
-        let list =
-            numbered(count, |n| format!(r#"{{ "name": "c{n}", "match": {{ "path": {{ "exact": "/{n}" }} }}, "pass": {{}} }}"#));
+        let list = numbered(count, |n| {
+            format!(
+                r#"{{ "name": "c{n}", "match": {{ "path": {{ "exact": "/{n}" }} }}, "pass": {{}} }}"#
+            )
+        });
         format!(r#"{{ "healthChecks": [{list}] }}"#)
     };
     assert_eq!(policy(&checks(64)).counters().len(), 64 + 4);
@@ -282,7 +332,9 @@ fn there_may_be_64_health_checks_and_no_more() {
 fn there_may_be_16_hint_headers_and_no_more() {
     let hints = |count| {
         let list = numbered(count, |n| format!(r#""x-h{n}": "{{env}}""#));
-        format!(r#"{{ "environments": {{ "default": "a", "hints": {{ "headers": {{ {list} }} }} }} }}"#)
+        format!(
+            r#"{{ "environments": {{ "default": "a", "hints": {{ "headers": {{ {list} }} }} }} }}"#
+        )
     };
     let policy = policy(&hints(16));
     let outcome = get("a.test").decided_by(&policy);
@@ -294,37 +346,55 @@ fn there_may_be_16_hint_headers_and_no_more() {
 
 #[test]
 fn the_smaller_limits_have_their_own_errors_too() {
-    let sources =
-        format!(r#"{{ "environments": {{ "sources": [{}] }} }}"#, numbered(17, |n| format!(r#"{{ "header": "h{n}" }}"#)));
+    let sources = format!(
+        r#"{{ "environments": {{ "sources": [{}] }} }}"#,
+        numbered(17, |n| format!(r#"{{ "header": "h{n}" }}"#))
+    );
     assert_eq!(fault(&sources), "environments.sources: more than 16 environment sources");
     let strip = format!(r#"{{ "strip": [{}] }}"#, numbered(1025, |n| format!(r#""h{n}""#)));
     assert_eq!(fault(&strip), "strip: more than 1024 headers to strip");
-    for (list, what, entry) in [("sources", "source blocks", "10.0.0.1"), ("absentHeaders", "absent headers", "via")] {
+    for (list, what, entry) in
+        [("sources", "source blocks", "10.0.0.1"), ("absentHeaders", "absent headers", "via")]
+    {
         let entries = numbered(1025, |_| format!(r#""{entry}""#));
-        let json = format!(r#"{{ "healthChecks": [{{ "name": "a", "match": {{ "{list}": [{entries}] }}, "pass": {{}} }}] }}"#);
+        let json = format!(
+            r#"{{ "healthChecks": [{{ "name": "a", "match": {{ "{list}": [{entries}] }}, "pass": {{}} }}] }}"#
+        );
         assert_eq!(fault(&json), format!("healthChecks[0].match.{list}: more than 1024 {what}"));
     }
-    let private = format!(r#"{{ "hosts": {{ "private": [{}] }} }}"#, numbered(10_001, |n| format!(r#""h{n}.test""#)));
+    let private = format!(
+        r#"{{ "hosts": {{ "private": [{}] }} }}"#,
+        numbered(10_001, |n| format!(r#""h{n}.test""#))
+    );
     assert_eq!(fault(&private), "hosts.private: more than 10000 private hosts");
 }
 
 #[test]
 fn a_fault_can_be_told_by_its_kind() {
-    let faults = compile_json(br#"{ "apiVersion": "gatepost/v1", "hosts": { "prot": "keep" } }"#).expect_err("a fault");
-    assert!(matches!(&faults[..], [fault] if matches!(&fault.kind, FaultKind::UnknownField { name, .. } if name == "prot")));
+    let faults = compile_json(br#"{ "apiVersion": "gatepost/v1", "hosts": { "prot": "keep" } }"#)
+        .expect_err("a fault");
+    assert!(
+        matches!(&faults[..], [fault] if matches!(&fault.kind, FaultKind::UnknownField { name, .. } if name == "prot"))
+    );
 }
 
 #[test]
 fn there_may_be_255_arrangements_of_labels_captures_and_stars_and_no_more() {
     // Bit n of a number says whether label n is a capture: 256 numbers are 256 arrangements.
     let pattern = |number: usize| {
-        let label = |bit: usize| if number >> bit & 1 == 1 { format!("{{c{bit}}}") } else { format!("l{bit}") };
+        let label = |bit: usize| {
+            if number >> bit & 1 == 1 { format!("{{c{bit}}}") } else { format!("l{bit}") }
+        };
         format!(r#""*.{}.test""#, (0..8).map(label).collect::<Vec<_>>().join("."))
     };
-    let private = |count| format!(r#"{{ "hosts": {{ "private": [{}] }} }}"#, numbered(count, pattern));
+    let private =
+        |count| format!(r#"{{ "hosts": {{ "private": [{}] }} }}"#, numbered(count, pattern));
     let policy = policy(&private(255));
     get("a.l0.x.x.x.x.x.x.x.test").decided_by(&policy).replies(404, "gatepost.host.private");
-    assert_eq!(fault(&private(256)), "hosts.private[255]: more than 255 different arrangements of labels, captures and `*`");
+    assert_eq!(
+        fault(&private(256)),
+        "hosts.private[255]: more than 255 different arrangements of labels, captures and `*`"
+    );
 }
 
 #[test]
@@ -349,7 +419,10 @@ fn environments_that_nothing_selects_are_a_fault_beside_the_others() {
 #[test]
 fn only_nothing_at_all_is_an_empty_configuration() {
     for nothing in ["", " \n", "null", " { } "] {
-        assert!(compile_json(nothing.as_bytes()).is_ok_and(|policy| policy.is_pass_through()), "{nothing:?}");
+        assert!(
+            compile_json(nothing.as_bytes()).is_ok_and(|policy| policy.is_pass_through()),
+            "{nothing:?}"
+        );
     }
     for something in ["nu ll", "{", "[]", "0"] {
         assert!(compile_json(something.as_bytes()).is_err(), "{something:?}");
@@ -358,7 +431,9 @@ fn only_nothing_at_all_is_an_empty_configuration() {
 
 #[test]
 fn a_fault_is_one_line_whatever_the_document_holds() {
-    let faults = faults(r#"{ "ho\u0000sts": 1, "strip": ["a\nb"], "hosts": { "private": ["a\r\n\u001b[31m.test", "\u0085"] } }"#);
+    let faults = faults(
+        r#"{ "ho\u0000sts": 1, "strip": ["a\nb"], "hosts": { "private": ["a\r\n\u001b[31m.test", "\u0085"] } }"#,
+    );
     assert_eq!(faults.len(), 4, "{faults:#?}");
     for fault in &faults {
         assert!(!fault.contains(char::is_control), "{fault:?}");
@@ -366,11 +441,15 @@ fn a_fault_is_one_line_whatever_the_document_holds() {
     assert!(faults[1].contains(r"`a\nb`"), "{faults:#?}");
 }
 
-// White space is what JSON takes for it: a document that is broken must not pass for one that is empty, which lets everything through.
+// White space is what JSON takes for it: a document that is broken must not pass for one that is
+// empty, which lets everything through.
 #[test]
 fn a_form_feed_is_no_empty_configuration() {
     for text in ["\x0c", "{\x0c}", "\x0c{}", "{} \x0c", "null\x0c"] {
         let faults = faults_of(text.as_bytes());
-        assert!(faults.iter().any(|fault| fault.starts_with(".: not valid JSON")), "{text:?}: {faults:?}");
+        assert!(
+            faults.iter().any(|fault| fault.starts_with(".: not valid JSON")),
+            "{text:?}: {faults:?}"
+        );
     }
 }

@@ -1,7 +1,8 @@
-//! "An environment value is a DNS label, compared exactly after ASCII lower-casing. An absent or empty value is no value, and
-//! the next source is asked; any other that is not allowed, however malformed, is unknown. Two different values of one
-//! `env` header are unknown, never the first by luck. When both an environment's `authority` hint and a host mapping apply,
-//! the hint of an environment that the request named wins; a default's does not."
+//! "An environment value is a DNS label, compared exactly after ASCII lower-casing. An absent or
+//! empty value is no value, and the next source is asked; any other that is not allowed, however
+//! malformed, is unknown. Two different values of one `env` header are unknown, never the first by
+//! luck. When both an environment's `authority` hint and a host mapping apply, the hint of an
+//! environment that the request named wins; a default's does not."
 //!
 //! And every field of `environments`.
 
@@ -11,11 +12,15 @@ use crate::vocabulary::{Arrival, Outcome, fault, get, policy, request};
 
 /// A policy with these environments, which tells the environment in `x-env`.
 fn environments(fields: &str) -> Policy {
-    policy(&format!(r#"{{ "environments": {{ {fields}, "hints": {{ "headers": {{ "x-env": "{{env}}" }} }} }} }}"#))
+    policy(&format!(
+        r#"{{ "environments": {{ {fields}, "hints": {{ "headers": {{ "x-env": "{{env}}" }} }} }} }}"#
+    ))
 }
 
 fn by_header() -> Policy {
-    environments(r#""sources": [{ "header": "env" }], "allow": ["env1", "env2"], "default": "env2""#)
+    environments(
+        r#""sources": [{ "header": "env" }], "allow": ["env1", "env2"], "default": "env2""#,
+    )
 }
 
 fn with_env(value: impl AsRef<[u8]>) -> Arrival {
@@ -24,13 +29,19 @@ fn with_env(value: impl AsRef<[u8]>) -> Arrival {
 
 #[track_caller]
 fn is_unknown(outcome: &Outcome) {
-    outcome.replies(404, "gatepost.environment.unknown").says("unknown environment\n").counts(&["gatepost.environment.rejected"]);
+    outcome
+        .replies(404, "gatepost.environment.unknown")
+        .says("unknown environment\n")
+        .counts(&["gatepost.environment.rejected"]);
 }
 
 #[test]
 fn a_value_is_compared_exactly_after_ascii_lower_casing() {
     for value in ["env1", "ENV1", "Env1", " env1\t"] {
-        with_env(value).decided_by(&by_header()).sets("x-env", "env1").counts(&["gatepost.environment.selected"]);
+        with_env(value)
+            .decided_by(&by_header())
+            .sets("x-env", "env1")
+            .counts(&["gatepost.environment.selected"]);
     }
     for value in ["env", "env11", "env-1", "env1.", "xenv1", "env\u{ff11}"] {
         is_unknown(&with_env(value).decided_by(&by_header()));
@@ -40,15 +51,28 @@ fn a_value_is_compared_exactly_after_ascii_lower_casing() {
 #[test]
 fn an_absent_or_empty_value_is_no_value() {
     for request in [get("a.test"), with_env(""), with_env(" \t "), with_env("").header("env", "")] {
-        request.decided_by(&by_header()).sets("x-env", "env2").counts(&["gatepost.environment.default"]);
+        request
+            .decided_by(&by_header())
+            .sets("x-env", "env2")
+            .counts(&["gatepost.environment.default"]);
     }
 }
 
 #[test]
 fn any_other_value_that_is_not_allowed_is_unknown_however_malformed() {
     let long = "a".repeat(60 * 1024);
-    let values: [&[u8]; 10] =
-        [b"env3", b"env1,env2", b"env1, env1", b"../env1", b"\xff", b"env1\0", b"{env}", b"-", b"env 1", long.as_bytes()];
+    let values: [&[u8]; 10] = [
+        b"env3",
+        b"env1,env2",
+        b"env1, env1",
+        b"../env1",
+        b"\xff",
+        b"env1\0",
+        b"{env}",
+        b"-",
+        b"env 1",
+        long.as_bytes(),
+    ];
     for value in values {
         is_unknown(&with_env(value).decided_by(&by_header()));
     }
@@ -56,7 +80,8 @@ fn any_other_value_that_is_not_allowed_is_unknown_however_malformed() {
 
 #[test]
 fn a_malformed_value_never_falls_through_to_the_next_source() {
-    let policy = environments(r#""sources": [{ "header": "env" }, { "query": "env" }], "allow": ["env1"]"#);
+    let policy =
+        environments(r#""sources": [{ "header": "env" }, { "query": "env" }], "allow": ["env1"]"#);
     let request = request("GET", "a.test", "/?env=env1");
     request.decided_by(&policy).sets("x-env", "env1");
     request.clone().header("env", "").decided_by(&policy).sets("x-env", "env1");
@@ -68,19 +93,29 @@ fn a_malformed_value_never_falls_through_to_the_next_source() {
 fn two_different_values_of_one_env_header_are_unknown() {
     is_unknown(&with_env("env1").header("env", "env2").decided_by(&by_header()));
     is_unknown(&with_env("env1").header("env", "nonsense").decided_by(&by_header()));
-    is_unknown(&with_env("env1").header("env", "env2").header("env", "env1").decided_by(&by_header()));
+    is_unknown(
+        &with_env("env1").header("env", "env2").header("env", "env1").decided_by(&by_header()),
+    );
 }
 
 #[test]
 fn equal_values_of_one_env_header_are_one_value() {
-    with_env("env1").header("env", "ENV1").header("env", "").decided_by(&by_header()).sets("x-env", "env1");
+    with_env("env1")
+        .header("env", "ENV1")
+        .header("env", "")
+        .decided_by(&by_header())
+        .sets("x-env", "env1");
 }
 
 #[test]
 fn two_different_values_of_one_cookie_parameter_or_baggage_member_are_unknown_too() {
-    let policy = environments(r#""sources": [{ "cookie": "env" }, { "query": "env" }, { "baggage": "env" }]"#);
+    let policy = environments(
+        r#""sources": [{ "cookie": "env" }, { "query": "env" }, { "baggage": "env" }]"#,
+    );
     is_unknown(&get("a.test").header("cookie", "env=a; env=b").decided_by(&policy));
-    is_unknown(&get("a.test").header("cookie", "env=a").header("cookie", "env=b").decided_by(&policy));
+    is_unknown(
+        &get("a.test").header("cookie", "env=a").header("cookie", "env=b").decided_by(&policy),
+    );
     is_unknown(&request("GET", "a.test", "/?env=a&env=b").decided_by(&policy));
     is_unknown(&get("a.test").header("baggage", "env=a,env=b").decided_by(&policy));
 }
@@ -96,12 +131,18 @@ const HINT_AND_MAPPING: &str = r#"{
 #[test]
 fn the_hint_of_an_environment_that_the_request_named_wins_over_a_mapping() {
     let request = get("shop.test").header("env", "env2");
-    request.decided_by(&policy(HINT_AND_MAPPING)).forwards_authority("app.env2.svc").counts(&["gatepost.environment.selected"]);
+    request
+        .decided_by(&policy(HINT_AND_MAPPING))
+        .forwards_authority("app.env2.svc")
+        .counts(&["gatepost.environment.selected"]);
 }
 
 #[test]
 fn naming_the_default_environment_is_naming_one() {
-    get("shop.test").header("env", "env1").decided_by(&policy(HINT_AND_MAPPING)).forwards_authority("app.env1.svc");
+    get("shop.test")
+        .header("env", "env1")
+        .decided_by(&policy(HINT_AND_MAPPING))
+        .forwards_authority("app.env1.svc");
 }
 
 #[test]
@@ -128,12 +169,19 @@ fn sources_are_tried_in_order_and_the_first_that_yields_a_value_wins() {
     let policy = environments(
         r#""sources": [{ "header": "env" }, { "cookie": "env" }, { "query": "env" }, { "baggage": "env" }, { "subdomain": "{env}.dev.test" }]"#,
     );
-    let all = request("GET", "e.dev.test", "/?env=c").header("baggage", "env=d").header("cookie", "env=b").header("env", "a");
-    for (expected, gone) in [("a", "env"), ("b", "cookie"), ("c", ":path"), ("d", "baggage"), ("e", "")] {
+    let all = request("GET", "e.dev.test", "/?env=c")
+        .header("baggage", "env=d")
+        .header("cookie", "env=b")
+        .header("env", "a");
+    for (expected, gone) in
+        [("a", "env"), ("b", "cookie"), ("c", ":path"), ("d", "baggage"), ("e", "")]
+    {
         let mut request = all.clone();
         let earlier = ["env", "cookie", ":path", "baggage"];
         let cut = earlier.iter().position(|name| *name == gone).unwrap_or(earlier.len());
-        request.headers.retain(|(name, _)| !earlier[..cut].iter().any(|earlier| earlier.as_bytes() == name.as_slice()));
+        request.headers.retain(|(name, _)| {
+            !earlier[..cut].iter().any(|earlier| earlier.as_bytes() == name.as_slice())
+        });
         request.decided_by(&policy).sets("x-env", expected);
     }
 }
@@ -141,7 +189,9 @@ fn sources_are_tried_in_order_and_the_first_that_yields_a_value_wins() {
 #[test]
 fn a_cookie_names_the_environment() {
     let policy = environments(r#""sources": [{ "cookie": "env" }]"#);
-    for cookie in ["env=pr-1", "theme=dark; env=pr-1", "xenv=no;env=\"pr-1\"; envx=no", "env=; env=pr-1"] {
+    for cookie in
+        ["env=pr-1", "theme=dark; env=pr-1", "xenv=no;env=\"pr-1\"; envx=no", "env=; env=pr-1"]
+    {
         get("a.test").header("cookie", cookie).decided_by(&policy).sets("x-env", "pr-1");
     }
     get("a.test").header("cookie", "a=env=pr-1").decided_by(&policy).is_unchanged();
@@ -151,7 +201,10 @@ fn a_cookie_names_the_environment() {
 fn a_query_parameter_names_the_environment() {
     let policy = environments(r#""sources": [{ "query": "env" }]"#);
     for path in ["/?env=pr-1", "/a/b?x=y&env=pr-1&env=", "/?a=?&env=pr-1"] {
-        request("GET", "a.test", path).decided_by(&policy).sets("x-env", "pr-1").forwards_path(path);
+        request("GET", "a.test", path)
+            .decided_by(&policy)
+            .sets("x-env", "pr-1")
+            .forwards_path(path);
     }
     for path in ["/", "/env=pr-1", "/?xenv=pr-1", "/?env", "/?env="] {
         request("GET", "a.test", path).decided_by(&policy).is_unchanged();
@@ -170,7 +223,10 @@ fn a_w3c_baggage_member_names_the_environment() {
 #[test]
 fn a_subdomain_names_the_environment_and_the_host_is_shortened() {
     let policy = environments(r#""sources": [{ "subdomain": "{env}.dev.example.com" }]"#);
-    get("Env1.dev.example.com.:8443").decided_by(&policy).forwards_authority("dev.example.com:8443").sets("x-env", "env1");
+    get("Env1.dev.example.com.:8443")
+        .decided_by(&policy)
+        .forwards_authority("dev.example.com:8443")
+        .sets("x-env", "env1");
     for host in ["dev.example.com", "a.env1.dev.example.com", "env1.prod.example.com"] {
         get(host).decided_by(&policy).is_unchanged();
     }
@@ -184,7 +240,10 @@ fn a_shortened_host_is_what_mappings_see() {
           "hosts": { "mappings": [{ "host": "dev.test", "authority": "app.{env}.svc" }], "originalHost": "x-forwarded-host" }
         }"#,
     );
-    get("pr-1.dev.test").decided_by(&policy).forwards_authority("app.pr-1.svc").sets("x-forwarded-host", "pr-1.dev.test");
+    get("pr-1.dev.test")
+        .decided_by(&policy)
+        .forwards_authority("app.pr-1.svc")
+        .sets("x-forwarded-host", "pr-1.dev.test");
 }
 
 #[test]
@@ -202,7 +261,8 @@ fn a_private_host_is_refused_before_and_after_shortening() {
 
 #[test]
 fn only_the_source_that_names_the_environment_shortens_the_host() {
-    let policy = environments(r#""sources": [{ "header": "env" }, { "subdomain": "{env}.dev.test" }]"#);
+    let policy =
+        environments(r#""sources": [{ "header": "env" }, { "subdomain": "{env}.dev.test" }]"#);
     let request = get("env2.dev.test").header("env", "env1");
     request.decided_by(&policy).forwards_authority("env2.dev.test").sets("x-env", "env1");
 }
@@ -227,10 +287,14 @@ fn an_empty_allow_list_allows_nothing() {
 
 #[test]
 fn aliases_are_written_by_people_and_mean_an_environment() {
-    let policy =
-        environments(r#""sources": [{ "header": "env" }], "allow": ["env2"], "aliases": { "stg": "env2", "Staging": "ENV2" }"#);
+    let policy = environments(
+        r#""sources": [{ "header": "env" }], "allow": ["env2"], "aliases": { "stg": "env2", "Staging": "ENV2" }"#,
+    );
     for value in ["stg", "STG", "staging", "env2"] {
-        with_env(value).decided_by(&policy).sets("x-env", "env2").counts(&["gatepost.environment.selected"]);
+        with_env(value)
+            .decided_by(&policy)
+            .sets("x-env", "env2")
+            .counts(&["gatepost.environment.selected"]);
     }
 }
 
@@ -245,16 +309,21 @@ fn an_alias_hides_the_environment_of_its_name() {
 
 #[test]
 fn aliases_are_not_followed_twice() {
-    let policy = environments(r#""sources": [{ "header": "env" }], "aliases": { "a": "b", "b": "c" }"#);
+    let policy =
+        environments(r#""sources": [{ "header": "env" }], "aliases": { "a": "b", "b": "c" }"#);
     with_env("a").decided_by(&policy).sets("x-env", "b");
 }
 
 #[test]
 fn an_alias_and_a_default_must_name_an_allowed_environment() {
     let alias = r#"{ "environments": { "sources": [{ "header": "env" }], "allow": ["env1"], "aliases": { "stg": "env2" } } }"#;
-    assert!(fault(alias).starts_with("environments.aliases.stg: the environment `env2` is not in `environments.allow`"));
+    assert!(fault(alias).starts_with(
+        "environments.aliases.stg: the environment `env2` is not in `environments.allow`"
+    ));
     let default = r#"{ "environments": { "allow": ["env1"], "default": "env2" } }"#;
-    assert!(fault(default).starts_with("environments.default: the environment `env2` is not in `environments.allow`"));
+    assert!(fault(default).starts_with(
+        "environments.default: the environment `env2` is not in `environments.allow`"
+    ));
 }
 
 #[test]
@@ -267,8 +336,9 @@ fn without_a_default_there_is_no_hint() {
 #[test]
 fn unknown_reject_answers_404_and_is_what_an_omitted_field_means() {
     for unknown in ["", r#", "unknown": "reject""#] {
-        let policy =
-            environments(&format!(r#""sources": [{{ "header": "env" }}], "allow": ["env1"], "default": "env1"{unknown}"#));
+        let policy = environments(&format!(
+            r#""sources": [{{ "header": "env" }}], "allow": ["env1"], "default": "env1"{unknown}"#
+        ));
         is_unknown(&with_env("nonsense").decided_by(&policy));
     }
 }
@@ -278,8 +348,14 @@ fn unknown_default_gives_the_default() {
     let policy = environments(
         r#""sources": [{ "header": "env" }, { "subdomain": "{env}.dev.test" }], "allow": ["env1"], "default": "env1", "unknown": "default""#,
     );
-    with_env("nonsense").decided_by(&policy).sets("x-env", "env1").counts(&["gatepost.environment.unknown"]);
-    get("nonsense.dev.test").decided_by(&policy).forwards_authority("dev.test").sets("x-env", "env1");
+    with_env("nonsense")
+        .decided_by(&policy)
+        .sets("x-env", "env1")
+        .counts(&["gatepost.environment.unknown"]);
+    get("nonsense.dev.test")
+        .decided_by(&policy)
+        .forwards_authority("dev.test")
+        .sets("x-env", "env1");
 }
 
 #[test]
@@ -287,7 +363,10 @@ fn unknown_ignore_goes_on_without_an_environment_and_without_the_default() {
     let policy = environments(
         r#""sources": [{ "header": "env" }, { "subdomain": "{env}.dev.test" }], "allow": ["env1"], "default": "env1", "unknown": "ignore""#,
     );
-    with_env("nonsense").decided_by(&policy).is_unchanged().counts(&["gatepost.environment.unknown"]);
+    with_env("nonsense")
+        .decided_by(&policy)
+        .is_unchanged()
+        .counts(&["gatepost.environment.unknown"]);
     with_env("nonsense").header("x-env", "env1").decided_by(&policy).removes("x-env");
     get("nonsense.dev.test").decided_by(&policy).is_unchanged();
 }
@@ -295,18 +374,25 @@ fn unknown_ignore_goes_on_without_an_environment_and_without_the_default() {
 #[test]
 fn unknown_default_needs_a_default() {
     let json = r#"{ "environments": { "sources": [{ "header": "env" }], "unknown": "default" } }"#;
-    assert!(fault(json).starts_with("environments.unknown: `unknown: default` needs `environments.default`"));
+    assert!(
+        fault(json)
+            .starts_with("environments.unknown: `unknown: default` needs `environments.default`")
+    );
 }
 
 #[test]
 fn environments_that_nothing_can_select_are_a_fault() {
-    assert!(fault(r#"{ "environments": { "allow": ["env1"] } }"#).contains("no environment can ever be selected"));
+    assert!(
+        fault(r#"{ "environments": { "allow": ["env1"] } }"#)
+            .contains("no environment can ever be selected")
+    );
 }
 
 #[test]
 fn the_hint_may_be_the_header_that_names_the_environment() {
-    let policy =
-        policy(r#"{ "environments": { "sources": [{ "header": "env" }], "hints": { "headers": { "env": "{env}" } } } }"#);
+    let policy = policy(
+        r#"{ "environments": { "sources": [{ "header": "env" }], "hints": { "headers": { "env": "{env}" } } } }"#,
+    );
     with_env("ENV1").decided_by(&policy).sets("env", "env1");
     with_env("env1").decided_by(&policy).is_unchanged();
     with_env("env1").header("env", "env1").decided_by(&policy).sets("env", "env1");
@@ -336,13 +422,18 @@ fn an_unmapped_host_is_refused_even_where_a_hint_would_apply() {
           "hosts": { "unmapped": "reject", "mappings": [{ "host": "a.test", "authority": "b.svc" }] }
         }"#,
     );
-    get("other.test").header("env", "env1").decided_by(&policy).replies(404, "gatepost.host.unmapped");
+    get("other.test")
+        .header("env", "env1")
+        .decided_by(&policy)
+        .replies(404, "gatepost.host.unmapped");
     get("a.test").header("env", "env1").decided_by(&policy).forwards_authority("app.env1.svc");
 }
 
 #[test]
 fn a_default_may_be_an_alias_and_means_its_environment() {
-    let policy = environments(r#""sources": [{ "header": "env" }], "aliases": { "stg": "env2" }, "default": "stg""#);
+    let policy = environments(
+        r#""sources": [{ "header": "env" }], "aliases": { "stg": "env2" }, "default": "stg""#,
+    );
     get("a.test").decided_by(&policy).sets("x-env", "env2");
     with_env("stg").decided_by(&policy).sets("x-env", "env2");
 }

@@ -1,5 +1,6 @@
-//! Policies and requests for the property tests: documents that use each field of the language, and requests that hold likely
-//! values, odd spellings, and arbitrary bytes in every header that the engine reads.
+//! Policies and requests for the property tests: documents that use each field of the language, and
+//! requests that hold likely values, odd spellings, and arbitrary bytes in every header that the
+//! engine reads.
 
 use std::net::Ipv6Addr;
 
@@ -105,17 +106,35 @@ fn environments(parts: Parts) -> impl Strategy<Value = Value> {
 }
 
 fn hosts(parts: Parts) -> impl Strategy<Value = Value> {
-    let targets = vec!["s.svc", "t.test:80", "a.test", "{host}.svc", "{env}.svc", "{x}.svc:8080", "[::1]:80", "10.0.0.9"];
+    let targets = vec![
+        "s.svc",
+        "t.test:80",
+        "a.test",
+        "{host}.svc",
+        "{env}.svc",
+        "{x}.svc:8080",
+        "[::1]:80",
+        "10.0.0.9",
+    ];
     let mappings = subsequence(PATTERNS.to_vec(), 0..=5).prop_flat_map(move |hosts| {
-        prop::collection::vec(select(targets.clone()), hosts.len()).prop_map(move |to| (hosts.clone(), to))
+        prop::collection::vec(select(targets.clone()), hosts.len())
+            .prop_map(move |to| (hosts.clone(), to))
     });
-    let words = (select(vec!["reject", "pass"]), select(vec!["keep", "strip"]), select(vec!["pass", "reject"]));
+    let words = (
+        select(vec!["reject", "pass"]),
+        select(vec!["keep", "strip"]),
+        select(vec!["pass", "reject"]),
+    );
     (subsequence(PATTERNS.to_vec(), 0..=4), mappings, words, any::<bool>()).prop_map(
         move |(private, (patterns, targets), (invalid, port, unmapped), original)| {
             let mut hosts = json!({ "private": private, "port": port });
             if parts.rewrites {
                 let mapping = |(host, authority): (&str, &str)| {
-                    let authority = if host.contains("{x}") { authority } else { authority.trim_start_matches("{x}.") };
+                    let authority = if host.contains("{x}") {
+                        authority
+                    } else {
+                        authority.trim_start_matches("{x}.")
+                    };
                     json!({ "host": host, "authority": authority })
                 };
                 hosts["mappings"] = patterns.into_iter().zip(targets).map(mapping).collect();
@@ -134,10 +153,12 @@ fn hosts(parts: Parts) -> impl Strategy<Value = Value> {
 
 /// Policies of these parts, as documents.
 pub fn policies(parts: Parts) -> impl Strategy<Value = Value> {
-    let checks = if parts.health_checks { health_checks().boxed() } else { Just(Vec::new()).boxed() };
+    let checks =
+        if parts.health_checks { health_checks().boxed() } else { Just(Vec::new()).boxed() };
     (checks, prop::option::of(environments(parts)), hosts(parts), any::<bool>()).prop_map(
         |(checks, environments, hosts, strip)| {
-            let mut policy = json!({ "apiVersion": "gatepost/v1", "healthChecks": checks, "hosts": hosts });
+            let mut policy =
+                json!({ "apiVersion": "gatepost/v1", "healthChecks": checks, "hosts": hosts });
             match environments {
                 Some(environments) => policy["environments"] = environments,
                 // A mapping to `{env}` needs environments.
@@ -154,20 +175,30 @@ pub fn policies(parts: Parts) -> impl Strategy<Value = Value> {
 /// Spells a host in one of the ways that mean the same.
 fn spelt(host: &'static str) -> impl Strategy<Value = String> {
     let port = select(vec!["", ":", ":80", ":0080", ":0", ":65535", ":000000000000000000000080"]);
-    (prop::collection::vec(any::<bool>(), 64), any::<bool>(), port, any::<bool>()).prop_map(move |(upper, dot, port, long)| {
-        let cased = host.chars().zip(upper).map(|(c, upper)| if upper { c.to_ascii_uppercase() } else { c });
-        let mut text: String = cased.collect();
-        match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).and_then(|host| host.parse::<Ipv6Addr>().ok()) {
-            Some(address) if long => {
-                let groups: Vec<String> = address.segments().iter().map(|group| format!("{group:04X}")).collect();
-                text = format!("[{}]", groups.join(":"));
+    (prop::collection::vec(any::<bool>(), 64), any::<bool>(), port, any::<bool>()).prop_map(
+        move |(upper, dot, port, long)| {
+            let cased = host
+                .chars()
+                .zip(upper)
+                .map(|(c, upper)| if upper { c.to_ascii_uppercase() } else { c });
+            let mut text: String = cased.collect();
+            match host
+                .strip_prefix('[')
+                .and_then(|host| host.strip_suffix(']'))
+                .and_then(|host| host.parse::<Ipv6Addr>().ok())
+            {
+                Some(address) if long => {
+                    let groups: Vec<String> =
+                        address.segments().iter().map(|group| format!("{group:04X}")).collect();
+                    text = format!("[{}]", groups.join(":"));
+                }
+                Some(_) => {}
+                None if dot => text.push('.'),
+                None => {}
             }
-            Some(_) => {}
-            None if dot => text.push('.'),
-            None => {}
-        }
-        text + port
-    })
+            text + port
+        },
+    )
 }
 
 const HOSTS: [&str; 16] = [
@@ -207,14 +238,31 @@ fn authorities() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![6 => any_spelling().prop_map(String::into_bytes), 2 => odd, 1 => bytes()]
 }
 
-/// Every header that a generated policy reads or guards, and some others, any number of times, with any value.
+/// Every header that a generated policy reads or guards, and some others, any number of times, with
+/// any value.
 pub fn headers() -> impl Strategy<Value = Vec<Header>> {
     let names: Vec<&str> =
-        ["env", "cookie", "baggage", "user-agent", "via", "content-type", "accept"].into_iter().chain(GUARDED).collect();
-    let likely =
-        ["env1", "ENV2", "stg", "env=env1", "a=b; env=stg", "GoogleHC/1.0", "application/grpc", "", "nonsense", "a.test"];
+        ["env", "cookie", "baggage", "user-agent", "via", "content-type", "accept"]
+            .into_iter()
+            .chain(GUARDED)
+            .collect();
+    let likely = [
+        "env1",
+        "ENV2",
+        "stg",
+        "env=env1",
+        "a=b; env=stg",
+        "GoogleHC/1.0",
+        "application/grpc",
+        "",
+        "nonsense",
+        "a.test",
+    ];
     let value = prop_oneof![5 => select(likely.to_vec()).prop_map(|value| value.as_bytes().to_vec()), 1 => bytes()];
-    prop::collection::vec((select(names), value).prop_map(|(name, value)| (name.into(), value)), 0..9)
+    prop::collection::vec(
+        (select(names), value).prop_map(|(name, value)| (name.into(), value)),
+        0..9,
+    )
 }
 
 pub fn requests() -> impl Strategy<Value = Arrival> {
@@ -225,10 +273,13 @@ pub fn requests() -> impl Strategy<Value = Arrival> {
     let source = select(vec![None, Some("10.0.0.1"), Some("::ffff:10.0.0.1"), Some("2001:db8::1")]);
     (select(vec!["GET", "POST", "get"]), authorities(), paths, headers(), source).prop_map(
         |(method, authority, path, headers, source)| {
-            let request = headers.into_iter().fold(request(method, authority, path), |mut request, header| {
-                request.headers.push(header);
-                request
-            });
+            let request = headers.into_iter().fold(
+                request(method, authority, path),
+                |mut request, header| {
+                    request.headers.push(header);
+                    request
+                },
+            );
             source.into_iter().fold(request, Arrival::from)
         },
     )

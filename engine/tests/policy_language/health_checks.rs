@@ -1,7 +1,9 @@
-//! The field comments of `healthChecks`: "ordered; the first match wins and ends the decision"; "name: unique in the policy,
-//! [a-z0-9-]{1,63}"; "match: every condition given must hold; at least one must be given"; "exact | prefix | suffix"; "path:
-//! compared without its query"; "sources: CIDRs of source.address, v4 and v6"; "absentHeaders: a client's request that passed
-//! the load balancer carries it; a probe does not"; "rewrite | respond | pass: leave the request as it came".
+//! The field comments of `healthChecks`: "ordered; the first match wins and ends the decision";
+//! "name: unique in the policy, [a-z0-9-]{1,63}"; "match: every condition given must hold; at least
+//! one must be given"; "exact | prefix | suffix"; "path: compared without its query"; "sources:
+//! CIDRs of source.address, v4 and v6"; "absentHeaders: a client's request that passed the load
+//! balancer carries it; a probe does not"; "rewrite | respond | pass: leave the request as it
+//! came".
 
 use gatepost_engine::Policy;
 
@@ -9,7 +11,9 @@ use crate::vocabulary::{Arrival, fault, get, policy, request};
 
 /// A policy with one health check `p` that passes whatever these conditions match.
 fn check(conditions: &str) -> Policy {
-    policy(&format!(r#"{{ "healthChecks": [{{ "name": "p", "match": {{ {conditions} }}, "pass": {{}} }}] }}"#))
+    policy(&format!(
+        r#"{{ "healthChecks": [{{ "name": "p", "match": {{ {conditions} }}, "pass": {{}} }}] }}"#
+    ))
 }
 
 #[track_caller]
@@ -44,7 +48,8 @@ fn the_balancers_probe_reaches_the_readiness_endpoint() {
 
 #[test]
 fn near_misses_of_the_probe_stay_requests() {
-    let probe = |method, path, agent: &str| request(method, "a.test", path).header("user-agent", agent);
+    let probe =
+        |method, path, agent: &str| request(method, "a.test", path).header("user-agent", agent);
     for request in [
         probe("HEAD", "/", "GoogleHC/1.0"),
         probe("get", "/", "GoogleHC/1.0"),
@@ -83,11 +88,15 @@ fn a_name_is_unique_in_the_policy() {
 #[test]
 fn a_name_is_1_to_63_of_a_to_z_0_to_9_and_hyphens() {
     let named = |name: &str| {
-        format!(r#"{{ "healthChecks": [{{ "name": "{name}", "match": {{ "path": {{ "exact": "/" }} }}, "pass": {{}} }}] }}"#)
+        format!(
+            r#"{{ "healthChecks": [{{ "name": "{name}", "match": {{ "path": {{ "exact": "/" }} }}, "pass": {{}} }}] }}"#
+        )
     };
     for name in ["a", "0-9", "-", &"a".repeat(63)] {
         let counters = policy(&named(name)).counters();
-        assert!(counters.iter().any(|(_, counter)| *counter == format!("gatepost.health_check.{name}")));
+        assert!(
+            counters.iter().any(|(_, counter)| *counter == format!("gatepost.health_check.{name}"))
+        );
     }
     for name in ["", "A", "a.b", "a_b", "\u{e9}", &"a".repeat(64)] {
         assert!(fault(&named(name)).starts_with("healthChecks[0].name: "), "{name}");
@@ -101,10 +110,22 @@ fn every_condition_given_must_hold() {
     );
     let probe = request("GET", "a.test", "/up").header("user-agent", "HC").from("10.1.2.3");
     is_probe(&policy, &probe);
-    is_request(&policy, &request("POST", "a.test", "/up").header("user-agent", "HC").from("10.1.2.3"));
-    is_request(&policy, &request("GET", "b.test", "/up").header("user-agent", "HC").from("10.1.2.3"));
-    is_request(&policy, &request("GET", "a.test", "/down").header("user-agent", "HC").from("10.1.2.3"));
-    is_request(&policy, &request("GET", "a.test", "/up").header("user-agent", "H").from("10.1.2.3"));
+    is_request(
+        &policy,
+        &request("POST", "a.test", "/up").header("user-agent", "HC").from("10.1.2.3"),
+    );
+    is_request(
+        &policy,
+        &request("GET", "b.test", "/up").header("user-agent", "HC").from("10.1.2.3"),
+    );
+    is_request(
+        &policy,
+        &request("GET", "a.test", "/down").header("user-agent", "HC").from("10.1.2.3"),
+    );
+    is_request(
+        &policy,
+        &request("GET", "a.test", "/up").header("user-agent", "H").from("10.1.2.3"),
+    );
     is_request(&policy, &probe.clone().header("via", "1.1 google"));
     is_request(&policy, &probe.clone().from("11.1.2.3"));
 }
@@ -132,8 +153,14 @@ fn a_text_is_compared_exactly_or_by_its_beginning_or_its_end() {
 #[test]
 fn a_text_condition_has_exactly_one_way_to_compare() {
     for condition in ["{}", r#"{ "exact": "/a", "prefix": "/b" }"#] {
-        let json = format!(r#"{{ "healthChecks": [{{ "name": "a", "match": {{ "path": {condition} }}, "pass": {{}} }}] }}"#);
-        assert!(fault(&json).starts_with("healthChecks[0].match.path: exactly one of `exact`, `prefix`, `suffix`"));
+        let json = format!(
+            r#"{{ "healthChecks": [{{ "name": "a", "match": {{ "path": {condition} }}, "pass": {{}} }}] }}"#
+        );
+        assert!(
+            fault(&json).starts_with(
+                "healthChecks[0].match.path: exactly one of `exact`, `prefix`, `suffix`"
+            )
+        );
     }
 }
 
@@ -151,7 +178,9 @@ fn a_condition_that_could_never_hold_or_always_would_is_a_fault() {
         (r#""absentHeaders": []"#, "the list is empty"),
         (r#""absentHeaders": ["a b"]"#, "is no valid header name"),
     ] {
-        let json = format!(r#"{{ "healthChecks": [{{ "name": "a", "match": {{ {condition} }}, "pass": {{}} }}] }}"#);
+        let json = format!(
+            r#"{{ "healthChecks": [{{ "name": "a", "match": {{ {condition} }}, "pass": {{}} }}] }}"#
+        );
         assert!(fault(&json).contains(reason), "{}", fault(&json));
     }
 }
@@ -181,10 +210,18 @@ fn the_host_is_compared_in_normal_form_and_without_its_port() {
 
 #[test]
 fn sources_are_blocks_of_ipv4_and_ipv6_addresses() {
-    let policy = check(r#""sources": ["35.191.0.0/16", "130.211.3.7/22", "2600:2d00:1:1::/64", "10.9.8.7"]"#);
-    for address in
-        ["35.191.0.1", "35.191.255.255", "130.211.0.0", "130.211.3.255", "2600:2d00:1:1::5", "10.9.8.7", "::ffff:35.191.0.1"]
-    {
+    let policy = check(
+        r#""sources": ["35.191.0.0/16", "130.211.3.7/22", "2600:2d00:1:1::/64", "10.9.8.7"]"#,
+    );
+    for address in [
+        "35.191.0.1",
+        "35.191.255.255",
+        "130.211.0.0",
+        "130.211.3.255",
+        "2600:2d00:1:1::5",
+        "10.9.8.7",
+        "::ffff:35.191.0.1",
+    ] {
         is_probe(&policy, &get("a.test").from(address));
     }
     for address in ["35.192.0.0", "130.211.4.0", "2600:2d00:1:2::5", "10.9.8.8", "::1"] {
@@ -217,7 +254,8 @@ fn absent_headers_belong_to_their_own_check_even_to_the_sixty_fourth() {
         .collect();
     let policy = policy(&format!(r#"{{ "healthChecks": [{}] }}"#, checks.join(",")));
     for n in 0..64 {
-        let request = (0..n).fold(get("a.test"), |request, vetoed| request.header(&format!("h{vetoed}"), "1"));
+        let request = (0..n)
+            .fold(get("a.test"), |request, vetoed| request.header(&format!("h{vetoed}"), "1"));
         request.decided_by(&policy).counts(&[&format!("gatepost.health_check.c{n}")]);
     }
 }
@@ -251,8 +289,14 @@ fn rewrite_changes_the_authority_the_path_or_both() {
         ))
     };
     let probe = request("GET", "A.test", "/up?q");
-    probe.decided_by(&rewriting(r#""authority": "B.test.:015021""#)).forwards_authority("b.test:15021").forwards_path("/up?q");
-    probe.decided_by(&rewriting(r#""path": "/ready?full=1""#)).forwards_authority("A.test").forwards_path("/ready?full=1");
+    probe
+        .decided_by(&rewriting(r#""authority": "B.test.:015021""#))
+        .forwards_authority("b.test:15021")
+        .forwards_path("/up?q");
+    probe
+        .decided_by(&rewriting(r#""path": "/ready?full=1""#))
+        .forwards_authority("A.test")
+        .forwards_path("/ready?full=1");
     probe
         .decided_by(&rewriting(r#""authority": "b.test", "path": "/ready""#))
         .forwards_authority("b.test")
@@ -266,10 +310,16 @@ fn rewrite_needs_an_authority_or_a_path_and_they_must_be_valid() {
             r#"{{ "healthChecks": [{{ "name": "p", "match": {{ "path": {{ "exact": "/" }} }}, "rewrite": {{ {fields} }} }}] }}"#
         ))
     };
-    assert!(rewriting("").starts_with("healthChecks[0].rewrite: at least one of `authority`, `path`"));
+    assert!(
+        rewriting("").starts_with("healthChecks[0].rewrite: at least one of `authority`, `path`")
+    );
     assert!(rewriting(r#""authority": "a b""#).starts_with("healthChecks[0].rewrite.authority: "));
     for path in ["ready", "", "/a b", "/a#b", "/\u{e9}", "/a\\nb"] {
-        assert!(rewriting(&format!(r#""path": "{path}""#)).starts_with("healthChecks[0].rewrite.path: "), "{path}");
+        assert!(
+            rewriting(&format!(r#""path": "{path}""#))
+                .starts_with("healthChecks[0].rewrite.path: "),
+            "{path}"
+        );
     }
 }
 
@@ -287,7 +337,10 @@ fn respond_answers_with_a_status_and_a_body() {
         .says("ok\n")
         .with_grpc_status(None)
         .counts(&["gatepost.health_check.up"]);
-    probe.decided_by(&responding(r#""status": 599"#)).replies(599, "gatepost.health_check.up").says("");
+    probe
+        .decided_by(&responding(r#""status": 599"#))
+        .replies(599, "gatepost.health_check.up")
+        .says("");
 }
 
 #[test]
@@ -299,7 +352,11 @@ fn respond_needs_a_status_of_200_to_599_and_a_body_of_at_most_4096_bytes() {
     };
     assert_eq!(responding(""), "healthChecks[0].respond: the field `status` is missing");
     for status in ["199", "600", "-1", "70000", "0", "99999999999999999999"] {
-        assert!(responding(&format!(r#""status": {status}"#)).starts_with("healthChecks[0].respond.status: "), "{status}");
+        assert!(
+            responding(&format!(r#""status": {status}"#))
+                .starts_with("healthChecks[0].respond.status: "),
+            "{status}"
+        );
     }
     let body = format!(r#""status": 200, "body": "{}""#, "a".repeat(4097));
     assert_eq!(responding(&body), "healthChecks[0].respond.body: more than 4096 bytes of body");
@@ -308,13 +365,25 @@ fn respond_needs_a_status_of_200_to_599_and_a_body_of_at_most_4096_bytes() {
 #[test]
 fn pass_leaves_the_request_as_it_came() {
     let policy = check(r#""userAgent": { "prefix": "Knative-" }"#);
-    is_probe(&policy, &get("A.Test.:0443").header("user-agent", "Knative-Ingress-Probe").header("k-network-hash", "override"));
+    is_probe(
+        &policy,
+        &get("A.Test.:0443")
+            .header("user-agent", "Knative-Ingress-Probe")
+            .header("k-network-hash", "override"),
+    );
 }
 
 #[test]
 fn a_health_check_does_exactly_one_thing() {
     for actions in ["", r#", "pass": {}, "respond": { "status": 200 }"#] {
-        let json = format!(r#"{{ "healthChecks": [{{ "name": "a", "match": {{ "path": {{ "exact": "/" }} }}{actions} }}] }}"#);
-        assert!(fault(&json).starts_with("healthChecks[0]: exactly one of `rewrite`, `respond`, `pass`"), "{}", fault(&json));
+        let json = format!(
+            r#"{{ "healthChecks": [{{ "name": "a", "match": {{ "path": {{ "exact": "/" }} }}{actions} }}] }}"#
+        );
+        assert!(
+            fault(&json)
+                .starts_with("healthChecks[0]: exactly one of `rewrite`, `respond`, `pass`"),
+            "{}",
+            fault(&json)
+        );
     }
 }

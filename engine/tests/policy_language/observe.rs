@@ -1,5 +1,5 @@
-//! "mode: enforce, or observe: decide and count, change nothing." The engine decides in both modes alike and tells the mode;
-//! whoever carries decisions out leaves the request alone in `observe`.
+//! "mode: enforce, or observe: decide and count, change nothing." The engine decides in both modes
+//! alike and tells the mode; whoever carries decisions out leaves the request alone in `observe`.
 
 use gatepost_engine::{Mode, Policy};
 
@@ -22,14 +22,26 @@ fn mode_is_enforce_unless_the_policy_says_observe() {
 fn observe_decides_and_counts_as_enforce_does() {
     let (enforce, observe) = (in_mode(""), in_mode(r#""mode": "observe","#));
     for policy in [&enforce, &observe] {
-        get("A.test").decided_by(policy).forwards_authority("b.test").counts(&["gatepost.host.mapped"]);
-        get("a.svc").decided_by(policy).replies(404, "gatepost.host.private").counts(&["gatepost.host.private"]);
-        get("a b").decided_by(policy).replies(400, "gatepost.host.invalid").counts(&["gatepost.host.invalid"]);
+        get("A.test")
+            .decided_by(policy)
+            .forwards_authority("b.test")
+            .counts(&["gatepost.host.mapped"]);
+        get("a.svc")
+            .decided_by(policy)
+            .replies(404, "gatepost.host.private")
+            .counts(&["gatepost.host.private"]);
+        get("a b")
+            .decided_by(policy)
+            .replies(400, "gatepost.host.invalid")
+            .counts(&["gatepost.host.invalid"]);
     }
     assert_eq!(enforce.counters(), observe.counters());
 }
 
 #[test]
 fn another_mode_is_a_fault() {
-    assert_eq!(fault(r#"{ "mode": "observed" }"#), "mode: `observed` is no choice here; did you mean `observe`?");
+    assert_eq!(
+        fault(r#"{ "mode": "observed" }"#),
+        "mode: `observed` is no choice here; did you mean `observe`?"
+    );
 }

@@ -1,7 +1,9 @@
-//! "Order of a decision: authority parsed and normalised; health checks; environment; private hosts; host mapping; writes. A
-//! health check that matches ends it. `private` is judged on the client's host, never on a mapping's result."
+//! "Order of a decision: authority parsed and normalised; health checks; environment; private
+//! hosts; host mapping; writes. A health check that matches ends it. `private` is judged on the
+//! client's host, never on a mapping's result."
 //!
-//! "Writes happen once, only where the value changes" is held by the vocabulary for every decision, and named here.
+//! "Writes happen once, only where the value changes" is held by the vocabulary for every decision,
+//! and named here.
 
 use gatepost_engine::Step;
 
@@ -38,7 +40,10 @@ fn the_steps_are_taken_in_the_order_of_the_language() {
             _ => "another",
         })
         .collect();
-    assert_eq!(order, ["authority", "health check", "source", "environment", "private", "mapping", "upstream"]);
+    assert_eq!(
+        order,
+        ["authority", "health check", "source", "environment", "private", "mapping", "upstream"]
+    );
 }
 
 #[test]
@@ -85,7 +90,10 @@ fn an_invalid_host_is_refused_before_its_environment_is_looked_at() {
 fn an_unknown_environment_is_refused_before_a_private_host() {
     let policy = policy(EVERYTHING);
     let request = get("a.svc.cluster.local").header("env", "nonsense");
-    request.decided_by(&policy).replies(404, "gatepost.environment.unknown").counts(&["gatepost.environment.rejected"]);
+    request
+        .decided_by(&policy)
+        .replies(404, "gatepost.environment.unknown")
+        .counts(&["gatepost.environment.rejected"]);
 }
 
 #[test]
@@ -93,13 +101,19 @@ fn a_private_host_is_refused_before_any_mapping_is_looked_up() {
     let policy = policy(
         r#"{ "hosts": { "private": ["*.internal.test"], "mappings": [{ "host": "a.internal.test", "authority": "a.public.test" }] } }"#,
     );
-    get("a.internal.test").decided_by(&policy).replies(404, "gatepost.host.private").counts(&["gatepost.host.private"]);
+    get("a.internal.test")
+        .decided_by(&policy)
+        .replies(404, "gatepost.host.private")
+        .counts(&["gatepost.host.private"]);
 }
 
 #[test]
 fn private_is_judged_on_the_clients_host_and_never_on_a_mappings_result() {
     let policy = policy(EVERYTHING);
-    get("shop.test").decided_by(&policy).forwards_authority("shop.default.svc.cluster.local").counts(&["gatepost.host.mapped"]);
+    get("shop.test")
+        .decided_by(&policy)
+        .forwards_authority("shop.default.svc.cluster.local")
+        .counts(&["gatepost.host.mapped"]);
     get("shop.default.svc.cluster.local").decided_by(&policy).replies(404, "gatepost.host.private");
 }
 
@@ -111,13 +125,19 @@ fn private_is_never_judged_on_the_result_of_a_hint_either() {
           "hosts": { "private": ["*.svc.cluster.local"] }
         }"#,
     );
-    get("api.test").header("env", "env1").decided_by(&policy).forwards_authority("app.env1.svc.cluster.local");
+    get("api.test")
+        .header("env", "env1")
+        .decided_by(&policy)
+        .forwards_authority("app.env1.svc.cluster.local");
 }
 
 #[test]
 fn writes_happen_once_and_only_where_the_value_changes() {
     let policy = policy(EVERYTHING);
-    let request = get("shop.test").header("env", "env1").header("x-env", "forged").header("x-forwarded-host", "forged");
+    let request = get("shop.test")
+        .header("env", "env1")
+        .header("x-env", "forged")
+        .header("x-forwarded-host", "forged");
     let first = request.decided_by(&policy);
     first.sets("x-env", "env1").sets("x-forwarded-host", "shop.test").keeps("env");
 
@@ -125,8 +145,7 @@ fn writes_happen_once_and_only_where_the_value_changes() {
     right_already.decided_by(&crate::vocabulary::policy(HINT_ONLY)).is_unchanged();
 }
 
-const HINT_ONLY: &str =
-    r#"{ "environments": { "sources": [{ "header": "env" }], "hints": { "headers": { "x-env": "{env}" } } } }"#;
+const HINT_ONLY: &str = r#"{ "environments": { "sources": [{ "header": "env" }], "hints": { "headers": { "x-env": "{env}" } } } }"#;
 
 fn request_with_right_hint() -> crate::vocabulary::Arrival {
     request("POST", "api.test", "/a?b").header("env", "env1").header("x-env", "env1")
@@ -137,7 +156,10 @@ fn a_health_check_that_rewrites_to_what_the_request_has_writes_nothing() {
     let policy = policy(
         r#"{ "healthChecks": [{ "name": "p", "match": { "path": { "exact": "/ready" } }, "rewrite": { "authority": "a.test", "path": "/ready" } }] }"#,
     );
-    request("GET", "a.test", "/ready").decided_by(&policy).is_unchanged().counts(&["gatepost.health_check.p"]);
+    request("GET", "a.test", "/ready")
+        .decided_by(&policy)
+        .is_unchanged()
+        .counts(&["gatepost.health_check.p"]);
 }
 
 #[test]
@@ -149,6 +171,15 @@ fn the_source_address_is_asked_for_only_after_every_cheaper_condition_held() {
     );
     let probe = get("a.test").header("user-agent", "GoogleHC/1.0").from("35.191.0.1");
     probe.decided_by(&policy).counts(&["gatepost.health_check.p"]).asked_for_the_source(1);
-    probe.clone().header("via", "1.1 google").decided_by(&policy).counts(&[]).asked_for_the_source(0);
-    get("a.test").header("user-agent", "curl").from("35.191.0.1").decided_by(&policy).asked_for_the_source(0);
+    probe
+        .clone()
+        .header("via", "1.1 google")
+        .decided_by(&policy)
+        .counts(&[])
+        .asked_for_the_source(0);
+    get("a.test")
+        .header("user-agent", "curl")
+        .from("35.191.0.1")
+        .decided_by(&policy)
+        .asked_for_the_source(0);
 }

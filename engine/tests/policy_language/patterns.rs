@@ -1,6 +1,6 @@
-//! "Host patterns: exact; `*.suffix`, one or more labels as in Envoy and the Gateway API; `{name}` captures exactly one
-//! label, and a pattern may hold several. The most specific wins: exact, then the longest literal suffix, then captures
-//! before `*`. The same pattern twice is an error."
+//! "Host patterns: exact; `*.suffix`, one or more labels as in Envoy and the Gateway API; `{name}`
+//! captures exactly one label, and a pattern may hold several. The most specific wins: exact, then
+//! the longest literal suffix, then captures before `*`. The same pattern twice is an error."
 
 use gatepost_engine::Policy;
 
@@ -11,14 +11,19 @@ fn mapping(patterns: &[&str]) -> Policy {
     let mappings: Vec<String> = patterns
         .iter()
         .enumerate()
-        .map(|(number, pattern)| format!(r#"{{ "host": "{pattern}", "authority": "p{number}.test" }}"#))
+        .map(|(number, pattern)| {
+            format!(r#"{{ "host": "{pattern}", "authority": "p{number}.test" }}"#)
+        })
         .collect();
     policy(&format!(r#"{{ "hosts": {{ "mappings": [{}] }} }}"#, mappings.join(", ")))
 }
 
 #[track_caller]
 fn goes_to(policy: &Policy, host: &str, number: usize) {
-    get(host).decided_by(policy).forwards_authority(&format!("p{number}.test")).counts(&["gatepost.host.mapped"]);
+    get(host)
+        .decided_by(policy)
+        .forwards_authority(&format!("p{number}.test"))
+        .counts(&["gatepost.host.mapped"]);
 }
 
 #[track_caller]
@@ -146,7 +151,10 @@ fn a_duplicate_is_found_behind_faulty_mappings_and_names_its_place_in_the_docume
         ] } }"#,
     );
     assert_eq!(faults.len(), 3, "{faults:#?}");
-    assert_eq!(faults[2], "hosts.mappings[3].host: `a.test` is already given at hosts.mappings[1].host");
+    assert_eq!(
+        faults[2],
+        "hosts.mappings[3].host: `a.test` is already given at hosts.mappings[1].host"
+    );
 }
 
 #[test]

@@ -13,17 +13,20 @@ use crate::generators::{ALL, Parts, any_spelling, bytes, headers, policies, requ
 use crate::vocabulary::get;
 
 fn compile(document: &Value) -> Policy {
-    compile_json(document.to_string().as_bytes()).unwrap_or_else(|faults| panic!("{document}: {faults:?}"))
+    compile_json(document.to_string().as_bytes())
+        .unwrap_or_else(|faults| panic!("{document}: {faults:?}"))
 }
 
 fn is_private(document: &Value, authority: &[u8]) -> bool {
-    Authority::parse(authority).is_ok_and(|authority| Document(document.clone()).is_private(authority.host()))
+    Authority::parse(authority)
+        .is_ok_and(|authority| Document(document.clone()).is_private(authority.host()))
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
 
-    // Valid authorities, private hosts, hints, idempotence and replies: see `gatepost_invariants::decision`.
+    // Valid authorities, private hosts, hints, idempotence and replies: see
+    // `gatepost_invariants::decision`.
     #[test]
     fn every_invariant_of_a_decision_holds_for_any_policy(document in policies(ALL), requests in prop::collection::vec(requests(), 1..6)) {
         let policy = compile(&document);

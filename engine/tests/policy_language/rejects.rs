@@ -1,5 +1,5 @@
-//! "Rejects are local replies with `details` naming the rule, and a proper `grpc-status` when the request is gRPC." And the
-//! counters, whose names are bounded and never taken from a request.
+//! "Rejects are local replies with `details` naming the rule, and a proper `grpc-status` when the
+//! request is gRPC." And the counters, whose names are bounded and never taken from a request.
 
 use gatepost_engine::Policy;
 
@@ -23,7 +23,12 @@ fn refusals() -> Vec<(Arrival, u16, &'static str, u32)> {
         (get(long), 400, "gatepost.host.unmappable", INVALID_ARGUMENT),
         (get("a.svc"), 404, "gatepost.host.private", UNIMPLEMENTED),
         (get("other.test"), 404, "gatepost.host.unmapped", UNIMPLEMENTED),
-        (get("shop.test").header("env", "env2"), 404, "gatepost.environment.unknown", UNIMPLEMENTED),
+        (
+            get("shop.test").header("env", "env2"),
+            404,
+            "gatepost.environment.unknown",
+            UNIMPLEMENTED,
+        ),
     ]
 }
 
@@ -38,7 +43,9 @@ fn a_reject_is_a_local_reply_whose_details_name_the_rule() {
 #[test]
 fn a_reject_of_a_grpc_request_has_a_proper_grpc_status() {
     let policy = policy(REFUSING);
-    for content_type in ["application/grpc", "application/grpc+proto", "application/grpc;charset=utf-8"] {
+    for content_type in
+        ["application/grpc", "application/grpc+proto", "application/grpc;charset=utf-8"]
+    {
         for (request, status, details, grpc) in refusals() {
             let request = request.header("content-type", content_type);
             request.decided_by(&policy).replies(status, details).with_grpc_status(grpc);
@@ -49,8 +56,13 @@ fn a_reject_of_a_grpc_request_has_a_proper_grpc_status() {
 #[test]
 fn what_only_resembles_grpc_gets_no_grpc_status() {
     let policy = policy(REFUSING);
-    for content_type in ["application/grpc-web", "application/grpcx", "application/json", "", "x application/grpc"] {
-        get("a.svc").header("content-type", content_type).decided_by(&policy).with_grpc_status(None);
+    for content_type in
+        ["application/grpc-web", "application/grpcx", "application/json", "", "x application/grpc"]
+    {
+        get("a.svc")
+            .header("content-type", content_type)
+            .decided_by(&policy)
+            .with_grpc_status(None);
     }
 }
 
@@ -63,8 +75,14 @@ fn a_reply_tells_nothing_of_what_the_policy_knows() {
 
 #[test]
 fn the_names_of_counters_are_bounded_by_the_policy() {
-    let names = |policy: &Policy| policy.counters().into_iter().map(|(_, name)| name).collect::<Vec<_>>();
-    let hosts = ["gatepost.host.mapped", "gatepost.host.private", "gatepost.host.invalid", "gatepost.host.unmapped"];
+    let names =
+        |policy: &Policy| policy.counters().into_iter().map(|(_, name)| name).collect::<Vec<_>>();
+    let hosts = [
+        "gatepost.host.mapped",
+        "gatepost.host.private",
+        "gatepost.host.invalid",
+        "gatepost.host.unmapped",
+    ];
     assert_eq!(names(&policy("{}")), hosts);
     let environments = [
         "gatepost.environment.selected",
@@ -72,7 +90,10 @@ fn the_names_of_counters_are_bounded_by_the_policy() {
         "gatepost.environment.unknown",
         "gatepost.environment.rejected",
     ];
-    assert_eq!(names(&policy(r#"{ "environments": { "default": "a" } }"#)), [environments, hosts].concat());
+    assert_eq!(
+        names(&policy(r#"{ "environments": { "default": "a" } }"#)),
+        [environments, hosts].concat()
+    );
     let check = r#"{ "healthChecks": [{ "name": "gclb", "match": { "path": { "exact": "/" } }, "pass": {} }] }"#;
     assert_eq!(names(&policy(check)), [&["gatepost.health_check.gclb"][..], &hosts].concat());
 }

@@ -1,5 +1,6 @@
-//! "Templates put captures, `{env}` and `{host}` into an authority or a header value. An unknown placeholder is a compile
-//! error. Only validated labels are substituted, so a result is always a valid host."
+//! "Templates put captures, `{env}` and `{host}` into an authority or a header value. An unknown
+//! placeholder is a compile error. Only validated labels are substituted, so a result is always a
+//! valid host."
 
 use crate::vocabulary::{fault, get, policy};
 
@@ -11,7 +12,9 @@ fn a_capture_goes_into_the_authority_of_its_mapping() {
           { "host": "{a}.{b}.swap.test", "authority": "{b}-{a}.{a}.test" }
         ] } }"#,
     );
-    get("Ads.mesh.private.").decided_by(&policy).forwards_authority("ads.default.svc.cluster.local:8000");
+    get("Ads.mesh.private.")
+        .decided_by(&policy)
+        .forwards_authority("ads.default.svc.cluster.local:8000");
     get("x.y.swap.test").decided_by(&policy).forwards_authority("y-x.x.test");
 }
 
@@ -52,7 +55,10 @@ fn the_host_goes_into_authorities_and_header_values_without_its_port() {
           "hosts": { "mappings": [{ "host": "*.test", "authority": "{host}.internal" }] }
         }"#,
     );
-    get("A.test.:443").decided_by(&policy).forwards_authority("a.test.internal").sets("x-key", "prod/a.test");
+    get("A.test.:443")
+        .decided_by(&policy)
+        .forwards_authority("a.test.internal")
+        .sets("x-key", "prod/a.test");
 }
 
 #[test]
@@ -68,7 +74,9 @@ fn a_capture_hides_the_placeholder_of_its_name() {
 
 #[test]
 fn a_value_without_placeholders_is_set_for_every_environment() {
-    let policy = policy(r#"{ "environments": { "default": "prod", "hints": { "headers": { "x-edge": "gatepost" } } } }"#);
+    let policy = policy(
+        r#"{ "environments": { "default": "prod", "hints": { "headers": { "x-edge": "gatepost" } } } }"#,
+    );
     get("a.test").decided_by(&policy).sets("x-edge", "gatepost");
 }
 
@@ -79,19 +87,23 @@ fn an_unknown_placeholder_is_a_compile_error_that_names_the_nearest_known_one() 
         fault(in_mapping),
         "hosts.mappings[0].authority: `{servcie}.svc` is no valid template: unknown placeholder `{servcie}`; did you mean `service`?"
     );
-    let in_header = r#"{ "environments": { "default": "a", "hints": { "headers": { "x-env": "{enw}" } } } }"#;
+    let in_header =
+        r#"{ "environments": { "default": "a", "hints": { "headers": { "x-env": "{enw}" } } } }"#;
     assert_eq!(
         fault(in_header),
         "environments.hints.headers.x-env: `{enw}` is no valid template: unknown placeholder `{enw}`; did you mean `env`?"
     );
-    let in_hint = r#"{ "environments": { "default": "a", "hints": { "authority": "{service}.svc" } } }"#;
+    let in_hint =
+        r#"{ "environments": { "default": "a", "hints": { "authority": "{service}.svc" } } }"#;
     assert!(fault(in_hint).starts_with("environments.hints.authority: "), "{}", fault(in_hint));
 }
 
 #[test]
 fn braces_without_a_partner_are_a_compile_error() {
     for template in ["a.{env", "a.env}", "{{env}}"] {
-        let json = format!(r#"{{ "environments": {{ "default": "a", "hints": {{ "authority": "{template}" }} }} }}"#);
+        let json = format!(
+            r#"{{ "environments": {{ "default": "a", "hints": {{ "authority": "{template}" }} }} }}"#
+        );
         assert!(fault(&json).contains("a `{` or `}` has no partner"), "{}", fault(&json));
     }
 }
@@ -107,15 +119,21 @@ fn an_environment_in_a_mapping_of_a_policy_without_environments_is_a_compile_err
 
 #[test]
 fn a_template_that_never_gives_a_valid_authority_is_a_compile_error() {
-    for template in ["{service}..svc", "{service}:http", "{service}/x", "{service}@svc", "a:{service}"] {
-        let json = format!(r#"{{ "hosts": {{ "mappings": [{{ "host": "{{service}}.test", "authority": "{template}" }}] }} }}"#);
+    for template in
+        ["{service}..svc", "{service}:http", "{service}/x", "{service}@svc", "a:{service}"]
+    {
+        let json = format!(
+            r#"{{ "hosts": {{ "mappings": [{{ "host": "{{service}}.test", "authority": "{template}" }}] }} }}"#
+        );
         assert!(fault(&json).contains("it would give no valid authority"), "{}", fault(&json));
     }
 }
 
 #[test]
 fn a_result_that_grows_beyond_what_a_host_may_be_is_refused_and_never_sent() {
-    let policy = policy(r#"{ "hosts": { "mappings": [{ "host": "{a}.{b}.test", "authority": "{a}{b}.test" }] } }"#);
+    let policy = policy(
+        r#"{ "hosts": { "mappings": [{ "host": "{a}.{b}.test", "authority": "{a}{b}.test" }] } }"#,
+    );
     let (half, whole) = ("a".repeat(32), "b".repeat(63));
     get(format!("{}.x.test", &whole[..62])).decided_by(&policy).counts(&["gatepost.host.mapped"]);
     get(format!("{half}.{half}.test"))
@@ -137,7 +155,9 @@ fn the_literal_text_of_a_template_is_brought_to_normal_form() {
 
 #[test]
 fn an_ipv6_literal_where_a_label_should_stand_is_refused_and_never_sent() {
-    let policy = policy(r#"{ "environments": { "default": "prod", "hints": { "authority": "{env}.{host}" } } }"#);
+    let policy = policy(
+        r#"{ "environments": { "default": "prod", "hints": { "authority": "{env}.{host}" } } }"#,
+    );
     get("[::1]:80")
         .decided_by(&policy)
         .replies(400, "gatepost.host.unmappable")

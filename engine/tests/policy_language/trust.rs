@@ -1,6 +1,7 @@
-//! "Trust: every header that a policy's hints, `originalHost` or `strip` name is removed from the client's request unless the
-//! decision sets it or a health check passes it. A hint may not name a pseudo-header, `host`, `content-length`, a hop-by-hop
-//! header, or one that begins with `x-envoy-`."
+//! "Trust: every header that a policy's hints, `originalHost` or `strip` name is removed from the
+//! client's request unless the decision sets it or a health check passes it. A hint may not name a
+//! pseudo-header, `host`, `content-length`, a hop-by-hop header, or one that begins with
+//! `x-envoy-`."
 
 use gatepost_engine::Policy;
 
@@ -20,11 +21,14 @@ fn trusting() -> Policy {
     )
 }
 
-const GUARDED: [&str; 5] = ["knative-serving-namespace", "k-network-hash", "x-gatepost-env", "x-tier", "x-forwarded-host"];
+const GUARDED: [&str; 5] =
+    ["knative-serving-namespace", "k-network-hash", "x-gatepost-env", "x-tier", "x-forwarded-host"];
 
 /// Sends every guarded header in, twice each.
 fn forged(request: Arrival) -> Arrival {
-    GUARDED.iter().fold(request, |request, name| request.header(name, "forged").header(name, "\u{ff}forged"))
+    GUARDED
+        .iter()
+        .fold(request, |request, name| request.header(name, "forged").header(name, "\u{ff}forged"))
 }
 
 #[test]
@@ -49,9 +53,15 @@ fn unless_the_decision_sets_them() {
 
 #[test]
 fn a_client_cannot_keep_its_own_value_beside_one_that_is_set() {
-    let request = get("other.test").header("env", "env1").header("x-gatepost-env", "env1").header("x-gatepost-env", "env2");
+    let request = get("other.test")
+        .header("env", "env1")
+        .header("x-gatepost-env", "env1")
+        .header("x-gatepost-env", "env2");
     request.decided_by(&trusting()).sets("x-gatepost-env", "env1");
-    let request = get("other.test").header("env", "env1").header("x-gatepost-env", "env1").header("x-gatepost-env", "env1");
+    let request = get("other.test")
+        .header("env", "env1")
+        .header("x-gatepost-env", "env1")
+        .header("x-gatepost-env", "env1");
     request.decided_by(&trusting()).sets("x-gatepost-env", "env1");
 }
 
@@ -75,8 +85,11 @@ fn an_invalid_host_that_may_pass_removes_them_too() {
         r#"{ "strip": ["k-network-hash"], "environments": { "default": "prod", "hints": { "headers": { "x-env": "{env}", "x-key": "{env}/{host}" } } },
              "hosts": { "invalid": "pass", "originalHost": "x-forwarded-host" } }"#,
     );
-    let request =
-        get("a b").header("k-network-hash", "1").header("x-env", "forged").header("x-key", "x").header("x-forwarded-host", "x");
+    let request = get("a b")
+        .header("k-network-hash", "1")
+        .header("x-env", "forged")
+        .header("x-key", "x")
+        .header("x-forwarded-host", "x");
     request
         .decided_by(&policy)
         .removes("k-network-hash")
@@ -88,7 +101,8 @@ fn an_invalid_host_that_may_pass_removes_them_too() {
 
 #[test]
 fn a_header_of_a_similar_name_is_not_touched() {
-    let names = ["x-gatepost-en", "x-gatepost-env2", "x-forwarded-hos", "knative-serving-namespacf"];
+    let names =
+        ["x-gatepost-en", "x-gatepost-env2", "x-forwarded-hos", "knative-serving-namespacf"];
     let request = names.iter().fold(get("other.test"), |request, name| request.header(name, "1"));
     request.decided_by(&trusting()).is_unchanged();
 }
@@ -111,11 +125,15 @@ fn a_hint_may_not_name_a_header_that_frames_or_routes_the_request() {
         ("x-envoy-original-path", "it is one of Envoy's own"),
         ("X-Envoy-Internal", "it is one of Envoy's own"),
     ] {
-        let hint =
-            fault(&format!(r#"{{ "environments": {{ "default": "a", "hints": {{ "headers": {{ "{name}": "{{env}}" }} }} }} }}"#));
+        let hint = fault(&format!(
+            r#"{{ "environments": {{ "default": "a", "hints": {{ "headers": {{ "{name}": "{{env}}" }} }} }} }}"#
+        ));
         assert!(hint.contains("may not be named here") && hint.contains(reason), "{hint}");
         let original = fault(&format!(r#"{{ "hosts": {{ "originalHost": "{name}" }} }}"#));
-        assert!(original.starts_with("hosts.originalHost: ") && original.contains(reason), "{original}");
+        assert!(
+            original.starts_with("hosts.originalHost: ") && original.contains(reason),
+            "{original}"
+        );
     }
 }
 
@@ -124,7 +142,9 @@ fn strip_may_name_envoys_own_headers_and_nothing_that_frames_or_routes_the_reque
     let policy = policy(r#"{ "strip": ["x-envoy-retry-on"] }"#);
     get("a.test").header("x-envoy-retry-on", "5xx").decided_by(&policy).removes("x-envoy-retry-on");
     for name in [":path", "host", "content-length", "transfer-encoding", "connection"] {
-        assert!(fault(&format!(r#"{{ "strip": ["{name}"] }}"#)).starts_with("strip[0]: the header"));
+        assert!(
+            fault(&format!(r#"{{ "strip": ["{name}"] }}"#)).starts_with("strip[0]: the header")
+        );
     }
 }
 
@@ -139,11 +159,16 @@ fn an_environment_source_may_be_a_header_that_is_stripped() {
 #[test]
 fn a_header_of_the_hints_may_not_be_the_one_of_the_original_host() {
     let json = r#"{ "environments": { "default": "a", "hints": { "headers": { "x-a": "{env}" } } }, "hosts": { "originalHost": "X-A" } }"#;
-    assert_eq!(fault(json), "hosts.originalHost: `x-a` is already given at environments.hints.headers");
+    assert_eq!(
+        fault(json),
+        "hosts.originalHost: `x-a` is already given at environments.hints.headers"
+    );
 }
 
 #[test]
 fn a_header_value_that_no_header_can_carry_is_a_fault() {
     let json = "{ \"environments\": { \"default\": \"a\", \"hints\": { \"headers\": { \"x-a\": \"{env}\\r\\nx-b: 1\" } } } }";
-    assert!(fault(json).starts_with("environments.hints.headers.x-a: the value holds bytes that a header cannot carry"));
+    assert!(fault(json).starts_with(
+        "environments.hints.headers.x-a: the value holds bytes that a header cannot carry"
+    ));
 }

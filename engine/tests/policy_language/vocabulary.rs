@@ -1,5 +1,6 @@
-//! The words that the tests are written in: a policy, a request, and what became of it. Whatever a test asks for, each
-//! decision is also carried out as a proxy would, and held to the rules that every decision must keep.
+//! The words that the tests are written in: a policy, a request, and what became of it. Whatever a
+//! test asks for, each decision is also carried out as a proxy would, and held to the rules that
+//! every decision must keep.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -13,7 +14,10 @@ pub use gatepost_invariants::carried::{Header, values};
 pub fn policy(json: &str) -> Policy {
     match compile_json(versioned(json).as_bytes()) {
         Ok(policy) => policy,
-        Err(faults) => panic!("faults in {json}: {}", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
+        Err(faults) => panic!(
+            "faults in {json}: {}",
+            faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        ),
     }
 }
 
@@ -104,7 +108,8 @@ impl Arrival {
     }
 }
 
-/// What became of a request. Each assertion gives the outcome back, so that a test reads as a sentence.
+/// What became of a request. Each assertion gives the outcome back, so that a test reads as a
+/// sentence.
 pub struct Outcome {
     before: Vec<Header>,
     carried: Carried,

@@ -1,5 +1,6 @@
-//! The branches of a module: a copy that tells of each which way it goes, and hints of what was told. A compiler that follows hints puts
-//! what hardly ever runs out of the way of what always does, and rustc writes none.
+//! The branches of a module: a copy that tells of each which way it goes, and hints of what was
+//! told. A compiler that follows hints puts what hardly ever runs out of the way of what always
+//! does, and rustc writes none.
 
 use std::convert::Infallible;
 
@@ -7,8 +8,8 @@ use wasm_encoder::reencode::{self, Reencode, utils};
 use wasm_encoder::{BranchHint, BranchHints, EntityType, Instruction, Module, RawSection, ValType};
 use wasmparser::{FunctionBody, Operator, Parser, Payload};
 
-/// The function that the copy imports and calls before each branch with the condition and the branch's number; it gives the condition
-/// back.
+/// The function that the copy imports and calls before each branch with the condition and the
+/// branch's number; it gives the condition back.
 pub const IMPORT: (&str, &str) = ("branches", "tell");
 
 /// Where a branch stands: an `if` or a `br_if`.
@@ -30,11 +31,14 @@ pub struct Count {
 /// The copy of a module that tells, and its branches by number.
 pub fn telling(module: &[u8]) -> Result<(Vec<u8>, Vec<Branch>), String> {
     let (mut copy, mut telling) = (Module::new(), Telling::default());
-    telling.parse_core_module(&mut copy, Parser::new(0), module).map_err(|error| error.to_string())?;
+    telling
+        .parse_core_module(&mut copy, Parser::new(0), module)
+        .map_err(|error| error.to_string())?;
     Ok((copy.finish(), telling.branches))
 }
 
-/// The module with a hint for each branch that went one way only. `counts` are the branches' by number.
+/// The module with a hint for each branch that went one way only. `counts` are the branches' by
+/// number.
 pub fn hinted(module: &[u8], branches: &[Branch], counts: &[Count]) -> Result<Vec<u8>, String> {
     let hint = |(branch, count): (&Branch, &Count)| {
         let taken = match (count.taken, count.not_taken) {
@@ -42,12 +46,18 @@ pub fn hinted(module: &[u8], branches: &[Branch], counts: &[Count]) -> Result<Ve
             (0, 1..) => 0,
             _ => return None,
         };
-        Some((branch.function, BranchHint { branch_func_offset: branch.offset, branch_hint_value: taken }))
+        Some((
+            branch.function,
+            BranchHint { branch_func_offset: branch.offset, branch_hint_value: taken },
+        ))
     };
     let all: Vec<(u32, BranchHint)> = branches.iter().zip(counts).filter_map(hint).collect();
     let mut hints = BranchHints::new();
     for function in all.chunk_by(|one, next| one.0 == next.0) {
-        hints.function_hints(function[0].0, function.iter().map(|(_, hint)| *hint).collect::<Vec<_>>());
+        hints.function_hints(
+            function[0].0,
+            function.iter().map(|(_, hint)| *hint).collect::<Vec<_>>(),
+        );
     }
     let mut copy = Module::new();
     for payload in Parser::new(0).parse_all(module) {
@@ -57,7 +67,9 @@ pub fn hinted(module: &[u8], branches: &[Branch], counts: &[Count]) -> Result<Ve
         }
         let Some((id, range)) = payload.as_section() else { continue };
         let range = usize::try_from(range.start).ok().zip(usize::try_from(range.end).ok());
-        let data = range.and_then(|(start, end)| module.get(start..end)).ok_or("a section outside its module")?;
+        let data = range
+            .and_then(|(start, end)| module.get(start..end))
+            .ok_or("a section outside its module")?;
         copy.section(&RawSection { id, data });
     }
     Ok(copy.finish())
@@ -106,7 +118,11 @@ impl Reencode for Telling {
         Ok(())
     }
 
-    fn parse_function_body(&mut self, code: &mut wasm_encoder::CodeSection, body: FunctionBody<'_>) -> Reencoded<()> {
+    fn parse_function_body(
+        &mut self,
+        code: &mut wasm_encoder::CodeSection,
+        body: FunctionBody<'_>,
+    ) -> Reencoded<()> {
         let mut function = self.new_function_with_parsed_locals(&body)?;
         let mut reader = body.get_operators_reader()?;
         while !reader.eof() {
@@ -136,7 +152,9 @@ pub fn hints(module: &[u8]) -> Vec<(Branch, bool)> {
         for function in functions {
             let function = function.expect("valid hints");
             let hints = function.hints.into_iter().map(|hint| hint.expect("a valid hint"));
-            found.extend(hints.map(|hint| (Branch { function: function.func, offset: hint.func_offset }, hint.taken)));
+            found.extend(hints.map(|hint| {
+                (Branch { function: function.func, offset: hint.func_offset }, hint.taken)
+            }));
         }
     }
     found
@@ -148,7 +166,8 @@ mod tests {
 
     use super::*;
 
-    /// Asks whether a number is 0, then whether it is small; of the functions that it does not import, the second one.
+    /// Asks whether a number is 0, then whether it is small; of the functions that it does not
+    /// import, the second one.
     const MODULE: &str = r#"(module
         (import "env" "unused" (func))
         (func $one (result i32) (i32.const 1))

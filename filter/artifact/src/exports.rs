@@ -1,6 +1,7 @@
 //! What the module shows to its host.
 
-/// The exports of the module, and why each is there. Envoy enters the VM once for each callback that it finds.
+/// The exports of the module, and why each is there. Envoy enters the VM once for each callback
+/// that it finds.
 pub const EXPORTS: &[(&str, &str)] = &[
     ("memory", "the host reads and writes it"),
     ("_initialize", "WASI: called once, before anything else"),

@@ -1,10 +1,13 @@
-//! What becomes of the linked module: the build script prepares it, and a test prepares a second build.
+//! What becomes of the linked module: the build script prepares it, and a test prepares a second
+//! build.
 
-/// Drops the exports that no proxy needs, and then whatever nothing refers to any more. `exports` are those that stay.
+/// Drops the exports that no proxy needs, and then whatever nothing refers to any more. `exports`
+/// are those that stay.
 pub fn prepare(module: &[u8], exports: &[(&str, &str)]) -> Result<Vec<u8>, String> {
     let mut config = walrus::ModuleConfig::new();
     config.generate_name_section(false).generate_producers_section(false);
-    let mut module = config.parse(module).map_err(|error| format!("the filter is no valid module: {error}"))?;
+    let mut module =
+        config.parse(module).map_err(|error| format!("the filter is no valid module: {error}"))?;
     let unused: Vec<_> = module
         .exports
         .iter()

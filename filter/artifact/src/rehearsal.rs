@@ -1,5 +1,6 @@
-//! A rehearsal: the module decides on requests as a gateway meets them most, and each of its branches is told which way it goes.
-//! It runs in an interpreter, so that building the filter needs no proxy and gives the same bytes everywhere.
+//! A rehearsal: the module decides on requests as a gateway meets them most, and each of its
+//! branches is told which way it goes. It runs in an interpreter, so that building the filter needs
+//! no proxy and gives the same bytes everywhere.
 
 use std::fmt::Display;
 
@@ -12,7 +13,10 @@ type Rehearsal = (&'static str, &'static [(&'static str, &'static [(&'static str
 
 /// The policies that ship, with what they are for. Probes are few and refusals are nobody's hurry.
 const REHEARSALS: [Rehearsal; 2] = [
-    (include_str!("../rehearsal/knative-gclb.json"), &[("www.example.com", &[]), ("my-service.test.com", &[])]),
+    (
+        include_str!("../rehearsal/knative-gclb.json"),
+        &[("www.example.com", &[]), ("my-service.test.com", &[])],
+    ),
     (include_str!("../rehearsal/asm-grpc-env.json"), &[("app.example.com", &[("env", "env2")])]),
 ];
 
@@ -21,7 +25,10 @@ const BROWSER: [(&str, &str); 16] = [
     (":method", "GET"),
     (":path", "/articles/2024/05/a-long-title?utm_source=newsletter"),
     (":scheme", "https"),
-    ("user-agent", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/137.0.0.0 Safari/537.36"),
+    (
+        "user-agent",
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/137.0.0.0 Safari/537.36",
+    ),
     ("accept", "text/html,application/xhtml+xml"),
     ("accept-language", "en-GB,en;q=0.9"),
     ("accept-encoding", "gzip, deflate, br, zstd"),
@@ -36,14 +43,16 @@ const BROWSER: [(&str, &str); 16] = [
     ("x-request-id", "4ff0a9f4-0d5b-4d5c-9b3a-0c3c7f6f2b11"),
 ];
 
-/// How often each request comes. The first ones do not count: they start the counters' timer, and find no memory that was used before.
+/// How often each request comes. The first ones do not count: they start the counters' timer, and
+/// find no memory that was used before.
 const BEFORE: u32 = 3;
 const COUNTED: u32 = 10;
 
 /// The module with hints of which way its branches go.
 pub fn rehearsed(module: &[u8]) -> Result<Vec<u8>, String> {
     let (copy, branches) = telling(module)?;
-    let counts = counts(&copy, &branches).map_err(|error| format!("the rehearsal failed: {error}"))?;
+    let counts =
+        counts(&copy, &branches).map_err(|error| format!("the rehearsal failed: {error}"))?;
     hinted(module, &branches, &counts)
 }
 
@@ -66,7 +75,12 @@ fn counts(module: &[u8], branches: &[Branch]) -> Result<Vec<Count>, wasmi::Error
             return Err(error(format!("a policy was refused: {}", store.data().log)));
         }
         for (host, more) in requests {
-            let headers = [(":authority", *host)].iter().chain(more.iter()).chain(&BROWSER).copied().collect::<Vec<_>>();
+            let headers = [(":authority", *host)]
+                .iter()
+                .chain(more.iter())
+                .chain(&BROWSER)
+                .copied()
+                .collect::<Vec<_>>();
             store.data_mut().headers = block(&headers);
             decide(&mut store, &instance, BEFORE)?;
             store.data_mut().counts = vec![Count::default(); branches.len()];
@@ -81,7 +95,8 @@ fn counts(module: &[u8], branches: &[Branch]) -> Result<Vec<Count>, wasmi::Error
 }
 
 fn decide(store: &mut Store<Host>, instance: &Instance, times: u32) -> Result<(), wasmi::Error> {
-    let decide = instance.get_typed_func::<(u32, u32, u32), u32>(&*store, "proxy_on_request_headers")?;
+    let decide =
+        instance.get_typed_func::<(u32, u32, u32), u32>(&*store, "proxy_on_request_headers")?;
     for _ in 0..times {
         if decide.call(&mut *store, (2, 0, 1))? != 0 {
             return Err(error(format!("a request was refused: {}", store.data().log)));
@@ -115,16 +130,23 @@ fn linker(module: &Module) -> Result<Linker<Host>, wasmi::Error> {
     let mut linker = Linker::new(module.engine());
     for import in module.imports() {
         let name = import.name().to_owned();
-        let Some(signature) = import.ty().func() else { return Err(error(format!("the module imports {name}"))) };
+        let Some(signature) = import.ty().func() else {
+            return Err(error(format!("the module imports {name}")));
+        };
         if (import.module(), &*name) == IMPORT {
             linker.func_wrap(IMPORT.0, IMPORT.1, tell)?;
             continue;
         }
-        linker.func_new(import.module(), import.name(), signature.clone(), move |caller, arguments, results| {
-            let status = serve(caller, &name, arguments)?;
-            results.iter_mut().for_each(|result| *result = Val::I32(status));
-            Ok(())
-        })?;
+        linker.func_new(
+            import.module(),
+            import.name(),
+            signature.clone(),
+            move |caller, arguments, results| {
+                let status = serve(caller, &name, arguments)?;
+                results.iter_mut().for_each(|result| *result = Val::I32(status));
+                Ok(())
+            },
+        )?;
     }
     Ok(linker)
 }
@@ -138,7 +160,9 @@ fn tell(mut caller: Caller<'_, Host>, condition: i32, number: i32) -> i32 {
 }
 
 fn serve(mut caller: Caller<'_, Host>, name: &str, arguments: &[Val]) -> Result<i32, wasmi::Error> {
-    let argument = |number: usize| arguments.get(number).and_then(Val::i32).map_or(0, |value| value as u32 as usize);
+    let argument = |number: usize| {
+        arguments.get(number).and_then(Val::i32).map_or(0, |value| value as u32 as usize)
+    };
     match name {
         "proxy_get_buffer_bytes" => {
             let configuration = caller.data().configuration.clone();
@@ -148,7 +172,9 @@ fn serve(mut caller: Caller<'_, Host>, name: &str, arguments: &[Val]) -> Result<
             let headers = caller.data().headers.clone();
             hand_over(&mut caller, &headers, [argument(1), argument(2)])
         }
-        "proxy_get_property" => hand_over(&mut caller, b"10.0.0.1:4711", [argument(2), argument(3)]),
+        "proxy_get_property" => {
+            hand_over(&mut caller, b"10.0.0.1:4711", [argument(2), argument(3)])
+        }
         "proxy_call_foreign_function" => Ok(NOT_FOUND),
         "proxy_define_metric" => {
             let guest = caller.data().guest.ok_or_else(|| error("a call before the start"))?;
@@ -157,7 +183,11 @@ fn serve(mut caller: Caller<'_, Host>, name: &str, arguments: &[Val]) -> Result<
         }
         "proxy_log" => {
             let guest = caller.data().guest.ok_or_else(|| error("a call before the start"))?;
-            let line = guest.memory.data(&caller).get(argument(1)..argument(1) + argument(2)).unwrap_or_default();
+            let line = guest
+                .memory
+                .data(&caller)
+                .get(argument(1)..argument(1) + argument(2))
+                .unwrap_or_default();
             let line = String::from_utf8_lossy(line).into_owned();
             caller.data_mut().log += &line;
             Ok(0)
@@ -167,7 +197,11 @@ fn serve(mut caller: Caller<'_, Host>, name: &str, arguments: &[Val]) -> Result<
 }
 
 /// Puts bytes into memory that the guest gives, and tells it where they are.
-fn hand_over(caller: &mut Caller<'_, Host>, bytes: &[u8], told: [usize; 2]) -> Result<i32, wasmi::Error> {
+fn hand_over(
+    caller: &mut Caller<'_, Host>,
+    bytes: &[u8],
+    told: [usize; 2],
+) -> Result<i32, wasmi::Error> {
     let guest = caller.data().guest.ok_or_else(|| error("a call before the start"))?;
     let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
     let place = guest.allocate.call(&mut *caller, len)?;

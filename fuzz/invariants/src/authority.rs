@@ -1,4 +1,5 @@
-//! Authorities: the engine's reader against one that is as plain as can be, and what must hold of every result.
+//! Authorities: the engine's reader against one that is as plain as can be, and what must hold of
+//! every result.
 
 use std::borrow::Cow;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -26,7 +27,10 @@ pub fn plain(raw: &[u8]) -> Option<Plain> {
     let (host, rest) = text.split_at(text.find(':').unwrap_or(text.len()));
     let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
     let is_label = |label: &str| {
-        (1..=63).contains(&label.len()) && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+        (1..=63).contains(&label.len())
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
     };
     (host.len() <= 253 && host.split('.').all(is_label)).then_some(())?;
     Some(Plain { host, port: port(rest)? })
@@ -37,7 +41,9 @@ fn port(rest: &str) -> Option<Option<u16>> {
     match rest.strip_prefix(':') {
         None => rest.is_empty().then_some(None),
         Some("") => Some(None),
-        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok().map(Some),
+        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            digits.parse().ok().map(Some)
+        }
         Some(_) => None,
     }
 }
@@ -56,15 +62,23 @@ pub fn holds(raw: &[u8]) {
     let shown = raw.escape_ascii();
     let (parsed, plain) = (Authority::parse(raw), plain(raw));
     let read = parsed.as_ref().ok().map(|authority| (authority.host(), authority.colon_port()));
-    let port = plain.as_ref().map(|plain| plain.port.map(|port| format!(":{port}")).unwrap_or_default());
-    let wanted = plain.as_ref().zip(port.as_deref()).map(|(plain, port)| (plain.host.as_str(), port));
+    let port =
+        plain.as_ref().map(|plain| plain.port.map(|port| format!(":{port}")).unwrap_or_default());
+    let wanted =
+        plain.as_ref().zip(port.as_deref()).map(|(plain, port)| (plain.host.as_str(), port));
     assert_eq!(read, wanted, "{shown}: the plain reader sees something else; {parsed:?}");
 
     // Case means nothing, not even in what is refused.
     let upper = raw.to_ascii_uppercase();
     let in_capitals = Authority::parse(&upper);
-    let canonical = |parsed: &Result<Authority<'_>, _>| parsed.as_ref().map(|authority| authority.as_str().to_owned()).ok();
-    assert_eq!(canonical(&parsed), canonical(&in_capitals), "{shown}: in capitals it is another one");
+    let canonical = |parsed: &Result<Authority<'_>, _>| {
+        parsed.as_ref().map(|authority| authority.as_str().to_owned()).ok()
+    };
+    assert_eq!(
+        canonical(&parsed),
+        canonical(&in_capitals),
+        "{shown}: in capitals it is another one"
+    );
     let Ok(authority) = parsed else { return };
 
     assert_eq!(authority.raw(), raw, "{shown}");
@@ -74,7 +88,8 @@ pub fn holds(raw: &[u8]) {
     assert_eq!(authority.kind() == HostKind::IpLiteral, is_ip_literal(authority.host()), "{shown}");
 
     // Normalisation is idempotent, and what is canonical is borrowed as it is.
-    let again = Authority::parse(authority.as_str().as_bytes()).expect("what is canonical is valid");
+    let again =
+        Authority::parse(authority.as_str().as_bytes()).expect("what is canonical is valid");
     assert_eq!(again.as_str(), authority.as_str(), "{shown}");
     assert!(matches!(again.to_text(), Cow::Borrowed(_)), "{shown}: canonical, and written anew");
     assert_eq!((again.host(), again.kind()), (authority.host(), authority.kind()), "{shown}");

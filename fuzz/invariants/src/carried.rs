@@ -4,7 +4,9 @@ use std::cell::Cell;
 use std::fmt;
 use std::net::IpAddr;
 
-use gatepost_engine::{Counters, Policy, Reply, Request, SetHeader, SourceAddress, Step, Verdict, Writes};
+use gatepost_engine::{
+    Counters, Policy, Reply, Request, SetHeader, SourceAddress, Step, Verdict, Writes,
+};
 
 /// A header's name, in lower case, and its value.
 pub type Header = (Vec<u8>, Vec<u8>);
@@ -27,14 +29,19 @@ impl fmt::Debug for Arrival {
 /// Headers as a person reads them.
 #[must_use]
 pub fn text(headers: &[Header]) -> String {
-    let line = |(name, value): &Header| format!("{}: {}", name.escape_ascii(), value.escape_ascii());
+    let line =
+        |(name, value): &Header| format!("{}: {}", name.escape_ascii(), value.escape_ascii());
     headers.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// The values of a header.
 #[must_use]
 pub fn values<'h>(headers: &'h [Header], name: &str) -> Vec<&'h [u8]> {
-    headers.iter().filter(|(known, _)| known == name.as_bytes()).map(|(_, value)| value.as_slice()).collect()
+    headers
+        .iter()
+        .filter(|(known, _)| known == name.as_bytes())
+        .map(|(_, value)| value.as_slice())
+        .collect()
 }
 
 /// The authority that counts: the last, as a map of headers has only one.
@@ -87,7 +94,8 @@ impl SourceAddress for Source {
 /// Decides on a request, and carries the decision out.
 ///
 /// # Panics
-/// When the explanation is another decision, a counter is unknown, or something is written that changes nothing.
+/// When the explanation is another decision, a counter is unknown, or something is written that
+/// changes nothing.
 #[track_caller]
 pub fn carry_out(policy: &Policy, arrival: &Arrival) -> Carried {
     let source = Source { address: arrival.source, asked: Cell::new(0) };
@@ -96,7 +104,11 @@ pub fn carry_out(policy: &Policy, arrival: &Arrival) -> Carried {
     let decision = policy.decide(&request);
     let asked = source.asked.get();
     let mut steps: Vec<Step> = Vec::new();
-    assert_eq!(policy.decide_traced(&request, &mut steps), decision, "what is explained is what runs");
+    assert_eq!(
+        policy.decide_traced(&request, &mut steps),
+        decision,
+        "what is explained is what runs"
+    );
     let counted = names(policy, decision.counters);
     let (upstream, reply, unchanged) = match decision.verdict {
         Verdict::Forward(writes) => {
@@ -110,16 +122,26 @@ pub fn carry_out(policy: &Policy, arrival: &Arrival) -> Carried {
 
 fn owned(reply: Reply<'_>) -> Reply<'static> {
     let Reply { status, details, body, grpc_status } = reply;
-    Reply { status, details: details.into_owned().into(), body: body.into_owned().into(), grpc_status }
+    Reply {
+        status,
+        details: details.into_owned().into(),
+        body: body.into_owned().into(),
+        grpc_status,
+    }
 }
 
 fn names(policy: &Policy, counters: Counters) -> Vec<String> {
     let known = policy.counters();
-    let name = |counter| known.iter().find(|(known, _)| *known == counter).map(|(_, name)| name.clone());
-    counters.iter().map(|counter| name(counter).expect("a counter that the policy defines")).collect()
+    let name =
+        |counter| known.iter().find(|(known, _)| *known == counter).map(|(_, name)| name.clone());
+    counters
+        .iter()
+        .map(|counter| name(counter).expect("a counter that the policy defines"))
+        .collect()
 }
 
-/// Carries writes out as a proxy does: first what is removed, then what is set, which replaces or adds.
+/// Carries writes out as a proxy does: first what is removed, then what is set, which replaces or
+/// adds.
 #[must_use]
 pub fn apply(headers: &[Header], writes: &Writes<'_>) -> Vec<Header> {
     let mut headers = headers.to_vec();
@@ -144,7 +166,11 @@ pub fn apply(headers: &[Header], writes: &Writes<'_>) -> Vec<Header> {
 fn every_write_changes_something(headers: &[Header], writes: &Writes<'_>) {
     let values = |name: &str| values(headers, name);
     if let Some(authority) = writes.authority.as_deref() {
-        assert_ne!(values(":authority").last(), Some(&authority.as_bytes()), "the authority is written unchanged");
+        assert_ne!(
+            values(":authority").last(),
+            Some(&authority.as_bytes()),
+            "the authority is written unchanged"
+        );
     }
     if let Some(path) = writes.path {
         assert_ne!(values(":path").last(), Some(&path.as_bytes()), "the path is written unchanged");
@@ -157,6 +183,10 @@ fn every_write_changes_something(headers: &[Header], writes: &Writes<'_>) {
         assert_ne!(values(name), [value.as_bytes()], "{name} is written unchanged");
         assert!(!writes.set[..at].iter().any(|other| other.name == *name), "{name} is set twice");
         let left = if writes.remove.contains(name) { 0 } else { values(name).len() };
-        assert_eq!(left, usize::from(*replaces), "{name}: what is left of it is one value, to be replaced, or none");
+        assert_eq!(
+            left,
+            usize::from(*replaces),
+            "{name}: what is left of it is one value, to be replaced, or none"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! A policy and a request as text, which is what the fuzz targets are fed and a finding can be read from:
+//! A policy and a request as text, which is what the fuzz targets are fed and a finding can be read
+//! from:
 //!
 //! ```text
 //! lenient port-strip
@@ -8,8 +9,9 @@
 //! env: env1
 //! ```
 //!
-//! The first line names a policy and changes to it, the second is the source address, and each further line is a header. The record
-//! separator (0x1e) stands for a line end inside of a header. Any bytes are a case.
+//! The first line names a policy and changes to it, the second is the source address, and each
+//! further line is a header. The record separator (0x1e) stands for a line end inside of a header.
+//! Any bytes are a case.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -43,11 +45,16 @@ pub const CHANGES: [Change; 8] = [
     ("port-strip", |policy| set(policy, "hosts", "port", json!("strip"))),
     ("unmapped-reject", |policy| set(policy, "hosts", "unmapped", json!("reject"))),
     ("no-mappings", |policy| set(policy, "hosts", "mappings", json!([]))),
-    ("no-checks", |policy| drop(policy.as_object_mut().and_then(|policy| policy.remove("healthChecks")))),
+    ("no-checks", |policy| {
+        drop(policy.as_object_mut().and_then(|policy| policy.remove("healthChecks")))
+    }),
     ("unknown-ignore", |policy| set(policy, "environments", "unknown", json!("ignore"))),
     ("no-authority-hint", |policy| {
         drop(
-            policy.pointer_mut("/environments/hints").and_then(Value::as_object_mut).and_then(|hints| hints.remove("authority")),
+            policy
+                .pointer_mut("/environments/hints")
+                .and_then(Value::as_object_mut)
+                .and_then(|hints| hints.remove("authority")),
         );
     }),
     ("observe", |policy| {
@@ -77,26 +84,38 @@ pub struct Known {
 /// Which policy, and the bits of its changes.
 type Choice = (usize, u32);
 
-/// The policies that were asked for so far. There is a bounded number of them, and they are kept for good.
+/// The policies that were asked for so far. There is a bounded number of them, and they are kept
+/// for good.
 static KNOWN: LazyLock<Mutex<HashMap<Choice, &'static Known>>> = LazyLock::new(Mutex::default);
 
-/// The policy that a case's first line names. Words that are none mean nothing, and the first policy is meant where none is named.
+/// The policy that a case's first line names. Words that are none mean nothing, and the first
+/// policy is meant where none is named.
 #[must_use]
 pub fn policy(line: &[u8]) -> &'static Known {
     let words = || line.split(u8::is_ascii_whitespace);
-    let number = words().find_map(|word| POLICIES.iter().position(|(name, _)| name.as_bytes() == word)).unwrap_or(0);
+    let number = words()
+        .find_map(|word| POLICIES.iter().position(|(name, _)| name.as_bytes() == word))
+        .unwrap_or(0);
     let wanted = |at: &usize| words().any(|word| word == CHANGES[*at].0.as_bytes());
     let changes: u32 = (0..CHANGES.len()).filter(wanted).map(|at| 1 << at).sum();
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    known.entry((number, changes)).or_insert_with(|| Box::leak(Box::new(compiled((number, changes)))))
+    known
+        .entry((number, changes))
+        .or_insert_with(|| Box::leak(Box::new(compiled((number, changes)))))
 }
 
 fn compiled((number, changes): Choice) -> Known {
     let (name, text) = POLICIES[number];
-    let mut document: Value = serde_saphyr::from_str(text).unwrap_or_else(|error| panic!("{name}: {error}"));
-    CHANGES.iter().enumerate().filter(|(at, _)| changes & 1 << at != 0).for_each(|(_, (_, change))| change(&mut document));
+    let mut document: Value =
+        serde_saphyr::from_str(text).unwrap_or_else(|error| panic!("{name}: {error}"));
+    CHANGES
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| changes & 1 << at != 0)
+        .for_each(|(_, (_, change))| change(&mut document));
     let configuration = document.to_string();
-    let policy = compile_json(configuration.as_bytes()).unwrap_or_else(|faults| panic!("{configuration}: {faults:?}"));
+    let policy = compile_json(configuration.as_bytes())
+        .unwrap_or_else(|faults| panic!("{configuration}: {faults:?}"));
     Known { configuration, document: Document(document), policy }
 }
 
@@ -119,7 +138,8 @@ impl Case {
         let headers = lines.filter(|line| !line.is_empty()).map(|line| {
             // The first byte may be the colon of a pseudo-header.
             let colon = line.windows(2).skip(1).position(|two| two == b": ").map(|at| at + 1);
-            let (name, value) = colon.map_or((line, &b""[..]), |colon| (&line[..colon], &line[colon + 2..]));
+            let (name, value) =
+                colon.map_or((line, &b""[..]), |colon| (&line[..colon], &line[colon + 2..]));
             (unescaped(&name.to_ascii_lowercase()), unescaped(value))
         });
         Self { known, arrival: Arrival { headers: headers.collect(), source } }

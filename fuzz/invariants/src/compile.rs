@@ -10,9 +10,27 @@ use crate::decision;
 
 /// Requests that find most of what a policy can do.
 const REQUESTS: [&[(&str, &str)]; 4] = [
-    &[(":method", "GET"), (":path", "/"), (":authority", "a.test"), ("user-agent", "GoogleHC/1.0"), ("env", "env1")],
-    &[(":method", "GET"), (":path", "/a?env=env1"), (":authority", "A.b.svc.:080"), ("cookie", "env=b"), ("baggage", "env=c")],
-    &[(":method", "POST"), (":path", ""), (":authority", "[::1]"), ("content-type", "application/grpc"), ("env", "\u{fc}")],
+    &[
+        (":method", "GET"),
+        (":path", "/"),
+        (":authority", "a.test"),
+        ("user-agent", "GoogleHC/1.0"),
+        ("env", "env1"),
+    ],
+    &[
+        (":method", "GET"),
+        (":path", "/a?env=env1"),
+        (":authority", "A.b.svc.:080"),
+        ("cookie", "env=b"),
+        ("baggage", "env=c"),
+    ],
+    &[
+        (":method", "POST"),
+        (":path", ""),
+        (":authority", "[::1]"),
+        ("content-type", "application/grpc"),
+        ("env", "\u{fc}"),
+    ],
     &[(":authority", "user@a.test, b"), ("env", "a"), ("env", "b")],
 ];
 
@@ -24,29 +42,50 @@ pub fn holds(configuration: &[u8]) {
     let shown = || String::from_utf8_lossy(configuration).into_owned();
     let compiled = compile_json(configuration);
     let again = compile_json(configuration).map(drop);
-    assert_eq!(compiled.as_ref().map(drop).map_err(Clone::clone), again, "{}: it is read in two ways", shown());
+    assert_eq!(
+        compiled.as_ref().map(drop).map_err(Clone::clone),
+        again,
+        "{}: it is read in two ways",
+        shown()
+    );
     let policy = match compiled {
         Ok(policy) => policy,
         Err(faults) => {
             assert!(!faults.is_empty(), "{}: refused, and nobody knows why", shown());
             for fault in faults {
                 let text = fault.to_string();
-                assert!(!text.is_empty() && !text.contains(char::is_control), "{}: a fault is one line: {text:?}", shown());
+                assert!(
+                    !text.is_empty() && !text.contains(char::is_control),
+                    "{}: a fault is one line: {text:?}",
+                    shown()
+                );
             }
             return;
         }
     };
-    // What the reader of one pass takes is JSON to others too, and means the same whoever has read it.
+    // What the reader of one pass takes is JSON to others too, and means the same whoever has read
+    // it.
     if !configuration.iter().all(|byte| b" \t\r\n".contains(byte)) {
-        let document: Value = serde_json::from_slice(configuration).unwrap_or_else(|error| panic!("{}: {error}", shown()));
+        let document: Value = serde_json::from_slice(configuration)
+            .unwrap_or_else(|error| panic!("{}: {error}", shown()));
         if !policy.is_pass_through() {
-            compile(document).unwrap_or_else(|faults| panic!("{}: as a tree it has faults: {faults:?}", shown()));
+            compile(document).unwrap_or_else(|faults| {
+                panic!("{}: as a tree it has faults: {faults:?}", shown())
+            });
         }
     }
     let counters: Vec<String> = policy.counters().into_iter().map(|(_, name)| name).collect();
-    assert_eq!(counters.iter().collect::<BTreeSet<_>>().len(), counters.len(), "{}: {counters:?}", shown());
+    assert_eq!(
+        counters.iter().collect::<BTreeSet<_>>().len(),
+        counters.len(),
+        "{}: {counters:?}",
+        shown()
+    );
     for headers in REQUESTS {
-        let headers = headers.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec())).collect();
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()))
+            .collect();
         let arrival = Arrival { headers, source: Some([10, 0, 0, 1].into()) };
         let carried = carry_out(&policy, &arrival);
         decision::an_authority_that_goes_upstream_is_valid(&policy, &arrival, &carried);

@@ -19,43 +19,72 @@ pub fn holds(document: &Document, policy: &Policy, arrival: &Arrival) {
     a_reply_names_its_rule(&carried);
 }
 
-/// What goes upstream is valid and in normal form. A health check that gives no authority, and an invalid Host that may pass, leave what the
-/// client wrote.
+/// What goes upstream is valid and in normal form. A health check that gives no authority, and an
+/// invalid Host that may pass, leave what the client wrote.
 ///
 /// # Panics
 /// When it is not.
-pub fn an_authority_that_goes_upstream_is_valid(policy: &Policy, arrival: &Arrival, carried: &Carried) {
-    let Some(upstream) = carried.upstream.as_deref().filter(|_| !policy.is_pass_through()) else { return };
+pub fn an_authority_that_goes_upstream_is_valid(
+    policy: &Policy,
+    arrival: &Arrival,
+    carried: &Carried,
+) {
+    let Some(upstream) = carried.upstream.as_deref().filter(|_| !policy.is_pass_through()) else {
+        return;
+    };
     let (before, after) = (authority_of(&arrival.headers), authority_of(upstream));
-    let left_alone = before == after && (carried.health_check().is_some() || Authority::parse(before).is_err());
+    let left_alone =
+        before == after && (carried.health_check().is_some() || Authority::parse(before).is_err());
     if !left_alone {
         let parsed = Authority::parse(after);
-        assert_eq!(parsed.as_ref().map(|parsed| parsed.as_str().as_bytes()), Ok(after), "{arrival:?}");
+        assert_eq!(
+            parsed.as_ref().map(|parsed| parsed.as_str().as_bytes()),
+            Ok(after),
+            "{arrival:?}"
+        );
     }
 }
 
-/// Whatever spelling a client finds for a private host, and whoever behind the gateway understands it: the request does not go on. Nor
-/// does a request whose own host became a private one on the way. A matching health check ends a decision before anybody asks.
+/// Whatever spelling a client finds for a private host, and whoever behind the gateway understands
+/// it: the request does not go on. Nor does a request whose own host became a private one on the
+/// way. A matching health check ends a decision before anybody asks.
 ///
 /// # Panics
 /// When one is reached.
 pub fn a_private_host_is_not_reachable(document: &Document, arrival: &Arrival, carried: &Carried) {
-    let Some(upstream) = carried.upstream.as_deref().filter(|_| carried.health_check().is_none()) else { return };
+    let Some(upstream) = carried.upstream.as_deref().filter(|_| carried.health_check().is_none())
+    else {
+        return;
+    };
     let private = |raw: &[u8]| readings::of(raw).into_iter().find(|host| document.is_private(host));
     let sent = authority_of(&arrival.headers);
-    assert_eq!(private(sent), None, "{} goes on as {}", sent.escape_ascii(), authority_of(upstream).escape_ascii());
-    let by_policy = matches!(carried.steps.last(), Some(Step::Upstream { from: Origin::Mapping | Origin::Environment, .. }));
+    assert_eq!(
+        private(sent),
+        None,
+        "{} goes on as {}",
+        sent.escape_ascii(),
+        authority_of(upstream).escape_ascii()
+    );
+    let by_policy = matches!(
+        carried.steps.last(),
+        Some(Step::Upstream { from: Origin::Mapping | Origin::Environment, .. })
+    );
     if !by_policy {
         assert_eq!(private(authority_of(upstream)), None, "{} became private", sent.escape_ascii());
     }
 }
 
-/// Under a guarded name the upstream sees what it would see had the client sent nothing under it, and one value at most. A health check
-/// that passes a request leaves it as it came.
+/// Under a guarded name the upstream sees what it would see had the client sent nothing under it,
+/// and one value at most. A health check that passes a request leaves it as it came.
 ///
 /// # Panics
 /// When a client's value makes a difference.
-pub fn no_hint_survives_from_the_client(document: &Document, policy: &Policy, arrival: &Arrival, carried: &Carried) {
+pub fn no_hint_survives_from_the_client(
+    document: &Document,
+    policy: &Policy,
+    arrival: &Arrival,
+    carried: &Carried,
+) {
     if carried.health_check().is_some_and(|name| document.passes(name)) {
         return;
     }
@@ -64,10 +93,15 @@ pub fn no_hint_survives_from_the_client(document: &Document, policy: &Policy, ar
     let mut honest = arrival.clone();
     honest.headers.retain(|(name, _)| !is_guarded(name));
     let honest = carry_out(policy, &honest);
-    assert_eq!(sorted(carried.upstream.as_deref()), sorted(honest.upstream.as_deref()), "{arrival:?}");
+    assert_eq!(
+        sorted(carried.upstream.as_deref()),
+        sorted(honest.upstream.as_deref()),
+        "{arrival:?}"
+    );
     assert_eq!(carried.reply, honest.reply, "{arrival:?}");
     for name in guarded {
-        let values = carried.upstream.as_deref().map_or(0, |upstream| values(upstream, &name).len());
+        let values =
+            carried.upstream.as_deref().map_or(0, |upstream| values(upstream, &name).len());
         assert!(values <= 1, "{name} has {values} values: {arrival:?}");
     }
 }
@@ -79,11 +113,17 @@ fn sorted(headers: Option<&[Header]>) -> Option<Vec<Header>> {
     Some(headers)
 }
 
-/// A request that went through the gateway goes through it once more unchanged, where the policy rewrites nothing.
+/// A request that went through the gateway goes through it once more unchanged, where the policy
+/// rewrites nothing.
 ///
 /// # Panics
 /// When it changes again.
-pub fn normalisation_is_idempotent(document: &Document, policy: &Policy, arrival: &Arrival, carried: &Carried) {
+pub fn normalisation_is_idempotent(
+    document: &Document,
+    policy: &Policy,
+    arrival: &Arrival,
+    carried: &Carried,
+) {
     let Some(upstream) = carried.upstream.as_ref().filter(|_| !document.rewrites()) else { return };
     let again = Arrival { headers: upstream.clone(), source: arrival.source };
     let again = carry_out(policy, &again);
@@ -97,6 +137,9 @@ pub fn normalisation_is_idempotent(document: &Document, policy: &Policy, arrival
 pub fn a_reply_names_its_rule(carried: &Carried) {
     let Some(reply) = &carried.reply else { return };
     assert!((200..=599).contains(&reply.status), "{reply:?}");
-    assert!(reply.details.starts_with("gatepost.") && !reply.details.contains(char::is_whitespace), "{reply:?}");
+    assert!(
+        reply.details.starts_with("gatepost.") && !reply.details.contains(char::is_whitespace),
+        "{reply:?}"
+    );
     assert!(reply.grpc_status.is_none_or(|status| status <= 16), "{reply:?}");
 }

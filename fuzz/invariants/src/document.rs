@@ -22,7 +22,8 @@ impl Document {
         self.private().any(|pattern| matches(pattern, host))
     }
 
-    /// The headers that only the policy may set, in lower case: those that nothing else of the policy reads.
+    /// The headers that only the policy may set, in lower case: those that nothing else of the
+    /// policy reads.
     #[must_use]
     pub fn guarded(&self) -> BTreeSet<String> {
         let hints = self.0.pointer("/environments/hints/headers").and_then(Value::as_object);
@@ -30,18 +31,32 @@ impl Document {
         let original = self.0.pointer("/hosts/originalHost").and_then(Value::as_str);
         let strip = self.list("/strip").filter_map(Value::as_str);
         let read = self.read();
-        hints.chain(original).chain(strip).map(str::to_ascii_lowercase).filter(|name| !read.contains(name)).collect()
+        hints
+            .chain(original)
+            .chain(strip)
+            .map(str::to_ascii_lowercase)
+            .filter(|name| !read.contains(name))
+            .collect()
     }
 
     /// The headers that a decision may depend on, in lower case.
     fn read(&self) -> BTreeSet<String> {
-        let absent = self.list("/healthChecks").filter_map(|check| check.pointer("/match/absentHeaders")?.as_array()).flatten();
+        let absent = self
+            .list("/healthChecks")
+            .filter_map(|check| check.pointer("/match/absentHeaders")?.as_array())
+            .flatten();
         let sources = self.list("/environments/sources").filter_map(|source| source.get("header"));
         let own = ["user-agent", "cookie", "baggage", "content-type"];
-        absent.chain(sources).filter_map(Value::as_str).chain(own).map(str::to_ascii_lowercase).collect()
+        absent
+            .chain(sources)
+            .filter_map(Value::as_str)
+            .chain(own)
+            .map(str::to_ascii_lowercase)
+            .collect()
     }
 
-    /// Whether a request may get another host, or another path, than the client's own: then it can only be told by trying.
+    /// Whether a request may get another host, or another path, than the client's own: then it can
+    /// only be told by trying.
     #[must_use]
     pub fn rewrites(&self) -> bool {
         self.list("/healthChecks").next().is_some()

@@ -14,11 +14,16 @@ pub fn matches(pattern: &str, host: &str) -> bool {
     if is_ip_literal(host) {
         return pattern == host;
     }
-    let (pattern, host): (Vec<&str>, Vec<&str>) = (pattern.rsplit('.').collect(), host.rsplit('.').collect());
+    let (pattern, host): (Vec<&str>, Vec<&str>) =
+        (pattern.rsplit('.').collect(), host.rsplit('.').collect());
     let star = pattern.last() == Some(&"*");
     let wanted = pattern.len() - usize::from(star);
     let fits = if star { host.len() > wanted } else { host.len() == wanted };
-    fits && pattern.iter().take(wanted).zip(&host).all(|(wanted, label)| wanted.starts_with('{') || wanted == label)
+    fits && pattern
+        .iter()
+        .take(wanted)
+        .zip(&host)
+        .all(|(wanted, label)| wanted.starts_with('{') || wanted == label)
 }
 
 #[cfg(test)]
@@ -37,7 +42,9 @@ mod tests {
         ] {
             assert!(matches(pattern, host), "{pattern} {host}");
         }
-        for (pattern, host) in [("*.svc", "svc"), ("{x}.svc", "a.b.svc"), ("*.1", "10.0.0.1"), ("a.test", "b.a.test")] {
+        for (pattern, host) in
+            [("*.svc", "svc"), ("{x}.svc", "a.b.svc"), ("*.1", "10.0.0.1"), ("a.test", "b.a.test")]
+        {
             assert!(!matches(pattern, host), "{pattern} {host}");
         }
     }

@@ -1,4 +1,5 @@
-//! The invariants, tried with inputs that are put together from the words of the fuzz targets' dictionaries, and with any bytes.
+//! The invariants, tried with inputs that are put together from the words of the fuzz targets'
+//! dictionaries, and with any bytes.
 
 use gatepost_invariants::case::{CHANGES, POLICIES};
 use gatepost_invariants::{authority, case, compile};
@@ -7,8 +8,10 @@ use proptest::sample::select;
 
 /// The words of a dictionary: what stands between the quotes of its lines.
 fn words(dictionary: &str) -> Vec<Vec<u8>> {
-    let quoted =
-        dictionary.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.strip_prefix('"')?.strip_suffix('"'));
+    let quoted = dictionary
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.strip_prefix('"')?.strip_suffix('"'));
     let words: Vec<Vec<u8>> = quoted.map(unescaped).collect();
     assert!(words.len() > 10, "{} words", words.len());
     words
@@ -21,7 +24,9 @@ fn unescaped(word: &str) -> Vec<u8> {
     while let Some((before, after)) = rest.split_once('\\') {
         bytes.extend(before.bytes());
         let (byte, end) = match after.strip_prefix('x') {
-            Some(digits) => (u8::from_str_radix(&digits[..2], 16).expect("two digits"), &digits[2..]),
+            Some(digits) => {
+                (u8::from_str_radix(&digits[..2], 16).expect("two digits"), &digits[2..])
+            }
             None => (after.as_bytes()[0], &after[1..]),
         };
         bytes.push(byte);
@@ -44,15 +49,33 @@ const CASE: &str = include_str!("../../dictionaries/case.dict");
 /// The first two lines of a case.
 fn head() -> impl Strategy<Value = Vec<u8>> {
     let changes = prop::sample::subsequence(CHANGES.map(|(word, _)| word).to_vec(), 0..4);
-    (select(POLICIES.map(|(name, _)| name).to_vec()), changes, select(vec!["", "10.0.0.1:1", "[2001:db8::1]:1"]))
-        .prop_map(|(policy, changes, source)| format!("{policy} {}\n{source}\n", changes.join(" ")).into_bytes())
+    (
+        select(POLICIES.map(|(name, _)| name).to_vec()),
+        changes,
+        select(vec!["", "10.0.0.1:1", "[2001:db8::1]:1"]),
+    )
+        .prop_map(|(policy, changes, source)| {
+            format!("{policy} {}\n{source}\n", changes.join(" ")).into_bytes()
+        })
 }
 
 /// A header that means something, with a value of words.
 fn line() -> impl Strategy<Value = Vec<u8>> {
-    let names =
-        [":authority", ":path", ":method", "env", "cookie", "baggage", "x-env", "k-hash", "x-original", "user-agent", "via"];
-    (select(names.to_vec()), text(words(AUTHORITY), 5)).prop_map(|(name, value)| [name.as_bytes(), b": ", &value, b"\n"].concat())
+    let names = [
+        ":authority",
+        ":path",
+        ":method",
+        "env",
+        "cookie",
+        "baggage",
+        "x-env",
+        "k-hash",
+        "x-original",
+        "user-agent",
+        "via",
+    ];
+    (select(names.to_vec()), text(words(AUTHORITY), 5))
+        .prop_map(|(name, value)| [name.as_bytes(), b": ", &value, b"\n"].concat())
 }
 
 proptest! {
@@ -81,7 +104,8 @@ proptest! {
 #[test]
 fn every_policy_and_every_change_of_a_case_is_in_the_dictionary() {
     let words = words(CASE);
-    for name in POLICIES.iter().map(|(name, _)| *name).chain(CHANGES.iter().map(|(word, _)| *word)) {
+    for name in POLICIES.iter().map(|(name, _)| *name).chain(CHANGES.iter().map(|(word, _)| *word))
+    {
         assert!(words.iter().any(|word| word == name.as_bytes()), "{name}");
     }
 }

@@ -1,4 +1,5 @@
-//! The probe of ABI 0.1.0: header callbacks without `end_of_stream`, and the hostcalls that 0.2.0 dropped.
+//! The probe of ABI 0.1.0: header callbacks without `end_of_stream`, and the hostcalls that 0.2.0
+//! dropped.
 
 #[cfg(target_arch = "wasm32")]
 mod guest {
@@ -7,7 +8,9 @@ mod guest {
     use gatepost_guests::{header_callbacks_v0_1_0, probe};
 
     static DIALECT: Dialect = Dialect {
-        continue_stream: |kind| if kind == 0 { abi::continue_request() } else { abi::continue_response() },
+        continue_stream: |kind| {
+            if kind == 0 { abi::continue_request() } else { abi::continue_response() }
+        },
         close_stream: None,
         log_level: None,
         clear_route_cache: Some(abi::clear_route_cache),

@@ -1,5 +1,6 @@
-//! The hostcalls of the proxy-wasm ABI, each as a function that gives the status and what was returned, and the memory that the
-//! host hands values over in. All `unsafe` of the guests is here and in [`crate::exports`].
+//! The hostcalls of the proxy-wasm ABI, each as a function that gives the status and what was
+//! returned, and the memory that the host hands values over in. All `unsafe` of the guests is here
+//! and in [`crate::exports`].
 
 mod imports;
 
@@ -29,7 +30,8 @@ fn bytes(call: impl FnOnce(*mut *mut u8, *mut usize) -> Status) -> (Status, Vec<
     if data.is_null() || len == 0 {
         return (status, Vec::new());
     }
-    // SAFETY: the ABI says that `data` came from `allocate` and holds `len` bytes that the host wrote.
+    // SAFETY: the ABI says that `data` came from `allocate` and holds `len` bytes that the host
+    // wrote.
     let value = unsafe { std::slice::from_raw_parts(data, len) }.to_vec();
     if let Ok(layout) = Layout::array::<u8>(len) {
         // SAFETY: it was allocated with this layout, and is freed once.
@@ -72,7 +74,9 @@ pub fn set_tick(milliseconds: u32) -> Status {
 /// `proxy_get_header_map_value`.
 pub fn get_header(map: u32, key: &[u8]) -> (Status, Vec<u8>) {
     // SAFETY: the key is live and the out-pointers are valid for the call.
-    bytes(|data, len| unsafe { proxy_get_header_map_value(map, key.as_ptr(), key.len(), data, len) })
+    bytes(|data, len| unsafe {
+        proxy_get_header_map_value(map, key.as_ptr(), key.len(), data, len)
+    })
 }
 
 /// `proxy_add_header_map_value`.
@@ -84,7 +88,9 @@ pub fn add_header(map: u32, key: &[u8], value: &[u8]) -> Status {
 /// `proxy_replace_header_map_value`.
 pub fn replace_header(map: u32, key: &[u8], value: &[u8]) -> Status {
     // SAFETY: key and value are live for the call.
-    unsafe { proxy_replace_header_map_value(map, key.as_ptr(), key.len(), value.as_ptr(), value.len()) }
+    unsafe {
+        proxy_replace_header_map_value(map, key.as_ptr(), key.len(), value.as_ptr(), value.len())
+    }
 }
 
 /// `proxy_remove_header_map_value`.
@@ -174,7 +180,13 @@ pub fn get_metric(id: u32) -> (Status, u64) {
 }
 
 /// `proxy_send_local_response`, with serialised headers.
-pub fn send_local_response(status: u32, details: &[u8], body: &[u8], headers: &[u8], grpc_status: i32) -> Status {
+pub fn send_local_response(
+    status: u32,
+    details: &[u8],
+    body: &[u8],
+    headers: &[u8],
+    grpc_status: i32,
+) -> Status {
     // SAFETY: all bytes are live for the call.
     unsafe {
         proxy_send_local_response(
@@ -236,7 +248,8 @@ pub fn done() -> Status {
 pub fn get_status() -> (Status, u32, Vec<u8>) {
     let mut code = 0;
     // SAFETY: the out-pointers are valid for the call.
-    let (status, message) = bytes(|data, len| unsafe { proxy_get_status(&raw mut code, data, len) });
+    let (status, message) =
+        bytes(|data, len| unsafe { proxy_get_status(&raw mut code, data, len) });
     (status, code, message)
 }
 
@@ -244,7 +257,14 @@ pub fn get_status() -> (Status, u32, Vec<u8>) {
 pub fn foreign(name: &[u8], arguments: &[u8]) -> (Status, Vec<u8>) {
     // SAFETY: name and arguments are live and the out-pointers are valid for the call.
     bytes(|data, len| unsafe {
-        proxy_call_foreign_function(name.as_ptr(), name.len(), arguments.as_ptr(), arguments.len(), data, len)
+        proxy_call_foreign_function(
+            name.as_ptr(),
+            name.len(),
+            arguments.as_ptr(),
+            arguments.len(),
+            data,
+            len,
+        )
     })
 }
 
@@ -252,7 +272,9 @@ pub fn foreign(name: &[u8], arguments: &[u8]) -> (Status, Vec<u8>) {
 pub fn get_shared(key: &[u8]) -> (Status, Vec<u8>, u32) {
     let mut cas = 0;
     // SAFETY: the key is live and the out-pointers are valid for the call.
-    let (status, value) = bytes(|data, len| unsafe { proxy_get_shared_data(key.as_ptr(), key.len(), data, len, &raw mut cas) });
+    let (status, value) = bytes(|data, len| unsafe {
+        proxy_get_shared_data(key.as_ptr(), key.len(), data, len, &raw mut cas)
+    });
     (status, value, cas)
 }
 
@@ -271,7 +293,9 @@ pub fn register_queue(name: &[u8]) -> (Status, u32) {
 /// `proxy_resolve_shared_queue`.
 pub fn resolve_queue(vm: &[u8], name: &[u8]) -> (Status, u32) {
     // SAFETY: the names are live and the out-pointer is valid for the call.
-    number(|id| unsafe { proxy_resolve_shared_queue(vm.as_ptr(), vm.len(), name.as_ptr(), name.len(), id) })
+    number(|id| unsafe {
+        proxy_resolve_shared_queue(vm.as_ptr(), vm.len(), name.as_ptr(), name.len(), id)
+    })
 }
 
 /// `proxy_dequeue_shared_queue`.
@@ -287,7 +311,13 @@ pub fn enqueue(id: u32, value: &[u8]) -> Status {
 }
 
 /// `proxy_http_call`, with serialised headers and trailers.
-pub fn http_call(cluster: &[u8], headers: &[u8], body: &[u8], trailers: &[u8], timeout: u32) -> (Status, u32) {
+pub fn http_call(
+    cluster: &[u8],
+    headers: &[u8],
+    body: &[u8],
+    trailers: &[u8],
+    timeout: u32,
+) -> (Status, u32) {
     // SAFETY: all bytes are live and the out-pointer is valid for the call.
     number(|token| unsafe {
         proxy_http_call(
@@ -306,7 +336,14 @@ pub fn http_call(cluster: &[u8], headers: &[u8], body: &[u8], trailers: &[u8], t
 }
 
 /// `proxy_grpc_call`, with serialised metadata.
-pub fn grpc_call(service: &[u8], name: &[u8], method: &[u8], metadata: &[u8], message: &[u8], timeout: u32) -> (Status, u32) {
+pub fn grpc_call(
+    service: &[u8],
+    name: &[u8],
+    method: &[u8],
+    metadata: &[u8],
+    message: &[u8],
+    timeout: u32,
+) -> (Status, u32) {
     // SAFETY: all bytes are live and the out-pointer is valid for the call.
     number(|token| unsafe {
         proxy_grpc_call(

@@ -1,5 +1,6 @@
-//! What the commands of a script do: each makes one hostcall and tells its status and what it returned. A command that the
-//! guest does not know, or words that make no sense, are told in the log too, so that a script's mistake shows.
+//! What the commands of a script do: each makes one hostcall and tells its status and what it
+//! returned. A command that the guest does not know, or words that make no sense, are told in the
+//! log too, so that a script's mistake shows.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -65,8 +66,17 @@ const MAPS: [&str; 8] = [
     "call_trailers",
 ];
 
-const BUFFERS: [&str; 9] =
-    ["request", "response", "downstream", "upstream", "call", "grpc", "vm_configuration", "configuration", "foreign"];
+const BUFFERS: [&str; 9] = [
+    "request",
+    "response",
+    "downstream",
+    "upstream",
+    "call",
+    "grpc",
+    "vm_configuration",
+    "configuration",
+    "foreign",
+];
 
 const STREAMS: [&str; 4] = ["request", "response", "downstream", "upstream"];
 
@@ -77,8 +87,12 @@ const LEVELS: [&str; 6] = ["trace", "debug", "info", "warn", "error", "critical"
 /// Runs a command. What it tells is empty for commands that make no hostcall.
 pub fn run(call: &mut Call<'_>, line: &Line) -> String {
     let last = KEPT.with_borrow(|kept| kept.last.clone());
-    let words =
-        Words(line.words.iter().map(|word| if let Word::Bytes(bytes) = word { bytes.clone() } else { last.clone() }).collect());
+    let words = Words(
+        line.words
+            .iter()
+            .map(|word| if let Word::Bytes(bytes) = word { bytes.clone() } else { last.clone() })
+            .collect(),
+    );
     headers(line, &words)
         .or_else(|| buffers(call, line, &words))
         .or_else(|| streams(call, line, &words))
@@ -98,8 +112,10 @@ fn headers(line: &Line, words: &Words) -> Option<String> {
         "pairs" => {
             let (code, serialized) = abi::get_pairs(map());
             let pairs = pairs::deserialize(&serialized);
-            let pairs: Vec<String> =
-                pairs.iter().map(|(name, value)| format!("{}={}", name.escape_ascii(), quoted(value))).collect();
+            let pairs: Vec<String> = pairs
+                .iter()
+                .map(|(name, value)| format!("{}={}", name.escape_ascii(), quoted(value)))
+                .collect();
             format!("{} [{}]", status(code), pairs.join(" "))
         }
         "set_pairs" => status(abi::set_pairs(map(), &pairs::serialize(&words.pairs(1)))),
@@ -112,12 +128,16 @@ fn buffers(call: &Call<'_>, line: &Line, words: &Words) -> Option<String> {
     let buffer = || words.code(0, &BUFFERS);
     Some(match line.command.as_str() {
         "body" => value(abi::get_buffer(buffer(), words.number(1), words.number(2))),
-        "set_body" => status(abi::set_buffer(buffer(), words.number(1), words.number(2), words.at(3))),
+        "set_body" => {
+            status(abi::set_buffer(buffer(), words.number(1), words.number(2), words.at(3)))
+        }
         "buffer_status" => {
             let (code, length, flags) = abi::buffer_status(buffer());
             format!("{} {length} {flags}", status(code))
         }
-        "configuration" => call.dialect.configuration.map_or_else(unknown, |configuration| value(configuration())),
+        "configuration" => {
+            call.dialect.configuration.map_or_else(unknown, |configuration| value(configuration()))
+        }
         _ => return None,
     })
 }
@@ -133,8 +153,13 @@ fn streams(call: &mut Call<'_>, line: &Line, words: &Words) -> Option<String> {
             String::new()
         }
         "continue" => status((call.dialect.continue_stream)(words.code(0, &STREAMS))),
-        "close" => call.dialect.close_stream.map_or_else(unknown, |close| status(close(words.code(0, &STREAMS)))),
-        "clear_route_cache" => call.dialect.clear_route_cache.map_or_else(unknown, |clear| status(clear())),
+        "close" => call
+            .dialect
+            .close_stream
+            .map_or_else(unknown, |close| status(close(words.code(0, &STREAMS)))),
+        "clear_route_cache" => {
+            call.dialect.clear_route_cache.map_or_else(unknown, |clear| status(clear()))
+        }
         // reply STATUS DETAILS BODY GRPC [name value]…
         "reply" => status(abi::send_local_response(
             words.number(0),
@@ -181,7 +206,9 @@ fn services(call: &Call<'_>, line: &Line, words: &Words) -> Option<String> {
             KEPT.with_borrow_mut(|kept| kept.metrics.insert(words.at(1).to_vec(), id));
             status(code)
         }
-        "increment" => status(abi::increment_metric(words.metric(0), words.text(1).parse().unwrap_or(0))),
+        "increment" => {
+            status(abi::increment_metric(words.metric(0), words.text(1).parse().unwrap_or(0)))
+        }
         "record" => status(abi::record_metric(words.metric(0), words.text(1).parse().unwrap_or(0))),
         "metric" => shown(abi::get_metric(words.metric(0))),
         "shared" => {
@@ -191,7 +218,11 @@ fn services(call: &Call<'_>, line: &Line, words: &Words) -> Option<String> {
         }
         // set_shared KEY VALUE CAS, where `cas` is the number that the last `shared` told.
         "set_shared" => {
-            let cas = if words.text(2) == "cas" { KEPT.with_borrow(|kept| kept.cas) } else { words.number(2) };
+            let cas = if words.text(2) == "cas" {
+                KEPT.with_borrow(|kept| kept.cas)
+            } else {
+                words.number(2)
+            };
             status(abi::set_shared(words.at(0), words.at(1), cas))
         }
         "register" => queue(words.at(0), abi::register_queue(words.at(0))),
@@ -220,7 +251,12 @@ fn callouts(line: &Line, words: &Words) -> Option<String> {
             words.number(3),
         )),
         // grpc_stream CLUSTER SERVICE METHOD [name value]…
-        "grpc_stream" => token(abi::grpc_stream(words.at(0), words.at(1), words.at(2), &pairs::serialize(&words.pairs(3)))),
+        "grpc_stream" => token(abi::grpc_stream(
+            words.at(0),
+            words.at(1),
+            words.at(2),
+            &pairs::serialize(&words.pairs(3)),
+        )),
         // grpc_send MESSAGE END
         "grpc_send" => status(abi::grpc_send(kept_token(), words.at(0), words.text(1) == "true")),
         "grpc_cancel" => status(abi::grpc_cancel(kept_token())),
@@ -238,7 +274,10 @@ fn kept_token() -> u32 {
 }
 
 fn status(code: Status) -> String {
-    usize::try_from(code).ok().and_then(|code| STATUSES.get(code)).map_or_else(|| code.to_string(), ToString::to_string)
+    usize::try_from(code)
+        .ok()
+        .and_then(|code| STATUSES.get(code))
+        .map_or_else(|| code.to_string(), ToString::to_string)
 }
 
 fn unknown() -> String {
@@ -253,7 +292,11 @@ fn quoted(bytes: &[u8]) -> String {
 }
 
 fn value((code, bytes): (Status, Vec<u8>)) -> String {
-    let told = if code == 0 || !bytes.is_empty() { format!("{} {}", status(code), quoted(&bytes)) } else { status(code) };
+    let told = if code == 0 || !bytes.is_empty() {
+        format!("{} {}", status(code), quoted(&bytes))
+    } else {
+        status(code)
+    };
     KEPT.with_borrow_mut(|kept| kept.last = bytes);
     told
 }
@@ -295,13 +338,18 @@ impl Words {
     /// A name's place in a list, or the number itself.
     fn code(&self, index: usize, names: &[&str]) -> u32 {
         let word = self.text(index);
-        names.iter().position(|name| *name == word).map_or_else(|| word.parse().unwrap_or(u32::MAX), |at| at as u32)
+        names
+            .iter()
+            .position(|name| *name == word)
+            .map_or_else(|| word.parse().unwrap_or(u32::MAX), |at| at as u32)
     }
 
     /// Every word from `start` in twos, as names and values.
     fn pairs(&self, start: usize) -> Vec<(&[u8], &[u8])> {
         let rest = self.0.get(start..).unwrap_or_default();
-        rest.chunks(2).map(|pair| (pair[0].as_slice(), pair.get(1).map_or(&[][..], Vec::as_slice))).collect()
+        rest.chunks(2)
+            .map(|pair| (pair[0].as_slice(), pair.get(1).map_or(&[][..], Vec::as_slice)))
+            .collect()
     }
 
     /// The pairs before the word `trailers`, and those after it, serialised.
@@ -319,10 +367,12 @@ impl Words {
     }
 
     fn metric(&self, index: usize) -> u32 {
-        KEPT.with_borrow(|kept| kept.metrics.get(self.at(index)).copied()).unwrap_or_else(|| self.number(index))
+        KEPT.with_borrow(|kept| kept.metrics.get(self.at(index)).copied())
+            .unwrap_or_else(|| self.number(index))
     }
 
     fn queue(&self, index: usize) -> u32 {
-        KEPT.with_borrow(|kept| kept.queues.get(self.at(index)).copied()).unwrap_or_else(|| self.number(index))
+        KEPT.with_borrow(|kept| kept.queues.get(self.at(index)).copied())
+            .unwrap_or_else(|| self.number(index))
     }
 }

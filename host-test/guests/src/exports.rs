@@ -1,13 +1,13 @@
-//! What a host calls: the exports of a probe, as macros, because only the module that is built may define them, and each version
-//! of the ABI has its own.
+//! What a host calls: the exports of a probe, as macros, because only the module that is built may
+//! define them, and each version of the ABI has its own.
 
 unsafe extern "C" {
     /// What the linker gathers of a module's static constructors.
     fn __wasm_call_ctors();
 }
 
-/// WASI calls this once, before anything else. A module without it would be taken for a command, and the linker would wrap
-/// every export in a call of all constructors and destructors.
+/// WASI calls this once, before anything else. A module without it would be taken for a command,
+/// and the linker would wrap every export in a call of all constructors and destructors.
 #[unsafe(no_mangle)]
 extern "C" fn _initialize() {
     // SAFETY: the ABI promises that this runs once, and first.
@@ -20,8 +20,9 @@ extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
     crate::abi::allocate(size)
 }
 
-/// Exports callbacks that log their arguments and run their lines: `callbacks!(DIALECT; export, "name", answer, (numbers), end;…)`.
-/// The first parameter of each is its context.
+/// Exports callbacks that log their arguments and run their lines:
+/// `callbacks!(DIALECT; export, "name", answer, (numbers), end;…)`. The first parameter of each is
+/// its context.
 #[macro_export]
 macro_rules! callbacks {
     ($dialect:path; $($export:ident, $name:literal, $answer:literal, ($($number:ident),*), ($($end:ident)?);)*) => {$(

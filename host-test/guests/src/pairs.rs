@@ -1,4 +1,5 @@
-//! Header maps as the ABI serialises them: the count, all lengths, then names and values, each with a zero byte after it.
+//! Header maps as the ABI serialises them: the count, all lengths, then names and values, each with
+//! a zero byte after it.
 
 /// Pairs as the ABI serialises them.
 #[must_use]
@@ -30,7 +31,11 @@ pub fn deserialize(bytes: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut pairs = Vec::new();
     for index in 0..count {
         let (Some(key), Some(value)) = (word(4 + 8 * index), word(8 + 8 * index)) else { break };
-        let (Some(name), Some(content)) = (bytes.get(at..at + key), bytes.get(at + key + 1..at + key + 1 + value)) else { break };
+        let (Some(name), Some(content)) =
+            (bytes.get(at..at + key), bytes.get(at + key + 1..at + key + 1 + value))
+        else {
+            break;
+        };
         pairs.push((name.to_vec(), content.to_vec()));
         at += key + value + 2;
     }
@@ -45,7 +50,10 @@ mod tests {
     fn pairs_come_back_as_they_were() {
         let pairs = [("a", "1"), ("", ""), ("a", "2\0")];
         let back = deserialize(&serialize(&pairs));
-        assert_eq!(back, pairs.map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec())));
+        assert_eq!(
+            back,
+            pairs.map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()))
+        );
     }
 
     #[test]

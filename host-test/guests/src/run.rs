@@ -1,5 +1,5 @@
-//! Runs a script: keeps what each context is, finds the lines of a callback and logs how they went. What a command does is in
-//! [`crate::commands`].
+//! Runs a script: keeps what each context is, finds the lines of a callback and logs how they went.
+//! What a command does is in [`crate::commands`].
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -17,7 +17,8 @@ const PLUGIN_CONFIGURATION: u32 = 7;
 /// A hostcall that hands bytes over.
 type GetBytes = fn() -> (Status, Vec<u8>);
 
-/// What differs between the versions of the ABI, so that a module imports only what its version has.
+/// What differs between the versions of the ABI, so that a module imports only what its version
+/// has.
 pub struct Dialect {
     /// Goes on with a stream of this kind.
     pub continue_stream: fn(u32) -> Status,
@@ -80,13 +81,15 @@ pub fn root_of(context: u32) -> u32 {
 
 /// The VM's configuration is a script as well, which `configure` replaces where it gets one.
 pub fn vm_start(dialect: &Dialect, root: u32, size: u32) -> u32 {
-    read_script(root, VM_CONFIGURATION, size).map_or(0, |()| callback(dialect, "vm_start", root, &size.to_string(), false, 1))
+    read_script(root, VM_CONFIGURATION, size)
+        .map_or(0, |()| callback(dialect, "vm_start", root, &size.to_string(), false, 1))
 }
 
 /// Takes the plugin configuration as the script of this root context.
 pub fn configure(dialect: &Dialect, root: u32, size: u32) -> u32 {
     let length = if size == 0 { "0" } else { "…" };
-    read_script(root, PLUGIN_CONFIGURATION, size).map_or(0, |()| callback(dialect, "configure", root, length, false, 1))
+    read_script(root, PLUGIN_CONFIGURATION, size)
+        .map_or(0, |()| callback(dialect, "configure", root, length, false, 1))
 }
 
 fn read_script(root: u32, kind: u32, size: u32) -> Option<()> {
@@ -107,7 +110,14 @@ fn read_script(root: u32, kind: u32, size: u32) -> Option<()> {
 }
 
 /// Runs the lines of a callback and returns what the last `answer` says, or `answer`.
-pub fn callback(dialect: &Dialect, name: &'static str, context: u32, arguments: &str, end: bool, answer: u32) -> u32 {
+pub fn callback(
+    dialect: &Dialect,
+    name: &'static str,
+    context: u32,
+    arguments: &str,
+    end: bool,
+    answer: u32,
+) -> u32 {
     let (call, script) = GUEST.with_borrow_mut(|guest| {
         let known = guest.contexts.entry(context).or_default();
         let calls = known.calls.entry(name).or_insert(0);

@@ -1,10 +1,10 @@
-//! The language of the probe guests: lines of `callback: command words…`. It splits lines into words and says which lines a
-//! callback runs; what a command means is the interpreter's business.
+//! The language of the probe guests: lines of `callback: command words…`. It splits lines into
+//! words and says which lines a callback runs; what a command means is the interpreter's business.
 //!
-//! - `callback` runs at each call, `callback#2` at the second of its context, `callback.end` when the host says that the
-//!   stream ends there, `callback.more` when it does not.
-//! - A word is split at spaces. `"…"` keeps them and knows `\n`, `\r`, `\t`, `\0`, `\"`, `\\` and `\xHH`. `a*1000` is a thousand times
-//!   `a`. `$` is what the last hostcall returned.
+//! - `callback` runs at each call, `callback#2` at the second of its context, `callback.end` when
+//!   the host says that the stream ends there, `callback.more` when it does not.
+//! - A word is split at spaces. `"…"` keeps them and knows `\n`, `\r`, `\t`, `\0`, `\"`, `\\` and
+//!   `\xHH`. `a*1000` is a thousand times `a`. `$` is what the last hostcall returned.
 //! - A line that starts with `//` is a comment. Empty lines are skipped.
 
 /// A word of a command.
@@ -54,12 +54,21 @@ impl Script {
     /// # Errors
     /// The line that is not understood, and why.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"));
-        lines.map(|line| Line::parse(line).map_err(|error| format!("{line}: {error}"))).collect::<Result<_, _>>().map(Self)
+        let lines =
+            text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"));
+        lines
+            .map(|line| Line::parse(line).map_err(|error| format!("{line}: {error}")))
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 
     /// The lines that a call runs, in order. `call` is its number in its context, from 1.
-    pub fn lines<'a>(&'a self, callback: &'a str, call: u32, end: bool) -> impl Iterator<Item = &'a Line> {
+    pub fn lines<'a>(
+        &'a self,
+        callback: &'a str,
+        call: u32,
+        end: bool,
+    ) -> impl Iterator<Item = &'a Line> {
         self.0.iter().filter(move |line| {
             line.callback == callback
                 && match line.when {
@@ -87,7 +96,13 @@ impl Line {
         let mut words = words(rest)?.into_iter();
         let Some(Word::Bytes(command)) = words.next() else { return Err("no command".to_owned()) };
         let command = String::from_utf8(command).map_err(|error| error.to_string())?;
-        Ok(Self { callback: callback.to_owned(), when, command, words: words.collect(), text: rest.trim().to_owned() })
+        Ok(Self {
+            callback: callback.to_owned(),
+            when,
+            command,
+            words: words.collect(),
+            text: rest.trim().to_owned(),
+        })
     }
 }
 
@@ -139,7 +154,8 @@ fn quoted_word(text: &str) -> Result<(Vec<u8>, &str), String> {
                     'x' => {
                         let digits = text.get(at + 1..at + 3).ok_or("\\x needs two digits")?;
                         letters.nth(1);
-                        u8::from_str_radix(digits, 16).map_err(|error| format!("\\x{digits}: {error}"))?
+                        u8::from_str_radix(digits, 16)
+                            .map_err(|error| format!("\\x{digits}: {error}"))?
                     }
                     other => return Err(format!("\\{other} is no escape")),
                 });
@@ -170,7 +186,10 @@ mod tests {
     fn words_are_split_at_spaces_outside_of_quotes() {
         let line = Line::parse(r#"x: put one "two \"3\" \x00\n" $ ab*2 """#).expect("a line");
         let bytes = |bytes: &[u8]| Word::Bytes(bytes.to_vec());
-        assert_eq!(line.words, [bytes(b"one"), bytes(b"two \"3\" \0\n"), Word::Last, bytes(b"abab"), bytes(b"")]);
+        assert_eq!(
+            line.words,
+            [bytes(b"one"), bytes(b"two \"3\" \0\n"), Word::Last, bytes(b"abab"), bytes(b"")]
+        );
     }
 
     #[test]

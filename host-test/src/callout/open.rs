@@ -14,7 +14,8 @@ use crate::headers::Headers;
 pub(crate) struct Callouts {
     queued: Vec<VmCallout>,
     queued_bytes: usize,
-    /// Calls to clusters that do not exist: their guests are told once the callback that made them is over.
+    /// Calls to clusters that do not exist: their guests are told once the callback that made them
+    /// is over.
     refused: Vec<CalloutToken>,
     open: HashMap<CalloutToken, Open>,
     last_http: u32,
@@ -75,7 +76,11 @@ impl Callouts {
                 CalloutKind::GrpcCall | CalloutKind::GrpcStream => {
                     let odd = u32::from(kind == CalloutKind::GrpcCall);
                     self.last_grpc = self.last_grpc.wrapping_add(1);
-                    self.last_grpc = if self.last_grpc % 2 == odd { self.last_grpc } else { self.last_grpc.wrapping_add(1) };
+                    self.last_grpc = if self.last_grpc % 2 == odd {
+                        self.last_grpc
+                    } else {
+                        self.last_grpc.wrapping_add(1)
+                    };
                     self.last_grpc
                 }
             };
@@ -122,7 +127,11 @@ impl Callouts {
     fn fits(&self, request: &CalloutRequest, limits: &crate::limits::Limits) -> Result<(), Status> {
         let bytes = self.queued_bytes.saturating_add(request.bytes());
         let most = limits.callouts.saturating_mul(4);
-        if bytes > limits.body_bytes || self.queued.len() >= most { Err(Status::InternalFailure) } else { Ok(()) }
+        if bytes > limits.body_bytes || self.queued.len() >= most {
+            Err(Status::InternalFailure)
+        } else {
+            Ok(())
+        }
     }
 
     fn queue(&mut self, token: CalloutToken, plugin: Arc<str>, request: CalloutRequest) {
@@ -173,7 +182,9 @@ impl Delivery {
     pub(crate) fn map(&self, kind: MapKind) -> Option<&Headers> {
         match (self, kind) {
             (Delivery::Http { headers, .. }, MapKind::HttpCallResponseHeaders) => Some(headers),
-            (Delivery::Http { trailers, .. }, MapKind::HttpCallResponseTrailers) => Some(trailers).filter(|map| !map.is_empty()),
+            (Delivery::Http { trailers, .. }, MapKind::HttpCallResponseTrailers) => {
+                Some(trailers).filter(|map| !map.is_empty())
+            }
             (Delivery::InitialMetadata(map), MapKind::GrpcCallInitialMetadata)
             | (Delivery::TrailingMetadata(map), MapKind::GrpcCallTrailingMetadata) => Some(map),
             _ => None,
@@ -216,25 +227,33 @@ mod tests {
         let (mut callouts, limits) = (Callouts::default(), Limits::default());
         let mut start = |kind| callouts.start(kind, 0, "p".into(), stream(), &limits).unwrap();
         use CalloutKind::{GrpcCall, GrpcStream, Http};
-        assert_eq!([start(GrpcCall), start(GrpcStream), start(GrpcStream), start(GrpcCall)], [1, 2, 4, 5]);
+        assert_eq!(
+            [start(GrpcCall), start(GrpcStream), start(GrpcStream), start(GrpcCall)],
+            [1, 2, 4, 5]
+        );
         assert_eq!([start(Http), start(Http)], [1, 2]);
     }
 
     #[test]
     fn a_stream_is_over_when_both_sides_have_closed_it() {
         let (mut callouts, limits) = (Callouts::default(), Limits::default());
-        let number = callouts.start(CalloutKind::GrpcStream, 0, "p".into(), stream(), &limits).unwrap();
+        let number =
+            callouts.start(CalloutKind::GrpcStream, 0, "p".into(), stream(), &limits).unwrap();
         let token = CalloutToken { kind: CalloutKind::GrpcStream, token: number };
         callouts.go_on(number, "p".into(), CalloutRequest::GrpcClose, &limits).unwrap();
         assert!(callouts.find(token).is_some());
         callouts.remote_closed(token);
         assert!(callouts.find(token).is_none());
-        assert_eq!(callouts.go_on(number, "p".into(), CalloutRequest::GrpcClose, &limits), Err(Status::NotFound));
+        assert_eq!(
+            callouts.go_on(number, "p".into(), CalloutRequest::GrpcClose, &limits),
+            Err(Status::NotFound)
+        );
     }
 
     #[test]
     fn a_guest_cannot_open_more_callouts_than_its_limit() {
-        let (mut callouts, limits) = (Callouts::default(), Limits { callouts: 1, ..Limits::default() });
+        let (mut callouts, limits) =
+            (Callouts::default(), Limits { callouts: 1, ..Limits::default() });
         callouts.start(CalloutKind::GrpcStream, 0, "p".into(), stream(), &limits).unwrap();
         let more = callouts.start(CalloutKind::GrpcStream, 0, "p".into(), stream(), &limits);
         assert_eq!(more, Err(Status::InternalFailure));

@@ -119,8 +119,8 @@ struct Script {
     first_wrong: Option<Mismatch>,
 }
 
-/// Compares hostcalls with a list as they happen; callbacks are not compared. Clones share the list: give one to the VM, ask the
-/// other with [`finish`](Self::finish).
+/// Compares hostcalls with a list as they happen; callbacks are not compared. Clones share the
+/// list: give one to the VM, ask the other with [`finish`](Self::finish).
 ///
 /// ```
 /// use gatepost_host::{Expected, StrictEffects, Vm, VmOptions};
@@ -181,7 +181,9 @@ impl StrictEffects {
             return Err(wrong.clone());
         }
         match script.expected.front() {
-            Some(expected) => Err(Mismatch::Missing { at: script.seen + 1, expected: expected.clone() }),
+            Some(expected) => {
+                Err(Mismatch::Missing { at: script.seen + 1, expected: expected.clone() })
+            }
             None => Ok(()),
         }
     }
@@ -195,8 +197,11 @@ impl Recorder for StrictEffects {
         let mut script = self.lock();
         script.seen += 1;
         let expected = script.expected.pop_front();
-        if script.first_wrong.is_none() && !expected.as_ref().is_some_and(|expected| expected.matches(&effect.event)) {
-            script.first_wrong = Some(Mismatch::Unexpected { at: script.seen, expected, got: Box::new(effect) });
+        if script.first_wrong.is_none()
+            && !expected.as_ref().is_some_and(|expected| expected.matches(&effect.event))
+        {
+            script.first_wrong =
+                Some(Mismatch::Unexpected { at: script.seen, expected, got: Box::new(effect) });
         }
     }
 }

@@ -1,6 +1,6 @@
-//! The names that Envoy's header maps keep in one slot. Adding such a header twice joins the values with a comma.
-//! Read in Envoy's `envoy/http/header_map.h`; the extensions of a full build (cache, compressor, CORS, gRPC-Web and others)
-//! register more names, which have tables of their own.
+//! The names that Envoy's header maps keep in one slot. Adding such a header twice joins the values
+//! with a comma. Read in Envoy's `envoy/http/header_map.h`; the extensions of a full build (cache,
+//! compressor, CORS, gRPC-Web and others) register more names, which have tables of their own.
 
 use super::HeaderScope;
 
@@ -115,8 +115,12 @@ const RESPONSE_TRAILERS: [&str; 2] = ["grpc-message", "grpc-status"];
 pub(super) fn is_inline(scope: HeaderScope, name: &[u8]) -> bool {
     let has = |names: &[&str]| names.iter().any(|inline| inline.as_bytes() == name);
     match scope {
-        HeaderScope::Request => has(&REQUEST_AND_RESPONSE) || has(&REQUEST) || has(&REQUEST_EXTENSIONS),
-        HeaderScope::Response => has(&REQUEST_AND_RESPONSE) || has(&RESPONSE) || has(&RESPONSE_EXTENSIONS),
+        HeaderScope::Request => {
+            has(&REQUEST_AND_RESPONSE) || has(&REQUEST) || has(&REQUEST_EXTENSIONS)
+        }
+        HeaderScope::Response => {
+            has(&REQUEST_AND_RESPONSE) || has(&RESPONSE) || has(&RESPONSE_EXTENSIONS)
+        }
         HeaderScope::RequestTrailers => false,
         HeaderScope::ResponseTrailers => has(&RESPONSE_TRAILERS),
     }

@@ -1,12 +1,14 @@
-//! An ordered list of names and values in one piece of memory: the text of all of them, and where each stands in it. A copy is
-//! two copies of memory, however many headers there are. It knows nothing of HTTP: which names are the same, and which
-//! order they must have, is the map's business.
+//! An ordered list of names and values in one piece of memory: the text of all of them, and where
+//! each stands in it. A copy is two copies of memory, however many headers there are. It knows
+//! nothing of HTTP: which names are the same, and which order they must have, is the map's
+//! business.
 
 /// Names and values in order, names in lower case.
 #[derive(Debug, Default)]
 pub(super) struct PairList {
-    /// Names and values, each followed by a zero byte, a name before its value: the form in which the ABI shows pairs. Entries
-    /// that are gone leave theirs behind until there is more of it than of the rest.
+    /// Names and values, each followed by a zero byte, a name before its value: the form in which
+    /// the ABI shows pairs. Entries that are gone leave theirs behind until there is more of it
+    /// than of the rest.
     text: Vec<u8>,
     entries: Vec<Entry>,
     /// The bytes of all names and values that are not gone.
@@ -57,7 +59,9 @@ impl Entry {
 impl PairList {
     /// With room for so many pairs of so many bytes in all.
     pub(super) fn with_capacity(pairs: usize, bytes: usize) -> Self {
-        let text = Vec::with_capacity(bytes.saturating_add(pairs.saturating_mul(2)).saturating_add(SPARE_TEXT));
+        let text = Vec::with_capacity(
+            bytes.saturating_add(pairs.saturating_mul(2)).saturating_add(SPARE_TEXT),
+        );
         Self { text, entries: Vec::with_capacity(pairs.saturating_add(SPARE_ENTRIES)), bytes: 0 }
     }
 
@@ -79,7 +83,8 @@ impl PairList {
         self.entries.iter().map(|entry| (entry.name, entry.value))
     }
 
-    /// Names and values in order, each with a zero byte after it, in pieces as long as they stand together in the text.
+    /// Names and values in order, each with a zero byte after it, in pieces as long as they stand
+    /// together in the text.
     pub(super) fn pieces(&self) -> impl Iterator<Item = &[u8]> {
         let mut entries = self.entries.iter().peekable();
         std::iter::from_fn(move || {
@@ -92,11 +97,14 @@ impl PairList {
         })
     }
 
-    /// The first entry with this name in any case, `from` an entry on. Lengths are compared first: they differ for most.
+    /// The first entry with this name in any case, `from` an entry on. Lengths are compared first:
+    /// they differ for most.
     pub(super) fn position(&self, name: &[u8], from: usize) -> Option<usize> {
         let len = u32::try_from(name.len()).ok()?;
         let mut entries = self.entries.get(from..)?.iter();
-        let at = entries.position(|entry| entry.name == len && entry.name(&self.text).eq_ignore_ascii_case(name))?;
+        let at = entries.position(|entry| {
+            entry.name == len && entry.name(&self.text).eq_ignore_ascii_case(name)
+        })?;
         Some(from + at)
     }
 
@@ -131,8 +139,11 @@ impl PairList {
         let Some(entry) = self.entries.get(at).copied() else { return false };
         let more = parts[0].len() + parts[1].len();
         if entry.end() == self.text.len() {
-            // The last of the text grows where it is, so that many small additions do not copy it each time.
-            let (Ok(value), Ok(_)) = (u32::try_from(entry.value as usize + more), u32::try_from(self.text.len() + more)) else {
+            // The last of the text grows where it is, so that many small additions do not copy it
+            // each time.
+            let (Ok(value), Ok(_)) =
+                (u32::try_from(entry.value as usize + more), u32::try_from(self.text.len() + more))
+            else {
                 return false;
             };
             self.text.pop();
@@ -150,7 +161,8 @@ impl PairList {
         self.overwrite(at, &longer)
     }
 
-    /// Gives an entry, whose name this is, another value, and the last place before the entry `end`.
+    /// Gives an entry, whose name this is, another value, and the last place before the entry
+    /// `end`.
     pub(super) fn renew(&mut self, at: usize, end: usize, name: &[u8], value: &[u8]) -> bool {
         let Some(old) = self.entries.get(at).copied() else { return false };
         let Some(new) = self.write(name, value) else { return false };
@@ -190,10 +202,13 @@ impl PairList {
         self.bytes = 0;
     }
 
-    /// Puts a pair behind the text. What entries that are gone left there goes first when there is too much of it.
+    /// Puts a pair behind the text. What entries that are gone left there goes first when there is
+    /// too much of it.
     fn write(&mut self, name: &[u8], value: &[u8]) -> Option<Entry> {
         let needed = name.len() + value.len() + 2;
-        if self.text.len() > 2 * self.in_use() + SLACK || self.text.len() + needed > u32::MAX as usize {
+        if self.text.len() > 2 * self.in_use() + SLACK
+            || self.text.len() + needed > u32::MAX as usize
+        {
             self.compact();
         }
         let at = self.text.len();

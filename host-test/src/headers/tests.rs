@@ -60,7 +60,8 @@ fn the_byte_size_follows_every_change() {
 
 #[test]
 fn setting_keeps_the_place_and_removes_the_repeats() {
-    let mut headers = Headers::request([("a", "1"), ("b", "2"), ("A", "3"), (":path", "/"), ("c", "4")]);
+    let mut headers =
+        Headers::request([("a", "1"), ("b", "2"), ("A", "3"), (":path", "/"), ("c", "4")]);
     headers.set("A", "new");
     headers.set(":path", "/new");
     headers.set("d", "5");
@@ -87,11 +88,15 @@ fn maps_are_equal_by_what_they_hold_and_not_by_how_it_came_there() {
 
 #[test]
 fn headers_that_nobody_has_changed_are_one_piece() {
-    let mut headers = Headers::request([(":method", "GET"), (":path", "/"), ("a", "1"), ("b", "2")]);
+    let mut headers =
+        Headers::request([(":method", "GET"), (":path", "/"), ("a", "1"), ("b", "2")]);
     assert_eq!(headers.pieces().collect::<Vec<_>>(), [b":method\0GET\0:path\0/\0a\x001\0b\x002\0"]);
     headers.replace("a", "3");
     // What stood in between is gone, and the new one stands behind `b`.
-    assert_eq!(headers.pieces().collect::<Vec<_>>(), [&b":method\0GET\0:path\0/\0"[..], b"b\x002\0a\x003\0"]);
+    assert_eq!(
+        headers.pieces().collect::<Vec<_>>(),
+        [&b":method\0GET\0:path\0/\0"[..], b"b\x002\0a\x003\0"]
+    );
 }
 
 #[test]
@@ -122,7 +127,11 @@ struct Model {
 impl Model {
     fn canonical(&self, name: &[u8]) -> Vec<u8> {
         let name = name.to_ascii_lowercase();
-        if self.scope == HeaderScope::Request && name == b"host" { b":authority".to_vec() } else { name }
+        if self.scope == HeaderScope::Request && name == b"host" {
+            b":authority".to_vec()
+        } else {
+            name
+        }
     }
 
     fn append(&mut self, name: Vec<u8>, value: &[u8]) {
@@ -181,8 +190,22 @@ enum Step {
 }
 
 fn name() -> impl Strategy<Value = Vec<u8>> {
-    // Few names, so that they meet: plain ones, ones with one slot, pseudo-headers, ones of the same length, none at all.
-    let known = ["env", "Env", "via", "User-Agent", "host", "Host", ":authority", ":path", ":PATH", "x", "date", ""];
+    // Few names, so that they meet: plain ones, ones with one slot, pseudo-headers, ones of the
+    // same length, none at all.
+    let known = [
+        "env",
+        "Env",
+        "via",
+        "User-Agent",
+        "host",
+        "Host",
+        ":authority",
+        ":path",
+        ":PATH",
+        "x",
+        "date",
+        "",
+    ];
     prop_oneof![9 => prop::sample::select(known.to_vec()).prop_map(|name| name.as_bytes().to_vec()), 1 => vec(any::<u8>(), 0..4)]
 }
 

@@ -1,4 +1,5 @@
-//! Buffers: bodies in their callbacks, and the configurations. Only a body can be written, at its start or its end.
+//! Buffers: bodies in their callbacks, and the configurations. Only a body can be written, at its
+//! start or its end.
 
 use bytes::Bytes;
 use wasmtime::{Caller, Linker};
@@ -12,53 +13,102 @@ pub(super) fn link(linker: &mut Linker<HostState>, abi: AbiVersion) -> wasmtime:
     linker.func_wrap(
         "env",
         "proxy_get_buffer_bytes",
-        |mut guest: Caller<'_, HostState>, buffer: u32, start: u32, length: u32, to: u32, len_to: u32| {
-            serve(&mut guest, "proxy_get_buffer_bytes", |guest| get(guest, buffer, start, length, to, len_to))
+        |mut guest: Caller<'_, HostState>,
+         buffer: u32,
+         start: u32,
+         length: u32,
+         to: u32,
+         len_to: u32| {
+            serve(&mut guest, "proxy_get_buffer_bytes", |guest| {
+                get(guest, buffer, start, length, to, len_to)
+            })
         },
     )?;
     linker.func_wrap(
         "env",
         "proxy_set_buffer_bytes",
-        |mut guest: Caller<'_, HostState>, buffer: u32, start: u32, length: u32, data: u32, len: u32| {
-            serve(&mut guest, "proxy_set_buffer_bytes", |guest| set(guest, buffer, start, length, data, len))
+        |mut guest: Caller<'_, HostState>,
+         buffer: u32,
+         start: u32,
+         length: u32,
+         data: u32,
+         len: u32| {
+            serve(&mut guest, "proxy_set_buffer_bytes", |guest| {
+                set(guest, buffer, start, length, data, len)
+            })
         },
     )?;
     linker.func_wrap(
         "env",
         "proxy_get_buffer_status",
         |mut guest: Caller<'_, HostState>, buffer: u32, length_to: u32, flags_to: u32| {
-            serve(&mut guest, "proxy_get_buffer_status", |guest| status(guest, buffer, length_to, flags_to))
+            serve(&mut guest, "proxy_get_buffer_status", |guest| {
+                status(guest, buffer, length_to, flags_to)
+            })
         },
     )?;
     if abi == AbiVersion::V0_1_0 {
-        linker.func_wrap("env", "proxy_get_configuration", |mut guest: Caller<'_, HostState>, to: u32, len_to: u32| {
-            serve(&mut guest, "proxy_get_configuration", |guest| configuration(guest, to, len_to))
-        })?;
+        linker.func_wrap(
+            "env",
+            "proxy_get_configuration",
+            |mut guest: Caller<'_, HostState>, to: u32, len_to: u32| {
+                serve(&mut guest, "proxy_get_configuration", |guest| {
+                    configuration(guest, to, len_to)
+                })
+            },
+        )?;
     }
     Ok(())
 }
 
-/// The buffer's bytes now. What belongs to a callback that does not run is empty or `NotFound`, as it is in Envoy.
+/// The buffer's bytes now. What belongs to a callback that does not run is empty or `NotFound`, as
+/// it is in Envoy.
 fn read(state: &HostState, kind: BufferKind) -> Result<Bytes, Status> {
     match kind {
-        BufferKind::HttpRequestBody | BufferKind::HttpResponseBody | BufferKind::DownstreamData | BufferKind::UpstreamData => {
-            Ok(state.stream().and_then(|stream| stream.bodies.get(kind as usize)).cloned().unwrap_or_default())
+        BufferKind::HttpRequestBody
+        | BufferKind::HttpResponseBody
+        | BufferKind::DownstreamData
+        | BufferKind::UpstreamData => Ok(state
+            .stream()
+            .and_then(|stream| stream.bodies.get(kind as usize))
+            .cloned()
+            .unwrap_or_default()),
+        BufferKind::HttpCallResponseBody => state
+            .delivery()
+            .and_then(|delivery| delivery.body(kind))
+            .cloned()
+            .ok_or(Status::NotFound),
+        BufferKind::GrpcCallMessage => Ok(state
+            .delivery()
+            .and_then(|delivery| delivery.body(kind))
+            .cloned()
+            .unwrap_or_default()),
+        BufferKind::ForeignFunctionArguments => {
+            Ok(state.foreign_arguments.clone().unwrap_or_default())
         }
-        BufferKind::HttpCallResponseBody => {
-            state.delivery().and_then(|delivery| delivery.body(kind)).cloned().ok_or(Status::NotFound)
+        BufferKind::VmConfiguration => {
+            Ok(state.root().map(|root| root.config.vm_configuration.clone()).unwrap_or_default())
         }
-        BufferKind::GrpcCallMessage => Ok(state.delivery().and_then(|delivery| delivery.body(kind)).cloned().unwrap_or_default()),
-        BufferKind::ForeignFunctionArguments => Ok(state.foreign_arguments.clone().unwrap_or_default()),
-        BufferKind::VmConfiguration => Ok(state.root().map(|root| root.config.vm_configuration.clone()).unwrap_or_default()),
-        BufferKind::PluginConfiguration => {
-            state.root().filter(|root| root.configuring).map(|root| root.config.configuration.clone()).ok_or(Status::NotFound)
-        }
+        BufferKind::PluginConfiguration => state
+            .root()
+            .filter(|root| root.configuring)
+            .map(|root| root.config.configuration.clone())
+            .ok_or(Status::NotFound),
     }
 }
 
-fn get(guest: Guest<'_, '_>, buffer: u32, start: u32, length: u32, to: u32, len_to: u32) -> HostResult {
+fn get(
+    guest: Guest<'_, '_>,
+    buffer: u32,
+    start: u32,
+    length: u32,
+    to: u32,
+    len_to: u32,
+) -> HostResult {
     let kind = BufferKind::from_code(buffer).ok_or(Status::BadArgument)?;
-    guest.data_mut().note(|note| note.arg("buffer", kind).arg("start", start).arg("length", length));
+    guest
+        .data_mut()
+        .note(|note| note.arg("buffer", kind).arg("start", start).arg("length", length));
     let bytes = read(guest.data(), kind)?;
     let start = start as usize;
     let end = start.saturating_add(length as usize).min(bytes.len());
@@ -71,15 +121,25 @@ fn get(guest: Guest<'_, '_>, buffer: u32, start: u32, length: u32, to: u32, len_
     give(guest, &bytes, to, len_to)
 }
 
-fn set(guest: Guest<'_, '_>, buffer: u32, start: u32, length: u32, data: u32, len: u32) -> HostResult {
+fn set(
+    guest: Guest<'_, '_>,
+    buffer: u32,
+    start: u32,
+    length: u32,
+    data: u32,
+    len: u32,
+) -> HostResult {
     let kind = BufferKind::from_code(buffer).ok_or(Status::BadArgument)?;
     let (memory, state) = parts(guest)?;
     let data = slice(memory, data, len)?;
-    state.note(|note| note.arg("buffer", kind).arg("start", start).arg("length", length).arg("data", data));
+    state.note(|note| {
+        note.arg("buffer", kind).arg("start", start).arg("length", length).arg("data", data)
+    });
     let (limit, profile) = (state.limits.body_bytes, state.profile);
     let body = state.stream_mut().and_then(|stream| stream.body_mut(kind));
     let body = body.ok_or(Status::BadArgument)?;
-    let (before, after) = profile.splice(body, start as usize, length as usize).ok_or(Status::BadArgument)?;
+    let (before, after) =
+        profile.splice(body, start as usize, length as usize).ok_or(Status::BadArgument)?;
     if before.len().saturating_add(data.len()).saturating_add(after.len()) > limit {
         return Err(Status::InternalFailure.into());
     }

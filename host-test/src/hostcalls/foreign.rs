@@ -1,5 +1,5 @@
-//! `proxy_call_foreign_function`: finds the function in the host's registry. A name that is not there is `NotFound`, as in a proxy
-//! that does not offer it.
+//! `proxy_call_foreign_function`: finds the function in the host's registry. A name that is not
+//! there is `NotFound`, as in a proxy that does not offer it.
 
 use wasmtime::{Caller, Linker};
 
@@ -13,7 +13,13 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     linker.func_wrap(
         "env",
         "proxy_call_foreign_function",
-        |mut guest: Caller<'_, HostState>, name: u32, name_len: u32, arguments: u32, arguments_len: u32, to: u32, len_to: u32| {
+        |mut guest: Caller<'_, HostState>,
+         name: u32,
+         name_len: u32,
+         arguments: u32,
+         arguments_len: u32,
+         to: u32,
+         len_to: u32| {
             serve(&mut guest, "proxy_call_foreign_function", |guest| {
                 call(guest, (name, name_len), (arguments, arguments_len), to, len_to)
             })
@@ -22,7 +28,13 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     Ok(())
 }
 
-fn call(guest: Guest<'_, '_>, name: (u32, u32), arguments: (u32, u32), to: u32, len_to: u32) -> HostResult {
+fn call(
+    guest: Guest<'_, '_>,
+    name: (u32, u32),
+    arguments: (u32, u32),
+    to: u32,
+    len_to: u32,
+) -> HostResult {
     let (memory, state) = parts(guest)?;
     let name = slice(memory, name.0, name.1)?;
     let arguments = slice(memory, arguments.0, arguments.1)?;

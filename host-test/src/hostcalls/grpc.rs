@@ -1,4 +1,5 @@
-//! gRPC callouts: one call, or a stream with messages each way. They belong to the root context, as HTTP calls do.
+//! gRPC callouts: one call, or a stream with messages each way. They belong to the root context, as
+//! HTTP calls do.
 
 use std::time::Duration;
 
@@ -32,8 +33,15 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
          message_len: u32,
          timeout: u32,
          token_to: u32| {
-            let target = [(service, service_len), (name, name_len), (method, method_len), (metadata, metadata_len)];
-            serve(&mut guest, "proxy_grpc_call", |guest| call(guest, target, (message, message_len), timeout, token_to))
+            let target = [
+                (service, service_len),
+                (name, name_len),
+                (method, method_len),
+                (metadata, metadata_len),
+            ];
+            serve(&mut guest, "proxy_grpc_call", |guest| {
+                call(guest, target, (message, message_len), timeout, token_to)
+            })
         },
     )?;
     linker.func_wrap(
@@ -49,7 +57,12 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
          metadata: u32,
          metadata_len: u32,
          token_to: u32| {
-            let target = [(service, service_len), (name, name_len), (method, method_len), (metadata, metadata_len)];
+            let target = [
+                (service, service_len),
+                (name, name_len),
+                (method, method_len),
+                (metadata, metadata_len),
+            ];
             serve(&mut guest, "proxy_grpc_stream", |guest| stream(guest, target, token_to))
         },
     )?;
@@ -57,15 +70,29 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
         "env",
         "proxy_grpc_send",
         |mut guest: Caller<'_, HostState>, token: u32, message: u32, len: u32, end_stream: u32| {
-            serve(&mut guest, "proxy_grpc_send", |guest| send(guest, token, (message, len), end_stream != 0))
+            serve(&mut guest, "proxy_grpc_send", |guest| {
+                send(guest, token, (message, len), end_stream != 0)
+            })
         },
     )?;
-    linker.func_wrap("env", "proxy_grpc_close", |mut guest: Caller<'_, HostState>, token: u32| {
-        serve(&mut guest, "proxy_grpc_close", |guest| end(guest, token, CalloutRequest::GrpcClose))
-    })?;
-    linker.func_wrap("env", "proxy_grpc_cancel", |mut guest: Caller<'_, HostState>, token: u32| {
-        serve(&mut guest, "proxy_grpc_cancel", |guest| end(guest, token, CalloutRequest::GrpcCancel))
-    })?;
+    linker.func_wrap(
+        "env",
+        "proxy_grpc_close",
+        |mut guest: Caller<'_, HostState>, token: u32| {
+            serve(&mut guest, "proxy_grpc_close", |guest| {
+                end(guest, token, CalloutRequest::GrpcClose)
+            })
+        },
+    )?;
+    linker.func_wrap(
+        "env",
+        "proxy_grpc_cancel",
+        |mut guest: Caller<'_, HostState>, token: u32| {
+            serve(&mut guest, "proxy_grpc_cancel", |guest| {
+                end(guest, token, CalloutRequest::GrpcCancel)
+            })
+        },
+    )?;
     Ok(())
 }
 
@@ -95,7 +122,8 @@ fn known(state: &mut HostState, kind: CalloutKind, service: Bytes) -> Result<Grp
     if state.host.clusters.has(&service.target) {
         return Ok(service);
     }
-    // Plain text must name a cluster. With a message that names none Envoy begins a call, which fails.
+    // Plain text must name a cluster. With a message that names none Envoy begins a call, which
+    // fails.
     if service.raw == service.target {
         return Err(Status::ParseFailure);
     }
@@ -103,15 +131,29 @@ fn known(state: &mut HostState, kind: CalloutKind, service: Bytes) -> Result<Grp
     Err(Status::InternalFailure)
 }
 
-fn call(guest: Guest<'_, '_>, spans: [Span; 4], message: Span, timeout: u32, token_to: u32) -> HostResult {
+fn call(
+    guest: Guest<'_, '_>,
+    spans: [Span; 4],
+    message: Span,
+    timeout: u32,
+    token_to: u32,
+) -> HostResult {
     let (memory, state) = parts(guest)?;
     write_u32(memory, token_to, 0)?;
-    let Target { service, service_name, method_name, initial_metadata } = target(memory, state, spans)?;
+    let Target { service, service_name, method_name, initial_metadata } =
+        target(memory, state, spans)?;
     let message = Bytes::copy_from_slice(slice(memory, message.0, message.1)?);
     state.note(|note| note.arg("message", message.clone()).arg("timeout", timeout));
     let service = known(state, CalloutKind::GrpcCall, service)?;
     let timeout = (timeout > 0).then(|| Duration::from_millis(timeout.into()));
-    let request = CalloutRequest::GrpcCall { service, service_name, method_name, initial_metadata, message, timeout };
+    let request = CalloutRequest::GrpcCall {
+        service,
+        service_name,
+        method_name,
+        initial_metadata,
+        message,
+        timeout,
+    };
     let token = state.start_callout(CalloutKind::GrpcCall, request)?;
     state.note(|note| note.ret("token", token));
     Ok(write_u32(memory, token_to, token)?)
@@ -120,9 +162,11 @@ fn call(guest: Guest<'_, '_>, spans: [Span; 4], message: Span, timeout: u32, tok
 fn stream(guest: Guest<'_, '_>, spans: [Span; 4], token_to: u32) -> HostResult {
     let (memory, state) = parts(guest)?;
     write_u32(memory, token_to, 0)?;
-    let Target { service, service_name, method_name, initial_metadata } = target(memory, state, spans)?;
+    let Target { service, service_name, method_name, initial_metadata } =
+        target(memory, state, spans)?;
     let service = known(state, CalloutKind::GrpcStream, service)?;
-    let request = CalloutRequest::GrpcStream { service, service_name, method_name, initial_metadata };
+    let request =
+        CalloutRequest::GrpcStream { service, service_name, method_name, initial_metadata };
     let token = state.start_callout(CalloutKind::GrpcStream, request)?;
     state.note(|note| note.ret("token", token));
     Ok(write_u32(memory, token_to, token)?)
@@ -131,7 +175,9 @@ fn stream(guest: Guest<'_, '_>, spans: [Span; 4], token_to: u32) -> HostResult {
 fn send(guest: Guest<'_, '_>, token: u32, message: Span, end_stream: bool) -> HostResult {
     let (memory, state) = parts(guest)?;
     let message = Bytes::copy_from_slice(slice(memory, message.0, message.1)?);
-    state.note(|note| note.arg("token", token).arg("message", message.clone()).arg("end_stream", end_stream));
+    state.note(|note| {
+        note.arg("token", token).arg("message", message.clone()).arg("end_stream", end_stream)
+    });
     Ok(state.go_on_callout(token, CalloutRequest::GrpcSend { message, end_stream })?)
 }
 

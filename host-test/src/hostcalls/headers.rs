@@ -1,5 +1,6 @@
-//! Header maps. A map can be used only in the callbacks it is lent for; elsewhere a value or a write is `BadArgument` and the
-//! pairs are empty, as in Envoy. A write to the request's headers clears the route cache.
+//! Header maps. A map can be used only in the callbacks it is lent for; elsewhere a value or a
+//! write is `BadArgument` and the pairs are empty, as in Envoy. A write to the request's headers
+//! clears the route cache.
 
 use bytes::Bytes;
 use wasmtime::{Caller, Linker};
@@ -17,13 +18,20 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
         "env",
         "proxy_get_header_map_value",
         |mut guest: Caller<'_, HostState>, map: u32, name: u32, len: u32, to: u32, len_to: u32| {
-            serve(&mut guest, "proxy_get_header_map_value", |guest| get(guest, map, (name, len), to, len_to))
+            serve(&mut guest, "proxy_get_header_map_value", |guest| {
+                get(guest, map, (name, len), to, len_to)
+            })
         },
     )?;
     linker.func_wrap(
         "env",
         "proxy_add_header_map_value",
-        |mut guest: Caller<'_, HostState>, map: u32, name: u32, name_len: u32, value: u32, value_len: u32| {
+        |mut guest: Caller<'_, HostState>,
+         map: u32,
+         name: u32,
+         name_len: u32,
+         value: u32,
+         value_len: u32| {
             serve(&mut guest, "proxy_add_header_map_value", |guest| {
                 write(guest, Write::Add, map, (name, name_len), (value, value_len))
             })
@@ -32,7 +40,12 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     linker.func_wrap(
         "env",
         "proxy_replace_header_map_value",
-        |mut guest: Caller<'_, HostState>, map: u32, name: u32, name_len: u32, value: u32, value_len: u32| {
+        |mut guest: Caller<'_, HostState>,
+         map: u32,
+         name: u32,
+         name_len: u32,
+         value: u32,
+         value_len: u32| {
             serve(&mut guest, "proxy_replace_header_map_value", |guest| {
                 write(guest, Write::Replace, map, (name, name_len), (value, value_len))
             })
@@ -42,26 +55,36 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
         "env",
         "proxy_remove_header_map_value",
         |mut guest: Caller<'_, HostState>, map: u32, name: u32, len: u32| {
-            serve(&mut guest, "proxy_remove_header_map_value", |guest| remove(guest, map, (name, len)))
+            serve(&mut guest, "proxy_remove_header_map_value", |guest| {
+                remove(guest, map, (name, len))
+            })
         },
     )?;
     linker.func_wrap(
         "env",
         "proxy_get_header_map_pairs",
         |mut guest: Caller<'_, HostState>, map: u32, to: u32, len_to: u32| {
-            serve(&mut guest, "proxy_get_header_map_pairs", |guest| get_pairs(guest, map, to, len_to))
+            serve(&mut guest, "proxy_get_header_map_pairs", |guest| {
+                get_pairs(guest, map, to, len_to)
+            })
         },
     )?;
     linker.func_wrap(
         "env",
         "proxy_set_header_map_pairs",
         |mut guest: Caller<'_, HostState>, map: u32, pairs: u32, len: u32| {
-            serve(&mut guest, "proxy_set_header_map_pairs", |guest| set_pairs(guest, map, pairs, len))
+            serve(&mut guest, "proxy_set_header_map_pairs", |guest| {
+                set_pairs(guest, map, pairs, len)
+            })
         },
     )?;
-    linker.func_wrap("env", "proxy_get_header_map_size", |mut guest: Caller<'_, HostState>, map: u32, to: u32| {
-        serve(&mut guest, "proxy_get_header_map_size", |guest| size(guest, map, to))
-    })?;
+    linker.func_wrap(
+        "env",
+        "proxy_get_header_map_size",
+        |mut guest: Caller<'_, HostState>, map: u32, to: u32| {
+            serve(&mut guest, "proxy_get_header_map_size", |guest| size(guest, map, to))
+        },
+    )?;
     Ok(())
 }
 
@@ -117,7 +140,9 @@ fn get(guest: Guest<'_, '_>, map: u32, name: Span, to: u32, len_to: u32) -> Host
             }
             give_with(guest, len, to, len_to, |memory, state| {
                 // The guest's allocator ran in between and may have changed the map.
-                let value = lent(state, kind).and_then(|map| map.value_at(at)).filter(|value| value.len() == memory.len());
+                let value = lent(state, kind)
+                    .and_then(|map| map.value_at(at))
+                    .filter(|value| value.len() == memory.len());
                 memory.copy_from_slice(value.ok_or(Status::InternalFailure)?);
                 Ok(())
             })
@@ -166,19 +191,25 @@ fn get_pairs(guest: Guest<'_, '_>, map: u32, to: u32, len_to: u32) -> HostResult
     };
     let len = u32::try_from(len).map_err(|_| Status::InternalFailure)?;
     give_with(guest, len, to, len_to, |memory, state| {
-        // The guest's allocator ran in between and may have changed the map: then the length no longer fits.
-        lent(state, kind).and_then(|headers| pairs::encode(headers, memory)).ok_or(Status::InternalFailure)
+        // The guest's allocator ran in between and may have changed the map: then the length no
+        // longer fits.
+        lent(state, kind)
+            .and_then(|headers| pairs::encode(headers, memory))
+            .ok_or(Status::InternalFailure)
     })
 }
 
 fn set_pairs(guest: Guest<'_, '_>, map: u32, pairs: u32, len: u32) -> HostResult {
     let kind = kind(map)?;
     let (memory, state) = parts(guest)?;
-    // Envoy takes malformed pairs for none at all, which would remove every header; the guest is told instead.
+    // Envoy takes malformed pairs for none at all, which would remove every header; the guest is
+    // told instead.
     let pairs = pairs::decode(slice(memory, pairs, len)?).ok_or(Status::BadArgument)?;
     state.note(|note| note.arg("map", kind).arg("pairs", &pairs[..]));
     let (limit, profile) = (state.limits.header_map_bytes, state.profile);
-    if pairs.iter().map(|(name, value)| name.len() + value.len() + HEADER_CHARGE).sum::<usize>() > limit {
+    if pairs.iter().map(|(name, value)| name.len() + value.len() + HEADER_CHARGE).sum::<usize>()
+        > limit
+    {
         return Err(Status::InternalFailure.into());
     }
     let headers = lent_mut(state, kind)?;

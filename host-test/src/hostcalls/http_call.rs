@@ -1,5 +1,5 @@
-//! `proxy_http_call`. The call belongs to the root context, so that it outlives the stream that made it; the request waits in the
-//! VM until the driver takes it.
+//! `proxy_http_call`. The call belongs to the root context, so that it outlives the stream that
+//! made it; the request waits in the VM until the driver takes it.
 
 use std::time::Duration;
 
@@ -31,7 +31,12 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
          trailers_len: u32,
          timeout: i32,
          token_to: u32| {
-            let spans = [(cluster, cluster_len), (headers, headers_len), (body, body_len), (trailers, trailers_len)];
+            let spans = [
+                (cluster, cluster_len),
+                (headers, headers_len),
+                (body, body_len),
+                (trailers, trailers_len),
+            ];
             serve(&mut guest, "proxy_http_call", |guest| http_call(guest, spans, timeout, token_to))
         },
     )?;
@@ -40,7 +45,8 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
 
 fn http_call(guest: Guest<'_, '_>, spans: [Span; 4], timeout: i32, token_to: u32) -> HostResult {
     let (memory, state) = parts(guest)?;
-    // The place for the token is tried first: a call that was started must not be lost to its guest.
+    // The place for the token is tried first: a call that was started must not be lost to its
+    // guest.
     write_u32(memory, token_to, 0)?;
     let [cluster, headers, body, trailers] = spans;
     let cluster = String::from_utf8_lossy(slice(memory, cluster.0, cluster.1)?).into_owned();
@@ -52,7 +58,8 @@ fn http_call(guest: Guest<'_, '_>, spans: [Span; 4], timeout: i32, token_to: u32
         note.arg("trailers", &trailers[..]).arg("timeout", i64::from(timeout))
     });
     let mut headers = Headers::request(headers);
-    let complete = [":path", ":method", ":authority"].iter().all(|name| headers.get(name).is_some());
+    let complete =
+        [":path", ":method", ":authority"].iter().all(|name| headers.get(name).is_some());
     if timeout < 0 || !state.host.clusters.has(&cluster) || !complete {
         return Err(Status::BadArgument.into());
     }

@@ -8,13 +8,21 @@ use crate::memory::{HostResult, parts, serve, slice, write_u32};
 use crate::state::HostState;
 
 pub(super) fn link(linker: &mut Linker<HostState>, abi: AbiVersion) -> wasmtime::Result<()> {
-    linker.func_wrap("env", "proxy_log", |mut guest: Caller<'_, HostState>, level: u32, message: u32, len: u32| {
-        serve(&mut guest, "proxy_log", |guest| log(guest, level, message, len))
-    })?;
+    linker.func_wrap(
+        "env",
+        "proxy_log",
+        |mut guest: Caller<'_, HostState>, level: u32, message: u32, len: u32| {
+            serve(&mut guest, "proxy_log", |guest| log(guest, level, message, len))
+        },
+    )?;
     if abi >= AbiVersion::V0_2_1 {
-        linker.func_wrap("env", "proxy_get_log_level", |mut guest: Caller<'_, HostState>, to: u32| {
-            serve(&mut guest, "proxy_get_log_level", |guest| level(guest, to))
-        })?;
+        linker.func_wrap(
+            "env",
+            "proxy_get_log_level",
+            |mut guest: Caller<'_, HostState>, to: u32| {
+                serve(&mut guest, "proxy_get_log_level", |guest| level(guest, to))
+            },
+        )?;
     }
     Ok(())
 }

@@ -17,15 +17,27 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
             serve(&mut guest, "proxy_define_metric", |guest| define(guest, kind, name, len, to))
         },
     )?;
-    linker.func_wrap("env", "proxy_increment_metric", |mut guest: Caller<'_, HostState>, id: u32, offset: i64| {
-        serve(&mut guest, "proxy_increment_metric", |guest| increment(guest, id, offset))
-    })?;
-    linker.func_wrap("env", "proxy_record_metric", |mut guest: Caller<'_, HostState>, id: u32, value: u64| {
-        serve(&mut guest, "proxy_record_metric", |guest| record(guest, id, value))
-    })?;
-    linker.func_wrap("env", "proxy_get_metric", |mut guest: Caller<'_, HostState>, id: u32, to: u32| {
-        serve(&mut guest, "proxy_get_metric", |guest| get(guest, id, to))
-    })?;
+    linker.func_wrap(
+        "env",
+        "proxy_increment_metric",
+        |mut guest: Caller<'_, HostState>, id: u32, offset: i64| {
+            serve(&mut guest, "proxy_increment_metric", |guest| increment(guest, id, offset))
+        },
+    )?;
+    linker.func_wrap(
+        "env",
+        "proxy_record_metric",
+        |mut guest: Caller<'_, HostState>, id: u32, value: u64| {
+            serve(&mut guest, "proxy_record_metric", |guest| record(guest, id, value))
+        },
+    )?;
+    linker.func_wrap(
+        "env",
+        "proxy_get_metric",
+        |mut guest: Caller<'_, HostState>, id: u32, to: u32| {
+            serve(&mut guest, "proxy_get_metric", |guest| get(guest, id, to))
+        },
+    )?;
     Ok(())
 }
 
@@ -66,6 +78,8 @@ fn get(guest: Guest<'_, '_>, id: u32, to: u32) -> HostResult {
 fn name(state: &mut HostState, id: u32) {
     if state.draft.is_some() {
         let name = state.metrics.find(id).map(|metric| metric.name.clone()).ok();
-        state.note(|note| note.arg("metric", name.map_or_else(|| id.into(), |name| Value::from(&*name))));
+        state.note(|note| {
+            note.arg("metric", name.map_or_else(|| id.into(), |name| Value::from(&*name)))
+        });
     }
 }

@@ -21,7 +21,9 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
         "env",
         "proxy_set_property",
         |mut guest: Caller<'_, HostState>, path: u32, path_len: u32, value: u32, value_len: u32| {
-            serve(&mut guest, "proxy_set_property", |guest| set(guest, path, path_len, value, value_len))
+            serve(&mut guest, "proxy_set_property", |guest| {
+                set(guest, path, path_len, value, value_len)
+            })
         },
     )?;
     Ok(())

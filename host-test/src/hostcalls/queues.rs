@@ -1,5 +1,5 @@
-//! Shared queues: named by VM id and name, then by token. Whoever registered a queue hears of new items through
-//! `proxy_on_queue_ready`, which `Vm::deliver_queue_items` calls.
+//! Shared queues: named by VM id and name, then by token. Whoever registered a queue hears of new
+//! items through `proxy_on_queue_ready`, which `Vm::deliver_queue_items` calls.
 
 use bytes::Bytes;
 use wasmtime::{Caller, Linker};
@@ -20,22 +20,33 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     linker.func_wrap(
         "env",
         "proxy_resolve_shared_queue",
-        |mut guest: Caller<'_, HostState>, vm: u32, vm_len: u32, name: u32, name_len: u32, to: u32| {
-            serve(&mut guest, "proxy_resolve_shared_queue", |guest| resolve(guest, (vm, vm_len), (name, name_len), to))
+        |mut guest: Caller<'_, HostState>,
+         vm: u32,
+         vm_len: u32,
+         name: u32,
+         name_len: u32,
+         to: u32| {
+            serve(&mut guest, "proxy_resolve_shared_queue", |guest| {
+                resolve(guest, (vm, vm_len), (name, name_len), to)
+            })
         },
     )?;
     linker.func_wrap(
         "env",
         "proxy_enqueue_shared_queue",
         |mut guest: Caller<'_, HostState>, token: u32, data: u32, len: u32| {
-            serve(&mut guest, "proxy_enqueue_shared_queue", |guest| enqueue(guest, token, data, len))
+            serve(&mut guest, "proxy_enqueue_shared_queue", |guest| {
+                enqueue(guest, token, data, len)
+            })
         },
     )?;
     linker.func_wrap(
         "env",
         "proxy_dequeue_shared_queue",
         |mut guest: Caller<'_, HostState>, token: u32, to: u32, len_to: u32| {
-            serve(&mut guest, "proxy_dequeue_shared_queue", |guest| dequeue(guest, token, to, len_to))
+            serve(&mut guest, "proxy_dequeue_shared_queue", |guest| {
+                dequeue(guest, token, to, len_to)
+            })
         },
     )?;
     Ok(())
@@ -47,7 +58,8 @@ fn register(guest: Guest<'_, '_>, name: u32, len: u32, to: u32) -> HostResult {
     // A queue registered from a stream is heard of on its root context.
     let root = state.root().map_or(0, |root| root.context);
     state.note(|note| note.arg("name", name.clone()));
-    let token = state.host.shared.register_queue(vm_id(state), name, state.mailbox.clone(), root)?;
+    let token =
+        state.host.shared.register_queue(vm_id(state), name, state.mailbox.clone(), root)?;
     state.note(|note| note.ret("queue", token));
     Ok(write_u32(memory, to, token)?)
 }

@@ -1,4 +1,5 @@
-//! Shared data: a value per key that every VM with the same id sees, written whole or by compare-and-swap.
+//! Shared data: a value per key that every VM with the same id sees, written whole or by
+//! compare-and-swap.
 
 use bytes::Bytes;
 use wasmtime::{Caller, Linker};
@@ -12,15 +13,29 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     linker.func_wrap(
         "env",
         "proxy_get_shared_data",
-        |mut guest: Caller<'_, HostState>, key: u32, len: u32, to: u32, len_to: u32, cas_to: u32| {
-            serve(&mut guest, "proxy_get_shared_data", |guest| get(guest, key, len, to, len_to, cas_to))
+        |mut guest: Caller<'_, HostState>,
+         key: u32,
+         len: u32,
+         to: u32,
+         len_to: u32,
+         cas_to: u32| {
+            serve(&mut guest, "proxy_get_shared_data", |guest| {
+                get(guest, key, len, to, len_to, cas_to)
+            })
         },
     )?;
     linker.func_wrap(
         "env",
         "proxy_set_shared_data",
-        |mut guest: Caller<'_, HostState>, key: u32, key_len: u32, value: u32, value_len: u32, cas: u32| {
-            serve(&mut guest, "proxy_set_shared_data", |guest| set(guest, (key, key_len), (value, value_len), cas))
+        |mut guest: Caller<'_, HostState>,
+         key: u32,
+         key_len: u32,
+         value: u32,
+         value_len: u32,
+         cas: u32| {
+            serve(&mut guest, "proxy_set_shared_data", |guest| {
+                set(guest, (key, key_len), (value, value_len), cas)
+            })
         },
     )?;
     Ok(())

@@ -1,5 +1,5 @@
-//! The current time, and the tick period. The host has no timer of its own: whoever embeds it calls `Vm::tick` when the
-//! period is over.
+//! The current time, and the tick period. The host has no timer of its own: whoever embeds it calls
+//! `Vm::tick` when the period is over.
 
 use std::time::Duration;
 
@@ -11,12 +11,22 @@ use crate::memory::{HostResult, parts, serve, write_u64};
 use crate::state::HostState;
 
 pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
-    linker.func_wrap("env", "proxy_get_current_time_nanoseconds", |mut guest: Caller<'_, HostState>, to: u32| {
-        serve(&mut guest, "proxy_get_current_time_nanoseconds", |guest| now(guest, to))
-    })?;
-    linker.func_wrap("env", "proxy_set_tick_period_milliseconds", |mut guest: Caller<'_, HostState>, milliseconds: u32| {
-        serve(&mut guest, "proxy_set_tick_period_milliseconds", |guest| set_tick_period(guest, milliseconds))
-    })?;
+    linker.func_wrap(
+        "env",
+        "proxy_get_current_time_nanoseconds",
+        |mut guest: Caller<'_, HostState>, to: u32| {
+            serve(&mut guest, "proxy_get_current_time_nanoseconds", |guest| now(guest, to))
+        },
+    )?;
+    linker.func_wrap(
+        "env",
+        "proxy_set_tick_period_milliseconds",
+        |mut guest: Caller<'_, HostState>, milliseconds: u32| {
+            serve(&mut guest, "proxy_set_tick_period_milliseconds", |guest| {
+                set_tick_period(guest, milliseconds)
+            })
+        },
+    )?;
     Ok(())
 }
 

@@ -1,4 +1,5 @@
-//! A stream between its callbacks: what is lent to a guest that pauses, and what the guest asked for meanwhile.
+//! A stream between its callbacks: what is lent to a guest that pauses, and what the guest asked
+//! for meanwhile.
 
 use bytes::Bytes;
 
@@ -9,7 +10,8 @@ use crate::headers::Headers;
 use crate::stream::{HTTP, LocalReply, Stream, StreamId, StreamInfo};
 
 impl Vm {
-    /// What the proxy knows of a stream; a driver keeps it up to date, and reads what guests have set.
+    /// What the proxy knows of a stream; a driver keeps it up to date, and reads what guests have
+    /// set.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -30,13 +32,17 @@ impl Vm {
     ///
     /// # Errors
     /// When the stream is not open.
-    pub fn stream_info<T>(&mut self, stream: StreamId, with: impl FnOnce(&mut StreamInfo) -> T) -> Result<T, CallError> {
+    pub fn stream_info<T>(
+        &mut self,
+        stream: StreamId,
+        with: impl FnOnce(&mut StreamInfo) -> T,
+    ) -> Result<T, CallError> {
         Ok(self.core.stream_mut(stream)?.info.write(with))
     }
 
-    /// Lends a map beyond a callback, while the guest pauses on it: callbacks of other contexts may then reach it with
-    /// `proxy_set_effective_context`, as when the answer to a callout decides what becomes of a request.
-    /// [`reclaim_map`](Self::reclaim_map) gives it back.
+    /// Lends a map beyond a callback, while the guest pauses on it: callbacks of other contexts may
+    /// then reach it with `proxy_set_effective_context`, as when the answer to a callout decides
+    /// what becomes of a request. [`reclaim_map`](Self::reclaim_map) gives it back.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -59,12 +65,18 @@ impl Vm {
     ///
     /// # Errors
     /// When the stream is not open.
-    pub fn lend_map(&mut self, stream: StreamId, kind: MapKind, map: &mut Headers) -> Result<(), CallError> {
+    pub fn lend_map(
+        &mut self,
+        stream: StreamId,
+        kind: MapKind,
+        map: &mut Headers,
+    ) -> Result<(), CallError> {
         self.core.stream_mut(stream)?.swap_map(kind, map, true);
         Ok(())
     }
 
-    /// Takes back what [`lend_map`](Self::lend_map) lent, with the guest's changes. It works on a VM that has trapped, too.
+    /// Takes back what [`lend_map`](Self::lend_map) lent, with the guest's changes. It works on a
+    /// VM that has trapped, too.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -85,7 +97,12 @@ impl Vm {
     ///
     /// # Errors
     /// When the stream is not open.
-    pub fn reclaim_map(&mut self, stream: StreamId, kind: MapKind, map: &mut Headers) -> Result<(), CallError> {
+    pub fn reclaim_map(
+        &mut self,
+        stream: StreamId,
+        kind: MapKind,
+        map: &mut Headers,
+    ) -> Result<(), CallError> {
         self.core.stream_mut(stream)?.swap_map(kind, map, false);
         Ok(())
     }
@@ -112,7 +129,12 @@ impl Vm {
     ///
     /// # Errors
     /// When the stream is not open.
-    pub fn swap_body(&mut self, stream: StreamId, kind: BufferKind, body: &mut Bytes) -> Result<(), CallError> {
+    pub fn swap_body(
+        &mut self,
+        stream: StreamId,
+        kind: BufferKind,
+        body: &mut Bytes,
+    ) -> Result<(), CallError> {
         self.core.stream_mut(stream)?.swap_body(kind, body);
         Ok(())
     }
@@ -135,13 +157,17 @@ impl Vm {
     ///
     /// # Errors
     /// When the stream is not open.
-    pub fn take_added_trailers(&mut self, stream: StreamId, kind: MapKind) -> Result<Option<Headers>, CallError> {
+    pub fn take_added_trailers(
+        &mut self,
+        stream: StreamId,
+        kind: MapKind,
+    ) -> Result<Option<Headers>, CallError> {
         Ok(self.core.stream_mut(stream)?.take_added(kind))
     }
 
-    /// The streams that a guest continued, closed or answered in a callback of another context since the last question. What it did
-    /// to each, [`take_continued`](Self::take_continued), [`take_closed`](Self::take_closed) and
-    /// [`take_local_reply`](Self::take_local_reply) tell.
+    /// The streams that a guest continued, closed or answered in a callback of another context
+    /// since the last question. What it did to each, [`take_continued`](Self::take_continued),
+    /// [`take_closed`](Self::take_closed) and [`take_local_reply`](Self::take_local_reply) tell.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -168,8 +194,11 @@ impl Vm {
     pub(crate) fn take_touched_owners(&mut self) -> Vec<(StreamId, u64)> {
         let state = self.core.store.data_mut();
         let touched = std::mem::take(&mut state.touched);
-        let open = |slot: u32| state.streams.get(slot as usize).filter(|stream| stream.context != 0);
-        let named = |slot: u32| open(slot).map(|stream| (StreamId { slot, context: stream.context }, stream.owner));
+        let open =
+            |slot: u32| state.streams.get(slot as usize).filter(|stream| stream.context != 0);
+        let named = |slot: u32| {
+            open(slot).map(|stream| (StreamId { slot, context: stream.context }, stream.owner))
+        };
         touched.into_iter().filter_map(named).collect()
     }
 
@@ -198,7 +227,8 @@ impl Vm {
         Ok(self.core.stream_mut(stream)?.take_closed(HTTP))
     }
 
-    /// Whether a write to the request's headers, or the guest itself, has cleared the route cache since the last question.
+    /// Whether a write to the request's headers, or the guest itself, has cleared the route cache
+    /// since the last question.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -240,7 +270,11 @@ impl Vm {
     ///
     /// # Errors
     /// When the stream is not open.
-    pub fn take_continued(&mut self, stream: StreamId, half: StreamKind) -> Result<bool, CallError> {
+    pub fn take_continued(
+        &mut self,
+        stream: StreamId,
+        half: StreamKind,
+    ) -> Result<bool, CallError> {
         Ok(Stream::taken(&mut self.core.stream_mut(stream)?.continued, half))
     }
 

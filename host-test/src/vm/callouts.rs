@@ -3,7 +3,9 @@
 use bytes::Bytes;
 
 use super::{Vm, byte_len};
-use crate::callout::{CalloutAnswer, CalloutKind, CalloutStatus, CalloutToken, Delivery, VmCallout};
+use crate::callout::{
+    CalloutAnswer, CalloutKind, CalloutStatus, CalloutToken, Delivery, VmCallout,
+};
 use crate::error::CallError;
 use crate::grpc::UNAVAILABLE;
 use crate::headers::Headers;
@@ -62,7 +64,8 @@ impl Vm {
         self.core.store.data().callouts.find(token).is_some()
     }
 
-    /// Tells a guest what came back for a callout: `proxy_on_http_call_response` or one of `proxy_on_grpc_*`, on the root context.
+    /// Tells a guest what came back for a callout: `proxy_on_http_call_response` or one of
+    /// `proxy_on_grpc_*`, on the root context.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -81,8 +84,8 @@ impl Vm {
     /// ```
     ///
     /// # Errors
-    /// [`CallError::UnknownCallout`] when the guest waits for none such: it was cancelled, or answered before, or the answer is
-    /// of another kind. When the guest traps.
+    /// [`CallError::UnknownCallout`] when the guest waits for none such: it was cancelled, or
+    /// answered before, or the answer is of another kind. When the guest traps.
     pub fn answer(&mut self, token: CalloutToken, answer: CalloutAnswer) -> Result<(), CallError> {
         self.core.check()?;
         let unknown = || CallError::UnknownCallout { token: token.token };
@@ -91,7 +94,12 @@ impl Vm {
             (CalloutKind::Http, CalloutAnswer::Http { headers, body, trailers }) => {
                 self.close(token);
                 let sizes = (count(&headers), byte_len(&body), count(&trailers));
-                self.http_answer(open.root, token, sizes, Some(Delivery::Http { headers, body, trailers }))
+                self.http_answer(
+                    open.root,
+                    token,
+                    sizes,
+                    Some(Delivery::Http { headers, body, trailers }),
+                )
             }
             (CalloutKind::Http, CalloutAnswer::Failed) => {
                 self.close(token);
@@ -110,13 +118,23 @@ impl Vm {
                     Some(Delivery::InitialMetadata(map)),
                 )
             }
-            (CalloutKind::GrpcCall | CalloutKind::GrpcStream, CalloutAnswer::GrpcMessage(message)) => {
+            (
+                CalloutKind::GrpcCall | CalloutKind::GrpcStream,
+                CalloutAnswer::GrpcMessage(message),
+            ) => {
                 if token.kind == CalloutKind::GrpcCall {
                     self.close(token);
                 }
                 let export = |vm: &Vm| vm.callbacks.grpc_receive.function.clone();
                 let size = byte_len(&message);
-                self.grpc(open.root, token, "proxy_on_grpc_receive", export, size, Some(Delivery::Message(message)))
+                self.grpc(
+                    open.root,
+                    token,
+                    "proxy_on_grpc_receive",
+                    export,
+                    size,
+                    Some(Delivery::Message(message)),
+                )
             }
             (CalloutKind::GrpcStream, CalloutAnswer::GrpcTrailingMetadata(map)) => {
                 let export = |vm: &Vm| vm.callbacks.grpc_receive_trailing_metadata.function.clone();
@@ -130,9 +148,10 @@ impl Vm {
                     Some(Delivery::TrailingMetadata(map)),
                 )
             }
-            (CalloutKind::GrpcCall | CalloutKind::GrpcStream, CalloutAnswer::GrpcClose { status, message }) => {
-                self.grpc_close(open.root, token, status, message.into())
-            }
+            (
+                CalloutKind::GrpcCall | CalloutKind::GrpcStream,
+                CalloutAnswer::GrpcClose { status, message },
+            ) => self.grpc_close(open.root, token, status, message.into()),
             (CalloutKind::GrpcCall | CalloutKind::GrpcStream, CalloutAnswer::Failed) => {
                 self.grpc_close(open.root, token, UNAVAILABLE, Bytes::from_static(b"reset"))
             }
@@ -144,8 +163,9 @@ impl Vm {
         self.reap()
     }
 
-    /// Tells guests of the gRPC calls that they made to unknown clusters: `proxy_on_grpc_close` with `UNAVAILABLE`, once the callback
-    /// is over in which the hostcall answered `InternalFailure`. Nothing of such a call is in [`take_callouts`](Self::take_callouts).
+    /// Tells guests of the gRPC calls that they made to unknown clusters: `proxy_on_grpc_close`
+    /// with `UNAVAILABLE`, once the callback is over in which the hostcall answered
+    /// `InternalFailure`. Nothing of such a call is in [`take_callouts`](Self::take_callouts).
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -198,12 +218,19 @@ impl Vm {
     ) -> Result<(), CallError> {
         let params = (self.root_context(root), token.token, headers, body, trailers);
         self.core.store.data_mut().delivery = delivery.map(|delivery| (root, delivery));
-        let called = self.core.notify(&self.callbacks.http_call_response, Place::Root(root), params);
+        let called =
+            self.core.notify(&self.callbacks.http_call_response, Place::Root(root), params);
         self.core.store.data_mut().delivery = None;
         called
     }
 
-    fn grpc_close(&mut self, root: u32, token: CalloutToken, status: u32, message: Bytes) -> Result<(), CallError> {
+    fn grpc_close(
+        &mut self,
+        root: u32,
+        token: CalloutToken,
+        status: u32,
+        message: Bytes,
+    ) -> Result<(), CallError> {
         self.close(token);
         self.status(status, message);
         let export = |vm: &Vm| vm.callbacks.grpc_close.function.clone();

@@ -10,11 +10,12 @@ use crate::state::{Host, Place};
 use crate::wasi::ProcExit;
 
 impl Vm {
-    /// Runs a [command](Module::command) to its end; its exit code, 0 when it ends without one. Its hostcalls act on no context, its
-    /// arguments and its output are [`VmOptions::wasi`].
+    /// Runs a [command](Module::command) to its end; its exit code, 0 when it ends without one. Its
+    /// hostcalls act on no context, its arguments and its output are [`VmOptions::wasi`].
     ///
     /// # Errors
-    /// When a limit needs another engine, the module wants more memory than allowed, exports no `_start`, or traps.
+    /// When a limit needs another engine, the module wants more memory than allowed, exports no
+    /// `_start`, or traps.
     ///
     /// ```
     /// use gatepost_host::{Engine, EngineOptions, Host, Module, Vm, VmOptions};
@@ -38,12 +39,14 @@ impl Vm {
         state.malloc = malloc.map(Arc::new);
         let mut code = 0;
         if let Some(function) = &start.function {
-            core.call_until(start.name, Place::Vm, function, (), |error| match error.downcast_ref() {
-                Some(ProcExit(given)) => {
-                    code = *given;
-                    true
+            core.call_until(start.name, Place::Vm, function, (), |error| {
+                match error.downcast_ref() {
+                    Some(ProcExit(given)) => {
+                        code = *given;
+                        true
+                    }
+                    None => false,
                 }
-                None => false,
             })?;
         }
         Ok(code)

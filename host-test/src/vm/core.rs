@@ -1,4 +1,5 @@
-//! Entering the guest: set the context, apply fuel and epochs, call, and turn a trap into a report that poisons the VM.
+//! Entering the guest: set the context, apply fuel and epochs, call, and turn a trap into a report
+//! that poisons the VM.
 
 use std::sync::Arc;
 
@@ -42,12 +43,14 @@ impl Core {
 
     pub(super) fn stream(&self, stream: StreamId) -> Result<&Stream, CallError> {
         let open = self.store.data().streams.get(stream.slot as usize);
-        open.filter(|open| open.context == stream.context).ok_or(CallError::UnknownStream { context: stream.context })
+        open.filter(|open| open.context == stream.context)
+            .ok_or(CallError::UnknownStream { context: stream.context })
     }
 
     pub(super) fn stream_mut(&mut self, stream: StreamId) -> Result<&mut Stream, CallError> {
         let open = self.store.data_mut().streams.get_mut(stream.slot as usize);
-        open.filter(|open| open.context == stream.context).ok_or(CallError::UnknownStream { context: stream.context })
+        open.filter(|open| open.context == stream.context)
+            .ok_or(CallError::UnknownStream { context: stream.context })
     }
 
     pub(super) fn configuring(&mut self, slot: u32, on: bool) {
@@ -56,7 +59,8 @@ impl Core {
         }
     }
 
-    /// Gives a callback its fuel and its time. An engine that counts needs some even when there is no limit.
+    /// Gives a callback its fuel and its time. An engine that counts needs some even when there is
+    /// no limit.
     pub(super) fn arm(&mut self) {
         if self.options.fuel {
             let fuel = self.store.data().limits.fuel_per_callback.unwrap_or(u64::MAX);
@@ -64,7 +68,8 @@ impl Core {
             let _ = self.store.set_fuel(fuel);
         }
         if self.options.epochs {
-            // wasmtime adds the ticks to the current epoch, so the most it takes is less than the whole range.
+            // wasmtime adds the ticks to the current epoch, so the most it takes is less than the
+            // whole range.
             let ticks = self.store.data().limits.epochs_per_callback.unwrap_or(u64::MAX / 2);
             self.store.set_epoch_deadline(ticks);
         }
@@ -119,7 +124,12 @@ impl Core {
         }
     }
 
-    fn enter<P: Words>(&mut self, callback: &'static str, place: Place, params: P) -> Result<(), CallError> {
+    fn enter<P: Words>(
+        &mut self,
+        callback: &'static str,
+        place: Place,
+        params: P,
+    ) -> Result<(), CallError> {
         self.check()?;
         self.arm();
         let state = self.store.data_mut();
@@ -128,7 +138,10 @@ impl Core {
         if state.recorder.is_some() {
             // The first is the context, which every effect has.
             let names = callbacks::parameters(callback).iter();
-            let arguments = names.zip(params.words().skip(1)).map(|(name, word)| (*name, word.into())).collect();
+            let arguments = names
+                .zip(params.words().skip(1))
+                .map(|(name, word)| (*name, word.into()))
+                .collect();
             state.record(EffectEvent::Entered { callback, arguments: Fields(arguments) });
         }
         Ok(())
@@ -144,11 +157,18 @@ impl Core {
     }
 
     #[cold]
-    fn poison(&mut self, callback: &'static str, place: Place, error: &wasmtime::Error) -> CallError {
+    fn poison(
+        &mut self,
+        callback: &'static str,
+        place: Place,
+        error: &wasmtime::Error,
+    ) -> CallError {
         let state = self.store.data_mut();
         state.effective = place;
         let guest = match state.root() {
-            Some(root) if !root.config.name.is_empty() => format!("{} (plugin {})", self.module, root.config.name),
+            Some(root) if !root.config.name.is_empty() => {
+                format!("{} (plugin {})", self.module, root.config.name)
+            }
             _ => self.module.to_string(),
         };
         let limit = match error.downcast_ref::<Trap>() {
@@ -161,7 +181,10 @@ impl Core {
             callback,
             trap: error.root_cause().to_string(),
             limit,
-            backtrace: error.downcast_ref::<WasmBacktrace>().map(ToString::to_string).unwrap_or_default(),
+            backtrace: error
+                .downcast_ref::<WasmBacktrace>()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
         });
         // What the hostcall that failed had noted is of no use any more.
         state.draft = None;

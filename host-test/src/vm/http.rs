@@ -1,5 +1,6 @@
-//! The callbacks of an HTTP stream, one call each. The caller's headers and body are lent to the guest for the time of the call,
-//! changed in place, and the guest's answer says how to go on. Callbacks that the module does not export are skipped.
+//! The callbacks of an HTTP stream, one call each. The caller's headers and body are lent to the
+//! guest for the time of the call, changed in place, and the guest's answer says how to go on.
+//! Callbacks that the module does not export are skipped.
 
 use std::sync::{Arc, Mutex};
 
@@ -71,7 +72,8 @@ impl Vm {
         self.open(plugin, Info::Own(info), 0)
     }
 
-    /// As [`stream`](Self::stream), with what is known of the stream shared by every plugin that it passes.
+    /// As [`stream`](Self::stream), with what is known of the stream shared by every plugin that it
+    /// passes.
     ///
     /// ```
     /// # use std::sync::{Arc, Mutex};
@@ -93,24 +95,45 @@ impl Vm {
     ///
     /// # Errors
     /// When the plugin is unknown or being stopped, or the guest traps.
-    pub fn stream_sharing(&mut self, plugin: Plugin, info: Arc<Mutex<StreamInfo>>) -> Result<StreamId, CallError> {
+    pub fn stream_sharing(
+        &mut self,
+        plugin: Plugin,
+        info: Arc<Mutex<StreamInfo>>,
+    ) -> Result<StreamId, CallError> {
         self.open(plugin, Info::Shared(info), 0)
     }
 
     #[inline]
-    pub(crate) fn open(&mut self, plugin: Plugin, info: Info, owner: u64) -> Result<StreamId, CallError> {
+    pub(crate) fn open(
+        &mut self,
+        plugin: Plugin,
+        info: Info,
+        owner: u64,
+    ) -> Result<StreamId, CallError> {
         self.core.check_plugin(plugin)?;
-        if self.core.store.data().roots.get(plugin.slot as usize).is_none_or(|root| root.awaiting_done) {
+        if self
+            .core
+            .store
+            .data()
+            .roots
+            .get(plugin.slot as usize)
+            .is_none_or(|root| root.awaiting_done)
+        {
             return Err(CallError::UnknownPlugin { context: plugin.context });
         }
         let (slot, context) = self.core.store.data_mut().add_stream(plugin.slot, info);
         let stream = StreamId { slot, context };
         self.core.stream_mut(stream)?.owner = owner;
-        self.core.notify(&self.callbacks.context_create, Place::Stream(slot), (context, plugin.context))?;
+        self.core.notify(
+            &self.callbacks.context_create,
+            Place::Stream(slot),
+            (context, plugin.context),
+        )?;
         Ok(stream)
     }
 
-    /// `proxy_on_request_headers`: the guest changes the headers in place. At `end_of_stream` neither body nor trailers follow.
+    /// `proxy_on_request_headers`: the guest changes the headers in place. At `end_of_stream`
+    /// neither body nor trailers follow.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -134,11 +157,18 @@ impl Vm {
         headers: &mut Headers,
         end_of_stream: bool,
     ) -> Result<Outcome, CallError> {
-        on_headers(&mut self.core, &self.callbacks.request_headers, stream, MapKind::RequestHeaders, headers, end_of_stream)
+        on_headers(
+            &mut self.core,
+            &self.callbacks.request_headers,
+            stream,
+            MapKind::RequestHeaders,
+            headers,
+            end_of_stream,
+        )
     }
 
-    /// `proxy_on_request_body`, with one chunk or all that has been buffered. The guest changes the bytes in place. At
-    /// `end_of_stream` nothing follows, no trailers either.
+    /// `proxy_on_request_body`, with one chunk or all that has been buffered. The guest changes the
+    /// bytes in place. At `end_of_stream` nothing follows, no trailers either.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -156,8 +186,20 @@ impl Vm {
     ///
     /// # Errors
     /// When the stream is not open, or the guest traps.
-    pub fn request_body(&mut self, stream: StreamId, body: &mut Bytes, end_of_stream: bool) -> Result<Outcome, CallError> {
-        on_body(&mut self.core, &self.callbacks.request_body, stream, BufferKind::HttpRequestBody, body, end_of_stream)
+    pub fn request_body(
+        &mut self,
+        stream: StreamId,
+        body: &mut Bytes,
+        end_of_stream: bool,
+    ) -> Result<Outcome, CallError> {
+        on_body(
+            &mut self.core,
+            &self.callbacks.request_body,
+            stream,
+            BufferKind::HttpRequestBody,
+            body,
+            end_of_stream,
+        )
     }
 
     /// `proxy_on_request_trailers`, the end of a request that has trailers.
@@ -177,11 +219,22 @@ impl Vm {
     ///
     /// # Errors
     /// When the stream is not open, or the guest traps.
-    pub fn request_trailers(&mut self, stream: StreamId, trailers: &mut Headers) -> Result<Outcome, CallError> {
-        on_trailers(&mut self.core, &self.callbacks.request_trailers, stream, MapKind::RequestTrailers, trailers)
+    pub fn request_trailers(
+        &mut self,
+        stream: StreamId,
+        trailers: &mut Headers,
+    ) -> Result<Outcome, CallError> {
+        on_trailers(
+            &mut self.core,
+            &self.callbacks.request_trailers,
+            stream,
+            MapKind::RequestTrailers,
+            trailers,
+        )
     }
 
-    /// `proxy_on_response_headers`: the guest changes the headers in place. At `end_of_stream` neither body nor trailers follow.
+    /// `proxy_on_response_headers`: the guest changes the headers in place. At `end_of_stream`
+    /// neither body nor trailers follow.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -204,11 +257,18 @@ impl Vm {
         headers: &mut Headers,
         end_of_stream: bool,
     ) -> Result<Outcome, CallError> {
-        on_headers(&mut self.core, &self.callbacks.response_headers, stream, MapKind::ResponseHeaders, headers, end_of_stream)
+        on_headers(
+            &mut self.core,
+            &self.callbacks.response_headers,
+            stream,
+            MapKind::ResponseHeaders,
+            headers,
+            end_of_stream,
+        )
     }
 
-    /// `proxy_on_response_body`, with one chunk or all that has been buffered. The guest changes the bytes in place. At
-    /// `end_of_stream` nothing follows, no trailers either.
+    /// `proxy_on_response_body`, with one chunk or all that has been buffered. The guest changes
+    /// the bytes in place. At `end_of_stream` nothing follows, no trailers either.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -225,8 +285,20 @@ impl Vm {
     ///
     /// # Errors
     /// When the stream is not open, or the guest traps.
-    pub fn response_body(&mut self, stream: StreamId, body: &mut Bytes, end_of_stream: bool) -> Result<Outcome, CallError> {
-        on_body(&mut self.core, &self.callbacks.response_body, stream, BufferKind::HttpResponseBody, body, end_of_stream)
+    pub fn response_body(
+        &mut self,
+        stream: StreamId,
+        body: &mut Bytes,
+        end_of_stream: bool,
+    ) -> Result<Outcome, CallError> {
+        on_body(
+            &mut self.core,
+            &self.callbacks.response_body,
+            stream,
+            BufferKind::HttpResponseBody,
+            body,
+            end_of_stream,
+        )
     }
 
     /// `proxy_on_response_trailers`, the end of a response that has trailers.
@@ -246,12 +318,22 @@ impl Vm {
     ///
     /// # Errors
     /// When the stream is not open, or the guest traps.
-    pub fn response_trailers(&mut self, stream: StreamId, trailers: &mut Headers) -> Result<Outcome, CallError> {
-        on_trailers(&mut self.core, &self.callbacks.response_trailers, stream, MapKind::ResponseTrailers, trailers)
+    pub fn response_trailers(
+        &mut self,
+        stream: StreamId,
+        trailers: &mut Headers,
+    ) -> Result<Outcome, CallError> {
+        on_trailers(
+            &mut self.core,
+            &self.callbacks.response_trailers,
+            stream,
+            MapKind::ResponseTrailers,
+            trailers,
+        )
     }
 
-    /// Ends a stream: `proxy_on_log`, `proxy_on_done`, `proxy_on_delete`, the order of Envoy's HTTP connection manager. The
-    /// stream is closed even when a callback traps.
+    /// Ends a stream: `proxy_on_log`, `proxy_on_done`, `proxy_on_delete`, the order of Envoy's HTTP
+    /// connection manager. The stream is closed even when a callback traps.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -275,7 +357,8 @@ impl Vm {
         logged.and(deleted)
     }
 
-    /// The first part of [`finish`](Self::finish): `proxy_on_log`. In a chain every plugin logs before the first is done.
+    /// The first part of [`finish`](Self::finish): `proxy_on_log`. In a chain every plugin logs
+    /// before the first is done.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -321,7 +404,8 @@ impl Vm {
         Ok(())
     }
 
-    /// The second part of [`finish`](Self::finish): `proxy_on_done`, `proxy_on_delete`. The stream is closed even when one traps.
+    /// The second part of [`finish`](Self::finish): `proxy_on_done`, `proxy_on_delete`. The stream
+    /// is closed even when one traps.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -366,11 +450,16 @@ fn on_headers(
 ) -> Result<Outcome, CallError> {
     core.check()?;
     let Some(callback) = &export.function else { return skipped(core, stream) };
-    let (place, count) = (Place::Stream(stream.slot), u32::try_from(headers.len()).unwrap_or(u32::MAX));
+    let (place, count) =
+        (Place::Stream(stream.slot), u32::try_from(headers.len()).unwrap_or(u32::MAX));
     core.stream_mut(stream)?.swap_map(kind, headers, true);
     let code = match callback {
-        HeadersCallback::Old(function) => core.call(export.name, place, function, (stream.context, count)),
-        HeadersCallback::New(function) => core.call(export.name, place, function, (stream.context, count, end_of_stream.into())),
+        HeadersCallback::Old(function) => {
+            core.call(export.name, place, function, (stream.context, count))
+        }
+        HeadersCallback::New(function) => {
+            core.call(export.name, place, function, (stream.context, count, end_of_stream.into()))
+        }
     };
     core.stream_mut(stream)?.swap_map(kind, headers, false);
     let pause = match code? {
@@ -417,7 +506,8 @@ fn on_trailers(
 ) -> Result<Outcome, CallError> {
     core.check()?;
     let Some(function) = &export.function else { return skipped(core, stream) };
-    let (place, count) = (Place::Stream(stream.slot), u32::try_from(trailers.len()).unwrap_or(u32::MAX));
+    let (place, count) =
+        (Place::Stream(stream.slot), u32::try_from(trailers.len()).unwrap_or(u32::MAX));
     core.stream_mut(stream)?.swap_map(kind, trailers, true);
     let code = core.call(export.name, place, function, (stream.context, count));
     core.stream_mut(stream)?.swap_map(kind, trailers, false);
@@ -429,7 +519,10 @@ fn skipped(core: &Core, stream: StreamId) -> Result<Outcome, CallError> {
 }
 
 fn allows_stop_iteration(core: &Core, stream: StreamId) -> bool {
-    let root = core.stream(stream).ok().and_then(|stream| core.store.data().roots.get(stream.root as usize));
+    let root = core
+        .stream(stream)
+        .ok()
+        .and_then(|stream| core.store.data().roots.get(stream.root as usize));
     root.is_some_and(|root| root.config.allow_on_headers_stop_iteration)
 }
 

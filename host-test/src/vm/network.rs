@@ -1,6 +1,6 @@
-//! The callbacks of a connection, for network filters: its start, the bytes of each direction, and its ends. The caller's buffer is
-//! lent to the guest for the time of a call. While a guest pauses, the caller keeps the bytes and shows them again with the next
-//! ones, as Envoy does.
+//! The callbacks of a connection, for network filters: its start, the bytes of each direction, and
+//! its ends. The caller's buffer is lent to the guest for the time of a call. While a guest pauses,
+//! the caller keeps the bytes and shows them again with the next ones, as Envoy does.
 
 use bytes::Bytes;
 
@@ -63,7 +63,9 @@ impl Vm {
         self.core.stream(stream)?;
         let export = &self.callbacks.new_connection;
         let answer = match &export.function {
-            Some(function) => self.core.call(export.name, Place::Stream(stream.slot), function, stream.context)?,
+            Some(function) => {
+                self.core.call(export.name, Place::Stream(stream.slot), function, stream.context)?
+            }
             None => 0,
         };
         outcome(&mut self.core, stream, answer)
@@ -91,12 +93,24 @@ impl Vm {
     ///
     /// # Errors
     /// When the stream is not open, or the guest traps.
-    pub fn downstream_data(&mut self, stream: StreamId, data: &mut Bytes, end_of_stream: bool) -> Result<Outcome, CallError> {
-        on_data(&mut self.core, &self.callbacks.downstream_data, stream, BufferKind::DownstreamData, data, end_of_stream)
+    pub fn downstream_data(
+        &mut self,
+        stream: StreamId,
+        data: &mut Bytes,
+        end_of_stream: bool,
+    ) -> Result<Outcome, CallError> {
+        on_data(
+            &mut self.core,
+            &self.callbacks.downstream_data,
+            stream,
+            BufferKind::DownstreamData,
+            data,
+            end_of_stream,
+        )
     }
 
-    /// `proxy_on_upstream_data`, with all bytes from upstream that have not gone on yet. The last one is followed by
-    /// `proxy_on_upstream_connection_close`, as in Envoy.
+    /// `proxy_on_upstream_data`, with all bytes from upstream that have not gone on yet. The last
+    /// one is followed by `proxy_on_upstream_connection_close`, as in Envoy.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -117,9 +131,21 @@ impl Vm {
     ///
     /// # Errors
     /// When the stream is not open, or the guest traps.
-    pub fn upstream_data(&mut self, stream: StreamId, data: &mut Bytes, end_of_stream: bool) -> Result<Outcome, CallError> {
+    pub fn upstream_data(
+        &mut self,
+        stream: StreamId,
+        data: &mut Bytes,
+        end_of_stream: bool,
+    ) -> Result<Outcome, CallError> {
         let kind = BufferKind::UpstreamData;
-        let outcome = on_data(&mut self.core, &self.callbacks.upstream_data, stream, kind, data, end_of_stream)?;
+        let outcome = on_data(
+            &mut self.core,
+            &self.callbacks.upstream_data,
+            stream,
+            kind,
+            data,
+            end_of_stream,
+        )?;
         if end_of_stream {
             self.upstream_close(stream, CloseType::Unknown)?;
         }
@@ -147,7 +173,11 @@ impl Vm {
     pub fn downstream_close(&mut self, stream: StreamId, how: CloseType) -> Result<(), CallError> {
         self.core.stream(stream)?;
         let params = (stream.context, how as u32);
-        self.core.notify(&self.callbacks.downstream_connection_close, Place::Stream(stream.slot), params)
+        self.core.notify(
+            &self.callbacks.downstream_connection_close,
+            Place::Stream(stream.slot),
+            params,
+        )
     }
 
     /// `proxy_on_upstream_connection_close`: the upstream's side has ended.
@@ -171,7 +201,11 @@ impl Vm {
     pub fn upstream_close(&mut self, stream: StreamId, how: CloseType) -> Result<(), CallError> {
         self.core.stream(stream)?;
         let params = (stream.context, how as u32);
-        self.core.notify(&self.callbacks.upstream_connection_close, Place::Stream(stream.slot), params)
+        self.core.notify(
+            &self.callbacks.upstream_connection_close,
+            Place::Stream(stream.slot),
+            params,
+        )
     }
 }
 
@@ -191,7 +225,8 @@ fn on_data(
         }
         Some(function) => {
             core.stream_mut(stream)?.swap_body(kind, data);
-            let params = (stream.context, byte_len(core.stream(stream)?.body(kind)), end_of_stream.into());
+            let params =
+                (stream.context, byte_len(core.stream(stream)?.body(kind)), end_of_stream.into());
             let answer = core.call(export.name, Place::Stream(stream.slot), function, params);
             core.stream_mut(stream)?.swap_body(kind, data);
             answer?

@@ -1,6 +1,7 @@
-//! The WASI preview 1 functions that modules of the Rust, C++, TinyGo, Go and AssemblyScript toolchains import, under both names
-//! that modules know them by. There are no files, directories or sockets. Standard output and error are log lines, standard input
-//! is at its end, and a sleep takes no time of the host's. What is not listed here answers `ENOSYS`.
+//! The WASI preview 1 functions that modules of the Rust, C++, TinyGo, Go and AssemblyScript
+//! toolchains import, under both names that modules know them by. There are no files, directories
+//! or sockets. Standard output and error are log lines, standard input is at its end, and a sleep
+//! takes no time of the host's. What is not listed here answers `ENOSYS`.
 
 mod absent;
 mod options;
@@ -19,7 +20,8 @@ use crate::state::HostState;
 /// The names under which modules import WASI; old toolchains use the first.
 pub(crate) const MODULES: [&str; 2] = ["wasi_unstable", "wasi_snapshot_preview1"];
 
-/// Every function that is served: all of preview 1 but `proc_raise`, which no toolchain's runtime calls and Envoy lacks too.
+/// Every function that is served: all of preview 1 but `proc_raise`, which no toolchain's runtime
+/// calls and Envoy lacks too.
 pub(crate) const FUNCTIONS: [&str; 45] = [
     "args_get",
     "args_sizes_get",
@@ -114,14 +116,23 @@ mod tests {
         let engine = wasmtime::Engine::default();
         let mut linker = Linker::new(&engine);
         link(&mut linker).unwrap();
-        let state =
-            HostState::new(crate::abi::AbiVersion::V0_2_1, crate::state::Host::default(), crate::vm::VmOptions::default());
+        let state = HostState::new(
+            crate::abi::AbiVersion::V0_2_1,
+            crate::state::Host::default(),
+            crate::vm::VmOptions::default(),
+        );
         let mut store = wasmtime::Store::new(&engine, state);
-        let mut defined: Vec<(String, String)> =
-            linker.iter(&mut store).map(|(module, name, _)| (module.to_owned(), name.to_owned())).collect();
+        let mut defined: Vec<(String, String)> = linker
+            .iter(&mut store)
+            .map(|(module, name, _)| (module.to_owned(), name.to_owned()))
+            .collect();
         defined.sort();
-        let mut listed: Vec<(String, String)> =
-            MODULES.iter().flat_map(|module| FUNCTIONS.iter().map(|name| ((*module).to_owned(), (*name).to_owned()))).collect();
+        let mut listed: Vec<(String, String)> = MODULES
+            .iter()
+            .flat_map(|module| {
+                FUNCTIONS.iter().map(|name| ((*module).to_owned(), (*name).to_owned()))
+            })
+            .collect();
         listed.sort();
         assert_eq!(defined, listed);
     }
@@ -130,7 +141,10 @@ mod tests {
     fn the_documentation_names_every_function() {
         let table = include_str!("../../../docs/host/wasi.md");
         for name in FUNCTIONS {
-            let told = table.lines().filter(|line| line.starts_with('|')).any(|line| line.contains(&format!("`{name}`")));
+            let told = table
+                .lines()
+                .filter(|line| line.starts_with('|'))
+                .any(|line| line.contains(&format!("`{name}`")));
             assert!(told, "docs/host/wasi.md does not say what {name} answers");
         }
     }

@@ -4,8 +4,9 @@ use std::io::Write;
 
 use super::time::Slept;
 
-/// Arguments and standard output of a VM, for modules that are commands. A filter needs none of it: by default there are no
-/// arguments, and what is written to standard output and error becomes log lines, one for each write, as in Envoy.
+/// Arguments and standard output of a VM, for modules that are commands. A filter needs none of it:
+/// by default there are no arguments, and what is written to standard output and error becomes log
+/// lines, one for each write, as in Envoy.
 ///
 /// ```
 /// use gatepost_host::{Host, Vm, VmOptions, WasiOptions};

@@ -13,33 +13,63 @@ use crate::state::HostState;
 pub(crate) struct ProcExit(pub(crate) u32);
 
 pub(super) fn link(linker: &mut Linker<HostState>, wasi: &str) -> wasmtime::Result<()> {
-    linker.func_wrap(wasi, "args_sizes_get", |mut guest: Caller<'_, HostState>, count_to: u32, size_to: u32| {
-        errno(sizes(&mut guest, count_to, size_to, |state| {
-            let args = &state.wasi.options.args;
-            (args.len(), args.iter().map(|arg| arg.len() + 1).sum())
-        }))
-    })?;
-    linker.func_wrap(wasi, "args_get", |mut guest: Caller<'_, HostState>, to: u32, buffer: u32| {
-        errno(args_get(&mut guest, to, buffer))
-    })?;
-    linker.func_wrap(wasi, "environ_sizes_get", |mut guest: Caller<'_, HostState>, count_to: u32, size_to: u32| {
-        errno(sizes(&mut guest, count_to, size_to, |state| {
-            (state.environment.len(), state.environment.iter().map(|(key, value)| key.len() + value.len() + 2).sum())
-        }))
-    })?;
-    linker.func_wrap(wasi, "environ_get", |mut guest: Caller<'_, HostState>, to: u32, buffer: u32| {
-        errno(environ_get(&mut guest, to, buffer))
-    })?;
-    linker.func_wrap(wasi, "random_get", |mut guest: Caller<'_, HostState>, to: u32, len: u32| {
-        errno(random_get(&mut guest, to, len))
-    })?;
+    linker.func_wrap(
+        wasi,
+        "args_sizes_get",
+        |mut guest: Caller<'_, HostState>, count_to: u32, size_to: u32| {
+            errno(sizes(&mut guest, count_to, size_to, |state| {
+                let args = &state.wasi.options.args;
+                (args.len(), args.iter().map(|arg| arg.len() + 1).sum())
+            }))
+        },
+    )?;
+    linker.func_wrap(
+        wasi,
+        "args_get",
+        |mut guest: Caller<'_, HostState>, to: u32, buffer: u32| {
+            errno(args_get(&mut guest, to, buffer))
+        },
+    )?;
+    linker.func_wrap(
+        wasi,
+        "environ_sizes_get",
+        |mut guest: Caller<'_, HostState>, count_to: u32, size_to: u32| {
+            errno(sizes(&mut guest, count_to, size_to, |state| {
+                (
+                    state.environment.len(),
+                    state.environment.iter().map(|(key, value)| key.len() + value.len() + 2).sum(),
+                )
+            }))
+        },
+    )?;
+    linker.func_wrap(
+        wasi,
+        "environ_get",
+        |mut guest: Caller<'_, HostState>, to: u32, buffer: u32| {
+            errno(environ_get(&mut guest, to, buffer))
+        },
+    )?;
+    linker.func_wrap(
+        wasi,
+        "random_get",
+        |mut guest: Caller<'_, HostState>, to: u32, len: u32| {
+            errno(random_get(&mut guest, to, len))
+        },
+    )?;
     // One thread: there is nobody to give way to.
     linker.func_wrap(wasi, "sched_yield", || SUCCESS)?;
-    linker.func_wrap(wasi, "proc_exit", |code: u32| -> wasmtime::Result<()> { Err(wasmtime::Error::new(ProcExit(code))) })?;
+    linker.func_wrap(wasi, "proc_exit", |code: u32| -> wasmtime::Result<()> {
+        Err(wasmtime::Error::new(ProcExit(code)))
+    })?;
     Ok(())
 }
 
-fn sizes(guest: Guest<'_, '_>, count_to: u32, size_to: u32, of: impl FnOnce(&HostState) -> (usize, usize)) -> HostResult<u32> {
+fn sizes(
+    guest: Guest<'_, '_>,
+    count_to: u32,
+    size_to: u32,
+    of: impl FnOnce(&HostState) -> (usize, usize),
+) -> HostResult<u32> {
     let (memory, state) = parts(guest)?;
     let (count, size) = of(state);
     write_u32(memory, count_to, u32::try_from(count).unwrap_or(u32::MAX))?;
@@ -54,11 +84,21 @@ fn args_get(guest: Guest<'_, '_>, to: u32, buffer: u32) -> HostResult<u32> {
 
 fn environ_get(guest: Guest<'_, '_>, to: u32, buffer: u32) -> HostResult<u32> {
     let (memory, state) = parts(guest)?;
-    write_strings(memory, to, buffer, state.environment.iter().map(|(key, value)| format!("{key}={value}\0")))
+    write_strings(
+        memory,
+        to,
+        buffer,
+        state.environment.iter().map(|(key, value)| format!("{key}={value}\0")),
+    )
 }
 
 /// The strings one after another in the buffer, and a pointer to each.
-fn write_strings(memory: &mut [u8], mut to: u32, mut buffer: u32, strings: impl Iterator<Item = String>) -> HostResult<u32> {
+fn write_strings(
+    memory: &mut [u8],
+    mut to: u32,
+    mut buffer: u32,
+    strings: impl Iterator<Item = String>,
+) -> HostResult<u32> {
     for string in strings {
         write_u32(memory, to, buffer)?;
         write(memory, buffer, string.as_bytes())?;

@@ -1,5 +1,5 @@
-//! Standard input, output and error: the only descriptors that are open. Input is at its end; output and error are log lines, or
-//! go where [`WasiOptions`](super::WasiOptions) says.
+//! Standard input, output and error: the only descriptors that are open. Input is at its end;
+//! output and error are log lines, or go where [`WasiOptions`](super::WasiOptions) says.
 
 use wasmtime::{Caller, Linker};
 
@@ -28,38 +28,81 @@ pub(super) fn link(linker: &mut Linker<HostState>, wasi: &str) -> wasmtime::Resu
             errno(fd_read(&mut guest, fd, read_to))
         },
     )?;
-    linker.func_wrap(wasi, "fd_fdstat_get", |mut guest: Caller<'_, HostState>, fd: u32, to: u32| {
-        errno(fd_fdstat_get(&mut guest, fd, to))
-    })?;
+    linker.func_wrap(
+        wasi,
+        "fd_fdstat_get",
+        |mut guest: Caller<'_, HostState>, fd: u32, to: u32| {
+            errno(fd_fdstat_get(&mut guest, fd, to))
+        },
+    )?;
     // The record grew by four bytes between the two versions; the guest has room for its own.
     let stat_bytes = if wasi == "wasi_unstable" { 56 } else { 64 };
-    linker.func_wrap(wasi, "fd_filestat_get", move |mut guest: Caller<'_, HostState>, fd: u32, to: u32| {
-        errno(fd_filestat_get(&mut guest, fd, to, stat_bytes))
-    })?;
+    linker.func_wrap(
+        wasi,
+        "fd_filestat_get",
+        move |mut guest: Caller<'_, HostState>, fd: u32, to: u32| {
+            errno(fd_filestat_get(&mut guest, fd, to, stat_bytes))
+        },
+    )?;
     linker.func_wrap(wasi, "fd_close", |fd: u32| open_or_bad(fd, SUCCESS))?;
-    linker.func_wrap(wasi, "fd_renumber", |fd: u32, to: u32| if fd <= 2 && to <= 2 { ENOTSUP } else { EBADF })?;
+    linker.func_wrap(
+        wasi,
+        "fd_renumber",
+        |fd: u32, to: u32| if fd <= 2 && to <= 2 { ENOTSUP } else { EBADF },
+    )?;
     // Nothing blocks, so that a guest may ask for it not to.
-    linker.func_wrap(wasi, "fd_fdstat_set_flags", |fd: u32, _flags: u32| open_or_bad(fd, SUCCESS))?;
-    linker.func_wrap(wasi, "fd_fdstat_set_rights", |fd: u32, _base: u64, _inheriting: u64| open_or_bad(fd, SUCCESS))?;
+    linker
+        .func_wrap(wasi, "fd_fdstat_set_flags", |fd: u32, _flags: u32| open_or_bad(fd, SUCCESS))?;
+    linker.func_wrap(wasi, "fd_fdstat_set_rights", |fd: u32, _base: u64, _inheriting: u64| {
+        open_or_bad(fd, SUCCESS)
+    })?;
     // What is written is passed on at once.
     linker.func_wrap(wasi, "fd_sync", |fd: u32| open_or_bad(fd, SUCCESS))?;
     linker.func_wrap(wasi, "fd_datasync", |fd: u32| open_or_bad(fd, SUCCESS))?;
     // Streams have no positions, sizes, times or entries.
-    linker.func_wrap(wasi, "fd_seek", |fd: u32, _offset: i64, _whence: u32, _to: u32| open_or_bad(fd, ESPIPE))?;
+    linker.func_wrap(wasi, "fd_seek", |fd: u32, _offset: i64, _whence: u32, _to: u32| {
+        open_or_bad(fd, ESPIPE)
+    })?;
     linker.func_wrap(wasi, "fd_tell", |fd: u32, _to: u32| open_or_bad(fd, ESPIPE))?;
-    linker.func_wrap(wasi, "fd_pread", |fd: u32, _vectors: u32, _count: u32, _offset: u64, _to: u32| open_or_bad(fd, ESPIPE))?;
-    linker.func_wrap(wasi, "fd_pwrite", |fd: u32, _vectors: u32, _count: u32, _offset: u64, _to: u32| open_or_bad(fd, ESPIPE))?;
-    linker.func_wrap(wasi, "fd_advise", |fd: u32, _offset: u64, _len: u64, _advice: u32| open_or_bad(fd, ESPIPE))?;
-    linker.func_wrap(wasi, "fd_allocate", |fd: u32, _offset: u64, _len: u64| open_or_bad(fd, ESPIPE))?;
-    linker.func_wrap(wasi, "fd_filestat_set_size", |fd: u32, _size: u64| open_or_bad(fd, EINVAL))?;
-    linker.func_wrap(wasi, "fd_filestat_set_times", |fd: u32, _a: u64, _m: u64, _flags: u32| open_or_bad(fd, ENOTSUP))?;
-    linker.func_wrap(wasi, "fd_readdir", |fd: u32, _to: u32, _len: u32, _cookie: u64, _used_to: u32| open_or_bad(fd, ENOTDIR))?;
+    linker.func_wrap(
+        wasi,
+        "fd_pread",
+        |fd: u32, _vectors: u32, _count: u32, _offset: u64, _to: u32| open_or_bad(fd, ESPIPE),
+    )?;
+    linker.func_wrap(
+        wasi,
+        "fd_pwrite",
+        |fd: u32, _vectors: u32, _count: u32, _offset: u64, _to: u32| open_or_bad(fd, ESPIPE),
+    )?;
+    linker.func_wrap(wasi, "fd_advise", |fd: u32, _offset: u64, _len: u64, _advice: u32| {
+        open_or_bad(fd, ESPIPE)
+    })?;
+    linker.func_wrap(wasi, "fd_allocate", |fd: u32, _offset: u64, _len: u64| {
+        open_or_bad(fd, ESPIPE)
+    })?;
+    linker
+        .func_wrap(wasi, "fd_filestat_set_size", |fd: u32, _size: u64| open_or_bad(fd, EINVAL))?;
+    linker.func_wrap(wasi, "fd_filestat_set_times", |fd: u32, _a: u64, _m: u64, _flags: u32| {
+        open_or_bad(fd, ENOTSUP)
+    })?;
+    linker.func_wrap(
+        wasi,
+        "fd_readdir",
+        |fd: u32, _to: u32, _len: u32, _cookie: u64, _used_to: u32| open_or_bad(fd, ENOTDIR),
+    )?;
     Ok(())
 }
 
-/// As log lines, one write is one line, without the newline at its end, as in Envoy. A write longer than a log line may be is cut,
-/// and the guest told how much was taken, so that it writes the rest.
-fn fd_write(guest: Guest<'_, '_>, fd: u32, vectors: u32, count: u32, written_to: u32) -> HostResult<u32> {
+/// As log lines, one write is one line, without the newline at its end, as in Envoy. A write longer
+/// than a log line may be is cut, and the guest told how much was taken, so that it writes the
+/// rest.
+fn fd_write(
+    guest: Guest<'_, '_>,
+    fd: u32,
+    vectors: u32,
+    count: u32,
+    written_to: u32,
+) -> HostResult<u32> {
     let level = match fd {
         OUTPUT => LogLevel::Info,
         ERROR => LogLevel::Error,
@@ -70,7 +113,8 @@ fn fd_write(guest: Guest<'_, '_>, fd: u32, vectors: u32, count: u32, written_to:
     let written = u32::try_from(text.len()).map_err(|_| Status::InternalFailure)?;
     // Checked first, so that nothing is written when the guest is told that nothing was.
     slice_mut(memory, written_to, 4)?;
-    let raw = if fd == OUTPUT { &mut state.wasi.options.stdout } else { &mut state.wasi.options.stderr };
+    let raw =
+        if fd == OUTPUT { &mut state.wasi.options.stdout } else { &mut state.wasi.options.stderr };
     if let Some(raw) = raw {
         if raw.write_all(&text).and_then(|()| raw.flush()).is_err() {
             return Ok(EIO);
@@ -96,7 +140,10 @@ fn fd_write(guest: Guest<'_, '_>, fd: u32, vectors: u32, count: u32, written_to:
 fn gather(memory: &[u8], vectors: u32, count: u32, limit: usize) -> Result<Vec<u8>, Status> {
     let mut text = Vec::new();
     for i in 0..count {
-        let vector = i.checked_mul(8).and_then(|offset| vectors.checked_add(offset)).ok_or(Status::InvalidMemoryAccess)?;
+        let vector = i
+            .checked_mul(8)
+            .and_then(|offset| vectors.checked_add(offset))
+            .ok_or(Status::InvalidMemoryAccess)?;
         let length = vector.checked_add(4).ok_or(Status::InvalidMemoryAccess)?;
         let part = slice(memory, read_u32(memory, vector)?, read_u32(memory, length)?)?;
         let room = limit.saturating_sub(text.len());
@@ -117,7 +164,8 @@ fn fd_read(guest: Guest<'_, '_>, fd: u32, read_to: u32) -> HostResult<u32> {
     Ok(SUCCESS)
 }
 
-/// Of unknown type, as in Envoy: a C library takes them for no terminal. Input may be read, the others written.
+/// Of unknown type, as in Envoy: a C library takes them for no terminal. Input may be read, the
+/// others written.
 fn fd_fdstat_get(guest: Guest<'_, '_>, fd: u32, to: u32) -> HostResult<u32> {
     const RIGHT_TO_READ: u64 = 2;
     const RIGHT_TO_WRITE: u64 = 64;

@@ -1,5 +1,6 @@
-//! Clocks, and waiting. A guest cannot make the host wait: a sleep ends at once, and this guest's own clocks move on by as much.
-//! So Go's and TinyGo's schedulers find that the time has come, where in Envoy, whose clocks do not move, they spin until it has.
+//! Clocks, and waiting. A guest cannot make the host wait: a sleep ends at once, and this guest's
+//! own clocks move on by as much. So Go's and TinyGo's schedulers find that the time has come,
+//! where in Envoy, whose clocks do not move, they spin until it has.
 
 use wasmtime::{Caller, Linker};
 
@@ -13,17 +14,29 @@ const WALL: u32 = 0;
 const MONOTONIC: u32 = 1;
 
 pub(super) fn link(linker: &mut Linker<HostState>, wasi: &str) -> wasmtime::Result<()> {
-    linker.func_wrap(wasi, "clock_time_get", |mut guest: Caller<'_, HostState>, id: u32, _precision: u64, to: u32| {
-        errno(clock_time_get(&mut guest, id, to))
-    })?;
-    linker.func_wrap(wasi, "clock_res_get", |mut guest: Caller<'_, HostState>, id: u32, to: u32| {
-        errno(clock_res_get(&mut guest, id, to))
-    })?;
+    linker.func_wrap(
+        wasi,
+        "clock_time_get",
+        |mut guest: Caller<'_, HostState>, id: u32, _precision: u64, to: u32| {
+            errno(clock_time_get(&mut guest, id, to))
+        },
+    )?;
+    linker.func_wrap(
+        wasi,
+        "clock_res_get",
+        |mut guest: Caller<'_, HostState>, id: u32, to: u32| {
+            errno(clock_res_get(&mut guest, id, to))
+        },
+    )?;
     let layout = if wasi == "wasi_unstable" { &UNSTABLE } else { &PREVIEW_1 };
     linker.func_wrap(
         wasi,
         "poll_oneoff",
-        move |mut guest: Caller<'_, HostState>, subscriptions: u32, events: u32, count: u32, count_to: u32| {
+        move |mut guest: Caller<'_, HostState>,
+              subscriptions: u32,
+              events: u32,
+              count: u32,
+              count_to: u32| {
             errno(poll_oneoff(&mut guest, layout, subscriptions, events, count, count_to))
         },
     )?;
@@ -32,8 +45,9 @@ pub(super) fn link(linker: &mut Linker<HostState>, wasi: &str) -> wasmtime::Resu
 
 /// How far a guest's clocks are from the host's, because it slept.
 ///
-/// The monotonic clock, whose start means nothing, keeps what it was moved by, so that every duration is right. The wall clock
-/// must not stay wrong: it stands still until the host's has caught up.
+/// The monotonic clock, whose start means nothing, keeps what it was moved by, so that every
+/// duration is right. The wall clock must not stay wrong: it stands still until the host's has
+/// caught up.
 #[derive(Default)]
 pub(super) struct Slept {
     monotonic_ahead: u64,
@@ -112,7 +126,8 @@ const EVENT_BYTES: u32 = 32;
 enum Wanted {
     /// A moment that is so many nanoseconds away.
     Moment(u64),
-    /// The event is here: its error, bytes that may be read or written, and whether the other end is gone.
+    /// The event is here: its error, bytes that may be read or written, and whether the other end
+    /// is gone.
     Ready { errno: u32, bytes: u64, hangup: bool },
 }
 
@@ -142,7 +157,9 @@ fn poll_oneoff(
     let at = |i: u32| subscriptions + i * layout.bytes;
     let mut wait = u64::MAX;
     for i in 0..count {
-        let Some(subscription) = subscription(memory, state, layout, at(i))? else { return Ok(EINVAL) };
+        let Some(subscription) = subscription(memory, state, layout, at(i))? else {
+            return Ok(EINVAL);
+        };
         wait = wait.min(match subscription.wanted {
             Wanted::Moment(away) => away,
             Wanted::Ready { .. } => 0,
@@ -150,7 +167,9 @@ fn poll_oneoff(
     }
     let mut happened = 0;
     for i in 0..count {
-        let Some(subscription) = subscription(memory, state, layout, at(i))? else { return Ok(EINVAL) };
+        let Some(subscription) = subscription(memory, state, layout, at(i))? else {
+            return Ok(EINVAL);
+        };
         let (errno, bytes, hangup) = match subscription.wanted {
             Wanted::Moment(away) if away > wait => continue,
             Wanted::Moment(_) => (SUCCESS, 0, false),
@@ -173,7 +192,12 @@ fn poll_oneoff(
 }
 
 /// Reads a subscription; none when it is of no kind that WASI has.
-fn subscription(memory: &[u8], state: &HostState, layout: &Layout, at: u32) -> Result<Option<Subscription>, Status> {
+fn subscription(
+    memory: &[u8],
+    state: &HostState,
+    layout: &Layout,
+    at: u32,
+) -> Result<Option<Subscription>, Status> {
     const CLOCK: u8 = 0;
     const READ: u8 = 1;
     const WRITE: u8 = 2;

@@ -1,4 +1,5 @@
-//! What a worker's guests wait for beside messages: answers to callouts, ticks, and items in queues.
+//! What a worker's guests wait for beside messages: answers to callouts, ticks, and items in
+//! queues.
 
 use std::sync::Arc;
 
@@ -75,7 +76,8 @@ pub struct Callout {
 }
 
 impl Worker {
-    /// What guests have wanted sent since the last question, in order for each VM. Timeouts run from now.
+    /// What guests have wanted sent since the last question, in order for each VM. Timeouts run
+    /// from now.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -103,8 +105,8 @@ impl Worker {
             }
         }
         for callout in &all {
-            if let CalloutRequest::Http { timeout: Some(timeout), .. } | CalloutRequest::GrpcCall { timeout: Some(timeout), .. } =
-                &callout.request
+            if let CalloutRequest::Http { timeout: Some(timeout), .. }
+            | CalloutRequest::GrpcCall { timeout: Some(timeout), .. } = &callout.request
             {
                 let due = now.saturating_add(u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX));
                 self.next_deadline += 1;
@@ -114,8 +116,8 @@ impl Worker {
         all
     }
 
-    /// What came back for a callout. False when the guest no longer waits for such an answer: it was cancelled, timed out, or its VM is
-    /// gone.
+    /// What came back for a callout. False when the guest no longer waits for such an answer: it
+    /// was cancelled, timed out, or its VM is gone.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -135,9 +137,14 @@ impl Worker {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn answer(&mut self, id: CalloutId, answer: CalloutAnswer) -> bool {
-        let Some(guest) = self.guests.vms.get_mut(id.vm).filter(|guest| guest.generation == id.generation) else { return false };
+        let Some(guest) =
+            self.guests.vms.get_mut(id.vm).filter(|guest| guest.generation == id.generation)
+        else {
+            return false;
+        };
         let answered = guest.vm.answer(id.token, answer);
-        let was_awaited = !matches!(answered, Err(CallError::UnknownCallout { .. } | CallError::Poisoned(_)));
+        let was_awaited =
+            !matches!(answered, Err(CallError::UnknownCallout { .. } | CallError::Poisoned(_)));
         if let Err(error) = answered {
             self.guests.caught(error);
         }
@@ -226,7 +233,8 @@ impl Worker {
         }
     }
 
-    /// When [`run_timers`](Self::run_timers) has something to do, in nanoseconds of the host's monotonic clock.
+    /// When [`run_timers`](Self::run_timers) has something to do, in nanoseconds of the host's
+    /// monotonic clock.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -247,7 +255,8 @@ impl Worker {
     pub fn next_timer(&mut self) -> Option<u64> {
         while let Some(entry) = self.deadlines.first_entry() {
             let id = *entry.get();
-            let guest = self.guests.vms.get(id.vm).filter(|guest| guest.generation == id.generation);
+            let guest =
+                self.guests.vms.get(id.vm).filter(|guest| guest.generation == id.generation);
             if guest.is_some_and(|guest| guest.vm.trap().is_none() && guest.vm.awaits(id.token)) {
                 break;
             }
@@ -255,7 +264,8 @@ impl Worker {
         }
         let deadline = self.deadlines.first_key_value().map(|((due, _), _)| *due);
         let guests = &self.guests;
-        let has_items = guests.vms.iter().any(|guest| guest.vm.trap().is_none() && guest.vm.has_queue_items());
+        let has_items =
+            guests.vms.iter().any(|guest| guest.vm.trap().is_none() && guest.vm.has_queue_items());
         let ticks = guests.residents.iter().filter_map(|resident| {
             let vm = &guests.vms[resident.vm].vm;
             vm.next_tick(resident.plugin).filter(|_| vm.trap().is_none())
@@ -263,13 +273,14 @@ impl Worker {
         ticks.chain(deadline).chain(has_items.then(|| guests.host.clock.monotonic_nanos())).min()
     }
 
-    /// Wakes this when [`run_timers`](Self::run_timers) has something to do because a guest of another worker put an item into a queue
-    /// of these. It must not call back into the host.
+    /// Wakes this when [`run_timers`](Self::run_timers) has something to do because a guest of
+    /// another worker put an item into a queue of these. It must not call back into the host.
     pub fn wake_on_queue_items(&mut self, waker: std::task::Waker) {
         self.guests.wake_on_queue_items(waker);
     }
 
-    /// Whether a guest still waits for an answer to this callout. When none does, whatever was sent for it can be given up.
+    /// Whether a guest still waits for an answer to this callout. When none does, whatever was sent
+    /// for it can be given up.
     #[must_use]
     pub fn awaits(&self, id: CalloutId) -> bool {
         let guest = self.guests.vms.get(id.vm).filter(|guest| guest.generation == id.generation);

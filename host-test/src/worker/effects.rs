@@ -53,7 +53,9 @@ impl Worker {
     }
 
     fn take_effects(&mut self, wanted: impl Fn(Option<ExchangeId>) -> bool) -> Vec<Effect> {
-        let (taken, left) = std::mem::take(&mut self.tape).into_iter().partition::<Vec<_>, _>(|(owner, _)| wanted(*owner));
+        let (taken, left) = std::mem::take(&mut self.tape)
+            .into_iter()
+            .partition::<Vec<_>, _>(|(owner, _)| wanted(*owner));
         self.tape = left;
         taken.into_iter().map(|(_, effect)| effect).collect()
     }

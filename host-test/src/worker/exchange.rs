@@ -1,5 +1,5 @@
-//! One exchange: where each of its two messages stands in the chain, what each plugin holds of them, and how it ends. `iterate` moves
-//! the messages on.
+//! One exchange: where each of its two messages stands in the chain, what each plugin holds of
+//! them, and how it ends. `iterate` moves the messages on.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -158,7 +158,17 @@ impl Exchange {
             None => shared = Arc::new(Mutex::new(info)),
         }
         let is_moved = self.is_moved;
-        *self = Self { is_open: true, generation, slot, opened_at: now, info: shared, legs, events, is_moved, ..Self::default() };
+        *self = Self {
+            is_open: true,
+            generation,
+            slot,
+            opened_at: now,
+            info: shared,
+            legs,
+            events,
+            is_moved,
+            ..Self::default()
+        };
     }
 
     pub(super) fn half(&self, direction: Direction) -> &Half {
@@ -194,7 +204,8 @@ impl Exchange {
         self.is_over || self.half(direction).aborted
     }
 
-    /// Whether the sender of a message should wait, because plugins keep more of it than they should.
+    /// Whether the sender of a message should wait, because plugins keep more of it than they
+    /// should.
     pub(super) fn holds_back(&self, direction: Direction, limit: usize) -> bool {
         let held = |leg: &Leg| leg.cursors[direction as usize].held.as_ref().map_or(0, Bytes::len);
         !self.is_stopped(direction) && self.legs.iter().any(|leg| held(leg) > limit)
@@ -205,14 +216,19 @@ impl Exchange {
     }
 
     /// The VM of a place and the stream in it, while both live.
-    pub(super) fn living<'g>(&self, guests: &'g mut Guests, at: usize) -> Option<(&'g mut Vm, StreamId)> {
+    pub(super) fn living<'g>(
+        &self,
+        guests: &'g mut Guests,
+        at: usize,
+    ) -> Option<(&'g mut Vm, StreamId)> {
         let Life::Living { stream, generation } = self.legs.get(at)?.life else { return None };
         let vm = guests.residents.get(at)?.vm;
         let guest = guests.vms.get_mut(vm).filter(|guest| guest.generation == generation)?;
         Some((&mut guest.vm, stream))
     }
 
-    /// Opens the plugin's stream if there is none yet. False when the plugin has failed and takes the exchange with it.
+    /// Opens the plugin's stream if there is none yet. False when the plugin has failed and takes
+    /// the exchange with it.
     pub(super) fn create(&mut self, guests: &mut Guests, at: usize) -> bool {
         if !matches!(self.legs[at].life, Life::Unborn) {
             return true;
@@ -267,7 +283,11 @@ impl Exchange {
         let guest = &mut guests.vms[number];
         if guest.generation != generation || guest.vm.trap().is_some() {
             self.legs[at].life = Life::Gone;
-            return if guests.is_open(at) { Step::Skip } else { Step::Stop(Ending::Reply(guests.failed(at))) };
+            return if guests.is_open(at) {
+                Step::Skip
+            } else {
+                Step::Stop(Ending::Reply(guests.failed(at)))
+            };
         }
         let vm = &mut guest.vm;
         let called = call(vm, stream);
@@ -299,26 +319,45 @@ impl Exchange {
 
     /// What the guest asked for beside its answer: to let a message go on that waits at its plugin.
     pub(super) fn continued(&mut self, guests: &mut Guests, at: usize) {
-        for (direction, kind) in [(Direction::Request, StreamKind::HttpRequest), (Direction::Response, StreamKind::HttpResponse)]
-        {
-            let asked = self.living(guests, at).is_some_and(|(vm, stream)| vm.take_continued(stream, kind).unwrap_or(false));
-            if asked && !self.is_stopped(direction) && self.cursor(at, direction).iteration != Iteration::Going {
+        for (direction, kind) in [
+            (Direction::Request, StreamKind::HttpRequest),
+            (Direction::Response, StreamKind::HttpResponse),
+        ] {
+            let asked = self
+                .living(guests, at)
+                .is_some_and(|(vm, stream)| vm.take_continued(stream, kind).unwrap_or(false));
+            if asked
+                && !self.is_stopped(direction)
+                && self.cursor(at, direction).iteration != Iteration::Going
+            {
                 self.resume(guests, direction, at);
             }
         }
     }
 
-    /// Leaves what waits where the guest reaches it from other contexts: in a tick, or when a callout is answered.
-    pub(super) fn park(&mut self, guests: &mut Guests, direction: Direction, at: usize, map: Option<MapKind>) {
+    /// Leaves what waits where the guest reaches it from other contexts: in a tick, or when a
+    /// callout is answered.
+    pub(super) fn park(
+        &mut self,
+        guests: &mut Guests,
+        direction: Direction,
+        at: usize,
+        map: Option<MapKind>,
+    ) {
         let Life::Living { stream, .. } = self.legs[at].life else { return };
         let Some((vm, _)) = self.living(guests, at) else { return };
-        let (half, cursor) = (&mut self.halves[direction as usize], &mut self.legs[at].cursors[direction as usize]);
+        let (half, cursor) =
+            (&mut self.halves[direction as usize], &mut self.legs[at].cursors[direction as usize]);
         if let Some(kind) = map {
             let is_trailers = matches!(kind, MapKind::RequestTrailers | MapKind::ResponseTrailers);
             let map = if is_trailers { &mut half.trailers } else { &mut half.headers };
             if let Some(mut map) = map.take() {
                 let _ = vm.lend_map(stream, kind, &mut map);
-                if is_trailers { cursor.parked.trailers = true } else { cursor.parked.headers = true }
+                if is_trailers {
+                    cursor.parked.trailers = true
+                } else {
+                    cursor.parked.headers = true
+                }
             }
         }
         if cursor.buffering
@@ -329,7 +368,8 @@ impl Exchange {
         }
     }
 
-    /// Takes back all of a message that a VM has between callbacks. It works on a VM that has trapped, too.
+    /// Takes back all of a message that a VM has between callbacks. It works on a VM that has
+    /// trapped, too.
     pub(super) fn unpark(&mut self, guests: &mut Guests, direction: Direction, at: usize) {
         self.unpark_body(guests, direction, at);
         let parked = std::mem::take(&mut self.cursor(at, direction).parked);
@@ -361,7 +401,9 @@ impl Exchange {
 
     /// The response's status, for properties.
     pub(super) fn note_response_code(&self, headers: &Headers) {
-        let code = headers.get(":status").and_then(|status| std::str::from_utf8(status).ok()?.parse().ok());
+        let code = headers
+            .get(":status")
+            .and_then(|status| std::str::from_utf8(status).ok()?.parse().ok());
         self.info(|info| info.response_code = code);
     }
 
@@ -406,8 +448,8 @@ impl Exchange {
         }
     }
 
-    /// The guests' end: all log, in the order of the request, then each is done and deleted. Plugins that the request has not come
-    /// to log, too, as in Envoy.
+    /// The guests' end: all log, in the order of the request, then each is done and deleted.
+    /// Plugins that the request has not come to log, too, as in Envoy.
     pub(super) fn finish(&mut self, guests: &mut Guests) {
         if std::mem::replace(&mut self.is_ended, true) {
             return;
@@ -421,7 +463,11 @@ impl Exchange {
             let [request, response] = &mut self.halves;
             let Life::Living { stream, generation } = self.legs[at].life else { continue };
             let number = guests.residents[at].vm;
-            let Some(guest) = guests.vms.get_mut(number).filter(|guest| guest.generation == generation) else { continue };
+            let Some(guest) =
+                guests.vms.get_mut(number).filter(|guest| guest.generation == generation)
+            else {
+                continue;
+            };
             let maps = FinalMaps {
                 request_headers: request.headers.as_mut(),
                 response_headers: response.headers.as_mut(),

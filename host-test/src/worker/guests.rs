@@ -1,5 +1,5 @@
-//! The VMs of a worker: started for the plugins of its chain, shared where Envoy shares them, built anew after a trap when the plugin
-//! wants that.
+//! The VMs of a worker: started for the plugins of its chain, shared where Envoy shares them, built
+//! anew after a trap when the plugin wants that.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
@@ -72,7 +72,11 @@ pub(super) struct Guests {
 const MOST_ERRORS: usize = 1024;
 
 impl Guests {
-    pub(super) fn start(chain: &Chain, host: Host, options: &WorkerOptions) -> Result<Self, StartError> {
+    pub(super) fn start(
+        chain: &Chain,
+        host: Host,
+        options: &WorkerOptions,
+    ) -> Result<Self, StartError> {
         let mut guests = Self {
             chain: chain.clone(),
             host,
@@ -85,7 +89,8 @@ impl Guests {
             waker: None,
         };
         for (place, plugin) in chain.plugins().iter().enumerate() {
-            let shared = chain.plugins()[..place].iter().position(|earlier| earlier.shares_vm(plugin));
+            let shared =
+                chain.plugins()[..place].iter().position(|earlier| earlier.shares_vm(plugin));
             let vm = match shared.and_then(|earlier| guests.residents.get(earlier)) {
                 Some(earlier) => earlier.vm,
                 None => {
@@ -102,7 +107,8 @@ impl Guests {
             };
             guests.vms[vm].members.push(place);
             let handle = guests.vms[vm].vm.start_plugin(plugin.config.clone())?;
-            let (name, policy) = (Arc::from(plugin.config.name.as_str()), plugin.config.fail_policy);
+            let (name, policy) =
+                (Arc::from(plugin.config.name.as_str()), plugin.config.fail_policy);
             guests.residents.push(Resident { vm, plugin: handle, name, policy });
         }
         Ok(guests)
@@ -110,8 +116,13 @@ impl Guests {
 
     fn new_vm(&self, number: usize, place: usize) -> Result<Vm, StartError> {
         let options = self.chain.options();
-        let seeded = |seed: u64| Box::new(SeededRandom::new(seed.wrapping_add(number as u64))) as Box<dyn RandomSource>;
-        let recorder = self.tape.clone().map(|tape| Box::new(TapeRecorder { vm: number, tape }) as Box<dyn Recorder>);
+        let seeded = |seed: u64| {
+            Box::new(SeededRandom::new(seed.wrapping_add(number as u64))) as Box<dyn RandomSource>
+        };
+        let recorder = self
+            .tape
+            .clone()
+            .map(|tape| Box::new(TapeRecorder { vm: number, tape }) as Box<dyn Recorder>);
         let options = VmOptions {
             limits: options.limits.clone(),
             environment: options.environment.clone(),
@@ -134,7 +145,8 @@ impl Guests {
         self.waker = Some(waker);
     }
 
-    /// Before a new exchange, the VMs are built anew that have trapped, whose plugins want it, and whose back-off is over.
+    /// Before a new exchange, the VMs are built anew that have trapped, whose plugins want it, and
+    /// whose back-off is over.
     pub(super) fn reload(&mut self) {
         for number in 0..self.vms.len() {
             let is_wanted = |place: &usize| self.residents[*place].policy == FailPolicy::Reload;
@@ -157,7 +169,8 @@ impl Guests {
 
     fn rebuild(&mut self, number: usize) {
         let now = self.host.clock.monotonic_nanos();
-        let backoff = u64::try_from(self.chain.options().reload_backoff.as_nanos()).unwrap_or(u64::MAX);
+        let backoff =
+            u64::try_from(self.chain.options().reload_backoff.as_nanos()).unwrap_or(u64::MAX);
         if now < self.vms[number].built_at.saturating_add(backoff) {
             return;
         }
@@ -165,7 +178,12 @@ impl Guests {
             Ok((vm, handles)) => {
                 let guest = &mut self.vms[number];
                 let members = guest.members.clone();
-                *guest = GuestVm { vm, generation: guest.generation.wrapping_add(1), built_at: now, members: members.clone() };
+                *guest = GuestVm {
+                    vm,
+                    generation: guest.generation.wrapping_add(1),
+                    built_at: now,
+                    members: members.clone(),
+                };
                 for (place, handle) in members.into_iter().zip(handles) {
                     self.residents[place].plugin = handle;
                 }

@@ -1,4 +1,5 @@
-//! What can be asked of a worker and of its exchanges: how far they are, who waits, what failed. No message moves by it.
+//! What can be asked of a worker and of its exchanges: how far they are, who waits, what failed. No
+//! message moves by it.
 
 use super::Worker;
 use super::exchange::{Exchange, Iteration};
@@ -7,8 +8,8 @@ use crate::error::CallError;
 use crate::stream::StreamInfo;
 
 impl Worker {
-    /// Whether the sender of a message should wait: plugins keep more of it than [`buffer_bytes`](crate::ChainOptions), and would keep
-    /// all that comes.
+    /// Whether the sender of a message should wait: plugins keep more of it than
+    /// [`buffer_bytes`](crate::ChainOptions), and would keep all that comes.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -75,7 +76,9 @@ impl Worker {
     #[must_use]
     pub fn paused(&self, id: ExchangeId) -> Option<Direction> {
         let exchange = self.exchange(id).filter(|exchange| !exchange.is_over)?;
-        [Direction::Request, Direction::Response].into_iter().find(|direction| exchange.is_waiting(*direction))
+        [Direction::Request, Direction::Response]
+            .into_iter()
+            .find(|direction| exchange.is_waiting(*direction))
     }
 
     /// The answer that was not the upstream's, if there was one.
@@ -115,7 +118,11 @@ impl Worker {
     /// assert_eq!(seen.flatten().unwrap(), "yes");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn stream_info<T>(&mut self, id: ExchangeId, with: impl FnOnce(&mut StreamInfo) -> T) -> Option<T> {
+    pub fn stream_info<T>(
+        &mut self,
+        id: ExchangeId,
+        with: impl FnOnce(&mut StreamInfo) -> T,
+    ) -> Option<T> {
         Some(self.exchange(id)?.info(with))
     }
 
@@ -157,7 +164,13 @@ impl Worker {
     /// ```
     #[must_use]
     pub fn open_streams(&self) -> usize {
-        self.guests.vms.iter().map(|guest| &guest.vm).filter(|vm| vm.trap().is_none()).map(crate::vm::Vm::open_streams).sum()
+        self.guests
+            .vms
+            .iter()
+            .map(|guest| &guest.vm)
+            .filter(|vm| vm.trap().is_none())
+            .map(crate::vm::Vm::open_streams)
+            .sum()
     }
 
     /// Takes the traps since the last question; at most 1,024 are kept.
@@ -184,6 +197,7 @@ impl Worker {
 impl Exchange {
     /// Whether a plugin stops this message now.
     fn is_waiting(&self, direction: Direction) -> bool {
-        !self.is_stopped(direction) && self.iterations(direction).any(|iteration| iteration != Iteration::Going)
+        !self.is_stopped(direction)
+            && self.iterations(direction).any(|iteration| iteration != Iteration::Going)
     }
 }

@@ -1,5 +1,6 @@
-//! Moving a message through the chain, as Envoy's filter manager does: each part is shown to one plugin after another until one
-//! stops it; what it stopped waits at that plugin, and goes on from there when the plugin continues.
+//! Moving a message through the chain, as Envoy's filter manager does: each part is shown to one
+//! plugin after another until one stops it; what it stopped waits at that plugin, and goes on from
+//! there when the plugin continues.
 
 use bytes::{Bytes, BytesMut};
 
@@ -13,7 +14,8 @@ use crate::stream::Pause;
 use crate::vm::Vm;
 
 impl Exchange {
-    /// Takes a part from outside. Parts before the headers, after the end, or of a message that is over are nobody's.
+    /// Takes a part from outside. Parts before the headers, after the end, or of a message that is
+    /// over are nobody's.
     pub(super) fn receive(&mut self, guests: &mut Guests, direction: Direction, part: Part) {
         let half = self.half_mut(direction);
         let is_headers = matches!(part, Part::Headers { .. });
@@ -33,7 +35,9 @@ impl Exchange {
                 }
                 if direction == Direction::Response {
                     self.note_response_code(&headers);
-                    self.info(|info| info.response_code_details = Bytes::from_static(b"via_upstream"));
+                    self.info(|info| {
+                        info.response_code_details = Bytes::from_static(b"via_upstream")
+                    });
                 }
                 self.half_mut(direction).headers = Some(headers);
                 self.headers(guests, direction, 0, end_stream);
@@ -53,7 +57,13 @@ impl Exchange {
     }
 
     /// Shows the headers to the plugins from this step on.
-    pub(super) fn headers(&mut self, guests: &mut Guests, direction: Direction, from: usize, end_stream: bool) {
+    pub(super) fn headers(
+        &mut self,
+        guests: &mut Guests,
+        direction: Direction,
+        from: usize,
+        end_stream: bool,
+    ) {
         let (kind, _) = map_kinds(direction);
         for step in from..self.legs.len() {
             if self.is_stopped(direction) {
@@ -95,8 +105,16 @@ impl Exchange {
         }
     }
 
-    /// Shows a piece of body to the plugins from this step on. One that stopped everything keeps it instead.
-    pub(super) fn data(&mut self, guests: &mut Guests, direction: Direction, from: usize, data: Bytes, end_stream: bool) {
+    /// Shows a piece of body to the plugins from this step on. One that stopped everything keeps it
+    /// instead.
+    pub(super) fn data(
+        &mut self,
+        guests: &mut Guests,
+        direction: Direction,
+        from: usize,
+        data: Bytes,
+        end_stream: bool,
+    ) {
         let (mut data, mut end_stream, mut trailers_from) = (data, end_stream, None);
         let mut passed = true;
         for step in from..self.legs.len() {
@@ -129,7 +147,8 @@ impl Exchange {
                 return self.end_with(guests, ending);
             }
             if is_too_large {
-                // Envoy shows a request's plugin what is too much, and then answers whatever the plugin says.
+                // Envoy shows a request's plugin what is too much, and then answers whatever the
+                // plugin says.
                 return self.too_large(guests, direction);
             }
             if end_stream && self.take_added_trailers(guests, direction, at) {
@@ -187,7 +206,13 @@ impl Exchange {
     }
 
     /// Trailers that the plugin added which now stops the body wait with it.
-    fn wait_for_added(&mut self, direction: Direction, at: usize, trailers_from: &mut Option<usize>, step: usize) {
+    fn wait_for_added(
+        &mut self,
+        direction: Direction,
+        at: usize,
+        trailers_from: &mut Option<usize>,
+        step: usize,
+    ) {
         if *trailers_from == Some(step + 1) {
             *trailers_from = None;
             self.cursor(at, direction).trailers = true;
@@ -253,8 +278,8 @@ impl Exchange {
         }
     }
 
-    /// Lets what waits at a plugin go on. A plugin that had stopped everything is shown the body and the trailers that came
-    /// meanwhile itself.
+    /// Lets what waits at a plugin go on. A plugin that had stopped everything is shown the body
+    /// and the trailers that came meanwhile itself.
     pub(super) fn resume(&mut self, guests: &mut Guests, direction: Direction, at: usize) {
         self.unpark(guests, direction, at);
         let next = self.step(direction, at) + 1;
@@ -263,7 +288,8 @@ impl Exchange {
         cursor.iteration = Iteration::Going;
         cursor.buffering = false;
         let (held, trailers) = (cursor.held.take(), std::mem::take(&mut cursor.trailers));
-        let (ended, headers_continued) = (cursor.ended, std::mem::replace(&mut cursor.headers_continued, true));
+        let (ended, headers_continued) =
+            (cursor.ended, std::mem::replace(&mut cursor.headers_continued, true));
         if !headers_continued {
             self.headers(guests, direction, next, ended && held.is_none() && !trailers);
         }
@@ -277,7 +303,8 @@ impl Exchange {
         }
     }
 
-    /// Keeps a piece of body at a plugin; too much of it fails the stream, unless the sender can be held back.
+    /// Keeps a piece of body at a plugin; too much of it fails the stream, unless the sender can be
+    /// held back.
     fn hold(&mut self, guests: &mut Guests, direction: Direction, at: usize, data: Bytes) {
         self.append(direction, at, data);
         let cursor = self.cursor(at, direction);
@@ -297,15 +324,26 @@ impl Exchange {
 
     fn too_large(&mut self, guests: &mut Guests, direction: Direction) {
         let reply = match direction {
-            Direction::Request => Reply::of_chain(413, "Payload Too Large", "request_payload_too_large"),
-            Direction::Response => Reply::of_chain(500, "Internal Server Error", "response_payload_too_large"),
+            Direction::Request => {
+                Reply::of_chain(413, "Payload Too Large", "request_payload_too_large")
+            }
+            Direction::Response => {
+                Reply::of_chain(500, "Internal Server Error", "response_payload_too_large")
+            }
         };
         self.local_reply(guests, reply);
     }
 
-    fn take_added_trailers(&mut self, guests: &mut Guests, direction: Direction, at: usize) -> bool {
+    fn take_added_trailers(
+        &mut self,
+        guests: &mut Guests,
+        direction: Direction,
+        at: usize,
+    ) -> bool {
         let (_, kind) = map_kinds(direction);
-        let added = self.living(guests, at).and_then(|(vm, stream)| vm.take_added_trailers(stream, kind).ok().flatten());
+        let added = self
+            .living(guests, at)
+            .and_then(|(vm, stream)| vm.take_added_trailers(stream, kind).ok().flatten());
         let has_added = added.is_some();
         if has_added {
             self.half_mut(direction).trailers = added;
@@ -320,7 +358,9 @@ impl Exchange {
             Direction::Response => verify::response(&headers),
         };
         match checked {
-            Err(_) if direction == Direction::Response && self.reply.is_some() => self.is_undeliverable = true,
+            Err(_) if direction == Direction::Response && self.reply.is_some() => {
+                self.is_undeliverable = true
+            }
             Err(reply) => return self.local_reply(guests, reply),
             Ok(()) => {}
         }
@@ -338,7 +378,11 @@ impl Exchange {
     }
 
     fn emit_trailers(&mut self, direction: Direction) {
-        let trailers = self.half(direction).trailers.clone().unwrap_or_else(|| Headers::new(direction.trailers()));
+        let trailers = self
+            .half(direction)
+            .trailers
+            .clone()
+            .unwrap_or_else(|| Headers::new(direction.trailers()));
         self.emit(direction, Part::Trailers(trailers));
     }
 
@@ -350,7 +394,9 @@ impl Exchange {
             Direction::Response => {
                 if let Part::Data { data, .. } = &part {
                     let bytes = u64::try_from(data.len()).unwrap_or(u64::MAX);
-                    self.info(|info| info.response_bytes = info.response_bytes.saturating_add(bytes));
+                    self.info(|info| {
+                        info.response_bytes = info.response_bytes.saturating_add(bytes)
+                    });
                 }
                 if !self.is_undeliverable {
                     self.events.push_back(Event::Response(part));
@@ -374,7 +420,9 @@ impl Exchange {
 
 /// Envoy's rule for a request that wants a gRPC answer.
 fn is_grpc(content_type: &[u8]) -> bool {
-    content_type.strip_prefix(b"application/grpc").is_some_and(|rest| matches!(rest.first(), None | Some(b'+')))
+    content_type
+        .strip_prefix(b"application/grpc")
+        .is_some_and(|rest| matches!(rest.first(), None | Some(b'+')))
 }
 
 fn joined(held: Bytes, data: &[u8]) -> Bytes {

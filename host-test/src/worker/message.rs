@@ -1,5 +1,5 @@
-//! What crosses a worker's boundary: parts of messages going in, events coming out, and whole messages for those who have them
-//! whole.
+//! What crosses a worker's boundary: parts of messages going in, events coming out, and whole
+//! messages for those who have them whole.
 
 use std::sync::Arc;
 
@@ -8,7 +8,8 @@ use bytes::Bytes;
 use crate::effect::{Effect, Text};
 use crate::headers::{HeaderScope, Headers};
 
-/// Names one exchange of one worker: a request and its response. It stays valid until the exchange is closed.
+/// Names one exchange of one worker: a request and its response. It stays valid until the exchange
+/// is closed.
 ///
 /// ```
 /// # use gatepost_host::*;
@@ -52,7 +53,8 @@ pub enum Direction {
     Response = 1,
 }
 
-/// A part of a message. Headers come first and once, then data, then trailers or not; `end_stream` is true on the last part.
+/// A part of a message. Headers come first and once, then data, then trailers or not; `end_stream`
+/// is true on the last part.
 ///
 /// ```
 /// use gatepost_host::{Headers, Part};
@@ -127,8 +129,8 @@ pub enum Event {
     Response(Part),
     /// The response ends here unfinished: reset the client's stream.
     ResponseReset,
-    /// A guest has changed what the route depends on: choose it anew before the request goes out. At most once, and only before the
-    /// request's headers.
+    /// A guest has changed what the route depends on: choose it anew before the request goes out.
+    /// At most once, and only before the request's headers.
     RouteCacheCleared,
 }
 
@@ -261,7 +263,9 @@ impl Message {
             parts.push(Part::Data { data: Bytes::new(), end_stream: false });
         }
         parts.extend(trailers.map(Part::Trailers));
-        if let Some(Part::Headers { end_stream, .. } | Part::Data { end_stream, .. }) = parts.last_mut() {
+        if let Some(Part::Headers { end_stream, .. } | Part::Data { end_stream, .. }) =
+            parts.last_mut()
+        {
             *end_stream = true;
         }
         parts.into_iter()
@@ -313,7 +317,8 @@ impl Message {
 pub struct Finished {
     /// The request as it went upstream; none when it did not, or not whole.
     pub upstream_request: Option<Message>,
-    /// The response as the client got it; none when the stream was reset or the exchange still waits.
+    /// The response as the client got it; none when the stream was reset or the exchange still
+    /// waits.
     pub response: Option<Message>,
     /// Why the chain answered itself, if it did.
     pub local_reply: Option<LocalReplySent>,
@@ -351,7 +356,10 @@ mod tests {
     fn a_message_ends_with_its_last_part_or_with_an_empty_one() {
         let bare = || Message::new(Headers::request([(":path", "/")]));
         assert_eq!(shape(bare()), [("headers", true)]);
-        assert_eq!(shape(Message { end: End::Empty, ..bare() }), [("headers", false), ("data", true)]);
+        assert_eq!(
+            shape(Message { end: End::Empty, ..bare() }),
+            [("headers", false), ("data", true)]
+        );
         assert_eq!(shape(bare().with_body("a")), [("headers", false), ("data", true)]);
         let trailers = Some(Headers::new(HeaderScope::RequestTrailers));
         let parts = shape(Message { trailers, end: End::Empty, ..bare().with_body("a") });

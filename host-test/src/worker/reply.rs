@@ -1,5 +1,5 @@
-//! Local replies: answers that a plugin or the chain itself gives. Built as Envoy builds them, and sent through the plugins that the
-//! request has come to, unless a response is on its way already.
+//! Local replies: answers that a plugin or the chain itself gives. Built as Envoy builds them, and
+//! sent through the plugins that the request has come to, unless a response is on its way already.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -33,24 +33,36 @@ impl Reply {
 
     /// What a client gets when a plugin's VM has trapped and its policy is not to go on without it.
     pub(super) fn failed_plugin(plugin: Option<Arc<str>>) -> Self {
-        Self { plugin, grpc_status: Some(UNAVAILABLE), ..Self::of_chain(503, "", "wasm_fail_stream") }
+        Self {
+            plugin,
+            grpc_status: Some(UNAVAILABLE),
+            ..Self::of_chain(503, "", "wasm_fail_stream")
+        }
     }
 
     pub(super) fn of_chain(status: u32, body: &str, details: &str) -> Self {
-        let (body, details) = (Bytes::copy_from_slice(body.as_bytes()), Text::copy(details.as_bytes()));
+        let (body, details) =
+            (Bytes::copy_from_slice(body.as_bytes()), Text::copy(details.as_bytes()));
         Self { plugin: None, status, headers: Vec::new(), body, grpc_status: None, details }
     }
 
     /// What Envoy's router answers when the upstream's stream ends before its answer began.
     pub(super) fn of_upstream(reason: &str) -> Self {
-        let body = format!("upstream connect error or disconnect/reset before headers. reset reason: {reason}");
-        let details = format!("upstream_reset_before_response_started{{{}}}", reason.replace(' ', "_"));
+        let body = format!(
+            "upstream connect error or disconnect/reset before headers. reset reason: {reason}"
+        );
+        let details =
+            format!("upstream_reset_before_response_started{{{}}}", reason.replace(' ', "_"));
         let status = if reason == crate::callout::PROTOCOL_ERROR { 502 } else { 503 };
         Self::of_chain(status, &body, &details)
     }
 
     fn sent(&self) -> LocalReplySent {
-        LocalReplySent { plugin: self.plugin.clone(), status: self.status, details: self.details.clone() }
+        LocalReplySent {
+            plugin: self.plugin.clone(),
+            status: self.status,
+            details: self.details.clone(),
+        }
     }
 
     /// The message: its headers, and its body if it has one.
@@ -64,7 +76,10 @@ impl Reply {
         if is_grpc {
             headers.set(":status", "200");
             headers.set("content-type", "application/grpc");
-            headers.set("grpc-status", grpc_status.unwrap_or_else(|| status_of_http(status)).to_string());
+            headers.set(
+                "grpc-status",
+                grpc_status.unwrap_or_else(|| status_of_http(status)).to_string(),
+            );
             if !body.is_empty() && !is_head {
                 headers.set("grpc-message", percent_encoded(&body));
             }
@@ -85,7 +100,8 @@ impl Reply {
 }
 
 impl Exchange {
-    /// The upstream went away: the client is answered, or its stream is reset when the response has begun.
+    /// The upstream went away: the client is answered, or its stream is reset when the response has
+    /// begun.
     pub(super) fn upstream_gone(&mut self, guests: &mut Guests, reason: &str) {
         self.upstream_is_gone = true;
         if self.half(Direction::Response).started {
@@ -95,7 +111,8 @@ impl Exchange {
         }
     }
 
-    /// Answers the client. The request goes no further, and what the upstream says no longer counts.
+    /// Answers the client. The request goes no further, and what the upstream says no longer
+    /// counts.
     pub(super) fn local_reply(&mut self, guests: &mut Guests, reply: Reply) {
         if self.is_over {
             return;
@@ -158,7 +175,10 @@ mod tests {
     fn guest(headers: &[(&str, &str)], body: &'static str, grpc_status: Option<u32>) -> Reply {
         let text = |text: &str| Text::copy(text.as_bytes());
         let headers = headers.iter().map(|(name, value)| (text(name), text(value))).collect();
-        Reply::of_guest(None, LocalReply { status: 403, details: text("d"), headers, body: text(body), grpc_status })
+        Reply::of_guest(
+            None,
+            LocalReply { status: 403, details: text("d"), headers, body: text(body), grpc_status },
+        )
     }
 
     fn made(reply: Reply, is_head: bool, is_grpc: bool) -> (String, Bytes) {
@@ -169,7 +189,8 @@ mod tests {
     #[test]
     fn the_guests_headers_come_before_length_and_type() {
         let reply = guest(&[("x-why", "no")], "go away", None);
-        let headers = ":status: 403\nx-why: no\ncontent-length: 7\ncontent-type: text/plain\n".to_owned();
+        let headers =
+            ":status: 403\nx-why: no\ncontent-length: 7\ncontent-type: text/plain\n".to_owned();
         assert_eq!(made(reply.clone(), false, false), (headers.clone(), "go away".into()));
         assert_eq!(made(reply, true, false), (headers, Bytes::new()));
     }
@@ -179,14 +200,23 @@ mod tests {
         let headers = [("content-type", "text/html"), ("content-length", "99")];
         let typed = ":status: 403\ncontent-type: text/html\ncontent-length: 2\n".to_owned();
         assert_eq!(made(guest(&headers, "no", None), false, false), (typed, "no".into()));
-        assert_eq!(made(guest(&headers, "", None), false, false), (":status: 403\n".into(), Bytes::new()));
+        assert_eq!(
+            made(guest(&headers, "", None), false, false),
+            (":status: 403\n".into(), Bytes::new())
+        );
     }
 
     #[test]
     fn a_grpc_client_is_answered_in_grpc() {
-        let text =
-            |code| format!(":status: 200\ncontent-type: application/grpc\ngrpc-status: {code}\ngrpc-message: 100%25%0Aoff\n");
+        let text = |code| {
+            format!(
+                ":status: 200\ncontent-type: application/grpc\ngrpc-status: {code}\ngrpc-message: 100%25%0Aoff\n"
+            )
+        };
         assert_eq!(made(guest(&[], "100%\noff", None), false, true), (text(7), Bytes::new()));
-        assert_eq!(made(guest(&[("content-length", "1")], "100%\noff", Some(16)), false, true), (text(16), Bytes::new()));
+        assert_eq!(
+            made(guest(&[("content-length", "1")], "100%\noff", Some(16)), false, true),
+            (text(16), Bytes::new())
+        );
     }
 }

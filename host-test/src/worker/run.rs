@@ -1,11 +1,13 @@
-//! A whole exchange in one call, for tests and tools that have whole messages: the upstream and those who answer callouts are a trait.
+//! A whole exchange in one call, for tests and tools that have whole messages: the upstream and
+//! those who answer callouts are a trait.
 
 use super::message::{Direction, Event, ExchangeId, Finished, Message};
 use super::{Callout, Worker};
 use crate::callout::{CalloutAnswer, CalloutRequest};
 use crate::stream::StreamInfo;
 
-/// What stands around a chain. A closure from the request to a response is one that answers no callouts.
+/// What stands around a chain. A closure from the request to a response is one that answers no
+/// callouts.
 ///
 /// ```
 /// # use std::{sync::Arc, time::Duration};
@@ -48,15 +50,17 @@ pub trait Upstream {
     /// Answers the request that left the chain. None: the connection failed.
     fn respond(&mut self, request: &Message) -> Option<Message>;
 
-    /// Answers a callout, with as many answers as come back: one for a call, any number for a stream. None: the other side cannot be
-    /// reached. An empty list: no answer comes, and the callout times out.
+    /// Answers a callout, with as many answers as come back: one for a call, any number for a
+    /// stream. None: the other side cannot be reached. An empty list: no answer comes, and the
+    /// callout times out.
     fn callout(&mut self, callout: &Callout) -> Option<Vec<CalloutAnswer>> {
         let _ = callout;
         None
     }
 
-    /// Nothing more happens before this time of the host's monotonic clock. An upstream that can wait, or move a
-    /// [`VirtualClock`](crate::VirtualClock) on, does so and says true; at false the exchange stays as it is.
+    /// Nothing more happens before this time of the host's monotonic clock. An upstream that can
+    /// wait, or move a [`VirtualClock`](crate::VirtualClock) on, does so and says true; at false
+    /// the exchange stays as it is.
     fn wait(&mut self, until_nanos: u64) -> bool {
         let _ = until_nanos;
         false
@@ -70,9 +74,10 @@ impl<F: FnMut(&Message) -> Option<Message>> Upstream for F {
 }
 
 impl Worker {
-    /// Runs a whole exchange: the request through the chain, the upstream's answer back, callouts and timers as they come. The exchange
-    /// is closed when the response is out, when nothing more can happen, or when guests have kept it busy with callouts, ticks and queue
-    /// items for 10,000 rounds.
+    /// Runs a whole exchange: the request through the chain, the upstream's answer back, callouts
+    /// and timers as they come. The exchange is closed when the response is out, when nothing more
+    /// can happen, or when guests have kept it busy with callouts, ticks and queue items for 10,000
+    /// rounds.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -113,7 +118,12 @@ impl Worker {
     /// assert_eq!(finished.upstream_request.unwrap().headers.get("x-route"), Some(&b"shop"[..]));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn run_with(&mut self, request: Message, info: StreamInfo, upstream: &mut dyn Upstream) -> Finished {
+    pub fn run_with(
+        &mut self,
+        request: Message,
+        info: StreamInfo,
+        upstream: &mut dyn Upstream,
+    ) -> Finished {
         let before = self.tape.len();
         let id = self.open(info);
         let mut run = Run { rounds: MOST_ROUNDS, ..Run::default() };
@@ -158,13 +168,20 @@ impl Worker {
         }
     }
 
-    fn wait_while_held_back(&mut self, id: ExchangeId, direction: Direction, run: &mut Run, upstream: &mut dyn Upstream) {
+    fn wait_while_held_back(
+        &mut self,
+        id: ExchangeId,
+        direction: Direction,
+        run: &mut Run,
+        upstream: &mut dyn Upstream,
+    ) {
         while self.holds_back(id, direction) && self.pass_time(run, upstream) {
             self.turn(id, run, upstream);
         }
     }
 
-    /// Lets time go on to the next timer; false when there is none, the upstream does not wait, or it has been enough.
+    /// Lets time go on to the next timer; false when there is none, the upstream does not wait, or
+    /// it has been enough.
     fn pass_time(&mut self, run: &mut Run, upstream: &mut dyn Upstream) -> bool {
         let Some(due) = self.next_timer() else { return false };
         if !run.has_round() || (due > self.now() && !upstream.wait(due)) {
@@ -191,7 +208,9 @@ impl Worker {
                     CalloutRequest::GrpcCall { .. } | CalloutRequest::GrpcStream { .. } => {
                         CalloutAnswer::grpc_unreachable(callout.id.token().kind())
                     }
-                    CalloutRequest::GrpcSend { .. } | CalloutRequest::GrpcClose | CalloutRequest::GrpcCancel => Vec::new(),
+                    CalloutRequest::GrpcSend { .. }
+                    | CalloutRequest::GrpcClose
+                    | CalloutRequest::GrpcCancel => Vec::new(),
                 };
                 for answer in answers.unwrap_or_else(unreachable) {
                     self.answer(callout.id, answer);

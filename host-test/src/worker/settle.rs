@@ -1,5 +1,6 @@
-//! What a call leads to beyond the exchange that it was made for: guests act on streams from other contexts, calls to clusters that
-//! do not exist fail, and a trap fails the streams that wait at the plugin.
+//! What a call leads to beyond the exchange that it was made for: guests act on streams from other
+//! contexts, calls to clusters that do not exist fail, and a trap fails the streams that wait at
+//! the plugin.
 
 use std::sync::Arc;
 
@@ -22,12 +23,19 @@ impl Worker {
         }
     }
 
-    /// What guests have done to streams from other contexts, and what traps mean for streams that wait.
+    /// What guests have done to streams from other contexts, and what traps mean for streams that
+    /// wait.
     pub(super) fn settle(&mut self) {
         loop {
             let mut touched = Vec::new();
             for (number, guest) in self.guests.vms.iter_mut().enumerate() {
-                touched.extend(guest.vm.take_touched_owners().into_iter().map(|(stream, owner)| (number, stream, owner)));
+                touched.extend(
+                    guest
+                        .vm
+                        .take_touched_owners()
+                        .into_iter()
+                        .map(|(stream, owner)| (number, stream, owner)),
+                );
             }
             self.tell_refused();
             let trapped = std::mem::take(&mut self.guests.has_fresh_trap);
@@ -56,14 +64,19 @@ impl Worker {
     fn touched(&mut self, number: usize, stream: StreamId, owner: u64) {
         let (slot, at) = ((owner & u64::from(u32::MAX)) as u32, (owner >> 32) as usize);
         let Self { guests, exchanges, .. } = self;
-        let Some(exchange) = exchanges.get_mut(slot as usize).filter(|exchange| exchange.is_open) else { return };
-        let lives = |life: &Life| matches!(life, Life::Living { stream: here, .. } if *here == stream);
+        let Some(exchange) = exchanges.get_mut(slot as usize).filter(|exchange| exchange.is_open)
+        else {
+            return;
+        };
+        let lives =
+            |life: &Life| matches!(life, Life::Living { stream: here, .. } if *here == stream);
         if !exchange.legs.get(at).is_some_and(|leg| lives(&leg.life)) {
             return;
         }
         let vm = &mut guests.vms[number].vm;
         exchange.route_cache_cleared |= vm.take_route_cache_cleared(stream).unwrap_or(false);
-        let (reply, closed) = (vm.take_local_reply(stream).ok().flatten(), vm.take_closed(stream).unwrap_or(false));
+        let (reply, closed) =
+            (vm.take_local_reply(stream).ok().flatten(), vm.take_closed(stream).unwrap_or(false));
         if let Some(reply) = reply {
             let plugin = guests.residents.get(at).map(|resident| Arc::clone(&resident.name));
             exchange.local_reply(guests, Reply::of_guest(plugin, reply));
@@ -106,7 +119,8 @@ impl Exchange {
         let mut has_waited = false;
         for at in 0..self.legs.len() {
             for direction in [Direction::Request, Direction::Response] {
-                let waits = self.cursor(at, direction).iteration != Iteration::Going && !self.is_stopped(direction);
+                let waits = self.cursor(at, direction).iteration != Iteration::Going
+                    && !self.is_stopped(direction);
                 let trapped = self.living(guests, at).is_some_and(|(vm, _)| vm.trap().is_some());
                 if !waits || !trapped {
                     continue;

@@ -1,9 +1,11 @@
-//! What Envoy refuses to send when guests have made it of a message's headers: the checks of its router and its codecs.
+//! What Envoy refuses to send when guests have made it of a message's headers: the checks of its
+//! router and its codecs.
 
 use super::reply::Reply;
 use crate::headers::Headers;
 
-/// A request needs a method and a path, and names and values that HTTP can carry. `CONNECT` needs an authority and no path.
+/// A request needs a method and a path, and names and values that HTTP can carry. `CONNECT` needs
+/// an authority and no path.
 pub(super) fn request(headers: &Headers) -> Result<(), Reply> {
     let is_connect = headers.get(":method") == Some(b"CONNECT");
     if headers.get(":path").is_none() && !is_connect {
@@ -11,7 +13,9 @@ pub(super) fn request(headers: &Headers) -> Result<(), Reply> {
     }
     let fault = match headers.get(":method") {
         None => Some("missing required header: :method".to_owned()),
-        Some(_) if is_connect && headers.get(":authority").is_none() => Some("missing required header: :authority".to_owned()),
+        Some(_) if is_connect && headers.get(":authority").is_none() => {
+            Some("missing required header: :authority".to_owned())
+        }
         Some(_) => invalid(headers),
     };
     match fault {
@@ -23,11 +27,17 @@ pub(super) fn request(headers: &Headers) -> Result<(), Reply> {
 
 /// A response needs a status of three digits.
 pub(super) fn response(headers: &Headers) -> Result<(), Reply> {
-    let is_status = |status: &[u8]| status.len() == 3 && status.iter().all(u8::is_ascii_digit) && status.first() != Some(&b'0');
+    let is_status = |status: &[u8]| {
+        status.len() == 3 && status.iter().all(u8::is_ascii_digit) && status.first() != Some(&b'0')
+    };
     if headers.get(":status").is_some_and(is_status) {
         return Ok(());
     }
-    Err(Reply::of_chain(502, "missing required header: :status", "filter_removed_required_response_headers"))
+    Err(Reply::of_chain(
+        502,
+        "missing required header: :status",
+        "filter_removed_required_response_headers",
+    ))
 }
 
 fn invalid(headers: &Headers) -> Option<String> {
@@ -64,7 +74,10 @@ mod tests {
         assert_eq!(fault(&whole[..1]), Some((404, String::new())));
         assert_eq!(fault(&whole[1..]), Some((503, "missing required header: :method".into())));
         assert_eq!(fault(&[(":method", "CONNECT"), (":authority", "a:1")]), None);
-        assert_eq!(fault(&[(":method", "CONNECT")]), Some((503, "missing required header: :authority".into())));
+        assert_eq!(
+            fault(&[(":method", "CONNECT")]),
+            Some((503, "missing required header: :authority".into()))
+        );
         let with = |name, value| fault(&[whole[0], whole[1], (name, value)]);
         assert_eq!(with("x-line", "a\nb"), Some((503, "invalid header value for: x-line".into())));
         assert_eq!(with("x a", "b"), Some((503, "invalid header name: x a".into())));

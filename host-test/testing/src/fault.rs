@@ -1,5 +1,5 @@
-//! What can be wrong with a file of tests, with its place in the file. Tests that run and fail are no faults; they are in
-//! [`crate::report`].
+//! What can be wrong with a file of tests, with its place in the file. Tests that run and fail are
+//! no faults; they are in [`crate::report`].
 
 use std::path::{Path, PathBuf};
 
@@ -66,13 +66,26 @@ pub(crate) fn place(text: &str, offset: usize) -> (usize, usize) {
 }
 
 /// The one of the known names that was probably meant.
-pub(crate) fn did_you_mean<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    // Case and underscores are what people mix up first; otherwise a third of the letters may differ.
+pub(crate) fn did_you_mean<'a>(
+    written: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<String> {
+    // Case and underscores are what people mix up first; otherwise a third of the letters may
+    // differ.
     let plain = |name: &str| name.replace('_', "").to_ascii_lowercase();
     let allowed = (written.chars().count() / 3).max(1);
     known
         .into_iter()
-        .map(|name| (if plain(name) == plain(written) { 0 } else { strsim::damerau_levenshtein(written, name) }, name))
+        .map(|name| {
+            (
+                if plain(name) == plain(written) {
+                    0
+                } else {
+                    strsim::damerau_levenshtein(written, name)
+                },
+                name,
+            )
+        })
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| format!("did you mean `{name}`?"))
@@ -91,9 +104,18 @@ mod tests {
 
     #[test]
     fn the_nearest_name_is_suggested_and_a_far_one_is_not() {
-        assert_eq!(did_you_mean("upstraem", ["request", "upstream"]).as_deref(), Some("did you mean `upstream`?"));
-        assert_eq!(did_you_mean("has_headers", ["no_header", "has_header"]).as_deref(), Some("did you mean `has_header`?"));
-        assert_eq!(did_you_mean("rootID", ["root", "rootId"]).as_deref(), Some("did you mean `rootId`?"));
+        assert_eq!(
+            did_you_mean("upstraem", ["request", "upstream"]).as_deref(),
+            Some("did you mean `upstream`?")
+        );
+        assert_eq!(
+            did_you_mean("has_headers", ["no_header", "has_header"]).as_deref(),
+            Some("did you mean `has_header`?")
+        );
+        assert_eq!(
+            did_you_mean("rootID", ["root", "rootId"]).as_deref(),
+            Some("did you mean `rootId`?")
+        );
         assert_eq!(did_you_mean("zebra", ["request", "upstream"]), None);
     }
 }

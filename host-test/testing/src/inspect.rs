@@ -1,5 +1,6 @@
-//! A look inside a module without running it: what it announces, imports and exports, which exports no proxy ever calls, its
-//! memory, its size by section, and what this host serves of what it asks for.
+//! A look inside a module without running it: what it announces, imports and exports, which exports
+//! no proxy ever calls, its memory, its size by section, and what this host serves of what it asks
+//! for.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,7 +16,8 @@ pub struct Inspection {
     pub version: &'static str,
     /// The module, as it was named.
     pub module: String,
-    /// The ABI version it announces; none when it is no proxy-wasm module, or announces one that is not known.
+    /// The ABI version it announces; none when it is no proxy-wasm module, or announces one that is
+    /// not known.
     pub abi: Option<AbiVersion>,
     /// Bytes, all sections together.
     pub size: u64,
@@ -182,11 +184,19 @@ impl Inspection {
         if !wasm.starts_with(MAGIC) {
             return Err(InspectError::NotWasm { module: name.to_owned() });
         }
-        inspection.parse(wasm).map_err(|error| InspectError::Broken { module: name.to_owned(), error })?;
+        inspection
+            .parse(wasm)
+            .map_err(|error| InspectError::Broken { module: name.to_owned(), error })?;
         let exports = &inspection.exports;
-        inspection.abi = AbiVersion::ALL.into_iter().rev().find(|abi| exports.iter().any(|export| export.name == abi.marker()));
-        inspection.unused_exports =
-            exports.iter().filter(|export| export.role == Role::Unused).map(|export| export.name.clone()).collect();
+        inspection.abi = AbiVersion::ALL
+            .into_iter()
+            .rev()
+            .find(|abi| exports.iter().any(|export| export.name == abi.marker()));
+        inspection.unused_exports = exports
+            .iter()
+            .filter(|export| export.role == Role::Unused)
+            .map(|export| export.name.clone())
+            .collect();
         match load(name, wasm) {
             Ok(module) => {
                 for import in &mut inspection.imports {
@@ -195,7 +205,8 @@ impl Inspection {
                         .unserved
                         .iter()
                         .find(|have| have.module == import.module && have.name == import.name);
-                    (import.served, import.answer) = (unserved.is_none(), unserved.map(|unserved| unserved.answer));
+                    (import.served, import.answer) =
+                        (unserved.is_none(), unserved.map(|unserved| unserved.answer));
                 }
             }
             Err(error) => inspection.problem = Some(error.to_string()),
@@ -215,16 +226,34 @@ impl Inspection {
                     for import in imports.into_imports() {
                         let import = import?;
                         if let TypeRef::Memory(memory) = import.ty {
-                            self.memory = Some(Memory { min_pages: memory.initial, max_pages: memory.maximum, imported: true });
+                            self.memory = Some(Memory {
+                                min_pages: memory.initial,
+                                max_pages: memory.maximum,
+                                imported: true,
+                            });
                         }
-                        let (module, name, kind) = (import.module.to_owned(), import.name.to_owned(), type_kind(import.ty));
-                        self.imports.push(Import { module, name, kind, served: false, answer: None });
+                        let (module, name, kind) = (
+                            import.module.to_owned(),
+                            import.name.to_owned(),
+                            type_kind(import.ty),
+                        );
+                        self.imports.push(Import {
+                            module,
+                            name,
+                            kind,
+                            served: false,
+                            answer: None,
+                        });
                     }
                 }
                 Payload::MemorySection(memories) => {
                     for memory in memories {
                         let memory = memory?;
-                        let own = Memory { min_pages: memory.initial, max_pages: memory.maximum, imported: false };
+                        let own = Memory {
+                            min_pages: memory.initial,
+                            max_pages: memory.maximum,
+                            imported: false,
+                        };
                         self.memory.get_or_insert(own);
                     }
                 }
@@ -253,7 +282,9 @@ impl Inspection {
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::new();
-        let abi = self.abi.map_or_else(|| "none: not a proxy-wasm module".to_owned(), |abi| abi.to_string());
+        let abi = self
+            .abi
+            .map_or_else(|| "none: not a proxy-wasm module".to_owned(), |abi| abi.to_string());
         let _ = writeln!(text, "{}", self.module);
         let _ = writeln!(text, "  abi      {abi}");
         let _ = writeln!(text, "  size     {} bytes", self.size);
@@ -267,11 +298,14 @@ impl Inspection {
             let name = plain(&format!("{}.{}", import.module, import.name));
             let _ = match (import.answer, import.served) {
                 (_, true) => writeln!(text, "           {name}"),
-                (Some(answer), false) => writeln!(text, "           {name}  {BAD}not served: answers {answer}{OFF}"),
+                (Some(answer), false) => {
+                    writeln!(text, "           {name}  {BAD}not served: answers {answer}{OFF}")
+                }
                 (None, false) => writeln!(text, "           {name}"),
             };
         }
-        let used: Vec<&Export> = self.exports.iter().filter(|export| export.role != Role::Unused).collect();
+        let used: Vec<&Export> =
+            self.exports.iter().filter(|export| export.role != Role::Unused).collect();
         let _ = writeln!(text, "  exports  {}", self.exports.len());
         for export in used {
             let _ = writeln!(text, "           {}", plain(&export.name));
@@ -283,8 +317,12 @@ impl Inspection {
         let served = self.imports.iter().filter(|import| import.served).count();
         let _ = match &self.problem {
             Some(problem) => writeln!(text, "{BAD}cannot be run{OFF}: {}", plain(problem)),
-            None if self.is_served() => writeln!(text, "{GOOD}can be run{OFF}: every import is served"),
-            None => writeln!(text, "can be run: {served} of {} imports are served", self.imports.len()),
+            None if self.is_served() => {
+                writeln!(text, "{GOOD}can be run{OFF}: every import is served")
+            }
+            None => {
+                writeln!(text, "can be run: {served} of {} imports are served", self.imports.len())
+            }
         };
         text
     }
@@ -296,12 +334,16 @@ const OFF: &str = "\u{1b}[0m";
 
 /// Nothing that a module names may steer the terminal.
 fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() })
+        .collect()
 }
 
 fn tell(memory: Memory) -> String {
     let pages = |pages: u64| format!("{pages} pages ({} KiB)", pages.saturating_mul(64));
-    let max = memory.max_pages.map_or_else(|| "no maximum".to_owned(), |max| format!("at most {}", pages(max)));
+    let max = memory
+        .max_pages
+        .map_or_else(|| "no maximum".to_owned(), |max| format!("at most {}", pages(max)));
     let imported = if memory.imported { ", imported" } else { "" };
     format!("{}, {max}{imported}", pages(memory.min_pages))
 }

@@ -1,4 +1,5 @@
-//! Keeps the log lines of a test with the context that wrote each, so that a phase's lines can be told from another's.
+//! Keeps the log lines of a test with the context that wrote each, so that a phase's lines can be
+//! told from another's.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -32,7 +33,12 @@ impl Lines {
 
     /// Those after a mark.
     pub(crate) fn since(&self, mark: usize) -> Vec<Line> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner).get(mark..).unwrap_or_default().to_vec()
+        self.lines
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(mark..)
+            .unwrap_or_default()
+            .to_vec()
     }
 }
 

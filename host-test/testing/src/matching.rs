@@ -35,7 +35,8 @@ pub(crate) fn quoted_pair(expected: &[u8], found: &[u8]) -> (String, String) {
     let part = |bytes: &[u8]| {
         let end = bytes.len().min(from + LONGEST);
         let shown = quoted(bytes.get(from..end).unwrap_or_default());
-        let (before, after) = (if from > 0 { "… " } else { "" }, if end < bytes.len() { " …" } else { "" });
+        let (before, after) =
+            (if from > 0 { "… " } else { "" }, if end < bytes.len() { " …" } else { "" });
         format!("{before}{shown}{after} ({} bytes, different from byte {same} on)", bytes.len())
     };
     (part(expected), part(found))
@@ -64,7 +65,11 @@ mod tests {
         expected[500] = b'b';
         found.push(b'c');
         let (expected, found) = quoted_pair(&expected, &found);
-        assert!(expected.starts_with("… \"aaaa") && expected.ends_with("(1000 bytes, different from byte 500 on)"), "{expected}");
+        assert!(
+            expected.starts_with("… \"aaaa")
+                && expected.ends_with("(1000 bytes, different from byte 500 on)"),
+            "{expected}"
+        );
         assert!(expected.contains("ab"), "{expected}");
         assert!(found.ends_with("(1001 bytes, different from byte 500 on)"), "{found}");
     }

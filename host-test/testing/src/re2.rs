@@ -1,6 +1,7 @@
-//! RE2's regular expressions on the `regex` crate. The two share their engine's guarantees and most of their syntax; what differs
-//! is rewritten here: RE2's `\d`, `\s`, `\w` and `\b` are ASCII, a brace that begins no repetition and a bracket in a class are
-//! ordinary characters, and `\Q…\E`, `\C` and `\<` exist or mean something else.
+//! RE2's regular expressions on the `regex` crate. The two share their engine's guarantees and most
+//! of their syntax; what differs is rewritten here: RE2's `\d`, `\s`, `\w` and `\b` are ASCII, a
+//! brace that begins no repetition and a bracket in a class are ordinary characters, and `\Q…\E`,
+//! `\C` and `\<` exist or mean something else.
 
 use regex::bytes::Regex;
 
@@ -11,7 +12,8 @@ pub(crate) struct FullMatch(Regex);
 impl FullMatch {
     pub(crate) fn new(pattern: &str) -> Result<Self, regex::Error> {
         let translated = translate(pattern);
-        // Alone first: the parentheses around it must not complete a pattern that is not well-formed.
+        // Alone first: the parentheses around it must not complete a pattern that is not
+        // well-formed.
         Regex::new(&translated)?;
         Regex::new(&format!(r"\A(?:{translated})\z")).map(Self)
     }

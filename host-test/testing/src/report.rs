@@ -1,5 +1,6 @@
-//! What came of the tests: each case with every difference, expected and found side by side. [`Report::text`] is for people,
-//! serialising it (`gatepost.module-test/v1`) and [`Report::junit`] for programs.
+//! What came of the tests: each case with every difference, expected and found side by side.
+//! [`Report::text`] is for people, serialising it (`gatepost.module-test/v1`) and [`Report::junit`]
+//! for programs.
 
 use std::fmt::Write as _;
 
@@ -75,13 +76,28 @@ pub struct Difference {
 }
 
 impl Difference {
-    pub(crate) fn new(at: &str, what: impl Into<String>, expected: impl Into<String>, found: impl Into<String>) -> Self {
-        Self { at: at.to_owned(), what: what.into(), expected: expected.into(), found: found.into() }
+    pub(crate) fn new(
+        at: &str,
+        what: impl Into<String>,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) -> Self {
+        Self {
+            at: at.to_owned(),
+            what: what.into(),
+            expected: expected.into(),
+            found: found.into(),
+        }
     }
 }
 
 impl CaseReport {
-    pub(crate) fn new(name: &str, line: Option<usize>, differences: Vec<Difference>, logs: Vec<String>) -> Self {
+    pub(crate) fn new(
+        name: &str,
+        line: Option<usize>,
+        differences: Vec<Difference>,
+        logs: Vec<String>,
+    ) -> Self {
         Self { name: name.to_owned(), line, passed: differences.is_empty(), differences, logs }
     }
 }
@@ -90,7 +106,9 @@ impl Report {
     /// The report of these files.
     #[must_use]
     pub fn new(module: &str, files: Vec<FileReport>, unusable: Vec<Unusable>) -> Self {
-        let count = |passed| files.iter().flat_map(|file| &file.cases).filter(|case| case.passed == passed).count();
+        let count = |passed| {
+            files.iter().flat_map(|file| &file.cases).filter(|case| case.passed == passed).count()
+        };
         Self {
             version: "gatepost.module-test/v1",
             module: module.to_owned(),
@@ -138,9 +156,13 @@ impl Report {
         for file in &self.files {
             let failed = file.cases.iter().filter(|case| !case.passed).count();
             let (name, tests) = (Xml(&file.file), file.cases.len());
-            let _ = writeln!(xml, "  <testsuite name=\"{name}\" tests=\"{tests}\" failures=\"{failed}\" errors=\"0\">");
+            let _ = writeln!(
+                xml,
+                "  <testsuite name=\"{name}\" tests=\"{tests}\" failures=\"{failed}\" errors=\"0\">"
+            );
             for case in &file.cases {
-                let _ = write!(xml, "    <testcase classname=\"{name}\" name=\"{}\"", Xml(&case.name));
+                let _ =
+                    write!(xml, "    <testcase classname=\"{name}\" name=\"{}\"", Xml(&case.name));
                 if case.passed {
                     xml += "/>\n";
                     continue;
@@ -148,9 +170,18 @@ impl Report {
                 let told: Vec<String> = case.differences.iter().map(ToString::to_string).collect();
                 let told = told.join("\n");
                 let first = told.lines().next().unwrap_or_default();
-                let _ = writeln!(xml, ">\n      <failure message=\"{}\">{}</failure>", Xml(first), Xml(&told));
+                let _ = writeln!(
+                    xml,
+                    ">\n      <failure message=\"{}\">{}</failure>",
+                    Xml(first),
+                    Xml(&told)
+                );
                 if !case.logs.is_empty() {
-                    let _ = writeln!(xml, "      <system-out>{}</system-out>", Xml(&case.logs.join("\n")));
+                    let _ = writeln!(
+                        xml,
+                        "      <system-out>{}</system-out>",
+                        Xml(&case.logs.join("\n"))
+                    );
                 }
                 xml += "    </testcase>\n";
             }
@@ -158,8 +189,12 @@ impl Report {
         }
         for unusable in &self.unusable {
             let name = Xml(&unusable.file);
-            let _ = writeln!(xml, "  <testsuite name=\"{name}\" tests=\"1\" failures=\"0\" errors=\"1\">");
-            let _ = writeln!(xml, "    <testcase classname=\"{name}\" name=\"the file can be read\">");
+            let _ = writeln!(
+                xml,
+                "  <testsuite name=\"{name}\" tests=\"1\" failures=\"0\" errors=\"1\">"
+            );
+            let _ =
+                writeln!(xml, "    <testcase classname=\"{name}\" name=\"the file can be read\">");
             for fault in &unusable.faults {
                 let help = fault.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
                 let told = format!("{}:{}: {}{help}", fault.line, fault.column, fault.message);
@@ -207,7 +242,9 @@ fn file_text(text: &mut String, file: &FileReport) {
 
 /// Nothing that a module wrote may steer the terminal.
 fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() })
+        .collect()
 }
 
 impl std::fmt::Display for Difference {
@@ -243,14 +280,28 @@ mod tests {
     use super::*;
 
     fn report() -> Report {
-        let difference = Difference::new("request_headers", "header x-env", "\"green\"", "\"blue\"");
+        let difference =
+            Difference::new("request_headers", "header x-env", "\"green\"", "\"blue\"");
         let cases = vec![
-            CaseReport::new("one", Some(3), vec![difference], vec!["info: a \u{1b}[1m <b>".to_owned()]),
+            CaseReport::new(
+                "one",
+                Some(3),
+                vec![difference],
+                vec!["info: a \u{1b}[1m <b>".to_owned()],
+            ),
             CaseReport::new("two", None, Vec::new(), Vec::new()),
         ];
-        let file = FileReport { file: "tests.yaml".to_owned(), notes: vec!["no benchmark".to_owned()], cases };
+        let file = FileReport {
+            file: "tests.yaml".to_owned(),
+            notes: vec!["no benchmark".to_owned()],
+            cases,
+        };
         let fault = Fault { line: 2, column: 1, message: "unknown".to_owned(), help: None };
-        Report::new("m.wasm", vec![file], vec![Unusable { file: "bad.yaml".to_owned(), faults: vec![fault] }])
+        Report::new(
+            "m.wasm",
+            vec![file],
+            vec![Unusable { file: "bad.yaml".to_owned(), faults: vec![fault] }],
+        )
     }
 
     #[test]

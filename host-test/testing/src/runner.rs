@@ -19,22 +19,27 @@ pub enum TestFile {
 }
 
 impl TestFile {
-    /// Reads a file. One called `.yaml`, `.yml` or `.json` is in Gatepost's format, any other in Google's.
+    /// Reads a file. One called `.yaml`, `.yml` or `.json` is in Gatepost's format, any other in
+    /// Google's.
     ///
     /// # Errors
     /// When the file cannot be read, or has faults.
     pub fn read(path: &Path) -> Result<Self, FileError> {
-        let text = std::fs::read_to_string(path).map_err(|error| FileError::Unreadable { path: path.to_owned(), error })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| FileError::Unreadable { path: path.to_owned(), error })?;
         Self::parse(path, &text)
     }
 
-    /// As [`read`](Self::read), with the file's text. Other files that it names are found by its path.
+    /// As [`read`](Self::read), with the file's text. Other files that it names are found by its
+    /// path.
     ///
     /// # Errors
     /// When the file has faults.
     pub fn parse(path: &Path, text: &str) -> Result<Self, FileError> {
         match path.extension().and_then(|extension| extension.to_str()) {
-            Some("yaml" | "yml" | "json") => suite::Suite::parse(path, text).map(|suite| Self::Suite(Box::new(suite))),
+            Some("yaml" | "yml" | "json") => {
+                suite::Suite::parse(path, text).map(|suite| Self::Suite(Box::new(suite)))
+            }
             _ => textproto::Suite::parse(path, text).map(Self::Textproto),
         }
     }
@@ -72,13 +77,14 @@ pub struct Runner {
     module: Module,
     /// The plugin configuration of the module under test; none takes what a file gives.
     pub configuration: Option<Bytes>,
-    /// What each VM may use. A callback's fuel is limited, so that a module that loops fails its test and no more.
+    /// What each VM may use. A callback's fuel is limited, so that a module that loops fails its
+    /// test and no more.
     pub limits: Limits,
 }
 
 impl Runner {
-    /// A runner for a module in a file. Compiled modules are kept in a directory, if there is one: see
-    /// [`EngineOptions::cache`].
+    /// A runner for a module in a file. Compiled modules are kept in a directory, if there is one:
+    /// see [`EngineOptions::cache`].
     ///
     /// # Errors
     /// When the file cannot be read, or is no proxy-wasm module.
@@ -112,13 +118,18 @@ impl Runner {
     /// Runs a file's tests.
     ///
     /// # Errors
-    /// When a file that all of them need cannot be read, or a module that they name beside this one cannot be loaded. What one test
-    /// lacks is a difference of that test.
+    /// When a file that all of them need cannot be read, or a module that they name beside this one
+    /// cannot be loaded. What one test lacks is a difference of that test.
     pub fn run(&self, file: &TestFile) -> Result<FileReport, RunnerError> {
         match file {
-            TestFile::Suite(suite) => {
-                Ok(suite::Run::new(suite, &self.engine, &self.module, self.configuration.as_ref(), &self.limits)?.run())
-            }
+            TestFile::Suite(suite) => Ok(suite::Run::new(
+                suite,
+                &self.engine,
+                &self.module,
+                self.configuration.as_ref(),
+                &self.limits,
+            )?
+            .run()),
             TestFile::Textproto(suite) => {
                 let configuration = match &self.configuration {
                     Some(given) => given.clone(),
@@ -139,7 +150,8 @@ fn engine(cache: Option<PathBuf>) -> Result<Engine, ModuleError> {
 
 /// A module in a file.
 pub(crate) fn load(engine: &Engine, path: &Path) -> Result<Module, RunnerError> {
-    let wasm = std::fs::read(path).map_err(|error| RunnerError::Unreadable { path: path.to_owned(), error })?;
+    let wasm = std::fs::read(path)
+        .map_err(|error| RunnerError::Unreadable { path: path.to_owned(), error })?;
     compile(engine, &path.display().to_string(), &wasm)
 }
 

@@ -22,12 +22,24 @@ fn a_module_is_told_with_its_sizes_its_roles_and_what_is_not_served() {
     let roles: Vec<Role> = found.exports.iter().map(|export| export.role).collect();
     assert_eq!(
         roles,
-        [Role::Abi, Role::Memory, Role::Memory, Role::Startup, Role::Callback, Role::Unused, Role::Unused],
+        [
+            Role::Abi,
+            Role::Memory,
+            Role::Memory,
+            Role::Startup,
+            Role::Callback,
+            Role::Unused,
+            Role::Unused
+        ],
         "{:?}",
         found.exports
     );
-    let unserved: Vec<(&str, Option<&str>)> =
-        found.imports.iter().filter(|import| !import.served).map(|import| (import.name.as_str(), import.answer)).collect();
+    let unserved: Vec<(&str, Option<&str>)> = found
+        .imports
+        .iter()
+        .filter(|import| !import.served)
+        .map(|import| (import.name.as_str(), import.answer))
+        .collect();
     assert_eq!(unserved, [("proxy_dance", Some("Unimplemented")), ("proc_raise", Some("ENOSYS"))]);
     assert!(found.sections.is_sorted_by_key(|section| std::cmp::Reverse(section.size)));
     assert!(found.sections.iter().any(|section| section.name == "code" && section.size > 0));
@@ -37,19 +49,25 @@ fn a_module_is_told_with_its_sizes_its_roles_and_what_is_not_served() {
 
 #[test]
 fn a_module_that_is_no_plugin_is_looked_at_nevertheless() {
-    let wasm =
-        wat::parse_str(r#"(module (import "env" "memory" (memory 2 4)) (func (export "add") (param i32)) (@custom "note" "x"))"#);
+    let wasm = wat::parse_str(
+        r#"(module (import "env" "memory" (memory 2 4)) (func (export "add") (param i32)) (@custom "note" "x"))"#,
+    );
     let found = Inspection::of("m.wasm", &wasm.unwrap()).unwrap();
     assert_eq!((found.abi, &found.unused_exports[..]), (None, &["add".to_owned()][..]));
     assert_eq!(found.memory, Some(Memory { min_pages: 2, max_pages: Some(4), imported: true }));
-    assert!(found.problem.as_ref().is_some_and(|problem| problem.contains("not a proxy-wasm module")));
+    assert!(
+        found.problem.as_ref().is_some_and(|problem| problem.contains("not a proxy-wasm module"))
+    );
     assert!(found.sections.iter().any(|section| section.name == "custom note"));
 }
 
 #[test]
 fn bytes_that_are_no_module_are_an_error() {
     let error = Inspection::of("m.wasm", b"hello").unwrap_err();
-    assert_eq!(error.to_string(), r"m.wasm: not a wasm module: its first bytes are not those of wasm");
+    assert_eq!(
+        error.to_string(),
+        r"m.wasm: not a wasm module: its first bytes are not those of wasm"
+    );
     let error = Inspection::of("m.wasm", b"\0asm\x01\0\0\0\x7f").unwrap_err();
     assert!(error.to_string().starts_with("m.wasm: not a valid wasm module: "), "{error}");
 }

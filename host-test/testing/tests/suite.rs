@@ -1,4 +1,5 @@
-//! Gatepost's own test files against the probe guest: each kind of expectation, met and not met, and the reports of both.
+//! Gatepost's own test files against the probe guest: each kind of expectation, met and not met,
+//! and the reports of both.
 
 use std::path::{Path, PathBuf};
 
@@ -20,7 +21,8 @@ fn run(name: &str) -> FileReport {
 }
 
 fn run_text(text: &str) -> Report {
-    let file = TestFile::parse(&folder().join("tests.yaml"), text).unwrap_or_else(|error| panic!("{error}"));
+    let file = TestFile::parse(&folder().join("tests.yaml"), text)
+        .unwrap_or_else(|error| panic!("{error}"));
     let report = FileReport { file: "tests.yaml".to_owned(), ..runner().run(&file).unwrap() };
     Report::new("probe.wasm", vec![report], Vec::new())
 }
@@ -108,7 +110,12 @@ tests:
   expect: {}
 "#,
     );
-    let told: Vec<_> = report.files[0].cases.iter().flat_map(|case| &case.differences).map(ToString::to_string).collect();
+    let told: Vec<_> = report.files[0]
+        .cases
+        .iter()
+        .flat_map(|case| &case.differences)
+        .map(ToString::to_string)
+        .collect();
     assert_eq!(
         told,
         [

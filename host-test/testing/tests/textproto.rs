@@ -9,7 +9,8 @@ use common::wasm;
 use gatepost_host::AbiVersion;
 use gatepost_host_testing::{CaseReport, Report, Runner, TestFile};
 
-/// Says which callback runs, appends to `x-seen`, answers requests to /deny, and puts `!` behind every chunk.
+/// Says which callback runs, appends to `x-seen`, answers requests to /deny, and puts `!` behind
+/// every chunk.
 fn guest() -> Vec<u8> {
     wasm(
         AbiVersion::V0_2_1,
@@ -64,7 +65,8 @@ fn guest() -> Vec<u8> {
 fn run_in(folder: &Path, text: &str) -> Vec<CaseReport> {
     let mut runner = Runner::new("guest.wasm", &guest()).unwrap();
     runner.limits.fuel_per_callback = Some(10_000_000);
-    let file = TestFile::parse(&folder.join("tests.textpb"), text).unwrap_or_else(|error| panic!("{error}"));
+    let file = TestFile::parse(&folder.join("tests.textpb"), text)
+        .unwrap_or_else(|error| panic!("{error}"));
     runner.run(&file).unwrap().cases
 }
 
@@ -101,7 +103,9 @@ fn each_phase_sees_its_own_log_lines() {
 
 #[test]
 fn a_plugin_without_expectations_only_has_to_go_on() {
-    passes(r#"test { name: "nothing" } test { name: "headers" request_headers { } response_headers { } }"#);
+    passes(
+        r#"test { name: "nothing" } test { name: "headers" request_headers { } response_headers { } }"#,
+    );
 }
 
 #[test]
@@ -184,13 +188,25 @@ fn an_immediate_response_that_nobody_expected_is_told_and_so_is_a_pause() {
         ))
     };
     let reply = r#"an immediate response 403 ("no_entry") with the body "go away""#;
-    assert_eq!(at("/deny", ""), [format!("request_headers: outcome: expected no immediate response, found {reply}")]);
+    assert_eq!(
+        at("/deny", ""),
+        [format!("request_headers: outcome: expected no immediate response, found {reply}")]
+    );
     assert_eq!(
         at("/deny", "immediate { http_status: 200 grpc_status: 0 }"),
-        ["request_headers: HTTP status: expected 200, found 403", "request_headers: gRPC status: expected 0, found 7"]
+        [
+            "request_headers: HTTP status: expected 200, found 403",
+            "request_headers: gRPC status: expected 0, found 7"
+        ]
     );
-    assert_eq!(at("/pause", ""), ["request_headers: outcome: expected the message goes on, found the plugin paused it"]);
-    assert_eq!(at("/", "immediate { }"), ["request_headers: outcome: expected an immediate response, found the message went on"]);
+    assert_eq!(
+        at("/pause", ""),
+        ["request_headers: outcome: expected the message goes on, found the plugin paused it"]
+    );
+    assert_eq!(
+        at("/", "immediate { }"),
+        ["request_headers: outcome: expected an immediate response, found the message went on"]
+    );
 }
 
 #[test]
@@ -207,7 +223,9 @@ fn a_body_is_cut_into_chunks_and_put_together_again() {
     );
     assert_eq!(
         fails(r#"test { name: "x" num_chunks: 2 request_body { } request_body { } }"#),
-        ["request_body: outcome: expected the plugin runs, found a chunking plan takes one body, and here are 2"]
+        [
+            "request_body: outcome: expected the plugin runs, found a chunking plan takes one body, and here are 2"
+        ]
     );
 }
 
@@ -219,7 +237,9 @@ fn properties_the_time_and_the_log_level_are_as_the_file_says() {
             response_headers { result { log { exact: "2000" } } } }"#,
     );
     passes(r#"test { name: "default" response_headers { result { log { exact: "1" } } } }"#);
-    passes(r#"env { log_level: WARN } test { name: "quiet" request_headers { result { log { regex: ".*" invert: true } } } }"#);
+    passes(
+        r#"env { log_level: WARN } test { name: "quiet" request_headers { result { log { regex: ".*" invert: true } } } }"#,
+    );
     passes(
         r#"runtime { min_log_level: WARN } test { name: "quiet" request_headers { result { log { regex: ".*" invert: true } } } }"#,
     );
@@ -253,12 +273,18 @@ fn a_difference_shows_what_was_expected_and_what_was_found() {
 #[test]
 fn a_guest_that_traps_or_loops_fails_its_test_and_no_other() {
     let at = |path: &str| {
-        format!(r#"test {{ name: "x" request_headers {{ input {{ header {{ key: ":path" value: "{path}" }} }} }} }}"#)
+        format!(
+            r#"test {{ name: "x" request_headers {{ input {{ header {{ key: ":path" value: "{path}" }} }} }} }}"#
+        )
     };
     let cases = run(&[at("/trap"), at("/loop"), at("/")].concat());
-    let told: Vec<String> = cases.iter().flat_map(|case| &case.differences).map(ToString::to_string).collect();
+    let told: Vec<String> =
+        cases.iter().flat_map(|case| &case.differences).map(ToString::to_string).collect();
     assert_eq!(told.len(), 2);
-    assert!(told[0].contains("trapped in proxy_on_request_headers: wasm trap: wasm `unreachable`"), "{told:?}");
+    assert!(
+        told[0].contains("trapped in proxy_on_request_headers: wasm trap: wasm `unreachable`"),
+        "{told:?}"
+    );
     assert!(told[1].contains("(limit fuel_per_callback)"), "{told:?}");
     assert!(cases[2].passed);
 }
@@ -266,9 +292,12 @@ fn a_guest_that_traps_or_loops_fails_its_test_and_no_other() {
 #[test]
 fn files_are_found_beside_the_test() {
     let folder = tempfile::tempdir().unwrap();
-    for (name, text) in
-        [("body.data", "abc"), ("expected.data", "abc!"), ("headers.data", "GET /x HTTP/1.1\n"), ("config", "cfg")]
-    {
+    for (name, text) in [
+        ("body.data", "abc"),
+        ("expected.data", "abc!"),
+        ("headers.data", "GET /x HTTP/1.1\n"),
+        ("config", "cfg"),
+    ] {
         std::fs::write(folder.path().join(name), text).unwrap();
     }
     let cases = run_in(
@@ -287,8 +316,11 @@ fn files_are_found_beside_the_test() {
 #[test]
 fn the_report_as_json_has_a_version_and_every_case() {
     let runner = Runner::new("guest.wasm", &guest()).unwrap();
-    let file = TestFile::parse(Path::new("t.textpb"), r#"test { name: "x" benchmark: true stream_init { log { exact: "a" } } }"#)
-        .unwrap();
+    let file = TestFile::parse(
+        Path::new("t.textpb"),
+        r#"test { name: "x" benchmark: true stream_init { log { exact: "a" } } }"#,
+    )
+    .unwrap();
     let report = Report::new("guest.wasm", vec![runner.run(&file).unwrap()], Vec::new());
     assert_eq!((report.passed, report.failed, report.is_fine()), (0, 1, false));
     insta::assert_snapshot!(serde_json::to_string_pretty(&report).unwrap(), @r#"

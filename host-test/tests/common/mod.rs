@@ -1,17 +1,18 @@
-//! Guests for the tests, written as WAT. A guest's text may use every hostcall under its own name, `@"text"` for a pointer and
-//! a length, and the helpers below.
+//! Guests for the tests, written as WAT. A guest's text may use every hostcall under its own name,
+//! `@"text"` for a pointer and a length, and the helpers below.
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::sync::Arc;
 
 use gatepost_host::{
-    AbiVersion, Engine, EngineOptions, HOSTCALLS, Headers, Host, MemoryLog, Module, Plugin, PluginConfig, StreamId, StreamInfo,
-    Vm, VmOptions,
+    AbiVersion, Engine, EngineOptions, HOSTCALLS, Headers, Host, MemoryLog, Module, Plugin,
+    PluginConfig, StreamId, StreamInfo, Vm, VmOptions,
 };
 
-/// Helpers that every guest has. Values are received at 200 (pointer) and 204 (length). `$status` logs a status as two digits,
-/// `$show` the value that was received last, `$number` an i32 in decimal.
+/// Helpers that every guest has. Values are received at 200 (pointer) and 204 (length). `$status`
+/// logs a status as two digits, `$show` the value that was received last, `$number` an i32 in
+/// decimal.
 const HELPERS: &str = r#"
     (memory (export "memory") 1)
     (global $free (mut i32) (i32.const 32768))
@@ -48,7 +49,9 @@ pub fn wasm(abi: AbiVersion, imports: &str, body: &str) -> Vec<u8> {
     let types = |letters: &str| letters.chars().map(value_type).collect::<String>();
     for call in HOSTCALLS.iter().filter(|call| (call.since..=call.until).contains(&abi)) {
         let (name, params, results) = (call.name, types(call.params), types(call.results));
-        text += &format!("(import \"env\" \"{name}\" (func ${name} (param{params}) (result{results})))\n");
+        text += &format!(
+            "(import \"env\" \"{name}\" (func ${name} (param{params}) (result{results})))\n"
+        );
     }
     text += imports;
     text += &format!("(func (export \"{}\"))\n", abi.marker());
@@ -124,9 +127,17 @@ impl Bench {
 
 /// The callback that most guests act in.
 pub fn on_request(body: &str) -> String {
-    format!("(func (export \"proxy_on_request_headers\") (param i32 i32 i32) (result i32) {body} (i32.const 0))")
+    format!(
+        "(func (export \"proxy_on_request_headers\") (param i32 i32 i32) (result i32) {body} (i32.const 0))"
+    )
 }
 
 pub fn ordinary() -> Headers {
-    Headers::request([(":method", "GET"), (":path", "/a"), (":authority", "shop.example"), ("env", "one"), ("env", "two")])
+    Headers::request([
+        (":method", "GET"),
+        (":path", "/a"),
+        (":authority", "shop.example"),
+        ("env", "one"),
+        ("env", "two"),
+    ])
 }

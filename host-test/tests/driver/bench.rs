@@ -3,8 +3,9 @@
 use std::sync::{Arc, LazyLock};
 
 use gatepost_host::{
-    Chain, ChainOptions, ChainPlugin, Direction, Engine, EngineOptions, Event, ExchangeId, FailPolicy, Headers, Host, MemoryLog,
-    Message, Module, Part, PluginConfig, StreamInfo, Upstream, VirtualClock, Worker, WorkerOptions,
+    Chain, ChainOptions, ChainPlugin, Direction, Engine, EngineOptions, Event, ExchangeId,
+    FailPolicy, Headers, Host, MemoryLog, Message, Module, Part, PluginConfig, StreamInfo,
+    Upstream, VirtualClock, Worker, WorkerOptions,
 };
 
 static PROBE: LazyLock<Module> = LazyLock::new(|| {
@@ -42,8 +43,10 @@ impl Bench {
 
     pub fn with(plugins: Vec<ChainPlugin>, options: ChainOptions, worker: &WorkerOptions) -> Self {
         let (clock, log) = (VirtualClock::default(), MemoryLog::default());
-        let host = Host { clock: Arc::new(clock.clone()), log: Arc::new(log.clone()), ..Host::default() };
-        let worker = Worker::with_options(&Chain::with_options(plugins, options), host, worker).unwrap();
+        let host =
+            Host { clock: Arc::new(clock.clone()), log: Arc::new(log.clone()), ..Host::default() };
+        let worker =
+            Worker::with_options(&Chain::with_options(plugins, options), host, worker).unwrap();
         Self { worker, clock, log }
     }
 
@@ -100,7 +103,8 @@ pub fn data(text: &'static str, end_stream: bool) -> Part {
     Part::Data { data: text.into(), end_stream }
 }
 
-/// An upstream that answers 200 with the request's body, and moves the time on when it is asked to wait.
+/// An upstream that answers 200 with the request's body, and moves the time on when it is asked to
+/// wait.
 pub struct Echo(pub VirtualClock);
 
 impl Upstream for Echo {

@@ -10,7 +10,8 @@ fn recording(plugins: Vec<gatepost_host::ChainPlugin>) -> Bench {
 
 #[test]
 fn the_effects_of_an_exchange_are_its_own_and_in_order() {
-    let mut bench = recording(vec![plugin("a", "request_headers: add request_headers x 1"), plugin("b", "")]);
+    let mut bench =
+        recording(vec![plugin("a", "request_headers: add request_headers x 1"), plugin("b", "")]);
     assert!(!bench.worker.root_effects().is_empty(), "the start of the plugins");
     let (one, two) = (bench.open(), bench.open());
     bench.worker.request(one, headers(get(), true));
@@ -38,7 +39,10 @@ fn the_effects_of_an_exchange_are_its_own_and_in_order() {
         ]
     );
     let ends = bench.worker.effects(two);
-    assert!(ends.iter().any(|effect| effect.to_string().contains("proxy_on_delete")), "also after it was closed");
+    assert!(
+        ends.iter().any(|effect| effect.to_string().contains("proxy_on_delete")),
+        "also after it was closed"
+    );
     assert!(bench.worker.root_effects().is_empty());
 }
 

@@ -16,7 +16,10 @@ fn a_local_reply_passes_the_plugins_outside_of_its_own() {
     let (response, reply) = (finished.response.unwrap(), finished.local_reply.unwrap());
     let text = ":status: 403\ncontent-length: 2\ncontent-type: text/plain\nx-outer: 1\n";
     assert_eq!((response.headers.to_string().as_str(), response.whole_body()), (text, "no".into()));
-    assert_eq!((reply.plugin.as_deref(), reply.details.to_string()), (Some("inner"), "denied".to_owned()));
+    assert_eq!(
+        (reply.plugin.as_deref(), reply.details.to_string()),
+        (Some("inner"), "denied".to_owned())
+    );
     assert_eq!(finished.upstream_request, None);
 }
 
@@ -44,7 +47,8 @@ fn a_local_reply_after_the_response_began_resets_the_client() {
 #[test]
 fn an_upstream_is_reset_once_also_when_a_reply_is_cut_short() {
     let inner = "request_trailers: reply 403 denied no -1";
-    let mut bench = Bench::new(vec![plugin("outer", "response_body: close request"), plugin("inner", inner)]);
+    let mut bench =
+        Bench::new(vec![plugin("outer", "response_body: close request"), plugin("inner", inner)]);
     let id = bench.open();
     bench.worker.request(id, headers(get(), false));
     bench.worker.request(id, Part::Trailers(Headers::new(HeaderScope::RequestTrailers)));
@@ -53,7 +57,8 @@ fn an_upstream_is_reset_once_also_when_a_reply_is_cut_short() {
 
 #[test]
 fn a_proxy_answers_when_it_finds_no_route() {
-    let mut bench = Bench::new(vec![plugin("a", "response_headers: add response_headers x-seen 1")]);
+    let mut bench =
+        Bench::new(vec![plugin("a", "response_headers: add response_headers x-seen 1")]);
     let id = bench.open();
     bench.worker.request(id, headers(get(), true));
     bench.worker.reply(id, 404, "", "route_not_found");
@@ -68,7 +73,10 @@ fn an_upstream_that_goes_away_is_a_503_before_its_answer_and_a_reset_after() {
     bench.worker.request(id, headers(get(), true));
     bench.worker.upstream_reset(id, "connection termination");
     let text = "upstream connect error or disconnect/reset before headers. reset reason: connection termination";
-    assert_eq!(bench.events(id), ["> headers / end".to_owned(), "< headers 503".to_owned(), format!("< data {text} end")]);
+    assert_eq!(
+        bench.events(id),
+        ["> headers / end".to_owned(), "< headers 503".to_owned(), format!("< data {text} end")]
+    );
     let id = bench.open();
     bench.worker.request(id, headers(get(), true));
     bench.worker.response(id, headers(ok(), false));

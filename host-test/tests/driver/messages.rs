@@ -1,6 +1,8 @@
 //! How messages pass: parts, bodies, trailers, limits.
 
-use gatepost_host::{Chain, ChainOptions, End, HeaderScope, Headers, Host, Message, Part, Worker, WorkerOptions};
+use gatepost_host::{
+    Chain, ChainOptions, End, HeaderScope, Headers, Host, Message, Part, Worker, WorkerOptions,
+};
 
 use crate::bench::{Bench, Echo, REQUEST, data, get, headers, ok, plugin};
 
@@ -15,7 +17,10 @@ fn parts_pass_as_they_come_when_nobody_stops_them() {
     bench.worker.response(id, headers(ok(), false));
     bench.worker.response(id, data("two", false));
     bench.worker.response(id, Part::Trailers(Headers::new(HeaderScope::ResponseTrailers)));
-    assert_eq!(bench.events(id), ["> data  end", "< headers 200", "< data two", "< trailers 0 end"]);
+    assert_eq!(
+        bench.events(id),
+        ["> data  end", "< headers 200", "< data two", "< trailers 0 end"]
+    );
     assert!(bench.worker.is_over(id));
 }
 
@@ -51,10 +56,17 @@ fn a_body_that_is_buffered_is_changed_as_a_whole() {
 
 #[test]
 fn trailers_can_be_added_with_the_last_of_the_body() {
-    let mut bench = Bench::new(vec![plugin("a", "request_body.end: add request_trailers x-sum 3"), plugin("b", "")]);
-    let finished = bench.worker.run(Message::new(get()).with_body("abc"), &mut Echo(bench.clock.clone()));
+    let mut bench = Bench::new(vec![
+        plugin("a", "request_body.end: add request_trailers x-sum 3"),
+        plugin("b", ""),
+    ]);
+    let finished =
+        bench.worker.run(Message::new(get()).with_body("abc"), &mut Echo(bench.clock.clone()));
     let sent = finished.upstream_request.unwrap();
-    assert_eq!((sent.whole_body(), sent.trailers.unwrap().to_string()), ("abc".into(), "x-sum: 3\n".into()));
+    assert_eq!(
+        (sent.whole_body(), sent.trailers.unwrap().to_string()),
+        ("abc".into(), "x-sum: 3\n".into())
+    );
     assert!(bench.said("request_trailers(1)"));
 }
 
@@ -69,7 +81,9 @@ fn too_much_that_a_plugin_wants_to_buffer_is_413_and_500() {
         ("response_headers: answer 3", "500", "response_payload_too_large"),
     ] {
         let mut bench = Bench::with(vec![plugin("a", script)], small(), &WorkerOptions::default());
-        let finished = bench.worker.run(Message::new(get()).with_body("12345"), &mut Echo(bench.clock.clone()));
+        let finished = bench
+            .worker
+            .run(Message::new(get()).with_body("12345"), &mut Echo(bench.clock.clone()));
         assert_eq!(finished.response.unwrap().headers.get(":status"), Some(status.as_bytes()));
         assert_eq!(finished.local_reply.unwrap().details.to_string(), details);
     }
@@ -77,8 +91,7 @@ fn too_much_that_a_plugin_wants_to_buffer_is_413_and_500() {
 
 #[test]
 fn a_sender_is_held_back_when_a_plugin_waits_for_something_else() {
-    let script =
-        "request_headers: pause\nrequest_headers: tick 100\ntick#1: effective stream\ntick#1: continue request\ntick#1: tick 0";
+    let script = "request_headers: pause\nrequest_headers: tick 100\ntick#1: effective stream\ntick#1: continue request\ntick#1: tick 0";
     let mut bench = Bench::with(vec![plugin("a", script)], small(), &WorkerOptions::default());
     let id = bench.open();
     bench.worker.request(id, headers(get(), false));
@@ -101,13 +114,18 @@ fn what_http_cannot_carry_is_not_sent() {
     ] {
         let mut bench = Bench::new(vec![plugin("a", script)]);
         let finished = bench.worker.run(Message::new(get()), &mut Echo(bench.clock.clone()));
-        assert_eq!(finished.response.unwrap().headers.get(":status"), Some(status.as_bytes()), "{script}");
+        assert_eq!(
+            finished.response.unwrap().headers.get(":status"),
+            Some(status.as_bytes()),
+            "{script}"
+        );
     }
 }
 
 #[test]
 fn a_write_to_the_request_asks_for_the_route_again_once() {
-    let script = "request_headers: add request_headers x-a 1\nrequest_headers: add request_headers x-b 2";
+    let script =
+        "request_headers: add request_headers x-a 1\nrequest_headers: add request_headers x-b 2";
     let mut bench = Bench::new(vec![plugin("a", script), plugin("b", script)]);
     let id = bench.open();
     bench.worker.request(id, headers(get(), true));
@@ -124,7 +142,8 @@ fn workers_of_one_chain_run_on_threads_of_their_own_and_share_only_the_host() {
             let mut worker = Worker::new(&chain, host.clone()).unwrap();
             std::thread::spawn(move || {
                 for _ in 0..100 {
-                    let finished = worker.run(Message::new(get()), &mut |_: &Message| Some(Message::new(ok())));
+                    let finished = worker
+                        .run(Message::new(get()), &mut |_: &Message| Some(Message::new(ok())));
                     assert!(finished.response.is_some());
                 }
                 worker.open_streams()

@@ -1,9 +1,12 @@
-//! Whatever guests do and in whatever order a driver's events come: nothing panics, what leaves the chain is a well-formed message or a
-//! reset, and nothing is left behind.
+//! Whatever guests do and in whatever order a driver's events come: nothing panics, what leaves the
+//! chain is a well-formed message or a reset, and nothing is left behind.
 
 use std::time::Duration;
 
-use gatepost_host::{CalloutAnswer, ChainOptions, Event, ExchangeId, FailPolicy, HeaderScope, Headers, Part, WorkerOptions};
+use gatepost_host::{
+    CalloutAnswer, ChainOptions, Event, ExchangeId, FailPolicy, HeaderScope, Headers, Part,
+    WorkerOptions,
+};
 use proptest::prelude::*;
 
 use crate::bench::{Bench, data, failing, get, headers, ok};
@@ -136,7 +139,10 @@ impl Seen {
                 }
                 Event::Response(part) => self.response.part(&part),
                 Event::RequestReset => {
-                    assert!(self.request.started && !std::mem::replace(&mut self.request_is_reset, true));
+                    assert!(
+                        self.request.started
+                            && !std::mem::replace(&mut self.request_is_reset, true)
+                    );
                 }
                 Event::ResponseReset => self.response.reset(),
                 Event::RouteCacheCleared => assert!(!self.request.started),

@@ -32,7 +32,9 @@ fn a_request_waits_for_the_answer_to_a_callout() {
         let mut bench = Bench::new(vec![plugin("a", ASKS)]);
         let finished = bench.worker.run(Message::new(get()), &mut Answering(answers));
         assert_eq!((finished.paused, finished.response.is_some()), (None, true));
-        assert!(bench.said(&format!("http_call_response: get call_headers :status -> Ok \"{status}\"")));
+        assert!(
+            bench.said(&format!("http_call_response: get call_headers :status -> Ok \"{status}\""))
+        );
     }
 }
 
@@ -50,22 +52,30 @@ fn a_callout_that_nobody_answers_times_out_when_time_goes_on() {
     bench.clock.advance(Duration::from_secs(1));
     bench.worker.run_timers();
     assert!(bench.said("http_call_response: get call_headers :status -> Ok \"504\""));
-    assert_eq!((bench.events(id), bench.worker.next_timer()), (vec!["> headers / end".to_owned()], None));
-    assert!(!bench.worker.answer(callouts[0].id, CalloutAnswer::timeout()), "an answer that comes too late");
+    assert_eq!(
+        (bench.events(id), bench.worker.next_timer()),
+        (vec!["> headers / end".to_owned()], None)
+    );
+    assert!(
+        !bench.worker.answer(callouts[0].id, CalloutAnswer::timeout()),
+        "an answer that comes too late"
+    );
 }
 
 #[test]
 fn a_response_waits_for_a_tick() {
-    let script =
-        "response_headers: pause\nresponse_headers: tick 50\ntick#1: effective stream\ntick#1: continue response\ntick#1: tick 0";
+    let script = "response_headers: pause\nresponse_headers: tick 50\ntick#1: effective stream\ntick#1: continue response\ntick#1: tick 0";
     let mut bench = Bench::new(vec![plugin("a", script)]);
-    let finished = bench.worker.run(Message::new(get()).with_body("x"), &mut Echo(bench.clock.clone()));
+    let finished =
+        bench.worker.run(Message::new(get()).with_body("x"), &mut Echo(bench.clock.clone()));
     assert_eq!(finished.response.unwrap().whole_body(), "x");
 }
 
 #[test]
 fn an_exchange_that_nobody_continues_is_told_to_wait_and_can_be_closed() {
-    for (script, direction) in [("request_headers: pause", REQUEST), ("response_headers: pause", RESPONSE)] {
+    for (script, direction) in
+        [("request_headers: pause", REQUEST), ("response_headers: pause", RESPONSE)]
+    {
         let mut bench = Bench::new(vec![plugin("a", script)]);
         let finished = bench.worker.run(Message::new(get()), &mut Echo(bench.clock.clone()));
         assert_eq!((finished.paused, finished.response), (Some(direction), None));
@@ -76,14 +86,14 @@ fn an_exchange_that_nobody_continues_is_told_to_wait_and_can_be_closed() {
 #[test]
 fn a_guest_that_never_stops_calling_ends_the_run_and_not_the_host() {
     let asks = "call auth 1000 \"\" :method GET :path /x :authority auth";
-    let script = format!("request_headers: {asks}\nrequest_headers: pause\nhttp_call_response: {asks}");
+    let script =
+        format!("request_headers: {asks}\nrequest_headers: pause\nhttp_call_response: {asks}");
     let mut bench = Bench::new(vec![plugin("a", &script)]);
     let answer = CalloutAnswer::http(Headers::response([(":status", "200")]), "");
     let finished = bench.worker.run(Message::new(get()), &mut Answering(Some(vec![answer])));
     assert_eq!(finished.paused, Some(REQUEST));
 
-    let requeues =
-        "configure: register jobs\nrequest_headers: pause\nrequest_headers: enqueue jobs x\nqueue_ready: enqueue jobs x";
+    let requeues = "configure: register jobs\nrequest_headers: pause\nrequest_headers: enqueue jobs x\nqueue_ready: enqueue jobs x";
     let mut bench = Bench::new(vec![plugin("a", requeues)]);
     let finished = bench.worker.run(Message::new(get()), &mut Echo(bench.clock.clone()));
     assert_eq!(finished.paused, Some(REQUEST));
@@ -114,6 +124,10 @@ fn a_grpc_call_to_an_unknown_cluster_fails_after_its_callback() {
     bench.worker = gatepost_host::Worker::new(bench.worker.chain(), host).unwrap();
     let id = bench.open();
     bench.worker.request(id, headers(get(), true));
-    assert!(bench.said("grpc_close: status -> Ok 14 \"Cluster not available\""), "{:?}", bench.log.messages());
+    assert!(
+        bench.said("grpc_close: status -> Ok 14 \"Cluster not available\""),
+        "{:?}",
+        bench.log.messages()
+    );
     assert!(!bench.worker.has_callouts());
 }

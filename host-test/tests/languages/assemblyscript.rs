@@ -1,5 +1,6 @@
-//! AssemblyScript with its SDK: read off a module of compiler 0.14.9 and `@solo-io/proxy-runtime` 0.1.8, built with
-//! `--use abort=abort_proc_exit`. Without that flag a module imports `env.abort`, and `env.seed` for `Math.random`.
+//! AssemblyScript with its SDK: read off a module of compiler 0.14.9 and `@solo-io/proxy-runtime`
+//! 0.1.8, built with `--use abort=abort_proc_exit`. Without that flag a module imports `env.abort`,
+//! and `env.seed` for `Math.random`.
 
 use gatepost_host::{AbiVersion, StreamInfo};
 
@@ -29,14 +30,15 @@ fn an_abort_is_a_trap_that_says_proc_exit() {
     let wasm = wat::parse_str(module()).unwrap();
     let module = gatepost_host::Module::new(&common::engine(), "guest", &wasm).unwrap();
     assert_eq!(module.abi(), AbiVersion::V0_2_0);
-    let mut bench = common::start_with(&module, gatepost_host::VmOptions::default(), common::config("test"));
+    let mut bench =
+        common::start_with(&module, gatepost_host::VmOptions::default(), common::config("test"));
     let stream = bench.vm.stream(bench.plugin, StreamInfo::default()).unwrap();
     let error = bench.vm.request_headers(stream, &mut common::ordinary(), true).unwrap_err();
     assert_eq!(error.trap().unwrap().trap, "the guest called proc_exit(255)");
 }
 
-/// A module whose request headers' callback does this. It has the strings `index out of range` at 104 and `filter.ts` at 154, as
-/// the runtime keeps them: their bytes before them, in UTF-16.
+/// A module whose request headers' callback does this. It has the strings `index out of range` at
+/// 104 and `filter.ts` at 154, as the runtime keeps them: their bytes before them, in UTF-16.
 fn plain(body: &str) -> gatepost_host::Module {
     let utf16 = |text: &str| text.chars().map(|c| format!("{c}\\00")).collect::<String>();
     let text = format!(
@@ -62,7 +64,11 @@ fn an_abort_of_a_plain_module_says_what_and_where() {
     ] {
         let module = plain(&format!("(call $abort {strings} (i32.const 12) (i32.const 5))"));
         assert_eq!(module.capabilities().unserved, []);
-        let mut bench = common::start_with(&module, gatepost_host::VmOptions::default(), common::config("test"));
+        let mut bench = common::start_with(
+            &module,
+            gatepost_host::VmOptions::default(),
+            common::config("test"),
+        );
         let stream = bench.vm.stream(bench.plugin, StreamInfo::default()).unwrap();
         let error = bench.vm.request_headers(stream, &mut common::ordinary(), true).unwrap_err();
         assert_eq!(error.trap().unwrap().trap, trap);
@@ -76,7 +82,8 @@ fn a_seed_comes_from_the_vms_source_of_randomness() {
          (drop (call $proxy_log (i32.const 2) (i32.const 8) (i32.const 1)))",
     );
     let digits = |seed| {
-        let random: Option<Box<dyn gatepost_host::RandomSource>> = Some(Box::new(gatepost_host::SeededRandom::new(seed)));
+        let random: Option<Box<dyn gatepost_host::RandomSource>> =
+            Some(Box::new(gatepost_host::SeededRandom::new(seed)));
         let options = gatepost_host::VmOptions { random, ..gatepost_host::VmOptions::default() };
         let mut bench = common::start_with(&module, options, common::config("test"));
         (0..8).flat_map(|_| bench.request(&mut common::ordinary())).collect::<String>()

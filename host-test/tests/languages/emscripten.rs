@@ -1,5 +1,6 @@
-//! Emscripten, which the C++ SDK is built with: read off modules of release 3.1.6, built with `-sSTANDALONE_WASM --no-entry` and
-//! with a `main`. With `-fexceptions` a module imports `invoke_…` and `__cxa_…` besides, which no proxy has.
+//! Emscripten, which the C++ SDK is built with: read off modules of release 3.1.6, built with
+//! `-sSTANDALONE_WASM --no-entry` and with a `main`. With `-fexceptions` a module imports
+//! `invoke_…` and `__cxa_…` besides, which no proxy has.
 
 use crate::{imports, started};
 

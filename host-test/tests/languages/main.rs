@@ -1,5 +1,6 @@
-//! What each toolchain's modules import and how they start, written down as the smallest module that does the same. The real
-//! ones, built by the real toolchains, run in the end-to-end tests; these stand for those that are too large to fetch.
+//! What each toolchain's modules import and how they start, written down as the smallest module
+//! that does the same. The real ones, built by the real toolchains, run in the end-to-end tests;
+//! these stand for those that are too large to fetch.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -10,9 +11,13 @@ mod tinygo;
 
 use std::sync::Arc;
 
-use gatepost_host::{Engine, EngineOptions, HOSTCALLS, Host, MemoryLog, Module, PluginConfig, VirtualClock, Vm, VmOptions};
+use gatepost_host::{
+    Engine, EngineOptions, HOSTCALLS, Host, MemoryLog, Module, PluginConfig, VirtualClock, Vm,
+    VmOptions,
+};
 
-/// A module with these imports, each `name params->result`, under the name of WASI that the toolchain uses.
+/// A module with these imports, each `name params->result`, under the name of WASI that the
+/// toolchain uses.
 fn imports(wasi: &str, list: &[&str]) -> String {
     let types = |letters: &str| letters.chars().map(common::value_type).collect::<String>();
     list.iter()
@@ -20,12 +25,17 @@ fn imports(wasi: &str, list: &[&str]) -> String {
             let (name, signature) = line.split_once(' ').unwrap();
             let (params, results) = signature.split_once("->").unwrap();
             let from = if HOSTCALLS.iter().any(|call| call.name == name) { "env" } else { wasi };
-            format!("(import \"{from}\" \"{name}\" (func ${name} (param{}) (result{})))\n", types(params), types(results))
+            format!(
+                "(import \"{from}\" \"{name}\" (func ${name} (param{}) (result{})))\n",
+                types(params),
+                types(results)
+            )
         })
         .collect()
 }
 
-/// Loads a module that has no import the host does not serve, starts a plugin of it, and tells what it logged.
+/// Loads a module that has no import the host does not serve, starts a plugin of it, and tells what
+/// it logged.
 fn started(text: &str) -> (Vm, MemoryLog) {
     let engine = Engine::new(EngineOptions::default()).unwrap();
     let wasm = wat::parse_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"));

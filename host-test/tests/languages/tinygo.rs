@@ -1,5 +1,6 @@
-//! TinyGo, from its runtime's source: `_start` (the default, and `-buildmode=wasi-legacy`) or `_initialize` (`c-shared`), `malloc`
-//! for the host, and a scheduler that sleeps until the wall clock, not the monotonic one, says that it is time.
+//! TinyGo, from its runtime's source: `_start` (the default, and `-buildmode=wasi-legacy`) or
+//! `_initialize` (`c-shared`), `malloc` for the host, and a scheduler that sleeps until the wall
+//! clock, not the monotonic one, says that it is time.
 
 use crate::{imports, started};
 
@@ -23,8 +24,8 @@ const IMPORTS: [&str; 17] = [
     "random_get ii->i",
 ];
 
-/// Asks for arguments, environment and a seed as the runtime does, then sleeps an hour the scheduler's way, and says how many
-/// times it had to.
+/// Asks for arguments, environment and a seed as the runtime does, then sleeps an hour the
+/// scheduler's way, and says how many times it had to.
 fn module(entry: &str, end: &str) -> String {
     format!(
         r#"(module {imports} (memory (export "memory") 1)
@@ -53,7 +54,11 @@ fn module(entry: &str, end: &str) -> String {
 
 #[test]
 fn a_sleep_in_any_kind_of_module_takes_one_call_and_no_time() {
-    for (entry, end) in [("_start", ""), ("_start", "(call $proc_exit (i32.const 0)) unreachable"), ("_initialize", "")] {
+    for (entry, end) in [
+        ("_start", ""),
+        ("_start", "(call $proc_exit (i32.const 0)) unreachable"),
+        ("_initialize", ""),
+    ] {
         let (_, log) = started(&module(entry, end));
         assert_eq!(log.messages(), ["1"], "{entry} {end}");
     }

@@ -23,17 +23,26 @@ response_headers: add response_headers x-filtered yes";
 pub fn pool(wasm: &[u8], configuration: String) -> Result<Pool, Box<dyn Error>> {
     let engine = Engine::new(EngineOptions::default())?;
     let module = Module::new(&engine, "filter", wasm)?;
-    let config = PluginConfig { name: "filter".into(), configuration: configuration.into(), ..PluginConfig::default() };
+    let config = PluginConfig {
+        name: "filter".into(),
+        configuration: configuration.into(),
+        ..PluginConfig::default()
+    };
     let chain = Chain::new(vec![ChainPlugin { module, config }]);
     Ok(Pool::start(&chain, Host::default(), PoolOptions::default())?)
 }
 
 /// The routes behind the filter.
 pub fn app(pool: Pool) -> Router {
-    let hello = |headers: HeaderMap| async move { format!("hello, {}\n", headers["x-user"].to_str().unwrap_or("?")) };
+    let hello = |headers: HeaderMap| async move {
+        format!("hello, {}\n", headers["x-user"].to_str().unwrap_or("?"))
+    };
     let routes = Router::new().route("/hello", get(hello));
-    // Router::layer would run the filter after the route is chosen. In front of the router, the route is the filter's to change.
-    Router::new().fallback_service(WasmLayer::new(pool).layer(routes)).layer(MapRequestLayer::new(with_connection))
+    // Router::layer would run the filter after the route is chosen. In front of the router, the
+    // route is the filter's to change.
+    Router::new()
+        .fallback_service(WasmLayer::new(pool).layer(routes))
+        .layer(MapRequestLayer::new(with_connection))
 }
 
 /// Shows the filter where the request came from.

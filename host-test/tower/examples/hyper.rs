@@ -39,7 +39,8 @@ async fn echo(request: Request<WasmBody<Incoming>>) -> Result<Response<Full<Byte
     let text = match body.collect().await {
         Ok(body) => {
             let bytes = body.to_bytes().len();
-            let host = head.headers.get("host").map(|host| String::from_utf8_lossy(host.as_bytes()));
+            let host =
+                head.headers.get("host").map(|host| String::from_utf8_lossy(host.as_bytes()));
             let seen = head.headers.contains_key("x-seen");
             format!("{} {} host={host:?} seen={seen} {bytes} bytes\n", head.method, head.uri)
         }
@@ -57,14 +58,19 @@ pub async fn serve(listener: TcpListener, pool: Pool) -> std::io::Result<()> {
         let (stream, source) = listener.accept().await?;
         let destination = stream.local_addr().ok();
         // The filter is told where the requests of this connection come from.
-        let info = ConnectionInfo { source: Some(source), destination, ..ConnectionInfo::default() };
+        let info =
+            ConnectionInfo { source: Some(source), destination, ..ConnectionInfo::default() };
         let connected = move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(info.clone());
             request
         };
-        let service = TowerToHyperService::new(MapRequestLayer::new(connected).layer(service.clone()));
+        let service =
+            TowerToHyperService::new(MapRequestLayer::new(connected).layer(service.clone()));
         connections.spawn(async move {
-            if let Err(error) = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await {
+            if let Err(error) = auto::Builder::new(TokioExecutor::new())
+                .serve_connection(TokioIo::new(stream), service)
+                .await
+            {
                 eprintln!("{source}: {error}");
             }
         });

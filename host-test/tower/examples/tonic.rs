@@ -1,5 +1,5 @@
-//! A tonic gRPC service behind a proxy-wasm filter. The service is written by hand, so that nobody needs protoc; one that tonic
-//! generates is added in the same way.
+//! A tonic gRPC service behind a proxy-wasm filter. The service is written by hand, so that nobody
+//! needs protoc; one that tonic generates is added in the same way.
 //!
 //! `cargo run -p gatepost-host-tower --example tonic [MODULE.wasm CONFIGURATION]`
 
@@ -22,8 +22,7 @@ use tonic_prost::ProstCodec;
 use tower::{Service, service_fn};
 
 /// What the filter does when the command line names none.
-pub const SCRIPT: &str =
-    "request_headers: add request_headers x-user nobody\nresponse_headers: add response_headers x-filtered yes";
+pub const SCRIPT: &str = "request_headers: add request_headers x-user nobody\nresponse_headers: add response_headers x-filtered yes";
 
 /// A name, or a greeting.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
@@ -58,15 +57,24 @@ impl Service<Request<Body>> for Greeter {
             Ok(match request.uri().path() {
                 "/example.Greeter/Hello" => {
                     let hello = |request: tonic::Request<Text>| async move {
-                        let user = request.metadata().get("x-user").and_then(|user| user.to_str().ok()).unwrap_or("?").to_owned();
+                        let user = request
+                            .metadata()
+                            .get("x-user")
+                            .and_then(|user| user.to_str().ok())
+                            .unwrap_or("?")
+                            .to_owned();
                         let name = request.into_inner().text;
-                        Ok::<_, Status>(tonic::Response::new(Text { text: format!("hello {name}, says {user}") }))
+                        Ok::<_, Status>(tonic::Response::new(Text {
+                            text: format!("hello {name}, says {user}"),
+                        }))
                     };
                     grpc.unary(service_fn(hello), request).await
                 }
                 "/example.Greeter/Chat" => {
                     let chat = |request: tonic::Request<Streaming<Text>>| async move {
-                        let greet = |name: Result<Text, Status>| name.map(|name| Text { text: format!("hello {}", name.text) });
+                        let greet = |name: Result<Text, Status>| {
+                            name.map(|name| Text { text: format!("hello {}", name.text) })
+                        };
                         let greetings: Greetings = Box::pin(request.into_inner().map(greet));
                         Ok::<_, Status>(tonic::Response::new(greetings))
                     };
@@ -92,7 +100,8 @@ pub fn pool(wasm: &[u8], configuration: &str) -> Result<Pool, Box<dyn Error>> {
 
 /// Serves connections, with the filter in front of all services.
 pub async fn serve(listener: TcpListener, pool: Pool) -> Result<(), tonic::transport::Error> {
-    let server = tonic::transport::Server::builder().layer(WasmLayer::new(pool)).add_service(Greeter);
+    let server =
+        tonic::transport::Server::builder().layer(WasmLayer::new(pool)).add_service(Greeter);
     server.serve_with_incoming(TcpIncoming::from(listener)).await
 }
 

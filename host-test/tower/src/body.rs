@@ -1,4 +1,5 @@
-//! Bodies that pass the chain: read from their source as they are wanted, shown to the guests, and handed on as those leave them.
+//! Bodies that pass the chain: read from their source as they are wanted, shown to the guests, and
+//! handed on as those leave them.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -19,8 +20,8 @@ pub enum BodyError {
     /// Whoever sends the body failed.
     #[error("the sender of the body failed: {0}")]
     Sender(#[source] BoxError),
-    /// The exchange was ended while the body was on its way: a plugin answered or closed the stream, its VM has trapped, or the other
-    /// side is gone.
+    /// The exchange was ended while the body was on its way: a plugin answered or closed the
+    /// stream, its VM has trapped, or the other side is gone.
     #[error("the exchange was reset while its body was on the way")]
     Reset,
     /// A plugin has made trailers that HTTP cannot carry.
@@ -34,7 +35,8 @@ impl From<Unfit> for BodyError {
     }
 }
 
-/// A body before the chain. It is boxed, because it is read both before and after it becomes part of a [`WasmBody`].
+/// A body before the chain. It is boxed, because it is read both before and after it becomes part
+/// of a [`WasmBody`].
 pub(crate) struct Source<B> {
     body: Option<Pin<Box<B>>>,
     scope: HeaderScope,
@@ -81,8 +83,8 @@ where
     }
 }
 
-/// A body as the chain lets it through: of a request for the service behind the layer, of a response for whoever called. Dropping a
-/// response's ends the exchange.
+/// A body as the chain lets it through: of a request for the service behind the layer, of a
+/// response for whoever called. Dropping a response's ends the exchange.
 #[derive(Debug)]
 pub struct WasmBody<B> {
     side: Option<End>,
@@ -126,7 +128,10 @@ where
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
         let ended = loop {
             let next = match &this.side {
@@ -145,7 +150,9 @@ where
                     }
                 }
                 Next::Part(Part::Trailers(trailers)) => {
-                    break Some(trailers_out(&trailers).map(Frame::trailers).map_err(BodyError::from));
+                    break Some(
+                        trailers_out(&trailers).map(Frame::trailers).map_err(BodyError::from),
+                    );
                 }
                 // The headers have been taken before there was a body.
                 Next::Part(Part::Headers { .. }) => {}

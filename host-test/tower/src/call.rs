@@ -1,5 +1,5 @@
-//! One callout on its way: what the guest wants sent becomes a request, and what comes back becomes answers, as Envoy's clients of HTTP
-//! and gRPC tell them.
+//! One callout on its way: what the guest wants sent becomes a request, and what comes back becomes
+//! answers, as Envoy's clients of HTTP and gRPC tell them.
 
 use std::borrow::Cow;
 use std::sync::{Arc, Weak};
@@ -55,40 +55,78 @@ impl Drop for OnPanic {
     }
 }
 
-/// Sends a callout and tells its guest what comes back. `messages` is what the guest sends on a gRPC stream later.
-pub(crate) async fn run(asker: Asker, callouts: Arc<dyn Callouts>, request: CalloutRequest, messages: mpsc::Receiver<Bytes>) {
+/// Sends a callout and tells its guest what comes back. `messages` is what the guest sends on a
+/// gRPC stream later.
+pub(crate) async fn run(
+    asker: Asker,
+    callouts: Arc<dyn Callouts>,
+    request: CalloutRequest,
+    messages: mpsc::Receiver<Bytes>,
+) {
     let _on_panic = OnPanic(asker.clone());
     match request {
         CalloutRequest::Http { cluster, headers, body, trailers, .. } => {
             let answer = match http_request(&headers, body, &trailers) {
-                Ok(request) => http_answer(callouts.send(&cluster, CalloutKind::Http, request).await, asker.most).await,
+                Ok(request) => {
+                    http_answer(
+                        callouts.send(&cluster, CalloutKind::Http, request).await,
+                        asker.most,
+                    )
+                    .await
+                }
                 Err(_) => CalloutAnswer::reset("protocol error"),
             };
             asker.tell(answer);
         }
-        CalloutRequest::GrpcCall { service, service_name, method_name, initial_metadata, message, timeout } => {
+        CalloutRequest::GrpcCall {
+            service,
+            service_name,
+            method_name,
+            initial_metadata,
+            message,
+            timeout,
+        } => {
             let body = CalloutBody::whole(frame(&message), None);
-            let called = Called { cluster: &service.target, service: &service_name, method: &method_name, timeout };
+            let called = Called {
+                cluster: &service.target,
+                service: &service_name,
+                method: &method_name,
+                timeout,
+            };
             let mut call = Grpc { asker, kind: CalloutKind::GrpcCall, message: None };
             call.run(callouts, called, &initial_metadata, body).await;
         }
         CalloutRequest::GrpcStream { service, service_name, method_name, initial_metadata } => {
             let body = CalloutBody::stream(messages);
-            let called = Called { cluster: &service.target, service: &service_name, method: &method_name, timeout: None };
+            let called = Called {
+                cluster: &service.target,
+                service: &service_name,
+                method: &method_name,
+                timeout: None,
+            };
             let mut stream = Grpc { asker, kind: CalloutKind::GrpcStream, message: None };
             stream.run(callouts, called, &initial_metadata, body).await;
         }
-        CalloutRequest::GrpcSend { .. } | CalloutRequest::GrpcClose | CalloutRequest::GrpcCancel => {}
+        CalloutRequest::GrpcSend { .. }
+        | CalloutRequest::GrpcClose
+        | CalloutRequest::GrpcCancel => {}
     }
 }
 
-fn http_request(headers: &Headers, body: Bytes, trailers: &Headers) -> Result<http::Request<CalloutBody>, Unfit> {
+fn http_request(
+    headers: &Headers,
+    body: Bytes,
+    trailers: &Headers,
+) -> Result<http::Request<CalloutBody>, Unfit> {
     let trailers = trailers_out(trailers)?;
     let head = outgoing(headers, Version::HTTP_11)?;
     Ok(http::Request::from_parts(head, CalloutBody::whole(body, Some(trailers))))
 }
 
-async fn http_answer(response: Result<CalloutResponse, CalloutError>, most: usize) -> CalloutAnswer {
+async fn http_answer(
+    response: Result<CalloutResponse, CalloutError>,
+    most: usize,
+) -> CalloutAnswer {
     let response = match response {
         Ok(response) => response,
         Err(CalloutError::Unreachable) => return CalloutAnswer::unreachable(),
@@ -97,15 +135,20 @@ async fn http_answer(response: Result<CalloutResponse, CalloutError>, most: usiz
     let (head, body) = response.into_parts();
     let (headers, _) = response_in(head, None);
     match whole(body, most).await {
-        Some((body, trailers)) => {
-            CalloutAnswer::Http { headers, body, trailers: headers_in(HeaderScope::ResponseTrailers, &trailers) }
-        }
+        Some((body, trailers)) => CalloutAnswer::Http {
+            headers,
+            body,
+            trailers: headers_in(HeaderScope::ResponseTrailers, &trailers),
+        },
         None => CalloutAnswer::Failed,
     }
 }
 
 /// A body and its trailers; none when it breaks off or is too long.
-async fn whole(mut body: UnsyncBoxBody<Bytes, BoxError>, most: usize) -> Option<(Bytes, HeaderMap)> {
+async fn whole(
+    mut body: UnsyncBoxBody<Bytes, BoxError>,
+    most: usize,
+) -> Option<(Bytes, HeaderMap)> {
     let (mut data, mut trailers) = (BytesMut::new(), HeaderMap::new());
     while let Some(frame) = body.frame().await {
         match frame.ok()?.into_data() {
@@ -139,14 +182,22 @@ struct Grpc {
 }
 
 impl Grpc {
-    async fn run(&mut self, callouts: Arc<dyn Callouts>, called: Called<'_>, metadata: &Headers, body: CalloutBody) {
+    async fn run(
+        &mut self,
+        callouts: Arc<dyn Callouts>,
+        called: Called<'_>,
+        metadata: &Headers,
+        body: CalloutBody,
+    ) {
         let Ok(request) = grpc_request(&called, metadata, body) else {
             return self.asker.close(INTERNAL, "the call's path or metadata cannot be sent");
         };
         match callouts.send(called.cluster, self.kind, request).await {
             Ok(response) => self.read(response).await,
             Err(CalloutError::Unreachable) => {
-                CalloutAnswer::grpc_unreachable(self.kind).into_iter().for_each(|answer| self.asker.tell(answer));
+                CalloutAnswer::grpc_unreachable(self.kind)
+                    .into_iter()
+                    .for_each(|answer| self.asker.tell(answer));
             }
             Err(CalloutError::Reset(reason)) => self.asker.close(UNAVAILABLE, &reset_text(reason)),
         }
@@ -161,14 +212,16 @@ impl Grpc {
         let says_status = fields.contains_key("grpc-status");
         let ends_at_once = http_body::Body::is_end_stream(&body) || says_status;
         if is_stream {
-            let initial = if ends_at_once { Headers::new(HeaderScope::Response) } else { headers.clone() };
+            let initial =
+                if ends_at_once { Headers::new(HeaderScope::Response) } else { headers.clone() };
             self.asker.tell(CalloutAnswer::GrpcInitialMetadata(initial));
         }
         if status != http::StatusCode::OK && !says_status {
             return self.asker.tell(CalloutAnswer::grpc_closed_by_http(status.as_u16()));
         }
         if ends_at_once {
-            return self.end(&fields, Headers::collect(HeaderScope::ResponseTrailers, headers.iter()));
+            return self
+                .end(&fields, Headers::collect(HeaderScope::ResponseTrailers, headers.iter()));
         }
         let mut received = BytesMut::new();
         loop {
@@ -182,7 +235,9 @@ impl Grpc {
                     received.extend_from_slice(&data);
                     loop {
                         match take_message(&mut received, self.asker.most) {
-                            Ok(Some(message)) if is_stream => self.asker.tell(CalloutAnswer::GrpcMessage(message)),
+                            Ok(Some(message)) if is_stream => {
+                                self.asker.tell(CalloutAnswer::GrpcMessage(message))
+                            }
                             Ok(Some(message)) => self.message = Some(message),
                             Ok(None) => break,
                             Err(Malformed) => return self.asker.close(INTERNAL, ""),
@@ -191,7 +246,8 @@ impl Grpc {
                 }
                 Err(frame) => {
                     if let Ok(trailers) = frame.into_trailers() {
-                        return self.end(&trailers, headers_in(HeaderScope::ResponseTrailers, &trailers));
+                        return self
+                            .end(&trailers, headers_in(HeaderScope::ResponseTrailers, &trailers));
                     }
                 }
             }
@@ -199,9 +255,11 @@ impl Grpc {
     }
 
     fn end(&mut self, trailers: &HeaderMap, trailing: Headers) {
-        let text = |name: &str| trailers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let text =
+            |name: &str| trailers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
         let status = text("grpc-status").and_then(|status| status.parse().ok()).unwrap_or(UNKNOWN);
-        let message = text("grpc-message").map_or_else(String::new, |message| percent_decoded(&message));
+        let message =
+            text("grpc-message").map_or_else(String::new, |message| percent_decoded(&message));
         if self.kind == CalloutKind::GrpcStream {
             self.asker.tell(CalloutAnswer::GrpcTrailingMetadata(trailing));
         } else if status == 0 {
@@ -214,7 +272,11 @@ impl Grpc {
     }
 }
 
-fn grpc_request(called: &Called<'_>, metadata: &Headers, body: CalloutBody) -> Result<http::Request<CalloutBody>, Unfit> {
+fn grpc_request(
+    called: &Called<'_>,
+    metadata: &Headers,
+    body: CalloutBody,
+) -> Result<http::Request<CalloutBody>, Unfit> {
     let mut headers = Headers::request([
         (":method", "POST"),
         (":scheme", "http"),
@@ -249,7 +311,9 @@ struct Malformed;
 
 /// The first message of what has come, when it is whole.
 fn take_message(received: &mut BytesMut, most: usize) -> Result<Option<Bytes>, Malformed> {
-    let Some((&[compressed, a, b, c, d], rest)) = received.split_first_chunk::<5>() else { return Ok(None) };
+    let Some((&[compressed, a, b, c, d], rest)) = received.split_first_chunk::<5>() else {
+        return Ok(None);
+    };
     let length = usize::try_from(u32::from_be_bytes([a, b, c, d])).unwrap_or(usize::MAX);
     // Nothing was said that would let the other side compress.
     if compressed != 0 || length > most {
@@ -304,18 +368,41 @@ mod tests {
 
     #[test]
     fn a_grpc_message_is_decoded() {
-        for (text, meant) in [("no way", "no way"), ("100%25%0Aoff", "100%\noff"), ("%zz %4", "%zz %4"), ("%c3%A9", "é")] {
+        for (text, meant) in [
+            ("no way", "no way"),
+            ("100%25%0Aoff", "100%\noff"),
+            ("%zz %4", "%zz %4"),
+            ("%c3%A9", "é"),
+        ] {
             assert_eq!(percent_decoded(text), meant);
         }
     }
 
     #[test]
     fn a_callouts_uri_says_everything_and_its_host_nothing() {
-        let headers = Headers::request([(":method", "GET"), (":authority", "auth.example"), (":path", "/x?y"), ("x-a", "1")]);
+        let headers = Headers::request([
+            (":method", "GET"),
+            (":authority", "auth.example"),
+            (":path", "/x?y"),
+            ("x-a", "1"),
+        ]);
         let request = http_request(&headers, Bytes::new(), &Headers::default()).unwrap();
-        assert_eq!((request.uri().to_string(), request.version()), ("http://auth.example/x?y".to_owned(), Version::HTTP_11));
+        assert_eq!(
+            (request.uri().to_string(), request.version()),
+            ("http://auth.example/x?y".to_owned(), Version::HTTP_11)
+        );
         assert_eq!(request.headers().keys().collect::<Vec<_>>(), ["x-a"]);
-        assert!(http_request(&Headers::request([(":method", "GET"), (":path", "/")]), Bytes::new(), &Headers::default()).is_ok());
-        assert!(http_request(&Headers::request([(":path", "/")]), Bytes::new(), &Headers::default()).is_err());
+        assert!(
+            http_request(
+                &Headers::request([(":method", "GET"), (":path", "/")]),
+                Bytes::new(),
+                &Headers::default()
+            )
+            .is_ok()
+        );
+        assert!(
+            http_request(&Headers::request([(":path", "/")]), Bytes::new(), &Headers::default())
+                .is_err()
+        );
     }
 }

@@ -1,5 +1,6 @@
-//! Who sends the calls that guests start. The pool makes each HTTP call, gRPC call and gRPC stream a request of `http`, and reads what
-//! comes back; where a cluster is and how to connect to it is the embedder's to know.
+//! Who sends the calls that guests start. The pool makes each HTTP call, gRPC call and gRPC stream
+//! a request of `http`, and reads what comes back; where a cluster is and how to connect to it is
+//! the embedder's to know.
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -18,16 +19,24 @@ use crate::body::BoxError;
 /// What comes back for a callout.
 pub type CalloutResponse = http::Response<UnsyncBoxBody<Bytes, BoxError>>;
 
-/// A callout on its way. It is dropped when its guest waits no longer: it was cancelled, timed out, or its VM is gone.
-pub type CalloutFuture = Pin<Box<dyn Future<Output = Result<CalloutResponse, CalloutError>> + Send>>;
+/// A callout on its way. It is dropped when its guest waits no longer: it was cancelled, timed out,
+/// or its VM is gone.
+pub type CalloutFuture =
+    Pin<Box<dyn Future<Output = Result<CalloutResponse, CalloutError>> + Send>>;
 
 /// Sends callouts.
 pub trait Callouts: Send + Sync + 'static {
-    /// Sends a request to a cluster. Its URI has the scheme, the authority and the path that the guest gave. A request of gRPC is one of
-    /// HTTP/2, its messages framed already; that of a gRPC stream has a body that grows while the guest sends.
+    /// Sends a request to a cluster. Its URI has the scheme, the authority and the path that the
+    /// guest gave. A request of gRPC is one of HTTP/2, its messages framed already; that of a gRPC
+    /// stream has a body that grows while the guest sends.
     ///
     /// The future may wait as long as it likes: guests' timeouts are kept elsewhere.
-    fn send(&self, cluster: &str, kind: CalloutKind, request: http::Request<CalloutBody>) -> CalloutFuture;
+    fn send(
+        &self,
+        cluster: &str,
+        kind: CalloutKind,
+        request: http::Request<CalloutBody>,
+    ) -> CalloutFuture;
 }
 
 /// Why no answer came to a callout.
@@ -36,7 +45,8 @@ pub enum CalloutError {
     /// The cluster does not exist, or accepts no connection.
     #[error("the cluster cannot be reached")]
     Unreachable,
-    /// The other side ended the call before its answer began; with the reason in Envoy's words, as in `remote reset`.
+    /// The other side ended the call before its answer began; with the reason in Envoy's words, as
+    /// in `remote reset`.
     #[error("the call was reset: {0}")]
     Reset(Cow<'static, str>),
 }
@@ -46,7 +56,12 @@ pub enum CalloutError {
 pub struct NoCallouts;
 
 impl Callouts for NoCallouts {
-    fn send(&self, _cluster: &str, _kind: CalloutKind, _request: http::Request<CalloutBody>) -> CalloutFuture {
+    fn send(
+        &self,
+        _cluster: &str,
+        _kind: CalloutKind,
+        _request: http::Request<CalloutBody>,
+    ) -> CalloutFuture {
         Box::pin(std::future::ready(Err(CalloutError::Unreachable)))
     }
 }
@@ -77,14 +92,23 @@ impl Body for CalloutBody {
     type Data = Bytes;
     type Error = std::convert::Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         match &mut self.0 {
             Content::Whole { data, trailers } => {
                 let data = std::mem::take(data);
-                let frame = if data.is_empty() { trailers.take().map(Frame::trailers) } else { Some(Frame::data(data)) };
+                let frame = if data.is_empty() {
+                    trailers.take().map(Frame::trailers)
+                } else {
+                    Some(Frame::data(data))
+                };
                 Poll::Ready(frame.map(Ok))
             }
-            Content::Stream(more) => more.poll_recv(cx).map(|data| data.map(|data| Ok(Frame::data(data)))),
+            Content::Stream(more) => {
+                more.poll_recv(cx).map(|data| data.map(|data| Ok(Frame::data(data))))
+            }
         }
     }
 

@@ -17,8 +17,8 @@ use crate::callout::{CalloutBody, CalloutError, CalloutFuture, Callouts};
 
 type SendTo = Arc<dyn Fn(http::Request<CalloutBody>) -> CalloutFuture + Send + Sync>;
 
-/// Sends each callout with the service of its cluster: a client, or a service of the same process. What has no service is unreachable,
-/// and so is one that answers with an error.
+/// Sends each callout with the service of its cluster: a client, or a service of the same process.
+/// What has no service is unreachable, and so is one that answers with an error.
 ///
 /// ```
 /// use gatepost_host_tower::{CalloutBody, ClusterServices};
@@ -45,7 +45,10 @@ impl ClusterServices {
     #[must_use]
     pub fn with<S, B>(self, cluster: impl Into<String>, service: S) -> Self
     where
-        S: Service<http::Request<CalloutBody>, Response = http::Response<B>> + Clone + Send + 'static,
+        S: Service<http::Request<CalloutBody>, Response = http::Response<B>>
+            + Clone
+            + Send
+            + 'static,
         S::Future: Send,
         B: Body + Send + 'static,
         B::Data: Buf,
@@ -54,12 +57,15 @@ impl ClusterServices {
         self.add(cluster.into(), None, service)
     }
 
-    /// Adds a cluster that stands at an address, as in `http://127.0.0.1:8080`, for a service that connects to what the URI says. The
-    /// guest's authority is in the header `host`.
+    /// Adds a cluster that stands at an address, as in `http://127.0.0.1:8080`, for a service that
+    /// connects to what the URI says. The guest's authority is in the header `host`.
     #[must_use]
     pub fn with_origin<S, B>(self, cluster: impl Into<String>, origin: Uri, service: S) -> Self
     where
-        S: Service<http::Request<CalloutBody>, Response = http::Response<B>> + Clone + Send + 'static,
+        S: Service<http::Request<CalloutBody>, Response = http::Response<B>>
+            + Clone
+            + Send
+            + 'static,
         S::Future: Send,
         B: Body + Send + 'static,
         B::Data: Buf,
@@ -78,7 +84,10 @@ impl ClusterServices {
 
     fn add<S, B>(mut self, cluster: String, origin: Option<Uri>, service: S) -> Self
     where
-        S: Service<http::Request<CalloutBody>, Response = http::Response<B>> + Clone + Send + 'static,
+        S: Service<http::Request<CalloutBody>, Response = http::Response<B>>
+            + Clone
+            + Send
+            + 'static,
         S::Future: Send,
         B: Body + Send + 'static,
         B::Data: Buf,
@@ -92,10 +101,17 @@ impl ClusterServices {
                 redirect(&mut request, origin);
             }
             Box::pin(async move {
-                std::future::poll_fn(|cx| service.poll_ready(cx)).await.map_err(|_| CalloutError::Unreachable)?;
-                let response = service.call(request).await.map_err(|_| CalloutError::Unreachable)?;
+                std::future::poll_fn(|cx| service.poll_ready(cx))
+                    .await
+                    .map_err(|_| CalloutError::Unreachable)?;
+                let response =
+                    service.call(request).await.map_err(|_| CalloutError::Unreachable)?;
                 let whole = |mut data: B::Data| data.copy_to_bytes(data.remaining());
-                Ok(response.map(|body| body.map_frame(move |frame| frame.map_data(whole)).map_err(Into::into).boxed_unsync()))
+                Ok(response.map(|body| {
+                    body.map_frame(move |frame| frame.map_data(whole))
+                        .map_err(Into::into)
+                        .boxed_unsync()
+                }))
             })
         };
         self.services.insert(cluster, Arc::new(send));
@@ -104,7 +120,12 @@ impl ClusterServices {
 }
 
 impl Callouts for ClusterServices {
-    fn send(&self, cluster: &str, _kind: CalloutKind, request: http::Request<CalloutBody>) -> CalloutFuture {
+    fn send(
+        &self,
+        cluster: &str,
+        _kind: CalloutKind,
+        request: http::Request<CalloutBody>,
+    ) -> CalloutFuture {
         match self.services.get(cluster) {
             Some(send) => send(request),
             None => Box::pin(std::future::ready(Err(CalloutError::Unreachable))),
@@ -120,7 +141,10 @@ impl fmt::Debug for ClusterServices {
 
 /// Points a request at an address and keeps the authority that it had.
 fn redirect(request: &mut http::Request<CalloutBody>, origin: &Uri) {
-    let authority = request.uri().authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+    let authority = request
+        .uri()
+        .authority()
+        .and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
     let mut parts = origin.clone().into_parts();
     parts.path_and_query = request.uri().path_and_query().cloned();
     if let Ok(uri) = Uri::from_parts(parts) {

@@ -1,12 +1,13 @@
-//! What passes in the extensions of requests and responses: what a caller tells of the connection, and what the layer tells the service.
+//! What passes in the extensions of requests and responses: what a caller tells of the connection,
+//! and what the layer tells the service.
 
 use std::net::SocketAddr;
 
 use gatepost_host::{PropertyValue, StreamInfo};
 use http::uri::Scheme;
 
-/// What is known of the connection that a request came on. A caller that wants guests to see it puts it into the request's extensions
-/// before the layer; without it they find no addresses.
+/// What is known of the connection that a request came on. A caller that wants guests to see it
+/// puts it into the request's extensions before the layer; without it they find no addresses.
 #[derive(Clone, Debug, Default)]
 pub struct ConnectionInfo {
     /// The client's address: the properties `source.address` and `source.port`.
@@ -32,14 +33,18 @@ impl ConnectionInfo {
         let info = StreamInfo { protocol, ..StreamInfo::default() };
         match found {
             None => info,
-            Some(Self { source, destination, properties, .. }) => {
-                StreamInfo { source: *source, destination: *destination, properties: properties.clone(), ..info }
-            }
+            Some(Self { source, destination, properties, .. }) => StreamInfo {
+                source: *source,
+                destination: *destination,
+                properties: properties.clone(),
+                ..info
+            },
         }
     }
 }
 
-/// Stands in the extensions of a request whose route a guest wants chosen anew (`proxy_clear_route_cache`). A service that has chosen one
-/// by the request as it was before the layer should do so again; one that routes behind the layer need not look.
+/// Stands in the extensions of a request whose route a guest wants chosen anew
+/// (`proxy_clear_route_cache`). A service that has chosen one by the request as it was before the
+/// layer should do so again; one that routes behind the layer need not look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RouteCacheCleared;

@@ -1,4 +1,5 @@
-//! The task of a worker: it sleeps until a timer of its guests is due, and sends what they want sent. It ends with the worker.
+//! The task of a worker: it sleeps until a timer of its guests is due, and sends what they want
+//! sent. It ends with the worker.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -13,7 +14,8 @@ use crate::call::{self, Asker};
 use crate::callout::Callouts;
 use crate::seat::Seat;
 
-/// Messages of one gRPC stream that may wait to be sent. A guest that sends on without end fails its stream.
+/// Messages of one gRPC stream that may wait to be sent. A guest that sends on without end fails
+/// its stream.
 const MOST_MESSAGES: usize = 1024;
 
 pub(crate) struct Driver {
@@ -68,12 +70,22 @@ impl Driver {
 
     async fn sleep(&self, next: Option<u64>) {
         match next {
-            Some(next) => tokio::time::sleep(Duration::from_nanos(next.saturating_sub(self.clock.monotonic_nanos()))).await,
+            Some(next) => {
+                tokio::time::sleep(Duration::from_nanos(
+                    next.saturating_sub(self.clock.monotonic_nanos()),
+                ))
+                .await
+            }
             None => std::future::pending().await,
         }
     }
 
-    fn send(&self, callout: Callout, calls: &mut JoinSet<CalloutId>, sent: &mut HashMap<CalloutId, Sent>) {
+    fn send(
+        &self,
+        callout: Callout,
+        calls: &mut JoinSet<CalloutId>,
+        sent: &mut HashMap<CalloutId, Sent>,
+    ) {
         let Callout { id, request, .. } = callout;
         let asker = Asker { seat: Weak::clone(&self.seat), id, most: self.most };
         match request {

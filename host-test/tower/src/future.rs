@@ -1,4 +1,5 @@
-//! A request on its way through the chain to the service, and the response on its way back, until the response's headers are out.
+//! A request on its way through the chain to the service, and the response on its way back, until
+//! the response's headers are out.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,12 +14,15 @@ use tower_service::Service;
 use crate::body::{BoxError, Source, WasmBody};
 use crate::connection::{ConnectionInfo, RouteCacheCleared};
 use crate::layer::{UpstreamErrors, UpstreamFailure};
-use crate::message::{RequestKept, ResponseKept, Unfit, request_in, request_out, response_in, response_out};
+use crate::message::{
+    RequestKept, ResponseKept, Unfit, request_in, request_out, response_in, response_out,
+};
 use crate::pool::Pool;
 use crate::seat::{Exchange, Next};
 
 pin_project! {
-    /// The response of a [`WasmService`](crate::WasmService). Dropping it is the client's going away.
+    /// The response of a [`WasmService`](crate::WasmService). Dropping it is the client's going
+    /// away.
     #[must_use = "futures do nothing unless polled"]
     pub struct WasmFuture<S, E, B, R>
     where
@@ -107,10 +111,16 @@ where
             if let Some(before) = this.before.as_mut() {
                 match exchange.next(Direction::Request, cx.waker()) {
                     Next::Part(Part::Headers { headers, end_stream }) => {
-                        let Some(Before { mut inner, kept, source }) = this.before.take() else { continue };
+                        let Some(Before { mut inner, kept, source }) = this.before.take() else {
+                            continue;
+                        };
                         match outbound(exchange, &headers, end_stream, kept, source) {
                             Ok(request) => this.calling.set(Some(inner.call(request))),
-                            Err(unfit) => exchange.reply(503, &unfit.to_string(), "filter_removed_required_request_headers"),
+                            Err(unfit) => exchange.reply(
+                                503,
+                                &unfit.to_string(),
+                                "filter_removed_required_request_headers",
+                            ),
                         }
                         continue;
                     }
@@ -134,10 +144,14 @@ where
             {
                 this.calling.set(None);
                 match result {
-                    Ok(response) => (*this.kept, *this.answer) = inbound(exchange, response, this.method),
+                    Ok(response) => {
+                        (*this.kept, *this.answer) = inbound(exchange, response, this.method)
+                    }
                     Err(error) => match this.errors.failure(&error) {
                         UpstreamFailure::Reset(reason) => exchange.upstream_reset(reason),
-                        UpstreamFailure::Reply { status, body, details } => exchange.reply(status, &body, &details),
+                        UpstreamFailure::Reply { status, body, details } => {
+                            exchange.reply(status, &body, &details)
+                        }
                     },
                 }
                 continue;
@@ -169,18 +183,27 @@ fn outbound<B>(
     if exchange.route_cache_cleared() {
         head.extensions.insert(RouteCacheCleared);
     }
-    let body = if end_stream { WasmBody::empty() } else { WasmBody::request(exchange.upstream_side(), source) };
+    let body = if end_stream {
+        WasmBody::empty()
+    } else {
+        WasmBody::request(exchange.upstream_side(), source)
+    };
     Ok(http::Request::from_parts(head, body))
 }
 
 /// Shows the service's response to the chain; what guests do not see of it, and its body.
-fn inbound<R>(exchange: &Exchange, response: Response<R>, method: &Method) -> (ResponseKept, Option<Source<R>>)
+fn inbound<R>(
+    exchange: &Exchange,
+    response: Response<R>,
+    method: &Method,
+) -> (ResponseKept, Option<Source<R>>)
 where
     R: Body,
     R::Error: Into<BoxError>,
 {
     let (head, body) = response.into_parts();
-    let has_none = matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) || head.status.is_informational();
+    let has_none = matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+        || head.status.is_informational();
     // What answers a CONNECT is a tunnel and has no length (RFC 9110, section 8.6).
     let length = body.size_hint().exact().filter(|_| !has_none && *method != Method::CONNECT);
     let end_stream = *method == Method::HEAD || has_none || body.is_end_stream();
@@ -200,7 +223,8 @@ fn answered<R>(
     let Some(exchange) = exchange else { return broken() };
     let local = exchange.local_reply();
     // Nothing of the service's response belongs to an answer that is not its own.
-    let (kept, answer) = if local.is_some() { (ResponseKept::default(), None) } else { (kept, answer) };
+    let (kept, answer) =
+        if local.is_some() { (ResponseKept::default(), None) } else { (kept, answer) };
     let mut head = match response_out(headers, kept) {
         Ok(head) => head,
         // As in Envoy, whose codec refuses what it cannot write.
@@ -213,7 +237,8 @@ fn answered<R>(
     Response::from_parts(head, body)
 }
 
-/// The stream was reset before there was a response. There is no error to say it with, so the body says it.
+/// The stream was reset before there was a response. There is no error to say it with, so the body
+/// says it.
 fn broken<R>() -> Response<WasmBody<R>> {
     status_only(StatusCode::SERVICE_UNAVAILABLE, WasmBody::broken())
 }

@@ -10,7 +10,8 @@ use crate::body::{BoxError, WasmBody};
 use crate::future::WasmFuture;
 use crate::pool::Pool;
 
-/// Says what an error of the service behind the layer is to the client. Any function of the same shape does.
+/// Says what an error of the service behind the layer is to the client. Any function of the same
+/// shape does.
 pub trait UpstreamErrors<E> {
     /// What the client gets instead of a response.
     fn failure(&self, error: &E) -> UpstreamFailure;
@@ -35,8 +36,9 @@ impl<E> UpstreamErrors<E> for AnyFailure {
 /// What became of an upstream that gave no response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UpstreamFailure {
-    /// Its stream was reset, for a reason in Envoy's words. The client gets Envoy's answer: 503, or 502 for a `protocol error`, with
-    /// the body `upstream connect error or disconnect/reset before headers. reset reason: …`.
+    /// Its stream was reset, for a reason in Envoy's words. The client gets Envoy's answer: 503, or
+    /// 502 for a `protocol error`, with the body
+    /// `upstream connect error or disconnect/reset before headers. reset reason: …`.
     Reset(&'static str),
     /// The layer answers in its place. Guests see this response as a local reply.
     Reply {
@@ -110,9 +112,10 @@ impl<S, E: Clone> Layer<S> for WasmLayer<E> {
 
 /// A service behind a chain of plugins.
 ///
-/// Its responses never fail: an error of the service becomes a response, as Envoy's router makes one of a failed upstream. The error type
-/// stays the service's, so that whoever wants an infallible service still has one; a service that is not ready with an error says so.
-/// The service is cloned for each request, because it gets the request only when the plugins let it go.
+/// Its responses never fail: an error of the service becomes a response, as Envoy's router makes
+/// one of a failed upstream. The error type stays the service's, so that whoever wants an
+/// infallible service still has one; a service that is not ready with an error says so. The service
+/// is cloned for each request, because it gets the request only when the plugins let it go.
 #[derive(Clone, Debug)]
 pub struct WasmService<S, E = AnyFailure> {
     inner: S,

@@ -1,9 +1,11 @@
-//! Puts proxy-wasm filters into any service of hyper, axum or tonic: a [`tower::Layer`](https://docs.rs/tower/latest/tower/trait.Layer.html)
-//! over the types of `http` and `http-body`.
+//! Puts proxy-wasm filters into any service of hyper, axum or tonic: a
+//! [`tower::Layer`](https://docs.rs/tower/latest/tower/trait.Layer.html) over the types of `http`
+//! and `http-body`.
 //!
-//! A [`Pool`] runs a [`Chain`](gatepost_host::Chain) of plugins in VMs, and a [`WasmLayer`] of it stands in front of a service as
-//! Envoy's filters stand in front of an upstream: requests pass the plugins before the service gets them, its responses pass them on
-//! their way back. What plugins may do, and what becomes of a message when they do it, is the host's
+//! A [`Pool`] runs a [`Chain`](gatepost_host::Chain) of plugins in VMs, and a [`WasmLayer`] of it
+//! stands in front of a service as Envoy's filters stand in front of an upstream: requests pass the
+//! plugins before the service gets them, its responses pass them on their way back. What plugins
+//! may do, and what becomes of a message when they do it, is the host's
 //! [`Worker`](gatepost_host::Worker)'s to say, which behaves as Envoy does.
 //!
 //! ```
@@ -43,33 +45,43 @@
 //!
 //! # What passes, and how
 //!
-//! - **Bodies stream.** A frame is read from its sender when the other side wants one, is shown to the plugins, and goes on as they leave
-//!   it. While a plugin keeps more than [`buffer_bytes`](gatepost_host::ChainOptions) and wants to keep on, the sender is not read.
-//!   A plugin that changes a body removes `content-length`, or sets it, as under Envoy.
-//! - **Headers** are as Envoy shows them: `:method`, `:scheme`, `:authority` and `:path`, where HTTP/1 has a request line and `Host`.
-//!   Those that belong to one connection (`connection`, `transfer-encoding`, `keep-alive`, and `te` but for `trailers`) pass beside
-//!   the plugins; `connection` and `upgrade` of an upgrade are shown. The URI keeps its form, and changes where a plugin has changed
-//!   what it says. What `http` cannot hold is answered 503 in a request and 502 in a response.
-//!   What Envoy's connection manager and router add of their own, as `x-forwarded-for` and `x-request-id`, nobody adds here.
-//! - **Local replies** have a [`LocalReplySent`](gatepost_host::LocalReplySent) in their extensions, for access logs.
-//! - **An error of the service** becomes a response, as Envoy's router makes one: see [`UpstreamErrors`]. A stream that is reset, by a
-//!   plugin or by either side, is a body that ends with [`BodyError::Reset`]; servers make a reset of it. Before a response has begun it
-//!   is a 503 with such a body.
-//! - **Whoever drops** the response, or its future, has gone away: the exchange ends, and what the service still reads of the request
-//!   breaks off. A request whose response is out is over, too.
-//! - **The route**: a service that routes by the request as plugins leave it needs nothing. One that has routed before finds
-//!   [`RouteCacheCleared`] in the request's extensions when it should do so again.
-//! - **Upgrades and tunnels** of HTTP/1: their heads pass the plugins, what follows on the connection does not.
+//! - **Bodies stream.** A frame is read from its sender when the other side wants one, is shown to
+//!   the plugins, and goes on as they leave it. While a plugin keeps more than
+//!   [`buffer_bytes`](gatepost_host::ChainOptions) and wants to keep on, the sender is not read. A
+//!   plugin that changes a body removes `content-length`, or sets it, as under Envoy.
+//! - **Headers** are as Envoy shows them: `:method`, `:scheme`, `:authority` and `:path`, where
+//!   HTTP/1 has a request line and `Host`. Those that belong to one connection (`connection`,
+//!   `transfer-encoding`, `keep-alive`, and `te` but for `trailers`) pass beside the plugins;
+//!   `connection` and `upgrade` of an upgrade are shown. The URI keeps its form, and changes where
+//!   a plugin has changed what it says. What `http` cannot hold is answered 503 in a request and
+//!   502 in a response. What Envoy's connection manager and router add of their own, as
+//!   `x-forwarded-for` and `x-request-id`, nobody adds here.
+//! - **Local replies** have a [`LocalReplySent`](gatepost_host::LocalReplySent) in their
+//!   extensions, for access logs.
+//! - **An error of the service** becomes a response, as Envoy's router makes one: see
+//!   [`UpstreamErrors`]. A stream that is reset, by a plugin or by either side, is a body that ends
+//!   with [`BodyError::Reset`]; servers make a reset of it. Before a response has begun it is a 503
+//!   with such a body.
+//! - **Whoever drops** the response, or its future, has gone away: the exchange ends, and what the
+//!   service still reads of the request breaks off. A request whose response is out is over, too.
+//! - **The route**: a service that routes by the request as plugins leave it needs nothing. One
+//!   that has routed before finds [`RouteCacheCleared`] in the request's extensions when it should
+//!   do so again.
+//! - **Upgrades and tunnels** of HTTP/1: their heads pass the plugins, what follows on the
+//!   connection does not.
 //!
-//! Guests run on the task that brings them a message, under the lock of their worker, which is never held while anything is awaited. One
-//! that loops would hold that thread: limit it with [`Limits`](gatepost_host::Limits).
+//! Guests run on the task that brings them a message, under the lock of their worker, which is
+//! never held while anything is awaited. One that loops would hold that thread: limit it with
+//! [`Limits`](gatepost_host::Limits).
 //!
 //! # Time and callouts
 //!
-//! Each worker has a task on the tokio runtime in which the pool was started. It sleeps until a tick or a timeout is due, and sends what
-//! guests want sent: HTTP calls, gRPC calls and gRPC streams, each as a request to whoever the embedder names with [`Callouts`] or,
-//! cluster by cluster, with [`ClusterServices`]. Exchanges that wait at a plugin are woken when a tick or an answer lets them go on. The
-//! tasks, and the calls that they have open, end with the last handle to the pool.
+//! Each worker has a task on the tokio runtime in which the pool was started. It sleeps until a
+//! tick or a timeout is due, and sends what guests want sent: HTTP calls, gRPC calls and gRPC
+//! streams, each as a request to whoever the embedder names with [`Callouts`] or, cluster by
+//! cluster, with [`ClusterServices`]. Exchanges that wait at a plugin are woken when a tick or an
+//! answer lets them go on. The tasks, and the calls that they have open, end with the last handle
+//! to the pool.
 #![forbid(unsafe_code)]
 
 mod body;
@@ -85,7 +97,9 @@ mod pool;
 mod seat;
 
 pub use body::{BodyError, BoxError, WasmBody};
-pub use callout::{CalloutBody, CalloutError, CalloutFuture, CalloutResponse, Callouts, NoCallouts};
+pub use callout::{
+    CalloutBody, CalloutError, CalloutFuture, CalloutResponse, Callouts, NoCallouts,
+};
 pub use clusters::ClusterServices;
 pub use connection::{ConnectionInfo, RouteCacheCleared};
 pub use future::WasmFuture;

@@ -1,13 +1,16 @@
-//! Heads of messages between the types of `http` and the header maps that guests see, as Envoy shows them: pseudo-headers, `Host` as
-//! `:authority`, and nothing that belongs to one connection only. What guests have made of a head may be more than `http` can hold;
-//! that is an [`Unfit`] head, never a panic.
+//! Heads of messages between the types of `http` and the header maps that guests see, as Envoy
+//! shows them: pseudo-headers, `Host` as `:authority`, and nothing that belongs to one connection
+//! only. What guests have made of a head may be more than `http` can hold; that is an [`Unfit`]
+//! head, never a panic.
 
 #[cfg(test)]
 mod tests;
 
 use bytes::BytesMut;
 use gatepost_host::{HeaderScope, Headers};
-use http::header::{CONNECTION, COOKIE, HOST, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE};
+use http::header::{
+    CONNECTION, COOKIE, HOST, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE,
+};
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use http::{Extensions, HeaderMap, Method, StatusCode, Version};
 
@@ -40,8 +43,9 @@ pub(crate) struct RequestKept {
 /// A request's head as guests see it, and the rest.
 pub(crate) fn request_in(head: http::request::Parts) -> (Headers, RequestKept) {
     let http::request::Parts { method, uri, version, headers: fields, extensions, .. } = head;
-    let target =
-        uri.authority().map_or(0, |authority| authority.as_str().len()) + uri.path().len() + uri.query().map_or(0, str::len);
+    let target = uri.authority().map_or(0, |authority| authority.as_str().len())
+        + uri.path().len()
+        + uri.query().map_or(0, str::len);
     let mut headers = room_for(HeaderScope::Request, &fields, 4, 48 + target);
     headers.add(":method", method.as_str());
     let has_host = fields.contains_key(HOST);
@@ -76,7 +80,8 @@ pub(crate) fn request_in(head: http::request::Parts) -> (Headers, RequestKept) {
     (headers, RequestKept { uri, version, extensions, beside, has_host })
 }
 
-/// A map with room for these fields and so much more: one that grows asks the allocator for each step.
+/// A map with room for these fields and so much more: one that grows asks the allocator for each
+/// step.
 fn room_for(scope: HeaderScope, fields: &HeaderMap, more: usize, bytes: usize) -> Headers {
     let size = fields.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>();
     Headers::with_capacity(scope, fields.len() + more, size + bytes)
@@ -91,11 +96,21 @@ fn hosts(fields: &HeaderMap) -> impl Iterator<Item = &HeaderValue> {
 /// A cookie of HTTP/2, which may come in crumbs (RFC 9113, section 8.2.3), put together again.
 fn whole_cookie(fields: &HeaderMap, version: Version) -> Option<Vec<u8>> {
     let is_there = version == Version::HTTP_2 && fields.contains_key(COOKIE);
-    is_there.then(|| fields.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b"; "[..]))
+    is_there.then(|| {
+        fields
+            .get_all(COOKIE)
+            .iter()
+            .map(HeaderValue::as_bytes)
+            .collect::<Vec<_>>()
+            .join(&b"; "[..])
+    })
 }
 
 /// The head that guests have made of a request.
-pub(crate) fn request_out(headers: &Headers, kept: RequestKept) -> Result<http::request::Parts, Unfit> {
+pub(crate) fn request_out(
+    headers: &Headers,
+    kept: RequestKept,
+) -> Result<http::request::Parts, Unfit> {
     let RequestKept { uri, version, extensions, beside, has_host } = kept;
     let method = headers.get(":method").ok_or(Unfit::Missing(":method"))?;
     let method = Method::from_bytes(method).map_err(|_| Unfit::Value(":method".to_owned()))?;
@@ -104,13 +119,15 @@ pub(crate) fn request_out(headers: &Headers, kept: RequestKept) -> Result<http::
     let uri = uri_out(headers, &method, authority, uri)?;
     let mut fields = fields_for(headers.len() + beside.len())?;
     if let Some(authority) = authority.filter(|_| writes_host) {
-        let host = HeaderValue::from_bytes(authority).map_err(|_| Unfit::Value(":authority".to_owned()))?;
+        let host = HeaderValue::from_bytes(authority)
+            .map_err(|_| Unfit::Value(":authority".to_owned()))?;
         append(&mut fields, HOST, host)?;
     }
     fields_out(headers, &mut fields)?;
     pass_beside(&mut fields, beside)?;
     let (mut head, ()) = http::Request::new(()).into_parts();
-    (head.method, head.uri, head.version, head.headers, head.extensions) = (method, uri, version, fields, extensions);
+    (head.method, head.uri, head.version, head.headers, head.extensions) =
+        (method, uri, version, fields, extensions);
     Ok(head)
 }
 
@@ -130,23 +147,34 @@ pub(crate) fn outgoing(headers: &Headers, version: Version) -> Result<http::requ
 }
 
 /// The URI in the form that the request had: an origin form stays one, whatever the authority.
-fn uri_out(headers: &Headers, method: &Method, authority: Option<&[u8]>, before: Uri) -> Result<Uri, Unfit> {
+fn uri_out(
+    headers: &Headers,
+    method: &Method,
+    authority: Option<&[u8]>,
+    before: Uri,
+) -> Result<Uri, Unfit> {
     let invalid = |name: &str| Unfit::Value(name.to_owned());
     let path = headers.get(":path");
     if path.is_none() && *method != Method::CONNECT {
         return Err(Unfit::Missing(":path"));
     }
     let had_path = before.path_and_query().map(PathAndQuery::as_str);
-    let same_path = path == had_path.map(str::as_bytes) || (had_path.is_none() && path == Some(b"/"));
-    let same_authority = before.authority().is_none_or(|had| Some(had.as_str().as_bytes()) == authority);
-    let same_scheme = before.scheme().is_none_or(|had| Some(had.as_str().as_bytes()) == headers.get(":scheme"));
+    let same_path =
+        path == had_path.map(str::as_bytes) || (had_path.is_none() && path == Some(b"/"));
+    let same_authority =
+        before.authority().is_none_or(|had| Some(had.as_str().as_bytes()) == authority);
+    let same_scheme =
+        before.scheme().is_none_or(|had| Some(had.as_str().as_bytes()) == headers.get(":scheme"));
     if same_path && same_authority && same_scheme {
         return Ok(before);
     }
-    let path = path.map(|path| PathAndQuery::try_from(path).map_err(|_| invalid(":path"))).transpose()?;
+    let path =
+        path.map(|path| PathAndQuery::try_from(path).map_err(|_| invalid(":path"))).transpose()?;
     let is_absolute = before.authority().is_some() || path.is_none();
     let authority = authority.filter(|_| is_absolute);
-    let authority = authority.map(|text| Authority::try_from(text).map_err(|_| invalid(":authority"))).transpose()?;
+    let authority = authority
+        .map(|text| Authority::try_from(text).map_err(|_| invalid(":authority")))
+        .transpose()?;
     let mut parts = http::uri::Parts::default();
     if path.is_some() && authority.is_some() {
         let scheme = headers.get(":scheme").unwrap_or(b"http");
@@ -164,15 +192,19 @@ pub(crate) struct ResponseKept {
     beside: HeaderMap,
 }
 
-/// A response's head as guests see it, and the rest. `length` is the length of its body where that is known: a response on a
-/// connection would say it, so guests can count on it.
-pub(crate) fn response_in(head: http::response::Parts, length: Option<u64>) -> (Headers, ResponseKept) {
+/// A response's head as guests see it, and the rest. `length` is the length of its body where that
+/// is known: a response on a connection would say it, so guests can count on it.
+pub(crate) fn response_in(
+    head: http::response::Parts,
+    length: Option<u64>,
+) -> (Headers, ResponseKept) {
     let http::response::Parts { status, version, headers: fields, extensions, .. } = head;
     let mut headers = room_for(HeaderScope::Response, &fields, 2, 40);
     headers.add(":status", status.as_str());
     let mut beside = HeaderMap::new();
     let upgrades = is_upgrade(&fields);
-    let says_length = fields.contains_key(http::header::CONTENT_LENGTH) || fields.contains_key(TRANSFER_ENCODING);
+    let says_length =
+        fields.contains_key(http::header::CONTENT_LENGTH) || fields.contains_key(TRANSFER_ENCODING);
     for (name, value) in &fields {
         if is_of_connection(name, upgrades) {
             beside.append(name.clone(), value.clone());
@@ -187,17 +219,26 @@ pub(crate) fn response_in(head: http::response::Parts, length: Option<u64>) -> (
 }
 
 /// The head that guests have made of a response.
-pub(crate) fn response_out(headers: &Headers, kept: ResponseKept) -> Result<http::response::Parts, Unfit> {
+pub(crate) fn response_out(
+    headers: &Headers,
+    kept: ResponseKept,
+) -> Result<http::response::Parts, Unfit> {
     let ResponseKept { version, extensions, beside } = kept;
     let status = headers.get(":status").ok_or(Unfit::Missing(":status"))?;
     // Nothing can follow an interim response here, so a guest's is none that could be sent.
-    let is_final = |status: &StatusCode| !status.is_informational() || *status == StatusCode::SWITCHING_PROTOCOLS;
-    let status = StatusCode::from_bytes(status).ok().filter(is_final).ok_or_else(|| Unfit::Value(":status".to_owned()))?;
+    let is_final = |status: &StatusCode| {
+        !status.is_informational() || *status == StatusCode::SWITCHING_PROTOCOLS
+    };
+    let status = StatusCode::from_bytes(status)
+        .ok()
+        .filter(is_final)
+        .ok_or_else(|| Unfit::Value(":status".to_owned()))?;
     let mut fields = fields_for(headers.len() + beside.len())?;
     fields_out(headers, &mut fields)?;
     pass_beside(&mut fields, beside)?;
     let (mut head, ()) = http::Response::new(()).into_parts();
-    (head.status, head.version, head.headers, head.extensions) = (status, version, fields, extensions);
+    (head.status, head.version, head.headers, head.extensions) =
+        (status, version, fields, extensions);
     Ok(head)
 }
 
@@ -223,7 +264,8 @@ fn fields_out(headers: &Headers, fields: &mut HeaderMap) -> Result<(), Unfit> {
     for (name, value) in headers.iter().filter(is_ordinary) {
         let value = HeaderValue::from_maybe_shared(values.split_to(value.len()));
         let value = value.map_err(|_| Unfit::Value(name.escape_ascii().to_string()))?;
-        let name = HeaderName::from_bytes(name).map_err(|_| Unfit::Name(name.escape_ascii().to_string()))?;
+        let name = HeaderName::from_bytes(name)
+            .map_err(|_| Unfit::Name(name.escape_ascii().to_string()))?;
         append(fields, name, value)?;
     }
     Ok(())
@@ -243,7 +285,8 @@ fn pass_beside(fields: &mut HeaderMap, beside: HeaderMap) -> Result<(), Unfit> {
     if beside.is_empty() {
         return Ok(());
     }
-    let taken: Vec<HeaderName> = beside.keys().filter(|name| fields.contains_key(*name)).cloned().collect();
+    let taken: Vec<HeaderName> =
+        beside.keys().filter(|name| fields.contains_key(*name)).cloned().collect();
     for (name, value) in beside.iter().filter(|(name, _)| !taken.contains(name)) {
         append(fields, name.clone(), value.clone())?;
     }
@@ -253,7 +296,10 @@ fn pass_beside(fields: &mut HeaderMap, beside: HeaderMap) -> Result<(), Unfit> {
 /// Whether a head asks for, or grants, another protocol on its connection; Envoy's guests see how.
 fn is_upgrade(fields: &HeaderMap) -> bool {
     let names_it = |value: &HeaderValue| {
-        value.as_bytes().split(|byte| *byte == b',').any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+        value
+            .as_bytes()
+            .split(|byte| *byte == b',')
+            .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
     };
     fields.contains_key(UPGRADE) && fields.get_all(CONNECTION).iter().any(names_it)
 }

@@ -1,5 +1,6 @@
-//! One worker of a pool and the exchanges that are pinned to it. Its lock is held while guests run and never while anything is awaited;
-//! tasks that wait for an exchange are woken when something was done to it, by whomever.
+//! One worker of a pool and the exchanges that are pinned to it. Its lock is held while guests run
+//! and never while anything is awaited; tasks that wait for an exchange are woken when something
+//! was done to it, by whomever.
 
 #[cfg(test)]
 mod tests;
@@ -10,14 +11,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::task::{Wake, Waker};
 
 use foldhash::fast::RandomState;
-use gatepost_host::{Callout, CalloutAnswer, CalloutId, Direction, Event, ExchangeId, LocalReplySent, Part, StreamInfo, Worker};
+use gatepost_host::{
+    Callout, CalloutAnswer, CalloutId, Direction, Event, ExchangeId, LocalReplySent, Part,
+    StreamInfo, Worker,
+};
 use tokio::sync::Notify;
 
 use crate::pool::OnTrap;
 
 pub(crate) struct Seat {
     state: Mutex<State>,
-    /// Wakes the task that sends callouts and runs timers. It outlives the seat, so that the task learns of its end.
+    /// Wakes the task that sends callouts and runs timers. It outlives the seat, so that the task
+    /// learns of its end.
     alarm: Arc<Notify>,
     open: AtomicUsize,
     on_trap: Option<OnTrap>,
@@ -34,7 +39,8 @@ struct State {
     may_have_lapsed: bool,
 }
 
-/// An exchange as its two sides see it: who reads the request behind the chain, and who reads the response before it.
+/// An exchange as its two sides see it: who reads the request behind the chain, and who reads the
+/// response before it.
 #[derive(Default)]
 struct Entry {
     sides: [Side; 2],
@@ -81,7 +87,13 @@ pub(crate) struct Turn {
 impl Seat {
     pub(crate) fn new(mut worker: Worker, alarm: Arc<Notify>, on_trap: Option<OnTrap>) -> Self {
         worker.wake_on_queue_items(Waker::from(Arc::new(Ring(Arc::clone(&alarm)))));
-        let state = State { worker, entries: HashMap::default(), outbox: Vec::new(), sleeps_until: 0, may_have_lapsed: false };
+        let state = State {
+            worker,
+            entries: HashMap::default(),
+            outbox: Vec::new(),
+            sleeps_until: 0,
+            may_have_lapsed: false,
+        };
         Self { state: Mutex::new(state), alarm, open: AtomicUsize::new(0), on_trap }
     }
 
@@ -134,7 +146,8 @@ impl Seat {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does something to the worker and then whatever follows from it. `by` is not woken: it looks itself.
+    /// Does something to the worker and then whatever follows from it. `by` is not woken: it looks
+    /// itself.
     fn act<T>(&self, by: Option<(ExchangeId, Direction)>, act: impl FnOnce(&mut State) -> T) -> T {
         let mut wakers = Vec::new();
         let mut state = self.lock();
@@ -261,7 +274,11 @@ impl Handle {
     fn next(&self, direction: Direction, waker: &Waker) -> Next {
         let mut state = self.seat.lock();
         let State { worker, entries, .. } = &mut *state;
-        let Some(side) = entries.get_mut(&self.id).map(|entry| &mut entry.sides[direction as usize]) else { return Next::Reset };
+        let Some(side) =
+            entries.get_mut(&self.id).map(|entry| &mut entry.sides[direction as usize])
+        else {
+            return Next::Reset;
+        };
         // What the upstream has got so far is of no use to it; what the client has got it has.
         if side.is_reset && direction == Direction::Request {
             return Next::Reset;
@@ -329,7 +346,12 @@ impl Exchange {
     }
 
     pub(crate) fn route_cache_cleared(&self) -> bool {
-        self.handle.seat.lock().entries.get(&self.handle.id).is_some_and(|entry| entry.route_cache_cleared)
+        self.handle
+            .seat
+            .lock()
+            .entries
+            .get(&self.handle.id)
+            .is_some_and(|entry| entry.route_cache_cleared)
     }
 
     /// The upstream's side, for as long as it reads the request.
@@ -350,7 +372,8 @@ impl Drop for Exchange {
             state.worker.client_reset(*id);
             state.collect(*id, None, &mut wakers);
             state.worker.close(*id);
-            if let Some(request) = state.entries.get_mut(id).map(|entry| &mut entry.sides[Direction::Request as usize])
+            if let Some(request) =
+                state.entries.get_mut(id).map(|entry| &mut entry.sides[Direction::Request as usize])
                 && !request.has_end
             {
                 request.is_reset = true;

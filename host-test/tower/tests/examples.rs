@@ -50,9 +50,14 @@ async fn an_axum_router_is_behind_the_filter() {
     let app = axum_example::app(pool.clone()).into_make_service_with_connect_info::<SocketAddr>();
     tokio::spawn(async move { axum::serve(listener, app).await });
     // The filter sends everything to /hello, before a route is chosen.
-    let response = raw(address, "GET /anything HTTP/1.1\r\nhost: shop.example\r\nconnection: close\r\n\r\n").await;
+    let response =
+        raw(address, "GET /anything HTTP/1.1\r\nhost: shop.example\r\nconnection: close\r\n\r\n")
+            .await;
     assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
-    assert!(response.contains("x-filtered: yes\r\n") && response.ends_with("hello, nobody\n"), "{response}");
+    assert!(
+        response.contains("x-filtered: yes\r\n") && response.ends_with("hello, nobody\n"),
+        "{response}"
+    );
     assert_eq!(pool.open_exchanges(), 0);
 }
 
@@ -65,7 +70,8 @@ async fn a_hyper_server_is_behind_the_filter_in_http_1_and_2() {
         (Version::HTTP_11, format!("POST /a?b host=Some(\"{address}\") seen=true 5 bytes\n")),
         (Version::HTTP_2, format!("POST http://{address}/a?b host=None seen=true 5 bytes\n")),
     ] {
-        let request = Request::post(format!("http://{address}/a?b")).body(Full::from("hello")).unwrap();
+        let request =
+            Request::post(format!("http://{address}/a?b")).body(Full::from("hello")).unwrap();
         let response = client(version).request(request).await.unwrap();
         assert_eq!((response.version(), response.status().as_u16()), (version, 200));
         assert_eq!(response.headers()["x-filtered"], "yes");
@@ -100,7 +106,8 @@ async fn a_hundred_requests_at_once_share_two_workers() {
             .map(|number| {
                 let client = client.clone();
                 let body = Full::from(vec![b'x'; number * 1000]);
-                let request = Request::post(format!("http://{address}/{number}")).body(body).unwrap();
+                let request =
+                    Request::post(format!("http://{address}/{number}")).body(body).unwrap();
                 tokio::spawn(async move {
                     let response = client.request(request).await.unwrap();
                     response.into_body().collect().await.unwrap().to_bytes()
@@ -110,7 +117,11 @@ async fn a_hundred_requests_at_once_share_two_workers() {
         for (number, call) in calls.into_iter().enumerate() {
             let told = String::from_utf8(call.await.unwrap().to_vec()).unwrap();
             let path = format!("/{number} host=");
-            assert!(told.contains(&path) && told.ends_with(&format!("seen=true {} bytes\n", number * 1000)), "{told}");
+            assert!(
+                told.contains(&path)
+                    && told.ends_with(&format!("seen=true {} bytes\n", number * 1000)),
+                "{told}"
+            );
         }
     }
     assert_eq!(pool.open_exchanges(), 0);
@@ -131,7 +142,8 @@ async fn a_tonic_service_is_behind_the_filter() {
     let names = stream::iter(["ada", "grace", "edsger"].map(name));
     grpc.ready().await.unwrap();
     let codec = ProstCodec::<Text, Text>::default();
-    let answers = grpc.streaming(tonic::Request::new(names), path, codec).await.unwrap().into_inner();
+    let answers =
+        grpc.streaming(tonic::Request::new(names), path, codec).await.unwrap().into_inner();
     let answers: Vec<String> = answers.map(|answer| answer.unwrap().text).collect().await;
     assert_eq!(answers, ["hello ada", "hello grace", "hello edsger"]);
     assert_eq!(pool.open_exchanges(), 0);
@@ -140,7 +152,8 @@ async fn a_tonic_service_is_behind_the_filter() {
 #[tokio::test]
 async fn a_grpc_client_is_refused_in_grpc() {
     let (listener, address) = listener().await;
-    let pool = tonic_example::pool(PROBE, "request_headers: reply 403 denied \"not you\" -1").unwrap();
+    let pool =
+        tonic_example::pool(PROBE, "request_headers: reply 403 denied \"not you\" -1").unwrap();
     tokio::spawn(tonic_example::serve(listener, pool));
     let refused = unary(&mut grpc(address).await, Text::default()).await.unwrap_err();
     assert_eq!((refused.code(), refused.message()), (tonic::Code::PermissionDenied, "not you"));
@@ -163,5 +176,8 @@ async fn unary(grpc: &mut Grpc, message: Text) -> Result<tonic::Response<Text>, 
 fn the_guide_shows_the_axum_example_as_it_is() {
     let guide = include_str!("../../../docs/host/embedding.md");
     let (_, example) = include_str!("../examples/axum.rs").split_once("\n\n").unwrap();
-    assert!(guide.contains(&format!("```rust\n{example}```")), "copy examples/axum.rs into docs/host/embedding.md");
+    assert!(
+        guide.contains(&format!("```rust\n{example}```")),
+        "copy examples/axum.rs into docs/host/embedding.md"
+    );
 }

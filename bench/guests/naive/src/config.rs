@@ -123,23 +123,37 @@ pub struct Environments {
 impl Config {
     pub fn new(document: Document) -> Self {
         let hosts = document.hosts;
-        let (wild, exact): (Vec<String>, Vec<String>) = hosts.private.into_iter().partition(|pattern| pattern.starts_with('*'));
+        let (wild, exact): (Vec<String>, Vec<String>) =
+            hosts.private.into_iter().partition(|pattern| pattern.starts_with('*'));
         let mut strip = document.strip;
         strip.extend(hosts.original_host.clone());
-        strip.extend(document.environments.iter().flat_map(|environments| environments.hints.headers.keys().cloned()));
+        strip.extend(
+            document
+                .environments
+                .iter()
+                .flat_map(|environments| environments.hints.headers.keys().cloned()),
+        );
         Self {
             health_checks: document.health_checks.into_iter().map(HealthCheck::new).collect(),
             strip,
             environments: document.environments.and_then(Environments::new),
             private_hosts: exact.into_iter().collect(),
-            private_suffixes: wild.iter().map(|pattern| pattern.trim_start_matches('*').to_owned()).collect(),
-            mappings: hosts.mappings.into_iter().map(|mapping| (mapping.host, mapping.authority)).collect(),
+            private_suffixes: wild
+                .iter()
+                .map(|pattern| pattern.trim_start_matches('*').to_owned())
+                .collect(),
+            mappings: hosts
+                .mappings
+                .into_iter()
+                .map(|mapping| (mapping.host, mapping.authority))
+                .collect(),
             original_host: hosts.original_host,
         }
     }
 
     pub fn is_private(&self, host: &str) -> bool {
-        self.private_hosts.contains(host) || self.private_suffixes.iter().any(|suffix| host.ends_with(suffix))
+        self.private_hosts.contains(host)
+            || self.private_suffixes.iter().any(|suffix| host.ends_with(suffix))
     }
 }
 

@@ -1,8 +1,9 @@
-//! The work of the shipped policies `knative-gclb` and `asm-grpc-env` as an ordinary author writes it after the SDK's examples:
-//! `String` getters, one call for each header, hash maps filled when the configuration comes, every export kept.
+//! The work of the shipped policies `knative-gclb` and `asm-grpc-env` as an ordinary author writes
+//! it after the SDK's examples: `String` getters, one call for each header, hash maps filled when
+//! the configuration comes, every export kept.
 //!
-//! It reads the same policy document as Gatepost, as far as those two policies go. It counts nothing, takes the first of two `env`
-//! headers, and traps on a header that is not UTF-8.
+//! It reads the same policy document as Gatepost, as far as those two policies go. It counts
+//! nothing, takes the first of two `env` headers, and traps on a header that is not UTF-8.
 
 mod config;
 
@@ -69,11 +70,17 @@ impl HttpContext for Stream {
             }
             return FilterAction::Continue;
         }
-        let Some((host, port)) = normalise(&authority) else { return self.refuse(400, "invalid Host\n") };
+        let Some((host, port)) = normalise(&authority) else {
+            return self.refuse(400, "invalid Host\n");
+        };
         let environment = match &config.environments {
             None => None,
             Some(environments) => {
-                let named = self.get_http_request_header(&environments.header).unwrap_or_default().trim().to_ascii_lowercase();
+                let named = self
+                    .get_http_request_header(&environments.header)
+                    .unwrap_or_default()
+                    .trim()
+                    .to_ascii_lowercase();
                 if named.is_empty() {
                     environments.default.clone()
                 } else if environments.allow.contains(&named) {
@@ -113,10 +120,15 @@ impl Stream {
         let header = |name: &str| self.get_http_request_header(name).unwrap_or_default();
         header("user-agent").starts_with(&check.user_agent)
             && check.method.as_ref().is_none_or(|method| header(":method") == *method)
-            && check.path.as_ref().is_none_or(|path| header(":path").split('?').next() == Some(path))
+            && check
+                .path
+                .as_ref()
+                .is_none_or(|path| header(":path").split('?').next() == Some(path))
             && check.absent_headers.iter().all(|name| self.get_http_request_header(name).is_none())
             && (check.sources.is_empty()
-                || self.source().is_some_and(|source| check.sources.iter().any(|network| network.contains(&source))))
+                || self.source().is_some_and(|source| {
+                    check.sources.iter().any(|network| network.contains(&source))
+                }))
     }
 
     fn source(&self) -> Option<IpAddr> {
@@ -149,7 +161,8 @@ fn normalise(authority: &str) -> Option<(String, String)> {
     };
     let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
     let valid = |label: &str| {
-        (1..=63).contains(&label.len()) && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+        (1..=63).contains(&label.len())
+            && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
     };
     (host.len() <= 253 && host.split('.').all(valid)).then_some((host, port))
 }

@@ -1,4 +1,5 @@
-//! A plain filter as the Rust SDK's documentation teaches to write one: it reads three request headers and sets one.
+//! A plain filter as the Rust SDK's documentation teaches to write one: it reads three request
+//! headers and sets one.
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType, LogLevel};
@@ -28,7 +29,8 @@ impl Context for Stream {}
 
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _headers: usize, _end_of_stream: bool) -> Action {
-        let known = [":authority", ":path", "user-agent"].map(|name| self.get_http_request_header(name));
+        let known =
+            [":authority", ":path", "user-agent"].map(|name| self.get_http_request_header(name));
         let complete = known.iter().all(Option::is_some);
         self.set_http_request_header("x-complete", Some(if complete { "yes" } else { "no" }));
         Action::Continue

@@ -1,4 +1,5 @@
-//! `gatepost module inspect`: what a module asks of its proxy and what it offers, without running it.
+//! `gatepost module inspect`: what a module asks of its proxy and what it offers, without running
+//! it.
 
 use std::path::PathBuf;
 
@@ -6,7 +7,8 @@ use gatepost_host_testing::Inspection;
 
 use crate::commands::{CommandError, Ended, Format, print};
 
-/// Tell a module's ABI, imports, exports, memory and size, and whether this host serves all it asks for
+/// Tell a module's ABI, imports, exports, memory and size, and whether this host serves all it asks
+/// for
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The module
@@ -20,11 +22,16 @@ pub struct Arguments {
 /// A module that asks for something that is not served is a finding; so is one that cannot be run.
 pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
     let Arguments { module: path, format } = arguments;
-    let wasm = std::fs::read(path).map_err(|error| CommandError::Unreadable { path: path.clone(), error })?;
-    let inspection = Inspection::of(&path.display().to_string(), &wasm).map_err(CommandError::other)?;
+    let wasm = std::fs::read(path)
+        .map_err(|error| CommandError::Unreadable { path: path.clone(), error })?;
+    let inspection =
+        Inspection::of(&path.display().to_string(), &wasm).map_err(CommandError::other)?;
     match format {
         Format::Text => print(&inspection.text())?,
-        Format::Json => print(&format!("{}\n", serde_json::to_string(&inspection).map_err(CommandError::other)?))?,
+        Format::Json => print(&format!(
+            "{}\n",
+            serde_json::to_string(&inspection).map_err(CommandError::other)?
+        ))?,
     }
     Ok(if inspection.is_served() { Ended::Fine } else { Ended::Findings })
 }

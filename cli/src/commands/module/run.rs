@@ -1,11 +1,14 @@
-//! `gatepost module run`: a WASI program that calls what proxy-wasm offers, such as the tests of a crate for a filter.
+//! `gatepost module run`: a WASI program that calls what proxy-wasm offers, such as the tests of a
+//! crate for a filter.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use gatepost_host::{Engine, EngineOptions, Host, Limits, LogRecord, LogSink, Module, Vm, VmOptions, WasiOptions};
+use gatepost_host::{
+    Engine, EngineOptions, Host, Limits, LogRecord, LogSink, Module, Vm, VmOptions, WasiOptions,
+};
 
 use crate::cache;
 use crate::commands::{CommandError, Ended};
@@ -16,8 +19,8 @@ use crate::commands::{CommandError, Ended};
 /// code are this command's, 134 where it traps. What proxy-wasm offers answers as outside of any
 /// request, and log lines go to standard error. There are no files and no network.
 ///
-/// As cargo's runner it lets `cargo test --target wasm32-wasip1` run the tests of a crate that uses a
-/// proxy-wasm SDK. In .cargo/config.toml:
+/// As cargo's runner it lets `cargo test --target wasm32-wasip1` run the tests of a crate that uses
+/// a proxy-wasm SDK. In .cargo/config.toml:
 ///
 ///   [target.wasm32-wasip1]
 ///   runner = "gatepost module run"
@@ -28,7 +31,12 @@ use crate::commands::{CommandError, Ended};
 #[command(verbatim_doc_comment, override_usage = "gatepost module run <FILE.wasm> [ARGS]...")]
 pub struct Arguments {
     /// The program, and everything behind it as its arguments, be it called --help
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "FILE.wasm")]
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "FILE.wasm"
+    )]
     program: Vec<OsString>,
 }
 
@@ -47,10 +55,12 @@ impl LogSink for StandardError {
 
 pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
     let path = arguments.program.first().map(PathBuf::from).unwrap_or_default();
-    let wasm = std::fs::read(&path).map_err(|error| CommandError::Unreadable { path: path.clone(), error })?;
+    let wasm = std::fs::read(&path)
+        .map_err(|error| CommandError::Unreadable { path: path.clone(), error })?;
     let name = path.display().to_string();
     let engine =
-        Engine::new(EngineOptions { cache: cache::directory(), ..EngineOptions::default() }).map_err(CommandError::other)?;
+        Engine::new(EngineOptions { cache: cache::directory(), ..EngineOptions::default() })
+            .map_err(CommandError::other)?;
     let module = Module::command(&engine, &name, &wasm).map_err(CommandError::other)?;
     let text = |text: OsString| text.into_string().ok();
     // A variable that is no text is left out: WASI programs expect UTF-8.
@@ -61,7 +71,11 @@ pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
         limits: Limits { memory_bytes: MEMORY, ..Limits::default() },
         environment,
         wasi: WasiOptions {
-            args: arguments.program.iter().map(|argument| argument.to_string_lossy().into_owned()).collect(),
+            args: arguments
+                .program
+                .iter()
+                .map(|argument| argument.to_string_lossy().into_owned())
+                .collect(),
             stdout: Some(Box::new(std::io::stdout())),
             stderr: Some(Box::new(std::io::stderr())),
         },

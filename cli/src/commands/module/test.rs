@@ -12,21 +12,23 @@ use crate::commands::{CommandError, Ended, for_people, print};
 
 /// Run test files against a module
 ///
-/// Files called .yaml, .yml or .json say what a client sends, what the upstream and the plugin's callouts answer, and what is expected
-/// of requests, responses, log lines, metrics and hostcalls. Others are those of Google's Service Extensions samples (tests.textpb),
-/// unchanged.
+/// Files called .yaml, .yml or .json say what a client sends, what the upstream and the plugin's
+/// callouts answer, and what is expected of requests, responses, log lines, metrics and hostcalls.
+/// Others are those of Google's Service Extensions samples (tests.textpb), unchanged.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The module to test
     #[arg(value_name = "FILE.wasm")]
     module: PathBuf,
-    /// Files of tests, or folders that hold tests.yaml, *.tests.yaml (or .yml, .json), *.textpb or *.textproto
+    /// Files of tests, or folders that hold tests.yaml, *.tests.yaml (or .yml, .json), *.textpb or
+    /// *.textproto
     #[arg(required = true, value_name = "TESTS")]
     tests: Vec<PathBuf>,
     /// A file with the plugin configuration, instead of what the tests name
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// `text` for people, a line for each case; `json` for programs, one object on one line; `junit` for CI systems
+    /// `text` for people, a line for each case; `json` for programs, one object on one line;
+    /// `junit` for CI systems
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -45,17 +47,23 @@ pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
         let before = paths.len();
         walk(path, true, &mut paths)?;
         if paths.len() == before {
-            return Err(CommandError::Nothing { path: path.clone(), what: "tests.yaml, *.tests.yaml, *.textpb or *.textproto" });
+            return Err(CommandError::Nothing {
+                path: path.clone(),
+                what: "tests.yaml, *.tests.yaml, *.textpb or *.textproto",
+            });
         }
     }
-    let mut runner = Runner::read(&arguments.module, cache::directory()).map_err(CommandError::other)?;
+    let mut runner =
+        Runner::read(&arguments.module, cache::directory()).map_err(CommandError::other)?;
     if let Some(path) = &arguments.config {
-        let read = std::fs::read(path).map_err(|error| CommandError::Unreadable { path: path.clone(), error })?;
+        let read = std::fs::read(path)
+            .map_err(|error| CommandError::Unreadable { path: path.clone(), error })?;
         runner.configuration = Some(read.into());
     }
     let (mut files, mut unusable) = (Vec::new(), Vec::new());
     for path in paths {
-        let text = std::fs::read_to_string(&path).map_err(|error| CommandError::Unreadable { path: path.clone(), error })?;
+        let text = std::fs::read_to_string(&path)
+            .map_err(|error| CommandError::Unreadable { path: path.clone(), error })?;
         match TestFile::parse(&path, &text) {
             Ok(file) => files.push(runner.run(&file).map_err(CommandError::other)?),
             // The other files are tested nevertheless.
@@ -63,19 +71,24 @@ pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
                 anstream::eprint!("{}", for_people().render(&[told(&path, &text, &faults)]));
                 unusable.push(Unusable { file: path.display().to_string(), faults });
             }
-            Err(FileError::Unreadable { path, error }) => return Err(CommandError::Unreadable { path, error }),
+            Err(FileError::Unreadable { path, error }) => {
+                return Err(CommandError::Unreadable { path, error });
+            }
         }
     }
     let report = Report::new(&arguments.module.display().to_string(), files, unusable);
     match arguments.format {
         Format::Text => print(&report.text())?,
-        Format::Json => print(&format!("{}\n", serde_json::to_string(&report).map_err(CommandError::other)?))?,
+        Format::Json => {
+            print(&format!("{}\n", serde_json::to_string(&report).map_err(CommandError::other)?))?
+        }
         Format::Junit => print(&report.junit())?,
     }
     Ok(if report.is_fine() { Ended::Fine } else { Ended::Findings })
 }
 
-/// The files of tests that a path means: a file that is named whatever it is called, in a folder those that are called so.
+/// The files of tests that a path means: a file that is named whatever it is called, in a folder
+/// those that are called so.
 fn walk(path: &Path, named: bool, found: &mut Vec<PathBuf>) -> Result<(), CommandError> {
     let failed = |error| CommandError::Unreadable { path: path.to_owned(), error };
     if !std::fs::metadata(path).map_err(failed)?.is_dir() {
@@ -85,11 +98,16 @@ fn walk(path: &Path, named: bool, found: &mut Vec<PathBuf>) -> Result<(), Comman
         }
         return Ok(());
     }
-    let entries: Result<Vec<PathBuf>, _> =
-        std::fs::read_dir(path).map_err(failed)?.map(|entry| entry.map(|entry| entry.path())).collect();
+    let entries: Result<Vec<PathBuf>, _> = std::fs::read_dir(path)
+        .map_err(failed)?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect();
     let mut entries = entries.map_err(failed)?;
     entries.sort();
-    entries.iter().filter(|entry| !(entry.is_dir() && entry.is_symlink())).try_for_each(|entry| walk(entry, false, found))
+    entries
+        .iter()
+        .filter(|entry| !(entry.is_dir() && entry.is_symlink()))
+        .try_for_each(|entry| walk(entry, false, found))
 }
 
 /// Whether a file in a folder is one of tests, by its name.
@@ -99,7 +117,8 @@ fn is_tests(name: &str) -> bool {
     is_own || [".textpb", ".textproto"].iter().any(|end| name.ends_with(end))
 }
 
-/// Faults as the other commands show findings: with the line of the file, and the place in it underlined.
+/// Faults as the other commands show findings: with the line of the file, and the place in it
+/// underlined.
 fn told(path: &Path, text: &str, faults: &[Fault]) -> Told {
     let source = Arc::new(Source::new(path.display().to_string(), text));
     let diagnostics = faults
@@ -108,8 +127,16 @@ fn told(path: &Path, text: &str, faults: &[Fault]) -> Told {
             let start = offset(text, fault.line, fault.column);
             // What is at fault is the word that begins there.
             let rest = text.get(start..).unwrap_or_default();
-            let length = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-')).unwrap_or(rest.len());
-            Diagnostic::error(&source, Span::new(start, start + length), "", fault.message.clone(), fault.help.clone())
+            let length = rest
+                .find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-'))
+                .unwrap_or(rest.len());
+            Diagnostic::error(
+                &source,
+                Span::new(start, start + length),
+                "",
+                fault.message.clone(),
+                fault.help.clone(),
+            )
         })
         .collect();
     Told::new(source, diagnostics)
@@ -130,7 +157,9 @@ mod tests {
         for name in ["tests.yaml", "auth.tests.yml", "tests.json", "tests.textpb", "a.textproto"] {
             assert!(is_tests(name), "{name}");
         }
-        for name in ["test.yaml", "mytests.yaml", "policy.yaml", "tests.yaml.orig", "config.json", "tests"] {
+        for name in
+            ["test.yaml", "mytests.yaml", "policy.yaml", "tests.yaml.orig", "config.json", "tests"]
+        {
             assert!(!is_tests(name), "{name}");
         }
     }

@@ -15,7 +15,9 @@ fn callers(text: &str) -> Result<Callers, String> {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     lines
         .map(|line| match line.split_once('=') {
-            Some((name, key)) if !name.is_empty() && !key.is_empty() => Ok((name.to_owned(), key.to_owned())),
+            Some((name, key)) if !name.is_empty() && !key.is_empty() => {
+                Ok((name.to_owned(), key.to_owned()))
+            }
             _ => Err(format!("{line:?} is not `name=key`")),
         })
         .collect()
@@ -69,7 +71,11 @@ impl HttpContext for Request {
             }
             None => {
                 log::info!("refused: no caller has this key");
-                self.send_http_response(401, vec![("www-authenticate", "x-api-key")], Some(b"who are you?\n"));
+                self.send_http_response(
+                    401,
+                    vec![("www-authenticate", "x-api-key")],
+                    Some(b"who are you?\n"),
+                );
                 Action::Pause
             }
         }
@@ -82,7 +88,8 @@ mod tests {
 
     #[test]
     fn each_line_is_a_caller() {
-        let expected = vec![("alice".to_owned(), "s3cret".to_owned()), ("bob".to_owned(), "a=b".to_owned())];
+        let expected =
+            vec![("alice".to_owned(), "s3cret".to_owned()), ("bob".to_owned(), "a=b".to_owned())];
         assert_eq!(callers("alice=s3cret\n\n bob=a=b\n"), Ok(expected));
     }
 

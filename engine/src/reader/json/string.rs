@@ -84,7 +84,8 @@ impl Json<'_> {
             return self.fail(LONE);
         }
         let second = self.hexadecimal()?.checked_sub(0xdc00).filter(|second| *second < 0x400);
-        let letter = second.and_then(|second| char::from_u32((low << 10 | second).saturating_add(0x1_0000)));
+        let letter =
+            second.and_then(|second| char::from_u32((low << 10 | second).saturating_add(0x1_0000)));
         letter.map_or_else(|| self.fail_before(LONE), Ok)
     }
 
@@ -101,7 +102,8 @@ impl Json<'_> {
     }
 }
 
-/// The highest bit of each byte that may not stand for itself in a string. Of those above the lowest one some may be there in error.
+/// The highest bit of each byte that may not stand for itself in a string. Of those above the
+/// lowest one some may be there in error.
 #[inline(always)]
 fn stops(word: u64) -> u64 {
     const EACH: u64 = u64::MAX / 0xff;

@@ -1,4 +1,5 @@
-//! Writes the seeds of the fuzz targets into `FOLDER/TARGET/`: the inputs that a coverage-guided search begins with.
+//! Writes the seeds of the fuzz targets into `FOLDER/TARGET/`: the inputs that a coverage-guided
+//! search begins with.
 
 use std::fs;
 use std::path::Path;

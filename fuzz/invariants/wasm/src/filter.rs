@@ -1,4 +1,5 @@
-//! The filter as it ships, on the host: for every request it does what the engine decides, and it never traps.
+//! The filter as it ships, on the host: for every request it does what the engine decides, and it
+//! never traps.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -7,7 +8,8 @@ use std::sync::LazyLock;
 
 use gatepost_engine::{Mode, Policy, Request, SetHeader, Verdict, Writes};
 use gatepost_host::{
-    Engine, EngineOptions, FinalMaps, Headers, Host, LocalReply, Module, Outcome, Plugin, PluginConfig, StreamInfo, Vm, VmOptions,
+    Engine, EngineOptions, FinalMaps, Headers, Host, LocalReply, Module, Outcome, Plugin,
+    PluginConfig, StreamInfo, Vm, VmOptions,
 };
 use gatepost_invariants::carried::Arrival;
 use gatepost_invariants::case::{Case, Known};
@@ -31,7 +33,8 @@ struct Running {
 }
 
 thread_local! {
-    /// A filter for each policy that was asked for, by the configuration's address: policies are kept for good.
+    /// A filter for each policy that was asked for, by the configuration's address: policies are
+    /// kept for good.
     static RUNNING: RefCell<HashMap<*const Known, Running>> = RefCell::default();
 }
 
@@ -42,7 +45,10 @@ thread_local! {
 pub fn holds(text: &[u8]) {
     let Case { known, arrival } = Case::read(text);
     RUNNING.with_borrow_mut(|running| {
-        running.entry(known).or_insert_with(|| Running::start(known)).decides_as_the_engine(&known.policy, &arrival);
+        running
+            .entry(known)
+            .or_insert_with(|| Running::start(known))
+            .decides_as_the_engine(&known.policy, &arrival);
     });
 }
 
@@ -51,8 +57,9 @@ impl Running {
         let host = Host::default();
         let mut vm = Vm::new(&MODULE, host.clone(), VmOptions::default()).expect("a VM");
         let configuration = known.configuration.clone().into();
-        let plugin =
-            vm.start_plugin(PluginConfig { configuration, ..PluginConfig::default() }).expect("the policy has no faults");
+        let plugin = vm
+            .start_plugin(PluginConfig { configuration, ..PluginConfig::default() })
+            .expect("the policy has no faults");
         let memory = vm.memory_bytes();
         Self { vm, plugin, host, counts: BTreeMap::new(), memory }
     }
@@ -60,14 +67,18 @@ impl Running {
     fn decides_as_the_engine(&mut self, policy: &Policy, arrival: &Arrival) {
         let came = Headers::request(arrival.headers.iter().map(|(name, value)| (name, value)));
         let pairs: Vec<(&[u8], &[u8])> = came.iter().collect();
-        let decision = policy.decide(&Request { headers: pairs.iter().copied(), source: &arrival.source });
+        let decision =
+            policy.decide(&Request { headers: pairs.iter().copied(), source: &arrival.source });
         let names = policy.counters();
         for counter in decision.counters.iter() {
-            let (_, name) = names.iter().find(|(known, _)| *known == counter).expect("a counter of the policy");
+            let (_, name) =
+                names.iter().find(|(known, _)| *known == counter).expect("a counter of the policy");
             *self.counts.entry(name.clone()).or_default() += 1;
         }
         let (wanted, outcome) = match (policy.mode(), decision.verdict) {
-            (Mode::Enforce, Verdict::Forward(writes)) => (written(&came, &writes), Outcome::Continue),
+            (Mode::Enforce, Verdict::Forward(writes)) => {
+                (written(&came, &writes), Outcome::Continue)
+            }
             (Mode::Enforce, Verdict::Reply(reply)) => {
                 let text = |text: &str| gatepost_host::Text(text.as_bytes().to_vec().into());
                 let (details, body) = (text(&reply.details), text(&reply.body));
@@ -85,9 +96,18 @@ impl Running {
 
         let source = arrival.source.map(|address| SocketAddr::new(address, 4711));
         let mut headers = came.clone();
-        let stream = self.vm.stream(self.plugin, StreamInfo { source, ..StreamInfo::default() }).expect("a stream");
-        let answered = self.vm.request_headers(stream, &mut headers, true).expect("the filter never traps");
-        self.vm.finish(stream, FinalMaps { request_headers: Some(&mut headers), ..FinalMaps::default() }).expect("an end");
+        let stream = self
+            .vm
+            .stream(self.plugin, StreamInfo { source, ..StreamInfo::default() })
+            .expect("a stream");
+        let answered =
+            self.vm.request_headers(stream, &mut headers, true).expect("the filter never traps");
+        self.vm
+            .finish(
+                stream,
+                FinalMaps { request_headers: Some(&mut headers), ..FinalMaps::default() },
+            )
+            .expect("an end");
         assert_eq!(answered, outcome, "{arrival:?}");
         assert_eq!(headers.to_string(), wanted.to_string(), "{arrival:?}");
 
@@ -96,7 +116,11 @@ impl Running {
         for (name, count) in &self.counts {
             assert_eq!(self.host.metrics.value(name), Some(*count), "{name}: {arrival:?}");
         }
-        assert!(self.vm.memory_bytes() <= self.memory + MEMORY, "{} bytes of memory: {arrival:?}", self.vm.memory_bytes());
+        assert!(
+            self.vm.memory_bytes() <= self.memory + MEMORY,
+            "{} bytes of memory: {arrival:?}",
+            self.vm.memory_bytes()
+        );
     }
 }
 

@@ -34,7 +34,10 @@ const LINES: [&str; 4] = [
 #[must_use]
 pub fn all() -> Vec<(&'static str, Vec<Vec<u8>>)> {
     let authorities = AUTHORITIES.iter().map(|authority| authority.as_bytes().to_vec()).collect();
-    let configurations = POLICIES.iter().map(|(name, _)| policy(name.as_bytes()).configuration.clone().into_bytes()).collect();
+    let configurations = POLICIES
+        .iter()
+        .map(|(name, _)| policy(name.as_bytes()).configuration.clone().into_bytes())
+        .collect();
     vec![
         ("authority", authorities),
         ("compile", configurations),
@@ -45,21 +48,31 @@ pub fn all() -> Vec<(&'static str, Vec<Vec<u8>>)> {
 }
 
 fn cases() -> Vec<Vec<u8>> {
-    let one = |(name, authority, lines): (&str, &str, &str)| format!("{name}\n10.0.0.1:4711\n:authority: {authority}\n{lines}");
-    let policies = POLICIES.iter().flat_map(|(name, _)| LINES.iter().map(move |lines| (*name, *lines)));
+    let one = |(name, authority, lines): (&str, &str, &str)| {
+        format!("{name}\n10.0.0.1:4711\n:authority: {authority}\n{lines}")
+    };
+    let policies =
+        POLICIES.iter().flat_map(|(name, _)| LINES.iter().map(move |lines| (*name, *lines)));
     policies
         .zip(AUTHORITIES.iter().cycle())
         .map(|((name, lines), authority)| one((name, authority, lines)).into_bytes())
         .collect()
 }
 
-/// Each hostcall once in each kind of callback, with arguments that make sense: a first map or buffer, names and values of the payload,
-/// and a place for what comes back.
+/// Each hostcall once in each kind of callback, with arguments that make sense: a first map or
+/// buffer, names and values of the payload, and a place for what comes back.
 fn programs() -> Vec<Vec<u8>> {
-    let callbacks = ["proxy_on_request_headers", "proxy_on_request_body", "proxy_on_tick", "proxy_on_log", "malloc"];
+    let callbacks = [
+        "proxy_on_request_headers",
+        "proxy_on_request_body",
+        "proxy_on_tick",
+        "proxy_on_log",
+        "malloc",
+    ];
     let programs = callbacks.iter().filter_map(|callback| place(callback)).flat_map(|callback| {
         (0..HOSTCALLS.len()).step_by(4).map(move |first| {
-            let calls = (first..HOSTCALLS.len().min(first + 4)).filter_map(|at| Some(sensible(callback, u8::try_from(at).ok()?)));
+            let calls = (first..HOSTCALLS.len().min(first + 4))
+                .filter_map(|at| Some(sensible(callback, u8::try_from(at).ok()?)));
             Program { setting: 0, calls: calls.collect(), payload: payload() }.bytes()
         })
     });
@@ -76,11 +89,16 @@ fn sensible(callback: u8, hostcall: u8) -> Call {
     let params = HOSTCALLS[usize::from(hostcall)].params;
     // An integer before pointers and lengths is a map, a buffer or a level.
     let leads = params.len() % 2 == 1;
-    let arguments = leads.then_some(Argument::Small(0)).into_iter().chain(pattern.into_iter().cycle()).take(params.len());
+    let arguments = leads
+        .then_some(Argument::Small(0))
+        .into_iter()
+        .chain(pattern.into_iter().cycle())
+        .take(params.len());
     Call { callback, hostcall, arguments: arguments.collect() }
 }
 
-/// A name, a value, from 128 on a map of two pairs as the ABI writes it, and from 192 on the names of two foreign functions.
+/// A name, a value, from 128 on a map of two pairs as the ABI writes it, and from 192 on the names
+/// of two foreign functions.
 fn payload() -> Vec<u8> {
     let mut payload = b"plugin_name".to_vec();
     payload.resize(64, 0);
@@ -98,10 +116,14 @@ fn payload() -> Vec<u8> {
 
 /// A program that keeps an expression, the attribute that the payload's name is, and evaluates it.
 fn expressions() -> Option<Vec<u8>> {
-    let (callback, hostcall) = (place("proxy_on_request_headers")?, hostcall("proxy_call_foreign_function")?);
+    let (callback, hostcall) =
+        (place("proxy_on_request_headers")?, hostcall("proxy_call_foreign_function")?);
     let back = [Argument::Payload(512), Argument::Payload(516)];
-    let call =
-        |name: [Argument; 2], argument: [Argument; 2]| Call { callback, hostcall, arguments: [name, argument, back].concat() };
+    let call = |name: [Argument; 2], argument: [Argument; 2]| Call {
+        callback,
+        hostcall,
+        arguments: [name, argument, back].concat(),
+    };
     let name = [Argument::Payload(0), Argument::Small(11)];
     // The first token is four zero bytes.
     let token = [Argument::Payload(240), Argument::Small(4)];
@@ -117,22 +139,47 @@ fn maps() -> Vec<Vec<u8>> {
     let map = [Argument::Payload(128), Argument::Small(33)];
     let program = |callback: &str, name: &str, arguments: Vec<Argument>| {
         let call = |callback, hostcall| Call { callback, hostcall, arguments };
-        let calls =
-            place(callback).zip(hostcall(name)).map(|(callback, hostcall)| call(callback, hostcall)).into_iter().collect();
+        let calls = place(callback)
+            .zip(hostcall(name))
+            .map(|(callback, hostcall)| call(callback, hostcall))
+            .into_iter()
+            .collect();
         Program { setting: 0, calls, payload: payload() }.bytes()
     };
     let on_headers = |name, arguments| program("proxy_on_request_headers", name, arguments);
-    let (text, much, back) =
-        ([Argument::Payload(64), Argument::Small(4)], [Argument::Payload(0), Argument::Any(9000)], Argument::Payload(512));
+    let (text, much, back) = (
+        [Argument::Payload(64), Argument::Small(4)],
+        [Argument::Payload(0), Argument::Any(9000)],
+        Argument::Payload(512),
+    );
     vec![
         on_headers("proxy_set_header_map_pairs", [&[Argument::Small(0)][..], &map].concat()),
-        on_headers("proxy_send_local_response", [&[Argument::Any(403)][..], &text, &text, &map, &[Argument::Edge(15)]].concat()),
-        on_headers("proxy_http_call", [&text[..], &map, &text, &map, &[Argument::Small(9), back]].concat()),
-        on_headers("proxy_grpc_call", [&text[..], &text, &text, &map, &text, &[Argument::Small(9), back]].concat()),
+        on_headers(
+            "proxy_send_local_response",
+            [&[Argument::Any(403)][..], &text, &text, &map, &[Argument::Edge(15)]].concat(),
+        ),
+        on_headers(
+            "proxy_http_call",
+            [&text[..], &map, &text, &map, &[Argument::Small(9), back]].concat(),
+        ),
+        on_headers(
+            "proxy_grpc_call",
+            [&text[..], &text, &text, &map, &text, &[Argument::Small(9), back]].concat(),
+        ),
         on_headers("proxy_grpc_stream", [&text[..], &text, &text, &map, &[back]].concat()),
-        on_headers("proxy_add_header_map_value", [&[Argument::Small(0)][..], &text, &much].concat()),
-        on_headers("proxy_replace_header_map_value", [&[Argument::Small(0)][..], &much, &text].concat()),
-        program("proxy_on_request_body", "proxy_set_buffer_bytes", [&[Argument::Small(0); 3][..], &much].concat()),
+        on_headers(
+            "proxy_add_header_map_value",
+            [&[Argument::Small(0)][..], &text, &much].concat(),
+        ),
+        on_headers(
+            "proxy_replace_header_map_value",
+            [&[Argument::Small(0)][..], &much, &text].concat(),
+        ),
+        program(
+            "proxy_on_request_body",
+            "proxy_set_buffer_bytes",
+            [&[Argument::Small(0); 3][..], &much].concat(),
+        ),
         on_headers("proxy_log", [&[Argument::Small(2)][..], &much].concat()),
         on_headers("proxy_set_property", [text, much].concat()),
     ]

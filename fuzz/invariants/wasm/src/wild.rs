@@ -1,5 +1,6 @@
-//! A guest that gives the host wild pointers, lengths, maps and buffers: the host answers a status, or the guest traps, and nobody
-//! else is harmed. What comes out is the same each time, and the same whether somebody records it or not.
+//! A guest that gives the host wild pointers, lengths, maps and buffers: the host answers a status,
+//! or the guest traps, and nobody else is harmed. What comes out is the same each time, and the
+//! same whether somebody records it or not.
 
 pub mod guest;
 pub mod program;
@@ -9,9 +10,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gatepost_host::{
-    AbiVersion, CallError, CalloutAnswer, CalloutKind, CloseType, Effect, EffectLog, Engine, EngineOptions, FinalMaps,
-    HeaderScope, Headers, Host, Limits, MemoryLog, Module, Plugin, PluginConfig, Recorder, SeededRandom, StreamId, StreamInfo,
-    VirtualClock, Vm, VmOptions,
+    AbiVersion, CallError, CalloutAnswer, CalloutKind, CloseType, Effect, EffectLog, Engine,
+    EngineOptions, FinalMaps, HeaderScope, Headers, Host, Limits, MemoryLog, Module, Plugin,
+    PluginConfig, Recorder, SeededRandom, StreamId, StreamInfo, VirtualClock, Vm, VmOptions,
 };
 
 use self::program::Program;
@@ -56,7 +57,8 @@ pub fn holds(bytes: &[u8]) {
 pub fn effects(bytes: &[u8]) -> Vec<Effect> {
     let program = Program::read(bytes);
     let effects = EffectLog::default();
-    let (seen, recorded) = (Run::of(&program, None), Run::of(&program, Some(Box::new(effects.clone()))));
+    let (seen, recorded) =
+        (Run::of(&program, None), Run::of(&program, Some(Box::new(effects.clone()))));
     assert_eq!(seen, recorded, "recording changes nothing: {program:?}");
     effects.take()
 }
@@ -71,9 +73,17 @@ struct Run {
 impl Run {
     fn of(program: &Program, recorder: Option<Box<dyn Recorder>>) -> Vec<String> {
         let (clock, log) = (VirtualClock::at(1_700_000_000_000_000_000), MemoryLog::default());
-        let host = Host { clock: Arc::new(clock.clone()), log: Arc::new(log.clone()), ..Host::default() };
-        let random: Option<Box<dyn gatepost_host::RandomSource>> = Some(Box::new(SeededRandom::new(7)));
-        let options = VmOptions { limits: limits(), random, recorder, profile: program.profile(), ..VmOptions::default() };
+        let host =
+            Host { clock: Arc::new(clock.clone()), log: Arc::new(log.clone()), ..Host::default() };
+        let random: Option<Box<dyn gatepost_host::RandomSource>> =
+            Some(Box::new(SeededRandom::new(7)));
+        let options = VmOptions {
+            limits: limits(),
+            random,
+            recorder,
+            profile: program.profile(),
+            ..VmOptions::default()
+        };
         let at = AbiVersion::ALL.iter().position(|abi| *abi == program.abi()).expect("a version");
         let vm = Vm::new(&MODULES[at], host.clone(), options).expect("the guest has no start-up");
         let mut run = Self { vm, clock, seen: Vec::new() };
@@ -102,7 +112,10 @@ impl Run {
         self.exchange(stream);
         self.between(plugin);
         let mut request = request();
-        let result = self.vm.finish(stream, FinalMaps { request_headers: Some(&mut request), ..FinalMaps::default() });
+        let result = self.vm.finish(
+            stream,
+            FinalMaps { request_headers: Some(&mut request), ..FinalMaps::default() },
+        );
         self.note("finish", &result);
         self.map(&request);
         if let Ok(connection) = self.vm.stream(plugin, StreamInfo::default()) {
@@ -128,7 +141,8 @@ impl Run {
         self.note("request trailers", &result);
         self.map(&trailers);
         self.answers();
-        let (mut headers, mut body) = (Headers::response([(":status", "200"), ("x", "1")]), Bytes::from_static(b"other"));
+        let (mut headers, mut body) =
+            (Headers::response([(":status", "200"), ("x", "1")]), Bytes::from_static(b"other"));
         let result = self.vm.response_headers(stream, &mut headers, false);
         self.note("response headers", &result);
         self.map(&headers);
@@ -162,7 +176,9 @@ impl Run {
             self.seen.push(format!("{:?} {:?}", callout.plugin, callout.request));
             let map = || Headers::response([(":status", "200"), ("grpc-status", "0")]);
             let answers = match callout.token.kind() {
-                CalloutKind::Http => vec![CalloutAnswer::http(map(), "answer"), CalloutAnswer::Failed],
+                CalloutKind::Http => {
+                    vec![CalloutAnswer::http(map(), "answer"), CalloutAnswer::Failed]
+                }
                 CalloutKind::GrpcCall | CalloutKind::GrpcStream => vec![
                     CalloutAnswer::GrpcInitialMetadata(map()),
                     CalloutAnswer::GrpcMessage(Bytes::from_static(b"message")),
@@ -201,7 +217,11 @@ impl Run {
     fn note<T: std::fmt::Debug>(&mut self, what: &str, result: &Result<T, CallError>) {
         if let Err(error) = result {
             let trapped = self.vm.trap().is_some();
-            assert_eq!(trapped, matches!(error, CallError::Trapped(_) | CallError::Poisoned(_)), "{what}: {error}");
+            assert_eq!(
+                trapped,
+                matches!(error, CallError::Trapped(_) | CallError::Poisoned(_)),
+                "{what}: {error}"
+            );
         }
         assert!(self.vm.memory_bytes() <= limits().memory_bytes);
         self.seen.push(format!("{what}: {result:?}"));
@@ -212,7 +232,10 @@ impl Run {
         let size: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
         assert_eq!((headers.iter().count(), size), (headers.len(), headers.byte_size()));
         assert!(size + 32 * headers.len() <= limits().header_map_bytes, "{headers}");
-        assert!(headers.iter().all(|(name, _)| !name.iter().any(u8::is_ascii_uppercase)), "{headers}");
+        assert!(
+            headers.iter().all(|(name, _)| !name.iter().any(u8::is_ascii_uppercase)),
+            "{headers}"
+        );
         self.seen.push(headers.to_string());
     }
 
@@ -223,7 +246,13 @@ impl Run {
 }
 
 fn request() -> Headers {
-    Headers::request([(":method", "GET"), (":path", "/a?b"), (":authority", "shop.example"), ("x", "1"), ("x", "2")])
+    Headers::request([
+        (":method", "GET"),
+        (":path", "/a?b"),
+        (":authority", "shop.example"),
+        ("x", "1"),
+        ("x", "2"),
+    ])
 }
 
 fn trailers(scope: HeaderScope) -> Headers {

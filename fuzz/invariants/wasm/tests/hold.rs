@@ -1,5 +1,5 @@
-//! The invariants of the filter's module and of the host, tried with the seeds of the fuzz targets, with what becomes of them when bytes
-//! are changed, and with any bytes.
+//! The invariants of the filter's module and of the host, tried with the seeds of the fuzz targets,
+//! with what becomes of them when bytes are changed, and with any bytes.
 
 use std::collections::BTreeSet;
 
@@ -61,10 +61,18 @@ fn every_seed_of_every_target_holds() {
 
 #[test]
 fn the_seeds_reach_every_hostcall_of_the_newest_version_and_most_of_them_well() {
-    let events = of("host_memory").iter().flat_map(|seed| wild::effects(seed)).map(|effect| effect.event).collect::<Vec<_>>();
+    let events = of("host_memory")
+        .iter()
+        .flat_map(|seed| wild::effects(seed))
+        .map(|effect| effect.event)
+        .collect::<Vec<_>>();
     let called = |only: Option<Status>| -> BTreeSet<&str> {
         let called = events.iter().filter_map(|event| match event {
-            EffectEvent::Called { hostcall, status, .. } if only.is_none_or(|only| *status == only) => Some(*hostcall),
+            EffectEvent::Called { hostcall, status, .. }
+                if only.is_none_or(|only| *status == only) =>
+            {
+                Some(*hostcall)
+            }
             _ => None,
         });
         called.collect()
@@ -72,8 +80,11 @@ fn the_seeds_reach_every_hostcall_of_the_newest_version_and_most_of_them_well() 
     let (all, well) = (called(None), called(Some(Status::Ok)));
     // What the runtimes of languages ask for is answered without a status.
     let unrecorded = ["pthread_equal", "emscripten_notify_memory_growth", "abort", "seed"];
-    let served = HOSTCALLS.iter().filter(|call| call.until == AbiVersion::V0_2_1 && !unrecorded.contains(&call.name));
-    let missing: Vec<&str> = served.map(|call| call.name).filter(|name| !all.contains(name)).collect();
+    let served = HOSTCALLS
+        .iter()
+        .filter(|call| call.until == AbiVersion::V0_2_1 && !unrecorded.contains(&call.name));
+    let missing: Vec<&str> =
+        served.map(|call| call.name).filter(|name| !all.contains(name)).collect();
     assert_eq!(missing, [""; 0]);
     assert!(well.len() > all.len() / 2, "only {well:?}");
 }

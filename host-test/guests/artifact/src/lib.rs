@@ -1,5 +1,5 @@
-//! The guest modules that tests run: built from `gatepost-guests` when this crate is built, and held as bytes. What they do
-//! stands there.
+//! The guest modules that tests run: built from `gatepost-guests` when this crate is built, and
+//! held as bytes. What they do stands there.
 
 /// Runs a script, speaking ABI 0.2.1.
 pub const PROBE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/probe.wasm"));
@@ -30,7 +30,10 @@ mod tests {
     #[test]
     fn every_guest_is_a_wasm_module() {
         for name in ["probe", "probe_v0_2_0", "probe_v0_1_0", "few_exports"] {
-            assert!(super::by_name(name).is_some_and(|module| module.starts_with(b"\0asm")), "{name}");
+            assert!(
+                super::by_name(name).is_some_and(|module| module.starts_with(b"\0asm")),
+                "{name}"
+            );
         }
     }
 }

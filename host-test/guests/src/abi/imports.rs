@@ -1,5 +1,6 @@
-//! The declarations of the hostcalls, by the versions of the ABI that have them: a module imports those that it calls, and a host
-//! refuses imports that its version does not know. Nothing here is safe to call with other pointers than [`super`] passes.
+//! The declarations of the hostcalls, by the versions of the ABI that have them: a module imports
+//! those that it calls, and a host refuses imports that its version does not know. Nothing here is
+//! safe to call with other pointers than [`super`] passes.
 
 use super::Status;
 
@@ -15,7 +16,13 @@ unsafe extern "C" {
         data: *mut *mut u8,
         len: *mut usize,
     ) -> Status;
-    pub(super) fn proxy_add_header_map_value(map: u32, key: *const u8, key_len: usize, value: *const u8, len: usize) -> Status;
+    pub(super) fn proxy_add_header_map_value(
+        map: u32,
+        key: *const u8,
+        key_len: usize,
+        value: *const u8,
+        len: usize,
+    ) -> Status;
     pub(super) fn proxy_replace_header_map_value(
         map: u32,
         key: *const u8,
@@ -23,16 +30,48 @@ unsafe extern "C" {
         value: *const u8,
         len: usize,
     ) -> Status;
-    pub(super) fn proxy_remove_header_map_value(map: u32, key: *const u8, key_len: usize) -> Status;
-    pub(super) fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, len: *mut usize) -> Status;
+    pub(super) fn proxy_remove_header_map_value(map: u32, key: *const u8, key_len: usize)
+    -> Status;
+    pub(super) fn proxy_get_header_map_pairs(
+        map: u32,
+        data: *mut *mut u8,
+        len: *mut usize,
+    ) -> Status;
     pub(super) fn proxy_set_header_map_pairs(map: u32, data: *const u8, len: usize) -> Status;
     pub(super) fn proxy_get_header_map_size(map: u32, size: *mut usize) -> Status;
-    pub(super) fn proxy_get_buffer_bytes(kind: u32, start: usize, max: usize, data: *mut *mut u8, len: *mut usize) -> Status;
-    pub(super) fn proxy_set_buffer_bytes(kind: u32, start: usize, size: usize, data: *const u8, len: usize) -> Status;
+    pub(super) fn proxy_get_buffer_bytes(
+        kind: u32,
+        start: usize,
+        max: usize,
+        data: *mut *mut u8,
+        len: *mut usize,
+    ) -> Status;
+    pub(super) fn proxy_set_buffer_bytes(
+        kind: u32,
+        start: usize,
+        size: usize,
+        data: *const u8,
+        len: usize,
+    ) -> Status;
     pub(super) fn proxy_get_buffer_status(kind: u32, len: *mut usize, flags: *mut u32) -> Status;
-    pub(super) fn proxy_get_property(path: *const u8, path_len: usize, data: *mut *mut u8, len: *mut usize) -> Status;
-    pub(super) fn proxy_set_property(path: *const u8, path_len: usize, data: *const u8, len: usize) -> Status;
-    pub(super) fn proxy_define_metric(kind: u32, name: *const u8, len: usize, id: *mut u32) -> Status;
+    pub(super) fn proxy_get_property(
+        path: *const u8,
+        path_len: usize,
+        data: *mut *mut u8,
+        len: *mut usize,
+    ) -> Status;
+    pub(super) fn proxy_set_property(
+        path: *const u8,
+        path_len: usize,
+        data: *const u8,
+        len: usize,
+    ) -> Status;
+    pub(super) fn proxy_define_metric(
+        kind: u32,
+        name: *const u8,
+        len: usize,
+        id: *mut u32,
+    ) -> Status;
     pub(super) fn proxy_increment_metric(id: u32, by: i64) -> Status;
     pub(super) fn proxy_record_metric(id: u32, value: u64) -> Status;
     pub(super) fn proxy_get_metric(id: u32, value: *mut u64) -> Status;
@@ -64,10 +103,26 @@ unsafe extern "C" {
         len: *mut usize,
         cas: *mut u32,
     ) -> Status;
-    pub(super) fn proxy_set_shared_data(key: *const u8, key_len: usize, data: *const u8, len: usize, cas: u32) -> Status;
+    pub(super) fn proxy_set_shared_data(
+        key: *const u8,
+        key_len: usize,
+        data: *const u8,
+        len: usize,
+        cas: u32,
+    ) -> Status;
     pub(super) fn proxy_register_shared_queue(name: *const u8, len: usize, id: *mut u32) -> Status;
-    pub(super) fn proxy_resolve_shared_queue(vm: *const u8, vm_len: usize, name: *const u8, len: usize, id: *mut u32) -> Status;
-    pub(super) fn proxy_dequeue_shared_queue(id: u32, data: *mut *mut u8, len: *mut usize) -> Status;
+    pub(super) fn proxy_resolve_shared_queue(
+        vm: *const u8,
+        vm_len: usize,
+        name: *const u8,
+        len: usize,
+        id: *mut u32,
+    ) -> Status;
+    pub(super) fn proxy_dequeue_shared_queue(
+        id: u32,
+        data: *mut *mut u8,
+        len: *mut usize,
+    ) -> Status;
     pub(super) fn proxy_enqueue_shared_queue(id: u32, data: *const u8, len: usize) -> Status;
     pub(super) fn proxy_http_call(
         cluster: *const u8,
@@ -111,7 +166,8 @@ unsafe extern "C" {
     pub(super) fn proxy_grpc_close(token: u32) -> Status;
 }
 
-/// Imports that only modules of ABI 0.2.0 and later may have. A module of 0.1.0 does not call, and so does not import, them.
+/// Imports that only modules of ABI 0.2.0 and later may have. A module of 0.1.0 does not call, and
+/// so does not import, them.
 pub(super) mod since_0_2_0 {
     use super::Status;
 
@@ -141,6 +197,9 @@ pub(super) mod before_0_2_0 {
         pub(in crate::abi) fn proxy_continue_request() -> Status;
         pub(in crate::abi) fn proxy_continue_response() -> Status;
         pub(in crate::abi) fn proxy_clear_route_cache() -> Status;
-        pub(in crate::abi) fn proxy_get_configuration(data: *mut *mut u8, len: *mut usize) -> Status;
+        pub(in crate::abi) fn proxy_get_configuration(
+            data: *mut *mut u8,
+            len: *mut usize,
+        ) -> Status;
     }
 }

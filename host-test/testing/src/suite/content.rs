@@ -28,9 +28,13 @@ pub(super) fn pieces(suite: &Suite, body: &Body) -> Result<Vec<Bytes>, Missing> 
         Body::Whole(content, Some(size)) => {
             let whole = bytes(suite, content)?;
             let starts = (0..whole.len()).step_by((*size).max(1));
-            starts.map(|start| whole.slice(start..whole.len().min(start.saturating_add(*size)))).collect()
+            starts
+                .map(|start| whole.slice(start..whole.len().min(start.saturating_add(*size))))
+                .collect()
         }
-        Body::Chunks(chunks) => chunks.iter().map(|content| bytes(suite, content)).collect::<Result<_, _>>()?,
+        Body::Chunks(chunks) => {
+            chunks.iter().map(|content| bytes(suite, content)).collect::<Result<_, _>>()?
+        }
     })
 }
 

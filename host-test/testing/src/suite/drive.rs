@@ -1,12 +1,13 @@
-//! Drives the exchanges of one test through a worker, in virtual time: the client, the upstream and those who answer calls do what the
-//! test says, at the moment that it says, and what leaves the chain is noted. It judges nothing.
+//! Drives the exchanges of one test through a worker, in virtual time: the client, the upstream and
+//! those who answer calls do what the test says, at the moment that it says, and what leaves the
+//! chain is noted. It judges nothing.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use gatepost_host::{
-    Callout, CalloutAnswer, CalloutId, CalloutRequest, Clock as _, Direction, EffectEvent, Event, ExchangeId, MetricKind, Part,
-    StreamInfo, Value, VirtualClock, Worker,
+    Callout, CalloutAnswer, CalloutId, CalloutRequest, Clock as _, Direction, EffectEvent, Event,
+    ExchangeId, MetricKind, Part, StreamInfo, Value, VirtualClock, Worker,
 };
 
 use super::model::Half;
@@ -15,9 +16,11 @@ use super::stubs::{Answers, Stubs};
 use crate::log::Lines;
 use crate::report::Difference;
 
-/// Longer than this nothing is waited for of which no moment is known: what is paused then stays paused.
+/// Longer than this nothing is waited for of which no moment is known: what is paused then stays
+/// paused.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// More calls than this in one test are no longer answered: a guest that calls again at every answer would never end.
+/// More calls than this in one test are no longer answered: a guest that calls again at every
+/// answer would never end.
 const MOST_CALLS: usize = 10_000;
 /// More things than this do not happen at one moment: a guest that wakes itself would never end.
 const MOST_AT_ONCE: u32 = 10_000;
@@ -62,7 +65,12 @@ struct Running {
 }
 
 impl<'a> Drive<'a> {
-    pub(super) fn new(mut worker: Worker, clock: VirtualClock, log: Lines, stubs: Stubs<'a>) -> Self {
+    pub(super) fn new(
+        mut worker: Worker,
+        clock: VirtualClock,
+        log: Lines,
+        stubs: Stubs<'a>,
+    ) -> Self {
         // What the plugins did to start is the same in every test of a file.
         let _ = worker.recorded();
         Self {
@@ -136,7 +144,8 @@ impl<'a> Drive<'a> {
             grpc_status: self.grpc_status(reply.plugin.as_deref()),
             plugin: reply.plugin.map(|plugin| plugin.to_string()),
         });
-        self.observed.logs = self.log.since(self.mark).into_iter().map(|line| (line.level, line.message)).collect();
+        self.observed.logs =
+            self.log.since(self.mark).into_iter().map(|line| (line.level, line.message)).collect();
         self.mark = self.log.len();
         self.count();
         std::mem::take(&mut self.observed)
@@ -144,12 +153,13 @@ impl<'a> Drive<'a> {
 
     /// The gRPC status that the plugin gave; or that the client got.
     fn grpc_status(&self, plugin: Option<&str>) -> Option<u32> {
-        let given = self.observed.effects.iter().find_map(|effect| match &effect.event {
-            EffectEvent::Called { hostcall: "proxy_send_local_response", arguments, .. } if Some(&*effect.plugin) == plugin => {
-                arguments.get("grpc_status")
-            }
-            _ => None,
-        });
+        let given =
+            self.observed.effects.iter().find_map(|effect| match &effect.event {
+                EffectEvent::Called {
+                    hostcall: "proxy_send_local_response", arguments, ..
+                } if Some(&*effect.plugin) == plugin => arguments.get("grpc_status"),
+                _ => None,
+            });
         // A plugin that gives none says -1.
         if let Some(Value::Number(status)) = given
             && let Ok(status) = u32::try_from(*status)
@@ -163,8 +173,15 @@ impl<'a> Drive<'a> {
     /// What the exchange added to counters and histograms, and set gauges to.
     fn count(&mut self) {
         for metric in self.worker.host().metrics.snapshot() {
-            let before = self.metrics.insert((metric.name.clone(), metric.kind), metric.value).unwrap_or_default();
-            let value = if metric.kind == MetricKind::Gauge { metric.value } else { metric.value.wrapping_sub(before) };
+            let before = self
+                .metrics
+                .insert((metric.name.clone(), metric.kind), metric.value)
+                .unwrap_or_default();
+            let value = if metric.kind == MetricKind::Gauge {
+                metric.value
+            } else {
+                metric.value.wrapping_sub(before)
+            };
             self.observed.metrics.push((metric.name, value));
         }
     }
@@ -173,7 +190,9 @@ impl<'a> Drive<'a> {
     fn turn(&mut self) {
         loop {
             let mut is_still = true;
-            while let Some(event) = self.exchange.as_ref().and_then(|running| self.worker.next(running.id)) {
+            while let Some(event) =
+                self.exchange.as_ref().and_then(|running| self.worker.next(running.id))
+            {
                 is_still = false;
                 self.left(event);
             }
@@ -182,7 +201,9 @@ impl<'a> Drive<'a> {
                 self.called(&callout);
             }
             let now = self.now();
-            while let Some(arrival) = self.arrivals.first_entry().filter(|arrival| arrival.key().0 <= now) {
+            while let Some(arrival) =
+                self.arrivals.first_entry().filter(|arrival| arrival.key().0 <= now)
+            {
                 is_still = false;
                 let (id, answer) = arrival.remove();
                 self.worker.answer(id, answer);
@@ -216,7 +237,9 @@ impl<'a> Drive<'a> {
     /// Whether the upstream answers now; it does so once.
     fn is_due(&mut self) -> bool {
         let now = self.now();
-        let Some(running) = self.exchange.as_mut().filter(|running| running.due.is_some_and(|due| due <= now)) else {
+        let Some(running) =
+            self.exchange.as_mut().filter(|running| running.due.is_some_and(|due| due <= now))
+        else {
             return false;
         };
         running.due = None;
@@ -226,7 +249,9 @@ impl<'a> Drive<'a> {
     /// Notes a call, and lets the answers of its stub go on their way.
     fn called(&mut self, callout: &Callout) {
         let Answers { called, answers } = self.stubs.take(callout.id, &callout.request);
-        if let CalloutRequest::Http { timeout, .. } | CalloutRequest::GrpcCall { timeout, .. } = &callout.request {
+        if let CalloutRequest::Http { timeout, .. } | CalloutRequest::GrpcCall { timeout, .. } =
+            &callout.request
+        {
             self.expect_until(self.now().saturating_add(timeout.map_or(0, nanos)));
         }
         if called.is_some() {
@@ -234,14 +259,27 @@ impl<'a> Drive<'a> {
         }
         if self.calls > MOST_CALLS {
             if self.calls == MOST_CALLS + 1 && called.is_some() {
-                self.fault("callouts", "calls", "an end of calls", format!("more than {MOST_CALLS}"));
+                self.fault(
+                    "callouts",
+                    "calls",
+                    "an end of calls",
+                    format!("more than {MOST_CALLS}"),
+                );
             }
             return;
         }
         let (delay, answers) = answers.unwrap_or_else(|| {
-            let to = called.as_ref().map(|called| format!("{} {}", called.cluster, called.path)).unwrap_or_default();
+            let to = called
+                .as_ref()
+                .map(|called| format!("{} {}", called.cluster, called.path))
+                .unwrap_or_default();
             let expected = "an answer among the test's `callouts`";
-            self.fault("callouts", format!("the call to {to}"), expected, "none fits: the call failed".to_owned());
+            self.fault(
+                "callouts",
+                format!("the call to {to}"),
+                expected,
+                "none fits: the call failed".to_owned(),
+            );
             let unreachable = match callout.request {
                 CalloutRequest::Http { .. } => vec![CalloutAnswer::unreachable()],
                 _ => CalloutAnswer::grpc_unreachable(callout.id.token().kind()),
@@ -272,13 +310,23 @@ impl<'a> Drive<'a> {
     fn next(&mut self, end: u64) -> bool {
         let due = self.exchange.as_ref().and_then(|running| running.due);
         let arrival = self.arrivals.first_key_value().map(|((due, _), _)| *due);
-        let Some(next) = [due, arrival, self.worker.next_timer()].into_iter().flatten().min().filter(|next| *next <= end) else {
+        let Some(next) = [due, arrival, self.worker.next_timer()]
+            .into_iter()
+            .flatten()
+            .min()
+            .filter(|next| *next <= end)
+        else {
             return false;
         };
         let next = next.max(self.now());
         self.at_once = if self.at_once.0 == next { (next, self.at_once.1 + 1) } else { (next, 0) };
         if self.at_once.1 > MOST_AT_ONCE {
-            self.fault("plugin", "outcome", "the plugin comes to rest", "it wakes itself for ever".to_owned());
+            self.fault(
+                "plugin",
+                "outcome",
+                "the plugin comes to rest",
+                "it wakes itself for ever".to_owned(),
+            );
             return false;
         }
         self.advance(next);

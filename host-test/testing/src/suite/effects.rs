@@ -6,10 +6,15 @@ use super::model::Hostcall;
 
 /// Whether an effect is this hostcall. Arguments that the test does not name may be anything.
 pub(super) fn fits(expected: &Hostcall, effect: &Effect) -> bool {
-    let EffectEvent::Called { hostcall, arguments, status, .. } = &effect.event else { return false };
+    let EffectEvent::Called { hostcall, arguments, status, .. } = &effect.event else {
+        return false;
+    };
     *hostcall == expected.call.value
         && expected.status.as_ref().is_none_or(|want| *want == format!("{status:?}"))
-        && expected.arguments.iter().all(|(name, matcher)| matcher.matches(arguments.get(name).map(bytes).as_deref()))
+        && expected
+            .arguments
+            .iter()
+            .all(|(name, matcher)| matcher.matches(arguments.get(name).map(bytes).as_deref()))
 }
 
 /// Whether an effect is a call of the same hostcall.
@@ -24,9 +29,12 @@ fn bytes(value: &Value) -> Vec<u8> {
         Value::Truth(truth) => truth.to_string().into_bytes(),
         Value::Word(word) => word.as_bytes().to_vec(),
         Value::Text(text) => text.as_bytes().to_vec(),
-        Value::Pairs(pairs) => {
-            pairs.iter().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>().join("\n").into_bytes()
-        }
+        Value::Pairs(pairs) => pairs
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}"))
+            .collect::<Vec<_>>()
+            .join("\n")
+            .into_bytes(),
     }
 }
 
@@ -37,7 +45,8 @@ pub(super) fn event(effect: &Effect) -> String {
 
 /// A hostcall in words.
 pub(super) fn show(expected: &Hostcall) -> String {
-    let arguments: Vec<String> = expected.arguments.iter().map(|(name, matcher)| format!("{name}: {matcher}")).collect();
+    let arguments: Vec<String> =
+        expected.arguments.iter().map(|(name, matcher)| format!("{name}: {matcher}")).collect();
     let status = expected.status.as_ref().map(|status| format!(" = {status}")).unwrap_or_default();
     format!("{}({}){status}", expected.call.value, arguments.join(", "))
 }

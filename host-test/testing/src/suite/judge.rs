@@ -1,5 +1,6 @@
-//! Compares what happened in a test with what is expected. A test that is not strict is held to what it names; a strict one to
-//! everything: what it does not name must have passed as it was sent, and must not have happened.
+//! Compares what happened in a test with what is expected. A test that is not strict is held to
+//! what it names; a strict one to everything: what it does not name must have passed as it was
+//! sent, and must not have happened.
 
 mod calls;
 mod messages;
@@ -30,7 +31,13 @@ struct Judge {
 }
 
 impl Judge {
-    fn differs(&mut self, at: &str, what: impl Into<String>, expected: impl Into<String>, found: impl Into<String>) {
+    fn differs(
+        &mut self,
+        at: &str,
+        what: impl Into<String>,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) {
         self.differences.push(Difference::new(at, what, expected, found));
     }
 
@@ -51,7 +58,13 @@ impl Judge {
     }
 
     /// Something that is told in words, or does not happen.
-    fn told(&mut self, what: &str, [happens, otherwise]: [&str; 2], expected: Option<&Outcome>, found: &[String]) {
+    fn told(
+        &mut self,
+        what: &str,
+        [happens, otherwise]: [&str; 2],
+        expected: Option<&Outcome>,
+        found: &[String],
+    ) {
         let Some(Outcome(matcher)) = expected else {
             found.iter().for_each(|found| self.differs("plugin", what, otherwise, found.as_str()));
             return;
@@ -74,7 +87,11 @@ impl Judge {
     fn exchange(&mut self, expect: &Expect, observed: &Observed) {
         self.outcome(expect, observed);
         let nothing = Forward::default();
-        let forward = expect.forward.as_ref().map(|forward| &forward.value).or(self.strict.then_some(&nothing));
+        let forward = expect
+            .forward
+            .as_ref()
+            .map(|forward| &forward.value)
+            .or(self.strict.then_some(&nothing));
         if let (Some(forwarded), Some(forward)) = (&observed.forwarded, forward) {
             self.forward(forward, &observed.sent, forwarded);
         }
@@ -93,7 +110,12 @@ impl Judge {
             && expected != observed.route_cache_cleared
         {
             let tell = |cleared| if cleared { "cleared" } else { "kept" };
-            self.differs("forward", "route cache", tell(expected), tell(observed.route_cache_cleared));
+            self.differs(
+                "forward",
+                "route cache",
+                tell(expected),
+                tell(observed.route_cache_cleared),
+            );
         }
     }
 
@@ -102,13 +124,21 @@ impl Judge {
         let found = tell(observed);
         let replied = observed.reply.is_some();
         if expect.reply.is_some() != replied && (expect.reply.is_some() || self.strict) {
-            let expected = if replied { "nobody answers in the upstream's place" } else { "an answer in the upstream's place" };
+            let expected = if replied {
+                "nobody answers in the upstream's place"
+            } else {
+                "an answer in the upstream's place"
+            };
             return self.differs("outcome", "reply", expected, found);
         }
         if let Some(reset) = expect.reset.or(self.strict.then_some(false))
             && reset != observed.reset
         {
-            let expected = if reset { "the client's stream is reset" } else { "the client's stream is not reset" };
+            let expected = if reset {
+                "the client's stream is reset"
+            } else {
+                "the client's stream is not reset"
+            };
             return self.differs("outcome", "reset", expected, found);
         }
         // Whoever expects a message expects that it comes to its end.
@@ -127,7 +157,8 @@ impl Judge {
 
     fn logs(&mut self, expect: &Expect, observed: &Observed) {
         let fits = |expected: &LogExpectation, (level, message): &(LogLevel, Bytes)| {
-            expected.level.is_none_or(|want| want == *level) && expected.message.matches(Some(message))
+            expected.level.is_none_or(|want| want == *level)
+                && expected.message.matches(Some(message))
         };
         let show = |expected: &LogExpectation| match expected.level {
             Some(level) => format!("{level}: {}", expected.message),
@@ -139,16 +170,24 @@ impl Judge {
             lines => lines.iter().map(line).collect::<Vec<_>>().join(", "),
         };
         let named = expect.logs.as_deref().unwrap_or_default();
-        for expected in named.iter().filter(|expected| !observed.logs.iter().any(|line| fits(expected, line))) {
+        for expected in
+            named.iter().filter(|expected| !observed.logs.iter().any(|line| fits(expected, line)))
+        {
             // The log is told whole with a test that fails; here the line that was perhaps meant.
             let likeness = |(_, message): &&(LogLevel, Bytes)| {
-                let likeness =
-                    strsim::normalized_damerau_levenshtein(&expected.message.text(), &String::from_utf8_lossy(message));
+                let likeness = strsim::normalized_damerau_levenshtein(
+                    &expected.message.text(),
+                    &String::from_utf8_lossy(message),
+                );
                 (likeness * 1000.0).round() as u64
             };
             let found = match observed.logs.iter().max_by_key(likeness) {
                 None => "no lines at all".to_owned(),
-                Some(nearest) => format!("none of {} lines; the nearest is {}", observed.logs.len(), line(nearest)),
+                Some(nearest) => format!(
+                    "none of {} lines; the nearest is {}",
+                    observed.logs.len(),
+                    line(nearest)
+                ),
             };
             self.differs("logs", "line", show(expected), found);
         }
@@ -157,11 +196,20 @@ impl Judge {
         }
         for unwanted in &expect.no_logs {
             if let Some(found) = observed.logs.iter().find(|line| fits(unwanted, line)) {
-                self.differs("logs", "line", format!("nothing like {}", show(unwanted)), line(found));
+                self.differs(
+                    "logs",
+                    "line",
+                    format!("nothing like {}", show(unwanted)),
+                    line(found),
+                );
             }
         }
         if self.strict {
-            for found in observed.logs.iter().filter(|line| !named.iter().any(|expected| fits(expected, line))) {
+            for found in observed
+                .logs
+                .iter()
+                .filter(|line| !named.iter().any(|expected| fits(expected, line)))
+            {
                 self.differs("logs", "line, which the test does not name", "none", line(found));
             }
         }
@@ -171,13 +219,21 @@ impl Judge {
         for (name, expected) in expected {
             let value = found.iter().find(|(have, _)| have == name).map(|(_, value)| *value);
             if value.unwrap_or(0) != *expected {
-                let found = value.map_or_else(|| "not defined".to_owned(), |value| value.to_string());
+                let found =
+                    value.map_or_else(|| "not defined".to_owned(), |value| value.to_string());
                 self.differs("metrics", name.clone(), expected.to_string(), found);
             }
         }
         if self.strict {
-            for (name, value) in found.iter().filter(|(name, value)| *value != 0 && !expected.contains_key(name)) {
-                self.differs("metrics", format!("{name}, which the test does not name"), "0", value.to_string());
+            for (name, value) in
+                found.iter().filter(|(name, value)| *value != 0 && !expected.contains_key(name))
+            {
+                self.differs(
+                    "metrics",
+                    format!("{name}, which the test does not name"),
+                    "0",
+                    value.to_string(),
+                );
             }
         }
     }
@@ -193,17 +249,22 @@ fn paused(half: Half) -> &'static str {
 /// What became of the request, in words.
 fn tell(observed: &Observed) -> String {
     if let Some(reply) = &observed.reply {
-        let details = if reply.details.is_empty() { String::new() } else { format!(" ({})", reply.details) };
-        let who = reply
-            .plugin
-            .as_ref()
-            .map_or_else(|| "the proxy".to_owned(), |name| format!("the plugin {}", quoted(name.as_bytes())));
+        let details =
+            if reply.details.is_empty() { String::new() } else { format!(" ({})", reply.details) };
+        let who = reply.plugin.as_ref().map_or_else(
+            || "the proxy".to_owned(),
+            |name| format!("the plugin {}", quoted(name.as_bytes())),
+        );
         return format!("{who} replied {}{details}", reply.status);
     }
     if observed.reset {
         return "the client's stream was reset".to_owned();
     }
-    let status = observed.response.as_ref().and_then(|response| response.headers.get(":status")).map(String::from_utf8_lossy);
+    let status = observed
+        .response
+        .as_ref()
+        .and_then(|response| response.headers.get(":status"))
+        .map(String::from_utf8_lossy);
     match (observed.paused, status) {
         (Some(Half::Request), _) => "the request was paused".to_owned(),
         (Some(Half::Response), _) => "the response was paused".to_owned(),

@@ -1,5 +1,6 @@
-//! Gatepost's own format of test files, in YAML or JSON: the plugins and how they are configured, the request, what the upstream
-//! and the plugins' callouts answer, and what is expected of all of them.
+//! Gatepost's own format of test files, in YAML or JSON: the plugins and how they are configured,
+//! the request, what the upstream and the plugins' callouts answer, and what is expected of all of
+//! them.
 //!
 //! ```yaml
 //! plugin:

@@ -1,5 +1,5 @@
-//! What a file of tests in Gatepost's format says, as it is written. What may be written in several ways is in [`super::values`], what
-//! is expected in [`expect`]; nothing here acts.
+//! What a file of tests in Gatepost's format says, as it is written. What may be written in several
+//! ways is in [`super::values`], what is expected in [`expect`]; nothing here acts.
 
 pub mod expect;
 
@@ -10,7 +10,9 @@ use gatepost_host::{FailPolicy, LogLevel, Profile};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-pub use self::expect::{Expect, Forward, Half, Hostcall, LogExpectation, Reply, Response, SentCallout};
+pub use self::expect::{
+    Expect, Forward, Half, Hostcall, LogExpectation, Reply, Response, SentCallout,
+};
 use super::values::{Body, Configuration, HeaderList, Matcher, Property, Span};
 
 /// A whole file.
@@ -189,10 +191,24 @@ impl Test {
     /// The first request and those after it.
     pub(super) fn exchanges(&self) -> impl Iterator<Item = Exchange<'_>> {
         let Self { request, upstream, properties, before, after, expect, then, .. } = self;
-        let first = Exchange { request, upstream, properties, before: *before, after: *after, expect: &expect.value };
+        let first = Exchange {
+            request,
+            upstream,
+            properties,
+            before: *before,
+            after: *after,
+            expect: &expect.value,
+        };
         let further = then.iter().map(|step| {
             let Step { request, upstream, properties, before, after, expect } = step;
-            Exchange { request, upstream, properties, before: *before, after: *after, expect: &expect.value }
+            Exchange {
+                request,
+                upstream,
+                properties,
+                before: *before,
+                after: *after,
+                expect: &expect.value,
+            }
         });
         std::iter::once(first).chain(further)
     }

@@ -1,5 +1,5 @@
-//! What happened in a test: the messages that left the chain, and what the plugins did beside that. Whatever drives the chain fills
-//! it; [`judge`](super::judge()) compares it with what is expected.
+//! What happened in a test: the messages that left the chain, and what the plugins did beside that.
+//! Whatever drives the chain fills it; [`judge`](super::judge()) compares it with what is expected.
 
 use bytes::Bytes;
 use gatepost_host::{Effect, Headers, LogLevel};

@@ -1,5 +1,5 @@
-//! Reads a file of tests, and judges what its form does not already exclude: every fault with its place, and the name that was
-//! probably meant.
+//! Reads a file of tests, and judges what its form does not already exclude: every fault with its
+//! place, and the name that was probably meant.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
@@ -53,8 +53,8 @@ impl Suite {
     /// [`FileError::Faulty`]: the first fault of its form, or else every fault of its meaning.
     pub fn parse(path: &Path, text: &str) -> Result<Self, FileError> {
         let options = serde_saphyr::options! { with_snippet: false, strict_booleans: true };
-        let file: File =
-            serde_saphyr::from_str_with_options(text, options).map_err(|error| FileError::faulty(path, fault(&error)))?;
+        let file: File = serde_saphyr::from_str_with_options(text, options)
+            .map_err(|error| FileError::faulty(path, fault(&error)))?;
         let mut faults = Faults(Vec::new());
         faults.file(&file);
         if faults.0.is_empty() {
@@ -71,11 +71,13 @@ fn fault(error: &serde_saphyr::Error) -> Fault {
     let (line, column) = error.location().map_or((1, 1), at);
     let (message, help) = match error {
         SerdeUnknownField { field, expected, .. } => {
-            let help = did_you_mean(field, expected.iter().copied()).or_else(|| Some(one_of(expected)));
+            let help =
+                did_you_mean(field, expected.iter().copied()).or_else(|| Some(one_of(expected)));
             (format!("unknown field `{field}`"), help)
         }
         SerdeUnknownVariant { variant, expected, .. } => {
-            let help = did_you_mean(variant, expected.iter().copied()).or_else(|| Some(one_of(expected)));
+            let help =
+                did_you_mean(variant, expected.iter().copied()).or_else(|| Some(one_of(expected)));
             (format!("unknown value `{variant}`"), help)
         }
         other => {
@@ -90,7 +92,9 @@ fn fault(error: &serde_saphyr::Error) -> Fault {
 
 /// What must stand at a place, for a message that names a type of the parser's.
 fn wanted(message: &str) -> Option<String> {
-    if let Some((_, expected)) = message.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", expected ")) {
+    if let Some((_, expected)) =
+        message.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", expected "))
+    {
         return Some(format!("{expected} must stand here"));
     }
     let told = match message {
@@ -102,7 +106,9 @@ fn wanted(message: &str) -> Option<String> {
         "expected sequence start" => "a list must stand here, as in `[a, b]`",
         "invalid boolean (strict mode expects true/false)" => "`true` or `false` must stand here",
         "invalid u16" => "a whole number up to 65535 must stand here",
-        "invalid u32" | "invalid u64" | "invalid usize" => "a whole number that is not negative must stand here",
+        "invalid u32" | "invalid u64" | "invalid usize" => {
+            "a whole number that is not negative must stand here"
+        }
         "invalid i64" => "a whole number must stand here",
         "invalid f64" => "a number must stand here",
         _ => return None,
@@ -140,11 +146,14 @@ impl Faults {
 
     fn file(&mut self, file: &File) {
         if file.plugin.is_some() && file.plugins.is_some() {
-            let message = "`plugin` is one plugin and `plugins` a chain: give one of the two".to_owned();
+            let message =
+                "`plugin` is one plugin and `plugins` a chain: give one of the two".to_owned();
             self.0.push(Fault { line: 1, column: 1, message, help: None });
         }
         if file.plugins.as_ref().is_some_and(Vec::is_empty) {
-            let message = "`plugins` has none: give at least one, as in `plugins: [{ name: first }]`".to_owned();
+            let message =
+                "`plugins` has none: give at least one, as in `plugins: [{ name: first }]`"
+                    .to_owned();
             self.0.push(Fault { line: 1, column: 1, message, help: None });
         }
         if file.tests.is_empty() {
@@ -167,18 +176,33 @@ impl Faults {
     }
 
     fn test(&mut self, test: &Spanned<Test>, is_chain: bool) {
-        let Test { configuration, configuration_file, request, properties, callouts, expect, then, .. } = &test.value;
+        let Test {
+            configuration,
+            configuration_file,
+            request,
+            properties,
+            callouts,
+            expect,
+            then,
+            ..
+        } = &test.value;
         if let (Some(_), Some(place)) = (configuration, configuration_file) {
             self.add(place, "`configuration` is given already", None);
         }
         if is_chain && (configuration.is_some() || configuration_file.is_some()) {
-            self.add(test, "a test of a chain cannot say whose `configuration` this is: give it to a plugin", None);
+            self.add(
+                test,
+                "a test of a chain cannot say whose `configuration` this is: give it to a plugin",
+                None,
+            );
         }
         for callout in callouts {
             self.callout(callout);
         }
         let steps = then.iter().map(|step| (&step.request, &step.properties, &step.expect));
-        for (request, properties, expect) in std::iter::once((request, properties, expect)).chain(steps) {
+        for (request, properties, expect) in
+            std::iter::once((request, properties, expect)).chain(steps)
+        {
             self.request(request);
             self.properties(properties);
             self.expect(expect);
@@ -192,7 +216,11 @@ impl Faults {
         if let Some(url) = &request.url {
             match url::Url::parse(&url.value) {
                 Ok(parsed) if parsed.has_host() => {}
-                _ => self.add(url, format!("{:?} is no URL with a host", url.value), Some("write `http://host/path`".to_owned())),
+                _ => self.add(
+                    url,
+                    format!("{:?} is no URL with a host", url.value),
+                    Some("write `http://host/path`".to_owned()),
+                ),
             }
             if request.scheme.is_some() || request.authority.is_some() || request.path.is_some() {
                 self.add(url, "`url` already says the scheme, the authority and the path", None);
@@ -200,7 +228,8 @@ impl Faults {
         }
         for place in [&request.source, &request.destination].into_iter().flatten() {
             if address(&place.value).is_none() {
-                let help = Some("write `192.0.2.1`, `192.0.2.1:4711` or `[2001:db8::1]:4711`".to_owned());
+                let help =
+                    Some("write `192.0.2.1`, `192.0.2.1:4711` or `[2001:db8::1]:4711`".to_owned());
                 self.add(place, format!("{:?} is no IP address", place.value), help);
             }
         }
@@ -213,50 +242,105 @@ impl Faults {
                 OF_REQUEST.contains(&first)
             });
             if of_request.is_some() {
-                self.add(place, format!("the property `{name}` follows from the request: change `request` instead"), None);
+                self.add(
+                    place,
+                    format!(
+                        "the property `{name}` follows from the request: change `request` instead"
+                    ),
+                    None,
+                );
             } else if name == "request.time" {
-                self.add(place, "the property `request.time` follows from the clock: give the file's `time`", None);
-            } else if let Some(field) = name.strip_prefix("plugin_").filter(|field| ["name", "root_id", "vm_id"].contains(field))
+                self.add(
+                    place,
+                    "the property `request.time` follows from the clock: give the file's `time`",
+                    None,
+                );
+            } else if let Some(field) = name
+                .strip_prefix("plugin_")
+                .filter(|field| ["name", "root_id", "vm_id"].contains(field))
             {
-                self.add(place, format!("the property `{name}` is the plugin's `{field}`: give it to `plugin`"), None);
+                self.add(
+                    place,
+                    format!("the property `{name}` is the plugin's `{field}`: give it to `plugin`"),
+                    None,
+                );
             }
         }
     }
 
     fn callout(&mut self, place: &Spanned<Callout>) {
         let Callout { reply, grpc, fail, hang, delay, .. } = &place.value;
-        if [reply.is_some(), grpc.is_some(), *fail, *hang].iter().filter(|given| **given).count() != 1 {
+        if [reply.is_some(), grpc.is_some(), *fail, *hang].iter().filter(|given| **given).count()
+            != 1
+        {
             let help = Some("as in `{ cluster: auth, reply: { status: 200 } }`".to_owned());
-            self.add(place, "a callout has exactly one of `reply`, `grpc`, `fail` and `hang`", help);
+            self.add(
+                place,
+                "a callout has exactly one of `reply`, `grpc`, `fail` and `hang`",
+                help,
+            );
         }
         if *hang && !delay.0.is_zero() {
-            self.add(place, "nothing comes of a callout with `hang`, however long its `delay`", None);
+            self.add(
+                place,
+                "nothing comes of a callout with `hang`, however long its `delay`",
+                None,
+            );
         }
     }
 
     fn expect(&mut self, place: &Spanned<Expect>) {
-        let Expect { forward, response, reply, reset, paused, trapped, route_cache_cleared, callouts, effects, .. } =
-            &place.value;
+        let Expect {
+            forward,
+            response,
+            reply,
+            reset,
+            paused,
+            trapped,
+            route_cache_cleared,
+            callouts,
+            effects,
+            ..
+        } = &place.value;
         if let (Some(place), Some(true)) = (reply, reset) {
             self.add(place, "a stream that is reset has no reply", None);
         }
         if let (Some(place), Some(Half::Request)) = (forward, paused) {
             self.add(place, "a request that is paused does not reach the upstream", None);
         }
-        let others = forward.is_some() || response.is_some() || reply.is_some() || reset.is_some() || paused.is_some();
-        let others = others || trapped.is_some() || route_cache_cleared.is_some() || callouts.is_some() || effects.is_some();
+        let others = forward.is_some()
+            || response.is_some()
+            || reply.is_some()
+            || reset.is_some()
+            || paused.is_some();
+        let others = others
+            || trapped.is_some()
+            || route_cache_cleared.is_some()
+            || callouts.is_some()
+            || effects.is_some();
         if does_not_start(&place.value) && others {
-            let help = Some("beside it only `logs`, `noLogs` and `metrics` have a meaning".to_owned());
-            self.add(place, "plugins that do not start see no request, so nothing can be expected of one", help);
+            let help =
+                Some("beside it only `logs`, `noLogs` and `metrics` have a meaning".to_owned());
+            self.add(
+                place,
+                "plugins that do not start see no request, so nothing can be expected of one",
+                help,
+            );
         }
         let names = || HOSTCALLS.iter().map(|call| call.name).chain(["fd_write"]);
         for effect in effects.iter().flatten() {
             let call = &effect.call;
             if !names().any(|name| name == call.value) {
-                self.add(call, format!("no hostcall is named {:?}", call.value), did_you_mean(&call.value, names()));
+                self.add(
+                    call,
+                    format!("no hostcall is named {:?}", call.value),
+                    did_you_mean(&call.value, names()),
+                );
             }
-            let statuses: Vec<String> = STATUSES.iter().map(|status| format!("{status:?}")).collect();
-            if let Some(status) = effect.status.as_ref().filter(|status| !statuses.contains(status)) {
+            let statuses: Vec<String> =
+                STATUSES.iter().map(|status| format!("{status:?}")).collect();
+            if let Some(status) = effect.status.as_ref().filter(|status| !statuses.contains(status))
+            {
                 let help = did_you_mean(status, statuses.iter().map(String::as_str));
                 self.add(call, format!("no hostcall answers {status:?}"), help);
             }
@@ -308,7 +392,10 @@ mod tests {
     #[test]
     fn a_fault_of_form_has_its_place_and_a_suggestion() {
         for (text, expected) in [
-            ("tests:\n- name: one\n  expcet: {}\n", "t.yaml:3:3: unknown field `expcet`; did you mean `expect`?"),
+            (
+                "tests:\n- name: one\n  expcet: {}\n",
+                "t.yaml:3:3: unknown field `expcet`; did you mean `expect`?",
+            ),
             (
                 "tests:\n- name: one\n  request:\n    heders: {}\n  expect: {}\n",
                 "t.yaml:4:5: unknown field `heders`; did you mean `headers`?",
@@ -321,7 +408,10 @@ mod tests {
                 "tests:\n- name: one\n  expect: { response: { status: ok } }\n",
                 "t.yaml:3:33: a whole number up to 65535 must stand here",
             ),
-            ("tests:\n- name: one\n  request: []\n  expect: {}\n", "t.yaml:3:12: a mapping must stand here"),
+            (
+                "tests:\n- name: one\n  request: []\n  expect: {}\n",
+                "t.yaml:3:12: a mapping must stand here",
+            ),
             (
                 "tests:\n- name: a\n  request: { headers: { x-a: 1.0 } }\n  expect: {}\n",
                 "t.yaml:3:30: a number with a point, an exponent or a leading zero must stand in quotes here",
@@ -332,7 +422,10 @@ mod tests {
             ),
             ("tests: {}\n", "t.yaml:1:8: a list must stand here"),
             ("tests:\n- name: [a]\n  expect: {}\n", "t.yaml:2:9: a text must stand here"),
-            ("tests:\n- name: a\n  strict: maybe\n  expect: {}\n", "t.yaml:3:11: `true` or `false` must stand here"),
+            (
+                "tests:\n- name: a\n  strict: maybe\n  expect: {}\n",
+                "t.yaml:3:11: `true` or `false` must stand here",
+            ),
             ("tests:\n- name: a\n  name: b\n  expect: {}\n", "t.yaml:3:3: "),
             ("tests: []\n", "t.yaml:1:1: `tests` has none"),
             ("", "t.yaml:1:1: the file ends here, and something must stand in it"),
@@ -340,14 +433,20 @@ mod tests {
                 "tests:\n- name: a\n  request: { headers: { x-a: } }\n  expect: {}\n",
                 "t.yaml:3:25: a text or a list of texts must stand here",
             ),
-            ("profile: envoi\ntests: []\n", "t.yaml:1:10: unknown value `envoi`; did you mean `envoy`?"),
+            (
+                "profile: envoi\ntests: []\n",
+                "t.yaml:1:10: unknown value `envoi`; did you mean `envoy`?",
+            ),
             ("tests:\n- name: one\n", "t.yaml:2:3: missing field `expect`"),
             ("tests:\n- name: [\n", "t.yaml:2:9: "),
             (
                 "tests:\n- name: one\n  expect:\n    forward: { path: { regex: '(' } }\n",
                 "t.yaml:4:22: \"(\" is no regular expression: error: unclosed group",
             ),
-            ("tests:\n- name: one\n  after: soon\n  expect: {}\n", "t.yaml:3:10: \"soon\" is no length of time"),
+            (
+                "tests:\n- name: one\n  after: soon\n  expect: {}\n",
+                "t.yaml:3:10: \"soon\" is no length of time",
+            ),
         ] {
             let told = parse(text).unwrap_err();
             assert!(told.starts_with(expected), "{text}\nexpected {expected}\nfound    {told}");

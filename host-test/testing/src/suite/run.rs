@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gatepost_host::{
-    Chain, ChainOptions, ChainPlugin, Clusters, Engine, HeaderScope, Headers, Host, LogLevel, Message, Module, PluginConfig,
-    PropertyValue, StartError, StreamInfo, VirtualClock, Worker, WorkerOptions,
+    Chain, ChainOptions, ChainPlugin, Clusters, Engine, HeaderScope, Headers, Host, LogLevel,
+    Message, Module, PluginConfig, PropertyValue, StartError, StreamInfo, VirtualClock, Worker,
+    WorkerOptions,
 };
 use serde_saphyr::Spanned;
 
@@ -78,25 +79,34 @@ impl<'a> Run<'a> {
     fn case(&self, test: &Spanned<Test>) -> CaseReport {
         let log = Lines::from(self.suite.file.log_level.unwrap_or(LogLevel::Trace));
         let differences = self.differences(&test.value, &log);
-        let logs = log.since(0).into_iter().map(|line| format!("{}: {}", line.level, String::from_utf8_lossy(&line.message)));
+        let logs = log
+            .since(0)
+            .into_iter()
+            .map(|line| format!("{}: {}", line.level, String::from_utf8_lossy(&line.message)));
         CaseReport::new(&test.value.name.value, Some(line(test)), differences, logs.collect())
     }
 
     fn differences(&self, test: &Test, log: &Lines) -> Vec<Difference> {
-        let missing = |error: Missing| vec![Difference::new("test", "file", "it can be read", error.to_string())];
-        let plans: Result<Vec<Plan>, Missing> = test.exchanges().map(|exchange| self.plan(&exchange)).collect();
-        let (plans, stubs) = match plans.and_then(|plans| Ok((plans, Stubs::new(self.suite, &test.callouts)?))) {
-            Ok(prepared) => prepared,
-            Err(error) => return missing(error),
+        let missing = |error: Missing| {
+            vec![Difference::new("test", "file", "it can be read", error.to_string())]
         };
+        let plans: Result<Vec<Plan>, Missing> =
+            test.exchanges().map(|exchange| self.plan(&exchange)).collect();
+        let (plans, stubs) =
+            match plans.and_then(|plans| Ok((plans, Stubs::new(self.suite, &test.callouts)?))) {
+                Ok(prepared) => prepared,
+                Err(error) => return missing(error),
+            };
         let clock = VirtualClock::at(self.suite.file.time.saturating_mul(1_000_000_000));
         clock.advance(UP);
         let mut drive = match self.start(test, &clock, log) {
             Ok(worker) => Drive::new(worker, clock, log.clone(), stubs),
             Err(Halt::Missing(error)) => return missing(error),
             Err(Halt::Start(error)) => {
-                let logs = log.since(0).into_iter().map(|line| (line.level, line.message)).collect();
-                let observed = Observed { refused: Some(error.to_string()), logs, ..Observed::default() };
+                let logs =
+                    log.since(0).into_iter().map(|line| (line.level, line.message)).collect();
+                let observed =
+                    Observed { refused: Some(error.to_string()), logs, ..Observed::default() };
                 return judge(&test.expect.value, test.strict, &observed);
             }
         };
@@ -105,7 +115,9 @@ impl<'a> Run<'a> {
             let found = judge(exchange.expect, test.strict, &drive.exchange(plan));
             // The first request is the test itself.
             differences.extend(found.into_iter().map(|difference| match number.checked_sub(1) {
-                Some(number) => Difference { at: format!("then[{number}]: {}", difference.at), ..difference },
+                Some(number) => {
+                    Difference { at: format!("then[{number}]: {}", difference.at), ..difference }
+                }
                 None => difference,
             }));
         }
@@ -114,8 +126,16 @@ impl<'a> Run<'a> {
 
     fn start(&self, test: &Test, clock: &VirtualClock, log: &Lines) -> Result<Worker, Halt> {
         let file = &self.suite.file;
-        let clusters = file.clusters.as_ref().map_or(Clusters::Any, |names| Clusters::Only(names.clone().into()));
-        let host = Host { log: Arc::new(log.clone()), clock: Arc::new(clock.clone()), clusters, ..Host::default() };
+        let clusters = file
+            .clusters
+            .as_ref()
+            .map_or(Clusters::Any, |names| Clusters::Only(names.clone().into()));
+        let host = Host {
+            log: Arc::new(log.clone()),
+            clock: Arc::new(clock.clone()),
+            clusters,
+            ..Host::default()
+        };
         let plugins = file.plugins();
         let is_chain = plugins.len() > 1;
         let mut chain = Vec::new();
@@ -126,7 +146,11 @@ impl<'a> Run<'a> {
                 name: plugin.name.clone().unwrap_or(name),
                 root_id: plugin.root_id.clone(),
                 vm_id: plugin.vm_id.clone(),
-                vm_configuration: plugin.vm_configuration.as_ref().map(|given| given.0.clone()).unwrap_or_default(),
+                vm_configuration: plugin
+                    .vm_configuration
+                    .as_ref()
+                    .map(|given| given.0.clone())
+                    .unwrap_or_default(),
                 configuration,
                 fail_policy: plugin.fail_policy,
                 allow_on_headers_stop_iteration: plugin.allow_on_headers_stop_iteration,
@@ -150,7 +174,10 @@ impl<'a> Run<'a> {
         if let (Some(given), None) = (self.configuration, &plugin.module) {
             return Ok(given.clone());
         }
-        let given = [(&test.configuration, &test.configuration_file), (&plugin.configuration, &plugin.configuration_file)];
+        let given = [
+            (&test.configuration, &test.configuration_file),
+            (&plugin.configuration, &plugin.configuration_file),
+        ];
         for (configuration, file) in given {
             match (configuration, file) {
                 (Some(configuration), _) => return Ok(configuration.0.clone()),
@@ -176,8 +203,12 @@ impl<'a> Run<'a> {
     fn request(&self, request: &Request) -> Result<Message, Missing> {
         let Request { method, headers, body, trailers, end, .. } = request;
         let (scheme, authority, path) = target(request);
-        let own =
-            [(":method", method.as_deref().unwrap_or("GET")), (":scheme", &scheme), (":authority", &authority), (":path", &path)];
+        let own = [
+            (":method", method.as_deref().unwrap_or("GET")),
+            (":scheme", &scheme),
+            (":authority", &authority),
+            (":path", &path),
+        ];
         let given = headers.0.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let headers = replaced(own, given, HeaderScope::Request);
         self.message(headers, body.as_ref(), trailers.as_ref(), HeaderScope::RequestTrailers, *end)
@@ -201,7 +232,10 @@ impl<'a> Run<'a> {
     ) -> Result<Message, Missing> {
         Ok(Message {
             headers,
-            body: body.map(|body| content::pieces(self.suite, body)).transpose()?.unwrap_or_default(),
+            body: body
+                .map(|body| content::pieces(self.suite, body))
+                .transpose()?
+                .unwrap_or_default(),
             trailers: trailers.map(|trailers| stubs::map(scope, trailers)),
             end: match end {
                 End::Last => gatepost_host::End::OnLast,
@@ -211,7 +245,8 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Pseudo-headers that are given among the headers take the place of those that follow from the other fields.
+/// Pseudo-headers that are given among the headers take the place of those that follow from the
+/// other fields.
 fn replaced<'t, const N: usize>(
     own: [(&'t str, &'t str); N],
     given: impl Iterator<Item = (&'t str, &'t str)> + Clone,
@@ -229,31 +264,52 @@ fn target(request: &Request) -> (String, String, String) {
         let authority = &url[url::Position::BeforeHost..url::Position::AfterPort];
         return (url.scheme().to_owned(), authority.to_owned(), path.to_owned());
     }
-    let or = |given: &Option<String>, default: &str| given.clone().unwrap_or_else(|| default.to_owned());
+    let or =
+        |given: &Option<String>, default: &str| given.clone().unwrap_or_else(|| default.to_owned());
     (or(&request.scheme, "http"), or(&request.authority, "test.example"), or(&request.path, "/"))
 }
 
-/// What the proxy knows of the stream: what the test says, and about what it does not say, a client from afar.
+/// What the proxy knows of the stream: what the test says, and about what it does not say, a client
+/// from afar.
 fn info(request: &Request, properties: &BTreeMap<String, Spanned<Property>>) -> StreamInfo {
     let given = |name: &str| properties.contains_key(name);
-    let peer = |address_given: &Option<Spanned<String>>, group: &str, default: [u8; 4], port: u16| {
-        let told = address_given.as_ref().and_then(|place| address(&place.value));
-        let is_told = given(&format!("{group}.address")) || given(&format!("{group}.port"));
-        told.or_else(|| (!is_told).then(|| SocketAddr::from((default, port))))
-    };
+    let peer =
+        |address_given: &Option<Spanned<String>>, group: &str, default: [u8; 4], port: u16| {
+            let told = address_given.as_ref().and_then(|place| address(&place.value));
+            let is_told = given(&format!("{group}.address")) || given(&format!("{group}.port"));
+            told.or_else(|| (!is_told).then(|| SocketAddr::from((default, port))))
+        };
     let (scheme, ..) = target(request);
     let mut info = StreamInfo {
         source: peer(&request.source, "source", [192, 0, 2, 1], 40_000),
-        destination: peer(&request.destination, "destination", [198, 51, 100, 1], if scheme == "https" { 443 } else { 80 }),
-        protocol: (!given("request.protocol")).then(|| request.protocol.unwrap_or(model::Protocol::Http11).name()),
+        destination: peer(
+            &request.destination,
+            "destination",
+            [198, 51, 100, 1],
+            if scheme == "https" { 443 } else { 80 },
+        ),
+        protocol: (!given("request.protocol"))
+            .then(|| request.protocol.unwrap_or(model::Protocol::Http11).name()),
         ..StreamInfo::default()
     };
-    let known = [("connection.id", PropertyValue::Uint(1)), ("connection.mtls", PropertyValue::Bool(false))];
-    info.properties.extend(known.into_iter().filter(|(name, _)| !given(name)).map(|(name, value)| (name.to_owned(), value)));
+    let known = [
+        ("connection.id", PropertyValue::Uint(1)),
+        ("connection.mtls", PropertyValue::Bool(false)),
+    ];
+    info.properties.extend(
+        known
+            .into_iter()
+            .filter(|(name, _)| !given(name))
+            .map(|(name, value)| (name.to_owned(), value)),
+    );
     for (name, property) in properties {
         match (name.as_str(), &property.value.0) {
-            ("route_name" | "xds.route_name", PropertyValue::Bytes(text)) => info.route_name = text.clone(),
-            ("cluster_name" | "xds.cluster_name", PropertyValue::Bytes(text)) => info.cluster_name = Some(text.clone()),
+            ("route_name" | "xds.route_name", PropertyValue::Bytes(text)) => {
+                info.route_name = text.clone()
+            }
+            ("cluster_name" | "xds.cluster_name", PropertyValue::Bytes(text)) => {
+                info.cluster_name = Some(text.clone())
+            }
             (_, value) => info.properties.push((name.clone(), value.clone())),
         }
     }

@@ -1,5 +1,5 @@
-//! What answers the plugins' calls: finds the stub of a call and makes its answers. When they arrive is the business of whoever
-//! drives the test.
+//! What answers the plugins' calls: finds the stub of a call and makes its answers. When they
+//! arrive is the business of whoever drives the test.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -48,7 +48,10 @@ impl<'a> Stubs<'a> {
         let stub = |callout: &'a Spanned<Callout>| {
             Ok(Stub { fits: &callout.value, used: 0, answer: Answer::new(suite, &callout.value)? })
         };
-        Ok(Self { stubs: callouts.iter().map(stub).collect::<Result<_, _>>()?, streams: HashMap::new() })
+        Ok(Self {
+            stubs: callouts.iter().map(stub).collect::<Result<_, _>>()?,
+            streams: HashMap::new(),
+        })
     }
 
     /// What comes of something that a plugin wants sent.
@@ -78,20 +81,35 @@ impl<'a> Stubs<'a> {
                 Answer::Unreachable | Answer::Nothing => true,
             };
             kind && times.is_none_or(|times| stub.used < times)
-                && cluster.as_ref().is_none_or(|cluster| cluster.matches(Some(called.cluster.as_bytes())))
+                && cluster
+                    .as_ref()
+                    .is_none_or(|cluster| cluster.matches(Some(called.cluster.as_bytes())))
                 && path.as_ref().is_none_or(|path| path.matches(Some(called.path.as_bytes())))
-                && method.as_ref().is_none_or(|method| method.matches(Some(called.headers.get(":method").unwrap_or(b"POST"))))
-                && headers.iter().all(|(name, matcher)| matcher.matches(called.headers.joined(name.as_bytes()).as_deref()))
+                && method.as_ref().is_none_or(|method| {
+                    method.matches(Some(called.headers.get(":method").unwrap_or(b"POST")))
+                })
+                && headers.iter().all(|(name, matcher)| {
+                    matcher.matches(called.headers.joined(name.as_bytes()).as_deref())
+                })
         })
     }
 
-    fn begin(&mut self, at: usize, id: CalloutId, request: &CalloutRequest) -> (Duration, Vec<CalloutAnswer>) {
+    fn begin(
+        &mut self,
+        at: usize,
+        id: CalloutId,
+        request: &CalloutRequest,
+    ) -> (Duration, Vec<CalloutAnswer>) {
         let stub = &mut self.stubs[at];
         stub.used += 1;
         let is_stream = matches!(request, CalloutRequest::GrpcStream { .. });
         let answers = match &stub.answer {
             Answer::Http { headers, body, trailers } => {
-                vec![CalloutAnswer::Http { headers: headers.clone(), body: body.clone(), trailers: trailers.clone() }]
+                vec![CalloutAnswer::Http {
+                    headers: headers.clone(),
+                    body: body.clone(),
+                    trailers: trailers.clone(),
+                }]
             }
             Answer::Grpc { initial, status, .. } if is_stream => {
                 self.streams.insert(id, at);
@@ -101,20 +119,32 @@ impl<'a> Stubs<'a> {
                 }
                 answers
             }
-            Answer::Grpc { message, status: 0, .. } => vec![CalloutAnswer::GrpcMessage(message.clone().unwrap_or_default())],
+            Answer::Grpc { message, status: 0, .. } => {
+                vec![CalloutAnswer::GrpcMessage(message.clone().unwrap_or_default())]
+            }
             Answer::Grpc { status, text, .. } => {
                 vec![CalloutAnswer::GrpcClose { status: *status, message: of_upstream(text) }]
             }
-            Answer::Unreachable if matches!(request, CalloutRequest::Http { .. }) => vec![CalloutAnswer::unreachable()],
+            Answer::Unreachable if matches!(request, CalloutRequest::Http { .. }) => {
+                vec![CalloutAnswer::unreachable()]
+            }
             Answer::Unreachable => CalloutAnswer::grpc_unreachable(id.token().kind()),
             Answer::Nothing => Vec::new(),
         };
         (stub.fits.delay.0, answers)
     }
 
-    /// The guest says something on a stream: each message is answered with one, and the end with the end.
-    fn go_on(&mut self, id: CalloutId, is_message: bool, is_end: bool) -> (Duration, Vec<CalloutAnswer>) {
-        let Some(stub) = self.streams.get(&id).and_then(|at| self.stubs.get(*at)) else { return (Duration::ZERO, Vec::new()) };
+    /// The guest says something on a stream: each message is answered with one, and the end with
+    /// the end.
+    fn go_on(
+        &mut self,
+        id: CalloutId,
+        is_message: bool,
+        is_end: bool,
+    ) -> (Duration, Vec<CalloutAnswer>) {
+        let Some(stub) = self.streams.get(&id).and_then(|at| self.stubs.get(*at)) else {
+            return (Duration::ZERO, Vec::new());
+        };
         let mut answers = Vec::new();
         if let Answer::Grpc { message: Some(message), status: 0, .. } = &stub.answer
             && is_message
@@ -136,18 +166,28 @@ impl Answer {
                 let body = body.as_ref().map(all).transpose()?.unwrap_or_default();
                 let status = [(":status".to_owned(), status.to_string())];
                 Self::Http {
-                    headers: Headers::response(status.iter().chain(&headers.0).map(|(name, value)| (name, value))),
+                    headers: Headers::response(
+                        status.iter().chain(&headers.0).map(|(name, value)| (name, value)),
+                    ),
                     body,
                     trailers: map(HeaderScope::ResponseTrailers, trailers),
                 }
             }
             Callout { grpc: Some(grpc), .. } => {
-                let GrpcReply { initial_metadata, message, trailing_metadata, status, status_message } = grpc;
+                let GrpcReply {
+                    initial_metadata,
+                    message,
+                    trailing_metadata,
+                    status,
+                    status_message,
+                } = grpc;
                 let own = [(":status", "200"), ("content-type", "application/grpc")]
                     .map(|(name, value)| (name.to_owned(), value.to_owned()));
                 let last = [("grpc-status".to_owned(), status.to_string())];
-                let initial = own.iter().chain(&initial_metadata.0).map(|(name, value)| (name, value));
-                let trailing = last.iter().chain(&trailing_metadata.0).map(|(name, value)| (name, value));
+                let initial =
+                    own.iter().chain(&initial_metadata.0).map(|(name, value)| (name, value));
+                let trailing =
+                    last.iter().chain(&trailing_metadata.0).map(|(name, value)| (name, value));
                 Self::Grpc {
                     initial: Headers::response(initial),
                     message: message.as_ref().map(all).transpose()?,
@@ -164,9 +204,13 @@ impl Answer {
     /// What ends a stream.
     fn end(&self) -> Vec<CalloutAnswer> {
         let Self::Grpc { trailing, status, text, .. } = self else { return Vec::new() };
-        // Envoy's guests are told the status, and with it why the stream ended rather than what the other side said.
+        // Envoy's guests are told the status, and with it why the stream ended rather than what the
+        // other side said.
         let message = if *status == 0 { "via_upstream".to_owned() } else { of_upstream(text) };
-        vec![CalloutAnswer::GrpcTrailingMetadata(trailing.clone()), CalloutAnswer::GrpcClose { status: *status, message }]
+        vec![
+            CalloutAnswer::GrpcTrailingMetadata(trailing.clone()),
+            CalloutAnswer::GrpcClose { status: *status, message },
+        ]
     }
 }
 
@@ -188,18 +232,29 @@ fn called(request: &CalloutRequest) -> Option<Called> {
             headers: headers.clone(),
             body: body.clone(),
         },
-        CalloutRequest::GrpcCall { service, service_name, method_name, initial_metadata, message, .. } => Called {
+        CalloutRequest::GrpcCall {
+            service,
+            service_name,
+            method_name,
+            initial_metadata,
+            message,
+            ..
+        } => Called {
             cluster: service.target.clone(),
             path: format!("/{service_name}/{method_name}"),
             headers: initial_metadata.clone(),
             body: message.clone(),
         },
-        CalloutRequest::GrpcStream { service, service_name, method_name, initial_metadata } => Called {
-            cluster: service.target.clone(),
-            path: format!("/{service_name}/{method_name}"),
-            headers: initial_metadata.clone(),
-            body: Bytes::new(),
-        },
-        CalloutRequest::GrpcSend { .. } | CalloutRequest::GrpcClose | CalloutRequest::GrpcCancel => return None,
+        CalloutRequest::GrpcStream { service, service_name, method_name, initial_metadata } => {
+            Called {
+                cluster: service.target.clone(),
+                path: format!("/{service_name}/{method_name}"),
+                headers: initial_metadata.clone(),
+                body: Bytes::new(),
+            }
+        }
+        CalloutRequest::GrpcSend { .. }
+        | CalloutRequest::GrpcClose
+        | CalloutRequest::GrpcCancel => return None,
     })
 }

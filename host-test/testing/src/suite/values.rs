@@ -1,5 +1,5 @@
-//! Values that may be written in several ways: a text or a mapping that says more. Each is read by a visitor of its own, so that an
-//! error keeps its place in the file.
+//! Values that may be written in several ways: a text or a mapping that says more. Each is read by
+//! a visitor of its own, so that an error keeps its place in the file.
 
 mod headers;
 mod matcher;
@@ -65,7 +65,9 @@ impl<'de, T: TextOrMap> Visitor<'de> for TextOrMapVisitor<T> {
 
 /// The parser hands over a number and not how it was written, and `1.0` as a text is not `1`.
 fn quotes_wanted<E: Error>() -> E {
-    E::custom(r#"a number with a point, an exponent or a leading zero must stand in quotes here, as in "1.0""#)
+    E::custom(
+        r#"a number with a point, an exponent or a leading zero must stand in quotes here, as in "1.0""#,
+    )
 }
 
 macro_rules! text_or_map {
@@ -106,7 +108,8 @@ pub struct ContentMap {
 
 impl TextOrMap for Content {
     type Map = ContentMap;
-    const EXPECTING: &'static str = "a text, or a mapping with one of `text`, `base64`, `json`, `file`";
+    const EXPECTING: &'static str =
+        "a text, or a mapping with one of `text`, `base64`, `json`, `file`";
 
     fn from_text<E: Error>(text: String) -> Result<Self, E> {
         Ok(Self::Bytes(text.into()))
@@ -114,7 +117,8 @@ impl TextOrMap for Content {
 
     fn from_map<E: Error>(map: ContentMap) -> Result<Self, E> {
         let ContentMap { text, base64, json, file } = map;
-        content(text, base64, json, file)?.ok_or_else(|| E::custom("one of `text`, `base64`, `json`, `file` must be given here"))
+        content(text, base64, json, file)?
+            .ok_or_else(|| E::custom("one of `text`, `base64`, `json`, `file` must be given here"))
     }
 }
 
@@ -134,7 +138,9 @@ fn content<E: Error>(
     .into_iter()
     .flatten();
     match (given.next(), given.next()) {
-        (_, Some(_)) => Err(E::custom("only one of `text`, `base64`, `json`, `file` may be given here")),
+        (_, Some(_)) => {
+            Err(E::custom("only one of `text`, `base64`, `json`, `file` may be given here"))
+        }
         (content, None) => Ok(content),
     }
 }
@@ -162,7 +168,8 @@ pub struct BodyMap {
 
 impl TextOrMap for Body {
     type Map = BodyMap;
-    const EXPECTING: &'static str = "a text, or a mapping with one of `text`, `base64`, `json`, `file`, `chunks`";
+    const EXPECTING: &'static str =
+        "a text, or a mapping with one of `text`, `base64`, `json`, `file`, `chunks`";
 
     fn from_text<E: Error>(text: String) -> Result<Self, E> {
         Ok(Self::Whole(Content::Bytes(text.into()), None))
@@ -212,12 +219,19 @@ impl<'de> Deserialize<'de> for Span {
             "ns" => 1e-9,
             "m" => 60.0,
             "h" => 3600.0,
-            _ => return Err(D::Error::custom(format!("{text:?} is no length of time: write `250ms`, `2s`, `1m` or `1h`"))),
+            _ => {
+                return Err(D::Error::custom(format!(
+                    "{text:?} is no length of time: write `250ms`, `2s`, `1m` or `1h`"
+                )));
+            }
         };
         let seconds = number.trim().parse::<f64>().ok().map(|number| number * unit);
         let span = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        span.map(Self)
-            .ok_or_else(|| D::Error::custom(format!("{text:?} is no length of time: write `250ms`, `2s`, `1m` or `1h`")))
+        span.map(Self).ok_or_else(|| {
+            D::Error::custom(format!(
+                "{text:?} is no length of time: write `250ms`, `2s`, `1m` or `1h`"
+            ))
+        })
     }
 }
 
@@ -239,7 +253,8 @@ pub struct PropertyMap {
 
 impl TextOrMap for Property {
     type Map = PropertyMap;
-    const EXPECTING: &'static str = "a text, or a mapping with one of `text`, `int`, `uint`, `double`, `bool`, `base64`";
+    const EXPECTING: &'static str =
+        "a text, or a mapping with one of `text`, `int`, `uint`, `double`, `bool`, `base64`";
 
     fn from_text<E: Error>(text: String) -> Result<Self, E> {
         Ok(Self(PropertyValue::text(&text)))
@@ -260,7 +275,9 @@ impl TextOrMap for Property {
         .flatten();
         match (given.next(), given.next()) {
             (Some(value), None) => Ok(Self(value)),
-            _ => Err(E::custom("exactly one of `text`, `int`, `uint`, `double`, `bool`, `base64` must be given here")),
+            _ => Err(E::custom(
+                "exactly one of `text`, `int`, `uint`, `double`, `bool`, `base64` must be given here",
+            )),
         }
     }
 }
@@ -279,8 +296,7 @@ pub struct LogMap {
 
 impl TextOrMap for LogExpectation {
     type Map = LogMap;
-    const EXPECTING: &'static str =
-        "a text, or a mapping with one of `exact`, `regex`, `prefix`, `suffix`, `contains`, and `level`";
+    const EXPECTING: &'static str = "a text, or a mapping with one of `exact`, `regex`, `prefix`, `suffix`, `contains`, and `level`";
 
     fn from_text<E: Error>(text: String) -> Result<Self, E> {
         Ok(Self { level: None, message: Matcher::Exact(text.into()) })
@@ -288,9 +304,18 @@ impl TextOrMap for LogExpectation {
 
     fn from_map<E: Error>(map: LogMap) -> Result<Self, E> {
         let LogMap { level, exact, regex, prefix, suffix, contains } = map;
-        let nothing = [&exact, &regex, &prefix, &suffix, &contains].iter().all(|given| given.is_none());
+        let nothing =
+            [&exact, &regex, &prefix, &suffix, &contains].iter().all(|given| given.is_none());
         let any = (nothing && level.is_some()).then_some(true);
-        let map = MatcherMap { exact, regex, prefix, suffix, contains, present: any, ..MatcherMap::default() };
+        let map = MatcherMap {
+            exact,
+            regex,
+            prefix,
+            suffix,
+            contains,
+            present: any,
+            ..MatcherMap::default()
+        };
         Ok(Self { level, message: map.into_matcher()? })
     }
 }

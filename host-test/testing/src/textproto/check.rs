@@ -1,5 +1,6 @@
-//! Compares what a phase gave with what the test expects of it, by the rules of Google's runner: a matcher looks for one text
-//! among several that equals it or that the pattern matches whole; inverted, for none.
+//! Compares what a phase gave with what the test expects of it, by the rules of Google's runner: a
+//! matcher looks for one text among several that equals it or that the pattern matches whole;
+//! inverted, for none.
 
 use bytes::Bytes;
 
@@ -43,7 +44,12 @@ pub(super) struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn differs(&mut self, what: impl Into<String>, expected: impl Into<String>, found: impl Into<String>) {
+    fn differs(
+        &mut self,
+        what: impl Into<String>,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) {
         self.differences.push(Difference::new(self.phase, what, expected, found));
     }
 
@@ -53,7 +59,9 @@ impl Check<'_> {
         self.no_headers(&expected.no_header, &outcome.headers);
         for matcher in &expected.headers {
             // A group looks at the message, a line at the reply when there is one.
-            let group = !(matcher.has_header.is_empty() && matcher.no_header.is_empty() && matcher.headers_serialized.is_empty());
+            let group = !(matcher.has_header.is_empty()
+                && matcher.no_header.is_empty()
+                && matcher.headers_serialized.is_empty());
             self.headers(matcher, if group { &outcome.message } else { &outcome.headers });
         }
         for matcher in &expected.body {
@@ -73,7 +81,9 @@ impl Check<'_> {
     fn has_headers(&mut self, expected: &[Header], found: &HeaderMap) {
         for Header { key, value } in expected {
             match found.get(key.as_bytes()) {
-                _ if key.is_empty() => self.differs("has_header", "a key", "none: this expectation names no header"),
+                _ if key.is_empty() => {
+                    self.differs("has_header", "a key", "none: this expectation names no header")
+                }
                 None => self.differs(format!("header {key}"), quoted(value), "none"),
                 Some(have) if have != value => {
                     let (expected, found) = quoted_pair(value, have);
@@ -87,7 +97,9 @@ impl Check<'_> {
     fn no_headers(&mut self, expected: &[Header], found: &HeaderMap) {
         for Header { key, .. } in expected {
             match found.get(key.as_bytes()) {
-                _ if key.is_empty() => self.differs("no_header", "a key", "none: this expectation names no header"),
+                _ if key.is_empty() => {
+                    self.differs("no_header", "a key", "none: this expectation names no header")
+                }
                 Some(have) => self.differs(format!("header {key}"), "none", quoted(have)),
                 None => {}
             }
@@ -107,7 +119,8 @@ impl Check<'_> {
             HeadersPattern::Regex(regex) => Pattern::Regex(regex),
             HeadersPattern::File(file) => Pattern::File(file),
         });
-        let is_group = !(has_header.is_empty() && no_header.is_empty() && headers_serialized.is_empty());
+        let is_group =
+            !(has_header.is_empty() && no_header.is_empty() && headers_serialized.is_empty());
         if matcher.is_some() || !is_group {
             self.text("header", &StringMatcher { invert: *invert, matcher }, &lines);
         }
@@ -134,8 +147,14 @@ impl Check<'_> {
             self.differs("gRPC status", status.to_string(), grpc(reply.grpc_status));
         }
         // The host keeps details as a proxy's access log would show them, without white space.
-        let shown = |text: &[u8]| text.iter().map(|b| if b.is_ascii_whitespace() { b'_' } else { *b }).collect::<Vec<u8>>();
-        if let Some(details) = details.as_ref().filter(|details| shown(details.as_bytes()) != shown(&reply.details)) {
+        let shown = |text: &[u8]| {
+            text.iter()
+                .map(|b| if b.is_ascii_whitespace() { b'_' } else { *b })
+                .collect::<Vec<u8>>()
+        };
+        if let Some(details) =
+            details.as_ref().filter(|details| shown(details.as_bytes()) != shown(&reply.details))
+        {
             self.differs("details", quoted(details.as_bytes()), quoted(&reply.details));
         }
         for matcher in body {
@@ -151,7 +170,9 @@ impl Check<'_> {
             Some(Pattern::Exact(exact)) => Wanted::Exact(Bytes::copy_from_slice(exact)),
             Some(Pattern::File(file)) => match self.suite.read(file) {
                 Ok(exact) => Wanted::Exact(exact),
-                Err(error) => return self.differs(what, format!("what is in {file}"), error.to_string()),
+                Err(error) => {
+                    return self.differs(what, format!("what is in {file}"), error.to_string());
+                }
             },
             Some(Pattern::Regex(regex)) => match FullMatch::new(regex) {
                 Ok(compiled) => Wanted::Match(compiled, regex.clone()),
@@ -164,7 +185,13 @@ impl Check<'_> {
                     );
                 }
             },
-            None => return self.differs(what, "one of exact, regex and file", "none: this matcher says nothing"),
+            None => {
+                return self.differs(
+                    what,
+                    "one of exact, regex and file",
+                    "none: this matcher says nothing",
+                );
+            }
         };
         let fits = |text: &Bytes| match &wanted {
             Wanted::Exact(exact) => text == exact,
@@ -177,7 +204,9 @@ impl Check<'_> {
         let (expected, found) = match (&wanted, found) {
             (Wanted::Exact(exact), [only]) if !matcher.invert => quoted_pair(exact, only),
             (Wanted::Exact(exact), _) => (quoted(exact), all()),
-            (Wanted::Match(_, regex), _) => (format!("a match of {}", quoted(regex.as_bytes())), all()),
+            (Wanted::Match(_, regex), _) => {
+                (format!("a match of {}", quoted(regex.as_bytes())), all())
+            }
         };
         let without = if matcher.invert { "nothing like " } else { "" };
         self.differs(what, format!("{without}{expected}"), found);
@@ -198,12 +227,21 @@ fn grpc(status: u32) -> String {
 }
 
 fn tell(reply: &Reply) -> String {
-    let details = if reply.details.is_empty() { String::new() } else { format!(" ({})", quoted(&reply.details)) };
-    format!("an immediate response {}{details} with the body {}", reply.http_status, quoted(&reply.body))
+    let details = if reply.details.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", quoted(&reply.details))
+    };
+    format!(
+        "an immediate response {}{details} with the body {}",
+        reply.http_status,
+        quoted(&reply.body)
+    )
 }
 
 impl schema::Test {
-    /// Whether a phase is expected to give anything; a missing expectation still says that the message goes on.
+    /// Whether a phase is expected to give anything; a missing expectation still says that the
+    /// message goes on.
     pub(super) fn expectation(invocation: &schema::Invocation) -> Expectation {
         invocation.result.clone().unwrap_or_default()
     }

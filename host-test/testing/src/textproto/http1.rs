@@ -1,5 +1,6 @@
-//! Headers written as HTTP/1 text, read into the pseudo-headers and headers that a plugin sees. Lines may end with a line feed
-//! alone, and the empty line at the end may be missing; what stands after it is ignored.
+//! Headers written as HTTP/1 text, read into the pseudo-headers and headers that a plugin sees.
+//! Lines may end with a line feed alone, and the empty line at the end may be missing; what stands
+//! after it is ignored.
 
 use url::Url;
 
@@ -24,8 +25,14 @@ pub(super) fn request(text: &[u8]) -> Result<HeaderMap, Http1Error> {
     let mut space = vec![httparse::EMPTY_HEADER; MOST];
     let mut parsed = httparse::Request::new(&mut space);
     parsed.parse(&text).map_err(|error| Http1Error::Syntax { what: "request", error })?;
-    let (Some(method), Some(target)) = (parsed.method, parsed.path) else { return Err(Http1Error::Incomplete("request")) };
-    let host = parsed.headers.iter().find(|header| header.name.eq_ignore_ascii_case("host")).map(|header| header.value);
+    let (Some(method), Some(target)) = (parsed.method, parsed.path) else {
+        return Err(Http1Error::Incomplete("request"));
+    };
+    let host = parsed
+        .headers
+        .iter()
+        .find(|header| header.name.eq_ignore_ascii_case("host"))
+        .map(|header| header.value);
     let mut map = HeaderMap::default();
     map.append(b":method", method.as_bytes());
     let named = match Url::parse(target) {
@@ -33,13 +40,16 @@ pub(super) fn request(text: &[u8]) -> Result<HeaderMap, Http1Error> {
             map.append(b":scheme", url.scheme().as_bytes());
             map.append(b":path", path(&url).as_bytes());
             let host = url.host_str().unwrap_or_default();
-            let authority = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+            let authority =
+                url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
             map.append(b":authority", authority.as_bytes());
             true
         }
         _ => {
             // A path that a URL parser would change is not what a client can send.
-            let kept = Url::parse("http://example.com").and_then(|base| base.join(target)).is_ok_and(|url| path(&url) == target);
+            let kept = Url::parse("http://example.com")
+                .and_then(|base| base.join(target))
+                .is_ok_and(|url| path(&url) == target);
             if !kept {
                 return Err(Http1Error::Target(target.to_owned()));
             }
@@ -80,7 +90,9 @@ fn path(url: &Url) -> String {
 }
 
 fn append(map: &mut HeaderMap, headers: &[httparse::Header<'_>], without_host: bool) {
-    for header in headers.iter().filter(|header| !(without_host && header.name.eq_ignore_ascii_case("host"))) {
+    for header in
+        headers.iter().filter(|header| !(without_host && header.name.eq_ignore_ascii_case("host")))
+    {
         map.append(header.name.to_ascii_lowercase().as_bytes(), header.value);
     }
 }
@@ -97,15 +109,25 @@ mod tests {
     #[test]
     fn a_path_keeps_its_form_and_the_host_becomes_the_authority() {
         let text = b"GET /my/path?foo=bar HTTP/1.1\nHost: myhost.com\nMyHeader:  MyVal1 \nMyHeader: MyVal2\n";
-        let expected =
-            [":authority: myhost.com", ":method: GET", ":path: /my/path?foo=bar", "myheader: MyVal1, MyVal2"].map(str::to_owned);
+        let expected = [
+            ":authority: myhost.com",
+            ":method: GET",
+            ":path: /my/path?foo=bar",
+            "myheader: MyVal1, MyVal2",
+        ]
+        .map(str::to_owned);
         assert_eq!(lines(request(text)), Ok(expected.to_vec()));
     }
 
     #[test]
     fn a_url_gives_everything_and_the_host_header_is_dropped() {
         let text = b"GET https://Example.com:8080/my/path?foo=bar HTTP/1.1\r\nHost: myhost.com\r\n\r\nthe body";
-        let expected = [":authority: example.com:8080", ":method: GET", ":path: /my/path?foo=bar", ":scheme: https"];
+        let expected = [
+            ":authority: example.com:8080",
+            ":method: GET",
+            ":path: /my/path?foo=bar",
+            ":scheme: https",
+        ];
         assert_eq!(lines(request(text)), Ok(expected.map(str::to_owned).to_vec()));
         let text = b"GET http://example.com:80 HTTP/1.1";
         assert_eq!(lines(request(text)).unwrap()[0], ":authority: example.com");
@@ -120,7 +142,13 @@ mod tests {
 
     #[test]
     fn what_is_no_message_is_refused() {
-        for text in ["GET", "GET path HTTP/1.1\n", "GET /a/../b HTTP/1.1\n", "GET / HTTP/1.1\nno colon\n", ""] {
+        for text in [
+            "GET",
+            "GET path HTTP/1.1\n",
+            "GET /a/../b HTTP/1.1\n",
+            "GET / HTTP/1.1\nno colon\n",
+            "",
+        ] {
             assert!(request(text.as_bytes()).is_err(), "{text:?}");
         }
         assert!(response(b"GET / HTTP/1.1\n").is_err());

@@ -28,10 +28,16 @@ pub(super) enum InputError {
 impl Suite {
     pub(super) fn read(&self, path: &str) -> Result<Bytes, InputError> {
         let path = self.beside(path);
-        std::fs::read(&path).map(Bytes::from).map_err(|error| InputError::Unreadable { path, error })
+        std::fs::read(&path)
+            .map(Bytes::from)
+            .map_err(|error| InputError::Unreadable { path, error })
     }
 
-    pub(super) fn headers(&self, input: Option<&Input>, is_request: bool) -> Result<HeaderMap, InputError> {
+    pub(super) fn headers(
+        &self,
+        input: Option<&Input>,
+        is_request: bool,
+    ) -> Result<HeaderMap, InputError> {
         let Some(input) = input else { return Ok(HeaderMap::default()) };
         let parse = if is_request { http1::request } else { http1::response };
         if !input.file.is_empty() {
@@ -48,7 +54,11 @@ impl Suite {
     }
 
     /// Each body's chunks; a body without a plan is one.
-    pub(super) fn bodies(&self, test: &schema::Test, bodies: &[schema::Invocation]) -> Result<Vec<Vec<Bytes>>, InputError> {
+    pub(super) fn bodies(
+        &self,
+        test: &schema::Test,
+        bodies: &[schema::Invocation],
+    ) -> Result<Vec<Vec<Bytes>>, InputError> {
         if bodies.len() > 1 && test.body_chunking_plan.is_some() {
             return Err(InputError::SeveralBodies(bodies.len()));
         }
@@ -91,13 +101,20 @@ mod tests {
     use super::*;
 
     fn cut(body: &'static str, plan: BodyChunkingPlan) -> Result<Vec<Bytes>, String> {
-        super::cut(&Bytes::from_static(body.as_bytes()), Some(plan)).map_err(|error| error.to_string())
+        super::cut(&Bytes::from_static(body.as_bytes()), Some(plan))
+            .map_err(|error| error.to_string())
     }
 
     #[test]
     fn a_number_of_chunks_leaves_the_rest_to_the_last() {
-        assert_eq!(cut("1234567890", BodyChunkingPlan::NumChunks(5)).unwrap(), ["12", "34", "56", "78", "90"]);
-        assert_eq!(cut("12345678901", BodyChunkingPlan::NumChunks(5)).unwrap(), ["12", "34", "56", "78", "901"]);
+        assert_eq!(
+            cut("1234567890", BodyChunkingPlan::NumChunks(5)).unwrap(),
+            ["12", "34", "56", "78", "90"]
+        );
+        assert_eq!(
+            cut("12345678901", BodyChunkingPlan::NumChunks(5)).unwrap(),
+            ["12", "34", "56", "78", "901"]
+        );
         assert_eq!(cut("123", BodyChunkingPlan::NumChunks(1)).unwrap(), ["123"]);
     }
 
@@ -110,8 +127,17 @@ mod tests {
 
     #[test]
     fn impossible_plans_are_named() {
-        assert_eq!(cut("ab", BodyChunkingPlan::NumChunks(3)).unwrap_err(), "a body of 2 bytes cannot be cut into 3 chunks");
-        assert_eq!(cut("ab", BodyChunkingPlan::NumChunks(0)).unwrap_err(), "a body of 2 bytes cannot be cut into 0 chunks");
-        assert_eq!(cut("ab", BodyChunkingPlan::ChunkSize(-1)).unwrap_err(), "a chunk cannot have -1 bytes");
+        assert_eq!(
+            cut("ab", BodyChunkingPlan::NumChunks(3)).unwrap_err(),
+            "a body of 2 bytes cannot be cut into 3 chunks"
+        );
+        assert_eq!(
+            cut("ab", BodyChunkingPlan::NumChunks(0)).unwrap_err(),
+            "a body of 2 bytes cannot be cut into 0 chunks"
+        );
+        assert_eq!(
+            cut("ab", BodyChunkingPlan::ChunkSize(-1)).unwrap_err(),
+            "a chunk cannot have -1 bytes"
+        );
     }
 }

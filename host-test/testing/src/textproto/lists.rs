@@ -1,5 +1,6 @@
-//! Protobuf's text format lets the colon before a list of messages be left out, `header [ { … }, { … } ]`, and Google's samples do.
-//! The parser that is used here asks for it, so it is put in before.
+//! Protobuf's text format lets the colon before a list of messages be left out,
+//! `header [ { … }, { … } ]`, and Google's samples do. The parser that is used here asks for it, so
+//! it is put in before.
 
 /// A text with every colon, and where each was put in.
 pub(super) struct Colons {
@@ -45,7 +46,8 @@ impl Colons {
     }
 }
 
-/// The length of the token that a text begins with: white space, a comment, a string, a word, or one character.
+/// The length of the token that a text begins with: white space, a comment, a string, a word, or
+/// one character.
 fn token(text: &str, first: char) -> usize {
     let until = |stop: &dyn Fn(char) -> bool| text.find(stop).unwrap_or(text.len());
     match first {
@@ -60,7 +62,9 @@ fn token(text: &str, first: char) -> usize {
             });
             end.map_or(text.len(), |(at, c)| at + c.len_utf8())
         }
-        _ if first.is_alphanumeric() || first == '_' => until(&|c| !(c.is_alphanumeric() || c == '_')),
+        _ if first.is_alphanumeric() || first == '_' => {
+            until(&|c| !(c.is_alphanumeric() || c == '_'))
+        }
         _ => first.len_utf8(),
     }
 }
@@ -75,7 +79,10 @@ mod tests {
             ("header [ {}, {} ]", "header: [ {}, {} ]"),
             ("a {\n  header\n  # why [\n  [ {} ] }", "a {\n  header:\n  # why [\n  [ {} ] }"),
             ("header: [ {} ]", "header: [ {} ]"),
-            ("regex: \"a [b] \\\" c [d]\" regex: 'x [' b [ ]", "regex: \"a [b] \\\" c [d]\" regex: 'x [' b: [ ]"),
+            (
+                "regex: \"a [b] \\\" c [d]\" regex: 'x [' b [ ]",
+                "regex: \"a [b] \\\" c [d]\" regex: 'x [' b: [ ]",
+            ),
             ("level: INFO [ext]: 1", "level: INFO [ext]: 1"),
             ("{ [ext] { } }", "{ [ext] { } }"),
             ("a: \"unclosed [", "a: \"unclosed ["),

@@ -1,5 +1,5 @@
-//! A header map as Google's runner has it: one value for each name, later ones joined with a comma and a blank, names compared
-//! without case and kept as first written, in the order of the names.
+//! A header map as Google's runner has it: one value for each name, later ones joined with a comma
+//! and a blank, names compared without case and kept as first written, in the order of the names.
 
 use bytes::Bytes;
 use gatepost_host::{HeaderScope, Headers};
@@ -41,7 +41,8 @@ impl HeaderMap {
         self.0.insert(at, (Bytes::copy_from_slice(name), value));
     }
 
-    /// The map that is lent to the guest. A map of trailers is the one in which no name means another and none is joined.
+    /// The map that is lent to the guest. A map of trailers is the one in which no name means
+    /// another and none is joined.
     pub(super) fn lend(&self) -> Headers {
         Headers::collect(HeaderScope::RequestTrailers, self.iter())
     }
@@ -50,7 +51,11 @@ impl HeaderMap {
     pub(super) fn returned(&self, headers: &Headers) -> Self {
         let mut map = Self::default();
         for (name, value) in headers.iter() {
-            let written = self.0.iter().find(|(have, _)| have.eq_ignore_ascii_case(name)).map_or(name, |(have, _)| have);
+            let written = self
+                .0
+                .iter()
+                .find(|(have, _)| have.eq_ignore_ascii_case(name))
+                .map_or(name, |(have, _)| have);
             map.append(written, value);
         }
         map
@@ -69,7 +74,14 @@ mod tests {
     #[test]
     fn values_of_one_name_are_joined_and_the_first_spelling_stays() {
         let mut map = HeaderMap::default();
-        for (name, value) in [("b", "1"), ("Set-Cookie", "x"), ("set-cookie", "y"), (":path", "/"), ("e", ""), ("E", "z")] {
+        for (name, value) in [
+            ("b", "1"),
+            ("Set-Cookie", "x"),
+            ("set-cookie", "y"),
+            (":path", "/"),
+            ("e", ""),
+            ("E", "z"),
+        ] {
             map.append(name.as_bytes(), value.as_bytes());
         }
         assert_eq!(map.lines(), [":path: /", "b: 1", "e: z", "Set-Cookie: x, y"]);
@@ -87,6 +99,9 @@ mod tests {
         lent.replace("user-token", "bad");
         lent.add("content-type", "a");
         lent.add("content-type", "b");
-        assert_eq!(map.returned(&lent).lines(), ["content-type: a, b", "Host: a.example", "User-Token: bad"]);
+        assert_eq!(
+            map.returned(&lent).lines(),
+            ["content-type: a, b", "Host: a.example", "User-Token: bad"]
+        );
     }
 }

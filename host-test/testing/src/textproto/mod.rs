@@ -1,9 +1,10 @@
-//! The test files of Google's Service Extensions samples, `tests.textpb`, as they are: every field of every version. They call the
-//! callbacks of one stream one after another, without a proxy around them, and so does this; the rules are those of Google's
-//! runner, not of a proxy.
+//! The test files of Google's Service Extensions samples, `tests.textpb`, as they are: every field
+//! of every version. They call the callbacks of one stream one after another, without a proxy
+//! around them, and so does this; the rules are those of Google's runner, not of a proxy.
 //!
-//! Paths of contents and of expected texts are relative to the file; `wasm_path` and `config_path` to the working folder, and,
-//! where nothing is there, to the file. Benchmarks are not run, and `log_path` is not written.
+//! Paths of contents and of expected texts are relative to the file; `wasm_path` and `config_path`
+//! to the working folder, and, where nothing is there, to the file. Benchmarks are not run, and
+//! `log_path` is not written.
 
 mod check;
 mod http1;
@@ -24,7 +25,12 @@ use self::lists::Colons;
 use crate::fault::{Fault, FileError, did_you_mean, place};
 
 /// The schema, as Rust types.
-#[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated from proto/suite.proto, where it is explained")]
+#[allow(
+    missing_docs,
+    clippy::all,
+    clippy::pedantic,
+    reason = "generated from proto/suite.proto, where it is explained"
+)]
 pub mod schema {
     include!(concat!(env!("OUT_DIR"), "/gatepost.service_extensions.rs"));
 }
@@ -41,7 +47,8 @@ pub struct Suite {
 }
 
 static SUITE: LazyLock<Option<MessageDescriptor>> = LazyLock::new(|| {
-    let pool = DescriptorPool::decode(&include_bytes!(concat!(env!("OUT_DIR"), "/suite.bin"))[..]).ok()?;
+    let pool =
+        DescriptorPool::decode(&include_bytes!(concat!(env!("OUT_DIR"), "/suite.bin"))[..]).ok()?;
     pool.get_message_by_name("gatepost.service_extensions.TestSuite")
 });
 
@@ -49,17 +56,27 @@ impl Suite {
     /// Reads a text.
     ///
     /// # Errors
-    /// [`FileError::Faulty`] with the place of the first thing that is wrong; the format's parser stops there.
+    /// [`FileError::Faulty`] with the place of the first thing that is wrong; the format's parser
+    /// stops there.
     pub fn parse(path: &Path, text: &str) -> Result<Self, FileError> {
-        let whole = |message: String| FileError::faulty(path, Fault { line: 1, column: 1, message, help: None });
+        let whole = |message: String| {
+            FileError::faulty(path, Fault { line: 1, column: 1, message, help: None })
+        };
         // The schema is built into the program, so its absence would be a fault of the build.
-        let descriptor = SUITE.clone().ok_or_else(|| whole("the schema of test files is broken in this build".to_owned()))?;
+        let descriptor = SUITE
+            .clone()
+            .ok_or_else(|| whole("the schema of test files is broken in this build".to_owned()))?;
         let colons = Colons::put_into(text);
         let parsed = DynamicMessage::parse_text_format(descriptor, &colons.text)
             .map_err(|error| fault(path, text, &error, |offset| colons.written(offset)))?;
-        let suite: schema::TestSuite = parsed.transcode_to().map_err(|error| whole(error.to_string()))?;
+        let suite: schema::TestSuite =
+            parsed.transcode_to().map_err(|error| whole(error.to_string()))?;
         let env = match (suite.env, suite.runtime) {
-            (Some(_), Some(_)) => return Err(whole("`env` and `runtime` are two names for one thing: give one".to_owned())),
+            (Some(_), Some(_)) => {
+                return Err(whole(
+                    "`env` and `runtime` are two names for one thing: give one".to_owned(),
+                ));
+            }
             (Some(env), None) | (None, Some(env)) => env,
             (None, None) => schema::Env::default(),
         };
@@ -85,16 +102,22 @@ fn fault(
     error: &prost_reflect::text_format::ParseError,
     written: impl FnOnce(usize) -> usize,
 ) -> FileError {
-    let offset = error.labels().and_then(|mut labels| labels.next()).map_or(0, |label| label.offset());
+    let offset =
+        error.labels().and_then(|mut labels| labels.next()).map_or(0, |label| label.offset());
     let (line, column) = place(text, written(offset));
     let message = error.to_string();
     // The parser's message is the only place where it says which name it did not find, and where.
     let mut quoted = message.split('\'').skip(1).step_by(2);
     let help = match (quoted.next(), quoted.next()) {
-        (Some(written), Some(within)) if message.contains("not found") => suggestion(written, within),
+        (Some(written), Some(within)) if message.contains("not found") => {
+            suggestion(written, within)
+        }
         _ => None,
     };
-    FileError::faulty(path, Fault { line, column, message: message.replace("gatepost.service_extensions.", ""), help })
+    FileError::faulty(
+        path,
+        Fault { line, column, message: message.replace("gatepost.service_extensions.", ""), help },
+    )
 }
 
 fn suggestion(written: &str, within: &str) -> Option<String> {
@@ -103,7 +126,8 @@ fn suggestion(written: &str, within: &str) -> Option<String> {
         let names: Vec<String> = message.fields().map(|field| field.name().to_owned()).collect();
         return did_you_mean(written, names.iter().map(String::as_str));
     }
-    let values: Vec<String> = pool.get_enum_by_name(within)?.values().map(|value| value.name().to_owned()).collect();
+    let values: Vec<String> =
+        pool.get_enum_by_name(within)?.values().map(|value| value.name().to_owned()).collect();
     did_you_mean(written, values.iter().map(String::as_str))
 }
 
@@ -141,7 +165,10 @@ mod tests {
             "#,
         )
         .unwrap();
-        assert_eq!((suite.env.wasm_path.as_str(), suite.env.min_log_level().as_str_name()), ("a.wasm", "WARN"));
+        assert_eq!(
+            (suite.env.wasm_path.as_str(), suite.env.min_log_level().as_str_name()),
+            ("a.wasm", "WARN")
+        );
         assert_eq!(suite.tests.len(), 2);
         let test = &suite.tests[0];
         assert_eq!(test.properties[0].value, b"\xff");

@@ -1,12 +1,13 @@
-//! Runs tests: for each a VM of its own, a plugin, one stream, and the callbacks that the test names, in order. After an immediate
-//! response the later callbacks are not called, and what is expected of them is held against nothing.
+//! Runs tests: for each a VM of its own, a plugin, one stream, and the callbacks that the test
+//! names, in order. After an immediate response the later callbacks are not called, and what is
+//! expected of them is held against nothing.
 
 use std::path::Path;
 
 use bytes::Bytes;
 use gatepost_host::{
-    CallError, Clock, FinalMaps, Headers, Host, LogLevel, Module, Outcome as Answer, Plugin, PluginConfig, Profile,
-    PropertyValue, StartError, StreamId, StreamInfo, Vm, VmOptions,
+    CallError, Clock, FinalMaps, Headers, Host, LogLevel, Module, Outcome as Answer, Plugin,
+    PluginConfig, Profile, PropertyValue, StartError, StreamId, StreamInfo, Vm, VmOptions,
 };
 
 use super::Suite;
@@ -17,7 +18,8 @@ use super::schema::{self, Test, env::LogLevel as Level};
 use crate::log::{Line, Lines};
 use crate::report::{CaseReport, Difference, FileReport};
 
-/// The time of a test that gives none. It is not zero, because the Go runtime does not start at zero.
+/// The time of a test that gives none. It is not zero, because the Go runtime does not start at
+/// zero.
 const DEFAULT_NANOS: u64 = 1_000_000;
 
 /// A clock that stands still.
@@ -47,8 +49,17 @@ enum Halt {
 impl Suite {
     /// Runs every test with a module and a plugin configuration.
     #[must_use]
-    pub fn run(&self, module: &Module, configuration: &Bytes, options: impl Fn() -> VmOptions) -> FileReport {
-        let cases = self.tests.iter().map(|test| self.case(test, module, configuration, options())).collect();
+    pub fn run(
+        &self,
+        module: &Module,
+        configuration: &Bytes,
+        options: impl Fn() -> VmOptions,
+    ) -> FileReport {
+        let cases = self
+            .tests
+            .iter()
+            .map(|test| self.case(test, module, configuration, options()))
+            .collect();
         FileReport { file: self.path.display().to_string(), notes: self.notes(), cases }
     }
 
@@ -57,10 +68,14 @@ impl Suite {
         let benchmarks = self.tests.iter().filter(|test| test.benchmark).count();
         if benchmarks > 0 {
             let s = if benchmarks == 1 { "" } else { "s" };
-            notes.push(format!("{benchmarks} test{s} with `benchmark: true`: tested, not measured"));
+            notes
+                .push(format!("{benchmarks} test{s} with `benchmark: true`: tested, not measured"));
         }
         if !self.env.log_path.is_empty() && !self.env.log_path.starts_with("/dev/") {
-            notes.push(format!("log lines are shown with tests that fail, not written to {}", self.env.log_path));
+            notes.push(format!(
+                "log lines are shown with tests that fail, not written to {}",
+                self.env.log_path
+            ));
         }
         notes
     }
@@ -80,18 +95,43 @@ impl Suite {
         }
     }
 
-    fn case(&self, test: &Test, module: &Module, configuration: &Bytes, options: VmOptions) -> CaseReport {
+    fn case(
+        &self,
+        test: &Test,
+        module: &Module,
+        configuration: &Bytes,
+        options: VmOptions,
+    ) -> CaseReport {
         let options = VmOptions { profile: Profile::Gcp, ..options };
         let log = Lines::from(self.level());
-        let nanos = self.env.time_secs.filter(|secs| *secs > 0).map_or(DEFAULT_NANOS, |secs| secs.saturating_mul(1_000_000_000));
-        let host = Host { log: std::sync::Arc::new(log.clone()), clock: std::sync::Arc::new(Fixed(nanos)), ..Host::default() };
-        let mut case = Case { suite: self, test, log, differences: Vec::new(), replied: false, phase: "plugin_init" };
+        let nanos = self
+            .env
+            .time_secs
+            .filter(|secs| *secs > 0)
+            .map_or(DEFAULT_NANOS, |secs| secs.saturating_mul(1_000_000_000));
+        let host = Host {
+            log: std::sync::Arc::new(log.clone()),
+            clock: std::sync::Arc::new(Fixed(nanos)),
+            ..Host::default()
+        };
+        let mut case = Case {
+            suite: self,
+            test,
+            log,
+            differences: Vec::new(),
+            replied: false,
+            phase: "plugin_init",
+        };
         if let Err(halt) = case.run(module, configuration, host, options) {
-            let difference = Difference::new(case.phase, "outcome", "the plugin runs", halt.to_string());
+            let difference =
+                Difference::new(case.phase, "outcome", "the plugin runs", halt.to_string());
             case.differences.push(difference);
         }
-        let logs =
-            case.log.since(0).into_iter().map(|line| format!("{}: {}", line.level, String::from_utf8_lossy(&line.message)));
+        let logs = case
+            .log
+            .since(0)
+            .into_iter()
+            .map(|line| format!("{}: {}", line.level, String::from_utf8_lossy(&line.message)));
         CaseReport::new(&test.name, None, case.differences, logs.collect())
     }
 }
@@ -132,9 +172,19 @@ const RESPONSE: Half = Half {
 };
 
 impl Case<'_> {
-    fn run(&mut self, module: &Module, configuration: &Bytes, host: Host, options: VmOptions) -> Result<(), Halt> {
+    fn run(
+        &mut self,
+        module: &Module,
+        configuration: &Bytes,
+        host: Host,
+        options: VmOptions,
+    ) -> Result<(), Halt> {
         let mut vm = Vm::new(module, host, options)?;
-        let config = PluginConfig { name: "test".to_owned(), configuration: configuration.clone(), ..PluginConfig::default() };
+        let config = PluginConfig {
+            name: "test".to_owned(),
+            configuration: configuration.clone(),
+            ..PluginConfig::default()
+        };
         let mark = self.log.len();
         let plugin = vm.start_plugin(config)?;
         let lines = messages(&self.log.since(mark), plugin.context());
@@ -146,8 +196,20 @@ impl Case<'_> {
         let lines = messages(&self.log.since(mark), stream.context());
         self.side_effects(self.test.stream_init.as_ref(), &lines);
 
-        self.half(&mut vm, stream, &REQUEST, self.test.request_headers.as_ref(), &self.test.request_body)?;
-        self.half(&mut vm, stream, &RESPONSE, self.test.response_headers.as_ref(), &self.test.response_body)?;
+        self.half(
+            &mut vm,
+            stream,
+            &REQUEST,
+            self.test.request_headers.as_ref(),
+            &self.test.request_body,
+        )?;
+        self.half(
+            &mut vm,
+            stream,
+            &RESPONSE,
+            self.test.response_headers.as_ref(),
+            &self.test.response_body,
+        )?;
         self.end(&mut vm, plugin, stream)
     }
 
@@ -163,9 +225,13 @@ impl Case<'_> {
     }
 
     fn info(&self) -> StreamInfo {
-        let property =
-            |property: &schema::Property| (property.path.clone(), PropertyValue::Bytes(Bytes::copy_from_slice(&property.value)));
-        StreamInfo { properties: self.test.properties.iter().map(property).collect(), ..StreamInfo::default() }
+        let property = |property: &schema::Property| {
+            (property.path.clone(), PropertyValue::Bytes(Bytes::copy_from_slice(&property.value)))
+        };
+        StreamInfo {
+            properties: self.test.properties.iter().map(property).collect(),
+            ..StreamInfo::default()
+        }
     }
 
     fn side_effects(&mut self, expected: Option<&schema::Expectation>, log: &[Bytes]) {
@@ -193,14 +259,20 @@ impl Case<'_> {
         if let Some(invocation) = headers {
             self.phase = half.headers;
             let sent = self.suite.headers(invocation.input.as_ref(), half.is_request)?;
-            let outcome = if self.replied { Outcome::default() } else { self.headers(vm, stream, half, &sent)? };
+            let outcome = if self.replied {
+                Outcome::default()
+            } else {
+                self.headers(vm, stream, half, &sent)?
+            };
             self.check(invocation, &outcome);
         }
         self.phase = half.body;
         for (invocation, chunks) in bodies.iter().zip(self.suite.bodies(self.test, bodies)?) {
-            // Older versions of Google's runner refuse a reply to a body: it is judged only where a test asks for one.
+            // Older versions of Google's runner refuse a reply to a body: it is judged only where a
+            // test asks for one.
             let asked = Test::expectation(invocation).immediate.is_some();
-            let (mut outcome, reply) = self.body(vm, stream, half, chunks, half.is_request || asked)?;
+            let (mut outcome, reply) =
+                self.body(vm, stream, half, chunks, half.is_request || asked)?;
             if let (Some(reply), true) = (reply, asked) {
                 (outcome.headers, outcome.body) = (reply.headers.clone(), reply.body.clone());
                 outcome.reply = Some(reply);
@@ -210,7 +282,13 @@ impl Case<'_> {
         Ok(())
     }
 
-    fn headers(&mut self, vm: &mut Vm, stream: StreamId, half: &Half, sent: &HeaderMap) -> Result<Outcome, Halt> {
+    fn headers(
+        &mut self,
+        vm: &mut Vm,
+        stream: StreamId,
+        half: &Half,
+        sent: &HeaderMap,
+    ) -> Result<Outcome, Halt> {
         let (mark, mut lent) = (self.log.len(), sent.lend());
         let answer = (half.on_headers)(vm, stream, &mut lent, false)?;
         let message = sent.returned(&lent);
@@ -239,7 +317,8 @@ impl Case<'_> {
         chunks: Vec<Bytes>,
         may_reply: bool,
     ) -> Result<(Outcome, Option<Reply>), Halt> {
-        let (last, mut body, mut outcome, mut sent) = (chunks.len().saturating_sub(1), Vec::new(), Outcome::default(), None);
+        let (last, mut body, mut outcome, mut sent) =
+            (chunks.len().saturating_sub(1), Vec::new(), Outcome::default(), None);
         for (at, mut chunk) in chunks.into_iter().enumerate() {
             outcome.log.clear();
             if self.replied {
@@ -280,7 +359,9 @@ fn messages(lines: &[Line], context: u32) -> Vec<Bytes> {
 }
 
 /// Reads the plugin configuration that a file names.
-pub(crate) fn configuration(suite: &Suite) -> Result<Option<Bytes>, (std::path::PathBuf, std::io::Error)> {
+pub(crate) fn configuration(
+    suite: &Suite,
+) -> Result<Option<Bytes>, (std::path::PathBuf, std::io::Error)> {
     if suite.env.config_path.is_empty() {
         return Ok(None);
     }

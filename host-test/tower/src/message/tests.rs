@@ -1,6 +1,11 @@
 use super::*;
 
-fn head(method: &str, uri: &str, version: Version, fields: &[(&'static str, &str)]) -> http::request::Parts {
+fn head(
+    method: &str,
+    uri: &str,
+    version: Version,
+    fields: &[(&'static str, &str)],
+) -> http::request::Parts {
     let mut request = http::Request::builder().method(method).uri(uri).version(version);
     for (name, value) in fields {
         request = request.header(*name, *value);
@@ -21,7 +26,10 @@ fn changed(head: http::request::Parts, change: impl FnOnce(&mut Headers)) -> Res
 }
 
 fn shown(head: &http::request::Parts) -> String {
-    let fields = head.headers.iter().map(|(name, value)| format!(" {name}={}", value.as_bytes().escape_ascii()));
+    let fields = head
+        .headers
+        .iter()
+        .map(|(name, value)| format!(" {name}={}", value.as_bytes().escape_ascii()));
     format!("{} {}{}", head.method, head.uri, fields.collect::<String>())
 }
 
@@ -51,9 +59,13 @@ fn an_absolute_uri_says_the_authority_and_its_host_header_follows() {
 
 #[test]
 fn http_2_has_no_host_header_unless_it_came_with_one() {
-    let get = |fields: &[(&'static str, &str)]| head("GET", "http://a.example/x", Version::HTTP_2, fields);
+    let get = |fields: &[(&'static str, &str)]| {
+        head("GET", "http://a.example/x", Version::HTTP_2, fields)
+    };
     assert_eq!(through(get(&[])).1, "GET http://a.example/x");
-    let moved = |fields: &[(&'static str, &str)]| changed(get(fields), |headers| headers.set(":authority", "b.example"));
+    let moved = |fields: &[(&'static str, &str)]| {
+        changed(get(fields), |headers| headers.set(":authority", "b.example"))
+    };
     assert_eq!(moved(&[]).unwrap(), "GET http://b.example/x");
     assert_eq!(moved(&[("host", "a.example")]).unwrap(), "GET http://b.example/x host=b.example");
     let scheme = changed(get(&[]), |headers| headers.set(":scheme", "https"));
@@ -62,8 +74,15 @@ fn http_2_has_no_host_header_unless_it_came_with_one() {
 
 #[test]
 fn lines_that_envoy_joins_are_joined() {
-    let hosts =
-        [("host", ""), ("host", "a.example"), ("host", "b.example"), ("via", "1"), ("x-a", "1"), ("via", "2"), ("x-a", "2")];
+    let hosts = [
+        ("host", ""),
+        ("host", "a.example"),
+        ("host", "b.example"),
+        ("via", "1"),
+        ("x-a", "1"),
+        ("via", "2"),
+        ("x-a", "2"),
+    ];
     let (seen, out) = through(head("GET", "/", Version::HTTP_11, &hosts));
     assert!(seen.starts_with(":method: GET\n:authority: a.example,b.example\n"), "{seen}");
     assert_eq!(out, "GET / host=a.example,b.example via=1,2 x-a=1 x-a=2");
@@ -74,7 +93,10 @@ fn lines_that_envoy_joins_are_joined() {
 #[test]
 fn a_cookie_that_http_2_has_split_is_put_together() {
     let cookies = [("cookie", "a=1"), ("x-a", "1"), ("cookie", "b=2")];
-    assert_eq!(through(head("GET", "http://a/", Version::HTTP_2, &cookies)).1, "GET http://a/ x-a=1 cookie=a=1; b=2");
+    assert_eq!(
+        through(head("GET", "http://a/", Version::HTTP_2, &cookies)).1,
+        "GET http://a/ x-a=1 cookie=a=1; b=2"
+    );
     let apart = "GET http://a/ host=a cookie=a=1 cookie=b=2 x-a=1";
     assert_eq!(
         through(head("GET", "http://a/", Version::HTTP_11, &cookies)).1,
@@ -85,7 +107,8 @@ fn a_cookie_that_http_2_has_split_is_put_together() {
 
 #[test]
 fn connect_and_a_star_pass_as_they_are() {
-    let connect = || head("CONNECT", "a.example:443", Version::HTTP_11, &[("host", "a.example:443")]);
+    let connect =
+        || head("CONNECT", "a.example:443", Version::HTTP_11, &[("host", "a.example:443")]);
     let (seen, out) = through(connect());
     assert_eq!(seen, ":method: CONNECT\n:authority: a.example:443\n");
     assert_eq!(out, "CONNECT a.example:443 host=a.example:443");
@@ -94,7 +117,10 @@ fn connect_and_a_star_pass_as_they_are() {
     let star = || head("OPTIONS", "*", Version::HTTP_11, &[("host", "a.example")]);
     assert_eq!(through(star()).1, "OPTIONS * host=a.example");
     assert!(through(star()).0.contains(":path: *\n"));
-    assert_eq!(changed(star(), |headers| headers.set(":path", "/x")).unwrap(), "OPTIONS /x host=a.example");
+    assert_eq!(
+        changed(star(), |headers| headers.set(":path", "/x")).unwrap(),
+        "OPTIONS /x host=a.example"
+    );
     let became = changed(connect(), |headers| headers.set(":method", "GET"));
     assert_eq!(became, Err(Unfit::Missing(":path")));
 }
@@ -105,8 +131,13 @@ fn what_http_cannot_hold_is_an_error() {
     let set = |name: &'static str, value: &'static str| {
         changed(get(), |headers| headers.set(name, value)).map_err(|unfit| unfit.to_string())
     };
-    for (name, value) in [(":path", "no slash"), (":path", "/a b"), (":authority", "a b"), (":scheme", "1:"), (":method", "G T")]
-    {
+    for (name, value) in [
+        (":path", "no slash"),
+        (":path", "/a b"),
+        (":authority", "a b"),
+        (":scheme", "1:"),
+        (":method", "G T"),
+    ] {
         assert_eq!(set(name, value), Err(format!("invalid header value for: {name}")), "{value}");
     }
     assert_eq!(set("x-a", "bell\x07"), Err("invalid header value for: x-a".to_owned()));
@@ -114,20 +145,35 @@ fn what_http_cannot_hold_is_an_error() {
     assert_eq!(set(":unknown", "b").unwrap(), "GET http://a.example/x");
     let many = changed(get(), |headers| (0..40_000).for_each(|_| headers.add("x-many", "")));
     assert_eq!(many, Err(Unfit::TooMany));
-    let status = |status: &str| response_out(&Headers::response([(":status", status)]), ResponseKept::default()).is_ok();
+    let status = |status: &str| {
+        response_out(&Headers::response([(":status", status)]), ResponseKept::default()).is_ok()
+    };
     assert!(status("200") && status("101") && status("999"));
     assert!(!status("100") && !status("20") && !status("word"));
 }
 
 #[test]
 fn headers_of_the_connection_pass_beside_the_chain() {
-    let fields = [("host", "a"), ("connection", "close, x"), ("transfer-encoding", "chunked"), ("te", "gzip")];
+    let fields = [
+        ("host", "a"),
+        ("connection", "close, x"),
+        ("transfer-encoding", "chunked"),
+        ("te", "gzip"),
+    ];
     let (seen, out) = through(head("GET", "/", Version::HTTP_11, &fields));
     assert_eq!(seen, ":method: GET\n:authority: a\n:scheme: http\n:path: /\n");
     assert_eq!(out, "GET / host=a connection=close, x transfer-encoding=chunked te=gzip");
-    let upgrade = [("host", "a"), ("connection", "keep-alive, Upgrade"), ("upgrade", "websocket"), ("te", "trailers")];
+    let upgrade = [
+        ("host", "a"),
+        ("connection", "keep-alive, Upgrade"),
+        ("upgrade", "websocket"),
+        ("te", "trailers"),
+    ];
     let (seen, _) = through(head("GET", "/", Version::HTTP_11, &upgrade));
-    assert!(seen.ends_with("connection: keep-alive, Upgrade\nupgrade: websocket\nte: trailers\n"), "{seen}");
+    assert!(
+        seen.ends_with("connection: keep-alive, Upgrade\nupgrade: websocket\nte: trailers\n"),
+        "{seen}"
+    );
 }
 
 #[test]

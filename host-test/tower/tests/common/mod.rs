@@ -1,4 +1,5 @@
-//! What the tests of the layer share: chains of scripted guests, services to put behind them, and bodies in pieces.
+//! What the tests of the layer share: chains of scripted guests, services to put behind them, and
+//! bodies in pieces.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
 use std::collections::VecDeque;
@@ -9,7 +10,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use gatepost_host::{Chain, ChainOptions, ChainPlugin, Engine, EngineOptions, FailPolicy, Host, MemoryLog, Module, PluginConfig};
+use gatepost_host::{
+    Chain, ChainOptions, ChainPlugin, Engine, EngineOptions, FailPolicy, Host, MemoryLog, Module,
+    PluginConfig,
+};
 use gatepost_host_tower::{Pool, PoolOptions, WasmBody, WasmLayer};
 use http::{HeaderMap, Request, Response};
 use http_body::{Body, Frame};
@@ -40,7 +44,11 @@ pub fn plugin_that_fails(script: &str, fail_policy: FailPolicy) -> ChainPlugin {
 
 /// A pool of one worker, and what its guests log.
 pub fn pool_of(scripts: &[&str]) -> (Pool, MemoryLog) {
-    let plugins = scripts.iter().zip(0..).map(|(script, number)| plugin(&format!("p{number}"), script)).collect();
+    let plugins = scripts
+        .iter()
+        .zip(0..)
+        .map(|(script, number)| plugin(&format!("p{number}"), script))
+        .collect();
     pool_with(plugins, ChainOptions::default(), one_worker())
 }
 
@@ -48,7 +56,11 @@ pub fn one_worker() -> PoolOptions {
     PoolOptions { workers: 1, ..PoolOptions::default() }
 }
 
-pub fn pool_with(plugins: Vec<ChainPlugin>, options: ChainOptions, pool: PoolOptions) -> (Pool, MemoryLog) {
+pub fn pool_with(
+    plugins: Vec<ChainPlugin>,
+    options: ChainOptions,
+    pool: PoolOptions,
+) -> (Pool, MemoryLog) {
     let log = MemoryLog::default();
     let host = Host { log: Arc::new(log.clone()), ..Host::default() };
     let pool = Pool::start(&Chain::with_options(plugins, options), host, pool).expect("a pool");
@@ -69,11 +81,17 @@ pub struct Pieces {
 
 impl Pieces {
     pub fn of(pieces: &[&'static str]) -> Self {
-        Self { frames: pieces.iter().map(|piece| Frame::data(Bytes::from(*piece))).collect(), fails: false }
+        Self {
+            frames: pieces.iter().map(|piece| Frame::data(Bytes::from(*piece))).collect(),
+            fails: false,
+        }
     }
 
     pub fn with_trailer(mut self, name: &'static str, value: &'static str) -> Self {
-        let trailers = HeaderMap::from_iter([(http::HeaderName::from_static(name), http::HeaderValue::from_static(value))]);
+        let trailers = HeaderMap::from_iter([(
+            http::HeaderName::from_static(name),
+            http::HeaderValue::from_static(value),
+        )]);
         self.frames.push_back(Frame::trailers(trailers));
         self
     }
@@ -88,9 +106,13 @@ impl Body for Pieces {
     type Data = Bytes;
     type Error = std::io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let frame = self.frames.pop_front().map(Ok);
-        let failure = || std::mem::take(&mut self.fails).then(|| Err(std::io::Error::other("cut off")));
+        let failure =
+            || std::mem::take(&mut self.fails).then(|| Err(std::io::Error::other("cut off")));
         Poll::Ready(frame.or_else(failure))
     }
 }
@@ -134,7 +156,10 @@ impl Seen {
     {
         let mut got = Got {
             head: head(request.method().as_str(), &request.uri().to_string(), request.headers()),
-            route_cache_cleared: request.extensions().get::<gatepost_host_tower::RouteCacheCleared>().is_some(),
+            route_cache_cleared: request
+                .extensions()
+                .get::<gatepost_host_tower::RouteCacheCleared>()
+                .is_some(),
             ..Got::default()
         };
         let mut body = request.into_body();
@@ -150,7 +175,8 @@ impl Seen {
 }
 
 pub fn head(first: &str, second: &str, headers: &HeaderMap) -> String {
-    let fields = headers.iter().map(|(name, value)| format!(" {name}={}", value.as_bytes().escape_ascii()));
+    let fields =
+        headers.iter().map(|(name, value)| format!(" {name}={}", value.as_bytes().escape_ascii()));
     format!("{first} {second}{}", fields.collect::<String>())
 }
 
@@ -181,7 +207,10 @@ where
         }
     }
     let status = parts.status.as_u16().to_string();
-    let fields = parts.headers.iter().map(|(name, value)| format!(" {name}={}", value.as_bytes().escape_ascii()));
+    let fields = parts
+        .headers
+        .iter()
+        .map(|(name, value)| format!(" {name}={}", value.as_bytes().escape_ascii()));
     let head = format!("{status}{}", fields.collect::<String>());
     Answer { head, body: data.into(), trailers, error, extensions: parts.extensions }
 }

@@ -1,5 +1,6 @@
-//! A guest without shame: in each callback it makes the hostcalls that its configuration lists, with whatever arguments that gives
-//! them. It is written as text, from the host's own table of hostcalls, one for each version of the ABI.
+//! A guest without shame: in each callback it makes the hostcalls that its configuration lists,
+//! with whatever arguments that gives them. It is written as text, from the host's own table of
+//! hostcalls, one for each version of the ABI.
 
 use std::fmt::Write as _;
 
@@ -63,19 +64,26 @@ pub const CALLS: usize = 32;
 pub const PAYLOAD: u32 = HEAD + HEAD_BYTES + CALL_BYTES * CALLS as u32;
 /// Where the allocator begins.
 const HEAP: u32 = MEMORY / 2;
-/// How many hostcalls a VM makes: an allocator that calls the host, which allocates, would never end.
+/// How many hostcalls a VM makes: an allocator that calls the host, which allocates, would never
+/// end.
 const BUDGET: u32 = 400;
 
 /// The text of the guest for one version of the ABI.
 #[must_use]
 pub fn wat(abi: AbiVersion) -> String {
-    let served: Vec<(usize, &Hostcall)> =
-        HOSTCALLS.iter().enumerate().filter(|(_, call)| (call.since..=call.until).contains(&abi)).collect();
+    let served: Vec<(usize, &Hostcall)> = HOSTCALLS
+        .iter()
+        .enumerate()
+        .filter(|(_, call)| (call.since..=call.until).contains(&abi))
+        .collect();
     let mut text = String::from("(module\n");
     for (_, Hostcall { name, params, results, .. }) in &served {
         let types = |letters: &str| letters.chars().map(value_type).collect::<String>();
         let (params, results) = (types(params), types(results));
-        let _ = writeln!(text, "(import \"env\" \"{name}\" (func ${name} (param{params}) (result{results})))");
+        let _ = writeln!(
+            text,
+            "(import \"env\" \"{name}\" (func ${name} (param{params}) (result{results})))"
+        );
     }
     let _ = writeln!(text, "(func (export \"{}\"))", abi.marker());
     let calls_end = PAYLOAD;
@@ -113,7 +121,8 @@ pub fn wat(abi: AbiVersion) -> String {
     make(&mut text, &served);
     for (number, Callback { name, params, answers }) in CALLBACKS.iter().enumerate() {
         // Header callbacks had no `end_of_stream` in the first version.
-        let params = if abi == AbiVersion::V0_1_0 && name.ends_with("_headers") { 2 } else { *params };
+        let params =
+            if abi == AbiVersion::V0_1_0 && name.ends_with("_headers") { 2 } else { *params };
         let types = " i32".repeat(params);
         let result = if *answers { "(result i32)" } else { "" };
         let run = format!("(call $run (i32.const {number}))");
@@ -140,8 +149,13 @@ fn make(text: &mut String, served: &[(usize, &Hostcall)]) {
     );
     text.push_str("(block $none\n");
     text.extend(served.iter().rev().map(|(at, _)| format!("(block $c{at}\n")));
-    let branches = (0..HOSTCALLS.len())
-        .map(|at| if served.iter().any(|(known, _)| *known == at) { format!("$c{at} ") } else { "$none ".to_owned() });
+    let branches = (0..HOSTCALLS.len()).map(|at| {
+        if served.iter().any(|(known, _)| *known == at) {
+            format!("$c{at} ")
+        } else {
+            "$none ".to_owned()
+        }
+    });
     let branches: String = branches.collect();
     let _ = writeln!(text, "(br_table {branches} $none (i32.load offset=4 (local.get $at)))");
     for (_, Hostcall { name, params, results, .. }) in served {

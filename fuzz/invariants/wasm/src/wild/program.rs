@@ -97,7 +97,11 @@ impl Program {
         let calls = (0..count).map_while(|_| {
             let (callback, hostcall) = (next()?, next()?);
             let params = HOSTCALLS[usize::from(hostcall) % HOSTCALLS.len()].params.len();
-            Some(Call { callback, hostcall, arguments: (0..params).map(|_| argument(&mut next)).collect() })
+            Some(Call {
+                callback,
+                hostcall,
+                arguments: (0..params).map(|_| argument(&mut next)).collect(),
+            })
         });
         let calls = calls.collect();
         Self { setting, calls, payload: rest.to_vec() }
@@ -114,7 +118,9 @@ impl Program {
                     Argument::Small(number) => bytes.push(number & 0x7f),
                     Argument::Payload(at) => bytes.extend((at & 0x3fff | 0x8000).to_be_bytes()),
                     Argument::Edge(at) => bytes.push(0xc0 + at % 0x30),
-                    Argument::Any(number) => bytes.extend([&[0xf0], &number.to_le_bytes()[..]].concat()),
+                    Argument::Any(number) => {
+                        bytes.extend([&[0xf0], &number.to_le_bytes()[..]].concat())
+                    }
                 }
             }
         }
@@ -125,7 +131,8 @@ impl Program {
     /// The version of the ABI that the guest is built for.
     #[must_use]
     pub fn abi(&self) -> AbiVersion {
-        [AbiVersion::V0_2_1, AbiVersion::V0_2_1, AbiVersion::V0_2_0, AbiVersion::V0_1_0][usize::from(self.setting & 3)]
+        [AbiVersion::V0_2_1, AbiVersion::V0_2_1, AbiVersion::V0_2_0, AbiVersion::V0_1_0]
+            [usize::from(self.setting & 3)]
     }
 
     /// Whose rules it lives under.
@@ -162,7 +169,10 @@ impl Program {
 /// The hostcall of this name, as a place in [`HOSTCALLS`].
 #[must_use]
 pub fn hostcall(name: &str) -> Option<u8> {
-    HOSTCALLS.iter().position(|Hostcall { name: known, .. }| *known == name).and_then(|at| u8::try_from(at).ok())
+    HOSTCALLS
+        .iter()
+        .position(|Hostcall { name: known, .. }| *known == name)
+        .and_then(|at| u8::try_from(at).ok())
 }
 
 #[cfg(test)]
@@ -171,15 +181,31 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_the_same() {
-        let arguments = vec![Argument::Small(3), Argument::Payload(300), Argument::Edge(15), Argument::Any(0x0102_0304)];
-        let call = Call { callback: 4, hostcall: hostcall("proxy_get_property").expect("served"), arguments };
-        let program = Program { setting: 0x25, calls: vec![call.clone(), call], payload: b"source\0address".to_vec() };
+        let arguments = vec![
+            Argument::Small(3),
+            Argument::Payload(300),
+            Argument::Edge(15),
+            Argument::Any(0x0102_0304),
+        ];
+        let call = Call {
+            callback: 4,
+            hostcall: hostcall("proxy_get_property").expect("served"),
+            arguments,
+        };
+        let program = Program {
+            setting: 0x25,
+            calls: vec![call.clone(), call],
+            payload: b"source\0address".to_vec(),
+        };
         assert_eq!(Program::read(&program.bytes()), program);
     }
 
     #[test]
     fn no_bytes_are_a_program_that_does_nothing() {
-        assert_eq!(Program::read(&[]), Program { setting: 0, calls: Vec::new(), payload: Vec::new() });
+        assert_eq!(
+            Program::read(&[]),
+            Program { setting: 0, calls: Vec::new(), payload: Vec::new() }
+        );
         assert_eq!(Program::read(&[0, 7, 1]).calls, []);
     }
 }

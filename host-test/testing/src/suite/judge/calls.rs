@@ -16,10 +16,14 @@ impl Judge {
             self.callouts(expected, &observed.callouts);
         }
         if let Some(expected) = expect.effects.as_deref() {
-            let calls = observed.effects.iter().filter(|effect| matches!(effect.event, EffectEvent::Called { .. }));
+            let calls = observed
+                .effects
+                .iter()
+                .filter(|effect| matches!(effect.event, EffectEvent::Called { .. }));
             let calls: Vec<&Effect> = calls.collect();
             let fits = |expected: &Hostcall, call: &&Effect| effects::fits(expected, call);
-            let pairs = self.pair(expected, &calls, fits, |expected, call| effects::has_name(expected, call));
+            let pairs = self
+                .pair(expected, &calls, fits, |expected, call| effects::has_name(expected, call));
             for (at, call) in pairs {
                 let expected = at.and_then(|at| expected.get(at));
                 let call = call.and_then(|call| calls.get(call)).map(|call| effects::event(call));
@@ -35,16 +39,24 @@ impl Judge {
             judge.called("", expected, called);
             judge.differences
         };
-        let fits = |expected: &SentCallout, called: &Called| differences(expected, called).is_empty();
+        let fits =
+            |expected: &SentCallout, called: &Called| differences(expected, called).is_empty();
         let is_like = |expected: &SentCallout, called: &Called| {
-            expected.cluster.as_ref().is_none_or(|cluster| cluster.matches(Some(called.cluster.as_bytes())))
+            expected
+                .cluster
+                .as_ref()
+                .is_none_or(|cluster| cluster.matches(Some(called.cluster.as_bytes())))
         };
         for (at, call) in self.pair(expected, found, fits, is_like) {
             let call = call.and_then(|call| found.get(call));
             match (at, at.and_then(|at| expected.get(at)), call) {
                 // In what it differs says more than that it does.
-                (Some(at), Some(expected), Some(call)) => self.called(&format!("callouts[{at}]"), expected, call),
-                (at, expected, call) => self.unlike("callouts", "call", at, expected.map(show), call.map(shown)),
+                (Some(at), Some(expected), Some(call)) => {
+                    self.called(&format!("callouts[{at}]"), expected, call)
+                }
+                (at, expected, call) => {
+                    self.unlike("callouts", "call", at, expected.map(show), call.map(shown))
+                }
             }
         }
     }
@@ -63,15 +75,27 @@ impl Judge {
         }
     }
 
-    fn unlike(&mut self, at: &str, what: &str, number: Option<usize>, expected: Option<String>, found: Option<String>) {
+    fn unlike(
+        &mut self,
+        at: &str,
+        what: &str,
+        number: Option<usize>,
+        expected: Option<String>,
+        found: Option<String>,
+    ) {
         let place = number.map_or_else(|| at.to_owned(), |number| format!("{at}[{number}]"));
-        let what = if number.is_some() { what.to_owned() } else { format!("{what}, which the test does not name") };
+        let what = if number.is_some() {
+            what.to_owned()
+        } else {
+            format!("{what}, which the test does not name")
+        };
         let or_none = |told: Option<String>| told.unwrap_or_else(|| "none".to_owned());
         self.differs(&place, what, or_none(expected), or_none(found));
     }
 
-    /// What is not as expected: the numbers of an expected call and of the one that came instead, where there are such. A test that is
-    /// not strict does not mind calls that it does not name, unless it says that there are none.
+    /// What is not as expected: the numbers of an expected call and of the one that came instead,
+    /// where there are such. A test that is not strict does not mind calls that it does not name,
+    /// unless it says that there are none.
     fn pair<E, F>(
         &self,
         expected: &[E],
@@ -82,9 +106,11 @@ impl Judge {
         let is_tolerant = !self.strict && !expected.is_empty();
         let mut pairs = Vec::new();
         for (e, f) in gaps(expected, found, fits) {
-            // Of the calls between two that fit, those that are most alike stand for each other, and the rest as they come.
+            // Of the calls between two that fit, those that are most alike stand for each other,
+            // and the rest as they come.
             let (begin_e, begin_f) = (e.start, f.start);
-            let (of_e, of_f) = (expected.get(e).unwrap_or_default(), found.get(f).unwrap_or_default());
+            let (of_e, of_f) =
+                (expected.get(e).unwrap_or_default(), found.get(f).unwrap_or_default());
             let mut like = in_common(of_e, of_f, &is_like).into_iter();
             for (e, f) in gaps(of_e, of_f, &is_like) {
                 let (mut e, mut f) = (e.map(|e| begin_e + e), f.map(|f| begin_f + f));
@@ -106,15 +132,28 @@ impl Judge {
 type Pair = (Option<usize>, Option<usize>);
 
 /// What stands on both sides before, between and behind the pairs that fit.
-fn gaps<E, F>(expected: &[E], found: &[F], fits: impl Fn(&E, &F) -> bool) -> Vec<(Range<usize>, Range<usize>)> {
+fn gaps<E, F>(
+    expected: &[E],
+    found: &[F],
+    fits: impl Fn(&E, &F) -> bool,
+) -> Vec<(Range<usize>, Range<usize>)> {
     let (mut e, mut f) = (0, 0);
     let ends = in_common(expected, found, fits).into_iter().chain([(expected.len(), found.len())]);
-    ends.map(|(next_e, next_f)| (std::mem::replace(&mut e, next_e + 1)..next_e, std::mem::replace(&mut f, next_f + 1)..next_f))
-        .collect()
+    ends.map(|(next_e, next_f)| {
+        (
+            std::mem::replace(&mut e, next_e + 1)..next_e,
+            std::mem::replace(&mut f, next_f + 1)..next_f,
+        )
+    })
+    .collect()
 }
 
 /// The longest list of pairs that fit, both sides in order.
-fn in_common<E, F>(expected: &[E], found: &[F], fits: impl Fn(&E, &F) -> bool) -> Vec<(usize, usize)> {
+fn in_common<E, F>(
+    expected: &[E],
+    found: &[F],
+    fits: impl Fn(&E, &F) -> bool,
+) -> Vec<(usize, usize)> {
     let width = found.len() + 1;
     // How many pairs there are from here on; one row and one column more than there are calls.
     let mut longest = vec![0_u32; (expected.len() + 1) * width];
@@ -144,7 +183,9 @@ fn in_common<E, F>(expected: &[E], found: &[F], fits: impl Fn(&E, &F) -> bool) -
 
 fn show(expected: &SentCallout) -> String {
     let SentCallout { cluster, path, headers, body } = expected;
-    let part = |what: &str, matcher: &Option<Matcher>| matcher.as_ref().map(|matcher| format!("{what} {matcher}"));
+    let part = |what: &str, matcher: &Option<Matcher>| {
+        matcher.as_ref().map(|matcher| format!("{what} {matcher}"))
+    };
     let headers = headers.iter().map(|(name, matcher)| format!("header {name}: {matcher}"));
     let first = [part("cluster", cluster), part("path", path)].into_iter().flatten();
     let parts: Vec<String> = first.chain(headers).chain(part("body", body)).collect();

@@ -12,7 +12,10 @@ use crate::suite::observed::{self, Called, Message};
 fn told(expect: &str, strict: bool, observed: &Observed) -> Vec<String> {
     let text = format!("tests:\n- name: one\n  strict: {strict}\n  expect: {expect}\n");
     let suite = Suite::parse(Path::new("t.yaml"), &text).unwrap_or_else(|error| panic!("{error}"));
-    judge(&suite.file.tests[0].value.expect.value, strict, observed).iter().map(ToString::to_string).collect()
+    judge(&suite.file.tests[0].value.expect.value, strict, observed)
+        .iter()
+        .map(ToString::to_string)
+        .collect()
 }
 
 fn request(extra: &[(&str, &str)]) -> Message {
@@ -23,13 +26,19 @@ fn request(extra: &[(&str, &str)]) -> Message {
 
 /// A request that went through with one more header, and was answered.
 fn passed() -> Observed {
-    let response = Message { headers: Headers::response([(":status", "200"), ("x", "1"), ("x", "2")]), ..Message::default() };
+    let response = Message {
+        headers: Headers::response([(":status", "200"), ("x", "1"), ("x", "2")]),
+        ..Message::default()
+    };
     Observed {
         sent: request(&[("env", "dev")]),
         forwarded: Some(request(&[("env", "dev"), ("x-user", "me")])),
         answered: Some(response.clone()),
         response: Some(response),
-        logs: vec![(LogLevel::Warn, Bytes::from_static(b"slow")), (LogLevel::Info, Bytes::from_static(b"done"))],
+        logs: vec![
+            (LogLevel::Warn, Bytes::from_static(b"slow")),
+            (LogLevel::Info, Bytes::from_static(b"done")),
+        ],
         metrics: vec![("requests".to_owned(), 1)],
         ..Observed::default()
     }
@@ -89,7 +98,8 @@ fn a_strict_test_is_held_to_everything() {
             "metrics: requests, which the test does not name: expected 0, found 1",
         ]
     );
-    let all = "{ forward: { headers: { x-user: me } }, logs: [slow, done], metrics: { requests: 1 } }";
+    let all =
+        "{ forward: { headers: { x-user: me } }, logs: [slow, done], metrics: { requests: 1 } }";
     assert_eq!(told(all, true, &passed()), [""; 0]);
 }
 
@@ -112,7 +122,9 @@ fn where_the_request_went_is_told_once() {
     );
     assert_eq!(
         told("{ reply: { status: 403 } }", false, &passed()),
-        ["outcome: reply: expected an answer in the upstream's place, found the request went upstream, and the client got 200"]
+        [
+            "outcome: reply: expected an answer in the upstream's place, found the request went upstream, and the client got 200"
+        ]
     );
     let held = Observed { sent: request(&[]), paused: Some(Half::Request), ..Observed::default() };
     assert_eq!(told("{ paused: request }", false, &held), [""; 0]);
@@ -130,7 +142,8 @@ fn calls_are_found_in_order() {
         headers: Headers::default(),
         body: Bytes::new(),
     };
-    let observed = Observed { callouts: vec![called("/a"), called("/b"), called("/c")], ..passed() };
+    let observed =
+        Observed { callouts: vec![called("/a"), called("/b"), called("/c")], ..passed() };
     assert_eq!(told("{ callouts: [{ path: /a }, { path: /c }] }", false, &observed), [""; 0]);
     assert_eq!(
         told("{ callouts: [{ path: /c }, { path: /a }] }", false, &observed),

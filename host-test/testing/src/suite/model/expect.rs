@@ -22,7 +22,8 @@ pub struct Expect {
     pub reset: Option<bool>,
     /// A guest traps: `true`, or what the trap says.
     pub trapped: Option<Outcome>,
-    /// A plugin does not start, as one that refuses its configuration: `true`, or what the host says about it.
+    /// A plugin does not start, as one that refuses its configuration: `true`, or what the host
+    /// says about it.
     pub refused: Option<Outcome>,
     /// A plugin holds the request or the response and does not let it go on.
     pub paused: Option<Half>,
@@ -32,12 +33,13 @@ pub struct Expect {
     pub logs: Option<Vec<LogExpectation>>,
     /// Lines that are not logged.
     pub no_logs: Vec<LogExpectation>,
-    /// Metrics by their names, with what the test adds to a counter or a histogram's count, or sets a gauge to.
+    /// Metrics by their names, with what the test adds to a counter or a histogram's count, or sets
+    /// a gauge to.
     pub metrics: BTreeMap<String, u64>,
     /// Calls that the plugins make, in this order among others; an empty list is none at all.
     pub callouts: Option<Vec<SentCallout>>,
-    /// Hostcalls that the plugins make once they have started, in this order among others; an empty list is none at all. In a strict
-    /// test these and no others.
+    /// Hostcalls that the plugins make once they have started, in this order among others; an empty
+    /// list is none at all. In a strict test these and no others.
     pub effects: Option<Vec<Hostcall>>,
 }
 
@@ -93,7 +95,8 @@ pub struct Response {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Reply {
-    /// The HTTP status. A gRPC request gets 200 and `grpc-status`, and this is what the plugin gave.
+    /// The HTTP status. A gRPC request gets 200 and `grpc-status`, and this is what the plugin
+    /// gave.
     pub status: Option<u32>,
     /// Headers and what their values are, several joined with a comma.
     pub headers: BTreeMap<String, Matcher>,

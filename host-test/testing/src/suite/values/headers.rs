@@ -109,12 +109,15 @@ impl<'de> Deserialize<'de> for Pair {
                 // A pseudo-header's name begins with a colon.
                 let start = usize::from(text.starts_with(':'));
                 let at = text.get(start..).and_then(|rest| rest.find(':')).map(|at| at + start);
-                let at = at.ok_or_else(|| E::custom(format!("{text:?} is no header: write `name: value`")))?;
+                let at = at.ok_or_else(|| {
+                    E::custom(format!("{text:?} is no header: write `name: value`"))
+                })?;
                 Ok(Pair(vec![(text[..at].trim().to_owned(), text[at + 1..].trim().to_owned())]))
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Pair, A::Error> {
-                HeaderList::deserialize(MapAccessDeserializer::new(map)).map(|HeaderList(list)| Pair(list))
+                HeaderList::deserialize(MapAccessDeserializer::new(map))
+                    .map(|HeaderList(list)| Pair(list))
             }
         }
 

@@ -1,4 +1,5 @@
-//! What a text has to be, as a test writes it: the text itself, or a mapping that says what it has in common with it.
+//! What a text has to be, as a test writes it: the text itself, or a mapping that says what it has
+//! in common with it.
 
 use std::fmt;
 
@@ -48,8 +49,12 @@ impl Matcher {
             Self::Regex(_, regex) => regex.matches(value),
             Self::Prefix(prefix) => value.starts_with(prefix.as_bytes()),
             Self::Suffix(suffix) => value.ends_with(suffix.as_bytes()),
-            Self::Contains(part) => part.is_empty() || value.windows(part.len()).any(|window| window == part.as_bytes()),
-            Self::Json(json) => serde_json::from_slice::<serde_json::Value>(value).is_ok_and(|value| value == *json),
+            Self::Contains(part) => {
+                part.is_empty() || value.windows(part.len()).any(|window| window == part.as_bytes())
+            }
+            Self::Json(json) => {
+                serde_json::from_slice::<serde_json::Value>(value).is_ok_and(|value| value == *json)
+            }
             Self::Present(present) => *present,
             Self::Not(matcher) => !matcher.matches(Some(value)),
         }
@@ -61,7 +66,10 @@ impl Matcher {
     pub(in crate::suite) fn text(&self) -> String {
         match self {
             Self::Exact(exact) => String::from_utf8_lossy(exact).into_owned(),
-            Self::Regex(text, _) | Self::Prefix(text) | Self::Suffix(text) | Self::Contains(text) => text.clone(),
+            Self::Regex(text, _)
+            | Self::Prefix(text)
+            | Self::Suffix(text)
+            | Self::Contains(text) => text.clone(),
             Self::Json(json) => json.to_string(),
             Self::Present(_) => String::new(),
             Self::Not(matcher) => matcher.text(),
@@ -69,30 +77,38 @@ impl Matcher {
     }
 }
 
-/// Where two JSON values first differ, as a JSON pointer, with what each has there; an absent one has nothing.
+/// Where two JSON values first differ, as a JSON pointer, with what each has there; an absent one
+/// has nothing.
 pub(in crate::suite) fn json_difference(
     expected: &serde_json::Value,
     found: &serde_json::Value,
 ) -> Option<(String, Option<serde_json::Value>, Option<serde_json::Value>)> {
     use serde_json::Value::{Array, Object};
-    let pairs: Vec<(String, Option<&serde_json::Value>, Option<&serde_json::Value>)> = match (expected, found) {
-        _ if expected == found => return None,
-        (Object(expected), Object(found)) => {
-            let names: std::collections::BTreeSet<&String> = expected.keys().chain(found.keys()).collect();
-            names
-                .into_iter()
-                .map(|name| (name.replace('~', "~0").replace('/', "~1"), expected.get(name), found.get(name)))
-                .collect()
-        }
-        (Array(expected), Array(found)) => {
-            (0..expected.len().max(found.len())).map(|at| (at.to_string(), expected.get(at), found.get(at))).collect()
-        }
-        _ => return Some((String::new(), Some(expected.clone()), Some(found.clone()))),
-    };
+    let pairs: Vec<(String, Option<&serde_json::Value>, Option<&serde_json::Value>)> =
+        match (expected, found) {
+            _ if expected == found => return None,
+            (Object(expected), Object(found)) => {
+                let names: std::collections::BTreeSet<&String> =
+                    expected.keys().chain(found.keys()).collect();
+                names
+                    .into_iter()
+                    .map(|name| {
+                        (
+                            name.replace('~', "~0").replace('/', "~1"),
+                            expected.get(name),
+                            found.get(name),
+                        )
+                    })
+                    .collect()
+            }
+            (Array(expected), Array(found)) => (0..expected.len().max(found.len()))
+                .map(|at| (at.to_string(), expected.get(at), found.get(at)))
+                .collect(),
+            _ => return Some((String::new(), Some(expected.clone()), Some(found.clone()))),
+        };
     pairs.into_iter().find_map(|(name, expected, found)| match (expected, found) {
-        (Some(expected), Some(found)) => {
-            json_difference(expected, found).map(|(rest, expected, found)| (format!("/{name}{rest}"), expected, found))
-        }
+        (Some(expected), Some(found)) => json_difference(expected, found)
+            .map(|(rest, expected, found)| (format!("/{name}{rest}"), expected, found)),
         (expected, found) => Some((format!("/{name}"), expected.cloned(), found.cloned())),
     })
 }
@@ -103,7 +119,9 @@ impl fmt::Display for Matcher {
         match self {
             Self::Exact(exact) => f.write_str(&quoted(exact)),
             Self::Regex(pattern, _) => write!(f, "a match of {}", quoted(pattern.as_bytes())),
-            Self::Prefix(text) => write!(f, "something that begins with {}", quoted(text.as_bytes())),
+            Self::Prefix(text) => {
+                write!(f, "something that begins with {}", quoted(text.as_bytes()))
+            }
             Self::Suffix(text) => write!(f, "something that ends with {}", quoted(text.as_bytes())),
             Self::Contains(text) => write!(f, "something with {} in it", quoted(text.as_bytes())),
             Self::Json(json) => write!(f, "the JSON {json}"),
@@ -167,7 +185,8 @@ impl MatcherMap {
 
 impl TextOrMap for Matcher {
     type Map = MatcherMap;
-    const EXPECTING: &'static str = "a text, or a mapping with one of `exact`, `regex`, `prefix`, `suffix`, `contains`";
+    const EXPECTING: &'static str =
+        "a text, or a mapping with one of `exact`, `regex`, `prefix`, `suffix`, `contains`";
 
     fn from_text<E: Error>(text: String) -> Result<Self, E> {
         Ok(Self::Exact(text.into()))
@@ -202,7 +221,9 @@ impl<'de> Deserialize<'de> for Outcome {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Outcome, A::Error> {
-                MatcherMap::deserialize(MapAccessDeserializer::new(map))?.into_matcher().map(Outcome)
+                MatcherMap::deserialize(MapAccessDeserializer::new(map))?
+                    .into_matcher()
+                    .map(Outcome)
             }
         }
 
