@@ -1,9 +1,9 @@
-//! What the scenario tests on a real Envoy share beyond `gatepost_deploy::envoy`, which fetches and
+//! What the scenario tests on a real Envoy share beyond `gatepost_testbed::envoy`, which fetches and
 //! runs it: where the binary is kept. The scenarios themselves are in tests/.
 
 use std::path::{Path, PathBuf};
 
-use gatepost_deploy::envoy::fetch::{self, FetchError};
+use gatepost_testbed::envoy::fetch::{self, FetchError};
 
 /// The release to test with instead of the pinned one, such as `1.37.0`.
 pub const RELEASE: &str = "GATEPOST_ENVOY_RELEASE";

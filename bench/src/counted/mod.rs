@@ -17,7 +17,7 @@ pub mod valgrind;
 use std::path::Path;
 use std::time::Duration;
 
-use gatepost_deploy::envoy::process::Options;
+use gatepost_testbed::envoy::process::Options;
 use serde::Serialize;
 
 use self::case::Case;

@@ -1,7 +1,7 @@
 //! Why a benchmark in Envoy gives no figure.
 
-use gatepost_deploy::envoy::fetch::FetchError;
-use gatepost_deploy::envoy::process::ProcessError;
+use gatepost_testbed::envoy::fetch::FetchError;
+use gatepost_testbed::envoy::process::ProcessError;
 use thiserror::Error;
 
 use super::workload::Answer;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gatepost_deploy::envoy::process::Options;
+use gatepost_testbed::envoy::process::Options;
 use serde::Deserialize;
 
 use super::arm::Arm;

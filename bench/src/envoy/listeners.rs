@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use gatepost_deploy::envoy::process::{Envoy, Options};
+use gatepost_testbed::envoy::process::{Envoy, Options};
 
 use super::arm::Arm;
 use super::bootstrap;

@@ -32,7 +32,7 @@ pub mod workload;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gatepost_deploy::envoy::fetch;
+use gatepost_testbed::envoy::fetch;
 use serde::Serialize;
 
 use self::arm::Arm;

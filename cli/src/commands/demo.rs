@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 
 use super::{CommandError, Ended, envoy, print, runtime, table};
 use crate::cache;
-use crate::cases::{Forwarded, Mismatch, Observation, Outcome, Replied, judge, offline, wire};
-use crate::plugin::FilterModule;
-use crate::shipped::{self, Shipped};
-use crate::stage::{Kind, Stage};
+use gatepost_gateway::plugin::FilterModule;
+use gatepost_testbed::cases::{
+    Forwarded, Mismatch, Observation, Outcome, Replied, judge, offline, wire,
+};
+use gatepost_testbed::shipped::{self, Shipped};
+use gatepost_testbed::{Kind, Testbed};
 
 /// Show what the shipped policies do, live on loopback
 ///
@@ -93,7 +95,7 @@ async fn play(kind: &Kind, policy: &Shipped) -> Result<Vec<Shown>, CommandError>
     let (policy, suite) = policy.read().map_err(super::findings)?;
     let routes: Vec<(&str, &str)> =
         suite.routes.iter().map(|route| (route.host.as_str(), route.upstream.as_str())).collect();
-    let stage = Stage::set(kind, &policy.json, &routes).await.map_err(CommandError::other)?;
+    let stage = Testbed::set(kind, &policy.json, &routes).await.map_err(CommandError::other)?;
     let mut counted = stage.counters().await.map_err(CommandError::other)?;
     let mut observed = Vec::new();
     for case in &suite.cases {
@@ -112,7 +114,7 @@ async fn play(kind: &Kind, policy: &Shipped) -> Result<Vec<Shown>, CommandError>
 
 /// `counted` is what had been counted before, and is after.
 async fn observe(
-    stage: &Stage,
+    stage: &Testbed,
     case: &Case,
     counted: &mut BTreeMap<String, u64>,
 ) -> Result<Observation, String> {

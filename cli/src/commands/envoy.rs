@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use gatepost_deploy::envoy::fetch;
+use gatepost_testbed::envoy::fetch;
 
 use super::CommandError;
 use crate::cache;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use gatepost_deploy::bootstrap::{
+use gatepost_render::bootstrap::{
     AccessLog, Bootstrap, FailurePolicy, Module, Plugin, PluginSource, Route,
 };
 

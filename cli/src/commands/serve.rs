@@ -9,9 +9,9 @@ use gatepost_host::{CacheState, Metrics};
 
 use super::{CommandError, Ended, address, read_policy, runtime};
 use crate::cache;
-use crate::gateway::{Access, AccessLog, Gateway, GatewayOptions, RouteTable, Target};
-use crate::plugin::{FilterModule, PolicyLayer};
 use crate::reload::Watched;
+use gatepost_gateway::plugin::{FilterModule, PolicyLayer};
+use gatepost_gateway::{Access, AccessLog, Gateway, GatewayOptions, RouteTable, Target};
 
 /// Serve as a gateway with a policy, without Envoy
 ///
@@ -118,7 +118,7 @@ async fn asked_to_stop() {
 }
 
 fn print_access(access: &Access) {
-    let text = |bytes: &[u8]| crate::echo::escaped(bytes);
+    let text = |bytes: &[u8]| gatepost_testbed::echo::escaped(bytes);
     println!(
         "{} {} {}{} -> {} {} {} {}ms",
         access.source,

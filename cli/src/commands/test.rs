@@ -8,9 +8,9 @@ use serde::Serialize;
 use super::files::{Found, find, policy_beside};
 use super::{CommandError, Ended, Format, print, read_policy, told};
 use crate::cache;
-use crate::cases::judge;
-use crate::cases::offline::Offline;
-use crate::plugin::FilterModule;
+use gatepost_gateway::plugin::FilterModule;
+use gatepost_testbed::cases::judge;
+use gatepost_testbed::cases::offline::Offline;
 
 /// Run policy tests through the real filter
 ///

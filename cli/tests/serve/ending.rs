@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use gatepost::echo::Upstream;
+use gatepost_testbed::echo::Upstream;
 use http::Version;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};

@@ -1,6 +1,6 @@
 //! A real policy in front of real upstreams, over every protocol; and upstreams that fail.
 
-use gatepost::echo::{GreeterClient, Upstream};
+use gatepost_testbed::echo::{GreeterClient, Upstream};
 use http::Version;
 use tonic::Code;
 

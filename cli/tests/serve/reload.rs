@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use gatepost::echo::Upstream;
-use gatepost::gateway::{Gateway, GatewayOptions, RouteTable};
-use gatepost::plugin::{FilterModule, PolicyLayer};
 use gatepost::reload::Watched;
 use gatepost_authoring::PolicyFile;
+use gatepost_gateway::plugin::{FilterModule, PolicyLayer};
+use gatepost_gateway::{Gateway, GatewayOptions, RouteTable};
 use gatepost_host::Metrics;
+use gatepost_testbed::echo::Upstream;
 use http::Version;
 
 use crate::served::{Folder, Served, policy};

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use gatepost_deploy::envoy::process::{Envoy, Options};
+use gatepost_testbed::envoy::process::{Envoy, Options};
 use serde_json::{Value, json};
 use tokio::net::TcpSocket;
 use tokio::sync::Semaphore;

@@ -90,7 +90,7 @@ impl Answer {
     /// What the upstream received, if one was reached.
     pub fn echo(&self) -> Option<Value> {
         let echo: Value = serde_json::from_slice(
-            self.header(gatepost::echo::ECHO).map_or(&self.body, str::as_bytes),
+            self.header(gatepost_testbed::echo::ECHO).map_or(&self.body, str::as_bytes),
         )
         .ok()?;
         echo.get("upstream").is_some().then_some(echo)

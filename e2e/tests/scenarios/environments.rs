@@ -2,8 +2,8 @@
 //! policy language that a test file cannot show live.
 
 use futures_util::{StreamExt, stream};
-use gatepost::echo::{GreeterClient, HelloRequest};
-use gatepost::stage::Stage;
+use gatepost_testbed::Testbed;
+use gatepost_testbed::echo::{GreeterClient, HelloRequest};
 use http::{Request, Version};
 use tonic::Code;
 
@@ -32,7 +32,7 @@ environments:
     Pair::set(&policy, BACKENDS).await
 }
 
-async fn greeter(stage: &Stage, env: &[&str]) -> GreeterClient {
+async fn greeter(stage: &Testbed, env: &[&str]) -> GreeterClient {
     let client =
         GreeterClient::connect(stage.address(), "app.example.com:443").await.expect("a connection");
     env.iter().fold(client, |client, value| {

@@ -4,9 +4,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use gatepost_deploy::bootstrap::{FailurePolicy, Module, Plugin, PluginSource, Route};
-use gatepost_deploy::envoy::LISTENER;
-use gatepost_deploy::envoy::process::{Envoy, Options};
+use gatepost_render::bootstrap::{FailurePolicy, Module, Plugin, PluginSource, Route};
+use gatepost_testbed::envoy::LISTENER;
+use gatepost_testbed::envoy::process::{Envoy, Options};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use gatepost::stage::Stage;
+use gatepost_testbed::Testbed;
 use http::{HeaderMap, HeaderValue, Version};
 
 use crate::client::{self, Answer, Seen, get};
@@ -51,7 +51,7 @@ pub async fn pairs() -> [(&'static str, Pair); 2] {
 }
 
 /// An ordinary request on a new connection gets its right answer.
-pub async fn assert_serves(stage: &Stage, after: &str) {
+pub async fn assert_serves(stage: &Testbed, after: &str) {
     let request = raw::get(&[b"Host: app.example", b"env: env2", b"Connection: close"]);
     let answer = raw::send(stage.address(), &request)
         .await
@@ -61,7 +61,7 @@ pub async fn assert_serves(stage: &Stage, after: &str) {
 }
 
 /// No VM of Envoy's failed, and nothing in its log says that one did.
-pub fn assert_no_vm_failed(stage: &Stage) {
+pub fn assert_no_vm_failed(stage: &Testbed) {
     let envoy = stage.envoy().expect("an Envoy");
     let counters: BTreeMap<String, u64> = envoy.counters().expect("counters");
     let wasm: BTreeMap<_, _> = counters.iter().filter(|(name, _)| name.contains("wasm")).collect();

@@ -3,18 +3,18 @@
 
 use std::sync::LazyLock;
 
-use gatepost::plugin::FilterModule;
-use gatepost::shipped::{self, Shipped};
-use gatepost::stage::{Kind, Stage};
 use gatepost_authoring::PolicyFile;
+use gatepost_gateway::plugin::FilterModule;
+use gatepost_testbed::shipped::{self, Shipped};
+use gatepost_testbed::{Kind, Testbed};
 
 /// Compiled once for all tests: it takes longer than the rest of a stage.
 static MODULE: LazyLock<FilterModule> =
     LazyLock::new(|| FilterModule::compile().expect("the filter compiles"));
 
 pub struct Pair {
-    pub envoy: Stage,
-    pub embedded: Stage,
+    pub envoy: Testbed,
+    pub embedded: Testbed,
 }
 
 impl Pair {
@@ -38,16 +38,16 @@ impl Pair {
     /// Both stages with a plugin configuration as the filter receives it.
     pub async fn with_configuration(configuration: &str, routes: &[(&str, &str)]) -> Self {
         Self {
-            envoy: Stage::set(&envoy(), configuration, routes)
+            envoy: Testbed::set(&envoy(), configuration, routes)
                 .await
                 .unwrap_or_else(|error| panic!("{error}")),
-            embedded: Stage::set(&embedded(), configuration, routes)
+            embedded: Testbed::set(&embedded(), configuration, routes)
                 .await
                 .unwrap_or_else(|error| panic!("{error}")),
         }
     }
 
-    pub fn each(&self) -> [(&'static str, &Stage); 2] {
+    pub fn each(&self) -> [(&'static str, &Testbed); 2] {
         [("envoy", &self.envoy), ("embedded", &self.embedded)]
     }
 }

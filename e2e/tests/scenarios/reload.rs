@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use gatepost::echo::Upstream;
-use gatepost_deploy::bootstrap::{
+use gatepost_render::bootstrap::{
     AccessLog, Bootstrap, FailurePolicy, Module, Plugin, PluginSource, Route,
 };
-use gatepost_deploy::envoy::LISTENER;
-use gatepost_deploy::envoy::process::{Envoy, Options, ProcessError};
+use gatepost_testbed::echo::Upstream;
+use gatepost_testbed::envoy::LISTENER;
+use gatepost_testbed::envoy::process::{Envoy, Options, ProcessError};
 use http::Version;
 
 use crate::client::{Answer, get, send};

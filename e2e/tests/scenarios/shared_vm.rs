@@ -1,12 +1,12 @@
 //! Two plugins of one module in one VM, which is how Envoy runs them when module and `vm_id` are
 //! the same: each root context keeps its own policy, and neither answers for the other.
 
-use gatepost::echo::Upstream;
-use gatepost_deploy::bootstrap::{
+use gatepost_render::bootstrap::{
     AccessLog, Bootstrap, FailurePolicy, Module, Plugin, PluginSource, Route,
 };
-use gatepost_deploy::envoy::LISTENER;
-use gatepost_deploy::envoy::process::{Envoy, Options};
+use gatepost_testbed::echo::Upstream;
+use gatepost_testbed::envoy::LISTENER;
+use gatepost_testbed::envoy::process::{Envoy, Options};
 use http::Version;
 use serde_json::{Value, json};
 

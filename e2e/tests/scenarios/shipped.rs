@@ -4,10 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use gatepost::cases::{Forwarded, Observation, Outcome, Replied, judge, offline, wire};
-use gatepost::shipped::ALL;
-use gatepost::stage::{Kind, Stage};
 use gatepost_authoring::suite::Case;
+use gatepost_testbed::cases::{Forwarded, Observation, Outcome, Replied, judge, offline, wire};
+use gatepost_testbed::shipped::ALL;
+use gatepost_testbed::{Kind, Testbed};
 
 use crate::pair;
 
@@ -27,7 +27,7 @@ async fn play(kind: &Kind, policy: &str, cases: &[Case]) -> Vec<Seen> {
     let routes: Vec<(&str, &str)> =
         suite.routes.iter().map(|route| (route.host.as_str(), route.upstream.as_str())).collect();
     let stage =
-        Stage::set(kind, &file.json, &routes).await.unwrap_or_else(|error| panic!("{error}"));
+        Testbed::set(kind, &file.json, &routes).await.unwrap_or_else(|error| panic!("{error}"));
     let mut counted = stage.counters().await.unwrap_or_else(|error| panic!("{error}"));
     let mut observations = Vec::new();
     for case in cases {
@@ -48,7 +48,7 @@ async fn play(kind: &Kind, policy: &str, cases: &[Case]) -> Vec<Seen> {
 
 /// `counted` is what had been counted before, and is after.
 async fn observe(
-    stage: &Stage,
+    stage: &Testbed,
     case: &Case,
     counted: &mut BTreeMap<String, u64>,
 ) -> Result<Observation, String> {

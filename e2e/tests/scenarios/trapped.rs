@@ -4,10 +4,10 @@
 
 use std::net::SocketAddr;
 
-use gatepost::echo::Upstream;
-use gatepost_deploy::bootstrap::{FailurePolicy, Module, Plugin, PluginSource, Route};
-use gatepost_deploy::envoy::LISTENER;
-use gatepost_deploy::envoy::process::{Envoy, Options};
+use gatepost_render::bootstrap::{FailurePolicy, Module, Plugin, PluginSource, Route};
+use gatepost_testbed::echo::Upstream;
+use gatepost_testbed::envoy::LISTENER;
+use gatepost_testbed::envoy::process::{Envoy, Options};
 use http::Version;
 
 use crate::client::{Answer, get, send};

@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use gatepost::echo::Upstream;
-use gatepost_deploy::bootstrap::{PluginSource, Route};
-use gatepost_deploy::envoy::LISTENER;
-use gatepost_deploy::envoy::process::{Envoy, Options};
+use gatepost_render::bootstrap::{PluginSource, Route};
+use gatepost_testbed::echo::Upstream;
+use gatepost_testbed::envoy::LISTENER;
+use gatepost_testbed::envoy::process::{Envoy, Options};
 use http::Request;
 use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::http1;

@@ -1,0 +1,92 @@
+//! A policy that changes while a real Envoy serves: the watched file, swapped by rename.
+
+use std::path::Path;
+
+use crate::support::{Protocol, Upstream, bootstrap, eventually, gate, get, plugin, routes, start};
+use gatepost_render::bootstrap::PluginSource;
+use gatepost_testbed::envoy::process::{Envoy, validate};
+
+fn swap(path: &Path, content: &str) {
+    let new = path.with_extension("new");
+    std::fs::write(&new, content).expect("written");
+    std::fs::rename(&new, path).expect("swapped");
+}
+
+fn counter(envoy: &Envoy, name: &str) -> u64 {
+    let counters = envoy.counters().expect("counters");
+    *counters
+        .get(&format!("extension_config_discovery.http_filter.gatepost.{name}"))
+        .unwrap_or_else(|| panic!("{name}: {counters:#?}"))
+}
+
+#[test]
+fn a_bad_policy_leaves_the_running_one_in_place_and_a_good_one_replaces_it() {
+    let upstream = Upstream::start("alpha");
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("filter.json");
+    let module = gate();
+    let policy =
+        |text: &str, version: &str| plugin(&module, text).render_ecds(version).expect("a document");
+    std::fs::write(&path, policy("{}", "1")).expect("written");
+
+    let routes = routes(&[format!("*={}", upstream.address)]);
+    let (envoy, listener) = start(&bootstrap(&routes, PluginSource::FileEcds { path: &path }));
+    let answer = |length| (200, format!("alpha HTTP/1.1 a.example length={length}"));
+    assert_eq!(get(listener, Protocol::Http1, "a.example", &[]), answer(2));
+
+    // Refused by the filter; no configuration at all; no module.
+    let not_wasm = plugin(b"not wasm", "{}").render_ecds("2").expect("a document");
+    for (bad, refusals, fault) in [
+        (policy("more than nine", "2"), "config_fail", "filter"),
+        ("{ not JSON".to_owned(), "update_failure", "text"),
+        (not_wasm, "config_fail", "module"),
+    ] {
+        let before = counter(&envoy, refusals);
+        swap(&path, &bad);
+        eventually(&format!("the refusal of a bad {fault} is counted"), || {
+            counter(&envoy, refusals) > before
+        });
+        for _ in 0..20 {
+            assert_eq!(get(listener, Protocol::Http1, "a.example", &[]), answer(2), "{fault}");
+        }
+    }
+
+    swap(&path, &policy("1234", "3"));
+    eventually("the good policy answers", || {
+        get(listener, Protocol::Http1, "a.example", &[]) == answer(4)
+    });
+    assert!(envoy.log().contains("more than nine"));
+}
+
+#[test]
+fn a_bad_policy_at_the_start_answers_500_until_a_good_one_comes() {
+    let upstream = Upstream::start("alpha");
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("filter.json");
+    let module = gate();
+    std::fs::write(&path, plugin(&module, "more than nine").render_ecds("1").expect("a document"))
+        .expect("written");
+    let routes = routes(&[format!("*={}", upstream.address)]);
+    let bootstrap = bootstrap(&routes, PluginSource::FileEcds { path: &path });
+    validate(&crate::support::envoy_binary(), &bootstrap.render().expect("a document"))
+        .expect("validation does not read the file");
+    let (_envoy, listener) = start(&bootstrap);
+    assert_eq!(get(listener, Protocol::Http1, "a.example", &[]).0, 500);
+
+    swap(&path, &plugin(&module, "{}").render_ecds("2").expect("a document"));
+    eventually("the good policy answers", || {
+        get(listener, Protocol::Http1, "a.example", &[]).0 == 200
+    });
+}
+
+#[test]
+fn a_file_that_is_missing_at_the_start_ends_envoy_with_an_error_that_names_it() {
+    let document =
+        bootstrap(&[], PluginSource::FileEcds { path: Path::new("/nonexistent/filter.json") })
+            .render()
+            .expect("a document");
+    let error = Envoy::start(&crate::support::envoy_binary(), &document, &Default::default())
+        .map(drop)
+        .expect_err("missing");
+    assert!(error.to_string().contains("/nonexistent/filter.json"), "{error}");
+}

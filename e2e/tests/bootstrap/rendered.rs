@@ -1,0 +1,224 @@
+//! Rendered bootstraps, as a real Envoy takes and refuses them.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::support::{
+    Protocol, Upstream, bootstrap, envoy_binary, gate, get, plugin, routes, start,
+};
+use gatepost_render::bootstrap::{Bootstrap, Module, Plugin, PluginSource};
+use gatepost_testbed::envoy::process::{Envoy, Options, ProcessError, validate};
+
+/// gate.wat with a custom section that makes it as large as a real filter; a custom section means
+/// nothing to the VM.
+fn large_gate() -> Vec<u8> {
+    let mut module = gate();
+    let content: Vec<u8> =
+        (0..128 * 1024_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let size = content.len() + 4;
+    module.push(0);
+    // The size as LEB128 in three bytes, which hold 21 bits.
+    module.extend([size as u8 | 0x80, (size >> 7) as u8 | 0x80, (size >> 14) as u8]);
+    module.extend(b"\x03pad");
+    module.extend(content);
+    module
+}
+
+#[test]
+fn a_document_with_a_large_module_is_accepted_under_any_file_name_and_through_a_pipe() {
+    let module = large_gate();
+    let routes = routes(&[
+        "app.example.com=127.0.0.1:1".into(),
+        "*.example.com=[::1]:2".into(),
+        "*=localhost:3".into(),
+    ]);
+    let document = Bootstrap {
+        admin: Some(([127, 0, 0, 1], 0).into()),
+        ..bootstrap(&routes, PluginSource::Static(plugin(&module, "{}")))
+    }
+    .render()
+    .expect("a document");
+
+    let dir = tempfile::tempdir().expect("a folder");
+    for name in ["envoy.json", "envoy.yaml", "envoy.yml", "envoy.conf", "envoy"] {
+        let path = dir.path().join(name);
+        std::fs::write(&path, &document).expect("written");
+        let output = Command::new(envoy_binary())
+            .args(["--mode", "validate", "-c"])
+            .arg(&path)
+            .output()
+            .expect("Envoy runs");
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    assert!(accepts_through_a_pipe(&document));
+}
+
+/// As `envoy -c <(gatepost render envoy …)` does. (`/dev/stdin` is a path that Envoy refuses by its
+/// name.)
+fn accepts_through_a_pipe(document: &str) -> bool {
+    let mut envoy = Command::new(envoy_binary())
+        .args(["--mode", "validate", "-c", "/dev/fd/0"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("Envoy runs");
+    envoy.stdin.take().expect("a pipe").write_all(document.as_bytes()).expect("written");
+    envoy.wait().expect("ended").success()
+}
+
+#[test]
+fn a_document_in_yaml_would_be_refused_through_a_pipe() {
+    // Why the document is JSON.
+    assert!(accepts_through_a_pipe("{\"static_resources\": {}}"));
+    assert!(!accepts_through_a_pipe("static_resources: {}\n"));
+}
+
+#[test]
+fn envoy_runs_with_a_large_module_inline() {
+    let upstream = Upstream::start("alpha");
+    let module = large_gate();
+    let routes = routes(&[format!("*={}", upstream.address)]);
+    let (_envoy, listener) =
+        start(&bootstrap(&routes, PluginSource::Static(plugin(&module, "{}"))));
+    assert_eq!(
+        get(listener, Protocol::Http1, "any.example", &[]),
+        (200, "alpha HTTP/1.1 any.example length=2".into())
+    );
+}
+
+#[test]
+fn envoy_reads_a_module_from_a_file() {
+    let upstream = Upstream::start("alpha");
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("gate.wasm");
+    std::fs::write(&path, gate()).expect("written");
+    let routes = routes(&[format!("*={}", upstream.address)]);
+    let plugin = Plugin { module: Module::File(&path), ..plugin(&[], "123") };
+    let (_envoy, listener) = start(&bootstrap(&routes, PluginSource::Static(plugin)));
+    assert_eq!(
+        get(listener, Protocol::Http1, "any.example", &[]),
+        (200, "alpha HTTP/1.1 any.example length=3".into())
+    );
+}
+
+#[test]
+fn the_policy_arrives_byte_for_byte_through_both_of_envoys_parsers() {
+    // gate.wat logs what arrived and refuses it for its length. DEL, NEL and U+2028 are what YAML
+    // treats apart from JSON.
+    let policy = "{ \"a\": \"q\\\"uo\\\\te\",\n\t\"b\": [1e3, true, ~, '#: |'], \"\u{7f}\u{85}\u{2028}\": \"日本語 🚪\" }\n  ";
+    let module = gate();
+    let document =
+        bootstrap(&[], PluginSource::Static(plugin(&module, policy))).render().expect("a document");
+    let dir = tempfile::tempdir().expect("a folder");
+    for name in ["envoy.json", "envoy.yaml"] {
+        let path = dir.path().join(name);
+        std::fs::write(&path, &document).expect("written");
+        let output = Command::new(envoy_binary())
+            .args(["--mode", "validate", "-c"])
+            .arg(&path)
+            .output()
+            .expect("Envoy runs");
+        let log = String::from_utf8_lossy(&output.stderr);
+        assert!(log.contains(policy), "{name}: {log}");
+    }
+}
+
+#[test]
+fn a_configuration_that_the_filter_refuses_ends_envoy_with_an_error_that_names_the_plugin() {
+    let module = gate();
+    let document = bootstrap(&[], PluginSource::Static(plugin(&module, "more than nine")))
+        .render()
+        .expect("a document");
+    for result in [
+        Envoy::start(&envoy_binary(), &document, &Options::default()).map(drop),
+        validate(&envoy_binary(), &document),
+    ] {
+        let Err(ProcessError::Ended { status, log }) = result else {
+            panic!("Envoy took it: {result:?}")
+        };
+        assert_eq!(status.code(), Some(1));
+        assert!(log.contains("more than nine") && log.contains("gatepost"), "{log}");
+        assert!(log.to_lowercase().contains("unable to create wasm"), "{log}");
+    }
+}
+
+#[test]
+fn a_module_that_is_no_wasm_ends_envoy_with_an_error() {
+    let document = bootstrap(&[], PluginSource::Static(plugin(b"not wasm", "{}")))
+        .render()
+        .expect("a document");
+    let error = validate(&envoy_binary(), &document).expect_err("refused");
+    assert!(error.to_string().to_lowercase().contains("wasm"), "{error}");
+}
+
+#[test]
+fn a_field_that_envoy_does_not_know_ends_it_with_an_error_that_names_the_field() {
+    // Why an accepted document proves its field names.
+    let document =
+        bootstrap(&[], PluginSource::Static(plugin(&gate(), "{}"))).render().expect("a document");
+    let document = document.replacen("\"failure_policy\"", "\"failure_polity\"", 1);
+    let error = validate(&envoy_binary(), &document).expect_err("refused");
+    assert!(error.to_string().contains("failure_polity"), "{error}");
+}
+
+#[test]
+fn a_port_that_is_taken_ends_envoy_with_an_error_that_names_it() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("bound");
+    let module = gate();
+    let document = Bootstrap {
+        listen: address,
+        ..bootstrap(&[], PluginSource::Static(plugin(&module, "{}")))
+    }
+    .render()
+    .expect("a document");
+    let error =
+        Envoy::start(&envoy_binary(), &document, &Options::default()).map(drop).expect_err("taken");
+    assert!(matches!(error, ProcessError::Ended { .. }), "{error}");
+    assert!(error.to_string().contains(&address.to_string()), "{error}");
+}
+
+#[test]
+fn an_envoy_that_is_not_ready_in_time_is_an_error() {
+    let module = gate();
+    let document =
+        bootstrap(&[], PluginSource::Static(plugin(&module, "{}"))).render().expect("a document");
+    let options = Options { ready_within: Duration::ZERO, ..Options::default() };
+    let error = Envoy::start(&envoy_binary(), &document, &options)
+        .map(drop)
+        .expect_err("nobody starts in no time");
+    assert!(matches!(error, ProcessError::NotReady { .. }), "{error}");
+}
+
+#[test]
+fn a_binary_that_is_not_there_is_an_error_with_its_path() {
+    let error = Envoy::start(Path::new("/nonexistent/envoy"), "{}", &Options::default())
+        .map(drop)
+        .expect_err("no binary");
+    assert!(error.to_string().contains("/nonexistent/envoy"), "{error}");
+}
+
+#[test]
+fn an_envoy_runs_under_the_program_that_the_options_name_and_ends_with_it() {
+    let module = gate();
+    let document =
+        bootstrap(&[], PluginSource::Static(plugin(&module, "{}"))).render().expect("a document");
+    let under = ["env", "GATEPOST_UNDER=env"].map(Into::into).to_vec();
+    let envoy = Envoy::start(&envoy_binary(), &document, &Options { under, ..Options::default() })
+        .expect("it starts");
+    let process = Path::new("/proc").join(envoy.id().to_string());
+    let environment = std::fs::read(process.join("environ")).expect("its environment");
+    assert!(environment.split(|byte| *byte == 0).any(|variable| variable == b"GATEPOST_UNDER=env"));
+    assert_eq!(std::fs::read_to_string(process.join("comm")).expect("its name").trim(), "envoy");
+    drop(envoy);
+    assert!(!process.exists());
+
+    let options = Options { under: vec!["/nonexistent/valgrind".into()], ..Options::default() };
+    let error =
+        Envoy::start(&envoy_binary(), &document, &options).map(drop).expect_err("no such program");
+    assert!(error.to_string().contains("/nonexistent/valgrind"), "{error}");
+}

@@ -1,0 +1,130 @@
+//! Cases without a network: the real filter.wasm is shown each request on wasmtime, and the suite's
+//! routes tell who would answer.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use gatepost_authoring::suite::{Case, Routes};
+use gatepost_host::{
+    CallError, Finished, Headers, LocalReplySent, Message, Metrics, StreamInfo, VirtualClock,
+    Worker,
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use gatepost_gateway::plugin::{FilterModule, PluginError};
+
+use super::{Forwarded, Observation, Outcome, Replied};
+
+/// The filter with one policy, in a time of its own.
+#[derive(Debug)]
+pub struct Offline {
+    worker: Worker,
+    clock: VirtualClock,
+}
+
+impl Offline {
+    /// Starts the filter with a plugin configuration: a policy as JSON.
+    ///
+    /// # Errors
+    /// When the filter refuses the configuration, with every line that it logged.
+    pub fn start(module: &FilterModule, configuration: &str) -> Result<Self, PluginError> {
+        let clock = VirtualClock::default();
+        Ok(Self { worker: module.worker(configuration, clock.clone())?, clock })
+    }
+
+    /// Runs one case.
+    ///
+    /// # Errors
+    /// When the filter traps.
+    pub fn run(&mut self, case: &Case, routes: &Routes) -> Result<Observation, CallError> {
+        // The filter tells its counts a moment after it counted.
+        const MOMENT: Duration = Duration::from_secs(1);
+        let request = &case.request;
+        let pseudo = [
+            (":method", &request.method),
+            (":path", &request.path),
+            (":authority", &request.authority),
+        ];
+        let fields = pseudo
+            .into_iter()
+            .chain(request.headers.iter().map(|(name, value)| (name.as_str(), value)));
+        let before = counters(&self.worker.host().metrics);
+        // A port is part of a source address; which one decides nothing.
+        let info = StreamInfo {
+            source: Some(SocketAddr::new(request.source, 49152)),
+            ..StreamInfo::default()
+        };
+        let upstream =
+            &mut |_: &Message| Some(Message::new(Headers::response([(":status", "200")])));
+        let finished = self.worker.run_with(Message::new(Headers::request(fields)), info, upstream);
+        self.clock.advance(MOMENT);
+        self.worker.run_timers();
+        if let Some(trap) = self.worker.errors().pop() {
+            return Err(trap);
+        }
+        let raised = raised(&before, &counters(&self.worker.host().metrics));
+        let outcome = match finished {
+            Finished { local_reply: Some(reply), response: Some(response), .. } => {
+                Outcome::Replied(replied(&reply, &response))
+            }
+            Finished { upstream_request: Some(request), .. } => {
+                Outcome::Forwarded(forwarded(&request.headers, routes))
+            }
+            _ => Outcome::Stopped,
+        };
+        Ok(Observation { outcome, counters: Some(raised) })
+    }
+}
+
+/// What a client makes of the filter's answer.
+fn replied(reply: &LocalReplySent, response: &Message) -> Replied {
+    let fields = response.headers.iter().filter_map(|(name, value)| {
+        Some((HeaderName::from_bytes(name).ok()?, HeaderValue::from_bytes(value).ok()?))
+    });
+    let grpc = tonic::Status::from_header_map(&fields.collect::<HeaderMap>());
+    let body = match &grpc {
+        Some(grpc) => grpc.message().to_owned(),
+        None => String::from_utf8_lossy(&response.whole_body()).into_owned(),
+    };
+    Replied {
+        status: u16::try_from(reply.status).ok(),
+        details: Some(reply.details.to_string()),
+        grpc_status: grpc.and_then(|grpc| u32::try_from(grpc.code() as i32).ok()),
+        body: Some(body),
+    }
+}
+
+fn forwarded(headers: &Headers, routes: &Routes) -> Forwarded {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let pseudo = |name: &str| headers.get(name).map(text).unwrap_or_default();
+    let authority = pseudo(":authority");
+    let ordinary = headers.iter().filter(|(name, _)| !name.starts_with(b":"));
+    Forwarded {
+        upstream: routes.upstream(&authority).map(str::to_owned),
+        path: pseudo(":path"),
+        headers: ordinary.map(|(name, value)| (text(name), text(value))).collect(),
+        authority,
+    }
+}
+
+/// The counters of the filter by name.
+#[must_use]
+pub fn counters(metrics: &Metrics) -> BTreeMap<String, u64> {
+    metrics.snapshot().into_iter().map(|metric| (metric.name, metric.value)).collect()
+}
+
+/// How far counters went up between two looks.
+#[must_use]
+pub fn raised(
+    before: &BTreeMap<String, u64>,
+    after: &BTreeMap<String, u64>,
+) -> BTreeMap<String, u64> {
+    let by =
+        |name: &String, value: u64| value.saturating_sub(before.get(name).copied().unwrap_or(0));
+    after
+        .iter()
+        .map(|(name, value)| (name.clone(), by(name, *value)))
+        .filter(|(_, by)| *by > 0)
+        .collect()
+}
