@@ -1,47 +1,26 @@
-//! The way from a request to its decision, in the order that the policy language fixes: the
-//! authority is parsed; health checks; environment; private hosts; host mapping; writes. A health
-//! check that matches ends it.
+//! The way from a request to its decision, in the order that the policy language fixes: health
+//! checks; the authority; the environment; private hosts; host mapping; writes. A health check that
+//! matches ends it.
 
-use alloc::borrow::Cow;
-use alloc::borrow::ToOwned;
-use alloc::boxed::Box;
-use alloc::string::{String, ToString};
-use core::ptr;
+use std::borrow::Cow;
 
-use crate::authority::Authority;
-use crate::choose::{Chosen, choose};
-use crate::decision::{Answer, Counter, Counters, Decision, Effects, Refusal, Verdict, Writes};
-use crate::environment::{Environment, Environments};
-use crate::health_check::Action;
-use crate::host::Host;
-use crate::hosts::{Invalid, Port, Target, Unmapped};
-use crate::labels::Labels;
-use crate::lenient::{self, Reading};
-use crate::plain::text;
+use crate::counter::{Counter, Counters};
+use crate::decision::{Decision, HeaderMutations, Verdict, Writes};
+use crate::environment::{Environments, Selection, select_environment};
+use crate::errors::AuthorityError;
+use crate::headers::HeaderScan;
+use crate::health_check::{Action, Candidate, HealthCheck};
+use crate::host::ascii::text;
+use crate::host::{Authority, Host, Labels, Port, Target, Template, Unmapped, Values};
 use crate::policy::Policy;
-use crate::records::Record;
-use crate::request::{Headers, Request, SourceAddress, Survey, is_grpc};
-use crate::same::same;
-use crate::template::{Template, Values};
+use crate::reply::{Answer, Refusal};
+use crate::request::{Headers, Request, SourceAddress, is_grpc};
 use crate::trace::{NoTrace, Origin, Step, Trace};
-use crate::write::Wants;
-
-/// An authority, and its host as tables look it up.
-struct Addressed<'a, 's> {
-    authority: &'s Authority<'a>,
-    host: Host<'s>,
-}
-
-impl<'a, 's> Addressed<'a, 's> {
-    #[inline(always)]
-    fn by(authority: &'s Authority<'a>) -> Self {
-        Self { authority, host: authority.to_look_up() }
-    }
-}
+use crate::write::{Wanted, write_headers};
 
 impl Policy {
-    /// Decides on a request. Allocates nothing when the decision changes nothing. In `observe` mode
-    /// the decision is the one that `enforce` would carry out.
+    /// Decides on a request. In `observe` mode the decision is the one that `enforce` would carry
+    /// out.
     pub fn decide<'a, H: Headers<'a>, S: SourceAddress>(
         &'a self,
         request: &Request<'a, H, S>,
@@ -49,8 +28,7 @@ impl Policy {
         self.decide_traced(request, &mut NoTrace)
     }
 
-    /// Decides on a request and tells each step to `trace`, from the same code as
-    /// [`Policy::decide`].
+    /// Decides on a request and shows each step to `trace`. It is the code of [`Policy::decide`].
     pub fn decide_traced<'a, H, S, T>(
         &'a self,
         request: &Request<'a, H, S>,
@@ -62,489 +40,302 @@ impl Policy {
         T: Trace,
     {
         let (mut writes, mut counters) = (Writes::default(), Counters::default());
-        let verdict = match self.rules(request, &mut writes, &mut counters, trace) {
+        let outcome = self.evaluate(request, &mut writes, &mut counters, trace);
+        let verdict = match outcome {
             Ok(()) => Verdict::Forward(writes),
             Err(answer) => Verdict::Reply(answer.reply(is_grpc(request.headers.clone()))),
         };
         Decision { verdict, counters }
     }
 
-    /// Decides on a request and carries the decision out, without putting it together first: what
-    /// is to be answered, and what is to be counted. The same code as [`Policy::decide`].
+    /// Decides on a request and makes its changes at once, without gathering them first. It is the
+    /// code of [`Policy::decide`].
     ///
     /// # Errors
-    /// The answer, when the request does not go on; then nothing was carried out.
-    #[inline(always)]
-    pub fn carry_out<'a, H, S, E>(
+    /// The answer, when the request does not go on; then no change was made.
+    pub fn carry_out<'a, H, S, M>(
         &'a self,
         request: &Request<'a, H, S>,
-        effects: &mut E,
+        mutations: &mut M,
         counters: &mut Counters,
     ) -> Result<(), Answer<'a>>
     where
         H: Headers<'a>,
         S: SourceAddress,
-        E: Effects<'a>,
+        M: HeaderMutations<'a>,
     {
-        self.rules(request, effects, counters, &mut NoTrace)
+        self.evaluate(request, mutations, counters, &mut NoTrace)
     }
 
-    #[inline(always)]
-    fn rules<'a, H: Headers<'a>, S: SourceAddress, T: Trace>(
+    fn evaluate<'a, H, S, M, T>(
         &'a self,
         request: &Request<'a, H, S>,
-        effects: &mut impl Effects<'a>,
+        mutations: &mut M,
         counters: &mut Counters,
         trace: &mut T,
-    ) -> Result<(), Answer<'a>> {
-        if self.empty {
-            return Ok(());
-        }
-        let mut survey = Survey::default();
-        survey.note_all(request.headers.clone(), &self.headers);
-        trace.step(|| authority_step(survey.authority()));
-        if (T::LISTENS || self.agents.may_know(survey.user_agent()))
-            && let Some(outcome) = self.health_check(request, &survey, effects, counters, trace)
+    ) -> Result<(), Answer<'a>>
+    where
+        H: Headers<'a>,
+        S: SourceAddress,
+        M: HeaderMutations<'a>,
+        T: Trace,
+    {
+        let scan = HeaderScan::of(request.headers.clone(), &self.headers);
+        let authority = Authority::parse(scan.authority());
+        let mut evaluation = Evaluation { policy: self, request, scan, mutations, counters, trace };
+        evaluation.run(&authority)
+    }
+}
+
+/// One request on its way through the rules.
+struct Evaluation<'a, 'e, H, S, M, T> {
+    policy: &'a Policy,
+    request: &'e Request<'a, H, S>,
+    scan: HeaderScan<'a>,
+    mutations: &'e mut M,
+    counters: &'e mut Counters,
+    trace: &'e mut T,
+}
+
+impl<'a, H, S, M, T> Evaluation<'a, '_, H, S, M, T>
+where
+    H: Headers<'a>,
+    S: SourceAddress,
+    M: HeaderMutations<'a>,
+    T: Trace,
+{
+    fn run(&mut self, authority: &Result<Authority<'a>, AuthorityError>) -> Result<(), Answer<'a>> {
+        self.trace.step(|| Step::Authority {
+            canonical: authority.as_ref().ok().map(|authority| authority.as_str().to_owned()),
+            invalid: authority.as_ref().err().map(ToString::to_string),
+        });
+        let health_checks = &self.policy.health_checks;
+        if (T::LISTENS || health_checks.may_match(self.scan.user_agent()))
+            && let Some(check) = self.matching_health_check(authority.as_ref().ok())
         {
-            return outcome;
+            return self.carry_out_health_check(check);
         }
-        let mut authority = Authority::plain(survey.authority());
-        if authority.is_none() {
-            authority = self.other_authority(&survey, counters, trace)?;
-        }
-        let addressed = authority.as_ref().map(Addressed::by);
-        match &self.environments {
-            None => self.hosts_and_writes(
-                None,
-                request,
-                &survey,
-                addressed.as_ref(),
-                effects,
-                counters,
-                trace,
-            ),
-            Some(environments) => self.environment(
-                environments,
-                request,
-                &survey,
-                addressed.as_ref(),
-                effects,
-                counters,
-                trace,
-            ),
-        }
+        let Ok(authority) = authority else {
+            self.counters.host = Some(Counter::HostInvalid);
+            return Err(Refusal::HostInvalid.into());
+        };
+        self.route(authority)
     }
 
-    /// An authority that is no plain name; nothing for an invalid one that passes.
-    #[inline(never)]
-    fn other_authority<'a>(
-        &self,
-        survey: &Survey<'a>,
-        counters: &mut Counters,
-        trace: &mut impl Trace,
-    ) -> Result<Option<Authority<'a>>, Refusal> {
-        let authority = Authority::parse_any(survey.authority()).ok();
-        if authority.is_none() {
-            self.pass_invalid(survey, counters, trace)?;
-        }
-        Ok(authority)
-    }
-
-    /// What a health check makes of the request, if one matches.
-    #[inline(never)]
-    fn health_check<'a, H: Headers<'a>, S: SourceAddress>(
-        &'a self,
-        request: &Request<'a, H, S>,
-        survey: &Survey<'a>,
-        effects: &mut impl Effects<'a>,
-        counters: &mut Counters,
-        trace: &mut impl Trace,
-    ) -> Option<Result<(), Answer<'a>>> {
-        let authority =
-            if self.agents.hosts { Authority::parse(survey.authority()).ok() } else { None };
-        let host = authority.as_ref().map(Authority::host_bytes);
-        let (number, check) = self.health_checks.iter().enumerate().find(|(number, check)| {
-            let failed = check.first_failed(*number, survey, host, request.source);
+    /// The health check that matches the request.
+    fn matching_health_check(
+        &mut self,
+        authority: Option<&Authority<'a>>,
+    ) -> Option<&'a HealthCheck> {
+        let candidate = Candidate {
+            scan: &self.scan,
+            host: authority.map(|authority| authority.host().as_bytes()),
+            source: self.request.source,
+        };
+        let trace = &mut self.trace;
+        let found = self.policy.health_checks.first_match(&candidate, |check, failed| {
             trace.step(|| Step::HealthCheck { name: check.name.to_string(), failed });
-            failed.is_none()
-        })?;
-        counters.health_check = Some(Counter::HealthCheck(u8::try_from(number).unwrap_or(u8::MAX)));
-        Some(match &check.action {
-            Action::Pass => Ok(()),
+        });
+        let (number, check) = found?;
+        let number = u8::try_from(number).unwrap_or(u8::MAX);
+        self.counters.health_check = Some(Counter::HealthCheck(number));
+        Some(check)
+    }
+
+    fn carry_out_health_check(&mut self, check: &'a HealthCheck) -> Result<(), Answer<'a>> {
+        match &check.action {
+            Action::Pass => {}
             Action::Respond { status, body } => {
-                Err(Answer::HealthCheck { name: &check.name, status: *status, body })
+                return Err(Answer::HealthCheck { name: &check.name, status: *status, body });
             }
             Action::Rewrite { authority, path } => {
                 let changed = |new: &'a Option<Box<str>>, old: &[u8]| {
                     new.as_deref().filter(|new| new.as_bytes() != old)
                 };
-                if let Some(path) = changed(path, survey.path()) {
-                    effects.set_path(path);
+                if let Some(path) = changed(path, self.scan.path()) {
+                    self.mutations.set_path(path);
                 }
-                if let Some(authority) = changed(authority, survey.authority()) {
-                    effects.set_authority(Cow::Borrowed(authority.as_bytes()));
+                if let Some(authority) = changed(authority, self.scan.authority()) {
+                    self.mutations.set_authority(authority.as_bytes());
                 }
-                self.write_headers(
-                    &request.headers,
-                    survey.is_guarded(),
-                    Wants::default(),
-                    Values::default,
-                    effects,
-                );
-                Ok(())
+                self.write_headers(Wanted::default());
             }
-        })
-    }
-
-    #[inline(never)]
-    #[expect(clippy::too_many_arguments, reason = "they are what a decision is made from")]
-    fn environment<'a, H: Headers<'a>, S: SourceAddress>(
-        &'a self,
-        environments: &'a Environments,
-        request: &Request<'a, H, S>,
-        survey: &Survey<'a>,
-        addressed: Option<&Addressed<'a, '_>>,
-        effects: &mut impl Effects<'a>,
-        counters: &mut Counters,
-        trace: &mut impl Trace,
-    ) -> Result<(), Answer<'a>> {
-        let host = addressed.map(|addressed| &addressed.host);
-        let mut chosen = Chosen::default();
-        choose(environments, survey, &request.headers, host, &mut chosen, counters, trace)?;
-        self.hosts_and_writes(
-            Some((environments, &chosen)),
-            request,
-            survey,
-            addressed,
-            effects,
-            counters,
-            trace,
-        )
-    }
-
-    /// What comes behind the environment. Compiled twice, because a policy without environments
-    /// needs half of it.
-    #[inline(always)]
-    #[expect(clippy::too_many_arguments, reason = "they are what a decision is made from")]
-    fn hosts_and_writes<'a, H: Headers<'a>, S: SourceAddress>(
-        &'a self,
-        environments: Option<(&'a Environments, &Chosen<'a>)>,
-        request: &Request<'a, H, S>,
-        survey: &Survey<'a>,
-        addressed: Option<&Addressed<'a, '_>>,
-        effects: &mut impl Effects<'a>,
-        counters: &mut Counters,
-        trace: &mut impl Trace,
-    ) -> Result<(), Answer<'a>> {
-        let shortened;
-        let mut host = addressed.map(|addressed| &addressed.host);
-        // Both the client's own host and what a subdomain source left of it are judged: shortening
-        // a host must not open what naming it directly would not.
-        if let Some(host) = host {
-            self.judge(host, counters, trace)?;
         }
-        let chosen = environments.map(|(_, chosen)| chosen);
-        if let Some(text) = chosen.and_then(|chosen| chosen.shortened.as_ref()) {
-            shortened = Host::of(text);
-            self.judge(&shortened, counters, trace)?;
-            host = Some(&shortened);
-        }
-        let mut original = None;
-        if let Some(upstream) =
-            self.upstream(environments, survey, addressed, host, counters, trace)?
-        {
-            original =
-                self.original_host(addressed.map(|addressed| addressed.authority), &upstream);
-            effects.set_authority(upstream);
-        }
-        // Put together only for what needs them.
-        let values = || Values {
-            env: chosen.and_then(Chosen::name),
-            host: host.map(Host::text),
-            labels: None,
-        };
-        self.write_headers(
-            &request.headers,
-            survey.is_guarded(),
-            Wants::of(environments, original),
-            values,
-            effects,
-        );
         Ok(())
     }
 
-    /// Refuses a private host.
-    #[inline(always)]
-    fn judge(
-        &self,
-        host: &Host<'_>,
-        counters: &mut Counters,
-        trace: &mut impl Trace,
-    ) -> Result<(), Refusal> {
-        if self.hosts.private.is_empty() {
-            return Ok(());
-        }
-        let found = match self.hosts.private.find(host) {
-            None if host.is_numeric() => lenient::find_number(&self.hosts.private, host.text()),
-            found => found,
+    /// Decides on a request that is no probe and has a valid authority.
+    fn route(&mut self, authority: &Authority<'a>) -> Result<(), Answer<'a>> {
+        let own_host = authority.to_look_up();
+        let environments = self.policy.environments.as_ref();
+        let selection = match environments {
+            Some(environments) => self.select_environment(environments, &own_host)?,
+            None => Selection::default(),
         };
-        self.judge_private(|| text(host.text()).to_owned(), found, counters, trace)
-    }
-
-    /// Refuses a Host that is no valid authority, unless the policy lets such Hosts pass.
-    #[cold]
-    fn pass_invalid(
-        &self,
-        survey: &Survey<'_>,
-        counters: &mut Counters,
-        trace: &mut impl Trace,
-    ) -> Result<(), Refusal> {
-        counters.host = Some(Counter::HostInvalid);
-        match self.hosts.invalid {
-            Invalid::Reject => Err(Refusal::HostInvalid),
-            Invalid::Pass => self.private_to_others(survey, counters, trace),
+        // Both the client's own host and what a subdomain source left of it are judged: shortening
+        // a host must not open what naming it directly would not.
+        self.refuse_private(&own_host)?;
+        let shortened = selection.shortened.as_deref().map(Host::of);
+        if let Some(host) = &shortened {
+            self.refuse_private(host)?;
         }
-    }
-
-    /// A Host that is no valid authority and passes all the same is refused if anybody could take
-    /// it for a private one, or if nobody can tell what it is taken for.
-    #[cold]
-    fn private_to_others(
-        &self,
-        survey: &Survey<'_>,
-        counters: &mut Counters,
-        trace: &mut impl Trace,
-    ) -> Result<(), Refusal> {
-        if self.hosts.private.is_empty() {
-            return Ok(());
+        let host = shortened.as_ref().unwrap_or(&own_host);
+        let upstream = self.upstream(authority, host, &selection)?;
+        if *upstream != *self.scan.authority() {
+            self.mutations.set_authority(&upstream);
         }
-        let reading = lenient::read(&self.hosts.private, survey.authority());
-        let host = || String::from_utf8_lossy(survey.authority()).into_owned();
-        match reading {
-            Reading::Private(found) => self.judge_private(host, Some(found), counters, trace),
-            Reading::Unknown => Err(Refusal::HostInvalid),
-            Reading::Public => self.judge_private(host, None, counters, trace),
-        }
-    }
-
-    /// The authority that goes upstream, if it is not the one that came.
-    #[inline(always)]
-    fn upstream<'a>(
-        &'a self,
-        environments: Option<(&'a Environments, &Chosen<'a>)>,
-        survey: &Survey<'a>,
-        addressed: Option<&Addressed<'a, '_>>,
-        host: Option<&Host<'_>>,
-        counters: &mut Counters,
-        trace: &mut impl Trace,
-    ) -> Result<Option<Cow<'a, [u8]>>, Refusal> {
-        let authority = addressed.map(|addressed| addressed.authority);
-        // What came, if it is an authority as it should be: a template that gives just that is not
-        // put together.
-        let given = authority.and_then(Authority::given);
-        let env = environments.and_then(|(_, chosen)| chosen.name());
-        let mapped = if self.hosts.may_map() {
-            self.mapped(host, env, given, counters, trace)?
-        } else {
-            None
-        };
-        let hint = match environments {
-            Some((environments, chosen)) if chosen.named || mapped.is_none() => {
-                hint(environments, chosen, host, given, counters)?
-            }
-            _ => None,
-        };
-        let (upstream, from) = match (hint, mapped) {
-            (Some(hint), _) => (hint, Origin::Environment),
-            (None, Some(mapped)) => {
-                counters.host = Some(Counter::HostMapped);
-                (mapped, Origin::Mapping)
-            }
-            (None, None) => match authority {
-                Some(authority) => {
-                    let shortened =
-                        environments.and_then(|(_, chosen)| chosen.shortened.as_deref());
-                    (self.unmapped(authority, shortened), Origin::Client)
-                }
-                // An invalid Host that the policy lets pass stays as it is.
-                None => return Ok(None),
+        // Bringing a host to canonical form does not make it another one.
+        let original_host = self.policy.hosts.original_host.as_deref();
+        let is_rewritten = !authority.has_host_of(&upstream);
+        self.write_headers(Wanted {
+            hints: match (environments, &selection.environment) {
+                (Some(environments), Some(_)) => &environments.hints.headers,
+                _ => &[],
             },
-        };
-        trace.step(|| Step::Upstream { authority: text(&upstream).to_owned(), from });
-        // What came is often what goes on, and need not be compared with itself.
-        let as_it_came =
-            ptr::eq(&*upstream, survey.authority()) || same(&upstream, survey.authority());
-        Ok((!as_it_came).then_some(upstream))
-    }
-
-    /// The authority of the mapping that matches a host.
-    fn mapped<'a>(
-        &'a self,
-        host: Option<&Host<'_>>,
-        env: Option<&[u8]>,
-        given: Option<&'a [u8]>,
-        counters: &mut Counters,
-        trace: &mut impl Trace,
-    ) -> Result<Option<Cow<'a, [u8]>>, Refusal> {
-        let mapped = match host {
-            Some(host) if !self.hosts.mappings.is_empty() => {
-                self.mapping(host, env, given, counters, trace)?
-            }
-            _ => None,
-        };
-        if mapped.is_none() {
-            if counters.host.is_none() && !self.hosts.mappings.is_empty() {
-                counters.host = Some(Counter::HostUnmapped);
-            }
-            if self.hosts.unmapped == Unmapped::Reject {
-                return Err(Refusal::HostUnmapped);
-            }
-        }
-        Ok(mapped)
-    }
-
-    #[inline(always)]
-    fn mapping<'a>(
-        &'a self,
-        host: &Host<'_>,
-        env: Option<&[u8]>,
-        given: Option<&'a [u8]>,
-        counters: &mut Counters,
-        trace: &mut impl Trace,
-    ) -> Result<Option<Cow<'a, [u8]>>, Refusal> {
-        let found = self.hosts.mappings.find(host);
-        let authority = match found.as_ref().and_then(|found| self.hosts.target(found)) {
-            None => None,
-            Some(Target::Text(text)) => Some(Cow::Borrowed(text)),
-            Some(Target::Template(template)) => mapped_by(template, host, env, given, counters)?,
-        };
-        trace.step(|| Step::Mapping {
-            host: text(host.text()).to_owned(),
-            pattern: found.map(|found| text(found.key).to_owned()),
-            authority: authority.as_deref().map(|authority| text(authority).to_owned()),
+            values: Values { env: selection.name(), host: Some(host.text), labels: None },
+            original_host: original_host
+                .filter(|_| is_rewritten)
+                .map(|name| (name, authority.raw())),
         });
-        Ok(authority)
+        Ok(())
     }
 
-    /// The client's own authority in canonical form, with the host that a subdomain source left of
-    /// it.
-    #[inline(always)]
-    fn unmapped<'a>(&self, authority: &Authority<'a>, shortened: Option<&[u8]>) -> Cow<'a, [u8]> {
-        match (shortened, self.hosts.port) {
-            (None, Port::Keep) => authority.to_text(),
-            (None, Port::Strip) => authority.to_host(),
-            (Some(host), Port::Keep) => Cow::Owned([host, authority.colon_port_bytes()].concat()),
-            (Some(host), Port::Strip) => Cow::Owned(host.to_owned()),
+    fn select_environment(
+        &mut self,
+        environments: &'a Environments,
+        host: &Host<'_>,
+    ) -> Result<Selection<'a>, Refusal> {
+        let headers = &self.request.headers;
+        select_environment(environments, &self.scan, headers, host, self.counters, self.trace)
+    }
+
+    fn refuse_private(&mut self, host: &Host<'_>) -> Result<(), Refusal> {
+        if self.policy.hosts.private.is_empty() {
+            return Ok(());
         }
-    }
-
-    /// Refuses a host that a private pattern matches.
-    #[inline]
-    fn judge_private(
-        &self,
-        host: impl FnOnce() -> String,
-        found: Option<Record<'_>>,
-        counters: &mut Counters,
-        trace: &mut impl Trace,
-    ) -> Result<(), Refusal> {
-        trace.step(|| Step::Private {
-            host: host(),
+        let found = self.policy.hosts.private_pattern(host);
+        self.trace.step(|| Step::Private {
+            host: text(host.text).to_owned(),
             pattern: found.map(|found| text(found.key).to_owned()),
         });
         if found.is_some() {
-            counters.host = Some(Counter::HostPrivate);
+            self.counters.host = Some(Counter::HostPrivate);
             return Err(Refusal::HostPrivate);
         }
         Ok(())
     }
-}
 
-fn authority_step(raw: &[u8]) -> Step {
-    let authority = Authority::parse(raw);
-    Step::Authority {
-        canonical: authority.as_ref().ok().map(|authority| authority.as_str().to_owned()),
-        invalid: authority.as_ref().err().map(ToString::to_string),
+    /// The authority that goes upstream. An environment that the request names comes before a
+    /// mapping, and a mapping before the default environment.
+    fn upstream(
+        &mut self,
+        authority: &Authority<'a>,
+        host: &Host<'_>,
+        selection: &Selection<'a>,
+    ) -> Result<Cow<'a, [u8]>, Refusal> {
+        let mapped = self.mapped(host, selection)?;
+        let hint = match selection.is_named || mapped.is_none() {
+            true => self.hinted(host, selection)?,
+            false => None,
+        };
+        let (upstream, from) = match (hint, mapped) {
+            (Some(hint), _) => (hint, Origin::Environment),
+            (None, Some(mapped)) => {
+                self.counters.host = Some(Counter::HostMapped);
+                (mapped, Origin::Mapping)
+            }
+            (None, None) => (self.unmapped(authority, selection), Origin::Client),
+        };
+        self.trace.step(|| Step::Upstream { authority: text(&upstream).to_owned(), from });
+        Ok(upstream)
     }
-}
 
-/// The authority that the environment's hint gives.
-#[inline(always)]
-fn hint<'a>(
-    environments: &'a Environments,
-    chosen: &Chosen<'a>,
-    host: Option<&Host<'_>>,
-    given: Option<&'a [u8]>,
-    counters: &mut Counters,
-) -> Result<Option<Cow<'a, [u8]>>, Refusal> {
-    match &chosen.environment {
-        Some(Environment { authority: Some(known), .. }) => Ok(Some(Cow::Borrowed(known))),
-        Some(Environment { name, .. }) => {
-            hint_for_request(environments, name, host, given, counters)
+    /// The authority of the mapping that matches the host.
+    fn mapped(
+        &mut self,
+        host: &Host<'_>,
+        selection: &Selection<'a>,
+    ) -> Result<Option<Cow<'a, [u8]>>, Refusal> {
+        let hosts = &self.policy.hosts;
+        let mut mapped = None;
+        if !hosts.mappings.is_empty() {
+            let found = hosts.mappings.find(host);
+            mapped = match found.as_ref().and_then(|found| hosts.target(found)) {
+                None => None,
+                Some(Target::Text(text)) => Some(Cow::Borrowed(text)),
+                Some(Target::Template(template)) => {
+                    let labels = Labels::of(host.text);
+                    let (env, host) = (selection.name(), Some(host.text));
+                    self.expand(template, Values { env, host, labels: Some(&labels) })?
+                }
+            };
+            self.trace.step(|| Step::Mapping {
+                host: text(host.text).to_owned(),
+                pattern: found.map(|found| text(found.key).to_owned()),
+                authority: mapped.as_deref().map(|authority| text(authority).to_owned()),
+            });
+            if mapped.is_none() && self.counters.host.is_none() {
+                self.counters.host = Some(Counter::HostUnmapped);
+            }
         }
-        None => Ok(None),
-    }
-}
-
-/// The authority of a hint that depends on more than an environment that the policy lists.
-#[inline(never)]
-fn hint_for_request<'a>(
-    environments: &'a Environments,
-    env: &[u8],
-    host: Option<&Host<'_>>,
-    given: Option<&'a [u8]>,
-    counters: &mut Counters,
-) -> Result<Option<Cow<'a, [u8]>>, Refusal> {
-    let Some(template) = &environments.hints.authority else { return Ok(None) };
-    authority_of(
-        template,
-        Values { env: Some(env), host: host.map(Host::text), labels: None },
-        given,
-        counters,
-    )
-}
-
-#[inline(never)]
-fn mapped_by<'a>(
-    template: &'a Template,
-    host: &Host<'_>,
-    env: Option<&[u8]>,
-    given: Option<&'a [u8]>,
-    counters: &mut Counters,
-) -> Result<Option<Cow<'a, [u8]>>, Refusal> {
-    let labels = Labels::of(host.text());
-    authority_of(
-        template,
-        Values { env, host: Some(host.text()), labels: Some(&labels) },
-        given,
-        counters,
-    )
-}
-
-/// What a template gives, or nothing if a value that it needs is missing. Labels may grow together
-/// beyond what a host may be, and an IP literal is no part of a name, which no compiler can
-/// foresee. `given` is an authority that is known to be canonical, as every result is; where it is
-/// the result, it serves as it is.
-#[inline(never)]
-fn authority_of<'a>(
-    template: &'a Template,
-    values: Values<'_>,
-    given: Option<&'a [u8]>,
-    counters: &mut Counters,
-) -> Result<Option<Cow<'a, [u8]>>, Refusal> {
-    if let Some(text) = template.as_literal() {
-        return Ok(Some(Cow::Borrowed(text.as_bytes())));
-    }
-    if let Some(given) = given.filter(|given| template.gives(values, given)) {
-        return Ok(Some(Cow::Borrowed(given)));
-    }
-    let Some(expanded) = template.expand(values) else { return Ok(None) };
-    let canonical = match Authority::parse(&expanded) {
-        Ok(authority) if authority.given().is_some() => None,
-        Ok(authority) => Some(authority.to_text().into_owned()),
-        Err(_) => {
-            counters.host = Some(Counter::HostInvalid);
-            return Err(Refusal::HostUnmappable);
+        if mapped.is_none() && hosts.unmapped == Unmapped::Reject {
+            return Err(Refusal::HostUnmapped);
         }
-    };
-    Ok(Some(Cow::Owned(canonical.unwrap_or(expanded))))
+        Ok(mapped)
+    }
+
+    /// The authority that the environment's hint gives.
+    fn hinted(
+        &mut self,
+        host: &Host<'_>,
+        selection: &Selection<'a>,
+    ) -> Result<Option<Cow<'a, [u8]>>, Refusal> {
+        let Some(environment) = &selection.environment else { return Ok(None) };
+        if let Some(known) = environment.authority {
+            return Ok(Some(Cow::Borrowed(known)));
+        }
+        let environments = self.policy.environments.as_ref();
+        let hint = environments.and_then(|environments| environments.hints.authority.as_ref());
+        let Some(template) = hint else { return Ok(None) };
+        let (env, host) = (selection.name(), Some(host.text));
+        self.expand(template, Values { env, host, labels: None })
+    }
+
+    /// The client's own authority in canonical form, with the host that a subdomain source left of
+    /// it.
+    fn unmapped(&self, authority: &Authority<'a>, selection: &Selection<'a>) -> Cow<'a, [u8]> {
+        match (selection.shortened.as_deref(), self.policy.hosts.port) {
+            (None, Port::Keep) => authority.to_text(),
+            (None, Port::Strip) => authority.to_host(),
+            (Some(host), Port::Keep) => {
+                Cow::Owned([host, authority.colon_port().as_bytes()].concat())
+            }
+            (Some(host), Port::Strip) => Cow::Owned(host.to_vec()),
+        }
+    }
+
+    /// The canonical authority that a template gives; nothing if a value that it needs is missing.
+    /// Labels may grow together beyond what a host may be, and an IP literal is no part of a name,
+    /// which no compiler can foresee: such a request is refused.
+    fn expand(
+        &mut self,
+        template: &'a Template,
+        values: Values<'_>,
+    ) -> Result<Option<Cow<'a, [u8]>>, Refusal> {
+        let Some(expanded) = template.expand(values) else { return Ok(None) };
+        let rewritten = match Authority::parse(&expanded) {
+            Ok(authority) if authority.is_canonical() => None,
+            Ok(authority) => Some(authority.to_text().into_owned()),
+            Err(_) => {
+                self.counters.host = Some(Counter::HostInvalid);
+                return Err(Refusal::HostUnmappable);
+            }
+        };
+        Ok(Some(Cow::Owned(rewritten.unwrap_or_else(|| expanded.into_owned()))))
+    }
+
+    fn write_headers(&mut self, wanted: Wanted<'a, '_>) {
+        let (headers, table) = (&self.request.headers, &self.policy.headers);
+        write_headers(headers, &self.scan, table, wanted, self.mutations);
+    }
 }

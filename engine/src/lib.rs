@@ -36,58 +36,32 @@
     )
 )]
 #![forbid(unsafe_code)]
-// Without std the filter has no panic messages, no backtraces and no names of operating system
-// errors in it.
-#![cfg_attr(not(test), no_std)]
 
-#[macro_use]
-extern crate alloc;
-
-mod address_text;
-mod authority;
-mod choose;
-mod cidr;
+mod counter;
 mod decide;
 mod decision;
+mod document;
 mod environment;
-mod fault;
-mod header;
+mod errors;
+mod headers;
 mod health_check;
 mod host;
-mod host_table;
-mod hosts;
-mod labels;
-mod lenient;
-mod message;
-mod nearest;
-mod number;
-mod pattern;
-mod plain;
 mod policy;
-mod reader;
-mod records;
+mod reply;
 mod request;
-mod same;
-mod source;
-mod template;
-mod text_match;
 mod trace;
 mod write;
 
-pub use authority::{Authority, AuthorityError, HostKind, MAX_LABEL, MAX_NAME};
-pub use decision::{
-    Answer, Counter, Counters, Decision, Effects, Refusal, Reply, SetHeader, Verdict, Writes,
+pub use counter::{Counter, Counters};
+pub use decision::{Decision, HeaderMutations, SetHeader, Verdict, Writes};
+pub use environment::{MAX_ENVIRONMENTS, MAX_HINT_HEADERS, MAX_SOURCES};
+pub use errors::{
+    AuthorityError, Path, PatternError, Place, PolicyError, PolicyErrorKind, Segment,
+    TemplateError, nearest,
 };
-pub use environment::{MAX_ENVIRONMENTS, MAX_HINT_HEADERS};
-pub use fault::{Fault, FaultKind, Path, Place, Segment};
-pub use health_check::{Condition, MAX_HEALTH_CHECKS};
-pub use hosts::{MAX_MAPPINGS, MAX_PRIVATE};
-pub use nearest::nearest;
-pub use pattern::PatternError;
-pub use plain::decimal;
-#[cfg(feature = "serde")]
-pub use policy::compile;
+pub use health_check::{ConditionKind, MAX_HEALTH_CHECKS, is_check_name};
+pub use host::{Authority, HostKind, MAX_LABEL, MAX_MAPPINGS, MAX_NAME, MAX_PRIVATE};
 pub use policy::{API_VERSION, MAX_CONFIGURATION, MAX_STRIP, Mode, Policy, compile_json};
+pub use reply::{Answer, Refusal, Reply};
 pub use request::{Headers, Request, SourceAddress, is_grpc, parse_source_address};
-pub use template::TemplateError;
-pub use trace::{EnvironmentReason, Finding, NoTrace, Origin, Step, Trace};
+pub use trace::{EnvironmentReason, NoTrace, Origin, SourceFinding, Step, Trace};

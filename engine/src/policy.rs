@@ -1,22 +1,15 @@
-//! A policy document, compiled: read once, every fault gathered, and what is left is tables that a
+//! A policy document, compiled: read once, every error gathered, and what is left is tables that a
 //! decision looks things up in.
 
-use alloc::borrow::ToOwned;
-use alloc::boxed::Box;
-use alloc::string::String;
-use alloc::vec::Vec;
+use std::collections::HashSet;
 
-use crate::decision::Counter;
+use crate::counter::Counter;
+use crate::document::{self, Aborted, Context, Section, Seen, Value};
 use crate::environment::{Environments, EnvironmentsSection};
-use crate::fault::{Fault, FaultKind, Path, Place};
-use crate::header::{HeaderTable, Marks, Use, read_name};
-use crate::health_check::{Agents, HealthCheck, HealthCheckSection, MAX_HEALTH_CHECKS};
-use crate::hosts::{Hosts, HostsSection};
-#[cfg(feature = "serde")]
-use crate::reader::read_serde;
-use crate::reader::{
-    Broken, Choice, Context, List, Object, Parsed, Section, Seen, Take, Value, read_json,
-};
+use crate::errors::{Path, Place, PolicyError, PolicyErrorKind};
+use crate::headers::{HeaderTable, NameUse, read_name};
+use crate::health_check::{self, HealthChecks};
+use crate::host::{Hosts, HostsSection};
 
 /// The largest plugin configuration, in bytes.
 pub const MAX_CONFIGURATION: usize = 8 * 1024 * 1024;
@@ -39,133 +32,85 @@ pub enum Mode {
 /// A compiled policy.
 #[derive(Debug, Default)]
 pub struct Policy {
-    /// An empty configuration: every request passes untouched.
-    pub(crate) empty: bool,
     pub(crate) mode: Mode,
-    pub(crate) health_checks: Vec<HealthCheck>,
-    pub(crate) agents: Agents,
+    pub(crate) health_checks: HealthChecks,
     pub(crate) environments: Option<Environments>,
     pub(crate) hosts: Hosts,
+    /// Every header that a rule reads, sets or removes.
     pub(crate) headers: HeaderTable,
+    warnings: Vec<PolicyError>,
 }
 
 impl Policy {
-    /// The policy of an empty configuration: every request passes untouched.
-    #[must_use]
-    pub fn pass_through() -> Self {
-        Self { empty: true, ..Self::default() }
-    }
-
-    /// Whether this is [`Policy::pass_through`].
-    #[must_use]
-    pub fn is_pass_through(&self) -> bool {
-        self.empty
-    }
-
     /// Whether decisions are to be carried out.
     #[must_use]
     pub fn mode(&self) -> Mode {
         self.mode
     }
 
+    /// What the document's author should mend, though the policy is accepted.
+    #[must_use]
+    pub fn warnings(&self) -> &[PolicyError] {
+        &self.warnings
+    }
+
     /// The counters that this policy's decisions may raise, each with its name. Their number is
     /// bounded by the policy.
     #[must_use]
-    #[inline(never)]
     pub fn counters(&self) -> Vec<(Counter, String)> {
-        let mut counters = Vec::new();
-        for (number, check) in self.health_checks.iter().enumerate() {
-            let name = ["gatepost.health_check.", &check.name].concat();
-            counters.push((Counter::HealthCheck(u8::try_from(number).unwrap_or(u8::MAX)), name));
-        }
-        for (some, is_raised) in
-            [(Counter::ENVIRONMENT, self.environments.is_some()), (Counter::HOST, !self.empty)]
-        {
-            if is_raised {
-                some.iter()
-                    .for_each(|counter| counters.push((*counter, counter.fixed_name().to_owned())));
-            }
-        }
-        counters
-    }
-
-    pub(crate) fn is_guarded(&self, name: &[u8]) -> Option<&str> {
-        self.headers
-            .find(name)
-            .filter(|(_, roles)| roles.marks.has(Marks::GUARDED))
-            .map(|(name, _)| name)
+        let checks = (0..).zip(self.health_checks.iter()).map(|(number, check)| {
+            let name = format!("{}{}", Counter::HEALTH_CHECK_PREFIX, check.name);
+            (Counter::HealthCheck(number), name)
+        });
+        let has_environments = self.environments.is_some();
+        let fixed = Counter::FIXED
+            .into_iter()
+            .filter(|(counter, _)| has_environments || !counter.is_of_environments())
+            .map(|(counter, name)| (counter, name.to_owned()));
+        checks.chain(fixed).collect()
     }
 }
 
-/// Compiles the plugin configuration that the filter receives: JSON, or nothing at all (no bytes,
-/// white space, `null` or `{}`), which is [`Policy::pass_through`].
+/// Compiles the plugin configuration that the filter receives, which is JSON.
 ///
 /// # Errors
-/// Every fault of the document. A document with a fault gives no policy.
-#[inline(never)]
-pub fn compile_json(configuration: &[u8]) -> Result<Policy, Vec<Fault>> {
-    let whole = |kind| vec![Fault { path: Path::default(), place: Place::Value, kind }];
-    if configuration.len() > MAX_CONFIGURATION {
-        return Err(whole(FaultKind::ConfigurationTooLarge {
-            size: configuration.len(),
-            limit: MAX_CONFIGURATION,
-        }));
+/// Every error of the document. A document with an error gives no policy, and an empty document
+/// (no bytes, white space, `null` or `{}`) is one.
+pub fn compile_json(configuration: &[u8]) -> Result<Policy, Vec<PolicyError>> {
+    let whole = |kind| vec![PolicyError { path: Path::default(), place: Place::Value, kind }];
+    let size = configuration.len();
+    if size > MAX_CONFIGURATION {
+        let limit = MAX_CONFIGURATION;
+        return Err(whole(PolicyErrorKind::ConfigurationTooLarge { size, limit }));
     }
-    if is_nothing(configuration) {
-        return Ok(Policy::pass_through());
+    if is_empty(configuration) {
+        return Err(whole(PolicyErrorKind::Empty));
     }
-    read(|take| read_json(configuration, take))
-}
-
-/// Compiles a document of any format that serde reads.
-///
-/// # Errors
-/// Every fault of the document; an error of the format itself is a [`FaultKind::Syntax`].
-#[cfg(feature = "serde")]
-pub fn compile<'de, D: serde::de::Deserializer<'de>>(document: D) -> Result<Policy, Vec<Fault>> {
-    use alloc::string::ToString;
-
-    read(|take| read_serde(document, take).map_err(|error| error.to_string()))
-}
-
-/// Reads a document with what reads its format.
-fn read(document: impl FnOnce(&mut Take<'_>) -> Result<(), String>) -> Result<Policy, Vec<Fault>> {
     let mut context = Context::default();
     let mut policy = None;
-    let read = document(&mut |given| {
-        policy = Value::new(&mut context, given).read(Object(PolicySection::default()))?;
+    let read = document::read(configuration, &mut |value| {
+        policy = value.section(&mut context, PolicySection::default())?;
         Ok(())
     });
-    if let Err(message) = read {
-        context.fault_at(Path::default(), Place::Value, FaultKind::Syntax(message));
+    if let Err(error) = read {
+        context.error_at(Path::default(), Place::Value, PolicyErrorKind::Syntax(error.to_string()));
     }
-    match policy {
-        Some(policy) if context.is_clean() => Ok(policy),
-        _ => Err(context.into_faults()),
-    }
+    let warnings = context.finish()?;
+    policy.map(|policy| Policy { warnings, ..policy }).ok_or_else(|| whole(PolicyErrorKind::Empty))
 }
 
 /// Istio sends an empty `pluginConfig` as no bytes; a Struct without fields arrives as `{}`.
-fn is_nothing(configuration: &[u8]) -> bool {
-    let text = without_white_space(configuration);
+fn is_empty(configuration: &[u8]) -> bool {
+    let text = configuration.trim_ascii();
     let object = text.strip_prefix(b"{").and_then(|text| text.strip_suffix(b"}"));
-    text.is_empty()
-        || text == b"null"
-        || object.is_some_and(|inside| without_white_space(inside).is_empty())
-}
-
-/// Without JSON's white space around it, of which a form feed is none.
-fn without_white_space(text: &[u8]) -> &[u8] {
-    let is_ink = |byte: &u8| !matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
-    let start = text.iter().position(is_ink).unwrap_or(text.len());
-    let end = text.iter().rposition(is_ink).map_or(start, |last| last.saturating_add(1));
-    text.get(start..end).unwrap_or_default()
+    let has_no_fields = object.is_some_and(|fields| fields.trim_ascii().is_empty());
+    text.is_empty() || text == b"null" || has_no_fields
 }
 
 #[derive(Default)]
 struct PolicySection {
     policy: Policy,
-    strip: Vec<String>,
+    strip: HashSet<String>,
 }
 
 impl Section for PolicySection {
@@ -173,48 +118,40 @@ impl Section for PolicySection {
     const FIELDS: &'static [&'static str] =
         &["apiVersion", "mode", "healthChecks", "strip", "environments", "hosts"];
 
-    fn field(&mut self, name: &'static str, value: Value<'_>) -> Result<(), Broken> {
+    fn field(
+        &mut self,
+        context: &mut Context,
+        name: &'static str,
+        value: Value<'_>,
+    ) -> Result<(), Aborted> {
         let policy = &mut self.policy;
         match name {
             "apiVersion" => {
-                value.read(Parsed(|text: &str| match text {
+                value.parse(context, |text| match text {
                     API_VERSION => Ok(()),
-                    other => Err(FaultKind::ApiVersion(Some(other.to_owned()))),
-                }))?;
+                    other => Err(PolicyErrorKind::ApiVersion(other.to_owned())),
+                })?;
             }
             "mode" => {
-                let choice = Choice(&["enforce", "observe"], &[Mode::Enforce, Mode::Observe]);
-                policy.mode = value.read(choice)?.unwrap_or_default();
+                let values = [Mode::Enforce, Mode::Observe];
+                let choice = value.choice(context, &["enforce", "observe"], &values)?;
+                policy.mode = choice.unwrap_or_default();
             }
-            "healthChecks" => {
-                let checks = &mut policy.health_checks;
-                let mut names: Vec<(Box<str>, Path)> = Vec::new();
-                let take = |context: &mut Context, check: HealthCheck| {
-                    let here = context.path().clone().key("name");
-                    if let Some((_, first)) = names.iter().find(|(name, _)| *name == check.name) {
-                        let kind = FaultKind::Duplicate {
-                            value: check.name.clone().into(),
-                            first: first.clone(),
-                        };
-                        context.fault_at(here, Place::Value, kind);
-                    } else {
-                        names.push((check.name.clone(), here));
-                    }
-                    checks.push(check);
-                };
-                let make = || Object(HealthCheckSection::default());
-                value.read(List { what: "health checks", limit: MAX_HEALTH_CHECKS, make, take })?;
-            }
+            "healthChecks" => policy.health_checks = health_check::read(context, value)?,
             "strip" => {
-                let strip = &mut self.strip;
-                let make = || Parsed(|text: &str| read_name(text, Use::Remove));
-                let take = |_: &mut Context, name| strip.push(name);
-                value.read(List { what: "headers to strip", limit: MAX_STRIP, make, take })?;
+                let read = |text: &str| read_name(text, NameUse::Remove);
+                value.list(context, "headers to strip", MAX_STRIP, &mut |context, value| {
+                    self.strip.extend(value.parse(context, read)?);
+                    Ok(())
+                })?;
             }
             "environments" => {
-                policy.environments = value.read(Object(EnvironmentsSection::default()))?
+                policy.environments = value.section(context, EnvironmentsSection::default())?;
             }
-            _ => policy.hosts = value.read(Object(HostsSection::default()))?.unwrap_or_default(),
+            _ => {
+                let hosts = value.section(context, HostsSection::default())?;
+                policy.hosts = hosts.unwrap_or_default();
+            }
         }
         Ok(())
     }
@@ -222,42 +159,35 @@ impl Section for PolicySection {
     fn finish(self, context: &mut Context, seen: Seen) -> Option<Policy> {
         let mut policy = self.policy;
         if !seen.has("apiVersion") {
-            context.fault(FaultKind::ApiVersion(None));
+            context.error(PolicyErrorKind::NoApiVersion);
         }
-        for number in core::mem::take(&mut policy.hosts.needs_env)
-            .into_iter()
-            .filter(|_| !seen.has("environments"))
-        {
-            let mapping = Path::default().key("hosts").key("mappings").index(number as usize);
-            context.fault_at(mapping.key("authority"), Place::Value, FaultKind::NoEnvironments);
+        if !seen.has("environments") {
+            let mappings = Path::default().key("hosts").key("mappings");
+            for number in std::mem::take(&mut policy.hosts.needs_env) {
+                let path = mappings.clone().index(number as usize).key("authority");
+                context.error_at(path, Place::Value, PolicyErrorKind::NoEnvironments);
+            }
         }
+        check_original_host(&policy, context);
         let headers = &mut policy.headers;
-        for (number, check) in policy.health_checks.iter().enumerate() {
-            check.register(number, headers);
-        }
-        for name in &self.strip {
-            if let Some(roles) = headers.roles_mut(name) {
-                roles.marks |= Marks::GUARDED;
-            }
-        }
-        if let Some(environments) = &policy.environments {
-            environments.register(headers);
-            let hints = &environments.hints.headers;
-            let original = policy.hosts.original_host.as_deref();
-            if let Some(name) =
-                original.filter(|name| hints.iter().any(|hint| &*hint.name == *name))
-            {
-                let hints = Path::default().key("environments").key("hints").key("headers");
-                let kind = FaultKind::Duplicate { value: name.to_owned(), first: hints };
-                context.fault_at(
-                    Path::default().key("hosts").key("originalHost"),
-                    Place::Value,
-                    kind,
-                );
-            }
-        }
+        policy.health_checks.register(headers);
+        self.strip.iter().for_each(|name| headers.guard(name));
+        policy.environments.iter().for_each(|environments| environments.register(headers));
         policy.hosts.register(headers);
-        policy.agents = Agents::of(&policy.health_checks);
         Some(policy)
+    }
+}
+
+/// A header cannot be a hint and the original host at once.
+fn check_original_host(policy: &Policy, context: &mut Context) {
+    let (Some(environments), Some(name)) = (&policy.environments, &policy.hosts.original_host)
+    else {
+        return;
+    };
+    if environments.hints.headers.iter().any(|hint| hint.name == *name) {
+        let first = Path::default().key("environments").key("hints").key("headers");
+        let kind = PolicyErrorKind::Duplicate { value: name.to_string(), first };
+        let path = Path::default().key("hosts").key("originalHost");
+        context.error_at(path, Place::Value, kind);
     }
 }

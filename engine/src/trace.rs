@@ -2,10 +2,7 @@
 //! listens; in the filter nobody does, and the steps cost nothing. So what is explained is what
 //! runs.
 
-use alloc::string::String;
-use alloc::vec::Vec;
-
-use crate::health_check::Condition;
+use crate::health_check::ConditionKind;
 
 /// One step of a decision, in the order in which they are taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,14 +25,14 @@ pub enum Step {
         /// Its name.
         name: String,
         /// The first condition that did not hold; nothing when it matched.
-        failed: Option<Condition>,
+        failed: Option<ConditionKind>,
     },
     /// A source was asked for an environment.
     EnvironmentSource {
         /// Which one: `header env`.
         source: String,
         /// What it said.
-        finding: Finding,
+        finding: SourceFinding,
     },
     /// What environment the request gets.
     Environment {
@@ -72,7 +69,7 @@ pub enum Step {
 /// What an environment source said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "camelCase"))]
-pub enum Finding {
+pub enum SourceFinding {
     /// Nothing, or an empty value: the next source is asked.
     Absent,
     /// A value that names an environment.

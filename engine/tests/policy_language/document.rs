@@ -1,9 +1,8 @@
 //! "Unknown fields are errors that name the field, its path and the nearest known name. Integral
-//! floats are integers (an Istio Struct holds doubles). An empty configuration passes everything
-//! through." and "Limits, each with its own error: configuration 8 MiB, 200,000 mappings, 50,000
+//! floats are integers (an Istio Struct holds doubles). An empty document is no policy." and "Limits, each with its own error: configuration 8 MiB, 200,000 mappings, 50,000
 //! environments, 64 health checks, 16 hint headers."
 
-use gatepost_engine::{FaultKind, compile_json};
+use gatepost_engine::{PolicyErrorKind, compile_json};
 
 use crate::vocabulary::{fault, faults, faults_of, get, policy, request};
 
@@ -97,7 +96,7 @@ fn a_document_with_more_than_a_thousand_faults_says_how_many_more_there_are() {
     let bad = vec![r#""a..b""#; 1_500].join(",");
     let faults = faults(&format!(r#"{{ "hosts": {{ "private": [{bad}] }} }}"#));
     assert_eq!(faults.len(), 1_001);
-    assert_eq!(faults.last().map(String::as_str), Some(".: 500 more faults are not shown"));
+    assert_eq!(faults.last().map(String::as_str), Some(".: 500 more errors are not shown"));
 }
 
 #[test]
@@ -129,21 +128,24 @@ fn integral_floats_are_integers() {
 }
 
 #[test]
-fn an_empty_configuration_passes_everything_through() {
+fn an_empty_document_is_no_policy() {
     for nothing in ["", " \n\t", "{}", " { \n } ", "null", " null\n"] {
-        let policy = compile_json(nothing.as_bytes()).expect(nothing);
-        assert!(policy.is_pass_through(), "{nothing:?}");
-        assert_eq!(policy.counters(), []);
-        for host in ["A.Test.", "a b", "", "a.svc.cluster.local"] {
-            get(host).header("env", "x").decided_by(&policy).is_unchanged().counts(&[]);
-        }
+        assert_eq!(
+            faults_of(nothing.as_bytes()),
+            [".: the document is empty, and an empty document is no policy; write `apiVersion: \
+                 gatepost/v1` and the rules"],
+            "{nothing:?}"
+        );
+    }
+    for other in ["nu ll", "{", "[]", "0"] {
+        let faults = faults_of(other.as_bytes());
+        assert!(!faults.concat().contains("empty"), "{other:?}: {faults:?}");
     }
 }
 
 #[test]
-fn a_policy_that_holds_only_its_version_is_not_empty() {
+fn a_policy_that_holds_only_its_version_is_a_policy() {
     let policy = policy("{}");
-    assert!(!policy.is_pass_through());
     get("A.test").decided_by(&policy).forwards_authority("a.test");
     get("a b").decided_by(&policy).replies(400, "gatepost.host.invalid");
 }
@@ -374,7 +376,7 @@ fn a_fault_can_be_told_by_its_kind() {
     let faults = compile_json(br#"{ "apiVersion": "gatepost/v1", "hosts": { "prot": "keep" } }"#)
         .expect_err("a fault");
     assert!(
-        matches!(&faults[..], [fault] if matches!(&fault.kind, FaultKind::UnknownField { name, .. } if name == "prot"))
+        matches!(&faults[..], [fault] if matches!(&fault.kind, PolicyErrorKind::UnknownField { name, .. } if name == "prot"))
     );
 }
 
@@ -417,19 +419,6 @@ fn environments_that_nothing_selects_are_a_fault_beside_the_others() {
 }
 
 #[test]
-fn only_nothing_at_all_is_an_empty_configuration() {
-    for nothing in ["", " \n", "null", " { } "] {
-        assert!(
-            compile_json(nothing.as_bytes()).is_ok_and(|policy| policy.is_pass_through()),
-            "{nothing:?}"
-        );
-    }
-    for something in ["nu ll", "{", "[]", "0"] {
-        assert!(compile_json(something.as_bytes()).is_err(), "{something:?}");
-    }
-}
-
-#[test]
 fn a_fault_is_one_line_whatever_the_document_holds() {
     let faults = faults(
         r#"{ "ho\u0000sts": 1, "strip": ["a\nb"], "hosts": { "private": ["a\r\n\u001b[31m.test", "\u0085"] } }"#,
@@ -443,13 +432,3 @@ fn a_fault_is_one_line_whatever_the_document_holds() {
 
 // White space is what JSON takes for it: a document that is broken must not pass for one that is
 // empty, which lets everything through.
-#[test]
-fn a_form_feed_is_no_empty_configuration() {
-    for text in ["\x0c", "{\x0c}", "\x0c{}", "{} \x0c", "null\x0c"] {
-        let faults = faults_of(text.as_bytes());
-        assert!(
-            faults.iter().any(|fault| fault.starts_with(".: not valid JSON")),
-            "{text:?}: {faults:?}"
-        );
-    }
-}

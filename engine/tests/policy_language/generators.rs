@@ -45,10 +45,9 @@ pub struct Parts {
     pub health_checks: bool,
     /// Mappings, authority hints and subdomain sources: whatever gives a request another host.
     pub rewrites: bool,
-    pub invalid_hosts: bool,
 }
 
-pub const ALL: Parts = Parts { health_checks: true, rewrites: true, invalid_hosts: true };
+pub const ALL: Parts = Parts { health_checks: true, rewrites: true };
 
 /// A field and its value.
 type Named = (&'static str, Value);
@@ -120,13 +119,9 @@ fn hosts(parts: Parts) -> impl Strategy<Value = Value> {
         prop::collection::vec(select(targets.clone()), hosts.len())
             .prop_map(move |to| (hosts.clone(), to))
     });
-    let words = (
-        select(vec!["reject", "pass"]),
-        select(vec!["keep", "strip"]),
-        select(vec!["pass", "reject"]),
-    );
+    let words = (select(vec!["keep", "strip"]), select(vec!["pass", "reject"]));
     (subsequence(PATTERNS.to_vec(), 0..=4), mappings, words, any::<bool>()).prop_map(
-        move |(private, (patterns, targets), (invalid, port, unmapped), original)| {
+        move |(private, (patterns, targets), (port, unmapped), original)| {
             let mut hosts = json!({ "private": private, "port": port });
             if parts.rewrites {
                 let mapping = |(host, authority): (&str, &str)| {
@@ -139,9 +134,6 @@ fn hosts(parts: Parts) -> impl Strategy<Value = Value> {
                 };
                 hosts["mappings"] = patterns.into_iter().zip(targets).map(mapping).collect();
                 hosts["unmapped"] = json!(unmapped);
-            }
-            if parts.invalid_hosts {
-                hosts["invalid"] = json!(invalid);
             }
             if original {
                 hosts["originalHost"] = json!("x-original");

@@ -387,3 +387,24 @@ fn a_health_check_does_exactly_one_thing() {
         );
     }
 }
+
+#[test]
+fn a_reply_whose_status_has_no_body_is_given_none() {
+    let respond = |respond: &str| {
+        format!(
+            r#"{{ "healthChecks": [{{ "name": "up", "match": {{ "path": {{ "exact": "/" }} }}, "respond": {respond} }}] }}"#
+        )
+    };
+    for status in [204, 205, 304] {
+        assert_eq!(
+            fault(&respond(&format!(r#"{{ "status": {status}, "body": "alive" }}"#))),
+            format!(
+                "healthChecks[0].respond.body: a reply with status {status} has no body; remove \
+                 the body, or answer with another status, such as 200"
+            )
+        );
+        for respond in [r#"{ "status": 204 }"#, r#"{ "status": 204, "body": "" }"#].map(respond) {
+            get("a.test").decided_by(&policy(&respond)).replies(204, "gatepost.health_check.up");
+        }
+    }
+}

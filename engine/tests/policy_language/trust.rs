@@ -80,26 +80,6 @@ fn a_health_check_that_rewrites_removes_them() {
 }
 
 #[test]
-fn an_invalid_host_that_may_pass_removes_them_too() {
-    let policy = policy(
-        r#"{ "strip": ["k-network-hash"], "environments": { "default": "prod", "hints": { "headers": { "x-env": "{env}", "x-key": "{env}/{host}" } } },
-             "hosts": { "invalid": "pass", "originalHost": "x-forwarded-host" } }"#,
-    );
-    let request = get("a b")
-        .header("k-network-hash", "1")
-        .header("x-env", "forged")
-        .header("x-key", "x")
-        .header("x-forwarded-host", "x");
-    request
-        .decided_by(&policy)
-        .removes("k-network-hash")
-        .removes("x-forwarded-host")
-        .removes("x-key")
-        .sets("x-env", "prod")
-        .forwards_authority("a b");
-}
-
-#[test]
 fn a_header_of_a_similar_name_is_not_touched() {
     let names =
         ["x-gatepost-en", "x-gatepost-env2", "x-forwarded-hos", "knative-serving-namespacf"];

@@ -33,15 +33,14 @@ pub const POLICIES: [(&str, &str); 9] = [
     ("private", include_str!("../policies/private.yaml")),
     ("sources", include_str!("../policies/sources.yaml")),
     ("templates", include_str!("../policies/templates.yaml")),
-    ("empty", "{}"),
+    ("version", "apiVersion: gatepost/v1"),
 ];
 
 /// A change of a policy, and the word for it.
 pub type Change = (&'static str, fn(&mut Value));
 
 /// The changes that a case can ask for. One that a policy has no place for changes nothing.
-pub const CHANGES: [Change; 8] = [
-    ("invalid-pass", |policy| set(policy, "hosts", "invalid", json!("pass"))),
+pub const CHANGES: [Change; 7] = [
     ("port-strip", |policy| set(policy, "hosts", "port", json!("strip"))),
     ("unmapped-reject", |policy| set(policy, "hosts", "unmapped", json!("reject"))),
     ("no-mappings", |policy| set(policy, "hosts", "mappings", json!([]))),

@@ -12,29 +12,22 @@ use crate::readings;
 /// When one is broken.
 pub fn holds(document: &Document, policy: &Policy, arrival: &Arrival) {
     let carried = carry_out(policy, arrival);
-    an_authority_that_goes_upstream_is_valid(policy, arrival, &carried);
+    an_authority_that_goes_upstream_is_valid(arrival, &carried);
     a_private_host_is_not_reachable(document, arrival, &carried);
     no_hint_survives_from_the_client(document, policy, arrival, &carried);
     normalisation_is_idempotent(document, policy, arrival, &carried);
     a_reply_names_its_rule(&carried);
 }
 
-/// What goes upstream is valid and in normal form. A health check that gives no authority, and an
-/// invalid Host that may pass, leave what the client wrote.
+/// What goes upstream is valid and in normal form. A health check that gives no authority leaves
+/// what the client wrote.
 ///
 /// # Panics
 /// When it is not.
-pub fn an_authority_that_goes_upstream_is_valid(
-    policy: &Policy,
-    arrival: &Arrival,
-    carried: &Carried,
-) {
-    let Some(upstream) = carried.upstream.as_deref().filter(|_| !policy.is_pass_through()) else {
-        return;
-    };
+pub fn an_authority_that_goes_upstream_is_valid(arrival: &Arrival, carried: &Carried) {
+    let Some(upstream) = carried.upstream.as_deref() else { return };
     let (before, after) = (authority_of(&arrival.headers), authority_of(upstream));
-    let left_alone =
-        before == after && (carried.health_check().is_some() || Authority::parse(before).is_err());
+    let left_alone = before == after && carried.health_check().is_some();
     if !left_alone {
         let parsed = Authority::parse(after);
         assert_eq!(

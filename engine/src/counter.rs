@@ -1,0 +1,91 @@
+//! What decisions are counted by. A counter's name is bounded by the policy, never taken from a
+//! request.
+
+/// A counter that a decision may raise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Counter {
+    /// `gatepost.environment.selected`: the request named an environment.
+    EnvironmentSelected,
+    /// `gatepost.environment.default`: it named none and got the default.
+    EnvironmentDefault,
+    /// `gatepost.environment.unknown`: it named an unknown one, and went on.
+    EnvironmentUnknown,
+    /// `gatepost.environment.rejected`: it named an unknown one, and was refused.
+    EnvironmentRejected,
+    /// `gatepost.host.mapped`: a mapping rewrote the host.
+    HostMapped,
+    /// `gatepost.host.private`: the host is private.
+    HostPrivate,
+    /// `gatepost.host.invalid`: the host is no valid authority, or a template gave none for it.
+    HostInvalid,
+    /// `gatepost.host.unmapped`: the policy has mappings, and none matched.
+    HostUnmapped,
+    /// `gatepost.health_check.<name>`, by the check's place in the policy.
+    HealthCheck(u8),
+}
+
+impl Counter {
+    /// What a health check's name follows in the name of its counter.
+    pub const HEALTH_CHECK_PREFIX: &'static str = "gatepost.health_check.";
+
+    /// The counters whose names do not depend on the policy, each with its name.
+    pub const FIXED: [(Self, &'static str); 8] = [
+        (Self::EnvironmentSelected, "gatepost.environment.selected"),
+        (Self::EnvironmentDefault, "gatepost.environment.default"),
+        (Self::EnvironmentUnknown, "gatepost.environment.unknown"),
+        (Self::EnvironmentRejected, "gatepost.environment.rejected"),
+        (Self::HostMapped, "gatepost.host.mapped"),
+        (Self::HostPrivate, "gatepost.host.private"),
+        (Self::HostInvalid, "gatepost.host.invalid"),
+        (Self::HostUnmapped, "gatepost.host.unmapped"),
+    ];
+
+    /// A number of its own, the same in every policy, for tables of counters: the fixed ones first,
+    /// then one for each health check.
+    #[must_use]
+    pub fn number(self) -> usize {
+        match self {
+            Self::EnvironmentSelected => 0,
+            Self::EnvironmentDefault => 1,
+            Self::EnvironmentUnknown => 2,
+            Self::EnvironmentRejected => 3,
+            Self::HostMapped => 4,
+            Self::HostPrivate => 5,
+            Self::HostInvalid => 6,
+            Self::HostUnmapped => 7,
+            Self::HealthCheck(number) => 8usize.saturating_add(usize::from(number)),
+        }
+    }
+
+    /// Whether it is one of `gatepost.environment.*`, which only a policy with environments raises.
+    pub(crate) fn is_of_environments(self) -> bool {
+        self.number() < 4
+    }
+}
+
+/// The counters that one decision raises, each by one: at most one of each family.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    pub(crate) health_check: Option<Counter>,
+    pub(crate) environment: Option<Counter>,
+    pub(crate) host: Option<Counter>,
+}
+
+impl Counters {
+    /// Each counter once.
+    pub fn iter(self) -> impl Iterator<Item = Counter> {
+        self.health_check.into_iter().chain(self.environment).chain(self.host)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Counter;
+
+    #[test]
+    fn a_fixed_counter_stands_at_its_number() {
+        let numbers = Counter::FIXED.map(|(counter, _)| counter.number());
+        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(Counter::HealthCheck(0).number(), Counter::FIXED.len());
+    }
+}

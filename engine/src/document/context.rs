@@ -1,0 +1,106 @@
+//! Where reading stands, and what was wrong so far.
+
+use super::section::Seen;
+use crate::errors::{Path, Place, PolicyError, PolicyErrorKind, Segment};
+
+/// A document with more errors than this has one cause, and nobody reads them all.
+const MAX_ERRORS: usize = 1000;
+
+/// The path of the value that is being read, and the errors so far.
+#[derive(Debug, Default)]
+pub(crate) struct Context {
+    path: Path,
+    errors: Vec<PolicyError>,
+    /// How many errors came after the first [`MAX_ERRORS`].
+    dropped: usize,
+    warnings: Vec<PolicyError>,
+}
+
+impl Context {
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The number of the list's element that is being read; 0 outside of lists.
+    pub fn number(&self) -> u32 {
+        match self.path.segments().last() {
+            Some(Segment::Index(number)) => u32::try_from(*number).unwrap_or(u32::MAX),
+            _ => 0,
+        }
+    }
+
+    /// Enters a member of a list or an object.
+    pub(super) fn enter(&mut self, segment: Segment) {
+        self.path.push(segment);
+    }
+
+    /// Goes on to the next member.
+    pub(super) fn go_to(&mut self, segment: Segment) {
+        self.path.replace_last(segment);
+    }
+
+    pub(super) fn leave(&mut self) {
+        self.path.pop();
+    }
+
+    /// An error of the value that is being read.
+    pub fn error(&mut self, kind: PolicyErrorKind) {
+        self.error_at(self.path.clone(), Place::Value, kind);
+    }
+
+    /// An error of the name of the field that is being read.
+    pub fn error_at_key(&mut self, kind: PolicyErrorKind) {
+        self.error_at(self.path.clone(), Place::Key, kind);
+    }
+
+    pub fn error_at(&mut self, path: Path, place: Place, kind: PolicyErrorKind) {
+        if self.errors.len() < MAX_ERRORS {
+            self.errors.push(PolicyError { path, place, kind });
+        } else {
+            self.dropped = self.dropped.saturating_add(1);
+        }
+    }
+
+    /// A warning about the field that is being read: the document is accepted all the same.
+    pub fn warn_at_key(&mut self, kind: PolicyErrorKind) {
+        self.warnings.push(PolicyError { path: self.path.clone(), place: Place::Key, kind });
+    }
+
+    /// The value of a result, or nothing and its error.
+    pub fn check<T>(&mut self, result: Result<T, PolicyErrorKind>) -> Option<T> {
+        result.map_err(|kind| self.error(kind)).ok()
+    }
+
+    /// Required fields of the object that is being read: an error for each that the document did
+    /// not give. A field that was given but faulty has its own error already.
+    pub fn require(&mut self, seen: Seen, fields: &[&'static str]) {
+        for field in fields.iter().filter(|field| !seen.has(field)) {
+            self.error(PolicyErrorKind::MissingField(field));
+        }
+    }
+
+    /// Exactly one of some fields, of the object that is being read.
+    pub fn require_one(&mut self, seen: Seen, fields: &'static [&'static str]) {
+        match seen.count(fields) {
+            1 => {}
+            0 if seen.unknown => {}
+            _ => self.error(PolicyErrorKind::ExactlyOne(fields)),
+        }
+    }
+
+    /// At least one of some fields, of the object that is being read.
+    pub fn require_any(&mut self, seen: Seen, fields: &'static [&'static str]) {
+        if seen.count(fields) == 0 && !seen.unknown {
+            self.error(PolicyErrorKind::AtLeastOne(fields));
+        }
+    }
+
+    /// The warnings, or every error.
+    pub fn finish(mut self) -> Result<Vec<PolicyError>, Vec<PolicyError>> {
+        if self.dropped > 0 {
+            let kind = PolicyErrorKind::More(self.dropped);
+            self.errors.push(PolicyError { path: Path::default(), place: Place::Value, kind });
+        }
+        if self.errors.is_empty() { Ok(self.warnings) } else { Err(self.errors) }
+    }
+}

@@ -1,0 +1,227 @@
+//! A value of a document, and the ways to read it. A value that is not what its reader expects
+//! becomes an error in the context, and reading goes on behind it.
+//!
+//! Lists and objects are behind `dyn`, so that a reader is compiled once and not once for each way
+//! of nesting.
+
+use super::context::Context;
+use super::number::Number;
+use super::section::{Section, Seen};
+use crate::errors::{PolicyErrorKind, Segment};
+
+/// The text is no document at all, and reading cannot go on. `json.rs` keeps the reason.
+#[derive(Debug)]
+pub(crate) struct Aborted;
+
+/// What takes one value.
+pub(crate) type Visitor<'v> = dyn FnMut(Value<'_>) -> Result<(), Aborted> + 'v;
+
+/// The elements of a list.
+pub(crate) trait Elements {
+    /// Shows the next one; false when there is none.
+    fn next(&mut self, visitor: &mut Visitor<'_>) -> Result<bool, Aborted>;
+
+    /// Passes over all that are left; whether there were any.
+    fn skip_rest(&mut self) -> Result<bool, Aborted>;
+}
+
+/// The fields of an object.
+pub(crate) trait Fields {
+    /// Gives the next field's name; false when there is none.
+    fn next_name(&mut self, name: &mut String) -> Result<bool, Aborted>;
+
+    /// Shows the value of the field whose name was given last.
+    fn value(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Aborted>;
+
+    /// Passes over that value.
+    fn skip_value(&mut self) -> Result<(), Aborted>;
+}
+
+/// A value of a document.
+pub(crate) enum Value<'v> {
+    Text(&'v str),
+    Number(Number),
+    Bool(bool),
+    Null,
+    List(&'v mut dyn Elements),
+    Object(&'v mut dyn Fields),
+}
+
+/// Reads one value of a list. The context stands at it.
+type Element<'e> = dyn FnMut(&mut Context, Value<'_>) -> Result<(), Aborted> + 'e;
+
+/// Reads the value behind a name of the author's choice. The context stands at it.
+type Entry<'e> = dyn FnMut(&mut Context, &str, Value<'_>) -> Result<(), Aborted> + 'e;
+
+/// Reads a field that the section knows. The context stands at it.
+type Field<'f> = dyn FnMut(&mut Context, &'static str, Value<'_>) -> Result<(), Aborted> + 'f;
+
+impl<'v> Value<'v> {
+    /// Adds the error that this is not what was `expected`, which has an article.
+    pub fn refuse(self, context: &mut Context, expected: &'static str) -> Result<(), Aborted> {
+        let found = match self {
+            Self::Text(text) => format!("the string {text:?}"),
+            Self::Number(Number::Integer(number)) => format!("the number {number}"),
+            Self::Number(Number::Fraction) => "a number with a fraction".to_owned(),
+            Self::Number(Number::Huge) => "a number of more than 15 digits".to_owned(),
+            Self::Bool(value) => format!("`{value}`"),
+            Self::Null => "nothing".to_owned(),
+            Self::List(list) => {
+                list.skip_rest()?;
+                "a list".to_owned()
+            }
+            Self::Object(object) => {
+                skip_fields(object)?;
+                "an object".to_owned()
+            }
+        };
+        context.error(PolicyErrorKind::WrongType { expected, found });
+        Ok(())
+    }
+
+    /// A string.
+    pub fn text(self, context: &mut Context) -> Result<Option<&'v str>, Aborted> {
+        match self {
+            Self::Text(text) => Ok(Some(text)),
+            other => other.refuse(context, "a string").map(|()| None),
+        }
+    }
+
+    /// What a function makes of a string.
+    pub fn parse<T>(
+        self,
+        context: &mut Context,
+        parse: impl FnOnce(&str) -> Result<T, PolicyErrorKind>,
+    ) -> Result<Option<T>, Aborted> {
+        let text = self.text(context)?;
+        Ok(text.and_then(|text| context.check(parse(text))))
+    }
+
+    /// One word of several, as the value that stands at its place.
+    pub fn choice<T: Copy>(
+        self,
+        context: &mut Context,
+        words: &'static [&'static str],
+        values: &[T],
+    ) -> Result<Option<T>, Aborted> {
+        let choice = self.parse(context, |text| {
+            let unknown =
+                || PolicyErrorKind::UnknownChoice { value: text.to_owned(), known: words };
+            words.iter().position(|word| *word == text).ok_or_else(unknown)
+        })?;
+        Ok(choice.and_then(|choice| values.get(choice).copied()))
+    }
+
+    /// An integer.
+    pub fn integer(self, context: &mut Context) -> Result<Option<i64>, Aborted> {
+        match self {
+            Self::Number(Number::Integer(integer)) => Ok(Some(integer)),
+            other => other.refuse(context, "an integer").map(|()| None),
+        }
+    }
+
+    /// A list, element by element; how many there are, faulty ones included. `what` names them in
+    /// the plural.
+    pub fn list(
+        self,
+        context: &mut Context,
+        what: &'static str,
+        limit: usize,
+        element: &mut Element<'_>,
+    ) -> Result<Option<usize>, Aborted> {
+        let Self::List(list) = self else { return self.refuse(context, "a list").map(|()| None) };
+        let mut count = 0;
+        context.enter(Segment::Index(0));
+        while count < limit && list.next(&mut |value| element(context, value))? {
+            count = count.saturating_add(1);
+            context.go_to(Segment::Index(count));
+        }
+        context.leave();
+        if count == limit && list.skip_rest()? {
+            context.error(PolicyErrorKind::TooMany { what, limit });
+        }
+        Ok(Some(count))
+    }
+
+    /// An object with names of the author's choice. `what` says what they are, in the plural.
+    pub fn entries(
+        self,
+        context: &mut Context,
+        what: &'static str,
+        limit: usize,
+        entry: &mut Entry<'_>,
+    ) -> Result<(), Aborted> {
+        let Self::Object(object) = self else { return self.refuse(context, "an object") };
+        let (mut count, mut name): (usize, _) = (0, String::new());
+        while object.next_name(&mut name)? {
+            if count >= limit {
+                context.error(PolicyErrorKind::TooMany { what, limit });
+                object.skip_value()?;
+                return skip_fields(object);
+            }
+            context.enter(Segment::Key(name.clone().into()));
+            object.value(&mut |value| entry(context, &name, value))?;
+            context.leave();
+            count = count.saturating_add(1);
+        }
+        Ok(())
+    }
+
+    /// An object with the fields that the policy language gives it.
+    pub fn section<S: Section>(
+        self,
+        context: &mut Context,
+        mut section: S,
+    ) -> Result<Option<S::Out>, Aborted> {
+        let field = &mut |context: &mut Context, name, value: Value<'_>| {
+            section.field(context, name, value)
+        };
+        let seen = self.fields(context, "an object", S::FIELDS, field)?;
+        Ok(seen.and_then(|seen| section.finish(context, seen)))
+    }
+
+    /// An object with these fields, each of them once, and no others.
+    pub fn fields(
+        self,
+        context: &mut Context,
+        expected: &'static str,
+        known: &'static [&'static str],
+        field: &mut Field<'_>,
+    ) -> Result<Option<Seen>, Aborted> {
+        let Self::Object(object) = self else {
+            return self.refuse(context, expected).map(|()| None);
+        };
+        let (mut seen, mut written) = (Seen::new(known), String::new());
+        context.enter(Segment::Key("".into()));
+        while object.next_name(&mut written)? {
+            match seen.known(&written) {
+                Some(name) if seen.insert(name) => {
+                    context.go_to(Segment::Key(name.into()));
+                    object.value(&mut |value| field(context, name, value))?;
+                    continue;
+                }
+                Some(name) => {
+                    context.go_to(Segment::Key(name.into()));
+                    context.error_at_key(PolicyErrorKind::DuplicateField(name.to_owned()));
+                }
+                None => {
+                    seen.unknown = true;
+                    let (name, known) = (written.clone(), seen.fields());
+                    context.go_to(Segment::Key(name.clone().into()));
+                    context.error_at_key(PolicyErrorKind::UnknownField { name, known });
+                }
+            }
+            object.skip_value()?;
+        }
+        context.leave();
+        Ok(Some(seen))
+    }
+}
+
+fn skip_fields(object: &mut dyn Fields) -> Result<(), Aborted> {
+    let mut name = String::new();
+    while object.next_name(&mut name)? {
+        object.skip_value()?;
+    }
+    Ok(())
+}

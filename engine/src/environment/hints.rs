@@ -1,0 +1,81 @@
+//! What the gateway's routes see of the environment: headers, and an authority.
+
+use crate::document::{Aborted, Context, Section, Seen, Value};
+use crate::errors::PolicyErrorKind;
+use crate::headers::{NameUse, is_value, read_name};
+use crate::host::{Authority, Template, Values, read_authority};
+
+/// How many headers a policy may hint with.
+pub const MAX_HINT_HEADERS: usize = 16;
+
+/// What is written for a request with an environment.
+#[derive(Debug, Default)]
+pub(crate) struct Hints {
+    pub headers: Vec<Hint>,
+    pub authority: Option<Template>,
+}
+
+/// A header that is set.
+#[derive(Debug)]
+pub(crate) struct Hint {
+    pub name: Box<str>,
+    pub template: Template,
+}
+
+impl Hints {
+    /// The canonical authority for an environment; nothing if it depends on the request, too, or if
+    /// there is none.
+    pub fn authority_for(&self, env: &[u8]) -> Option<Vec<u8>> {
+        let values = Values { env: Some(env), ..Values::default() };
+        let text = self.authority.as_ref()?.expand(values)?;
+        Some(Authority::parse(&text).ok()?.to_text().into_owned())
+    }
+}
+
+#[derive(Default)]
+pub(super) struct HintsSection(Hints);
+
+impl Section for HintsSection {
+    type Out = Hints;
+    const FIELDS: &'static [&'static str] = &["headers", "authority"];
+
+    fn field(
+        &mut self,
+        context: &mut Context,
+        name: &'static str,
+        value: Value<'_>,
+    ) -> Result<(), Aborted> {
+        let Hints { headers, authority } = &mut self.0;
+        match name {
+            "headers" => {
+                let what = "hint headers";
+                value.entries(context, what, MAX_HINT_HEADERS, &mut |context, name, value| {
+                    let Some(template) = value.parse(context, read_hint)? else { return Ok(()) };
+                    match read_name(name, NameUse::Write) {
+                        Ok(name) if headers.iter().any(|hint| *hint.name == *name) => {
+                            context.error_at_key(PolicyErrorKind::DuplicateField(name));
+                        }
+                        Ok(name) => headers.push(Hint { name: name.into(), template }),
+                        Err(kind) => context.error_at_key(kind),
+                    }
+                    Ok(())
+                })?;
+            }
+            _ => *authority = value.parse(context, |text| read_authority(text, None))?,
+        }
+        Ok(())
+    }
+
+    fn finish(self, context: &mut Context, seen: Seen) -> Option<Hints> {
+        context.require_any(seen, Self::FIELDS);
+        Some(self.0)
+    }
+}
+
+fn read_hint(text: &str) -> Result<Template, PolicyErrorKind> {
+    if !is_value(text) {
+        return Err(PolicyErrorKind::HeaderValue);
+    }
+    Template::parse(text, None)
+        .map_err(|error| PolicyErrorKind::Template { value: text.to_owned(), error })
+}

@@ -1,0 +1,202 @@
+//! Environments: which values name one, where a request may name it, and what the gateway's routes
+//! see of it.
+
+mod hints;
+mod names;
+mod select;
+mod source;
+
+use std::borrow::Cow;
+
+use crate::document::{Aborted, Context, Section, Seen, Value};
+use crate::errors::{Path, Place, PolicyErrorKind};
+use crate::headers::HeaderTable;
+use hints::HintsSection;
+use names::read_name;
+use source::SourceSection;
+
+pub use hints::MAX_HINT_HEADERS;
+pub(crate) use hints::{Hint, Hints};
+pub(crate) use names::{Environment, Names};
+pub(crate) use select::{Selection, select_environment};
+pub(crate) use source::Source;
+
+/// How many environments a policy may allow, and how many aliases it may give them.
+pub const MAX_ENVIRONMENTS: usize = 50_000;
+/// How many sources a policy may name.
+pub const MAX_SOURCES: usize = 16;
+
+/// What becomes of a value that names no environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Unknown {
+    #[default]
+    Reject,
+    Default,
+    Ignore,
+}
+
+/// The part of a policy that is about environments.
+#[derive(Debug)]
+pub(crate) struct Environments {
+    pub sources: Vec<Source>,
+    pub names: Names,
+    default: Option<DefaultEnvironment>,
+    pub unknown: Unknown,
+    pub hints: Hints,
+}
+
+/// The environment of requests that name none.
+#[derive(Debug)]
+struct DefaultEnvironment {
+    name: Box<[u8]>,
+    authority: Option<Box<[u8]>>,
+}
+
+impl Environments {
+    /// The environment of requests that name none.
+    pub fn default_environment(&self) -> Option<Environment<'_>> {
+        let DefaultEnvironment { name, authority } = self.default.as_ref()?;
+        Some(Environment { name: Cow::Borrowed(name), authority: authority.as_deref() })
+    }
+
+    /// Guards the headers that only the gateway may set.
+    pub fn register(&self, headers: &mut HeaderTable) {
+        self.hints.headers.iter().for_each(|hint| headers.guard(&hint.name));
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct EnvironmentsSection {
+    sources: Vec<Source>,
+    /// How many sources the document gave, faulty ones included.
+    source_count: usize,
+    allow: Option<Names>,
+    aliases: Vec<Alias>,
+    default: Option<String>,
+    unknown: Unknown,
+    hints: Hints,
+}
+
+/// An alias, and where the document gives it.
+struct Alias {
+    path: Path,
+    name: String,
+    target: String,
+}
+
+impl Section for EnvironmentsSection {
+    type Out = Environments;
+    const FIELDS: &'static [&'static str] =
+        &["sources", "allow", "aliases", "default", "unknown", "hints"];
+
+    fn field(
+        &mut self,
+        context: &mut Context,
+        name: &'static str,
+        value: Value<'_>,
+    ) -> Result<(), Aborted> {
+        match name {
+            "sources" => {
+                let what = "environment sources";
+                let count = value.list(context, what, MAX_SOURCES, &mut |context, value| {
+                    self.sources.extend(value.section(context, SourceSection::default())?);
+                    Ok(())
+                })?;
+                self.source_count = count.unwrap_or_default();
+            }
+            "allow" => {
+                let names = self.allow.insert(Names::default());
+                let list = context.path().clone();
+                value.list(context, "environments", MAX_ENVIRONMENTS, &mut |context, value| {
+                    if let Some(name) = value.parse(context, read_name)?
+                        && let Err(first) = names.add(name.as_bytes(), context.number(), None, None)
+                    {
+                        let first = list.clone().index(first as usize);
+                        context.error(PolicyErrorKind::Duplicate { value: name, first });
+                    }
+                    Ok(())
+                })?;
+            }
+            "aliases" => {
+                value.entries(
+                    context,
+                    "aliases",
+                    MAX_ENVIRONMENTS,
+                    &mut |context, name, value| {
+                        let Some(target) = value.parse(context, read_name)? else { return Ok(()) };
+                        let path = context.path().clone();
+                        match read_name(name) {
+                            Ok(name) => self.aliases.push(Alias { path, name, target }),
+                            Err(kind) => context.error_at_key(kind),
+                        }
+                        Ok(())
+                    },
+                )?;
+            }
+            "default" => self.default = value.parse(context, read_name)?,
+            "unknown" => {
+                let values = [Unknown::Reject, Unknown::Default, Unknown::Ignore];
+                let choice = value.choice(context, &["reject", "default", "ignore"], &values)?;
+                self.unknown = choice.unwrap_or_default();
+            }
+            _ => {
+                let hints = value.section(context, HintsSection::default())?;
+                self.hints = hints.unwrap_or_default();
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self, context: &mut Context, seen: Seen) -> Option<Environments> {
+        let here = context.path().clone();
+        let allowed = self.allow.unwrap_or_else(|| Names::new(true));
+        if self.unknown == Unknown::Default && !seen.has("default") {
+            let path = here.clone().key("unknown");
+            context.error_at(path, Place::Value, PolicyErrorKind::NoDefault);
+        }
+        if self.source_count == 0 && !seen.has("default") {
+            context.error(PolicyErrorKind::NoSource);
+        }
+        let names = with_aliases(allowed, &self.aliases, &self.hints, context);
+        // A default is written by people, too, so it may be an alias.
+        let default = self.default.and_then(|default| {
+            let meant = names.resolve(default.as_bytes()).map(|meant| meant.name.into_owned());
+            if meant.is_none() {
+                let kind = PolicyErrorKind::NotAllowed(default);
+                context.error_at(here.key("default"), Place::Value, kind);
+            }
+            meant
+        });
+        let default = default.map(|name| DefaultEnvironment {
+            authority: self.hints.authority_for(&name).map(Into::into),
+            name: name.into(),
+        });
+        let (sources, unknown, hints) = (self.sources, self.unknown, self.hints);
+        Some(Environments { sources, names, default, unknown, hints })
+    }
+}
+
+/// The names that the allow-list and the aliases give, with the authority of each. An alias may
+/// shadow an environment of the allow-list, to send its traffic elsewhere; then the alias is what
+/// counts.
+fn with_aliases(allowed: Names, aliases: &[Alias], hints: &Hints, context: &mut Context) -> Names {
+    let mut names = Names::new(allowed.allows_any());
+    for (number, Alias { path, name, target }) in (0..).zip(aliases) {
+        if !allowed.allows(target.as_bytes()) {
+            let kind = PolicyErrorKind::NotAllowed(target.clone());
+            context.error_at(path.clone(), Place::Value, kind);
+        }
+        let authority = hints.authority_for(target.as_bytes());
+        let target = Some(target.as_bytes());
+        if names.add(name.as_bytes(), number, target, authority.as_deref()).is_err() {
+            let kind = PolicyErrorKind::DuplicateField(name.clone());
+            context.error_at(path.clone(), Place::Key, kind);
+        }
+    }
+    for (number, name) in allowed.iter() {
+        // An alias of the same name is there already, and wins.
+        let _ = names.add(name, number, None, hints.authority_for(name).as_deref());
+    }
+    names.shrink_to_fit();
+    names
+}

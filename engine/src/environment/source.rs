@@ -1,0 +1,228 @@
+//! Where a request may name its environment: a header, a cookie, a query parameter, a W3C baggage
+//! member, or a label of its host. Values are taken as they stand, without percent-decoding: an
+//! environment's name never needs it. To add a source: a variant of [`Source`] and its arms in this
+//! file.
+
+use crate::document::{Aborted, Context, Section, Seen, Value};
+use crate::errors::{PatternError, PolicyErrorKind};
+use crate::headers::{HeaderScan, NameUse, is_token, read_name};
+use crate::host::{Host, HostPattern, HostTable, Labels};
+use crate::request::Headers;
+
+/// One source of environments.
+#[derive(Debug)]
+pub(crate) enum Source {
+    Header(Box<str>),
+    Cookie(Box<str>),
+    Query(Box<str>),
+    Baggage(Box<str>),
+    Subdomain {
+        /// One pattern; a table because that is what matches patterns.
+        table: HostTable,
+        /// Where `{env}` stands, counted in labels from the right.
+        position: u8,
+        text: Box<str>,
+    },
+}
+
+/// The value that a source has. Empty values do not count; equal ones are one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum SourceValue<'a> {
+    #[default]
+    Absent,
+    One(&'a [u8]),
+    /// Two different values: nothing says which is meant.
+    Conflict,
+}
+
+impl<'a> SourceValue<'a> {
+    fn of(values: impl Iterator<Item = &'a [u8]>) -> Self {
+        values.fold(Self::Absent, |found, value| match (found, value.trim_ascii()) {
+            (found, []) => found,
+            (Self::Absent, value) => Self::One(value),
+            (Self::One(first), value) if first.eq_ignore_ascii_case(value) => Self::One(first),
+            _ => Self::Conflict,
+        })
+    }
+}
+
+impl Source {
+    /// The source as a person names it: `header env`.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Header(name) => format!("header {name}"),
+            Self::Cookie(name) => format!("cookie {name}"),
+            Self::Query(name) => format!("query {name}"),
+            Self::Baggage(name) => format!("baggage {name}"),
+            Self::Subdomain { text, .. } => format!("subdomain {text}"),
+        }
+    }
+
+    /// The value that the request gives, and which label of the host it is, counted from the right,
+    /// if it is one.
+    pub(super) fn value<'h, 'a: 'h>(
+        &self,
+        scan: &HeaderScan<'a>,
+        headers: &impl Headers<'a>,
+        host: &Host<'h>,
+    ) -> (SourceValue<'h>, Option<u8>) {
+        let value = match self {
+            Self::Header(name) => SourceValue::of(lines(headers, name)),
+            Self::Cookie(name) => {
+                let values = lines(headers, "cookie").flat_map(|line| cookies(line, name));
+                SourceValue::of(values)
+            }
+            Self::Query(name) => SourceValue::of(parameters(scan.query(), name)),
+            Self::Baggage(name) => {
+                let values = lines(headers, "baggage").flat_map(|line| members(line, name));
+                SourceValue::of(values)
+            }
+            Self::Subdomain { table, position, .. } => {
+                if table.find(host).is_none() {
+                    return (SourceValue::Absent, None);
+                }
+                let label = Labels::of(host.text).get(*position);
+                return (SourceValue::of(label.into_iter()), Some(*position));
+            }
+        };
+        (value, None)
+    }
+}
+
+/// The values of a header.
+fn lines<'a>(headers: &impl Headers<'a>, name: &str) -> impl Iterator<Item = &'a [u8]> {
+    let lines = headers.clone().filter(move |(header, _)| *header == name.as_bytes());
+    lines.map(|(_, value)| value)
+}
+
+/// The values of a cookie in a `Cookie` header (RFC 6265 §4.2.1), without the quotes that a value
+/// may stand in.
+fn cookies<'a>(header: &'a [u8], name: &str) -> impl Iterator<Item = &'a [u8]> {
+    let quoted = |value: &'a [u8]| {
+        value.strip_prefix(b"\"").and_then(|v| v.strip_suffix(b"\"")).unwrap_or(value)
+    };
+    pairs(header, b';', name).map(quoted)
+}
+
+/// The values of a query parameter.
+fn parameters<'a>(query: &'a [u8], name: &str) -> impl Iterator<Item = &'a [u8]> {
+    pairs(query, b'&', name)
+}
+
+/// The values of a member of a `baggage` header, without the properties behind a value (W3C Baggage
+/// §3.3.1).
+fn members<'a>(header: &'a [u8], name: &str) -> impl Iterator<Item = &'a [u8]> {
+    pairs(header, b',', name).map(|value| value.split(|b| *b == b';').next().unwrap_or_default())
+}
+
+fn pairs<'a>(text: &'a [u8], separator: u8, name: &str) -> impl Iterator<Item = &'a [u8]> {
+    text.split(move |b| *b == separator).filter_map(move |pair| {
+        let rest = pair.trim_ascii_start().strip_prefix(name.as_bytes())?;
+        rest.trim_ascii_start().strip_prefix(b"=").map(<[u8]>::trim_ascii)
+    })
+}
+
+#[derive(Default)]
+pub(super) struct SourceSection(Option<Source>);
+
+impl Section for SourceSection {
+    type Out = Source;
+    const FIELDS: &'static [&'static str] = &["header", "cookie", "query", "baggage", "subdomain"];
+
+    fn field(
+        &mut self,
+        context: &mut Context,
+        name: &'static str,
+        value: Value<'_>,
+    ) -> Result<(), Aborted> {
+        self.0 = value.parse(context, |text| match name {
+            "header" => read_name(text, NameUse::Read).map(|name| Source::Header(name.into())),
+            "cookie" => token(text, "cookie").map(Source::Cookie),
+            "query" => parameter(text).map(Source::Query),
+            "baggage" => token(text, "baggage member").map(Source::Baggage),
+            _ => read_subdomain(text),
+        })?;
+        Ok(())
+    }
+
+    fn finish(self, context: &mut Context, seen: Seen) -> Option<Source> {
+        context.require_one(seen, Self::FIELDS);
+        self.0
+    }
+}
+
+fn token(text: &str, what: &'static str) -> Result<Box<str>, PolicyErrorKind> {
+    if is_token(text) {
+        Ok(text.into())
+    } else {
+        Err(PolicyErrorKind::Token(text.to_owned(), what))
+    }
+}
+
+fn parameter(text: &str) -> Result<Box<str>, PolicyErrorKind> {
+    let is_name = |b: u8| b.is_ascii_graphic() && !b"=&#?%+".contains(&b);
+    if !text.is_empty() && text.bytes().all(is_name) {
+        Ok(text.into())
+    } else {
+        Err(PolicyErrorKind::Token(text.to_owned(), "query parameter"))
+    }
+}
+
+fn read_subdomain(text: &str) -> Result<Source, PolicyErrorKind> {
+    let pattern = HostPattern::read(text)?;
+    let no_env = || PolicyErrorKind::Pattern { value: text.to_owned(), error: PatternError::NoEnv };
+    let position = pattern.capture("env").ok_or_else(no_env)?;
+    let mut table = HostTable::default();
+    // The first pattern of a table is never a duplicate.
+    let _ = table.add(&pattern, 0, b"");
+    Ok(Source::Subdomain { table, position, text: pattern.text().into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found<'a>(values: impl Iterator<Item = &'a [u8]>) -> Vec<&'a str> {
+        values.map(|value| core::str::from_utf8(value).expect("ASCII")).collect()
+    }
+
+    #[test]
+    fn equal_values_are_one_and_different_ones_conflict() {
+        let value =
+            |values: &[&'static str]| SourceValue::of(values.iter().map(|value| value.as_bytes()));
+        assert_eq!(value(&[]), SourceValue::Absent);
+        assert_eq!(value(&["", " "]), SourceValue::Absent);
+        assert_eq!(value(&["", " env1"]), SourceValue::One(b"env1"));
+        assert_eq!(value(&["env1", "ENV1", ""]), SourceValue::One(b"env1"));
+        assert_eq!(value(&["env1", "env2"]), SourceValue::Conflict);
+        assert_eq!(value(&["env1", "env2", "env1"]), SourceValue::Conflict);
+    }
+
+    #[test]
+    fn a_cookie_is_found_among_others() {
+        let header = b"theme=dark; env=env1;xenv=no; env2=no; ENV=no; env=\"env3\"";
+        assert_eq!(found(cookies(header, "env")), ["env1", "env3"]);
+    }
+
+    #[test]
+    fn a_query_parameter_is_found_among_others() {
+        assert_eq!(found(parameters(b"a=1&env=env1&environment=x&env", "env")), ["env1"]);
+        assert_eq!(found(parameters(b"", "env")), [""; 0]);
+    }
+
+    #[test]
+    fn a_baggage_member_is_found_without_its_properties() {
+        let header = b"userId=alice , env = env1;ttl=30;env=no, other=env";
+        assert_eq!(found(members(header, "env")), ["env1"]);
+    }
+
+    #[test]
+    fn a_subdomain_pattern_must_capture_the_environment() {
+        assert!(read_subdomain("{env}.dev.example.com").is_ok());
+        assert!(matches!(
+            read_subdomain("{name}.dev.example.com"),
+            Err(PolicyErrorKind::Pattern { error: PatternError::NoEnv, .. })
+        ));
+        assert!(read_subdomain("dev.example.com").is_err());
+    }
+}

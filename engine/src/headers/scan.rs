@@ -1,0 +1,98 @@
+//! What one pass over a request's headers finds.
+
+use super::table::{Field, HeaderTable};
+use crate::request::Headers;
+
+/// What is known of a request's headers. Of a header that comes more than once it is the last
+/// value.
+#[derive(Debug, Default)]
+pub(crate) struct HeaderScan<'a> {
+    /// By [`Field`]. An array, because a branch for each field would be in the loop that every
+    /// header of every request goes through.
+    values: [&'a [u8]; Field::COUNT],
+    user_agents: u32,
+    /// A header is there that clients may not send in.
+    pub is_guarded: bool,
+    /// Bit n: a header is there that health check n wants absent.
+    pub present_for: u64,
+}
+
+impl<'a> HeaderScan<'a> {
+    #[inline]
+    pub fn of(headers: impl Headers<'a>, table: &HeaderTable) -> Self {
+        let mut scan = Self::default();
+        for (name, value) in headers {
+            let Some((_, roles)) = table.find(name) else { continue };
+            if let Some(field) = scan.values.get_mut(roles.field as usize) {
+                *field = value;
+            }
+            let is_user_agent = roles.field == Field::UserAgent;
+            scan.user_agents = scan.user_agents.saturating_add(is_user_agent.into());
+            scan.is_guarded |= roles.is_guarded;
+            scan.present_for |= roles.absent_for;
+        }
+        scan
+    }
+
+    #[inline]
+    fn value(&self, field: Field) -> &'a [u8] {
+        self.values.get(field as usize).copied().unwrap_or_default()
+    }
+
+    pub fn method(&self) -> &'a [u8] {
+        self.value(Field::Method)
+    }
+
+    pub fn path(&self) -> &'a [u8] {
+        self.value(Field::Path)
+    }
+
+    pub fn authority(&self) -> &'a [u8] {
+        self.value(Field::Authority)
+    }
+
+    /// The user agent, if the request has one. Two of them are none: no balancer sends two.
+    pub fn user_agent(&self) -> Option<&'a [u8]> {
+        (self.user_agents == 1).then(|| self.value(Field::UserAgent))
+    }
+
+    /// The path before its query.
+    pub fn path_only(&self) -> &'a [u8] {
+        self.path().split(|b| *b == b'?').next().unwrap_or_default()
+    }
+
+    /// The query behind the path, without its question mark.
+    pub fn query(&self) -> &'a [u8] {
+        let start = self.path_only().len().saturating_add(1);
+        self.path().get(start..).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scan<const N: usize>(headers: [(&'static [u8], &'static [u8]); N]) -> HeaderScan<'static> {
+        HeaderScan::of(headers.into_iter(), &HeaderTable::default())
+    }
+
+    #[test]
+    fn a_repeated_user_agent_is_none() {
+        let headers =
+            [(&b"user-agent"[..], &b"GoogleHC/1.0"[..]), (&b"user-agent"[..], &b"curl"[..])];
+        assert_eq!(scan(headers).user_agent(), None);
+        let [first, _] = headers;
+        assert_eq!(scan([first]).user_agent(), Some(&b"GoogleHC/1.0"[..]));
+        assert_eq!(scan([]).user_agent(), None);
+    }
+
+    #[test]
+    fn path_and_query_are_told_apart() {
+        for (path, only, query) in
+            [("/a?b?c", "/a", "b?c"), ("/?", "/", ""), ("/", "/", ""), ("", "", "")]
+        {
+            let scan = scan([(&b":path"[..], path.as_bytes())]);
+            assert_eq!((scan.path_only(), scan.query()), (only.as_bytes(), query.as_bytes()));
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Comparing a part of a request with a text: the whole of it, its beginning or its end. A
+//! condition that could never hold is refused when it is read.
+
+use crate::document::{Aborted, Context, Section, Seen, Value};
+use crate::errors::PolicyErrorKind;
+use crate::headers::is_value;
+use crate::host::Authority;
+
+/// `exact`, `prefix` or `suffix`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum TextMatch {
+    Exact(String),
+    Prefix(String),
+    Suffix(String),
+}
+
+impl TextMatch {
+    pub fn holds(&self, value: &[u8]) -> bool {
+        match self {
+            Self::Exact(text) => value == text.as_bytes(),
+            Self::Prefix(text) => value.starts_with(text.as_bytes()),
+            Self::Suffix(text) => value.ends_with(text.as_bytes()),
+        }
+    }
+}
+
+/// What a [`TextMatch`] is compared with decides what it may hold.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Compared {
+    Method,
+    Path,
+    UserAgent,
+    Host,
+}
+
+impl Compared {
+    fn check(self, kind: &str, text: &str) -> Result<String, PolicyErrorKind> {
+        if text.is_empty() {
+            return Err(PolicyErrorKind::EmptyMatch);
+        }
+        match self {
+            Self::Path
+                if text.contains(['?', '#']) || (kind != "suffix" && !text.starts_with('/')) =>
+            {
+                Err(PolicyErrorKind::PathMatch(text.to_owned()))
+            }
+            Self::Host if kind == "exact" => {
+                let host = Authority::parse(text.as_bytes()).map_err(|error| {
+                    PolicyErrorKind::Authority { value: text.to_owned(), error }
+                })?;
+                if host.colon_port().is_empty() && !text.ends_with(':') {
+                    Ok(host.host().to_owned())
+                } else {
+                    Err(PolicyErrorKind::HostWithPort(text.to_owned()))
+                }
+            }
+            Self::Host => Ok(text.to_ascii_lowercase()),
+            Self::UserAgent | Self::Method | Self::Path if !is_value(text) => {
+                Err(PolicyErrorKind::HeaderValue)
+            }
+            Self::UserAgent | Self::Method | Self::Path => Ok(text.to_owned()),
+        }
+    }
+}
+
+/// Reads a [`TextMatch`].
+pub(super) struct TextMatchSection {
+    compared: Compared,
+    found: Option<TextMatch>,
+}
+
+impl TextMatchSection {
+    pub fn new(compared: Compared) -> Self {
+        Self { compared, found: None }
+    }
+}
+
+impl Section for TextMatchSection {
+    type Out = TextMatch;
+    const FIELDS: &'static [&'static str] = &["exact", "prefix", "suffix"];
+
+    fn field(
+        &mut self,
+        context: &mut Context,
+        name: &'static str,
+        value: Value<'_>,
+    ) -> Result<(), Aborted> {
+        let text = value.parse(context, |text| self.compared.check(name, text))?;
+        self.found = text.map(|text| match name {
+            "exact" => TextMatch::Exact(text),
+            "prefix" => TextMatch::Prefix(text),
+            _ => TextMatch::Suffix(text),
+        });
+        Ok(())
+    }
+
+    fn finish(self, context: &mut Context, seen: Seen) -> Option<TextMatch> {
+        context.require_one(seen, Self::FIELDS);
+        self.found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_compared_byte_for_byte() {
+        assert!(TextMatch::Exact("GET".into()).holds(b"GET"));
+        assert!(!TextMatch::Exact("GET".into()).holds(b"get"));
+        assert!(TextMatch::Prefix("GoogleHC".into()).holds(b"GoogleHC/1.0"));
+        assert!(!TextMatch::Prefix("GoogleHC".into()).holds(b"curl GoogleHC"));
+        assert!(TextMatch::Suffix(".example".into()).holds(b"a.example"));
+        assert!(!TextMatch::Prefix("a".into()).holds(b"\xff"));
+    }
+
+    #[test]
+    fn a_condition_that_could_never_hold_is_refused() {
+        assert_eq!(Compared::Method.check("exact", ""), Err(PolicyErrorKind::EmptyMatch));
+        assert_eq!(
+            Compared::Path.check("exact", "/?q"),
+            Err(PolicyErrorKind::PathMatch("/?q".into()))
+        );
+        assert_eq!(
+            Compared::Path.check("prefix", "healthz"),
+            Err(PolicyErrorKind::PathMatch("healthz".into()))
+        );
+        assert_eq!(Compared::Path.check("suffix", "healthz"), Ok("healthz".into()));
+        assert_eq!(
+            Compared::Host.check("exact", "a:80"),
+            Err(PolicyErrorKind::HostWithPort("a:80".into()))
+        );
+        assert_eq!(Compared::Host.check("exact", "A.example."), Ok("a.example".into()));
+        assert_eq!(Compared::UserAgent.check("prefix", "\n"), Err(PolicyErrorKind::HeaderValue));
+    }
+}

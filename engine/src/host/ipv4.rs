@@ -1,0 +1,83 @@
+//! IPv4 addresses as numbers. A name such as `127.1`, `0x7f.1` or `2130706433` is an address to
+//! `inet_aton`, to most resolvers, and to the URLs of browsers (WHATWG URL §3.5): of up to four
+//! numbers, decimal, octal or hexadecimal, the last one fills what is left.
+
+use std::net::Ipv4Addr;
+
+/// The address that others may read in a host in canonical form.
+pub(crate) fn ipv4_of(host: &str) -> Option<Ipv4Addr> {
+    let mut labels = host.split('.');
+    let last = number(labels.next_back()?)?;
+    let (mut address, mut bits_left) = (0_u32, 32_u32);
+    for label in labels {
+        bits_left = bits_left.checked_sub(8).filter(|left| *left > 0)?;
+        let byte = u8::try_from(number(label)?).ok()?;
+        address |= u32::from(byte).checked_shl(bits_left)?;
+    }
+    let fits = u64::from(last).checked_shr(bits_left)? == 0;
+    fits.then(|| Ipv4Addr::from_bits(address | last))
+}
+
+/// A number in decimal, octal behind a 0, or hexadecimal behind 0x; 0x alone is zero.
+fn number(label: &str) -> Option<u32> {
+    let (digits, radix) = match label.as_bytes() {
+        [b'0', b'x', digits @ ..] => (digits, 16),
+        [b'0', digits @ ..] => (digits, 8),
+        [] => return None,
+        digits => (digits, 10),
+    };
+    digits.iter().try_fold(0_u32, |number, digit| {
+        number.checked_mul(radix)?.checked_add(char::from(*digit).to_digit(radix)?)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ipv4_of;
+
+    #[test]
+    fn an_address_is_read_in_every_way_to_write_it() {
+        for host in [
+            "127.0.0.1",
+            "127.1",
+            "127.0.1",
+            "2130706433",
+            "0177.1",
+            "0x7f.1",
+            "0x7f000001",
+            "127.0.0.0x1",
+            "00177.0x0.0.01",
+        ] {
+            assert_eq!(
+                ipv4_of(host).map(|address| address.to_string()).as_deref(),
+                Some("127.0.0.1"),
+                "{host}"
+            );
+        }
+        assert_eq!(
+            ipv4_of("127.0.0.0x").map(|address| address.to_string()).as_deref(),
+            Some("127.0.0.0")
+        );
+    }
+
+    #[test]
+    fn what_is_no_number_is_a_name() {
+        for host in [
+            "",
+            "a",
+            "0.0.0.0.0",
+            "256.1.1",
+            "1.16777216",
+            "4294967296",
+            "08",
+            "0xg",
+            "1.a",
+            "a.1",
+            "1..1",
+            "1.-1",
+            "[::1]",
+        ] {
+            assert_eq!(ipv4_of(host), None, "{host}");
+        }
+    }
+}

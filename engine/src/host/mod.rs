@@ -1,0 +1,255 @@
+//! Hosts: which are refused from outside, which are a customer's and become the service's own, and
+//! what happens to the rest.
+
+pub(crate) mod ascii;
+mod authority;
+mod fingerprint;
+mod ipv4;
+mod labels;
+mod pattern;
+mod records;
+mod table;
+mod template;
+
+use std::borrow::Cow;
+
+use crate::document::{Aborted, Context, Section, Seen, Value};
+use crate::errors::{Path, Place, PolicyErrorKind};
+use crate::headers::{HeaderTable, NameUse, read_name};
+use table::{MAX_SHAPES, Refused};
+
+pub use authority::{Authority, MAX_LABEL, MAX_NAME};
+pub(crate) use fingerprint::Host;
+pub use fingerprint::HostKind;
+pub(crate) use labels::Labels;
+pub(crate) use pattern::HostPattern;
+pub(crate) use records::{Record, Records};
+pub(crate) use table::HostTable;
+pub(crate) use template::{Template, Values, read_authority};
+
+/// How many mappings a policy may have.
+pub const MAX_MAPPINGS: usize = 200_000;
+/// How many private host patterns a policy may have.
+pub const MAX_PRIVATE: usize = 10_000;
+
+/// What happens to the port of a host that no mapping rewrites.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Port {
+    #[default]
+    Keep,
+    Strip,
+}
+
+/// What happens to a host that no mapping matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Unmapped {
+    #[default]
+    Pass,
+    Reject,
+}
+
+/// What a mapping gives.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Target<'t> {
+    /// An authority.
+    Text(&'t [u8]),
+    Template(&'t Template),
+}
+
+/// Stands before the number of a template. No authority holds it.
+const TEMPLATE: u8 = 0;
+
+/// The part of a policy that is about hosts. The default is what a policy without it does.
+#[derive(Debug, Default)]
+pub(crate) struct Hosts {
+    pub private: HostTable,
+    pub port: Port,
+    /// The value of each is an authority, or [`TEMPLATE`] and the number of a template.
+    pub mappings: HostTable,
+    templates: Vec<Template>,
+    pub unmapped: Unmapped,
+    pub original_host: Option<Box<str>>,
+    /// The mappings whose authority needs an environment, by their numbers in the document; for the
+    /// compiler alone.
+    pub needs_env: Vec<u32>,
+}
+
+impl Hosts {
+    /// The private pattern that a host matches. A name that others read as an IPv4 address, such as
+    /// `127.1`, is that address, too.
+    pub fn private_pattern(&self, host: &Host<'_>) -> Option<Record<'_>> {
+        self.private.find(host).or_else(|| {
+            let address =
+                host.fingerprint.is_numeric.then(|| ipv4::ipv4_of(ascii::text(host.text)))?;
+            self.private.find(&Host::new(address?.to_string().as_bytes(), HostKind::IpLiteral))
+        })
+    }
+
+    /// What a mapping gives.
+    pub fn target<'t>(&'t self, mapping: &Record<'t>) -> Option<Target<'t>> {
+        match mapping.value {
+            [TEMPLATE, number @ ..] => {
+                let number = u32::from_le_bytes(*number.first_chunk()?);
+                self.templates.get(number as usize).map(Target::Template)
+            }
+            text => Some(Target::Text(text)),
+        }
+    }
+
+    /// Guards the header that a client may not send.
+    pub fn register(&self, headers: &mut HeaderTable) {
+        self.original_host.iter().for_each(|name| headers.guard(name));
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct HostsSection(Hosts);
+
+impl Section for HostsSection {
+    type Out = Hosts;
+    const FIELDS: &'static [&'static str] =
+        &["private", "port", "mappings", "unmapped", "originalHost", "invalid"];
+
+    fn field(
+        &mut self,
+        context: &mut Context,
+        name: &'static str,
+        value: Value<'_>,
+    ) -> Result<(), Aborted> {
+        let hosts = &mut self.0;
+        match name {
+            "private" => {
+                let list = context.path().clone();
+                value.list(context, "private hosts", MAX_PRIVATE, &mut |context, value| {
+                    if let Some(pattern) = value.parse(context, HostPattern::read)?
+                        && let Err(refused) = hosts.private.add(&pattern, context.number(), b"")
+                    {
+                        let path = |first| list.clone().index(first);
+                        context.error(error_of(refused, &pattern, path));
+                    }
+                    Ok(())
+                })?;
+            }
+            "port" => {
+                let choice = value.choice(context, &["keep", "strip"], &[Port::Keep, Port::Strip]);
+                hosts.port = choice?.unwrap_or_default();
+            }
+            "mappings" => {
+                let mut mappings = Mappings { hosts, list: context.path().clone() };
+                value.list(context, "mappings", MAX_MAPPINGS, &mut |context, value| {
+                    let mapping = MappingSection::default();
+                    if let Some((pattern, authority)) = value.section(context, mapping)? {
+                        mappings.add(context, &pattern, &authority);
+                    }
+                    Ok(())
+                })?;
+            }
+            "unmapped" => {
+                let values = [Unmapped::Pass, Unmapped::Reject];
+                let choice = value.choice(context, &["pass", "reject"], &values)?;
+                hosts.unmapped = choice.unwrap_or_default();
+            }
+            "originalHost" => {
+                let name = value.parse(context, |text| read_name(text, NameUse::Write))?;
+                hosts.original_host = name.map(Into::into);
+            }
+            // Earlier versions let requests without a valid authority pass.
+            _ => match value.choice(context, &["reject", "pass"], &[false, true])? {
+                Some(true) => context.error(PolicyErrorKind::InvalidPass),
+                Some(false) => context.warn_at_key(PolicyErrorKind::InvalidReject),
+                None => {}
+            },
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, _: &mut Context, _: Seen) -> Option<Hosts> {
+        self.0.private.shrink_to_fit();
+        self.0.mappings.shrink_to_fit();
+        self.0.templates.shrink_to_fit();
+        Some(self.0)
+    }
+}
+
+fn error_of(
+    refused: Refused,
+    pattern: &HostPattern,
+    path: impl Fn(usize) -> Path,
+) -> PolicyErrorKind {
+    match refused {
+        Refused::Duplicate(first) => PolicyErrorKind::Duplicate {
+            value: pattern.text().into_owned(),
+            first: path(first as usize),
+        },
+        Refused::TooManyShapes => {
+            let what = "different arrangements of labels, captures and `*`";
+            PolicyErrorKind::TooMany { what, limit: MAX_SHAPES }
+        }
+    }
+}
+
+/// Puts mappings into the table while they are read.
+struct Mappings<'h> {
+    hosts: &'h mut Hosts,
+    list: Path,
+}
+
+impl Mappings<'_> {
+    fn add(&mut self, context: &mut Context, pattern: &HostPattern, authority: &str) {
+        let template = match read_authority(authority, Some(pattern)) {
+            Ok(template) => template,
+            Err(kind) => {
+                let path = context.path().clone().key("authority");
+                return context.error_at(path, Place::Value, kind);
+            }
+        };
+        if template.needs_env() {
+            self.hosts.needs_env.push(context.number());
+        }
+        let value = match template.as_literal() {
+            Some(text) => Cow::Borrowed(text.as_bytes()),
+            None => {
+                let number = u32::try_from(self.hosts.templates.len()).unwrap_or(u32::MAX);
+                Cow::Owned([&[TEMPLATE][..], &number.to_le_bytes()].concat())
+            }
+        };
+        if let Err(refused) = self.hosts.mappings.add(pattern, context.number(), &value) {
+            let kind =
+                error_of(refused, pattern, |first| self.list.clone().index(first).key("host"));
+            return context.error_at(context.path().clone().key("host"), Place::Value, kind);
+        }
+        if template.as_literal().is_none() {
+            self.hosts.templates.push(template);
+        }
+    }
+}
+
+#[derive(Default)]
+struct MappingSection {
+    host: Option<HostPattern>,
+    authority: Option<String>,
+}
+
+impl Section for MappingSection {
+    type Out = (HostPattern, String);
+    const FIELDS: &'static [&'static str] = &["host", "authority"];
+
+    fn field(
+        &mut self,
+        context: &mut Context,
+        name: &'static str,
+        value: Value<'_>,
+    ) -> Result<(), Aborted> {
+        match name {
+            "host" => self.host = value.parse(context, HostPattern::read)?,
+            _ => self.authority = value.text(context)?.map(str::to_owned),
+        }
+        Ok(())
+    }
+
+    fn finish(self, context: &mut Context, seen: Seen) -> Option<Self::Out> {
+        context.require(seen, Self::FIELDS);
+        // The placeholders that the authority may name are known only with a valid pattern.
+        Some((self.host?, self.authority?))
+    }
+}

@@ -1,0 +1,255 @@
+//! Templates: literal text with `{env}`, `{host}` and the captures of a host pattern in it. They
+//! are checked when the policy is compiled, so that at run time only validated labels are put in,
+//! in places where a label may stand.
+
+use std::borrow::Cow;
+
+use super::authority::Authority;
+use super::labels::Labels;
+use super::pattern::HostPattern;
+use crate::errors::{PolicyErrorKind, TemplateError};
+
+/// One piece of a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Piece {
+    Literal(Box<str>),
+    Env,
+    Host,
+    /// A label of the host, counted from the right.
+    Label(u8),
+}
+
+/// A compiled template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Template {
+    /// Without placeholders, as most are.
+    Literal(Box<str>),
+    Pieces(Box<[Piece]>),
+}
+
+/// What a template's placeholders stand for in one request.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Values<'v> {
+    pub env: Option<&'v [u8]>,
+    /// The host in canonical form.
+    pub host: Option<&'v [u8]>,
+    pub labels: Option<&'v Labels<'v>>,
+}
+
+impl<'v> Values<'v> {
+    fn of(&self, piece: &Piece) -> Option<&'v [u8]> {
+        match piece {
+            Piece::Env => self.env,
+            Piece::Host => self.host,
+            Piece::Label(position) => self.labels?.get(*position),
+            Piece::Literal(_) => None,
+        }
+    }
+}
+
+impl Template {
+    /// Reads a template; `pattern` is the host pattern whose captures may be named. A capture hides
+    /// `{env}` and `{host}`.
+    pub fn parse(text: &str, pattern: Option<&HostPattern>) -> Result<Self, TemplateError> {
+        if is_literal(text) {
+            return Ok(Self::Literal(text.into()));
+        }
+        let mut pieces = Vec::new();
+        let mut rest = text;
+        loop {
+            let (literal, after) = match rest.split_once('{') {
+                Some((literal, after)) => (literal, Some(after)),
+                None => (rest, None),
+            };
+            if literal.contains('}') {
+                return Err(TemplateError::Unbalanced);
+            }
+            if !literal.is_empty() {
+                pieces.push(Piece::Literal(literal.into()));
+            }
+            let Some(after) = after else { break };
+            let (name, after) = after.split_once('}').ok_or(TemplateError::Unbalanced)?;
+            if name.contains('{') {
+                return Err(TemplateError::Unbalanced);
+            }
+            pieces.push(placeholder(name, pattern)?);
+            rest = after;
+        }
+        Ok(Self::Pieces(pieces.into()))
+    }
+
+    /// The text of a template without placeholders.
+    pub fn as_literal(&self) -> Option<&str> {
+        match self {
+            Self::Literal(text) => Some(text),
+            Self::Pieces(_) => None,
+        }
+    }
+
+    fn pieces(&self) -> &[Piece] {
+        match self {
+            Self::Literal(_) => &[],
+            Self::Pieces(pieces) => pieces,
+        }
+    }
+
+    pub fn needs_env(&self) -> bool {
+        self.pieces().contains(&Piece::Env)
+    }
+
+    /// The template with the values put in; nothing if a value that it needs is missing.
+    pub fn expand<'v>(&'v self, values: Values<'v>) -> Option<Cow<'v, [u8]>> {
+        match self {
+            Self::Literal(text) => Some(Cow::Borrowed(text.as_bytes())),
+            Self::Pieces(pieces) => match &**pieces {
+                [piece] => values.of(piece).map(Cow::Borrowed),
+                pieces => fill(pieces, |piece| values.of(piece)).map(Cow::Owned),
+            },
+        }
+    }
+}
+
+fn is_literal(text: &str) -> bool {
+    text.bytes().all(|byte| !matches!(byte, b'{' | b'}'))
+}
+
+/// Reads an authority with placeholders. Its literals are in canonical form. `pattern` is the host
+/// pattern whose captures may be named.
+pub(crate) fn parse_authority(
+    text: &str,
+    pattern: Option<&HostPattern>,
+) -> Result<Template, TemplateError> {
+    // No authority holds a brace.
+    if is_literal(text) {
+        let authority = Authority::parse(text.as_bytes()).map_err(TemplateError::Authority)?;
+        return Ok(Template::Literal(authority.as_str().into()));
+    }
+    let template = Template::parse(text, pattern)?;
+    // One letter stands for any label: whatever is wrong with this is wrong with every result.
+    let sample = fill(template.pieces(), |_| Some(b"x")).unwrap_or_default();
+    let authority = Authority::parse(&sample).map_err(TemplateError::Authority)?;
+    let Template::Pieces(pieces) = template else { return Ok(template) };
+    Ok(Template::Pieces(canonical(pieces, sample.len(), authority.as_str())))
+}
+
+/// As [`parse_authority`], with the error of a policy document.
+pub(crate) fn read_authority(
+    text: &str,
+    pattern: Option<&HostPattern>,
+) -> Result<Template, PolicyErrorKind> {
+    parse_authority(text, pattern).map_err(|error| match error {
+        TemplateError::Authority(error) if !text.contains('{') => {
+            PolicyErrorKind::Authority { value: text.to_owned(), error }
+        }
+        error => PolicyErrorKind::Template { value: text.to_owned(), error },
+    })
+}
+
+/// Lower case, and the end that `canonical` has and a sample of that length may lack: a trailing
+/// dot, an empty port or leading zeros of a port can only stand in the last literal.
+fn canonical(pieces: Box<[Piece]>, sample: usize, canonical: &str) -> Box<[Piece]> {
+    let mut pieces = pieces.into_vec();
+    for piece in &mut pieces {
+        if let Piece::Literal(literal) = piece {
+            literal.make_ascii_lowercase();
+        }
+    }
+    if let Some(Piece::Literal(last)) = pieces.last_mut() {
+        let before = sample.saturating_sub(last.len());
+        *last = canonical.get(before..).unwrap_or_default().into();
+    }
+    pieces.into()
+}
+
+/// The pieces one behind the other, with values in place of the placeholders.
+fn fill<'v>(pieces: &'v [Piece], value: impl Fn(&'v Piece) -> Option<&'v [u8]>) -> Option<Vec<u8>> {
+    let mut filled = Vec::new();
+    for piece in pieces {
+        filled.extend_from_slice(match piece {
+            Piece::Literal(literal) => literal.as_bytes(),
+            placeholder => value(placeholder)?,
+        });
+    }
+    Some(filled)
+}
+
+fn placeholder(name: &str, pattern: Option<&HostPattern>) -> Result<Piece, TemplateError> {
+    if let Some(position) = pattern.and_then(|p| p.capture(name)) {
+        return Ok(Piece::Label(position));
+    }
+    match name {
+        "env" => Ok(Piece::Env),
+        "host" => Ok(Piece::Host),
+        _ => {
+            let captures = pattern.into_iter().flat_map(HostPattern::capture_names);
+            let known = captures.chain(["env", "host"]).map(str::to_owned).collect();
+            Err(TemplateError::UnknownPlaceholder { name: name.to_owned(), known })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::errors::AuthorityError;
+
+    fn expand(template: &str, env: Option<&str>, host: Option<&str>) -> Option<String> {
+        let values =
+            Values { env: env.map(str::as_bytes), host: host.map(str::as_bytes), labels: None };
+        parse_authority(template, None)
+            .expect(template)
+            .expand(values)
+            .map(|text| String::from_utf8(text.into_owned()).expect("ASCII"))
+    }
+
+    #[test]
+    fn placeholders_are_replaced_by_their_values() {
+        assert_eq!(expand("app.{env}.svc", Some("env1"), None).as_deref(), Some("app.env1.svc"));
+        assert_eq!(
+            expand("{env}--{host}:80", Some("e"), Some("a.com")).as_deref(),
+            Some("e--a.com:80")
+        );
+    }
+
+    #[test]
+    fn a_placeholder_without_a_value_gives_nothing() {
+        assert_eq!(expand("app.{env}.svc", None, Some("a.com")), None);
+    }
+
+    #[test]
+    fn captures_are_labels_counted_from_the_right() {
+        let pattern = HostPattern::parse("{a}.{b}.example.com").expect("valid");
+        let template = parse_authority("{b}.{a}.svc", Some(&pattern)).expect("valid");
+        let labels = Labels::of(b"one.two.example.com");
+        let values = Values { env: None, host: None, labels: Some(&labels) };
+        assert_eq!(template.expand(values).as_deref(), Some(&b"two.one.svc"[..]));
+    }
+
+    #[test]
+    fn literal_text_becomes_canonical() {
+        assert_eq!(expand("App.{env}.SVC.", Some("e"), None).as_deref(), Some("app.e.svc"));
+        assert_eq!(expand("{env}.SVC.:080", Some("e"), None).as_deref(), Some("e.svc:80"));
+        assert_eq!(parse_authority("A.com.:", None).expect("valid").as_literal(), Some("a.com"));
+    }
+
+    #[test]
+    fn what_is_no_template_says_why() {
+        for (text, error) in [
+            ("a.{env", TemplateError::Unbalanced),
+            ("a}.b", TemplateError::Unbalanced),
+            ("a.{en{v}", TemplateError::Unbalanced),
+            ("a..{env}", TemplateError::Authority(AuthorityError::EmptyLabel)),
+            ("{env}:x", TemplateError::Authority(AuthorityError::Port)),
+            ("", TemplateError::Authority(AuthorityError::Empty)),
+            (
+                "{svc}.a",
+                TemplateError::UnknownPlaceholder {
+                    name: "svc".into(),
+                    known: vec!["env".into(), "host".into()],
+                },
+            ),
+        ] {
+            assert_eq!(parse_authority(text, None), Err(error), "{text}");
+        }
+    }
+}
