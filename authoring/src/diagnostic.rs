@@ -6,7 +6,7 @@ use crate::problem::Problem;
 use crate::read::Reading;
 use crate::source::{Position, Source, Span};
 use crate::tree::{Node, locate};
-use gatepost_engine::{Fault, Path};
+use gatepost_engine::{Path, PolicyError};
 use std::sync::Arc;
 
 /// How much a diagnostic matters.
@@ -109,7 +109,7 @@ pub(crate) fn from_problem(source: &Source, problem: &Problem) -> Diagnostic {
 }
 
 /// The engine's fault as a diagnostic, at its place in the tree.
-pub(crate) fn from_fault(source: &Source, root: &Node, fault: &Fault) -> Diagnostic {
+pub(crate) fn from_fault(source: &Source, root: &Node, fault: &PolicyError) -> Diagnostic {
     let span = locate(source, root, fault.path.segments(), fault.place);
     Diagnostic::error(source, span, path_text(&fault.path), fault.kind.to_string(), fault.help())
 }

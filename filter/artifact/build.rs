@@ -1,25 +1,19 @@
-//! Builds `gatepost-filter` for wasm32-wasip1, and prepares the module for a proxy.
+//! Builds `gatepost-filter` for wasm32-wasip1.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use gatepost_wasm_build::Build;
-use prepare::prepare;
-use rehearsal::rehearsed;
 
-#[path = "src/branches.rs"]
-mod branches;
-#[path = "src/exports.rs"]
-mod exports;
-#[path = "src/prepare.rs"]
-mod prepare;
-#[path = "src/rehearsal.rs"]
-mod rehearsal;
-
-/// What the test build exports beside the others.
-const PROBE: &[(&str, &str)] = &[
-    ("proxy_on_context_create", "counts the streams that begin"),
-    ("proxy_on_delete", "counts those that end"),
+/// What the module is made from, under the workspace.
+const INPUTS: [&str; 7] = [
+    "engine/src",
+    "engine/Cargo.toml",
+    "filter/src",
+    "filter/build.rs",
+    "filter/Cargo.toml",
+    "Cargo.lock",
+    "Cargo.toml",
 ];
 
 fn main() {
@@ -32,56 +26,32 @@ fn main() {
 fn build() -> Result<(), String> {
     let manifest = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
     let out = PathBuf::from(variable("OUT_DIR")?);
-    let workspace = manifest
-        .ancestors()
-        .nth(2)
-        .ok_or("the workspace is two folders above this crate")?
-        .to_owned();
-    for input in [
-        "engine/src",
-        "engine/Cargo.toml",
-        "filter/src",
-        "filter/build.rs",
-        "filter/Cargo.toml",
-        "Cargo.lock",
-        "Cargo.toml",
-    ] {
+    let workspace =
+        manifest.ancestors().nth(2).ok_or("the workspace is two folders above this crate")?;
+    for input in INPUTS {
         println!("cargo:rerun-if-changed={}", workspace.join(input).display());
     }
     println!("cargo:rerun-if-changed=build.rs");
-    for input in
-        ["src/branches.rs", "src/exports.rs", "src/prepare.rs", "src/rehearsal.rs", "rehearsal"]
-    {
-        println!("cargo:rerun-if-changed={input}");
-    }
-    let build = |arguments: &[&str], folder, exports: &[(&str, &str)], name: &str| {
-        let filter = Build {
-            workspace: &workspace,
-            package: "gatepost-filter",
-            profile: "filter",
-            arguments,
-            folder,
-        };
-        let module = filter.run().map_err(|error| error.to_string())?.join("gatepost_filter.wasm");
-        let module = prepare(
-            &std::fs::read(&module).map_err(|error| format!("{}: {error}", module.display()))?,
-            exports,
-        )?;
-        let module = rehearsed(&module)?;
-        let path = out.join(name);
-        std::fs::write(&path, module).map_err(|error| format!("{}: {error}", path.display()))
-    };
-    build(&[], "filter-wasm", exports::EXPORTS, "gatepost_filter.wasm")?;
+    build_module(workspace, &[], "filter-wasm", &out.join("gatepost_filter.wasm"))?;
     if env::var_os("CARGO_FEATURE_PROBE").is_some() {
-        let exports = [exports::EXPORTS, PROBE].concat();
-        build(
-            &["--features", "probe"],
-            "filter-wasm-probe",
-            &exports,
-            "gatepost_filter_probe.wasm",
-        )?;
+        let arguments = ["--features", "probe"];
+        let probe = out.join("gatepost_filter_probe.wasm");
+        build_module(workspace, &arguments, "filter-wasm-probe", &probe)?;
     }
     Ok(())
+}
+
+fn build_module(
+    workspace: &Path,
+    arguments: &[&str],
+    folder: &str,
+    module: &Path,
+) -> Result<(), String> {
+    let (package, profile) = ("gatepost-filter", "filter");
+    let build = Build { workspace, package, profile, arguments, folder };
+    let built = build.run().map_err(|error| error.to_string())?.join("gatepost_filter.wasm");
+    let copied = std::fs::copy(&built, module);
+    copied.map(drop).map_err(|error| format!("{}: {error}", built.display()))
 }
 
 fn variable(name: &str) -> Result<String, String> {

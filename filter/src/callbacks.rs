@@ -1,6 +1,5 @@
 //! What the proxy calls: the entry points of the proxy-wasm ABI 0.2.1, and only those that this
-//! filter needs. Envoy enters the VM once for each callback that a module exports, so a callback
-//! that does nothing is not here.
+//! filter needs. Envoy enters the VM once for each callback that a module exports.
 
 use crate::{abi, plugin, stream};
 
@@ -8,16 +7,38 @@ use crate::{abi, plugin, stream};
 #[unsafe(no_mangle)]
 extern "C" fn proxy_abi_version_0_2_1() {}
 
+unsafe extern "C" {
+    /// What the linker gathers of a module's static constructors.
+    fn __wasm_call_ctors();
+}
+
+/// WASI calls this once, before anything else. A module without it would be taken for a command,
+/// and the linker would wrap every export in a call of all constructors and destructors.
+#[unsafe(no_mangle)]
+extern "C" fn _initialize() {
+    // SAFETY: the ABI promises that this runs once, and first.
+    unsafe { __wasm_call_ctors() }
+}
+
+/// A root context has no parent, and a stream's parent is its root.
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_context_create(context: u32, parent: u32) {
+    if parent != 0 {
+        #[cfg(feature = "probe")]
+        crate::probe::created();
+        plugin::add_stream(context, parent);
+    }
+}
+
 /// 1 when the configuration is good. On 0 a static Envoy does not start, and one that runs keeps
 /// what it has.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_configure(root: u32, size: usize) -> u32 {
-    if size == 0 {
-        return plugin::configure(root, b"").into();
-    }
-    abi::plugin_configuration(size)
-        .is_some_and(|configuration| plugin::configure(root, &configuration))
-        .into()
+    let configuration = match size {
+        0 => Some(Vec::new()),
+        size => abi::plugin_configuration(size),
+    };
+    configuration.is_some_and(|configuration| plugin::configure(root, &configuration)).into()
 }
 
 #[unsafe(no_mangle)]
@@ -32,16 +53,8 @@ extern "C" fn proxy_on_tick(root: u32) {
     plugin::tick(root);
 }
 
-/// Only the test build is told of the beginning and the end of streams, to count them: Envoy would
-/// enter the VM twice more for each.
-#[cfg(feature = "probe")]
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_context_create(_context: u32, parent: u32) {
-    if parent != 0 {
-        crate::probe::created();
-    }
-}
-
+/// Only the test build is told of the end of streams, to count them: Envoy would enter the VM once
+/// more for each.
 #[cfg(feature = "probe")]
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_delete(context: u32) {

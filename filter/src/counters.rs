@@ -1,10 +1,8 @@
-//! Counters are raised here first and told to the proxy a moment later: raising one of the proxy's
-//! own costs as much as everything that the engine does for a request. The proxy's timer runs only
-//! while there is something to tell.
+//! Counters are raised here first and flushed to the proxy a moment later: raising one of the
+//! proxy's own costs as much as everything that the engine does for a request. The proxy's timer
+//! runs only while there is something to flush.
 
-use alloc::string::String;
-use alloc::vec::Vec;
-use core::cell::Cell;
+use std::cell::Cell;
 
 use gatepost_engine::Counter;
 
@@ -14,68 +12,61 @@ use crate::abi;
 const PERIOD: u32 = 25;
 
 /// The counters of one plugin.
-pub(crate) struct Tallies {
+pub(crate) struct BufferedCounters {
     /// By the counters' numbers.
-    counters: Vec<Option<Tally>>,
-    /// The timer runs.
-    armed: Cell<bool>,
+    counters: Vec<Option<Buffered>>,
+    timer_runs: Cell<bool>,
 }
 
-struct Tally {
+struct Buffered {
     /// The proxy's number of the counter.
     id: u32,
-    /// What the proxy does not know yet.
+    /// What is not flushed yet.
     pending: Cell<i64>,
 }
 
-impl Tallies {
+impl BufferedCounters {
     /// Defines counters, each with its name. One that the proxy refuses is not counted.
-    pub fn define(counters: Vec<(Counter, String)>) -> Self {
-        let mut tallies = Vec::new();
-        for (counter, name) in counters {
+    pub fn define(names: Vec<(Counter, String)>) -> Self {
+        let mut counters = Vec::new();
+        for (counter, name) in names {
             let number = counter.number();
-            if number >= tallies.len() {
-                tallies.resize_with(number.saturating_add(1), || None);
+            if number >= counters.len() {
+                counters.resize_with(number.saturating_add(1), || None);
             }
-            if let Some(tally) = tallies.get_mut(number) {
-                *tally = abi::define_counter(&name).map(|id| Tally { id, pending: Cell::new(0) });
+            if let Some(slot) = counters.get_mut(number) {
+                let pending = Cell::new(0);
+                *slot = abi::define_counter(&name).map(|id| Buffered { id, pending });
             }
         }
-        Self { counters: tallies, armed: Cell::new(false) }
+        Self { counters, timer_runs: Cell::new(false) }
     }
 
     /// Raises a counter by one.
-    #[inline(never)]
     pub fn raise(&self, counter: Counter) {
-        if let Some(Some(tally)) = self.counters.get(counter.number()) {
-            tally.pending.set(tally.pending.get().saturating_add(1));
-            if !self.armed.get() {
-                self.arm();
+        let Some(Some(counter)) = self.counters.get(counter.number()) else { return };
+        counter.pending.set(counter.pending.get().saturating_add(1));
+        if !self.timer_runs.get() {
+            self.timer_runs.set(abi::set_tick_period(PERIOD));
+            // A host without timers gets the counts at once.
+            if !self.timer_runs.get() {
+                self.flush();
             }
         }
     }
 
-    #[cold]
-    fn arm(&self) {
-        self.armed.set(abi::set_tick_period(PERIOD));
-        // A host without timers is told at once.
-        if !self.armed.get() {
-            self.tell();
-        }
+    /// Stops the timer, which fired when there was nothing to flush.
+    pub fn stop_timer(&self) {
+        self.timer_runs.set(!abi::set_tick_period(0));
     }
 
-    /// The timer fired, and there was nothing to tell: it stops.
-    pub fn rest(&self) {
-        self.armed.set(!abi::set_tick_period(0));
-    }
-
-    /// Tells the proxy what it does not know yet. Whether there was anything.
-    pub fn tell(&self) -> bool {
+    /// Raises the proxy's counters by what is pending. Whether there was anything.
+    pub fn flush(&self) -> bool {
         let mut any = false;
-        for tally in self.counters.iter().flatten() {
-            let pending = tally.pending.replace(0);
+        for Buffered { id, pending } in self.counters.iter().flatten() {
+            let pending = pending.replace(0);
             if pending > 0 {
-                abi::increment(tally.id, pending);
+                abi::increment(*id, pending);
                 any = true;
             }
         }
@@ -83,8 +74,8 @@ impl Tallies {
     }
 }
 
-impl Drop for Tallies {
+impl Drop for BufferedCounters {
     fn drop(&mut self) {
-        self.tell();
+        self.flush();
     }
 }

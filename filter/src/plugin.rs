@@ -1,114 +1,95 @@
-//! A plugin is one root context with its policy. Envoy keeps several in one VM: different
-//! configurations of the same module, and, while a configuration is being replaced, the old one
-//! beside the new.
+//! A plugin is one root context with its policy.
 
-use alloc::vec::Vec;
-use core::cell::RefCell;
+use std::cell::RefCell;
 
-use gatepost_engine::{Counter, Fault, Policy, compile_json};
+use gatepost_engine::{Counter, Policy, compile_json};
 
 use crate::abi::{self, Level};
-use crate::mark;
-use crate::roots::Roots;
-use crate::runtime::OneThread;
-use crate::tally::Tallies;
+use crate::contexts::Contexts;
+use crate::counters::BufferedCounters;
 
 /// A policy in force.
 pub(crate) struct Plugin {
     pub policy: Policy,
-    tallies: Tallies,
+    counters: BufferedCounters,
 }
 
 impl Plugin {
-    /// Compiles a configuration, or says in the log what is wrong with it: one line for each fault.
-    pub fn configure(configuration: &[u8]) -> Option<Self> {
+    /// Compiles a configuration, or logs what is wrong with it: one line for each error.
+    fn configure(configuration: &[u8]) -> Option<Self> {
         let policy = match compile_json(configuration) {
             Ok(policy) => policy,
-            Err(faults) => {
-                refuse(&faults.iter().map(Fault::line).collect::<Vec<_>>());
+            Err(errors) => {
+                for error in errors {
+                    let line = format!("gatepost: configuration refused: {error}");
+                    abi::log(Level::Error, &line);
+                }
+                count_once("gatepost.config.rejected");
                 return None;
             }
         };
-        if policy.is_pass_through() {
-            abi::log(
-                Level::Warn,
-                "gatepost: the configuration is empty: every request passes untouched",
-            );
+        for warning in policy.warnings() {
+            abi::log(Level::Warn, &format!("gatepost: {warning}"));
         }
-        let tallies = Tallies::define(policy.counters());
-        count("gatepost.config.accepted");
-        Some(Self { policy, tallies })
+        let counters = BufferedCounters::define(policy.counters());
+        count_once("gatepost.config.accepted");
+        Some(Self { policy, counters })
     }
 
     pub fn count(&self, counter: Counter) {
-        self.tallies.raise(counter);
+        self.counters.raise(counter);
     }
 }
 
-fn refuse(why: &[impl AsRef<str>]) {
-    for why in why {
-        abi::log(Level::Error, &["gatepost: configuration refused: ", why.as_ref()].concat());
-    }
-    count("gatepost.config.rejected");
-}
-
-fn count(name: &str) {
+fn count_once(name: &str) {
     abi::define_counter(name).into_iter().for_each(|id| abi::increment(id, 1));
 }
 
-// The proxy re-enters the VM only to allocate, which touches none of this.
-static ROOTS: OneThread<RefCell<Roots<Plugin>>> = OneThread::new(RefCell::new(Roots::new()));
-
-fn with_roots<T>(f: impl FnOnce(&mut Roots<Plugin>) -> T) -> Option<T> {
-    ROOTS.get().try_borrow_mut().ok().map(|mut roots| f(&mut roots))
+thread_local! {
+    // The proxy re-enters the VM only to allocate, which does not borrow this.
+    static CONTEXTS: RefCell<Contexts<Plugin>> = const { RefCell::new(Contexts::new()) };
 }
 
-/// Frees the policies of roots that are gone. The proxy is not asked to tell when a context ends,
-/// because it would tell of every stream.
-fn sweep(roots: &mut Roots<Plugin>, current: u32) {
-    roots.retain(|root| root == current || abi::is_there(root, current));
+fn with_contexts<T>(f: impl FnOnce(&mut Contexts<Plugin>) -> T) -> Option<T> {
+    CONTEXTS.with(|contexts| Some(f(&mut *contexts.try_borrow_mut().ok()?)))
 }
 
 /// A root gets its policy; a refused configuration leaves it with the one that it had.
 pub(crate) fn configure(root: u32, configuration: &[u8]) -> bool {
-    // What is free before a policy is compiled is room for it: a VM never gives memory back.
-    let known = with_roots(|roots| {
-        sweep(roots, root);
-        roots.add(root, || mark::give(root))
+    // A VM never gives memory back, so the policies of roots that are gone make room for this one.
+    // The proxy is not asked to say when a root ends, because it would say so of every stream.
+    with_contexts(|contexts| {
+        contexts.retain_roots(|known| known == root || abi::is_there(known, root));
     });
-    if known != Some(true) {
-        refuse(&[NOT_TOLD_APART]);
-        return false;
-    }
     let Some(plugin) = Plugin::configure(configuration) else { return false };
-    with_roots(|roots| roots.set(root, plugin)).is_some()
+    with_contexts(|contexts| contexts.set_root(root, plugin)).is_some()
 }
 
-const NOT_TOLD_APART: &str = "this proxy has no expr_create, so two plugins in one VM cannot be told apart: give each a vm_id of its own";
+/// A stream of a root begins.
+pub(crate) fn add_stream(stream: u32, root: u32) {
+    with_contexts(|contexts| {
+        contexts.add_stream(stream, root, |waiting| abi::is_there(waiting, stream));
+    });
+}
 
-/// Does something with the plugin of the current stream.
-#[inline(always)]
+/// Does something with the plugin of a stream whose request headers are here.
 pub(crate) fn with_plugin_of<T>(stream: u32, f: impl FnOnce(Option<&Plugin>) -> T) -> T {
-    let mut roots = ROOTS.get().try_borrow_mut();
-    f(roots
-        .as_mut()
-        .ok()
-        .and_then(|roots| roots.of_stream(mark::of_stream, |root| abi::is_there(root, stream))))
+    CONTEXTS.with(|contexts| match contexts.try_borrow_mut() {
+        Ok(mut contexts) => f(contexts.root_of(stream)),
+        Err(_) => f(None),
+    })
 }
 
-/// A root's timer fired. What roots that are gone did not tell yet is told now, too; and they are
-/// forgotten, because with one root left no stream has to be asked for its own.
+/// A root's timer fired. The counts of roots that are gone are flushed, too.
 pub(crate) fn tick(root: u32) {
-    with_roots(|roots| {
-        let mut told = false;
-        for plugin in roots.iter() {
-            told |= plugin.tallies.tell();
+    with_contexts(|contexts| {
+        let mut any = false;
+        for (_, plugin) in contexts.roots() {
+            any |= plugin.counters.flush();
         }
-        if roots.are_several() {
-            sweep(roots, root);
-        }
-        if let Some(plugin) = roots.get(root).filter(|_| !told) {
-            plugin.tallies.rest();
+        let mut roots = contexts.roots();
+        if let Some((_, plugin)) = roots.find(|(known, _)| *known == root && !any) {
+            plugin.counters.stop_timer();
         }
     });
 }
@@ -116,5 +97,5 @@ pub(crate) fn tick(root: u32) {
 /// Whether the context is a root.
 #[cfg(feature = "probe")]
 pub(crate) fn is_root(context: u32) -> bool {
-    with_roots(|roots| roots.knows(context)).unwrap_or(false)
+    with_contexts(|contexts| contexts.roots().any(|(root, _)| root == context)).unwrap_or(false)
 }

@@ -2,7 +2,7 @@
 //! `x-gatepost-trap`, and counts the stream contexts that begin and end, so that a test sees
 //! whether any is lost.
 
-use core::arch::wasm32::unreachable;
+use std::arch::wasm32::unreachable;
 
 use crate::abi;
 use crate::pairs::Pairs;

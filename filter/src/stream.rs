@@ -1,11 +1,10 @@
 //! One HTTP stream: its headers are read in one call, the engine decides, and the decision is
 //! carried out.
 
-use alloc::borrow::Cow;
-use core::net::IpAddr;
+use std::net::IpAddr;
 
 use gatepost_engine::{
-    Counters, Effects, Mode, Reply, Request, SourceAddress, is_grpc, parse_source_address,
+    Counters, HeaderMutations, Mode, Reply, Request, SourceAddress, is_grpc, parse_source_address,
 };
 
 use crate::abi;
@@ -37,7 +36,6 @@ struct Writing {
 }
 
 impl Writing {
-    #[inline(always)]
     fn write(&mut self, write: impl FnOnce() -> bool) {
         if self.enforce {
             self.refused |= !write();
@@ -45,10 +43,9 @@ impl Writing {
     }
 }
 
-impl<'a> Effects<'a> for Writing {
-    #[inline(always)]
-    fn set_authority(&mut self, value: Cow<'a, [u8]>) {
-        self.write(|| abi::set_request_header(":authority", &value));
+impl<'a> HeaderMutations<'a> for Writing {
+    fn set_authority(&mut self, value: &[u8]) {
+        self.write(|| abi::set_request_header(":authority", value));
     }
 
     fn set_path(&mut self, value: &'a str) {
@@ -59,13 +56,12 @@ impl<'a> Effects<'a> for Writing {
         self.write(|| abi::remove_request_header(name));
     }
 
-    #[inline(always)]
-    fn set(&mut self, name: &'a str, value: Cow<'a, [u8]>, replaces: bool) {
+    fn set(&mut self, name: &'a str, value: &[u8], replaces: bool) {
         self.write(|| {
             if replaces {
-                abi::set_request_header(name, &value)
+                abi::set_request_header(name, value)
             } else {
-                abi::add_request_header(name, &value)
+                abi::add_request_header(name, value)
             }
         });
     }
@@ -73,12 +69,8 @@ impl<'a> Effects<'a> for Writing {
 
 /// Decides on the request of the current stream. Whatever goes wrong ends in an answer: nothing
 /// passes undecided.
-#[inline(always)]
 pub(crate) fn on_request_headers(plugin: Option<&Plugin>) -> Action {
     let Some(plugin) = plugin else { return fail("gatepost.internal.not_configured") };
-    if plugin.policy.is_pass_through() {
-        return Action::Continue;
-    }
     let Some(block) = abi::request_headers() else { return fail("gatepost.internal.no_headers") };
     let Some(headers) = Pairs::new(&block) else { return fail("gatepost.internal.no_headers") };
     let enforce = plugin.policy.mode() == Mode::Enforce;
@@ -96,14 +88,12 @@ pub(crate) fn on_request_headers(plugin: Option<&Plugin>) -> Action {
     }
 }
 
-#[cold]
 fn answer(reply: &Reply<'_>) -> Action {
     // A reply that the proxy does not take cannot be mended; pausing at least lets nothing through.
     let _ = abi::send_local_response(reply.status, &reply.details, &reply.body, reply.grpc_status);
     Action::Pause
 }
 
-#[cold]
 fn fail(details: &str) -> Action {
     let _ = abi::send_local_response(500, details, "", None);
     Action::Pause

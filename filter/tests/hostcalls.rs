@@ -60,7 +60,8 @@ fn assert_calls(policy: &str, headers: &[(&str, &str)], expected: &[&str]) {
         EffectEvent::Entered { callback, .. } => Some(callback),
         _ => None,
     });
-    assert_eq!(entered.collect::<Vec<_>>(), ["proxy_on_request_headers"], "{policy}");
+    let callbacks = ["proxy_on_context_create", "proxy_on_request_headers"];
+    assert_eq!(entered.collect::<Vec<_>>(), callbacks, "{policy}");
 }
 
 /// A browser's request to a host, with some headers more.

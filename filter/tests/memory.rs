@@ -57,12 +57,13 @@ fn policy(mappings: usize, environments: usize) -> Bytes {
 }
 
 #[test]
-fn a_hundred_updates_of_100_000_mappings_take_no_more_memory_than_three() {
+fn a_hundred_updates_of_100_000_mappings_take_no_more_memory_than_five() {
     let (mut filter, large) = (Filter::new(), policy(100_000, 50));
     let first = filter.update(&large);
-    assert!(first <= 16 << 20, "{first}");
+    assert!(first <= 14 << 20, "{first}");
     let after: Vec<usize> = (0..100).map(|_| filter.update(&large)).collect();
-    assert!(after[3..].iter().all(|bytes| *bytes == after[2]), "{after:?}");
+    assert!(after.iter().all(|bytes| *bytes <= 20 << 20), "{after:?}");
+    assert!(after[5..].iter().all(|bytes| *bytes == after[4]), "{after:?}");
 }
 
 #[test]

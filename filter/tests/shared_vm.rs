@@ -1,16 +1,13 @@
-//! Several plugins of the filter in one VM: nothing but their marks tells whose a request is, and
-//! with one plugin nobody asks.
-
-use std::sync::Arc;
+//! Several plugins of the filter in one VM: each request is decided by its own plugin's policy, on
+//! hosts that offer nothing beside the ABI, too.
 
 use gatepost_host::{
-    Effect, EffectEvent, EffectLog, Engine, EngineOptions, ForeignFunctions, Headers, Host,
-    MemoryLog, Module, Plugin, PluginConfig, StreamInfo, Vm, VmOptions,
+    Engine, EngineOptions, ForeignFunctions, Headers, Host, Module, Plugin, PluginConfig,
+    StreamInfo, Vm, VmOptions,
 };
 
 struct Shared {
     vm: Vm,
-    effects: EffectLog,
 }
 
 impl Shared {
@@ -18,10 +15,13 @@ impl Shared {
         let engine = Engine::new(EngineOptions::default()).expect("an engine");
         let module =
             Module::new(&engine, "gatepost", gatepost_filter_wasm::MODULE).expect("a module");
-        let effects = EffectLog::default();
-        let options =
-            VmOptions { recorder: Some(Box::new(effects.clone())), ..VmOptions::default() };
-        Self { vm: Vm::new(&module, host, options).expect("a VM"), effects }
+        Self { vm: Vm::new(&module, host, VmOptions::default()).expect("a VM") }
+    }
+
+    /// On a host with Envoy's foreign functions, and on one without any.
+    fn on_both() -> [Self; 2] {
+        let bare = Host { foreign: ForeignFunctions::none(), ..Host::default() };
+        [Self::new(Host::default()), Self::new(bare)]
     }
 
     /// A plugin that maps `a.example` to this host. All of them have the same name, as before and
@@ -52,53 +52,68 @@ impl Shared {
                 .into_owned(),
         }
     }
+}
 
-    /// How often the guest called a foreign function since the last question.
-    fn asked(&self) -> usize {
-        let hostcalls =
-            self.effects.take().into_iter().filter_map(|Effect { event, .. }| match event {
-                EffectEvent::Called { hostcall, .. } => Some(hostcall),
-                _ => None,
-            });
-        hostcalls.filter(|hostcall| *hostcall == "proxy_call_foreign_function").count()
+#[test]
+fn each_plugin_decides_on_its_own_requests() {
+    for mut shared in Shared::on_both() {
+        let names = ["one.example", "two.example", "three.example"];
+        let plugins = names.map(|name| shared.start(name).expect("accepted"));
+        for _ in 0..2 {
+            for (name, plugin) in names.into_iter().zip(plugins) {
+                assert_eq!(shared.goes_to(plugin), name);
+            }
+        }
     }
 }
 
 #[test]
-fn each_request_is_decided_by_its_own_plugin() {
-    let mut shared = Shared::new(Host::default());
-    let plugins: Vec<Plugin> = ["one.example", "two.example", "three.example"]
-        .map(|to| shared.start(to).expect("accepted"))
-        .into();
-    for _ in 0..3 {
-        assert_eq!(shared.goes_to(plugins[0]), "one.example");
-        assert_eq!(shared.goes_to(plugins[2]), "three.example");
-        assert_eq!(shared.goes_to(plugins[1]), "two.example");
+fn a_reload_changes_the_policy_of_new_requests_and_of_no_others() {
+    for mut shared in Shared::on_both() {
+        let mut old = shared.start("0.example").expect("accepted");
+        for number in 1..20 {
+            let new = shared.start(&format!("{number}.example")).expect("accepted");
+            assert_eq!(shared.goes_to(old), format!("{}.example", number - 1));
+            assert_eq!(shared.goes_to(new), format!("{number}.example"));
+            shared.vm.stop_plugin(old).expect("no trap");
+            assert_eq!(shared.goes_to(new), format!("{number}.example"));
+            old = new;
+        }
     }
 }
 
 #[test]
-fn a_request_is_asked_for_its_plugin_only_while_there_are_several() {
+fn streams_whose_headers_come_late_keep_their_own_plugin() {
+    for mut shared in Shared::on_both() {
+        let one = shared.start("one.example").expect("accepted");
+        let two = shared.start("two.example").expect("accepted");
+        let streams = [one, two, one, two]
+            .map(|plugin| shared.vm.stream(plugin, StreamInfo::default()).expect("a stream"));
+        for (stream, expected) in streams.into_iter().zip(["one", "two", "one", "two"]).rev() {
+            let mut headers = Headers::request([(":path", "/"), (":authority", "a.example")]);
+            let _ = shared.vm.request_headers(stream, &mut headers, true).expect("no trap");
+            let authority = headers.get(":authority").expect("an authority");
+            assert_eq!(String::from_utf8_lossy(authority), format!("{expected}.example"));
+        }
+    }
+}
+
+#[test]
+fn streams_that_end_without_headers_take_no_memory() {
     let mut shared = Shared::new(Host::default());
-    let old = shared.start("old.example").expect("accepted");
-    assert_eq!((shared.goes_to(old), shared.asked()), ("old.example".to_owned(), 0));
-    let new = shared.start("new.example").expect("accepted");
-    assert_eq!(shared.asked(), 1);
-    assert_eq!(
-        (shared.goes_to(old), shared.goes_to(new)),
-        ("old.example".to_owned(), "new.example".to_owned())
-    );
-    assert_eq!(shared.asked(), 2);
-    shared.vm.stop_plugin(old).expect("no trap");
-    assert_eq!((shared.goes_to(new), shared.asked()), ("new.example".to_owned(), 1));
-    // The timer that tells the counters forgets plugins that are gone.
-    shared.vm.tick(new).expect("no trap");
-    assert_eq!((shared.goes_to(new), shared.asked()), ("new.example".to_owned(), 0));
-    let newer = shared.start("newer.example").expect("accepted");
-    assert_eq!(
-        (shared.goes_to(new), shared.goes_to(newer)),
-        ("new.example".to_owned(), "newer.example".to_owned())
-    );
+    let plugin = shared.start("one.example").expect("accepted");
+    let mut memory = 0;
+    for round in 0..20 {
+        for _ in 0..5_000 {
+            let stream = shared.vm.stream(plugin, StreamInfo::default()).expect("a stream");
+            shared.vm.delete(stream).expect("no trap");
+        }
+        assert_eq!(shared.goes_to(plugin), "one.example");
+        if round == 0 {
+            memory = shared.vm.memory_bytes();
+        }
+    }
+    assert_eq!(shared.vm.memory_bytes(), memory);
 }
 
 #[test]
@@ -111,21 +126,12 @@ fn a_policy_that_is_refused_leaves_the_other_plugin_alone() {
 }
 
 #[test]
-fn a_proxy_without_expressions_gets_one_plugin_in_a_vm_and_an_error_that_says_so() {
-    let log = MemoryLog::default();
-    let host =
-        Host { foreign: ForeignFunctions::none(), log: Arc::new(log.clone()), ..Host::default() };
-    let mut shared = Shared::new(host);
-    let first = shared.start("first.example").expect("accepted");
-    assert_eq!(shared.goes_to(first), "first.example");
-    shared.start("second.example").expect_err("nothing tells it from the first");
-    let said = log.messages().join("\n");
-    assert!(
-        said.contains("no expr_create") && said.contains("give each a vm_id of its own"),
-        "{said}"
-    );
-    assert_eq!(shared.goes_to(first), "first.example");
-    shared.vm.stop_plugin(first).expect("no trap");
-    let next = shared.start("next.example").expect("it is alone");
-    assert_eq!(shared.goes_to(next), "next.example");
+fn an_empty_configuration_is_refused_and_leaves_the_running_policy_in_force() {
+    let mut shared = Shared::new(Host::default());
+    let good = shared.start("good.example").expect("accepted");
+    for nothing in ["", "{}", "null", " \n"] {
+        let config = PluginConfig { configuration: nothing.into(), ..PluginConfig::default() };
+        shared.vm.start_plugin(config).expect_err(nothing);
+    }
+    assert_eq!(shared.goes_to(good), "good.example");
 }

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use gatepost_engine::{
-    Condition, Decision, EnvironmentReason, Finding, Mode, Origin, Policy, Request, Step, Verdict,
+    ConditionKind, Decision, EnvironmentReason, Mode, Origin, Policy, Request, SourceFinding, Step,
+    Verdict,
 };
 use serde_json::{Value, json};
 
@@ -167,7 +168,7 @@ fn step(step: &Step, source: Option<IpAddr>) -> String {
             format!("authority      invalid: {}", invalid.as_deref().unwrap_or_default())
         }
         Step::HealthCheck { name, failed: None } => format!("health check   {name}: matches"),
-        Step::HealthCheck { name, failed: Some(Condition::Sources) } if source.is_none() => {
+        Step::HealthCheck { name, failed: Some(ConditionKind::Sources) } if source.is_none() => {
             format!("health check   {name}: no, sources does not hold (no --source was given)")
         }
         Step::HealthCheck { name, failed: Some(condition) } => {
@@ -176,10 +177,10 @@ fn step(step: &Step, source: Option<IpAddr>) -> String {
         Step::EnvironmentSource { source, finding } => format!(
             "environment    {source}: {}",
             match finding {
-                Finding::Absent => "no value".to_owned(),
-                Finding::Allowed(name) => format!("names {name}"),
-                Finding::Unknown(value) => format!("unknown value {value:?}"),
-                Finding::Conflict => "two different values".to_owned(),
+                SourceFinding::Absent => "no value".to_owned(),
+                SourceFinding::Allowed(name) => format!("names {name}"),
+                SourceFinding::Unknown(value) => format!("unknown value {value:?}"),
+                SourceFinding::Conflict => "two different values".to_owned(),
             }
         ),
         Step::Environment { name, reason } => {

@@ -1,11 +1,9 @@
 //! `filter --out`: the file is the module, and a module that is lean.
 
-use std::collections::BTreeSet;
-
 use super::{gatepost, output};
 
 #[test]
-fn the_written_file_is_the_module_with_the_exports_that_are_promised() {
+fn the_written_file_is_the_module() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("filter.wasm");
     let ended = output(&["filter", "--out", &path.to_string_lossy()]);
@@ -16,11 +14,6 @@ fn the_written_file_is_the_module_with_the_exports_that_are_promised() {
     assert!(bytes.starts_with(b"\0asm"));
     assert_eq!(bytes, gatepost_filter_wasm::MODULE);
     assert!(String::from_utf8_lossy(&ended.stderr).contains(&format!("{} bytes", bytes.len())));
-
-    let module = walrus::Module::from_buffer(&bytes).expect("a valid module");
-    let exports: BTreeSet<&str> =
-        module.exports.iter().map(|export| export.name.as_str()).collect();
-    assert_eq!(exports, gatepost_filter_wasm::EXPORTS.iter().map(|(name, _)| *name).collect());
 }
 
 #[test]
