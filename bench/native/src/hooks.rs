@@ -4,35 +4,11 @@
 use std::ffi::{c_char, c_void};
 use std::ptr;
 
-use gatepost_engine::{Counter, Fault, Policy, compile_json};
+use gatepost_engine::{Fault, compile_json};
 
-use crate::abi::{Buffer, EnvoyConfig, EnvoyFilter, Stream, VERSION, define_counter, log_error};
+use crate::abi::{Buffer, EnvoyConfig, EnvoyFilter, Stream, VERSION, log_error};
+use crate::config::Config;
 use crate::request;
-
-/// A policy in force, for all worker threads.
-pub(crate) struct Config {
-    pub(crate) policy: Policy,
-    /// Envoy's ids of the policy's counters, by [`Counter::number`].
-    counters: Vec<Option<usize>>,
-}
-
-impl Config {
-    fn new(envoy: EnvoyConfig, policy: Policy) -> Self {
-        let mut counters = Vec::new();
-        for (counter, name) in policy.counters() {
-            let number = counter.number();
-            counters.resize(counters.len().max(number + 1), None);
-            counters[number] = define_counter(envoy, &name);
-        }
-        Self { policy, counters }
-    }
-
-    pub(crate) fn count(&self, stream: Stream, counter: Counter) {
-        if let Some(Some(id)) = self.counters.get(counter.number()) {
-            stream.count(*id);
-        }
-    }
-}
 
 #[unsafe(no_mangle)]
 extern "C" fn envoy_dynamic_module_on_program_init() -> *const c_char {

@@ -10,5 +10,6 @@
 #![cfg(target_os = "linux")]
 
 mod abi;
+mod config;
 mod hooks;
 mod request;

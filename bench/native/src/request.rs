@@ -7,7 +7,7 @@ use gatepost_engine::{Mode, Request, SourceAddress, Verdict, Writes, parse_sourc
 use smallvec::SmallVec;
 
 use crate::abi::{Header, Stream};
-use crate::hooks::Config;
+use crate::config::Config;
 
 /// The request goes on.
 const CONTINUE: u32 = 0;

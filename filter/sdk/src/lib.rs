@@ -53,6 +53,7 @@ use std::rc::Rc;
 use counters::BufferedCounters;
 pub use gatepost_engine::Fault;
 use gatepost_engine::{Policy, compile_json};
+pub use request::Outcome;
 
 /// A policy in force, with its counters. Clones share both, so each stream can have one: they cost
 /// a reference count.
@@ -66,18 +67,6 @@ pub struct Gatepost(Option<Rc<InForce>>);
 struct InForce {
     policy: Policy,
     counters: BufferedCounters,
-}
-
-/// What became of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use = "an answered request must be paused"]
-pub enum Outcome {
-    /// The request goes on, with the changes that the policy asked for. The filter's own logic
-    /// decides what happens next.
-    Continue,
-    /// The request was answered here. The callback must return
-    /// [`Action::Pause`](proxy_wasm::types::Action::Pause) and do nothing else to the request.
-    Answered,
 }
 
 impl Gatepost {

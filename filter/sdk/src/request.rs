@@ -10,9 +10,20 @@ use gatepost_engine::{
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::MapType;
 
-use crate::Outcome;
 use crate::abi;
 use crate::counters::BufferedCounters;
+
+/// What became of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "an answered request must be paused"]
+pub enum Outcome {
+    /// The request goes on, with the changes that the policy asked for. The filter's own logic
+    /// decides what happens next.
+    Continue,
+    /// The request was answered here. The callback must return
+    /// [`Action::Pause`](proxy_wasm::types::Action::Pause) and do nothing else to the request.
+    Answered,
+}
 
 /// Reads `source.address` when the engine asks for it, which it does after every cheaper condition
 /// held.

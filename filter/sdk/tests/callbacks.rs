@@ -55,10 +55,7 @@ fn the_policy_and_the_filters_own_logic_work_side_by_side() {
     let mapped = get(&mut worker, "a.example");
     assert_eq!(authority(&mapped), Some(&b"a.default.example.com"[..]));
     let response = mapped.response.expect("a response");
-    assert_eq!(
-        response.headers.get("strict-transport-security"),
-        Some(&b"max-age=31536000"[..])
-    );
+    assert_eq!(response.headers.get("strict-transport-security"), Some(&b"max-age=31536000"[..]));
     let refused = get(&mut worker, "db.internal");
     assert_eq!(details(&refused).as_deref(), Some("404 gatepost.host.private"));
 }
@@ -105,10 +102,7 @@ fn a_request_that_passes_costs_three_entries_and_one_call() {
             _ => None,
         })
         .collect();
-    assert_eq!(
-        entered,
-        ["proxy_on_context_create", "proxy_on_request_headers", "proxy_on_delete"]
-    );
+    assert_eq!(entered, ["proxy_on_context_create", "proxy_on_request_headers", "proxy_on_delete"]);
     let called: Vec<_> = effects
         .iter()
         .filter_map(|Effect { event, .. }| match event {
