@@ -11,7 +11,7 @@ use gatepost_bench::alloc::Counting;
 use gatepost_bench::clock::thread_time;
 use gatepost_bench::envoy::plan::{LARGEST, SMALL};
 use gatepost_bench::envoy::policy::{Shape, Size, mapping};
-use gatepost_bench::subject::{MAPPED, PASS_THROUGH, PROBE, Workload};
+use gatepost_bench::host::workload::{MAPPED, PASS_THROUGH, PROBE, Workload};
 use gatepost_engine::{Policy, Request, compile_json};
 
 #[global_allocator]

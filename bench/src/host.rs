@@ -2,12 +2,18 @@
 //! its start to its first answer, and what a VM holds.
 
 pub mod compare;
+pub mod driven;
+pub mod figures;
 pub mod first_answer;
+pub mod goals;
+pub mod guest;
 pub mod memory;
+pub mod report;
 pub mod starts;
 pub mod streams;
+pub mod workload;
 
-use crate::subject::BenchError;
+use crate::error::BenchError;
 
 /// How much of each there is.
 #[derive(Clone, Copy, Debug)]

@@ -2,8 +2,7 @@
 //! in one process, at least eleven rounds, and the median counts; a control arm, which is another
 //! arm over again, shows how much of a difference is noise.
 //!
-//! [`rounds`] is the method. [`host`] has the measurements of the embedding SDK, with [`subject`]
-//! what they measure; [`envoy`] those of the filter in a real Envoy, beside other ways to do its
+//! [`rounds`] is the method. [`host`] has the measurements of the embedding SDK; [`envoy`] those of the filter in a real Envoy, beside other ways to do its
 //! work, and [`counted`] counts its instructions and cache misses there instead of its time.
 //! Nothing here decides a test by time; `tests/` holds what must be true on any machine, however
 //! slow: that nothing is lost, and that each arm does the work that it is measured at.
@@ -12,11 +11,10 @@ pub mod alloc;
 pub mod browser;
 pub mod clock;
 pub mod counted;
-pub mod driven;
 pub mod envoy;
-pub mod goals;
+pub mod error;
+pub mod goal;
 pub mod host;
 pub mod page;
 pub mod report;
 pub mod rounds;
-pub mod subject;

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::subject::BenchError;
+use crate::error::BenchError;
 
 /// The mark at the end of what is written.
 const END: &str = "<!-- end of figures -->";

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::subject::BenchError;
+use crate::error::BenchError;
 
 /// The fewest rounds that a figure may rest on.
 pub const LEAST: usize = 11;

@@ -42,10 +42,10 @@ fn every_arm_does_the_work_of_every_workload_and_is_measured_at_it() {
     assert!(report.noise().is_some());
     let text = report.text();
     for workload in WORKLOADS {
-        assert!(
-            text.contains(&format!("{}: CPU added, to that of Lua", workload.name())),
-            "{text}"
-        );
+        for other in [Arm::lua(), Arm::native(), Arm::empty(), Arm::careful(), Arm::naive()] {
+            let compared = format!("{}: CPU added, to that of {}", workload.name(), other.name);
+            assert!(text.contains(&compared), "{text}");
+        }
     }
 }
 

@@ -2,8 +2,9 @@
 //! freed with it, to the byte.
 
 use gatepost_bench::alloc::Counting;
+use gatepost_bench::host::guest::Guest;
 use gatepost_bench::host::memory::{rebuilds, streams};
-use gatepost_bench::subject::{Guest, MAPPED, PASS_THROUGH, PROBE, SDK};
+use gatepost_bench::host::workload::{MAPPED, PASS_THROUGH, PROBE, SDK};
 use gatepost_host::{EngineOptions, Host};
 
 #[global_allocator]

@@ -84,6 +84,8 @@ impl Case {
     #[must_use]
     pub fn is_for(self, arm: &Arm) -> bool {
         self.small().is_none()
-            || ![Arm::empty(), Arm::naive()].iter().any(|other| other.name == arm.name)
+            || ![Arm::empty(), Arm::careful(), Arm::naive(), Arm::native()]
+                .iter()
+                .any(|other| other.name == arm.name)
     }
 }

@@ -9,6 +9,7 @@
 pub mod case;
 pub mod counts;
 pub mod error;
+pub mod goals;
 mod profile;
 pub mod report;
 mod traffic;
@@ -28,7 +29,7 @@ use crate::envoy;
 use crate::envoy::arm::Arm;
 use crate::envoy::error::EnvoyError;
 use crate::envoy::listeners::Listeners;
-use crate::subject::BenchError;
+use crate::error::BenchError;
 
 /// Translated by valgrind, an Envoy takes some seconds to start.
 const READY_WITHIN: Duration = Duration::from_secs(180);
@@ -64,7 +65,14 @@ pub struct Figure {
 #[must_use]
 pub fn arms(filters: &[Arm]) -> Vec<Arm> {
     let first = [Arm::nothing(), Arm::gatepost()].into_iter();
-    let last = [Arm::empty(), Arm::naive(), Arm::lua(), Arm::gatepost_again()];
+    let last = [
+        Arm::native(),
+        Arm::empty(),
+        Arm::careful(),
+        Arm::naive(),
+        Arm::lua(),
+        Arm::gatepost_again(),
+    ];
     first.chain(filters.iter().cloned()).chain(last).collect()
 }
 

@@ -9,7 +9,7 @@ use super::counts::{CACHES, Counts};
 use super::error::CountedError;
 use super::profile;
 use crate::envoy::error::EnvoyError;
-use crate::subject::BenchError;
+use crate::error::BenchError;
 
 /// Seconds that a command may take. They take a tenth.
 const WITHIN: u32 = 60;

@@ -15,6 +15,9 @@ pub const EMPTY: &str = r#"
 /// The work written naively with the Rust SDK `proxy-wasm` 0.2.5.
 pub const NAIVE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/naive.wasm"));
 
+/// The engine in a dynamic module of Envoy's: a shared object.
+pub const NATIVE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/native.so"));
+
 /// An arm: it has a listener of its own for each policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arm {
@@ -38,8 +41,10 @@ pub enum Kind {
     },
     /// Envoy's Lua filter with the script of the policy.
     Lua,
+    /// A dynamic module of Envoy's with the policy: the shared object.
+    Native(&'static [u8]),
     /// Envoy's own routes alone.
-    Native(Selection),
+    Routes(Selection),
 }
 
 /// How Envoy's own routes find the host or the environment.
@@ -81,6 +86,19 @@ impl Arm {
         Self::new("SDK, naive", Kind::Wasm { module: NAIVE.to_vec(), works: true })
     }
 
+    /// A filter that is written with the same SDK and `gatepost-proxy-wasm`, without the exports
+    /// that it does not use. It carries out the policy and nothing else.
+    #[must_use]
+    pub fn careful() -> Self {
+        Self::filter("SDK, with care", gatepost_proxy_wasm_example::POLICY_ALONE.to_vec())
+    }
+
+    /// The module [`NATIVE`]. It shows what a filter costs at least.
+    #[must_use]
+    pub fn native() -> Self {
+        Self::new("native module", Kind::Native(NATIVE))
+    }
+
     /// Gatepost's filter.
     #[must_use]
     pub fn gatepost() -> Self {
@@ -107,12 +125,12 @@ impl Arm {
 
     /// Routes alone.
     #[must_use]
-    pub fn native(selection: Selection) -> Self {
+    pub fn routes(selection: Selection) -> Self {
         let name = match selection {
             Selection::Linear => "native routes, linear",
             Selection::Hash => "native routes, by hash",
         };
-        Self::new(name, Kind::Native(selection))
+        Self::new(name, Kind::Routes(selection))
     }
 
     /// Whether the policy is carried out.
@@ -121,14 +139,14 @@ impl Arm {
         match &self.kind {
             Kind::Nothing => false,
             Kind::Wasm { works, .. } => *works,
-            Kind::Lua | Kind::Native(_) => true,
+            Kind::Lua | Kind::Native(_) | Kind::Routes(_) => true,
         }
     }
 
     /// Whether it can do all of a policy, not only what the workloads need: routes alone cannot.
     #[must_use]
     pub fn works_fully(&self) -> bool {
-        self.works() && !matches!(self.kind, Kind::Native(_))
+        self.works() && !matches!(self.kind, Kind::Routes(_))
     }
 
     /// The name of its listener for a policy, which is also the prefix of the listener's

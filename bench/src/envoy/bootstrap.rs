@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::arm::{Arm, Kind};
 use super::policy::{Shape, Size};
 use super::routes;
-use crate::subject::BenchError;
+use crate::error::BenchError;
 
 /// The bootstrap. Modules are written to files in `folder`, which must be there as long as Envoy
 /// starts.
@@ -38,9 +38,9 @@ struct Files<'a> {
 }
 
 impl Files<'_> {
-    fn path(&mut self, module: &[u8]) -> Result<String, BenchError> {
+    fn path(&mut self, module: &[u8], ending: &str) -> Result<String, BenchError> {
         if !self.written.contains_key(module) {
-            let path = self.folder.join(format!("{}.wasm", self.written.len()));
+            let path = self.folder.join(format!("{}.{ending}", self.written.len()));
             std::fs::write(&path, module)
                 .map_err(|error| BenchError::Process { what: path.display().to_string(), error })?;
             self.written.insert(module.to_vec(), path);
@@ -57,7 +57,7 @@ fn listener(
 ) -> Result<Value, BenchError> {
     let name = arm.listener(shape);
     let routes = match arm.kind {
-        Kind::Native(selection) => routes::native(shape, size, selection),
+        Kind::Routes(selection) => routes::alone(shape, size, selection),
         _ => routes::behind_a_filter(shape, size),
     };
     let router = json!({
@@ -98,12 +98,27 @@ fn filter(
     files: &mut Files<'_>,
 ) -> Result<Option<Value>, BenchError> {
     Ok(match &arm.kind {
-        Kind::Nothing | Kind::Native(_) => None,
+        Kind::Nothing | Kind::Routes(_) => None,
         Kind::Lua => Some(json!({
             "name": "envoy.filters.http.lua",
             "typed_config": {
                 "@type": "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua",
                 "default_source_code": { "inline_string": shape.lua(size) },
+            },
+        })),
+        Kind::Native(module) => Some(json!({
+            "name": "envoy.filters.http.dynamic_modules",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter",
+                "filter_name": "gatepost",
+                "dynamic_module_config": {
+                    "module": { "local": { "filename": files.path(module, "so")? } },
+                    "do_not_close": true,
+                },
+                "filter_config": {
+                    "@type": "type.googleapis.com/google.protobuf.StringValue",
+                    "value": shape.configuration(size)?,
+                },
             },
         })),
         Kind::Wasm { module, works } => {
@@ -121,7 +136,7 @@ fn filter(
                         "vm_config": {
                             "vm_id": name,
                             "runtime": "envoy.wasm.runtime.v8",
-                            "code": { "local": { "filename": files.path(module)? } },
+                            "code": { "local": { "filename": files.path(module, "wasm")? } },
                         },
                     },
                 },

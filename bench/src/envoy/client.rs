@@ -5,9 +5,9 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use super::answer::Answer;
 use super::arm::Arm;
 use super::error::EnvoyError;
-use super::workload::Answer;
 
 /// A connection, opened again after an answer that closes it.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use gatepost_testbed::envoy::fetch::FetchError;
 use gatepost_testbed::envoy::process::ProcessError;
 use thiserror::Error;
 
-use super::workload::Answer;
+use super::answer::Answer;
 
 /// Why there is no figure.
 #[derive(Debug, Error)]

@@ -13,7 +13,7 @@ use super::listeners::Listeners;
 use super::load::{Load, Requests};
 use super::policy::{Shape, Size};
 use super::workload::Workload;
-use crate::subject::BenchError;
+use crate::error::BenchError;
 
 /// The largest configurations take a while: routes, scripts and policies for 100,000 hosts.
 const READY_WITHIN: Duration = Duration::from_secs(180);

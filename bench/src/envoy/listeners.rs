@@ -12,7 +12,7 @@ use super::client::Client;
 use super::error::EnvoyError;
 use super::policy::{Shape, Size};
 use super::workload::{Exchange, Workload, witnesses};
-use crate::subject::BenchError;
+use crate::error::BenchError;
 
 /// A running Envoy, ended when this is dropped.
 #[derive(Debug)]

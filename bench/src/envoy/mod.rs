@@ -10,19 +10,20 @@
 //! its turn in every round. Before anything is measured, each arm answers every request of its
 //! workloads as it must ([`workload`]), so that nothing wins by doing less.
 
+pub mod answer;
 pub mod arm;
 pub mod bootstrap;
 pub(crate) mod client;
 pub mod cores;
 pub mod error;
 pub mod gateway;
-pub mod goals;
 pub mod listeners;
 pub mod load;
 pub mod module;
 pub mod plan;
 pub mod plot;
 pub mod policy;
+pub mod ratios;
 pub mod record;
 pub mod report;
 pub mod routes;
@@ -43,8 +44,8 @@ use self::load::{Load, Requests};
 use self::plan::Stage;
 use self::policy::Size;
 use self::workload::Workload;
+use crate::error::BenchError;
 use crate::rounds::{Spread, evened, in_turn};
-use crate::subject::BenchError;
 
 /// How long a run takes.
 #[derive(Clone, Copy, Debug)]

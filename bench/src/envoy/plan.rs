@@ -94,11 +94,13 @@ pub fn stages(wanted: impl Fn(Part) -> bool, filters: &[Arm]) -> Vec<Stage> {
     stages.push(Stage {
         size: SMALL,
         arms: with(&[
+            Arm::native(),
             Arm::empty(),
+            Arm::careful(),
             Arm::naive(),
             Arm::lua(),
-            Arm::native(Selection::Linear),
-            Arm::native(Selection::Hash),
+            Arm::routes(Selection::Linear),
+            Arm::routes(Selection::Hash),
             Arm::gatepost_again(),
             Arm::nothing_again(),
         ]),
@@ -106,11 +108,11 @@ pub fn stages(wanted: impl Fn(Part) -> bool, filters: &[Arm]) -> Vec<Stage> {
     });
     for size in LARGER {
         let arms =
-            with(&[Arm::lua(), Arm::native(Selection::Linear), Arm::native(Selection::Hash)]);
+            with(&[Arm::lua(), Arm::routes(Selection::Linear), Arm::routes(Selection::Hash)]);
         stages.push(Stage { size, arms, workloads: growing.clone() });
     }
     if growing.contains(&Workload::MappedHost) {
-        let arms = with(&[Arm::lua(), Arm::native(Selection::Hash)]);
+        let arms = with(&[Arm::lua(), Arm::routes(Selection::Hash)]);
         stages.push(Stage { size: LARGEST, arms, workloads: vec![Workload::MappedHost] });
     }
     stages.retain(|stage| !stage.workloads.is_empty());

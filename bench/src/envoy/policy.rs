@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use gatepost_authoring::PolicyFile;
 use serde_json::{Value, json};
 
-use crate::subject::BenchError;
+use crate::error::BenchError;
 
 /// A policy that ships.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -6,8 +6,8 @@ use std::path::Path;
 use super::error::EnvoyError;
 use super::plot;
 use super::report::EnvoyReport;
+use crate::error::BenchError;
 use crate::page;
-use crate::subject::BenchError;
 
 /// Writes `envoy.json` and the plots into a folder, and the tables into its `README.md` between two
 /// marks.

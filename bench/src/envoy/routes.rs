@@ -91,14 +91,14 @@ pub fn behind_a_filter(shape: Shape, size: Size) -> Value {
 
 /// The routes that do the workloads' work alone.
 #[must_use]
-pub fn native(shape: Shape, size: Size, selection: Selection) -> Value {
+pub fn alone(shape: Shape, size: Size, selection: Selection) -> Value {
     match shape {
-        Shape::Knative => native_hosts(size, selection),
-        Shape::Environments => native_environments(size, selection),
+        Shape::Knative => hosts_alone(size, selection),
+        Shape::Environments => environments_alone(size, selection),
     }
 }
 
-fn native_hosts(size: Size, selection: Selection) -> Value {
+fn hosts_alone(size: Size, selection: Selection) -> Value {
     let method = json!({ "name": ":method", "string_match": { "exact": "GET" } });
     let agent = json!({ "name": "user-agent", "string_match": { "prefix": "GoogleHC" } });
     let via = json!({ "name": "via", "present_match": true, "invert_match": true });
@@ -136,7 +136,7 @@ fn native_hosts(size: Size, selection: Selection) -> Value {
     }
 }
 
-fn native_environments(size: Size, selection: Selection) -> Value {
+fn environments_alone(size: Size, selection: Selection) -> Value {
     let environments = (0..size.environments).map(policy::environment);
     let unknown = json!({ "match": { "prefix": "/" }, "direct_response": respond(404, "unknown environment\n") });
     match selection {

@@ -6,7 +6,9 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use crate::subject::{BenchError, Guest, Workload};
+use super::guest::Guest;
+use super::workload::Workload;
+use crate::error::BenchError;
 
 /// The program, built.
 #[derive(Debug)]

@@ -10,8 +10,10 @@ use std::time::Instant;
 use gatepost_host::{CacheState, EngineOptions, Host};
 
 use super::Size;
+use super::guest::Guest;
+use super::workload::MAPPED;
+use crate::error::BenchError;
 use crate::rounds::{Arm, Figure, interleave};
-use crate::subject::{BenchError, Guest, MAPPED};
 
 /// The argument that makes a process of the benchmark call [`answer`].
 const ORDER: &str = "first-answer";

@@ -6,9 +6,11 @@ use gatepost_host::{EngineOptions, Headers, Host};
 use serde::Serialize;
 
 use super::Size;
+use super::guest::{Guest, Running};
+use super::workload::{MAPPED, SDK, Workload};
 use crate::alloc::{Counting, Held};
 use crate::clock::resident_bytes;
-use crate::subject::{BenchError, Guest, MAPPED, Running, SDK, Workload};
+use crate::error::BenchError;
 
 /// Idle VMs that are built to see what one holds.
 const IDLE: u32 = 64;

@@ -4,9 +4,10 @@
 
 use gatepost_host::{EngineOptions, Host, Pool, Vm};
 
+use super::guest::Guest;
 use super::{Size, timed};
+use crate::error::BenchError;
 use crate::rounds::{Arm, Figure, interleave};
-use crate::subject::{BenchError, Guest};
 
 /// The pool of the pooled arms: a VM more than live at once in a round.
 const POOL: Pool = Pool { vms: 512, memory_bytes: 16 << 20 };

@@ -4,12 +4,13 @@
 
 use gatepost_host::{EngineOptions, Headers, Host};
 
+use super::driven::Driven;
+use super::guest::{Guest, Running, info};
+use super::workload::{MAPPED, PASS_THROUGH, PROBE, SDK, Workload};
 use super::{Size, timed};
+use crate::error::BenchError;
 use crate::host::compare::Comparison;
 use crate::rounds::{Arm, Figure, interleave};
-use crate::subject::{
-    BenchError, Guest, MAPPED, PASS_THROUGH, PROBE, Running, SDK, Workload, info,
-};
 
 /// The arms that have a goal.
 pub const GOAL_ARMS: [&str; 4] =
@@ -84,7 +85,7 @@ fn driven<'a>(
     workload: Workload,
     size: Size,
 ) -> Result<Arm<'a>, BenchError> {
-    let mut driven = guest.driven(host)?;
+    let mut driven = Driven::start(guest, host)?;
     driven.check(&workload)?;
     let request = Headers::request(workload.request.iter().copied());
     driven.exchanges(&request, size.streams / 10);

@@ -1,142 +1,20 @@
-//! What is measured: a module on `gatepost-host` with one plugin, and the requests that go through
-//! it. A request's headers are made once and cloned for each stream.
+//! A module on `gatepost-host` with one plugin, and streams through it. A request's headers are made
+//! once and cloned for each stream.
 
 use std::path::Path;
 
 use bytes::Bytes;
 use gatepost_host::{
-    CacheState, CallError, Chain, ChainPlugin, Engine, EngineOptions, FinalMaps, Headers, Host,
-    Module, ModuleError, Outcome, Plugin, PluginConfig, StartError, StreamInfo, Vm, VmOptions,
-    Worker,
+    CacheState, Engine, EngineOptions, FinalMaps, Headers, Host, Module, Outcome, Plugin,
+    PluginConfig, StreamInfo, Vm, VmOptions,
 };
-use thiserror::Error;
 
-use crate::browser::browser;
-use crate::driven::Driven;
+use super::workload::Workload;
+use crate::error::BenchError;
 
 /// The plain module made with the Rust SDK `proxy-wasm` 0.2.5: it reads three request headers and
 /// sets one.
 pub const THREE_HEADERS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/three-headers.wasm"));
-
-/// Why there is no figure.
-#[derive(Debug, Error)]
-pub enum BenchError {
-    /// The policy is missing or wrong.
-    #[error("the policy cannot be used: {0}")]
-    Policy(#[from] gatepost_authoring::policy::FileError),
-    /// The module does not compile.
-    #[error(transparent)]
-    Module(#[from] ModuleError),
-    /// The module's VM does not start.
-    #[error(transparent)]
-    Start(#[from] StartError),
-    /// A callback failed.
-    #[error(transparent)]
-    Call(#[from] CallError),
-    /// The module did something else than what is to be measured.
-    #[error("the workload {workload} must {must}, and the stream ended so: {outcome:?}\n{headers}")]
-    Workload {
-        /// Its name.
-        workload: &'static str,
-        /// What it is to do.
-        must: String,
-        /// How the callback ended.
-        outcome: Outcome,
-        /// The headers it left.
-        headers: Box<Headers>,
-    },
-    /// The same, through the stream driver.
-    #[error("the workload {workload} must {must}, and this went upstream: {sent:?}")]
-    Driven {
-        /// Its name.
-        workload: &'static str,
-        /// What it is to do.
-        must: String,
-        /// The request that left the chain.
-        sent: Option<Headers>,
-    },
-    /// Something about the benchmark in Envoy.
-    #[error(transparent)]
-    Envoy(#[from] crate::envoy::error::EnvoyError),
-    /// Something about counting under valgrind.
-    #[error(transparent)]
-    Counted(#[from] crate::counted::error::CountedError),
-    /// A process of the benchmark cannot be run.
-    #[error("{what}: {error}")]
-    Process {
-        /// Which.
-        what: String,
-        /// What the system says.
-        error: std::io::Error,
-    },
-    /// A process of the benchmark said something unexpected.
-    #[error("{what} was expected to answer a number, and said {said:?}")]
-    Answer {
-        /// Which.
-        what: String,
-        /// Its words.
-        said: String,
-    },
-}
-
-/// A kind of request, and what the module must make of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Workload {
-    /// What reports call it.
-    pub name: &'static str,
-    /// The request.
-    pub request: &'static [(&'static str, &'static str)],
-    /// A header that must stand in it afterwards, with its value.
-    pub leaves: (&'static str, &'static str),
-}
-
-/// The load balancer's probe, which is rewritten to the gateway's own readiness endpoint.
-pub const PROBE: Workload = Workload {
-    name: "probe",
-    request: &[
-        (":authority", "10.0.0.7"),
-        (":path", "/"),
-        (":method", "GET"),
-        (":scheme", "http"),
-        ("user-agent", "GoogleHC/1.0"),
-        ("connection", "Keep-alive"),
-    ],
-    leaves: (":path", "/healthz/ready"),
-};
-
-/// A request to a customer's domain, which the policy maps.
-pub const MAPPED: Workload = Workload {
-    name: "mapped host",
-    request: &[
-        (":authority", "my-service.test.com"),
-        (":path", "/api/v1/items?page=2"),
-        (":method", "GET"),
-        (":scheme", "https"),
-        ("user-agent", "curl/8.5.0"),
-        ("accept", "*/*"),
-        ("via", "1.1 google"),
-        ("x-forwarded-for", "203.0.113.7, 35.191.0.1"),
-        ("x-forwarded-proto", "https"),
-        ("x-request-id", "5b3a9a5e-8a36-4c36-9e0a-6f5f9a1c2d3e"),
-    ],
-    leaves: (":authority", "my-service.default.example.com"),
-};
-
-/// A browser's request with its twelve ordinary headers, which passes untouched.
-pub const PASS_THROUGH: Workload = Workload {
-    name: "pass-through",
-    request: &browser([
-        (":authority", "www.example.com"),
-        (":path", "/articles/2024/05/a-long-title-of-an-article?utm_source=newsletter"),
-        (":method", "GET"),
-        (":scheme", "https"),
-    ]),
-    leaves: (":authority", "www.example.com"),
-};
-
-/// The mapped host's request through [`THREE_HEADERS`].
-pub const SDK: Workload =
-    Workload { name: "three headers", leaves: ("x-complete", "yes"), ..MAPPED };
 
 /// The policy `knative-gclb` as the filter receives it: read and converted as the command does.
 ///
@@ -184,6 +62,22 @@ impl Guest {
         self.engine.cache()
     }
 
+    /// The compiled module.
+    #[must_use]
+    pub fn module(&self) -> &Module {
+        &self.module
+    }
+
+    /// What the plugin is started with.
+    #[must_use]
+    pub fn config(&self) -> PluginConfig {
+        PluginConfig {
+            name: "bench".to_owned(),
+            configuration: self.configuration.clone(),
+            ..PluginConfig::default()
+        }
+    }
+
     /// What it is called.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -210,32 +104,13 @@ impl Guest {
         Ok(Vm::new(&self.module, host.clone(), VmOptions::default())?)
     }
 
-    /// A worker whose chain is the plugin alone.
-    ///
-    /// # Errors
-    /// When it does not start.
-    pub fn driven(&self, host: &Host) -> Result<Driven, BenchError> {
-        let config = PluginConfig {
-            name: "bench".to_owned(),
-            configuration: self.configuration.clone(),
-            ..PluginConfig::default()
-        };
-        let chain = Chain::new(vec![ChainPlugin { module: self.module.clone(), config }]);
-        Ok(Driven(Worker::new(&chain, host.clone())?))
-    }
-
     /// A VM with its plugin, ready for streams.
     ///
     /// # Errors
     /// When it does not start.
     pub fn running(&self, host: &Host) -> Result<Running, BenchError> {
         let mut vm = self.vm(host)?;
-        let config = PluginConfig {
-            name: "bench".to_owned(),
-            configuration: self.configuration.clone(),
-            ..PluginConfig::default()
-        };
-        let plugin = vm.start_plugin(config)?;
+        let plugin = vm.start_plugin(self.config())?;
         Ok(Running { vm, plugin })
     }
 }

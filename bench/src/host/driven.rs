@@ -1,15 +1,26 @@
 //! Whole exchanges through the stream driver: a request's headers down the chain, a response's
 //! headers back, and the end of both.
 
-use gatepost_host::{Event, Headers, Part, Worker};
+use gatepost_host::{Chain, ChainPlugin, Event, Headers, Host, Part, Worker};
 
-use crate::subject::{BenchError, Workload, info};
+use super::guest::{Guest, info};
+use super::workload::Workload;
+use crate::error::BenchError;
 
 /// A worker whose chain is one plugin.
 #[derive(Debug)]
-pub struct Driven(pub Worker);
+pub struct Driven(Worker);
 
 impl Driven {
+    /// A worker whose chain is the guest's plugin.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start(guest: &Guest, host: &Host) -> Result<Self, BenchError> {
+        let plugin = ChainPlugin { module: guest.module().clone(), config: guest.config() };
+        Ok(Self(Worker::new(&Chain::new(vec![plugin]), host.clone())?))
+    }
+
     /// One exchange; the request as it left the chain, if it did.
     pub fn exchange(&mut self, request: &Headers, response: &Headers) -> Option<Headers> {
         let id = self.0.open(info());
