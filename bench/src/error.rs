@@ -33,7 +33,7 @@ pub enum BenchError {
         /// The headers it left.
         headers: Box<Headers>,
     },
-    /// The same, through the stream driver.
+    /// A whole exchange through the stream driver did something else than what is to be measured.
     #[error("the workload {workload} must {must}, and this went upstream: {sent:?}")]
     Driven {
         /// Its name.
@@ -43,10 +43,10 @@ pub enum BenchError {
         /// The request that left the chain.
         sent: Option<Headers>,
     },
-    /// Something about the benchmark in Envoy.
+    /// The benchmark in Envoy failed.
     #[error(transparent)]
     Envoy(#[from] EnvoyError),
-    /// Something about counting under valgrind.
+    /// Counting under valgrind failed.
     #[error(transparent)]
     Counted(#[from] CountedError),
     /// A process of the benchmark cannot be run.
@@ -57,12 +57,12 @@ pub enum BenchError {
         /// What the system says.
         error: std::io::Error,
     },
-    /// A process of the benchmark said something unexpected.
+    /// A process of the benchmark printed something unexpected.
     #[error("{what} was expected to answer a number, and said {said:?}")]
     Answer {
         /// Which.
         what: String,
-        /// Its words.
+        /// What it printed.
         said: String,
     },
 }

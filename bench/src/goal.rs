@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::report;
 
-/// One goal and what became of it.
+/// One goal and its verdict.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Goal {
     /// What is measured.

@@ -15,7 +15,7 @@ pub mod workload;
 
 use crate::error::BenchError;
 
-/// How much of each there is.
+/// How much of everything one run measures.
 #[derive(Clone, Copy, Debug)]
 pub struct Size {
     /// Rounds, [`LEAST`](crate::rounds::LEAST) or more.
@@ -33,7 +33,7 @@ pub struct Size {
 }
 
 impl Size {
-    /// What the published figures rest on.
+    /// The size of the published runs.
     pub const FULL: Size = Size {
         rounds: crate::rounds::LEAST,
         streams: 200_000,
@@ -44,7 +44,7 @@ impl Size {
     };
 }
 
-/// Runs a unit so often and says what one cost, in nanoseconds of this thread's processor time.
+/// Runs `count` units and gives what one cost, in nanoseconds of this thread's processor time.
 fn timed(count: usize, mut run: impl FnMut() -> Result<(), BenchError>) -> Result<f64, BenchError> {
     let before = crate::clock::thread_time();
     run()?;

@@ -46,7 +46,7 @@ fn main() -> ExitCode {
 
 fn run(what: Option<What>) -> Result<(), BenchError> {
     match what {
-        // The host's last part counts allocations from there on, so it comes last.
+        // The last part of the host's benchmark counts allocations until the process ends.
         None => EVERYTHING
             .into_iter()
             .try_for_each(|part| run(Arguments::parse_from(["gatepost-bench", part]).what)),
@@ -66,7 +66,7 @@ fn host(arguments: &HostArguments) -> Result<(), BenchError> {
         if !without_comparison && wanted(Part::Streams) { built(&folder) } else { None };
     let program = std::env::current_exe()
         .map_err(|error| BenchError::Process { what: "this program".to_owned(), error })?;
-    // Memory comes last: from there on every allocation is counted, which takes time.
+    // Memory comes last: from then on every allocation is counted, which takes time.
     let report = HostReport::new(HostFigures {
         streams: if wanted(Part::Streams) {
             streams::measure(size, comparison.as_ref())?
@@ -133,7 +133,7 @@ fn counts(arguments: &CountedArguments) -> Result<(), BenchError> {
     Ok(())
 }
 
-/// Other modules, each an arm that has its path for a name.
+/// Other modules, each an arm that is named by its path.
 fn filters(paths: &[PathBuf]) -> Result<Vec<Arm>, BenchError> {
     let filter = |path: &PathBuf| {
         let bytes = std::fs::read(path)

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::error::BenchError;
 
-/// Writes a report's JSON form, and its folder where that is missing.
+/// Writes a report as JSON, and creates its folder where that is missing.
 pub(crate) fn write_json(report: &impl Serialize, path: &Path) -> Result<(), BenchError> {
     let failed = |error| BenchError::Process { what: path.display().to_string(), error };
     if let Some(folder) = path.parent() {
@@ -17,7 +17,7 @@ pub(crate) fn write_json(report: &impl Serialize, path: &Path) -> Result<(), Ben
     std::fs::write(path, json).map_err(failed)
 }
 
-/// The processor's name, where the system tells it.
+/// The processor's name. None where there is no `/proc`.
 #[must_use]
 pub fn processor() -> Option<String> {
     let info = std::fs::read_to_string("/proc/cpuinfo").ok()?;
@@ -25,7 +25,7 @@ pub fn processor() -> Option<String> {
     line.split_once(':').map(|(_, name)| name.trim().to_owned())
 }
 
-/// A table with its numbers to the right.
+/// A table. All columns but the first are aligned to the right.
 pub(crate) fn table(header: Vec<String>, rows: impl Iterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     let columns = header.len();

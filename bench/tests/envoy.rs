@@ -1,6 +1,6 @@
-//! In a real Envoy every arm does the work that it is measured at, and the benchmark runs from its
-//! requests to its pictures. How long anything takes decides nothing here. The requests are sent in
-//! this process, so that no load generator need be installed.
+//! Every arm does its work in a real Envoy, and the benchmark runs from its requests to its plots.
+//! Nothing is decided by time. The requests are sent by this process, so no load generator is
+//! needed.
 
 use std::time::Duration;
 

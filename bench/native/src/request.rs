@@ -60,9 +60,10 @@ pub(crate) fn decide(config: &Config, stream: Stream) -> u32 {
     }
 }
 
-/// Writes the changes. A change may hold a view of a header, which is invalid once that header was
-/// changed: `x-forwarded-host` holds the old `:authority`, so `:authority` comes after it; and where
-/// headers are removed first, what is set is copied before.
+/// Writes the changes, and gives whether Envoy took them all. A change may hold a view of a header,
+/// which is invalid once that header was changed. So `:authority` is written last, because
+/// `x-forwarded-host` may hold its old value, and where headers are removed, values are copied
+/// before that.
 fn write(stream: Stream, mut writes: Writes<'_>) -> bool {
     if !writes.remove.is_empty() {
         for header in &mut writes.set {

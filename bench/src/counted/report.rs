@@ -1,4 +1,4 @@
-//! What was counted: tables for people, JSON for programs.
+//! The counts of a run: tables for people, JSON for programs.
 
 use std::path::Path;
 
@@ -25,13 +25,13 @@ pub struct CountedReport {
     pub version: u32,
     /// The processor, as the system names it: libraries choose their instructions by it.
     pub processor: Option<String>,
-    /// Envoy's release, or that the environment names one.
+    /// Envoy's release, or the variable that names an Envoy.
     pub envoy: String,
     /// Valgrind's release.
     pub valgrind: String,
     /// The simulated caches.
     pub caches: [Cache; 3],
-    /// How cycles are made of counts.
+    /// How cycles are computed from counts.
     pub model: String,
     /// Requests for each arm and workload.
     pub requests: Requests,
@@ -49,7 +49,7 @@ pub struct Row {
     pub figure: Figure,
     /// The model's cycles for it.
     pub cycles: f64,
-    /// What it is more than without a filter.
+    /// What the arm adds to the counts without a filter.
     pub added: Counts,
     /// The model's cycles for that.
     pub added_cycles: f64,
@@ -98,8 +98,8 @@ impl CountedReport {
         crate::report::write_json(self, path)
     }
 
-    /// Writes `counted.json` and the plot into a folder, and the tables into its `README.md` between
-    /// two marks.
+    /// Writes `counted.json` and the plot into a folder, and the tables into its `README.md`,
+    /// between two marks.
     ///
     /// # Errors
     /// When a file cannot be written, or the marks are not there.
@@ -270,7 +270,7 @@ fn ratios(rows: &[Row]) -> String {
     table(header, rows.iter().filter(|row| !row.ratios.is_empty()).map(row))
 }
 
-/// An arm at a large policy, and what its cycles are of those at the smallest.
+/// An arm at a large policy, and the cycles that it adds at the smallest.
 struct Grown<'a> {
     row: &'a Row,
     small: f64,

@@ -1,4 +1,4 @@
-//! What answers a request of the benchmark in Envoy.
+//! The answer to a request of the benchmark in Envoy.
 
 /// An answer of the routes, or a refusal. A route's body names what selected it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,9 +1,9 @@
-//! What is compared: ways to do the same work in an Envoy, or to do nothing.
+//! The arms: ways to do the same work in Envoy, or to do nothing.
 
 use super::policy::Shape;
 
-/// The least that a wasm filter can be: the callback for request headers, which goes on at once,
-/// and what the ABI needs.
+/// The smallest wasm filter: the callback for request headers, which continues at once, and what
+/// the ABI requires.
 pub const EMPTY: &str = r#"
 (module
   (memory (export "memory") 1)
@@ -18,7 +18,7 @@ pub const NAIVE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/naive.wasm"))
 /// The engine in a dynamic module of Envoy's: a shared object.
 pub const NATIVE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/native.so"));
 
-/// An arm: it has a listener of its own for each policy.
+/// An arm. It has a listener for each policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arm {
     /// What reports call it.
@@ -61,13 +61,13 @@ impl Arm {
         Self { name: name.to_owned(), kind }
     }
 
-    /// No filter. Other arms' figures are what they add to this one's.
+    /// No filter. What other arms add is their figure minus this arm's.
     #[must_use]
     pub fn nothing() -> Self {
         Self::new("no filter", Kind::Nothing)
     }
 
-    /// The same again. Whatever it adds is noise.
+    /// No filter, measured a second time. What it adds is noise.
     #[must_use]
     pub fn nothing_again() -> Self {
         Self::new("no filter, again (A/A)", Kind::Nothing)
@@ -105,25 +105,25 @@ impl Arm {
         Self::filter("Gatepost", gatepost_filter_wasm::MODULE.to_vec())
     }
 
-    /// The same again. Whatever the two differ by is noise.
+    /// Gatepost's filter, measured a second time. The difference of the two is noise.
     #[must_use]
     pub fn gatepost_again() -> Self {
         Self::filter("Gatepost, again (A/A)", gatepost_filter_wasm::MODULE.to_vec())
     }
 
-    /// Another module that takes a policy of Gatepost's.
+    /// Another module that reads Gatepost's policies.
     #[must_use]
     pub fn filter(name: &str, module: Vec<u8>) -> Self {
         Self::new(name, Kind::Wasm { module, works: true })
     }
 
-    /// Lua.
+    /// Envoy's Lua filter.
     #[must_use]
     pub fn lua() -> Self {
         Self::new("Lua", Kind::Lua)
     }
 
-    /// Routes alone.
+    /// Envoy's routes without a filter.
     #[must_use]
     pub fn routes(selection: Selection) -> Self {
         let name = match selection {
@@ -133,7 +133,7 @@ impl Arm {
         Self::new(name, Kind::Routes(selection))
     }
 
-    /// Whether the policy is carried out.
+    /// Whether it carries out the policy.
     #[must_use]
     pub fn works(&self) -> bool {
         match &self.kind {
@@ -143,7 +143,7 @@ impl Arm {
         }
     }
 
-    /// Whether it can do all of a policy, not only what the workloads need: routes alone cannot.
+    /// Whether it does all of a policy, not only what the workloads need. Routes alone cannot.
     #[must_use]
     pub fn works_fully(&self) -> bool {
         self.works() && !matches!(self.kind, Kind::Routes(_))

@@ -1,5 +1,5 @@
-//! An Envoy with a listener for each arm and policy. Its connection managers do as little as they
-//! can beside routing: no request ids, no dynamic statistics, no access log.
+//! The bootstrap of an Envoy with a listener for each arm and policy. Its connection managers do as
+//! little as possible beside routing: no request ids, no dynamic statistics, no access log.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -11,8 +11,8 @@ use super::policy::{Shape, Size};
 use super::routes;
 use crate::error::BenchError;
 
-/// The bootstrap. Modules are written to files in `folder`, which must be there as long as Envoy
-/// starts.
+/// Renders the bootstrap. Modules are written to files in `folder`, which must exist until Envoy
+/// has started.
 ///
 /// # Errors
 /// When a policy is wrong or a file cannot be written.
@@ -123,7 +123,8 @@ fn filter(
         })),
         Kind::Wasm { module, works } => {
             let configuration = if *works { shape.configuration(size)? } else { String::new() };
-            // A VM of its own for each listener: one that two shared would be warm for both.
+            // Each listener has its own VM. A VM that two shared would be warmed up for both by
+            // one.
             let name = arm.listener(shape);
             Some(json!({
                 "name": "envoy.filters.http.wasm",
@@ -132,7 +133,10 @@ fn filter(
                     "config": {
                         "name": name,
                         "failure_policy": "FAIL_CLOSED",
-                        "configuration": { "@type": "type.googleapis.com/google.protobuf.StringValue", "value": configuration },
+                        "configuration": {
+                            "@type": "type.googleapis.com/google.protobuf.StringValue",
+                            "value": configuration,
+                        },
                         "vm_config": {
                             "vm_id": name,
                             "runtime": "envoy.wasm.runtime.v8",

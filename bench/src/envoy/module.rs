@@ -1,5 +1,5 @@
-//! The module itself: its size, how long it takes to accept a policy, and the memory that a policy
-//! takes. Measured on `gatepost-host`, whose VM is one worker's.
+//! The figures of the module itself: its size, the time to accept a policy, and the memory that a
+//! policy needs. They are measured on `gatepost-host`, whose VM is that of one worker.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::rounds::Spread;
 
 /// Bytes that the module may have.
 const MODULE: usize = 256 << 10;
-/// How long the largest policy may take, in milliseconds.
+/// Milliseconds to accept the largest policy.
 const ACCEPTED: f64 = 150.0;
 /// Linear memory with the largest policy, when it was loaded first.
 const LOADED: usize = 14 << 20;
@@ -28,7 +28,7 @@ const RELOADS: usize = 100;
 /// The reload after which memory may not grow any more.
 const SETTLED: usize = 5;
 
-/// What was found.
+/// The figures of one module.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ModuleFigures {
     /// The arm.
@@ -82,8 +82,8 @@ fn configuration(size: Size) -> Result<PluginConfig, BenchError> {
     Ok(PluginConfig { name: "bench".to_owned(), configuration, ..PluginConfig::default() })
 }
 
-/// As Envoy does it: the new policy comes in while the old one is in force, and then the old one
-/// goes.
+/// Reloads as Envoy does: the new policy is started while the old one is in force, and then the old
+/// one is stopped.
 fn reload(module: &Module, config: &PluginConfig) -> Result<[usize; 2], BenchError> {
     let mut vm = Vm::new(module, Host::default(), VmOptions::default())?;
     let mut running = vm.start_plugin(config.clone())?;
@@ -100,7 +100,7 @@ fn reload(module: &Module, config: &PluginConfig) -> Result<[usize; 2], BenchErr
 }
 
 impl ModuleFigures {
-    /// What they were to reach.
+    /// What they must reach, and whether they do.
     pub(super) fn goals(&self) -> Vec<Goal> {
         let memory = |what: &str, bytes: usize, most: usize| Goal {
             what: what.to_owned(),
@@ -130,7 +130,7 @@ impl ModuleFigures {
     }
 }
 
-/// The figures for people, one column for each module.
+/// The figures as a table, one column for each module.
 pub(super) fn text(modules: &[ModuleFigures]) -> String {
     type Row = (&'static str, fn(&ModuleFigures) -> String);
     let rows: [Row; 7] = [

@@ -1,5 +1,4 @@
-//! The figures as pictures: what each arm adds to a request, and what becomes of it when a policy
-//! grows.
+//! Plots of the figures: what each arm adds to a request, and how that changes when a policy grows.
 
 use super::Figure;
 use super::arm::{Arm, Selection};
@@ -14,7 +13,7 @@ const RIGHT: f64 = 24.0;
 const TOP: f64 = 92.0;
 const BOTTOM: f64 = 56.0;
 
-/// An arm in a picture: its name there, and its colour. Gatepost has the strongest.
+/// An arm in a plot, and its colour. Gatepost has the strongest.
 struct Series {
     arm: Arm,
     colour: &'static str,
@@ -35,8 +34,8 @@ fn series(arms: &[Arm]) -> Vec<Series> {
     arms.iter().map(|arm| Series { arm: arm.clone(), colour: colour(arm) }).collect()
 }
 
-/// Bars: the processor time that each arm adds to a request, and the noise that it rests on, both in
-/// microseconds. None when something was not measured.
+/// Bars: the processor time that each arm adds to a request, and its noise, in microseconds. None
+/// when something was not measured.
 #[must_use]
 pub fn added(figures: &[Figure], noise: f64) -> Option<String> {
     let heading = "CPU time added to a request in Envoy, by what is done";
@@ -142,7 +141,7 @@ pub fn mappings(figures: &[Figure]) -> Option<String> {
 
 type Lines = Vec<(Series, Vec<(usize, f64)>)>;
 
-/// The points of each arm that was measured at more than one size; none when there is no such arm.
+/// The points of each arm that was measured at more than one size. None when there is no such arm.
 fn lines(
     figures: &[Figure],
     workload: Workload,
@@ -222,7 +221,7 @@ fn title(picture: &mut Picture, heading: &str, note: &str, series: &[Series]) {
     }
 }
 
-/// The upright axis, from 0.
+/// The vertical axis, from 0.
 struct Axis {
     step: f64,
     top: f64,

@@ -1,5 +1,4 @@
-//! A run written down where the documentation shows it: the JSON, the plots, and the tables in the
-//! middle of a page.
+//! Writes a run into the documentation: the JSON, the plots, and the tables within a page.
 
 use std::path::Path;
 

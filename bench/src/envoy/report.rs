@@ -1,4 +1,4 @@
-//! What a run in Envoy found: tables for people, JSON for programs and for the plots.
+//! The results of a run in Envoy: tables for people, JSON for programs and for the plots.
 
 use std::path::Path;
 
@@ -25,7 +25,7 @@ pub struct EnvoyReport {
     pub version: u32,
     /// The processor, as the system names it.
     pub processor: Option<String>,
-    /// Envoy's release, or that the environment names one.
+    /// Envoy's release, or the variable that names an Envoy.
     pub envoy: String,
     /// Rounds that count.
     pub rounds: usize,
@@ -42,7 +42,7 @@ pub struct EnvoyReport {
 }
 
 impl EnvoyReport {
-    /// The figures of a run, judged.
+    /// The figures of a run, compared and judged.
     #[must_use]
     pub fn new(pace: Pace, figures: Vec<Figure>, modules: Vec<ModuleFigures>) -> Self {
         let ratios = ratios::ratios(&figures);
@@ -63,8 +63,7 @@ impl EnvoyReport {
         }
     }
 
-    /// The report with the figures alone, which is what the next reader wants of them: thousands of
-    /// rounds are for who doubts one.
+    /// The report without its thousands of rounds, as it is recorded.
     #[must_use]
     pub fn without_rounds(&self) -> Self {
         let mut report = self.clone();
@@ -137,7 +136,7 @@ impl EnvoyReport {
     }
 }
 
-/// What of a policy's size matters for a workload.
+/// The part of a policy's size that matters for a workload.
 fn holds(workload: &str, mappings: usize, environments: usize) -> String {
     if [Workload::Environment, Workload::LastEnvironment, Workload::LastEnvironmentByCurl]
         .map(Workload::name)

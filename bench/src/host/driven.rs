@@ -21,7 +21,7 @@ impl Driven {
         Ok(Self(Worker::new(&Chain::new(vec![plugin]), host.clone())?))
     }
 
-    /// One exchange; the request as it left the chain, if it did.
+    /// Runs one exchange, and gives the request as it left the chain, if it did.
     pub fn exchange(&mut self, request: &Headers, response: &Headers) -> Option<Headers> {
         let id = self.0.open(info());
         self.0.request(id, Part::Headers { headers: request.clone(), end_stream: true });
@@ -39,7 +39,7 @@ impl Driven {
         sent
     }
 
-    /// One exchange, which must do what the workload says.
+    /// Runs one exchange and checks that the module did what the workload says.
     ///
     /// # Errors
     /// [`BenchError::Driven`] when it does something else.
@@ -57,7 +57,7 @@ impl Driven {
         }
     }
 
-    /// Many exchanges, one after the other.
+    /// Runs `count` exchanges, one after the other.
     pub fn exchanges(&mut self, request: &Headers, count: usize) {
         let response = Headers::response([(":status", "200"), ("content-type", "text/plain")]);
         for _ in 0..count {

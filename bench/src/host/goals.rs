@@ -13,10 +13,10 @@ const STREAMS: f64 = 1e6;
 const START: f64 = 50e3;
 /// Nanoseconds from a process's start to its first answer, from a cached module.
 const FIRST_ANSWER: f64 = 10e6;
-/// The host's bytes for an idle VM beside the guest's own memory.
+/// The host's bytes for an idle VM, without the guest's own memory.
 const IDLE: i64 = 1 << 20;
-/// What a process may grow by over many streams or VMs and still have lost nothing: the system
-/// counts in pages and keeps some.
+/// What a process may grow by over many streams or VMs without a leak: the system counts in pages
+/// and keeps some.
 const GROWTH: i64 = 1 << 20;
 
 /// Every goal that the run has a figure for.

@@ -1,5 +1,5 @@
-//! A module on `gatepost-host` with one plugin, and streams through it. A request's headers are made
-//! once and cloned for each stream.
+//! A module on `gatepost-host` with one plugin, and streams through it. The headers of a request
+//! are built once and cloned for each stream.
 
 use std::path::Path;
 
@@ -56,7 +56,7 @@ impl Guest {
         Ok(Self { engine, module, wasm: THREE_HEADERS, configuration: Bytes::new() })
     }
 
-    /// What became of the engine's cache.
+    /// The state of the engine's cache.
     #[must_use]
     pub fn cache(&self) -> CacheState {
         self.engine.cache()
@@ -68,7 +68,7 @@ impl Guest {
         &self.module
     }
 
-    /// What the plugin is started with.
+    /// The configuration that the plugin is started with.
     #[must_use]
     pub fn config(&self) -> PluginConfig {
         PluginConfig {
@@ -78,7 +78,7 @@ impl Guest {
         }
     }
 
-    /// What it is called.
+    /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
         self.module.name()
@@ -123,8 +123,8 @@ pub struct Running {
 }
 
 impl Running {
-    /// One complete stream: create, request headers, log, done, delete; callbacks that the module
-    /// does not export are skipped, as in Envoy. What the guest makes of the headers stays in them.
+    /// Runs one complete stream: create, request headers, log, done, delete. Callbacks that the
+    /// module does not export are skipped, as in Envoy. The guest's changes stay in the headers.
     ///
     /// # Errors
     /// When a callback fails.
@@ -146,7 +146,7 @@ impl Running {
         self.vm.memory_bytes()
     }
 
-    /// One stream, which must do what the workload says.
+    /// Runs one stream and checks that the module did what the workload says.
     ///
     /// # Errors
     /// [`BenchError::Workload`] when it does something else.
@@ -165,7 +165,7 @@ impl Running {
         })
     }
 
-    /// Many streams, one after the other.
+    /// Runs `count` streams, one after the other.
     ///
     /// # Errors
     /// When a callback fails.

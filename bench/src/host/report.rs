@@ -40,8 +40,8 @@ impl HostReport {
         }
     }
 
-    /// The slower of the control arm and what it controls, over the quicker: what differs by less
-    /// is noise.
+    /// The slower of the control arm and the arm that it repeats, divided by the quicker. A smaller
+    /// difference is noise.
     #[must_use]
     pub fn noise(&self) -> Option<f64> {
         let of = |name: &str| {

@@ -1,16 +1,16 @@
-//! The requests that modules are measured with on `gatepost-host`, and what a module must make of
+//! The requests that modules are measured with on `gatepost-host`, and what a module must do with
 //! each.
 
 use crate::browser::browser;
 
-/// A kind of request, and what the module must make of it.
+/// A kind of request, and what the module must do with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Workload {
     /// What reports call it.
     pub name: &'static str,
     /// The request.
     pub request: &'static [(&'static str, &'static str)],
-    /// A header that must stand in it afterwards, with its value.
+    /// A header that it must have afterwards, with its value.
     pub leaves: (&'static str, &'static str),
 }
 

@@ -1,6 +1,7 @@
-//! The hostcalls for which the SDK has no function that this crate could use: it panics where the
-//! proxy refuses to write a header or to send a reply, and a reply cannot have response code details,
-//! or a gRPC status beside an HTTP status. Everything else goes through [`proxy_wasm::hostcalls`].
+//! The hostcalls for which the SDK has no function that this crate could use. Its functions panic
+//! where the proxy refuses to write a header or to send a reply, and its replies have no response
+//! code details, and no gRPC status beside an HTTP status. All other calls go through
+//! [`proxy_wasm::hostcalls`].
 
 use std::ptr;
 

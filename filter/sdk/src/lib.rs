@@ -29,7 +29,7 @@
 //!   `InternalFailure`;
 //! - defining a counter, for a status other than `Ok`; raising one, for a status other than `Ok`,
 //!   `NotFound` and `BadArgument`;
-//! - writing a log line, for a status other than `Ok`.
+//! - starting a timer or writing a log line, for a status other than `Ok`.
 //!
 //! The getters of [`proxy_wasm::traits`] that give a `String` also panic for a value that is not
 //! UTF-8, which any client can send. A filter's own logic should use those that end in `_bytes`.
@@ -116,9 +116,9 @@ impl Gatepost {
     /// Sends the counts since the last call to the proxy. Call this in `on_tick` of the root
     /// context, and start the timer in `on_configure`; twice a second is often enough.
     ///
-    /// Counts are buffered because raising a counter of the proxy costs about as much as a decision.
-    /// The timer belongs to the filter's author, who may need it for something else, too. What is
-    /// still buffered when the last clone is dropped is sent then.
+    /// Counts are buffered because raising a counter of the proxy costs about as much as deciding.
+    /// The timer belongs to the filter's author, who may need it for other things, too. The last
+    /// clone sends what is still buffered when it is dropped.
     pub fn flush_counters(&self) {
         if let Some(in_force) = &self.0 {
             in_force.counters.flush();
