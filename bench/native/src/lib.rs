@@ -3,10 +3,10 @@
 //! not for production: an error in a native module takes Envoy down, and the interface belongs to
 //! one release of Envoy.
 //!
-//! It carries out what the benchmark's policies need. A reply to a gRPC request has the status that
-//! Envoy derives from the HTTP status, because the interface has no other.
+//! It carries out the benchmark's policies. What it cannot do is answer gRPC: the interface has no
+//! gRPC status, and Envoy 1.40 sends 0 with such a reply.
 
-// Envoy, and the linker that leaves its functions undefined in a shared object.
+// The linkers of other systems refuse a library whose functions only Envoy has.
 #![cfg(target_os = "linux")]
 
 mod abi;

@@ -119,7 +119,7 @@ impl ModuleFigures {
                 met: self.accepted.median <= ACCEPTED,
             },
             memory("linear memory with 100,000 mappings", self.large_memory, LOADED),
-            memory("the same after reloads", last, RELOADED),
+            memory("linear memory with 100,000 mappings, after reloads", last, RELOADED),
             Goal {
                 what: format!("growth of linear memory from reload {SETTLED} to {RELOADS}"),
                 goal: "nothing".to_owned(),
