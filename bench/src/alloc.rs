@@ -1,6 +1,6 @@
-//! An allocator that counts what the program holds. A binary or a test makes it its own with
-//! `#[global_allocator]`, and turns the counting on where it wants it: while it is off, a stream's
-//! time pays one load for it.
+//! A global allocator that counts the memory that the program holds. A binary or a test installs it
+//! with `#[global_allocator]` and starts the counting where it needs it. Until then an allocation
+//! costs one load more.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -14,20 +14,20 @@ pub struct Counting {
     calls: AtomicU64,
 }
 
-/// What the counters say. Differences between two of them mean something, one alone does not:
-/// whatever was allocated before the counting began may be freed after it.
+/// A reading of the counters. Only the difference of two readings means something: memory that was
+/// allocated before the counting began may be freed after it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Held {
     /// Blocks allocated and not freed.
     pub blocks: i64,
-    /// Their bytes, as asked for.
+    /// Their bytes, as requested.
     pub bytes: i64,
     /// Calls that allocated or grew a block.
     pub calls: u64,
 }
 
 impl Held {
-    /// What has come since an earlier reading.
+    /// The difference to an earlier reading.
     #[must_use]
     pub fn since(self, earlier: Held) -> Held {
         Held {
@@ -39,7 +39,7 @@ impl Held {
 }
 
 impl Counting {
-    /// One that does not count yet.
+    /// An allocator that does not count yet.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -50,12 +50,12 @@ impl Counting {
         }
     }
 
-    /// Starts counting, for good.
+    /// Starts counting. It cannot be stopped.
     pub fn start(&self) {
         self.on.store(true, Ordering::Relaxed);
     }
 
-    /// The counters now.
+    /// A reading of the counters.
     pub fn held(&self) -> Held {
         Held {
             blocks: self.blocks.load(Ordering::Relaxed),
@@ -83,8 +83,8 @@ fn size(bytes: usize) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
-// SAFETY: every call goes on to the system's allocator as it came; the counters touch no memory of
-// the caller's.
+// SAFETY: every call is passed to the system's allocator unchanged, and the counters touch no
+// memory of the caller's.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         self.note(1, size(layout.size()));

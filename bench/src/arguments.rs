@@ -1,4 +1,4 @@
-//! What the command takes.
+//! The command line of `gatepost-bench`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,8 +9,7 @@ use gatepost_bench::counted::case::Case;
 use gatepost_bench::envoy::plan::Part as EnvoyPart;
 use gatepost_bench::rounds::LEAST;
 
-/// Measurements, side by side: without a command all there are, the filter in Envoy and then the
-/// embedding SDK.
+/// Measurements, side by side. Without a command: the filter in Envoy, then the embedding SDK.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub struct Arguments {
@@ -18,7 +17,7 @@ pub struct Arguments {
     pub what: Option<What>,
 }
 
-/// The commands that run when none is named, in this order.
+/// The commands that run when none is given, in this order.
 pub const EVERYTHING: [&str; 2] = ["envoy", "host"];
 
 #[derive(Debug, Subcommand)]
@@ -27,13 +26,13 @@ pub enum What {
     Host(HostArguments),
     /// The filter in a real Envoy, beside other ways to do its work. Requests are sent by wrk.
     Envoy(EnvoyArguments),
-    /// Instructions and cache misses of a request in a real Envoy, counted by valgrind: for
-    /// differences too small for times.
+    /// Instructions and cache misses of a request in a real Envoy, counted by valgrind. What
+    /// Gatepost must reach is judged by these.
     Counted(CountedArguments),
-    /// Answers one request and says so. The benchmark starts this itself.
+    /// Answers one request and prints that it did. The benchmark starts this process itself.
     #[command(hide = true)]
     FirstAnswer {
-        /// Where compiled modules are kept; they are compiled anew without it.
+        /// A folder for compiled modules. Without it the module is compiled again.
         cache: Option<PathBuf>,
     },
 }
@@ -110,8 +109,8 @@ fn rounds() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(LEAST as u64..)
 }
 
-/// A time that an arm can have: longer than it takes to connect, shorter than the load generator
-/// runs on its own.
+/// A time for one arm in one round: longer than it takes to connect, shorter than the load
+/// generator runs without being stopped.
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "it is no number".to_owned())?;
     if (0.05..=30.0).contains(&seconds) {

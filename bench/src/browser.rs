@@ -1,14 +1,16 @@
-//! The request of a browser, as every benchmark sends it.
+//! The request of a browser, which every benchmark sends.
 
-/// What a browser sends beside its Host, and the balancer's mark.
+/// What a browser sends beside `Host`, and the `via` that a load balancer adds.
 pub const BROWSER: [(&str, &str); 12] = [
     (
         "user-agent",
-        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/137.0.0.0 Safari/537.36",
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) \
+         Chrome/137.0.0.0 Safari/537.36",
     ),
     (
         "accept",
-        "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8",
+        "text/html,application/xhtml+xml,application/xml;q=0.9,\
+         image/avif,image/webp,image/apng,*/*;q=0.8",
     ),
     ("accept-language", "en-GB,en;q=0.9,de;q=0.8"),
     ("accept-encoding", "gzip, deflate, br, zstd"),

@@ -1,5 +1,5 @@
-//! What a run costs: the processor time of this thread, which other programs on the machine do not
-//! add to, and the memory that the process holds.
+//! The cost of a run: the processor time of this thread, which does not include that of other
+//! programs, and the resident memory of the process.
 
 use std::time::Duration;
 
@@ -12,8 +12,7 @@ pub fn thread_time() -> Duration {
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
-/// The bytes of memory that the process keeps resident; none where the system does not tell (it is
-/// read from `/proc`).
+/// The resident memory of the process in bytes. None where there is no `/proc`.
 #[must_use]
 pub fn resident_bytes() -> Option<u64> {
     let pages: u64 = std::fs::read_to_string("/proc/self/statm")

@@ -2,14 +2,20 @@
 //! its start to its first answer, and what a VM holds.
 
 pub mod compare;
+pub mod driven;
+pub mod figures;
 pub mod first_answer;
+pub mod goals;
+pub mod guest;
 pub mod memory;
+pub mod report;
 pub mod starts;
 pub mod streams;
+pub mod workload;
 
-use crate::subject::BenchError;
+use crate::error::BenchError;
 
-/// How much of each there is.
+/// How much of everything one run measures.
 #[derive(Clone, Copy, Debug)]
 pub struct Size {
     /// Rounds, [`LEAST`](crate::rounds::LEAST) or more.
@@ -27,7 +33,7 @@ pub struct Size {
 }
 
 impl Size {
-    /// What the published figures rest on.
+    /// The size of the published runs.
     pub const FULL: Size = Size {
         rounds: crate::rounds::LEAST,
         streams: 200_000,
@@ -38,7 +44,7 @@ impl Size {
     };
 }
 
-/// Runs a unit so often and says what one cost, in nanoseconds of this thread's processor time.
+/// Runs `count` units and gives what one cost, in nanoseconds of this thread's processor time.
 fn timed(count: usize, mut run: impl FnMut() -> Result<(), BenchError>) -> Result<f64, BenchError> {
     let before = crate::clock::thread_time();
     run()?;

@@ -21,11 +21,12 @@ use gatepost_bench::envoy::load::Load;
 use gatepost_bench::envoy::plan::Part as EnvoyPart;
 use gatepost_bench::envoy::report::EnvoyReport;
 use gatepost_bench::envoy::{self, Pace};
+use gatepost_bench::error::BenchError;
 use gatepost_bench::host::compare::Comparison;
+use gatepost_bench::host::figures::HostFigures;
+use gatepost_bench::host::report::HostReport;
 use gatepost_bench::host::{Size, first_answer, memory, starts, streams};
-use gatepost_bench::report::{HostReport, processor};
 use gatepost_bench::rounds::LEAST;
-use gatepost_bench::subject::BenchError;
 
 /// Where figures are recorded.
 const RECORDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/speed");
@@ -45,7 +46,7 @@ fn main() -> ExitCode {
 
 fn run(what: Option<What>) -> Result<(), BenchError> {
     match what {
-        // The host's last part counts allocations from there on, so it comes last.
+        // The last part of the host's benchmark counts allocations until the process ends.
         None => EVERYTHING
             .into_iter()
             .try_for_each(|part| run(Arguments::parse_from(["gatepost-bench", part]).what)),
@@ -65,11 +66,8 @@ fn host(arguments: &HostArguments) -> Result<(), BenchError> {
         if !without_comparison && wanted(Part::Streams) { built(&folder) } else { None };
     let program = std::env::current_exe()
         .map_err(|error| BenchError::Process { what: "this program".to_owned(), error })?;
-    // Memory comes last: from there on every allocation is counted, which takes time.
-    let report = HostReport {
-        version: 1,
-        processor: processor(),
-        cores: std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get),
+    // Memory comes last: from then on every allocation is counted, which takes time.
+    let report = HostReport::new(HostFigures {
         streams: if wanted(Part::Streams) {
             streams::measure(size, comparison.as_ref())?
         } else {
@@ -82,7 +80,7 @@ fn host(arguments: &HostArguments) -> Result<(), BenchError> {
             Vec::new()
         },
         memory: wanted(Part::Memory).then(|| memory::measure(size, &ALLOCATOR)).transpose()?,
-    };
+    });
     print!("{}", report.text());
     report.write(json)?;
     println!("\nWritten to {}", json.display());
@@ -135,7 +133,7 @@ fn counts(arguments: &CountedArguments) -> Result<(), BenchError> {
     Ok(())
 }
 
-/// Other modules, each an arm that has its path for a name.
+/// Other modules, each an arm that is named by its path.
 fn filters(paths: &[PathBuf]) -> Result<Vec<Arm>, BenchError> {
     let filter = |path: &PathBuf| {
         let bytes = std::fs::read(path)

@@ -1,15 +1,14 @@
-//! Figures written down where the documentation shows them: in the middle of a page, between two
-//! marks.
+//! Writes figures into a page of the documentation, between two marks.
 
 use std::path::Path;
 
-use crate::subject::BenchError;
+use crate::error::BenchError;
 
 /// The mark at the end of what is written.
 const END: &str = "<!-- end of figures -->";
 
-/// Writes what a command printed into a page, in place of what stands between
-/// `<!-- figures: written by ... -->`, which names the command, and `<!-- end of figures -->`.
+/// Writes what a command printed into a page, in place of everything between `<!-- figures: written
+/// by ... -->`, which names the command, and `<!-- end of figures -->`.
 ///
 /// # Errors
 /// When the page cannot be read or written, or the marks are not in it.
@@ -31,7 +30,7 @@ fn replaced(page: &str, begin: &str, text: &str) -> Option<String> {
     Some(format!("{before}{begin}\n```\n{}\n```\n{END}{after}", trimmed(text)))
 }
 
-/// Without the blanks that tables leave at the ends of lines.
+/// Removes the blanks at the ends of lines, which tables leave.
 fn trimmed(text: &str) -> String {
     text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }

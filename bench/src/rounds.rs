@@ -1,22 +1,22 @@
-//! The method: every arm once a round, in an order that moves on by one each round, and of each
-//! arm's rounds the median.
+//! The method: every arm runs once in each round, a later arm is first in each next round, and the
+//! median of an arm's rounds counts.
 
 use serde::Serialize;
 
-use crate::subject::BenchError;
+use crate::error::BenchError;
 
-/// The fewest rounds that a figure may rest on.
+/// The fewest rounds that a median is taken of.
 pub const LEAST: usize = 11;
 
-/// One of the things that are compared. It is warm when it comes here.
+/// One of the things that are compared. It was warmed up before.
 pub struct Arm<'a> {
     /// What the report calls it.
     pub name: &'static str,
-    /// Runs it for one round and says what one unit cost, in nanoseconds.
+    /// Runs it for one round and gives what one unit cost, in nanoseconds.
     pub run: Box<dyn FnMut() -> Result<f64, BenchError> + 'a>,
 }
 
-/// What the rounds of one arm came to.
+/// The rounds of one arm.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Figure {
     /// The arm.
@@ -44,10 +44,10 @@ impl Figure {
     }
 }
 
-/// How the rounds of one figure lie.
+/// The median of some rounds and their range.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Spread {
-    /// The one in the middle, or between the middle two.
+    /// The median.
     pub median: f64,
     /// The least.
     pub least: f64,
@@ -56,7 +56,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Of some rounds; of none, nothing is a number.
+    /// The spread of some rounds; NaN where there are none.
     #[must_use]
     pub fn of(rounds: &[f64]) -> Self {
         let mut sorted = rounds.to_vec();
@@ -71,9 +71,9 @@ impl Spread {
     }
 }
 
-/// Takes out of the rounds how slow the machine was in each: what the arms took in a round is
-/// multiplied by one factor, so that the geometric mean of all arms is that of the middle round.
-/// How the arms of a round compare stays as it was. Every arm has the same number of rounds.
+/// Removes from each round how slow the machine was in it: all times of a round are multiplied by
+/// one factor, which makes their geometric mean that of the median round. The ratios within a round
+/// stay. Every arm has the same number of rounds.
 #[must_use]
 pub fn evened(arms: &[Vec<f64>]) -> Vec<Vec<f64>> {
     #[allow(clippy::cast_precision_loss, reason = "there are a few arms")]
@@ -99,8 +99,8 @@ pub fn interleave(rounds: usize, arms: &mut [Arm<'_>]) -> Result<Vec<Figure>, Be
     Ok(arms.iter().zip(taken).map(|(arm, taken)| Figure::of(arm.name, taken)).collect())
 }
 
-/// Runs each of some things once a round, and gives the rounds of each. `run` is told the round's
-/// number, from 0.
+/// Runs each of `arms` once in each round, and gives the rounds of each. `run` gets the number of
+/// the round, from 0.
 ///
 /// # Errors
 /// The first error.

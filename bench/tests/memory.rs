@@ -1,15 +1,16 @@
-//! Nothing is lost: not by streams, not by VMs. What a stream or a VM allocates on the host is
-//! freed with it, to the byte.
+//! Streams and VMs leak nothing. What a stream or a VM allocates on the host is freed with it, to
+//! the byte.
 
 use gatepost_bench::alloc::Counting;
+use gatepost_bench::host::guest::Guest;
 use gatepost_bench::host::memory::{rebuilds, streams};
-use gatepost_bench::subject::{Guest, MAPPED, PASS_THROUGH, PROBE, SDK};
+use gatepost_bench::host::workload::{MAPPED, PASS_THROUGH, PROBE, SDK};
 use gatepost_host::{EngineOptions, Host};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting::new();
 
-// One test: the counters are the whole process's, and tests run beside each other.
+// One test, because the counters belong to the whole process and tests run in parallel.
 #[test]
 fn ten_thousand_streams_and_two_hundred_vms_leave_nothing_behind() {
     ALLOCATOR.start();

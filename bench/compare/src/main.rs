@@ -1,8 +1,8 @@
-//! The comparison arm of the host's benchmark, in a process of its own: it runs a module on the
-//! crate `proxy-wasm-host`. Its arguments are the files of the module and of its configuration. The
-//! first line of its input is a request's headers, `name=value` with tabs between them, the second
-//! the header that must stand in them afterwards; each line after it is a number of streams, and is
-//! answered with what one of them cost, in nanoseconds of processor time.
+//! The comparison arm of the host's benchmark, as a process: it runs a module on the crate
+//! `proxy-wasm-host`. Its arguments are the files of the module and of its configuration. The first
+//! line of its input is a request's headers, `name=value` with tabs between them, and the second is
+//! the header that they must have afterwards. Each later line is a number of streams, and is
+//! answered with the cost of one of them, in nanoseconds of processor time.
 
 use std::error::Error;
 use std::io::{BufRead, Write};
@@ -78,7 +78,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 let stream = scope.on_context_create(Some(root))?;
                 scope.expect_stream_kind(stream, StreamKind::Http)?;
                 let action = scope.on_request_headers(stream, len, true)?;
-                // This crate wants it before the log; Envoy's order is the other way round.
+                // This crate needs it before the log, while Envoy calls it after the log.
                 scope.on_done(stream)?;
                 scope.on_log(stream)?;
                 scope.on_delete(stream)?;

@@ -1,4 +1,4 @@
-//! What is counted: each workload at the smallest policies, and those that may grow at large ones.
+//! The cases that are counted: each workload at the smallest policies, and two at large policies.
 
 use crate::envoy::arm::Arm;
 use crate::envoy::plan::{LARGEST, MANY_ENVIRONMENTS, SMALL};
@@ -58,7 +58,7 @@ impl Case {
         }
     }
 
-    /// The same workload at the smallest policy, of a case at a large one.
+    /// The case of the same workload at the smallest policy, for a case at a large one.
     #[must_use]
     pub fn small(self) -> Option<Self> {
         match self {
@@ -79,11 +79,13 @@ impl Case {
         }
     }
 
-    /// Whether an arm is counted with it: at a large policy only those of which it is asked whether
-    /// they grow.
+    /// Whether an arm is counted with this case. At a large policy only those arms are whose growth
+    /// is in question.
     #[must_use]
     pub fn is_for(self, arm: &Arm) -> bool {
         self.small().is_none()
-            || ![Arm::empty(), Arm::naive()].iter().any(|other| other.name == arm.name)
+            || ![Arm::empty(), Arm::careful(), Arm::naive(), Arm::native()]
+                .iter()
+                .any(|other| other.name == arm.name)
     }
 }

@@ -1,14 +1,14 @@
-//! What is counted, and what it may cost.
+//! Counts of instructions and cache misses, and the model that turns them into cycles.
 
 use std::ops::Sub;
 
 use serde::Serialize;
 
-/// Cycles of an instruction that misses no cache: four at a time.
+/// Cycles of an instruction that misses no cache: four are executed in one cycle.
 const OF_AN_INSTRUCTION: f64 = 0.25;
-/// Cycles until a line comes from the second level.
+/// Cycles that a line takes from the second level.
 const OF_AN_L1_MISS: f64 = 14.0;
-/// Cycles more until it comes from behind the second level.
+/// Cycles that it takes in addition from behind the second level.
 const OF_AN_LL_MISS: f64 = 50.0;
 
 /// A simulated cache, with lines of [`LINE`] bytes.
@@ -17,17 +17,17 @@ pub struct Cache {
     /// Valgrind's name: `I1` and `D1` are the first level's for instructions and data, `LL` is the
     /// last level's for both.
     pub name: &'static str,
-    /// Its KiB.
+    /// Its size in KiB.
     pub kib: usize,
-    /// Lines that may hold the same address.
+    /// Its associativity: lines that may hold the same address.
     pub ways: usize,
 }
 
-/// Bytes of a line.
+/// Bytes of a cache line.
 pub const LINE: usize = 64;
 
-/// The caches, whatever machine it is: those of a core of a present server, whose second level is
-/// taken for the last.
+/// The caches that are simulated on every machine: those of a core of a current server. Its second
+/// level is simulated as the last level.
 pub const CACHES: [Cache; 3] = [
     Cache { name: "I1", kib: 32, ways: 8 },
     Cache { name: "D1", kib: 32, ways: 8 },
@@ -35,7 +35,7 @@ pub const CACHES: [Cache; 3] = [
 ];
 
 impl Cache {
-    /// The option of valgrind's for it: bytes, ways and bytes of a line.
+    /// Valgrind's option for this cache: bytes, ways and bytes of a line.
     #[must_use]
     pub fn option(&self) -> String {
         format!("--{}={},{},{LINE}", self.name, self.kib << 10, self.ways)
@@ -56,7 +56,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// What the model makes of them.
+    /// The cycles that the model gives for them.
     #[must_use]
     pub fn cycles(&self) -> f64 {
         OF_AN_INSTRUCTION * self.instructions
@@ -64,7 +64,7 @@ impl Counts {
             + OF_AN_LL_MISS * self.ll_misses
     }
 
-    /// Those of one request, of so many.
+    /// The counts of one request, where these are of `requests` requests.
     #[must_use]
     pub fn each(&self, requests: usize) -> Self {
         #[allow(clippy::cast_precision_loss, reason = "counts of a benchmark are far below 2^52")]
@@ -92,11 +92,12 @@ impl Sub for Counts {
     }
 }
 
-/// The model, in words for reports.
+/// The model as text.
 #[must_use]
 pub fn model() -> String {
     format!(
-        "cycles = {OF_AN_INSTRUCTION} x instructions + {OF_AN_L1_MISS} x L1 misses + {OF_AN_LL_MISS} x LL misses"
+        "cycles = {OF_AN_INSTRUCTION} x instructions + {OF_AN_L1_MISS} x L1 misses + \
+         {OF_AN_LL_MISS} x LL misses"
     )
 }
 
@@ -108,7 +109,7 @@ mod tests {
         Counts { instructions: 4000.0, l1i_misses: 30.0, l1d_misses: 20.0, ll_misses: 2.0 };
 
     #[test]
-    fn valgrind_is_told_bytes() {
+    fn valgrind_gets_sizes_in_bytes() {
         let options = CACHES.map(|cache| cache.option());
         assert_eq!(options, ["--I1=32768,8,64", "--D1=32768,8,64", "--LL=1048576,8,64"]);
     }

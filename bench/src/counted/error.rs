@@ -7,15 +7,16 @@ use thiserror::Error;
 pub enum CountedError {
     /// A program of valgrind's is missing.
     #[error(
-        "{0} is not installed; it counts what Envoy executes. On Debian and Ubuntu: apt-get install valgrind"
+        "{0} is not installed; it counts what Envoy executes. \
+         On Debian and Ubuntu: apt-get install valgrind"
     )]
     NoValgrind(&'static str),
-    /// Valgrind did not carry a command out.
+    /// Valgrind refused a command.
     #[error("valgrind does not carry out `{command}`: {said}")]
     Monitor {
         /// The command.
         command: String,
-        /// What was said instead.
+        /// What it printed.
         said: String,
     },
     /// Valgrind does not know Envoy's worker.
@@ -23,10 +24,10 @@ pub enum CountedError {
     NoWorker {
         /// The system's id of the worker's thread.
         id: String,
-        /// What valgrind says about its threads.
+        /// What valgrind printed about its threads.
         said: String,
     },
-    /// What callgrind wrote is not what it writes.
+    /// A file that callgrind wrote has another format than expected.
     #[error("{file}: {fault}")]
     Profile {
         /// The file.

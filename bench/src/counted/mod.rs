@@ -1,14 +1,15 @@
-//! What a request makes Envoy's worker execute, counted instead of timed: instructions, and misses
-//! of simulated caches. The same arms carry out the same policies on the same requests as in
-//! [`envoy`], in the same Envoy, which valgrind's tool callgrind runs. Counts do not depend on what
-//! else the machine does, so that differences show that time loses in its noise.
+//! What Envoy's worker executes for a request, counted instead of timed: instructions, and misses
+//! of simulated caches. The arms, policies and requests are those of [`envoy`], and so is the
+//! Envoy; valgrind's tool callgrind runs it. Counts hardly depend on what else the machine does, so
+//! they show differences that are smaller than the noise of times.
 //!
-//! Every arm and policy has an Envoy of its own: the address space that V8 reserves for a module's
-//! memory fits into valgrind's only a few times.
+//! Every arm and policy has its own Envoy: V8 reserves so much address space for the memory of a
+//! module that valgrind has room for only a few modules.
 
 pub mod case;
 pub mod counts;
 pub mod error;
+pub mod goals;
 mod profile;
 pub mod report;
 mod traffic;
@@ -28,43 +29,50 @@ use crate::envoy;
 use crate::envoy::arm::Arm;
 use crate::envoy::error::EnvoyError;
 use crate::envoy::listeners::Listeners;
-use crate::subject::BenchError;
+use crate::error::BenchError;
 
-/// Translated by valgrind, an Envoy takes some seconds to start.
+/// Under valgrind an Envoy takes several seconds to start.
 const READY_WITHIN: Duration = Duration::from_secs(180);
 
 /// How many requests one arm has with one workload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Requests {
-    /// Those that come first and do not count: they fill the simulated caches, and whatever is made
-    /// when it is first needed.
+    /// Requests that come first and are not counted. They fill the simulated caches, and whatever
+    /// Envoy creates when it is first used.
     pub warm_up: usize,
-    /// Those that count.
+    /// Requests that are counted.
     pub counted: usize,
 }
 
 impl Requests {
-    /// What the published figures rest on.
+    /// The numbers of the published runs.
     pub const FULL: Self = Self { warm_up: 300, counted: 600 };
 }
 
-/// What one arm did for one request of a workload.
+/// The counts of one arm for one request of a workload.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Figure {
     /// The workload, and the size where it is not the smallest: [`Case::name`].
     pub workload: String,
     /// The arm.
     pub arm: String,
-    /// What Envoy's worker did for one request.
+    /// What Envoy's worker executed for one request.
     pub counts: Counts,
 }
 
-/// The arms: no filter, Gatepost, others that take its policies, what they are compared with, and
-/// Gatepost again.
+/// The arms: no filter, Gatepost, other modules that read its policies, what they are compared
+/// with, and Gatepost again.
 #[must_use]
 pub fn arms(filters: &[Arm]) -> Vec<Arm> {
     let first = [Arm::nothing(), Arm::gatepost()].into_iter();
-    let last = [Arm::empty(), Arm::naive(), Arm::lua(), Arm::gatepost_again()];
+    let last = [
+        Arm::native(),
+        Arm::empty(),
+        Arm::careful(),
+        Arm::naive(),
+        Arm::lua(),
+        Arm::gatepost_again(),
+    ];
     first.chain(filters.iter().cloned()).chain(last).collect()
 }
 
@@ -79,7 +87,7 @@ pub fn count(
     requests: Requests,
 ) -> Result<Vec<Figure>, BenchError> {
     let binary = envoy::envoy()?;
-    // Those that one Envoy can have: of one policy.
+    // One Envoy has one policy.
     let policy = |case: &Case| (case.workload().shape(), case.size());
     let mut groups: Vec<Vec<Case>> = Vec::new();
     for case in cases {
@@ -101,7 +109,7 @@ pub fn count(
     Ok(figures)
 }
 
-/// One arm in an Envoy of its own, with cases of one policy.
+/// Counts one arm in its own Envoy, with cases of one policy.
 fn one(
     valgrind: &Valgrind,
     binary: &Path,

@@ -1,5 +1,5 @@
-//! What callgrind writes: of each thread a file that names its events in one line and counts them
-//! in another.
+//! The files that callgrind writes, one for each thread: one line names the events, another has
+//! their counts.
 //!
 //! ```text
 //! thread: 7
@@ -17,7 +17,7 @@ use super::counts::Counts;
 pub fn parse(text: &str) -> Result<Counts, String> {
     let line = |key: &str| {
         let found = text.lines().find_map(|line| line.strip_prefix(key));
-        found.ok_or_else(|| format!("callgrind was to write a line `{key}`, and there is none"))
+        found.ok_or_else(|| format!("there is no line `{key}`, which callgrind writes"))
     };
     let events: Vec<&str> = line("events:")?.split_whitespace().collect();
     let counted = line("totals:")?.split_whitespace().map(str::parse::<u64>);
@@ -50,12 +50,33 @@ pub fn parse(text: &str) -> Result<Counts, String> {
 mod tests {
     use super::*;
 
-    const PROFILE: &str = "# callgrind format\nversion: 1\npid: 42\ncmd:  envoy --concurrency 1\npart: 1\nthread: 7\n\n\
-                           desc: I1 cache: 32768 B, 64 B, 8-way associative\n\npositions: line\n\
-                           events: Ir Dr Dw I1mr D1mr D1mw ILmr DLmr DLmw\nsummary: 900 300 200 90\n\n\
-                           ob=(1) /bin/envoy\nfl=(1) ???\nfn=(1) 0x1000\n0 600 200 100 60 7 5\ncfn=(2) 0x2000\ncalls=3 0\n\
-                           0 400 100 100 40\n\nfn=(2)\n0 400 100 100 40 1 1 2 3 4\n\n\
-                           totals: 1000 300 200 100 8 6 2 3 4\n";
+    const PROFILE: &str = "\
+# callgrind format
+version: 1
+pid: 42
+cmd:  envoy --concurrency 1
+part: 1
+thread: 7
+
+desc: I1 cache: 32768 B, 64 B, 8-way associative
+
+positions: line
+events: Ir Dr Dw I1mr D1mr D1mw ILmr DLmr DLmw
+summary: 900 300 200 90
+
+ob=(1) /bin/envoy
+fl=(1) ???
+fn=(1) 0x1000
+0 600 200 100 60 7 5
+cfn=(2) 0x2000
+calls=3 0
+0 400 100 100 40
+
+fn=(2)
+0 400 100 100 40 1 1 2 3 4
+
+totals: 1000 300 200 100 8 6 2 3 4
+";
 
     #[test]
     fn the_counters_are_found_by_their_events_names() {

@@ -1,4 +1,4 @@
-//! What was counted: tables for people, JSON for programs.
+//! The counts of a run: tables for people, JSON for programs.
 
 use std::path::Path;
 
@@ -6,12 +6,16 @@ use serde::Serialize;
 
 use super::case::CASES;
 use super::counts::{self, CACHES, Cache, Counts};
+use super::goals::goals;
 use super::{Figure, Requests};
 use crate::envoy;
 use crate::envoy::arm::Arm;
+use crate::envoy::error::EnvoyError;
+use crate::envoy::plot;
+use crate::error::BenchError;
+use crate::goal::{self, Goal};
 use crate::page;
 use crate::report::table;
-use crate::subject::BenchError;
 
 /// All that `just bench counted` finds. Its JSON form has this shape; [`version`](Self::version)
 /// changes when the shape does.
@@ -21,18 +25,20 @@ pub struct CountedReport {
     pub version: u32,
     /// The processor, as the system names it: libraries choose their instructions by it.
     pub processor: Option<String>,
-    /// Envoy's release, or that the environment names one.
+    /// Envoy's release, or the variable that names an Envoy.
     pub envoy: String,
     /// Valgrind's release.
     pub valgrind: String,
     /// The simulated caches.
     pub caches: [Cache; 3],
-    /// How cycles are made of counts.
+    /// How cycles are computed from counts.
     pub model: String,
     /// Requests for each arm and workload.
     pub requests: Requests,
     /// Every arm with every workload.
     pub figures: Vec<Row>,
+    /// What Gatepost must reach.
+    pub goals: Vec<Goal>,
 }
 
 /// A figure, and how it compares.
@@ -43,24 +49,27 @@ pub struct Row {
     pub figure: Figure,
     /// The model's cycles for it.
     pub cycles: f64,
-    /// What it is more than without a filter.
+    /// What the arm adds to the counts without a filter.
     pub added: Counts,
     /// The model's cycles for that.
     pub added_cycles: f64,
-    /// The same as a multiple of what others add, of those arms that carry the policy out by a
-    /// module of their own.
-    pub ratios: Option<Ratios>,
+    /// The same as multiples of what others add; empty for those that others are compared with, and
+    /// where one of them was not counted.
+    pub ratios: Vec<Ratio>,
 }
 
-/// The cycles that an arm adds, as multiples of those that others add.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Ratios {
-    /// Of Lua's.
-    pub to_lua: f64,
-    /// Of the empty module's.
-    pub to_empty: f64,
-    /// Of the naive filter's.
-    pub to_naive: f64,
+/// The cycles that an arm adds, as a multiple of those that another adds.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Ratio {
+    /// The other arm.
+    pub to: String,
+    /// The multiple.
+    pub ratio: f64,
+}
+
+/// The arms that others are compared with.
+fn compared_with() -> [Arm; 5] {
+    [Arm::lua(), Arm::native(), Arm::empty(), Arm::careful(), Arm::naive()]
 }
 
 impl CountedReport {
@@ -69,7 +78,7 @@ impl CountedReport {
     pub fn new(valgrind: &str, requests: Requests, figures: &[Figure]) -> Self {
         let processor = crate::report::processor();
         Self {
-            version: 2,
+            version: 3,
             processor,
             envoy: envoy::release(),
             valgrind: valgrind.to_owned(),
@@ -77,6 +86,7 @@ impl CountedReport {
             model: counts::model(),
             requests,
             figures: rows(figures),
+            goals: goals(figures),
         }
     }
 
@@ -88,13 +98,29 @@ impl CountedReport {
         crate::report::write_json(self, path)
     }
 
-    /// Writes `counted.json` into a folder, and the tables into its `README.md` between two marks.
+    /// Writes `counted.json` and the plot into a folder, and the tables into its `README.md`,
+    /// between two marks.
     ///
     /// # Errors
     /// When a file cannot be written, or the marks are not there.
     pub fn record(&self, folder: &Path) -> Result<(), BenchError> {
         self.write(&folder.join("counted.json"))?;
+        if let Some(plot) = self.plot() {
+            let path = folder.join("counted.svg");
+            std::fs::write(&path, plot).map_err(EnvoyError::system(path.display().to_string()))?;
+        }
         page::write(&folder.join("README.md"), "just bench counted --record", &self.text())
+    }
+
+    /// What each arm adds to a request, as a picture. None when something was not counted.
+    #[must_use]
+    pub fn plot(&self) -> Option<String> {
+        let heading = "Cycles added to a request in Envoy, counted, by what is done";
+        let note =
+            "thousands of cycles in the model beside a request without a filter; less is better";
+        plot::bars(heading, note, |arm, workload| {
+            find(&self.figures, workload.name(), &arm.name).map(|row| row.added_cycles / 1e3)
+        })
     }
 
     /// The form for people.
@@ -129,9 +155,13 @@ impl CountedReport {
         }
         if let Some(noise) = self.noise() {
             text += &format!(
-                "\nThe same arm twice (A/A) differed by {:.0} instructions ({:.2} %) and {:.0} cycles ({:.2} %) at most.\n",
+                "\nThe same arm twice (A/A) differed by {:.0} instructions ({:.2} %) \
+                 and {:.0} cycles ({:.2} %) at most.\n",
                 noise.instructions, noise.instructions_percent, noise.cycles, noise.cycles_percent
             );
+        }
+        if !self.goals.is_empty() {
+            text += &format!("\nGoals\n\n{}", goal::table(&self.goals));
         }
         text
     }
@@ -184,26 +214,21 @@ fn rows(figures: &[Figure]) -> Vec<Row> {
             figures.iter().find(|figure| figure.workload == workload && figure.arm == arm.name);
         found.map(|figure| figure.counts)
     };
-    let (nothing, lua, empty, naive) = (Arm::nothing(), Arm::lua(), Arm::empty(), Arm::naive());
+    let (nothing, others) = (Arm::nothing(), compared_with());
     let row = |figure: &Figure| {
         let without = of(&figure.workload, &nothing)?;
         let added = figure.counts - without;
-        let ratio =
-            |other: &Arm| Some(added.cycles() / (of(&figure.workload, other)? - without).cycles());
-        let compared =
-            [&nothing, &lua, &empty, &naive].iter().all(|other| other.name != figure.arm);
-        let ratios = || {
-            Some(Ratios {
-                to_lua: ratio(&lua)?,
-                to_empty: ratio(&empty)?,
-                to_naive: ratio(&naive)?,
-            })
+        let ratio = |other: &Arm| {
+            let others = of(&figure.workload, other)? - without;
+            Some(Ratio { to: other.name.clone(), ratio: added.cycles() / others.cycles() })
         };
+        let compared = others.iter().chain([&nothing]).all(|other| other.name != figure.arm);
+        let ratios = || others.iter().map(ratio).collect::<Option<Vec<_>>>();
         Some(Row {
             cycles: figure.counts.cycles(),
             added,
             added_cycles: added.cycles(),
-            ratios: if compared { ratios() } else { None },
+            ratios: compared.then(ratios).flatten().unwrap_or_default(),
             figure: figure.clone(),
         })
     };
@@ -235,23 +260,17 @@ fn counted_by(rows: &[Row]) -> String {
 }
 
 fn ratios(rows: &[Row]) -> String {
-    let header = ["workload and arm", "to Lua", "to empty module", "to SDK, naive"]
-        .map(str::to_owned)
-        .to_vec();
+    let header = compared_with().map(|other| format!("to {}", other.name));
     let row = |row: &Row| {
-        let Ratios { to_lua, to_empty, to_naive } = row.ratios?;
         let name = format!("{}: {}", row.figure.workload, row.figure.arm);
-        Some(
-            [name]
-                .into_iter()
-                .chain([to_lua, to_empty, to_naive].map(|ratio| format!("{ratio:.3} x")))
-                .collect(),
-        )
+        let ratios = row.ratios.iter().map(|Ratio { ratio, .. }| format!("{ratio:.3} x"));
+        [name].into_iter().chain(ratios).collect()
     };
-    table(header, rows.iter().filter_map(row))
+    let header = ["workload and arm".to_owned()].into_iter().chain(header).collect();
+    table(header, rows.iter().filter(|row| !row.ratios.is_empty()).map(row))
 }
 
-/// An arm at a large policy, and what its cycles are of those at the smallest.
+/// An arm at a large policy, and the cycles that it adds at the smallest.
 struct Grown<'a> {
     row: &'a Row,
     small: f64,
@@ -296,7 +315,9 @@ mod tests {
             figure(&Arm::nothing(), 10_000.0),
             figure(&Arm::gatepost(), 18_000.0),
             figure(&Arm::filter("other.wasm", Vec::new()), 20_000.0),
+            figure(&Arm::native(), 11_000.0),
             figure(&Arm::empty(), 12_000.0),
+            figure(&Arm::careful(), 20_000.0),
             figure(&Arm::naive(), 26_000.0),
             figure(&Arm::lua(), 14_000.0),
             figure(&Arm::gatepost_again(), 18_080.0),
@@ -307,10 +328,13 @@ mod tests {
     #[test]
     fn a_ratio_is_that_of_the_cycles_that_are_added() {
         let report = report();
-        let of = |arm: &str| find(&report.figures, "probe", arm).unwrap().ratios;
-        assert_eq!(of("Gatepost"), Some(Ratios { to_lua: 2.0, to_empty: 4.0, to_naive: 0.5 }));
-        assert_eq!(of("other.wasm"), Some(Ratios { to_lua: 2.5, to_empty: 5.0, to_naive: 0.625 }));
-        assert_eq!((of("Lua"), of("no filter")), (None, None));
+        let of = |arm: &str| -> Vec<f64> {
+            let row = find(&report.figures, "probe", arm).unwrap();
+            row.ratios.iter().map(|ratio| ratio.ratio).collect()
+        };
+        assert_eq!(of("Gatepost"), [2.0, 8.0, 4.0, 0.8, 0.5]);
+        assert_eq!(of("other.wasm"), [2.5, 10.0, 5.0, 1.0, 0.625]);
+        assert!(of("Lua").is_empty() && of("no filter").is_empty());
     }
 
     #[test]
@@ -326,6 +350,7 @@ mod tests {
 
     #[test]
     fn a_row_shows_what_was_counted_and_what_the_arm_adds() {
+        assert!(report().text().contains("probe: cycles added, to those of Lua"));
         let text = report().text();
         let row = |name: &str| -> Vec<String> {
             let line = text.lines().find(|line| line.trim_start().starts_with(name)).unwrap();
@@ -339,7 +364,8 @@ mod tests {
             row("Lua"),
             ["14000", "10.0", "20.0", "0.50", "3945", "4000", "0.0", "0.0", "0.00", "1000"]
         );
-        assert_eq!(row("probe: Gatepost "), ["2.000", "x", "4.000", "x", "0.500", "x"]);
+        let ratios = ["2.000", "x", "8.000", "x", "4.000", "x", "0.800", "x", "0.500", "x"];
+        assert_eq!(row("probe: Gatepost "), ratios);
         assert!(
             text.contains("cycles = 0.25 x instructions")
                 && text.contains("(A/A) differed by 80 instructions (1.00 %)"),

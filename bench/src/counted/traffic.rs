@@ -1,7 +1,7 @@
-//! A number of requests over a few connections, all of which send one and then wait for their
-//! answers. So Envoy always finds the first by itself and then the others together, however the two
-//! processes share the cores, and no connection is opened while it is counted. Every answer is
-//! checked.
+//! Requests over a few connections, which all send one request and then wait for their answers. So
+//! Envoy finds the first request alone and then the others together, no matter how the two
+//! processes share the cores, and no connection is opened while requests are counted. Every answer
+//! is checked.
 
 use std::net::SocketAddr;
 
@@ -10,7 +10,7 @@ use crate::envoy::client::Client;
 use crate::envoy::error::EnvoyError;
 use crate::envoy::workload::Exchange;
 
-/// Connections. Envoy then finds several requests at a time, as it does under load.
+/// Connections. With several, Envoy finds more than one request at a time, as under load.
 pub const CONNECTIONS: usize = 8;
 
 /// The connections to one listener.
@@ -21,12 +21,12 @@ impl Traffic {
     /// Connects.
     ///
     /// # Errors
-    /// When nobody listens.
+    /// When the listener does not accept.
     pub fn connect(to: SocketAddr) -> Result<Self, EnvoyError> {
         Ok(Self((0..CONNECTIONS).map(|_| Client::connect(to)).collect::<Result<_, _>>()?))
     }
 
-    /// Sends so many requests, the workload's in turn, and waits for their answers.
+    /// Sends `count` requests, those of the workload in turn, and waits for their answers.
     ///
     /// # Errors
     /// When a request fails or is answered otherwise than it must be.

@@ -1,5 +1,5 @@
-//! Valgrind's callgrind around an Envoy. It counts nothing until it is told to, so that Envoy
-//! starts quickly, and takes commands by `vgdb` while Envoy runs.
+//! Runs an Envoy under valgrind's callgrind. It counts nothing at first, so that Envoy starts
+//! quickly, and receives commands by `vgdb` while Envoy runs.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -9,9 +9,9 @@ use super::counts::{CACHES, Counts};
 use super::error::CountedError;
 use super::profile;
 use crate::envoy::error::EnvoyError;
-use crate::subject::BenchError;
+use crate::error::BenchError;
 
-/// Seconds that a command may take. They take a tenth.
+/// Seconds that a command may take. It takes a tenth of one.
 const WITHIN: u32 = 60;
 
 /// The programs.
@@ -23,7 +23,7 @@ pub struct Valgrind {
 }
 
 impl Valgrind {
-    /// Those in the search path.
+    /// Finds them in the search path.
     ///
     /// # Errors
     /// [`CountedError::NoValgrind`] when they are not there, and when they do not run.
@@ -46,13 +46,14 @@ impl Valgrind {
         Ok(Self { valgrind, vgdb, version })
     }
 
-    /// What it calls itself, such as `valgrind-3.19.0`.
+    /// Its release, such as `valgrind-3.19.0`.
     #[must_use]
     pub fn version(&self) -> &str {
         &self.version
     }
 
-    /// What runs an Envoy: valgrind and its arguments. `folder` takes its pipes and its profiles.
+    /// The command that an Envoy is started with: valgrind and its options. `folder` is for its
+    /// pipes and profiles.
     #[must_use]
     pub fn command(&self, folder: &Path) -> Vec<OsString> {
         let with_path = |option: &str, name: &str| {
@@ -61,8 +62,8 @@ impl Valgrind {
             argument
         };
         let mut command: Vec<OsString> = vec![self.valgrind.clone().into()];
-        // V8 writes the code that it runs, so that translated code must be checked wherever it is
-        // not a file's.
+        // V8 generates code, so valgrind must check its translation of all code that is not in a
+        // file.
         let fixed =
             ["--tool=callgrind", "--instr-atstart=no", "--separate-threads=yes", "--cache-sim=yes"];
         command.extend(fixed.into_iter().chain(["--smc-check=all-non-file"]).map(OsString::from));
@@ -74,11 +75,11 @@ impl Valgrind {
         command
     }
 
-    /// Takes the process under control, and turns counting on.
+    /// Takes control of the process, and turns counting on.
     ///
     /// # Errors
-    /// When valgrind does not answer, or does not know the worker. `worker` is the system's id of
-    /// its thread.
+    /// When valgrind does not answer, or has no such thread. `worker` is the system's id of the
+    /// worker's thread.
     pub fn count(&self, process: u32, worker: &str, folder: &Path) -> Result<Counting, BenchError> {
         let mut counting = Counting {
             vgdb: self.vgdb.clone(),
@@ -96,9 +97,9 @@ impl Valgrind {
     }
 }
 
-/// What names of pipes begin with.
+/// The beginning of the pipes' names.
 const PIPES: &str = "pipe";
-/// What names of profiles begin with.
+/// The beginning of the profiles' names.
 const PROFILES: &str = "profile";
 
 /// A process that is counted.
@@ -114,7 +115,7 @@ pub struct Counting {
 }
 
 impl Counting {
-    /// Sets all counters to zero. What the simulated caches hold stays.
+    /// Sets all counters to zero, and keeps the contents of the simulated caches.
     ///
     /// # Errors
     /// When valgrind does not.
@@ -122,10 +123,10 @@ impl Counting {
         self.monitor(&["zero"]).map(drop)
     }
 
-    /// What the worker did since then.
+    /// The worker's counts since then.
     ///
     /// # Errors
-    /// When valgrind does not say, or something else than counts.
+    /// When valgrind does not write them.
     pub fn counts(&mut self) -> Result<Counts, BenchError> {
         self.monitor(&["dump"])?;
         self.profiles += 1;
@@ -155,8 +156,8 @@ impl Counting {
     }
 }
 
-/// Valgrind's number of a thread with the system's id `worker`: it says
-/// `Thread 7: status = VgTs_WaitSys syscall 232 (lwpid 23400)`.
+/// Valgrind's number of the thread with the system's id `worker`, from a line such as `Thread 7:
+/// status = VgTs_WaitSys syscall 232 (lwpid 23400)`.
 fn thread<'a>(said: &'a str, worker: &str) -> Option<&'a str> {
     let id = format!("(lwpid {worker})");
     let line = said.lines().find(|line| line.trim_end().ends_with(&id))?;
@@ -170,7 +171,9 @@ mod tests {
 
     #[test]
     fn a_thread_is_found_by_the_systems_id() {
-        let said = "sched status:\n  running_tid=7\n\nThread 1: status = VgTs_WaitSys syscall 232 (lwpid 400)\n==4==    at 0x7B7FF36\n\
+        let said = "sched status:\n  running_tid=7\n\n\
+                    Thread 1: status = VgTs_WaitSys syscall 232 (lwpid 400)\n\
+                    ==4==    at 0x7B7FF36\n\
                     Thread 12: status = VgTs_WaitSys syscall 232 (lwpid 23400)\n";
         assert_eq!(thread(said, "23400"), Some("12"));
         assert_eq!(thread(said, "400"), Some("1"));
@@ -178,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_without_valgrind_is_told_how_to_get_it() {
+    fn the_error_of_a_machine_without_valgrind_says_how_to_install_it() {
         let error = Valgrind::find_in(&[PathBuf::from("/nonexistent")]).unwrap_err().to_string();
         assert!(
             error.contains("valgrind is not installed")

@@ -1,9 +1,9 @@
-//! What is compared: ways to do the same work in an Envoy, or to do nothing.
+//! The arms: ways to do the same work in Envoy, or to do nothing.
 
 use super::policy::Shape;
 
-/// The least that a wasm filter can be: the callback for request headers, which goes on at once,
-/// and what the ABI needs.
+/// The smallest wasm filter: the callback for request headers, which continues at once, and what
+/// the ABI requires.
 pub const EMPTY: &str = r#"
 (module
   (memory (export "memory") 1)
@@ -15,7 +15,10 @@ pub const EMPTY: &str = r#"
 /// The work written naively with the Rust SDK `proxy-wasm` 0.2.5.
 pub const NAIVE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/naive.wasm"));
 
-/// An arm: it has a listener of its own for each policy.
+/// The engine in a dynamic module of Envoy's: a shared object.
+pub const NATIVE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/native.so"));
+
+/// An arm. It has a listener for each policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arm {
     /// What reports call it.
@@ -38,8 +41,10 @@ pub enum Kind {
     },
     /// Envoy's Lua filter with the script of the policy.
     Lua,
+    /// A dynamic module of Envoy's with the policy: the shared object.
+    Native(&'static [u8]),
     /// Envoy's own routes alone.
-    Native(Selection),
+    Routes(Selection),
 }
 
 /// How Envoy's own routes find the host or the environment.
@@ -56,13 +61,13 @@ impl Arm {
         Self { name: name.to_owned(), kind }
     }
 
-    /// No filter. Other arms' figures are what they add to this one's.
+    /// No filter. What other arms add is their figure minus this arm's.
     #[must_use]
     pub fn nothing() -> Self {
         Self::new("no filter", Kind::Nothing)
     }
 
-    /// The same again. Whatever it adds is noise.
+    /// No filter, measured a second time. What it adds is noise.
     #[must_use]
     pub fn nothing_again() -> Self {
         Self::new("no filter, again (A/A)", Kind::Nothing)
@@ -81,54 +86,67 @@ impl Arm {
         Self::new("SDK, naive", Kind::Wasm { module: NAIVE.to_vec(), works: true })
     }
 
+    /// A filter that is written with the same SDK and `gatepost-proxy-wasm`, without the exports
+    /// that it does not use. It carries out the policy and nothing else.
+    #[must_use]
+    pub fn careful() -> Self {
+        Self::filter("SDK, with care", gatepost_proxy_wasm_example::POLICY_ALONE.to_vec())
+    }
+
+    /// The module [`NATIVE`]. It shows what a filter costs at least.
+    #[must_use]
+    pub fn native() -> Self {
+        Self::new("native module", Kind::Native(NATIVE))
+    }
+
     /// Gatepost's filter.
     #[must_use]
     pub fn gatepost() -> Self {
         Self::filter("Gatepost", gatepost_filter_wasm::MODULE.to_vec())
     }
 
-    /// The same again. Whatever the two differ by is noise.
+    /// Gatepost's filter, measured a second time. The difference of the two is noise.
     #[must_use]
     pub fn gatepost_again() -> Self {
         Self::filter("Gatepost, again (A/A)", gatepost_filter_wasm::MODULE.to_vec())
     }
 
-    /// Another module that takes a policy of Gatepost's.
+    /// Another module that reads Gatepost's policies.
     #[must_use]
     pub fn filter(name: &str, module: Vec<u8>) -> Self {
         Self::new(name, Kind::Wasm { module, works: true })
     }
 
-    /// Lua.
+    /// Envoy's Lua filter.
     #[must_use]
     pub fn lua() -> Self {
         Self::new("Lua", Kind::Lua)
     }
 
-    /// Routes alone.
+    /// Envoy's routes without a filter.
     #[must_use]
-    pub fn native(selection: Selection) -> Self {
+    pub fn routes(selection: Selection) -> Self {
         let name = match selection {
             Selection::Linear => "native routes, linear",
             Selection::Hash => "native routes, by hash",
         };
-        Self::new(name, Kind::Native(selection))
+        Self::new(name, Kind::Routes(selection))
     }
 
-    /// Whether the policy is carried out.
+    /// Whether it carries out the policy.
     #[must_use]
     pub fn works(&self) -> bool {
         match &self.kind {
             Kind::Nothing => false,
             Kind::Wasm { works, .. } => *works,
-            Kind::Lua | Kind::Native(_) => true,
+            Kind::Lua | Kind::Native(_) | Kind::Routes(_) => true,
         }
     }
 
-    /// Whether it can do all of a policy, not only what the workloads need: routes alone cannot.
+    /// Whether it does all of a policy, not only what the workloads need. Routes alone cannot.
     #[must_use]
     pub fn works_fully(&self) -> bool {
-        self.works() && !matches!(self.kind, Kind::Native(_))
+        self.works() && !matches!(self.kind, Kind::Routes(_))
     }
 
     /// The name of its listener for a policy, which is also the prefix of the listener's

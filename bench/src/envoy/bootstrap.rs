@@ -1,5 +1,5 @@
-//! An Envoy with a listener for each arm and policy. Its connection managers do as little as they
-//! can beside routing: no request ids, no dynamic statistics, no access log.
+//! The bootstrap of an Envoy with a listener for each arm and policy. Its connection managers do as
+//! little as possible beside routing: no request ids, no dynamic statistics, no access log.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use super::arm::{Arm, Kind};
 use super::policy::{Shape, Size};
 use super::routes;
-use crate::subject::BenchError;
+use crate::error::BenchError;
 
-/// The bootstrap. Modules are written to files in `folder`, which must be there as long as Envoy
-/// starts.
+/// Renders the bootstrap. Modules are written to files in `folder`, which must exist until Envoy
+/// has started.
 ///
 /// # Errors
 /// When a policy is wrong or a file cannot be written.
@@ -38,9 +38,9 @@ struct Files<'a> {
 }
 
 impl Files<'_> {
-    fn path(&mut self, module: &[u8]) -> Result<String, BenchError> {
+    fn path(&mut self, module: &[u8], ending: &str) -> Result<String, BenchError> {
         if !self.written.contains_key(module) {
-            let path = self.folder.join(format!("{}.wasm", self.written.len()));
+            let path = self.folder.join(format!("{}.{ending}", self.written.len()));
             std::fs::write(&path, module)
                 .map_err(|error| BenchError::Process { what: path.display().to_string(), error })?;
             self.written.insert(module.to_vec(), path);
@@ -57,7 +57,7 @@ fn listener(
 ) -> Result<Value, BenchError> {
     let name = arm.listener(shape);
     let routes = match arm.kind {
-        Kind::Native(selection) => routes::native(shape, size, selection),
+        Kind::Routes(selection) => routes::alone(shape, size, selection),
         _ => routes::behind_a_filter(shape, size),
     };
     let router = json!({
@@ -98,7 +98,7 @@ fn filter(
     files: &mut Files<'_>,
 ) -> Result<Option<Value>, BenchError> {
     Ok(match &arm.kind {
-        Kind::Nothing | Kind::Native(_) => None,
+        Kind::Nothing | Kind::Routes(_) => None,
         Kind::Lua => Some(json!({
             "name": "envoy.filters.http.lua",
             "typed_config": {
@@ -106,9 +106,25 @@ fn filter(
                 "default_source_code": { "inline_string": shape.lua(size) },
             },
         })),
+        Kind::Native(module) => Some(json!({
+            "name": "envoy.filters.http.dynamic_modules",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter",
+                "filter_name": "gatepost",
+                "dynamic_module_config": {
+                    "module": { "local": { "filename": files.path(module, "so")? } },
+                    "do_not_close": true,
+                },
+                "filter_config": {
+                    "@type": "type.googleapis.com/google.protobuf.StringValue",
+                    "value": shape.configuration(size)?,
+                },
+            },
+        })),
         Kind::Wasm { module, works } => {
             let configuration = if *works { shape.configuration(size)? } else { String::new() };
-            // A VM of its own for each listener: one that two shared would be warm for both.
+            // Each listener has its own VM. A VM that two shared would be warmed up for both by
+            // one.
             let name = arm.listener(shape);
             Some(json!({
                 "name": "envoy.filters.http.wasm",
@@ -117,11 +133,14 @@ fn filter(
                     "config": {
                         "name": name,
                         "failure_policy": "FAIL_CLOSED",
-                        "configuration": { "@type": "type.googleapis.com/google.protobuf.StringValue", "value": configuration },
+                        "configuration": {
+                            "@type": "type.googleapis.com/google.protobuf.StringValue",
+                            "value": configuration,
+                        },
                         "vm_config": {
                             "vm_id": name,
                             "runtime": "envoy.wasm.runtime.v8",
-                            "code": { "local": { "filename": files.path(module)? } },
+                            "code": { "local": { "filename": files.path(module, "wasm")? } },
                         },
                     },
                 },

@@ -1,13 +1,13 @@
-//! One HTTP/1.1 connection that sends a request as it stands and reads the answer: for what `wrk`
-//! cannot tell, the answers' bodies.
+//! One HTTP/1.1 connection that sends a request unchanged and reads the answer with its body, which
+//! `wrk` does not show.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use super::answer::Answer;
 use super::arm::Arm;
 use super::error::EnvoyError;
-use super::workload::Answer;
 
 /// A connection, opened again after an answer that closes it.
 #[derive(Debug)]
@@ -16,14 +16,14 @@ pub struct Client {
     stream: TcpStream,
 }
 
-/// The most headers of an answer of these routes.
+/// The largest number of headers in an answer of these routes.
 const HEADERS: usize = 32;
 
 impl Client {
     /// Connects.
     ///
     /// # Errors
-    /// When nobody listens.
+    /// When the listener does not accept.
     pub fn connect(to: SocketAddr) -> Result<Self, EnvoyError> {
         let failed = |error| EnvoyError::System { what: format!("cannot connect to {to}"), error };
         let stream = TcpStream::connect(to).map_err(failed)?;

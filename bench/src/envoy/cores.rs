@@ -1,5 +1,4 @@
-//! Which core does what: Envoy has one to itself, the load generator and the benchmark have
-//! another.
+//! The cores of a run: Envoy has one to itself, the load generator and the benchmark share another.
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
@@ -18,7 +17,7 @@ impl Cores {
     /// one.
     ///
     /// # Errors
-    /// When the system does not tell.
+    /// When the system does not show them.
     pub fn choose() -> Result<Self, EnvoyError> {
         let allowed = sched_getaffinity(None)
             .map_err(|error| EnvoyError::system("cannot read the cores to run on")(error.into()))?;
@@ -30,8 +29,8 @@ impl Cores {
         })
     }
 
-    /// Runs something on Envoy's core: threads and processes that it starts stay there. Afterwards
-    /// this thread, and what it starts then, is on the load generator's core.
+    /// Runs `start` on Envoy's core, where the threads and processes that it starts stay.
+    /// Afterwards this thread, and what it starts then, runs on the load generator's core.
     ///
     /// # Errors
     /// What `start` gives, or when the system refuses.
@@ -54,7 +53,7 @@ impl Cores {
 
 impl Drop for Cores {
     fn drop(&mut self) {
-        // It was allowed before; should it not be any more, the thread stays where it is.
+        // This was allowed before. If it is not any more, the thread stays on its core.
         let _ = sched_setaffinity(None, &self.allowed);
     }
 }

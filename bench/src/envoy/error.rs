@@ -4,7 +4,7 @@ use gatepost_testbed::envoy::fetch::FetchError;
 use gatepost_testbed::envoy::process::ProcessError;
 use thiserror::Error;
 
-use super::workload::Answer;
+use super::answer::Answer;
 
 /// Why there is no figure.
 #[derive(Debug, Error)]
@@ -23,7 +23,7 @@ pub enum EnvoyError {
         /// What the system says.
         error: std::io::Error,
     },
-    /// An arm does not do the work, so its figure would mean nothing.
+    /// An arm does not do its work, so its figure would mean nothing.
     #[error("{arm} must answer {expected:?} and answered {got:?} to\n{request}")]
     WrongAnswer {
         /// The arm.
@@ -35,20 +35,21 @@ pub enum EnvoyError {
         /// What it answered.
         got: Answer,
     },
-    /// What came is no HTTP/1.1 response with a length.
+    /// The response is not HTTP/1.1 with a length.
     #[error("Envoy answered something that cannot be read: {0}")]
     Response(String),
-    /// There is no `wrk`.
+    /// `wrk` is not installed.
     #[error(
         "wrk is not installed; it sends the requests. On Debian and Ubuntu: apt-get install wrk"
     )]
     NoWrk,
-    /// `wrk` said something unexpected.
-    #[error("wrk was expected to tell how many requests it sent, and said:\n{0}")]
+    /// `wrk` printed something unexpected.
+    #[error("wrk was expected to print how many requests it sent, and printed:\n{0}")]
     Wrk(String),
     /// Not all requests of a round were answered as they must be.
     #[error(
-        "{arm}, {workload}: of {sent} answers {unsuccessful} were neither 2xx nor 3xx, and {errors} requests failed"
+        "{arm}, {workload}: of {sent} answers {unsuccessful} were neither 2xx nor 3xx, \
+         and {errors} requests failed"
     )]
     Round {
         /// The arm.

@@ -1,4 +1,4 @@
-//! One Envoy that is measured: the processor time of its worker for the requests of a round.
+//! An Envoy that is measured: the processor time of its worker for the requests of a round.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,12 +13,12 @@ use super::listeners::Listeners;
 use super::load::{Load, Requests};
 use super::policy::{Shape, Size};
 use super::workload::Workload;
-use crate::subject::BenchError;
+use crate::error::BenchError;
 
-/// The largest configurations take a while: routes, scripts and policies for 100,000 hosts.
+/// The largest configurations take long to load: routes, scripts and policies for 100,000 hosts.
 const READY_WITHIN: Duration = Duration::from_secs(180);
 
-/// A running Envoy on a core of its own.
+/// A running Envoy on its own core.
 #[derive(Debug)]
 pub struct Gateway {
     listeners: Listeners,
@@ -36,7 +36,7 @@ pub struct Round {
 }
 
 impl Gateway {
-    /// Starts an Envoy on its core. `folder` takes the modules.
+    /// Starts an Envoy on its core. Modules are written to `folder`.
     ///
     /// # Errors
     /// When it does not start.
@@ -59,13 +59,13 @@ impl Gateway {
         Ok(Self { listeners, worker })
     }
 
-    /// Where the arms listen.
+    /// The listeners of the arms.
     #[must_use]
     pub fn listeners(&self) -> &Listeners {
         &self.listeners
     }
 
-    /// Sends requests to an arm for a while.
+    /// Sends requests to an arm for `time`.
     ///
     /// # Errors
     /// When a request fails or is answered with another kind of status than the workload's.

@@ -1,4 +1,4 @@
-//! One Envoy with a listener for each arm and policy, and whether each arm does its work.
+//! An Envoy with a listener for each arm and policy, and the check that each arm does its work.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use super::client::Client;
 use super::error::EnvoyError;
 use super::policy::{Shape, Size};
 use super::workload::{Exchange, Workload, witnesses};
-use crate::subject::BenchError;
+use crate::error::BenchError;
 
 /// A running Envoy, ended when this is dropped.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub struct Listeners {
 }
 
 impl Listeners {
-    /// Starts an Envoy. `folder` takes the modules.
+    /// Starts an Envoy. Modules are written to `folder`.
     ///
     /// # Errors
     /// When it does not start.
@@ -72,7 +72,7 @@ impl Listeners {
         })
     }
 
-    /// Where an arm takes a workload's requests.
+    /// The address of an arm's listener for a workload.
     ///
     /// # Errors
     /// When this Envoy has no such listener.
@@ -84,8 +84,8 @@ impl Listeners {
             .ok_or_else(|| EnvoyError::Proc(format!("there is no listener {name}")))
     }
 
-    /// Checks that an arm answers every request of a workload as it must. An arm that does the
-    /// whole policy must also answer the policy's witnesses.
+    /// Checks that an arm answers every request of a workload correctly. An arm that does the whole
+    /// policy must also answer the policy's witnesses.
     ///
     /// # Errors
     /// [`EnvoyError::WrongAnswer`] when it does not.

@@ -1,4 +1,4 @@
-//! What sends requests: `wrk`, or for tests a loop of our own.
+//! Load generators: `wrk`, and for tests a loop in this process.
 
 use std::io::Read;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use super::client::Client;
 use super::error::EnvoyError;
 use super::workload::Exchange;
 
-/// Connections of one round. Enough that Envoy always has something to do.
+/// Connections of one round. With so many Envoy is always busy.
 const CONNECTIONS: usize = 16;
 
 /// A load generator.
@@ -20,17 +20,17 @@ const CONNECTIONS: usize = 16;
 pub enum Load {
     /// The program `wrk`.
     Wrk(PathBuf),
-    /// One connection, one request after the other. It reads every answer whole, and keeps nobody
-    /// busy.
+    /// One connection in this process, one request after the other. It reads every answer whole,
+    /// and does not keep Envoy busy.
     OneConnection,
 }
 
-/// What became of one round.
+/// The result of one round.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sent {
     /// Requests that were answered.
     pub requests: u64,
-    /// In a second, by the generator's own clock.
+    /// Requests in a second, by the generator's clock.
     pub per_second: f64,
     /// Answers outside of 2xx and 3xx.
     pub unsuccessful: u64,
@@ -38,7 +38,7 @@ pub struct Sent {
     pub errors: u64,
 }
 
-/// Requests, as a generator takes them: they are sent in turn.
+/// Requests in the form that a generator needs. They are sent in turn.
 #[derive(Debug)]
 pub struct Requests {
     texts: Vec<String>,
@@ -46,8 +46,7 @@ pub struct Requests {
 }
 
 impl Requests {
-    /// Writes the generator's script to a file. `works` says whether the arm carries the policy
-    /// out.
+    /// Writes the script of `wrk` to a file. `works` says whether the arm carries out the policy.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -64,15 +63,16 @@ fn wrk_script(texts: &[String]) -> String {
     let rows: String =
         texts.iter().map(|text| format!("  \"{}\",\n", text.escape_default())).collect();
     format!(
-        "local requests = {{\n{rows}}}\nlocal n = 0\nfunction request()\n  n = n % #requests + 1\n  return requests[n]\nend\n"
+        "local requests = {{\n{rows}}}\nlocal n = 0\n\
+         function request()\n  n = n % #requests + 1\n  return requests[n]\nend\n"
     )
 }
 
 impl Load {
-    /// `wrk`, from the search path.
+    /// Finds `wrk` in the search path.
     ///
     /// # Errors
-    /// When it is not there.
+    /// When it is not installed.
     pub fn wrk() -> Result<Self, EnvoyError> {
         let paths = std::env::var_os("PATH").unwrap_or_default();
         let found = std::env::split_paths(&paths)
@@ -81,10 +81,10 @@ impl Load {
         found.map(Self::Wrk).ok_or(EnvoyError::NoWrk)
     }
 
-    /// Sends requests for a while.
+    /// Sends requests for `time`.
     ///
     /// # Errors
-    /// When the generator does not run, or says nothing that can be read.
+    /// When the generator does not run, or prints nothing that can be read.
     pub fn run(
         &self,
         to: SocketAddr,
@@ -98,7 +98,7 @@ impl Load {
     }
 }
 
-/// `wrk` counts in whole seconds, so it is told to stop by a signal, upon which it reports as it
+/// `wrk` takes a duration in whole seconds only. So a signal stops it, and it reports then as it
 /// would at the end.
 fn wrk(
     program: &Path,
@@ -175,9 +175,12 @@ fn one_connection(to: SocketAddr, requests: &Requests, time: Duration) -> Result
 mod tests {
     use super::*;
 
-    const SAID: &str = "Running 1m test @ http://127.0.0.1:1\n  1 threads and 16 connections\n  Thread Stats   Avg\n  \
-                        20718 requests in 500.35ms, 2.61MB read\n  Socket errors: connect 1, read 2, write 0, timeout 0\n  \
-                        Non-2xx or 3xx responses: 20718\nRequests/sec:  41407.01\nTransfer/sec:      5.22MB\n";
+    const SAID: &str = "Running 1m test @ http://127.0.0.1:1\n  1 threads and 16 connections\n  \
+                        Thread Stats   Avg\n  \
+                        20718 requests in 500.35ms, 2.61MB read\n  \
+                        Socket errors: connect 1, read 2, write 0, timeout 0\n  \
+                        Non-2xx or 3xx responses: 20718\n\
+                        Requests/sec:  41407.01\nTransfer/sec:      5.22MB\n";
 
     #[test]
     fn what_wrk_says_is_read() {

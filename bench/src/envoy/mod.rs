@@ -1,28 +1,29 @@
-//! The filter in a real Envoy, beside other ways to do its work and beside none. The figure is the
-//! processor time of Envoy's only worker thread for one request; what an arm adds is its figure
-//! without that of the arm that has no filter.
+//! The filter in a real Envoy, beside other ways to do its work and beside no filter. A figure is
+//! the processor time of Envoy's only worker thread for one request. What an arm adds is its figure
+//! minus that of the arm without a filter.
 //!
-//! Arms that do nothing are sent the requests as the policy leaves them, so that every arm's
-//! requests end at the same route.
+//! Arms that do nothing receive the requests as the policy leaves them, so that the requests of
+//! every arm end at the same route.
 //!
-//! Envoy has a core to itself, and `wrk` on another keeps it busy. All arms of one size are
-//! listeners of one Envoy, so that they share its worker, its memory and its luck; every arm has
-//! its turn in every round. Before anything is measured, each arm answers every request of its
-//! workloads as it must ([`workload`]), so that nothing wins by doing less.
+//! Envoy has its own core, and `wrk` on another core keeps it busy. All arms of one size are
+//! listeners of one Envoy, so they share its worker and its memory, and every arm runs in every
+//! round. Before anything is measured, each arm must answer every request of its workloads
+//! correctly ([`workload`]), so that no arm wins by doing less.
 
+pub mod answer;
 pub mod arm;
 pub mod bootstrap;
 pub(crate) mod client;
 pub mod cores;
 pub mod error;
 pub mod gateway;
-pub mod goals;
 pub mod listeners;
 pub mod load;
 pub mod module;
 pub mod plan;
 pub mod plot;
 pub mod policy;
+pub mod ratios;
 pub mod record;
 pub mod report;
 pub mod routes;
@@ -43,19 +44,19 @@ use self::load::{Load, Requests};
 use self::plan::Stage;
 use self::policy::Size;
 use self::workload::Workload;
+use crate::error::BenchError;
 use crate::rounds::{Spread, evened, in_turn};
-use crate::subject::BenchError;
 
 /// How long a run takes.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    /// Rounds that count. One more comes first and does not.
+    /// Rounds that count. One more comes first and is dropped.
     pub rounds: usize,
     /// How long one arm has in one round.
     pub time: Duration,
 }
 
-/// What the rounds of one arm with one workload at one size came to.
+/// The figure of one arm with one workload at one size.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Figure {
     /// The workload.
@@ -68,11 +69,11 @@ pub struct Figure {
     pub environments: usize,
     /// Processor time of the worker for one request, in nanoseconds, [evened].
     pub nanoseconds: Spread,
-    /// Its median without that of the arm that has no filter.
+    /// Its median minus that of the arm without a filter.
     pub added: f64,
     /// Requests in a second.
     pub per_second: Spread,
-    /// Every round, in order, as it was. What is recorded in the documentation has none.
+    /// Every round, in order, before it was evened. The recorded report has none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rounds: Vec<Round>,
 }
@@ -93,7 +94,7 @@ impl Turn<'_> {
     }
 }
 
-/// The real Envoy, in `target/` unless the environment names one.
+/// The Envoy to run: a release in `target/`, or the one that the environment names.
 ///
 /// # Errors
 /// When there is none and it cannot be fetched.
@@ -104,7 +105,7 @@ pub fn envoy() -> Result<PathBuf, EnvoyError> {
     )?)
 }
 
-/// Its release for reports, or that the environment names one.
+/// Its release for reports, or the variable that names an Envoy.
 #[must_use]
 pub fn release() -> String {
     let named = std::env::var_os(fetch::VARIABLE).filter(|named| !named.is_empty());
@@ -143,7 +144,7 @@ pub fn measure(stages: &[Stage], load: &Load, pace: Pace) -> Result<Vec<Figure>,
     let mut turns = turns(stages, &gateways, folder.path())?;
     let count = turns.len();
     let mut done = 0;
-    // The first round is for the compilers and the caches.
+    // The first round warms up compilers and caches.
     let taken = in_turn(pace.rounds + 1, &mut turns, |round, turn| {
         if done % count == 0 {
             eprintln!("round {round} of {}", pace.rounds);
@@ -201,8 +202,8 @@ fn figures(turns: &[Turn<'_>], taken: &[Vec<Round>]) -> Vec<Figure> {
     turns.iter().zip(taken).zip(&spreads).map(figure).collect()
 }
 
-/// What one request took in each turn, the rounds evened out among the arms that stand side by
-/// side.
+/// The time of one request in each turn. Rounds are evened among the arms with the same workload
+/// and size.
 fn spreads(turns: &[Turn<'_>], taken: &[Vec<Round>]) -> Vec<Spread> {
     let nanoseconds = |rounds: &Vec<Round>| rounds.iter().map(|round| round.nanoseconds).collect();
     let spread = |(number, turn): (usize, &Turn<'_>)| {

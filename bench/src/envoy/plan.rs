@@ -49,10 +49,9 @@ impl Stage {
 
 /// The smallest size, at which every arm runs.
 pub const SMALL: Size = Size { mappings: 3, environments: 10 };
-/// The number of environments at which goals count that are about many.
+/// The largest number of environments.
 pub const MANY_ENVIRONMENTS: usize = 10_000;
-/// The sizes at which the arms run that are expected to cost the same at each, and the routes that
-/// are not.
+/// Larger sizes, with those arms that should cost the same at each, and the routes that do not.
 const LARGER: [Size; 2] = [
     Size { mappings: 1000, environments: 1000 },
     Size { mappings: 10_000, environments: MANY_ENVIRONMENTS },
@@ -60,7 +59,7 @@ const LARGER: [Size; 2] = [
 /// The largest number of mappings.
 pub const LARGEST: Size = Size { mappings: 100_000, environments: 10 };
 
-/// The parts that are one workload each, at the smallest size.
+/// The parts that are one workload at the smallest size.
 const SMALL_PARTS: [Part; 5] =
     [Part::Probe, Part::PassThrough, Part::MappedHost, Part::Environment, Part::Reject];
 
@@ -86,7 +85,7 @@ pub fn stages(wanted: impl Fn(Part) -> bool, filters: &[Arm]) -> Vec<Stage> {
         always.chain(filters.iter().cloned()).chain(others.iter().cloned()).collect()
     };
     let mut stages = Vec::new();
-    // The larger sizes mean something beside the smallest.
+    // The larger sizes are compared with the smallest.
     let all = WORKLOADS
         .into_iter()
         .filter(|workload| small.contains(workload) || growing.contains(workload))
@@ -94,11 +93,13 @@ pub fn stages(wanted: impl Fn(Part) -> bool, filters: &[Arm]) -> Vec<Stage> {
     stages.push(Stage {
         size: SMALL,
         arms: with(&[
+            Arm::native(),
             Arm::empty(),
+            Arm::careful(),
             Arm::naive(),
             Arm::lua(),
-            Arm::native(Selection::Linear),
-            Arm::native(Selection::Hash),
+            Arm::routes(Selection::Linear),
+            Arm::routes(Selection::Hash),
             Arm::gatepost_again(),
             Arm::nothing_again(),
         ]),
@@ -106,11 +107,11 @@ pub fn stages(wanted: impl Fn(Part) -> bool, filters: &[Arm]) -> Vec<Stage> {
     });
     for size in LARGER {
         let arms =
-            with(&[Arm::lua(), Arm::native(Selection::Linear), Arm::native(Selection::Hash)]);
+            with(&[Arm::lua(), Arm::routes(Selection::Linear), Arm::routes(Selection::Hash)]);
         stages.push(Stage { size, arms, workloads: growing.clone() });
     }
     if growing.contains(&Workload::MappedHost) {
-        let arms = with(&[Arm::lua(), Arm::native(Selection::Hash)]);
+        let arms = with(&[Arm::lua(), Arm::routes(Selection::Hash)]);
         stages.push(Stage { size: LARGEST, arms, workloads: vec![Workload::MappedHost] });
     }
     stages.retain(|stage| !stage.workloads.is_empty());

@@ -1,5 +1,4 @@
-//! The figures as pictures: what each arm adds to a request, and what becomes of it when a policy
-//! grows.
+//! Plots of the figures: what each arm adds to a request, and how that changes when a policy grows.
 
 use super::Figure;
 use super::arm::{Arm, Selection};
@@ -14,7 +13,7 @@ const RIGHT: f64 = 24.0;
 const TOP: f64 = 92.0;
 const BOTTOM: f64 = 56.0;
 
-/// An arm in a picture: its name there, and its colour. Gatepost has the strongest.
+/// An arm in a plot, and its colour. Gatepost has the strongest.
 struct Series {
     arm: Arm,
     colour: &'static str,
@@ -25,45 +24,61 @@ fn series(arms: &[Arm]) -> Vec<Series> {
         "Gatepost" => "#0969da",
         "Lua" => "#bf8700",
         "SDK, naive" => "#cf222e",
+        "SDK, with care" => "#bf3989",
+        "native module" => "#57606a",
         "empty module" => "#afb8c1",
         "native routes, linear" => "#8250df",
         "native routes, by hash" => "#1a7f37",
-        _ => "#57606a",
+        _ => "#8c959f",
     };
     arms.iter().map(|arm| Series { arm: arm.clone(), colour: colour(arm) }).collect()
 }
 
-/// Bars, grouped by workload: the processor time that each arm adds to a request, and the noise
-/// that it rests on, both in microseconds. None when something was not measured.
+/// Bars: the processor time that each arm adds to a request, and its noise, in microseconds. None
+/// when something was not measured.
 #[must_use]
 pub fn added(figures: &[Figure], noise: f64) -> Option<String> {
-    let series = series(&[Arm::empty(), Arm::gatepost(), Arm::lua(), Arm::naive()]);
-    let bar = |series: &Series, workload: Workload| {
+    let heading = "CPU time added to a request in Envoy, by what is done";
+    let note = format!(
+        "µs of the worker thread beside a request without a filter; less is better; \
+         the same arm twice differs by up to {noise:.1} µs"
+    );
+    bars(heading, &note, |arm, workload| {
         let same = |figure: &&Figure| {
-            figure.arm == series.arm.name && figure.workload == workload.name() && is_small(figure)
+            figure.arm == arm.name && figure.workload == workload.name() && is_small(figure)
         };
         figures.iter().find(same).map(|figure| figure.added / 1e3)
-    };
+    })
+}
+
+/// Bars, grouped by workload, of every arm but the routes. None when one has no value.
+#[must_use]
+pub fn bars(
+    heading: &str,
+    note: &str,
+    value: impl Fn(&Arm, Workload) -> Option<f64>,
+) -> Option<String> {
+    let series = series(&[
+        Arm::native(),
+        Arm::empty(),
+        Arm::gatepost(),
+        Arm::lua(),
+        Arm::careful(),
+        Arm::naive(),
+    ]);
     let groups: Vec<(Workload, Vec<f64>)> = WORKLOADS
         .into_iter()
         .map(|workload| {
             Some((
                 workload,
-                series.iter().map(|series| bar(series, workload)).collect::<Option<_>>()?,
+                series.iter().map(|series| value(&series.arm, workload)).collect::<Option<_>>()?,
             ))
         })
         .collect::<Option<_>>()?;
     let most = groups.iter().flat_map(|(_, bars)| bars).copied().fold(0.0, f64::max);
     let axis = Axis::up_to(most);
     let mut picture = Picture::new(WIDTH, HEIGHT);
-    title(
-        &mut picture,
-        "CPU time added to a request in Envoy, by what is done",
-        &format!(
-            "µs of the worker thread beside a request without a filter; less is better; the same arm twice differs by up to {noise:.1} µs"
-        ),
-        &series,
-    );
+    title(&mut picture, heading, note, &series);
     axis.draw(&mut picture, |value| format!("{value}"));
     let group = (WIDTH - LEFT - RIGHT) / WORKLOADS.len() as f64;
     let bar = group * 0.76 / series.len() as f64;
@@ -94,8 +109,8 @@ pub fn environments(figures: &[Figure]) -> Option<String> {
         Arm::nothing(),
         Arm::gatepost(),
         Arm::lua(),
-        Arm::native(Selection::Hash),
-        Arm::native(Selection::Linear),
+        Arm::routes(Selection::Hash),
+        Arm::routes(Selection::Linear),
     ];
     let lines = lines(figures, Workload::Environment, &arms, |figure| {
         (figure.environments, figure.per_second.median)
@@ -112,7 +127,7 @@ pub fn environments(figures: &[Figure]) -> Option<String> {
 /// Lines: the processor time added over the number of mappings.
 #[must_use]
 pub fn mappings(figures: &[Figure]) -> Option<String> {
-    let arms = [Arm::gatepost(), Arm::lua(), Arm::native(Selection::Hash)];
+    let arms = [Arm::gatepost(), Arm::lua(), Arm::routes(Selection::Hash)];
     let lines =
         lines(figures, Workload::MappedHost, &arms, |figure| (figure.mappings, figure.added / 1e3));
     growing(
@@ -126,7 +141,7 @@ pub fn mappings(figures: &[Figure]) -> Option<String> {
 
 type Lines = Vec<(Series, Vec<(usize, f64)>)>;
 
-/// The points of each arm that was measured at more than one size; none when there is no such arm.
+/// The points of each arm that was measured at more than one size. None when there is no such arm.
 fn lines(
     figures: &[Figure],
     workload: Workload,
@@ -206,7 +221,7 @@ fn title(picture: &mut Picture, heading: &str, note: &str, series: &[Series]) {
     }
 }
 
-/// The upright axis, from 0.
+/// The vertical axis, from 0.
 struct Axis {
     step: f64,
     top: f64,

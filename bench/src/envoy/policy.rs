@@ -1,12 +1,12 @@
 //! The policies that the arms carry out: two of those that ship, with as many mappings or
-//! environments as a size asks for.
+//! environments as a size names.
 
 use std::path::PathBuf;
 
 use gatepost_authoring::PolicyFile;
 use serde_json::{Value, json};
 
-use crate::subject::BenchError;
+use crate::error::BenchError;
 
 /// A policy that ships.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,13 +29,13 @@ pub struct Size {
     pub environments: usize,
 }
 
-/// The host that the shipped policy maps, and what to. It is the first mapping of every size.
+/// The host that the shipped policy maps, and its authority: the first mapping of every size.
 pub const SHIPPED_MAPPING: (&str, &str) = ("my-service.test.com", "my-service.default.example.com");
 
 /// The environment of a request that names none.
 pub const DEFAULT_ENVIRONMENT: &str = "env1";
 
-/// A mapping: the host of a customer, and the service that it means. The first is the shipped one.
+/// A mapping: the host of a customer, and the authority of its service. The first is shipped.
 #[must_use]
 pub fn mapping(number: usize) -> (String, String) {
     match number {
@@ -66,8 +66,8 @@ impl Shape {
         }
     }
 
-    /// The shipped policy as the filter receives it, with the size's mappings or environments in
-    /// place of its own.
+    /// The shipped policy as the filter receives it, but with the mappings or environments of the
+    /// size.
     ///
     /// # Errors
     /// When it is not there, or is wrong.
@@ -99,7 +99,7 @@ impl Shape {
         Ok(document.to_string())
     }
 
-    /// The same for Envoy's Lua filter: its table, and behind it the script.
+    /// The same for Envoy's Lua filter: a table with the script after it.
     #[must_use]
     pub fn lua(self, size: Size) -> String {
         let table = |name: &str, pairs: &mut dyn Iterator<Item = (String, String)>| {

@@ -1,13 +1,12 @@
-//! A run written down where the documentation shows it: the JSON, the plots, and the tables in the
-//! middle of a page.
+//! Writes a run into the documentation: the JSON, the plots, and the tables within a page.
 
 use std::path::Path;
 
 use super::error::EnvoyError;
 use super::plot;
 use super::report::EnvoyReport;
+use crate::error::BenchError;
 use crate::page;
-use crate::subject::BenchError;
 
 /// Writes `envoy.json` and the plots into a folder, and the tables into its `README.md` between two
 /// marks.

@@ -1,17 +1,21 @@
-//! What a run in Envoy found: tables for people, JSON for programs and for the plots.
+//! The results of a run in Envoy: tables for people, JSON for programs and for the plots.
 
 use std::path::Path;
 
 use serde::Serialize;
 
-use super::goals::{self, CONTROLS};
 use super::module::{self, ModuleFigures};
+use super::ratios::{self, Ratio};
 use super::workload::Workload;
 use super::{Figure, Pace, release};
-use crate::goals::Goal;
+use crate::error::BenchError;
+use crate::goal::{self, Goal};
 use crate::report::table;
 use crate::rounds::LEAST;
-use crate::subject::BenchError;
+
+/// Arms, and the same arms again.
+const CONTROLS: [(&str, &str); 2] =
+    [("no filter", "no filter, again (A/A)"), ("Gatepost", "Gatepost, again (A/A)")];
 
 /// All that `just bench envoy` measures. Its JSON form has this shape; [`version`](Self::version)
 /// changes when the shape does.
@@ -21,7 +25,7 @@ pub struct EnvoyReport {
     pub version: u32,
     /// The processor, as the system names it.
     pub processor: Option<String>,
-    /// Envoy's release, or that the environment names one.
+    /// Envoy's release, or the variable that names an Envoy.
     pub envoy: String,
     /// Rounds that count.
     pub rounds: usize,
@@ -31,32 +35,35 @@ pub struct EnvoyReport {
     pub figures: Vec<Figure>,
     /// The modules themselves, Gatepost's first.
     pub modules: Vec<ModuleFigures>,
-    /// What the figures were to reach.
+    /// How Gatepost's times compare with others.
+    pub ratios: Vec<Ratio>,
+    /// What Gatepost's module must reach.
     pub goals: Vec<Goal>,
 }
 
 impl EnvoyReport {
-    /// The figures of a run, judged.
+    /// The figures of a run, compared and judged.
     #[must_use]
     pub fn new(pace: Pace, figures: Vec<Figure>, modules: Vec<ModuleFigures>) -> Self {
-        let goals = goals::goals(&figures, modules.first());
+        let ratios = ratios::ratios(&figures);
+        let goals = modules.first().map(ModuleFigures::goals).unwrap_or_default();
         let processor = crate::report::processor();
         let envoy = release();
         let Pace { rounds, time } = pace;
         Self {
-            version: 1,
+            version: 2,
             processor,
             envoy,
             rounds,
             seconds: time.as_secs_f64(),
             figures,
             modules,
+            ratios,
             goals,
         }
     }
 
-    /// The report with the figures alone, which is what the next reader wants of them: thousands of
-    /// rounds are for who doubts one.
+    /// The report without its thousands of rounds, as it is recorded.
     #[must_use]
     pub fn without_rounds(&self) -> Self {
         let mut report = self.clone();
@@ -102,16 +109,14 @@ impl EnvoyReport {
         if let Some(noise) = self.noise() {
             text += &format!("\nThe same arm twice (A/A) differed by {noise:.2} µs at most.\n");
         }
-        let few = if self.rounds < LEAST { ", by too few rounds to mean much" } else { "" };
-        text += &format!("\nGoals{few}\n\n");
-        let header = ["what", "goal", "figure", "verdict"].map(str::to_owned).to_vec();
-        let verdict = |met| if met { "met" } else { "MISSED" }.to_owned();
-        let rows = self
-            .goals
-            .iter()
-            .cloned()
-            .map(|goal| vec![goal.what, goal.goal, goal.figure, verdict(goal.met)]);
-        text + &table(header, rows)
+        if !self.ratios.is_empty() {
+            let few = if self.rounds < LEAST { ", from too few rounds to mean much" } else { "" };
+            text += &format!("\nTimes compared{few}\n\n{}", ratios::text(&self.ratios));
+        }
+        if !self.goals.is_empty() {
+            text += &format!("\nGoals\n\n{}", goal::table(&self.goals));
+        }
+        text
     }
 
     /// The most that an arm and the same arm again differ by, in microseconds.
@@ -131,7 +136,7 @@ impl EnvoyReport {
     }
 }
 
-/// What of a policy's size matters for a workload.
+/// The part of a policy's size that matters for a workload.
 fn holds(workload: &str, mappings: usize, environments: usize) -> String {
     if [Workload::Environment, Workload::LastEnvironment, Workload::LastEnvironmentByCurl]
         .map(Workload::name)

@@ -1,5 +1,5 @@
-//! Route tables whose every answer is a `direct_response` that names what selected it, so that what
-//! a filter did to a request shows in the answer.
+//! Route tables. Every route answers by a `direct_response` that names what selected it, so the
+//! answer shows what a filter did to the request.
 
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ fn all(body: &str) -> Value {
     json!({ "match": { "prefix": "/" }, "direct_response": respond(200, body) })
 }
 
-/// A route for every path of requests with such a header.
+/// A route for every path of requests with a header.
 fn with_header(name: &str, matcher: Value, answer: Value) -> Value {
     let mut header = matcher;
     header["name"] = name.into();
@@ -49,7 +49,10 @@ pub fn behind_a_filter(shape: Shape, size: Size) -> Value {
         Shape::Knative => {
             hosts.push(host(
                 READINESS_AUTHORITY,
-                vec![json!({ "match": { "path": READINESS_PATH }, "direct_response": respond(200, READINESS) })],
+                vec![json!({
+                    "match": { "path": READINESS_PATH },
+                    "direct_response": respond(200, READINESS),
+                })],
             ));
             hosts.push(host(OWN_HOST, vec![all(OWN_HOST)]));
             let kept = GUARDED.map(|name| {
@@ -91,18 +94,21 @@ pub fn behind_a_filter(shape: Shape, size: Size) -> Value {
 
 /// The routes that do the workloads' work alone.
 #[must_use]
-pub fn native(shape: Shape, size: Size, selection: Selection) -> Value {
+pub fn alone(shape: Shape, size: Size, selection: Selection) -> Value {
     match shape {
-        Shape::Knative => native_hosts(size, selection),
-        Shape::Environments => native_environments(size, selection),
+        Shape::Knative => hosts_alone(size, selection),
+        Shape::Environments => environments_alone(size, selection),
     }
 }
 
-fn native_hosts(size: Size, selection: Selection) -> Value {
+fn hosts_alone(size: Size, selection: Selection) -> Value {
     let method = json!({ "name": ":method", "string_match": { "exact": "GET" } });
     let agent = json!({ "name": "user-agent", "string_match": { "prefix": "GoogleHC" } });
     let via = json!({ "name": "via", "present_match": true, "invert_match": true });
-    let probe = json!({ "match": { "path": "/", "headers": [agent, method, via] }, "direct_response": respond(200, READINESS) });
+    let probe = json!({
+        "match": { "path": "/", "headers": [agent, method, via] },
+        "direct_response": respond(200, READINESS),
+    });
     let not_found = || respond(404, "not found\n");
     let mappings = (0..size.mappings).map(policy::mapping);
     match selection {
@@ -136,9 +142,12 @@ fn native_hosts(size: Size, selection: Selection) -> Value {
     }
 }
 
-fn native_environments(size: Size, selection: Selection) -> Value {
+fn environments_alone(size: Size, selection: Selection) -> Value {
     let environments = (0..size.environments).map(policy::environment);
-    let unknown = json!({ "match": { "prefix": "/" }, "direct_response": respond(404, "unknown environment\n") });
+    let unknown = json!({
+        "match": { "prefix": "/" },
+        "direct_response": respond(404, "unknown environment\n"),
+    });
     match selection {
         Selection::Linear => {
             let mut routes: Vec<Value> = environments

@@ -1,19 +1,19 @@
-//! A picture as SVG text: the few shapes that a plot needs.
+//! A picture as SVG text, with the shapes that a plot needs.
 
 use std::fmt::Write;
 
-/// Where a text stands to its point.
+/// Where a text is, seen from its point.
 #[derive(Clone, Copy, Debug)]
 pub enum Anchor {
-    /// Right of it.
+    /// To the right.
     Start,
-    /// Over it.
+    /// In the middle.
     Middle,
-    /// Left of it.
+    /// To the left.
     End,
 }
 
-/// A picture on a white ground, so that it can be read on a dark page, too.
+/// A picture with a white background, so that it is readable on a dark page, too.
 #[derive(Debug)]
 pub struct Picture {
     width: f64,
@@ -36,7 +36,10 @@ impl Picture {
 
     /// A filled rectangle by its upper left corner.
     pub fn rectangle(&mut self, (x, y): (f64, f64), (width, height): (f64, f64), colour: &str) {
-        self.add(format_args!(r#"<rect x="{x:.1}" y="{y:.1}" width="{width:.1}" height="{height:.1}" fill="{colour}"/>"#));
+        self.add(format_args!(
+            "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" \
+             fill=\"{colour}\"/>"
+        ));
     }
 
     /// A thin line of the grid.
@@ -50,7 +53,8 @@ impl Picture {
     pub fn line(&mut self, points: &[(f64, f64)], colour: &str) {
         let list: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
         self.add(format_args!(
-            r#"<polyline points="{}" fill="none" stroke="{colour}" stroke-width="2.5" stroke-linejoin="round"/>"#,
+            "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2.5\" \
+             stroke-linejoin=\"round\"/>",
             list.join(" ")
         ));
         for (x, y) in points {
@@ -74,12 +78,13 @@ impl Picture {
         };
         let text = text.replace('&', "&amp;").replace('<', "&lt;");
         self.add(format_args!(
-            r#"<text x="{x:.1}" y="{y:.1}" font-size="{size}" text-anchor="{anchor}" fill="{colour}">{text}</text>"#
+            "<text x=\"{x:.1}\" y=\"{y:.1}\" font-size=\"{size}\" text-anchor=\"{anchor}\" \
+             fill=\"{colour}\">{text}</text>"
         ));
     }
 
     fn add(&mut self, shape: std::fmt::Arguments<'_>) {
-        // Writing into a string does not fail.
+        // Writing to a string does not fail.
         let _ = writeln!(self.body, "{shape}");
     }
 
@@ -88,7 +93,8 @@ impl Picture {
     pub fn document(&self) -> String {
         let Self { width, height, body } = self;
         format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" \
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" \
+             width=\"{width}\" height=\"{height}\" \
              font-family=\"system-ui, 'Segoe UI', 'DejaVu Sans', Helvetica, Arial, sans-serif\">\n\
              <rect width=\"{width}\" height=\"{height}\" fill=\"#ffffff\"/>\n{body}</svg>\n"
         )

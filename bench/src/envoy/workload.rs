@@ -1,11 +1,12 @@
-//! The requests that are sent, and what must become of each: by a filter that does the work, and by
+//! The requests that are sent, and the answer to each, with a filter that does the work and with
 //! one that does nothing.
 
+use super::answer::Answer;
 use super::policy::{self, Shape, Size};
 use crate::browser::BROWSER;
 
-/// How many hosts or environments the requests of one workload go through in turn, spread evenly
-/// over all that there are.
+/// How many hosts or environments the requests of one workload go through in turn. They are spread
+/// evenly over all that there are.
 pub const ROTATION: usize = 1000;
 
 /// A kind of request.
@@ -25,13 +26,12 @@ pub enum Workload {
     /// last.
     #[value(skip)]
     LastEnvironment,
-    /// The same from somebody who tries an environment out with `curl`, whose request has little
-    /// else in it.
+    /// The same sent by `curl`, with few other headers.
     #[value(skip)]
     LastEnvironmentByCurl,
 }
 
-/// Those that every arm is measured with, in the order of reports.
+/// The workloads that every arm is measured with, in the order of reports.
 pub const WORKLOADS: [Workload; 5] = [
     Workload::Probe,
     Workload::PassThrough,
@@ -40,24 +40,24 @@ pub const WORKLOADS: [Workload; 5] = [
     Workload::Reject,
 ];
 
-/// A request and what must become of it.
+/// A request and its answers.
 #[derive(Clone, Debug)]
 pub struct Exchange {
-    /// As it goes over the connection: HTTP/1.1 without a body.
+    /// The request as it is sent: HTTP/1.1 without a body.
     pub request: String,
-    /// What answers when the policy was carried out.
+    /// The answer when the policy was carried out.
     pub carried_out: Answer,
-    /// What answers when nothing was done.
+    /// The answer when nothing was done.
     pub untouched: Answer,
     /// The request as the policy leaves it, for arms that do nothing: it selects the same route, so
-    /// that what the route costs is in every arm's figure. None when the policy refuses it; then
-    /// they get what the others get.
+    /// that the cost of the route is in every arm's figure. None when the policy refuses the
+    /// request; then these arms receive it unchanged.
     pub resolved: Option<String>,
 }
 
 impl Exchange {
-    /// What an arm is sent when it is measured, and what it answers. `works` says whether it
-    /// carries the policy out.
+    /// The request that an arm receives when it is measured, and its answer. `works` says whether
+    /// it carries out the policy.
     #[must_use]
     pub fn measured(&self, works: bool) -> (&str, &Answer) {
         match &self.resolved {
@@ -68,36 +68,13 @@ impl Exchange {
     }
 }
 
-/// An answer of the routes, or a refusal. A route's body names what selected it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// The status.
-    pub status: u16,
-    /// The whole body.
-    pub body: String,
-}
-
-impl Answer {
-    /// The answer of the route that has this body.
-    #[must_use]
-    pub fn of_route(body: impl Into<String>) -> Self {
-        Self { status: 200, body: body.into() }
-    }
-
-    /// A refusal.
-    #[must_use]
-    pub fn refused(status: u16, body: &str) -> Self {
-        Self { status, body: body.to_owned() }
-    }
-}
-
-/// The body of the route for authorities that no other route knows.
+/// The body of the route for authorities without a route.
 pub const UNROUTED: &str = "unrouted";
 /// The body of the readiness endpoint.
 pub const READINESS: &str = "readiness";
 /// The host that is routed by its own name.
 pub const OWN_HOST: &str = "www.example.com";
-/// The host whose routes tell whether a guarded header arrived.
+/// The host whose routes show whether a guarded header arrived.
 pub const WITNESS_HOST: &str = "witness.example.com";
 /// The body of the witness when no guarded header arrived; otherwise it is `kept` and the header's
 /// name.
@@ -119,9 +96,9 @@ const CURL: [(&str, &str); 2] = [("user-agent", "curl/8.5.0"), ("accept", "*/*")
 /// What the balancer sends with its probe.
 const PROBE: [(&str, &str); 2] = [("user-agent", "GoogleHC/1.0"), ("connection", "keep-alive")];
 
-/// Where the probe goes.
+/// The authority of a rewritten probe.
 pub const READINESS_AUTHORITY: &str = "istio-ingress.gke-system.svc.cluster.local:15020";
-/// And its path there.
+/// The path of a rewritten probe.
 pub const READINESS_PATH: &str = "/healthz/ready";
 
 const PAGE: &str = "/articles/2024/05/a-long-title-of-an-article?utm_source=newsletter";
@@ -136,7 +113,7 @@ fn request<'a>(
     format!("GET {path} HTTP/1.1\r\nhost: {host}\r\n{headers}\r\n")
 }
 
-/// A request that names an environment, among these headers.
+/// A request with these headers and one that names an environment.
 fn naming(number: usize, headers: &[(&str, &str)]) -> Exchange {
     let env = policy::environment(number);
     let to =
@@ -151,8 +128,8 @@ fn naming(number: usize, headers: &[(&str, &str)]) -> Exchange {
     }
 }
 
-/// Numbers from 1 to below `count`, at most [`ROTATION`] of them, spread evenly. Number 0 is left
-/// to [`witnesses`].
+/// At most [`ROTATION`] numbers from 1 to below `count`, spread evenly. Number 0 is for
+/// [`witnesses`].
 pub(super) fn rotation(count: usize) -> impl Iterator<Item = usize> {
     let others = count.saturating_sub(1);
     let taken = others.min(ROTATION);
@@ -233,8 +210,8 @@ impl Workload {
     }
 }
 
-/// Requests that are not measured and show that a filter does all of the policy's work, not only
-/// what the workloads need.
+/// Requests that are not measured, and show that a filter does all of the policy's work and not
+/// only what the workloads need.
 #[must_use]
 pub fn witnesses(shape: Shape) -> Vec<(String, Answer)> {
     let plain = |host: &str| request("/", host, []);
@@ -249,7 +226,7 @@ pub fn witnesses(shape: Shape) -> Vec<(String, Answer)> {
                 request("/", WITNESS_HOST, GUARDED.map(|name| (name, "forged"))),
                 Answer::of_route(CLEAN),
             ),
-            // Knative's own probe, from inside, keeps its header.
+            // Knative's own probe, from inside the cluster, keeps its header.
             (
                 request(
                     "/",
@@ -271,7 +248,7 @@ pub fn witnesses(shape: Shape) -> Vec<(String, Answer)> {
             (plain("unknown.test.com"), Answer::of_route(UNROUTED)),
         ],
         Shape::Environments => vec![
-            // The default's route answers only with the right x-gatepost-env.
+            // The default environment's route answers only with the right x-gatepost-env.
             (plain("app.example.com"), Answer::of_route(policy::DEFAULT_ENVIRONMENT)),
             (request("/", "app.example.com", [("env", " ENV2 ")]), Answer::of_route("env2")),
             (

@@ -1,21 +1,23 @@
 //! The same modules and requests on the crate `proxy-wasm-host`, for comparison. That crate needs
-//! another wasmtime, so each arm runs in a process of its own (`bench/compare`), which is told
-//! round by round what to do and stays idle in between.
+//! another wasmtime, so each arm is a process of `bench/compare`, which runs its rounds on command
+//! and is idle in between.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use crate::subject::{BenchError, Guest, Workload};
+use super::guest::Guest;
+use super::workload::Workload;
+use crate::error::BenchError;
 
-/// The program, built.
+/// The program of the comparison, built.
 #[derive(Debug)]
 pub struct Comparison {
     folder: PathBuf,
     program: PathBuf,
 }
 
-/// A process of it with one module and one request, ready for rounds.
+/// A process of that program with one module and one request, ready for rounds.
 #[derive(Debug)]
 pub struct Compared {
     child: Child,
@@ -30,11 +32,11 @@ fn failed(error: std::io::Error) -> BenchError {
 }
 
 impl Comparison {
-    /// Builds the program with cargo under `target`. Its crate asks for a newer Rust than
-    /// Gatepost's, which it builds without.
+    /// Builds the program with cargo into `target`. Its crate names a newer Rust than Gatepost's as
+    /// its minimum, which it does not need.
     ///
     /// # Errors
-    /// When it cannot be built, as without a network the first time.
+    /// When it cannot be built. The first time it needs a network.
     pub fn build(target: &Path) -> Result<Self, BenchError> {
         let crate_folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("compare");
         let target = std::path::absolute(target)
@@ -86,7 +88,7 @@ impl Comparison {
 }
 
 impl Compared {
-    /// Has it run so many streams, and says what one cost in nanoseconds.
+    /// Runs `streams` streams in the process, and gives what one cost in nanoseconds.
     ///
     /// # Errors
     /// When it has ended.
@@ -102,7 +104,7 @@ impl Compared {
 
 impl Drop for Compared {
     fn drop(&mut self) {
-        // It ends with its input. What it says then is of no use to anybody.
+        // The process ends when its input does. How it ends does not matter any more.
         self.orders = None;
         let _ = self.child.wait();
     }

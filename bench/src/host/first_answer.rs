@@ -1,6 +1,6 @@
-//! From the start of a process to its first answered request: a process of its own compiles the
-//! filter, or takes it from a cache, starts a VM with the policy, sends one request through it and
-//! says so. Wall-clock time, as whoever waits for it sees it.
+//! The time from the start of a process to its first answered request. The process compiles the
+//! filter, or reads it from a cache, starts a VM with the policy and sends one request through it.
+//! It is wall-clock time, which is what a user waits for.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -10,13 +10,15 @@ use std::time::Instant;
 use gatepost_host::{CacheState, EngineOptions, Host};
 
 use super::Size;
+use super::guest::Guest;
+use super::workload::MAPPED;
+use crate::error::BenchError;
 use crate::rounds::{Arm, Figure, interleave};
-use crate::subject::{BenchError, Guest, MAPPED};
 
 /// The argument that makes a process of the benchmark call [`answer`].
 const ORDER: &str = "first-answer";
 
-/// What the process says when its request is answered, by where its module came from.
+/// What the process prints when its request is answered, by the origin of its module.
 const COMPILED: u8 = b'c';
 const CACHED: u8 = b'h';
 
@@ -26,7 +28,7 @@ pub const FROM_CACHE: &str = "gatepost: process start to first answer, module fr
 /// Measures every arm. `program` is this benchmark itself.
 ///
 /// # Errors
-/// When a process cannot be run, or does not find in the cache what another has left there.
+/// When a process cannot be run, or does not find the module that an earlier one left in the cache.
 pub fn measure(size: Size, program: &Path) -> Result<Vec<Figure>, BenchError> {
     let cache = tempfile::tempdir().map_err(|error| BenchError::Process {
         what: "a folder for the cache".to_owned(),
@@ -78,7 +80,7 @@ fn once(program: &Path, cache: Option<&Path>, expected: u8) -> Result<f64, Bench
     Err(BenchError::Answer { what: what(), said: String::from_utf8_lossy(&said).into_owned() })
 }
 
-/// The process's own part: everything from nothing to one answered request.
+/// What such a process does: everything from its start to one answered request.
 ///
 /// # Errors
 /// When the filter does not do what it should.

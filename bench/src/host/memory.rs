@@ -1,16 +1,18 @@
-//! What a VM holds beside its guest's own memory, and what is left behind when many streams have
-//! gone through one and when many have been built and freed: by the allocator's balance, and by
-//! what the system says the process holds.
+//! The memory of a VM without its guest's own, and what is left after many streams have passed one
+//! VM and after many VMs were built and freed. Both are measured by the allocator's balance and by
+//! the resident memory of the process.
 
 use gatepost_host::{EngineOptions, Headers, Host};
 use serde::Serialize;
 
 use super::Size;
+use super::guest::{Guest, Running};
+use super::workload::{MAPPED, SDK, Workload};
 use crate::alloc::{Counting, Held};
 use crate::clock::resident_bytes;
-use crate::subject::{BenchError, Guest, MAPPED, Running, SDK, Workload};
+use crate::error::BenchError;
 
-/// Idle VMs that are built to see what one holds.
+/// Idle VMs that are built for the measurement of one.
 const IDLE: u32 = 64;
 
 /// What one idle VM with its plugin holds.
@@ -20,14 +22,14 @@ pub struct Idle {
     pub module: &'static str,
     /// Its linear memory, as the guest has grown it.
     pub guest_bytes: u64,
-    /// What the allocator gave the host for it.
+    /// What the host allocated for it.
     pub allocated_bytes: i64,
-    /// What the process grew by for it, the guest's touched pages among it; none where the system
-    /// does not tell.
+    /// What the process grew by for it, including the guest's touched pages. None where there is no
+    /// `/proc`.
     pub resident_bytes: Option<i64>,
 }
 
-/// What is there after many of something that was not there before.
+/// What is left after many of something.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Left {
     /// Many of what.
@@ -42,11 +44,11 @@ pub struct Left {
     pub allocations_each: f64,
     /// What the guest's linear memory grew by.
     pub guest_bytes: i64,
-    /// What the process grew by; none where the system does not tell.
+    /// What the process grew by. None where there is no `/proc`.
     pub resident_bytes: Option<i64>,
 }
 
-/// Memory, measured.
+/// The figures of memory.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Memory {
     /// Idle VMs.
@@ -55,7 +57,7 @@ pub struct Memory {
     pub left: Vec<Left>,
 }
 
-/// Measures. The allocator must be the program's own, and counts from here on.
+/// Measures memory. The allocator must be that of the program, and counts from then on.
 ///
 /// # Errors
 /// When a VM or a stream fails.
@@ -94,7 +96,7 @@ fn idle(
     host: &Host,
     allocator: &Counting,
 ) -> Result<Idle, BenchError> {
-    // The first VM also pays for what all of them share.
+    // The first VM also allocates what all VMs share.
     let first = guest.running(host)?;
     let (held, resident) = (allocator.held(), resident_bytes());
     let mut vms: Vec<Running> = Vec::new();
@@ -111,8 +113,8 @@ fn idle(
     })
 }
 
-/// Streams through one VM. A tenth as many go through before, so that whatever is kept for the next
-/// stream is there.
+/// Runs streams through one VM. A tenth as many run before, so that what is kept for later streams
+/// is already there.
 ///
 /// # Errors
 /// When a stream fails.
@@ -136,7 +138,7 @@ pub fn streams(
     Ok(left(what, count, held, guest_bytes, grown(resident)))
 }
 
-/// VMs, each built with its plugin, used once and freed.
+/// Builds VMs, each with its plugin, uses each once and frees it.
 ///
 /// # Errors
 /// When a VM fails.

@@ -1,14 +1,15 @@
-//! A fresh VM from a compiled module: instantiated, its exports looked up, its start-up run; no
-//! plugin, so no configuration. With memory from the system and from a pool. Freeing it is measured
-//! beside it.
+//! The time to a fresh VM from a compiled module: it is instantiated, its exports are looked up and
+//! its start-up code runs. It has no plugin, so no configuration. Memory comes from the system or
+//! from a pool. Freeing the VM is measured in arms of its own.
 
 use gatepost_host::{EngineOptions, Host, Pool, Vm};
 
+use super::guest::Guest;
 use super::{Size, timed};
+use crate::error::BenchError;
 use crate::rounds::{Arm, Figure, interleave};
-use crate::subject::{BenchError, Guest};
 
-/// The pool of the pooled arms: a VM more than live at once in a round.
+/// The pool of the pooled arms. It has room for more VMs than live at once in a round.
 const POOL: Pool = Pool { vms: 512, memory_bytes: 16 << 20 };
 
 /// The arms that have a goal.
@@ -38,7 +39,7 @@ pub fn measure(size: Size) -> Result<Vec<Figure>, BenchError> {
     interleave(size.rounds, &mut arms)
 }
 
-/// All VMs of a round live at once, and are freed when the clock has stopped.
+/// All VMs of a round live at once, and are freed after the measurement.
 fn start<'a>(name: &'static str, guest: &'a Guest, host: &'a Host, size: Size) -> Arm<'a> {
     let run = move || {
         let mut vms: Vec<Vm> = Vec::with_capacity(size.vms);

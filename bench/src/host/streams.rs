@@ -1,15 +1,16 @@
-//! Complete HTTP streams on one core: what one costs in processor time of the thread that runs it.
-//! In the figure: the clone of the request's headers and of what the proxy knows of the stream,
-//! every callback, and freeing all of it. Not in it: parsing a request, sockets, and a response.
+//! Complete HTTP streams on one core, by the processor time of the thread that runs them. A figure
+//! includes a clone of the request's headers and of the stream's properties, every callback, and
+//! freeing all of it. It does not include parsing a request, sockets, or a response.
 
 use gatepost_host::{EngineOptions, Headers, Host};
 
+use super::driven::Driven;
+use super::guest::{Guest, Running, info};
+use super::workload::{MAPPED, PASS_THROUGH, PROBE, SDK, Workload};
 use super::{Size, timed};
+use crate::error::BenchError;
 use crate::host::compare::Comparison;
 use crate::rounds::{Arm, Figure, interleave};
-use crate::subject::{
-    BenchError, Guest, MAPPED, PASS_THROUGH, PROBE, Running, SDK, Workload, info,
-};
 
 /// The arms that have a goal.
 pub const GOAL_ARMS: [&str; 4] =
@@ -18,7 +19,7 @@ pub const GOAL_ARMS: [&str; 4] =
 /// The arm that is measured twice.
 pub const CONTROLLED: &str = "gatepost: mapped host";
 
-/// Its second measurement. Whatever the two differ by is noise.
+/// Its second measurement. The difference of the two is noise.
 pub const CONTROL: &str = "gatepost: mapped host, again (A/A)";
 
 /// Measures every arm.
@@ -52,7 +53,7 @@ pub fn measure(size: Size, comparison: Option<&Comparison>) -> Result<Vec<Figure
     ] {
         let Some(comparison) = comparison else { break };
         let mut compared = comparison.start(guest, &workload)?;
-        // As warm as the others.
+        // It is warmed up as the other arms are.
         compared.round(size.streams / 10)?;
         arms.push(Arm { name, run: Box::new(move || compared.round(size.streams)) });
     }
@@ -76,7 +77,7 @@ fn arm<'a>(
     })
 }
 
-/// The same through the stream driver, with a response: two messages pass instead of one.
+/// The same through the stream driver, with a response: two messages instead of one.
 fn driven<'a>(
     name: &'static str,
     guest: &Guest,
@@ -84,7 +85,7 @@ fn driven<'a>(
     workload: Workload,
     size: Size,
 ) -> Result<Arm<'a>, BenchError> {
-    let mut driven = guest.driven(host)?;
+    let mut driven = Driven::start(guest, host)?;
     driven.check(&workload)?;
     let request = Headers::request(workload.request.iter().copied());
     driven.exchanges(&request, size.streams / 10);
@@ -97,7 +98,7 @@ fn driven<'a>(
     Ok(Arm { name, run: Box::new(run) })
 }
 
-/// What the benchmark itself adds to each stream of a mapped host: it is in the other figures too.
+/// What the benchmark itself adds to each stream of a mapped host. It is in the other figures, too.
 fn no_guest<'a>(size: Size) -> Arm<'a> {
     let request = Headers::request(MAPPED.request.iter().copied());
     let run = move || {

@@ -1,11 +1,10 @@
 //! What the embedding SDK must reach, and whether a run reached it.
 
-use serde::Serialize;
-
-use crate::host::first_answer::FROM_CACHE;
-use crate::host::starts::GOAL_ARMS as START_ARMS;
-use crate::host::streams::GOAL_ARMS as STREAM_ARMS;
-use crate::report::HostReport;
+use super::figures::HostFigures;
+use super::first_answer::FROM_CACHE;
+use super::starts::GOAL_ARMS as START_ARMS;
+use super::streams::GOAL_ARMS as STREAM_ARMS;
+use crate::goal::Goal;
 use crate::rounds::Figure;
 
 /// Complete streams in a second on one core.
@@ -14,33 +13,20 @@ const STREAMS: f64 = 1e6;
 const START: f64 = 50e3;
 /// Nanoseconds from a process's start to its first answer, from a cached module.
 const FIRST_ANSWER: f64 = 10e6;
-/// The host's bytes for an idle VM beside the guest's own memory.
+/// The host's bytes for an idle VM, without the guest's own memory.
 const IDLE: i64 = 1 << 20;
-/// What a process may grow by over many streams or VMs and still have lost nothing: the system
-/// counts in pages and keeps some.
+/// What a process may grow by over many streams or VMs without a leak: the system counts in pages
+/// and keeps some.
 const GROWTH: i64 = 1 << 20;
-
-/// One goal and what became of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Goal {
-    /// What is measured.
-    pub what: String,
-    /// What it must reach.
-    pub goal: String,
-    /// What it reached.
-    pub figure: String,
-    /// Whether that is enough.
-    pub met: bool,
-}
 
 /// Every goal that the run has a figure for.
 #[must_use]
-pub fn goals(report: &HostReport) -> Vec<Goal> {
+pub fn goals(run: &HostFigures) -> Vec<Goal> {
     let mut goals = Vec::new();
     let named = |figures: &[Figure], names: &[&str]| -> Vec<Figure> {
         figures.iter().filter(|figure| names.contains(&figure.arm)).cloned().collect()
     };
-    for figure in named(&report.streams, &STREAM_ARMS) {
+    for figure in named(&run.streams, &STREAM_ARMS) {
         goals.push(Goal {
             what: figure.arm.to_owned(),
             goal: format!("at least {STREAMS:.0} streams/s"),
@@ -48,13 +34,13 @@ pub fn goals(report: &HostReport) -> Vec<Goal> {
             met: figure.per_second() >= STREAMS,
         });
     }
-    for figure in named(&report.starts, &START_ARMS) {
+    for figure in named(&run.starts, &START_ARMS) {
         goals.push(at_most(&figure, START, 1e3, "µs"));
     }
-    for figure in named(&report.first_answer, &[FROM_CACHE]) {
+    for figure in named(&run.first_answer, &[FROM_CACHE]) {
         goals.push(at_most(&figure, FIRST_ANSWER, 1e6, "ms"));
     }
-    for idle in report.memory.iter().flat_map(|memory| &memory.idle) {
+    for idle in run.memory.iter().flat_map(|memory| &memory.idle) {
         goals.push(Goal {
             what: format!("{}: host memory of an idle VM", idle.module),
             goal: format!("at most {} KiB", IDLE / 1024),
@@ -62,7 +48,7 @@ pub fn goals(report: &HostReport) -> Vec<Goal> {
             met: idle.allocated_bytes <= IDLE,
         });
     }
-    for left in report.memory.iter().flat_map(|memory| &memory.left) {
+    for left in run.memory.iter().flat_map(|memory| &memory.left) {
         let resident = left.resident_bytes.unwrap_or(0);
         goals.push(Goal {
             what: format!("left by {} {}", left.count, left.what),

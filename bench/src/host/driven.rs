@@ -1,16 +1,27 @@
 //! Whole exchanges through the stream driver: a request's headers down the chain, a response's
 //! headers back, and the end of both.
 
-use gatepost_host::{Event, Headers, Part, Worker};
+use gatepost_host::{Chain, ChainPlugin, Event, Headers, Host, Part, Worker};
 
-use crate::subject::{BenchError, Workload, info};
+use super::guest::{Guest, info};
+use super::workload::Workload;
+use crate::error::BenchError;
 
 /// A worker whose chain is one plugin.
 #[derive(Debug)]
-pub struct Driven(pub Worker);
+pub struct Driven(Worker);
 
 impl Driven {
-    /// One exchange; the request as it left the chain, if it did.
+    /// A worker whose chain is the guest's plugin.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start(guest: &Guest, host: &Host) -> Result<Self, BenchError> {
+        let plugin = ChainPlugin { module: guest.module().clone(), config: guest.config() };
+        Ok(Self(Worker::new(&Chain::new(vec![plugin]), host.clone())?))
+    }
+
+    /// Runs one exchange, and gives the request as it left the chain, if it did.
     pub fn exchange(&mut self, request: &Headers, response: &Headers) -> Option<Headers> {
         let id = self.0.open(info());
         self.0.request(id, Part::Headers { headers: request.clone(), end_stream: true });
@@ -28,7 +39,7 @@ impl Driven {
         sent
     }
 
-    /// One exchange, which must do what the workload says.
+    /// Runs one exchange and checks that the module did what the workload says.
     ///
     /// # Errors
     /// [`BenchError::Driven`] when it does something else.
@@ -46,7 +57,7 @@ impl Driven {
         }
     }
 
-    /// Many exchanges, one after the other.
+    /// Runs `count` exchanges, one after the other.
     pub fn exchanges(&mut self, request: &Headers, count: usize) {
         let response = Headers::response([(":status", "200"), ("content-type", "text/plain")]);
         for _ in 0..count {

@@ -1,0 +1,80 @@
+//! Builds the example `hsts` of `gatepost-proxy-wasm` for wasm32-wasip1, and removes the exports
+//! that it does not use from the linked module.
+
+use std::path::{Path, PathBuf};
+
+use gatepost_wasm_build::Build;
+
+/// What every filter with a policy exports: Envoy enters the VM once for each callback that a
+/// module exports, and the SDK exports them all.
+const POLICY: &[&str] = &[
+    "memory",
+    "_initialize",
+    "proxy_abi_version_0_2_1",
+    "proxy_on_memory_allocate",
+    // The SDK's dispatcher keeps a context for each stream.
+    "proxy_on_context_create",
+    "proxy_on_delete",
+    "proxy_on_configure",
+    "proxy_on_request_headers",
+    "proxy_on_tick",
+];
+
+/// What the example's own logic needs.
+const OWN_LOGIC: &[&str] = &["proxy_on_response_headers"];
+
+fn main() {
+    if let Err(message) = build() {
+        eprintln!("error: {message}");
+        std::process::exit(1);
+    }
+}
+
+fn build() -> Result<(), String> {
+    let variable = |name: &str| {
+        std::env::var(name).map(PathBuf::from).map_err(|error| format!("{name}: {error}"))
+    };
+    let manifest = variable("CARGO_MANIFEST_DIR")?;
+    let out = variable("OUT_DIR")?;
+    let workspace =
+        manifest.ancestors().nth(3).ok_or("the workspace is three folders above this crate")?;
+    for input in ["engine/src", "filter/sdk/src", "filter/sdk/examples", "Cargo.lock", "Cargo.toml"]
+    {
+        println!("cargo:rerun-if-changed={}", workspace.join(input).display());
+    }
+    println!("cargo:rerun-if-changed=build.rs");
+    let build = Build {
+        workspace,
+        package: "gatepost-proxy-wasm",
+        profile: "speed",
+        arguments: &["--example", "hsts"],
+        folder: "sdk-wasm",
+    };
+    let module = build.run().map_err(|error| error.to_string())?.join("examples/hsts.wasm");
+    let linked = std::fs::read(&module).map_err(|error| named(&module, &error))?;
+    write(&out.join("hsts.wasm"), &with_exports(&linked, &[POLICY, OWN_LOGIC].concat())?)?;
+    write(&out.join("policy_alone.wasm"), &with_exports(&linked, POLICY)?)
+}
+
+/// The module with these exports alone, and without the code that only others reached.
+fn with_exports(module: &[u8], exports: &[&str]) -> Result<Vec<u8>, String> {
+    let mut module =
+        walrus::Module::from_buffer(module).map_err(|error| format!("no valid module: {error}"))?;
+    let unused: Vec<_> = module
+        .exports
+        .iter()
+        .filter(|export| !exports.contains(&export.name.as_str()))
+        .map(walrus::Export::id)
+        .collect();
+    unused.into_iter().for_each(|export| module.exports.delete(export));
+    walrus::passes::gc::run(&mut module);
+    Ok(module.emit_wasm())
+}
+
+fn write(path: &Path, module: &[u8]) -> Result<(), String> {
+    std::fs::write(path, module).map_err(|error| named(path, &error))
+}
+
+fn named(path: &Path, error: &std::io::Error) -> String {
+    format!("{}: {error}", path.display())
+}

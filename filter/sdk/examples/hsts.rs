@@ -1,0 +1,69 @@
+//! A filter that carries out a Gatepost policy on requests and adds `strict-transport-security` to
+//! the responses that lack it. Its plugin configuration is the policy.
+
+#![cfg(target_arch = "wasm32")]
+
+use std::time::Duration;
+
+use gatepost_proxy_wasm::{Gatepost, Outcome};
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::{Action, ContextType, LogLevel};
+
+proxy_wasm::main! {{
+    proxy_wasm::set_log_level(LogLevel::Warn);
+    proxy_wasm::set_root_context(|_| Box::new(Root::default()));
+}}
+
+const HSTS: (&str, &str) = ("strict-transport-security", "max-age=31536000");
+
+#[derive(Default)]
+struct Root {
+    gatepost: Gatepost,
+}
+
+impl Context for Root {}
+
+impl RootContext for Root {
+    fn on_configure(&mut self, _size: usize) -> bool {
+        let configuration = self.get_plugin_configuration().unwrap_or_default();
+        let Ok(gatepost) = Gatepost::configure(&configuration) else { return false };
+        self.gatepost = gatepost;
+        self.set_tick_period(Duration::from_millis(500));
+        true
+    }
+
+    fn on_tick(&mut self) {
+        self.gatepost.flush_counters();
+    }
+
+    fn create_http_context(&self, _context: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(Stream { gatepost: self.gatepost.clone() }))
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+}
+
+struct Stream {
+    gatepost: Gatepost,
+}
+
+impl Context for Stream {}
+
+impl HttpContext for Stream {
+    fn on_http_request_headers(&mut self, _headers: usize, _end_of_stream: bool) -> Action {
+        match self.gatepost.on_request() {
+            Outcome::Continue => Action::Continue,
+            Outcome::Answered => Action::Pause,
+        }
+    }
+
+    fn on_http_response_headers(&mut self, _headers: usize, _end_of_stream: bool) -> Action {
+        let (name, value) = HSTS;
+        if self.get_http_response_header_bytes(name).is_none() {
+            self.add_http_response_header(name, value);
+        }
+        Action::Continue
+    }
+}

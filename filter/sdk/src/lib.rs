@@ -1,0 +1,127 @@
+//! A Gatepost policy inside any filter that is written with the [`proxy_wasm`] Rust SDK: the
+//! filter's own logic and the policy run in one VM instead of two, and the request's headers are
+//! read once for the policy. The policy means here what it means in Gatepost's own module, because
+//! the same engine decides.
+//!
+//! The filter's author calls three functions: [`Gatepost::configure`] with the plugin
+//! configuration, [`Gatepost::on_request`] when the request headers are there, and
+//! [`Gatepost::flush_counters`] by a timer. The example `examples/hsts.rs` is a whole filter:
+//!
+//! ```ignore
+#![doc = include_str!("../examples/hsts.rs")]
+//! ```
+//!
+//! # What the SDK adds to the cost
+//! The SDK exports every callback that the ABI knows, and Envoy enters the VM for each callback
+//! that a module exports. Removing those that the filter does not use from the linked module saves
+//! several entries for each stream: `filter/sdk/artifact` does it in its build script. The
+//! benchmark in `bench/` measures such a module beside Gatepost's own.
+//!
+//! # What can still trap
+//! A panic traps the VM of a whole worker thread. This crate does not panic, and it makes the calls
+//! that change or answer a request itself, because the SDK panics where the proxy refuses one. The
+//! SDK still panics in these cases, which Envoy does not bring about:
+//!
+//! - its dispatcher, for a context that it does not know;
+//! - reading the request headers, for a status other than `Ok`, for a header name that is not UTF-8
+//!   and for a block of headers whose lengths contradict its size;
+//! - reading `source.address`, for a status other than `Ok`, `NotFound`, `SerializationFailure` and
+//!   `InternalFailure`;
+//! - defining a counter, for a status other than `Ok`; raising one, for a status other than `Ok`,
+//!   `NotFound` and `BadArgument`;
+//! - starting a timer or writing a log line, for a status other than `Ok`.
+//!
+//! The getters of [`proxy_wasm::traits`] that give a `String` also panic for a value that is not
+//! UTF-8, which any client can send. A filter's own logic should use those that end in `_bytes`.
+
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::string_slice,
+    clippy::unreachable
+)]
+
+mod abi;
+mod counters;
+mod request;
+
+use std::rc::Rc;
+
+use counters::BufferedCounters;
+pub use gatepost_engine::Fault;
+use gatepost_engine::{Policy, compile_json};
+pub use request::Outcome;
+
+/// A policy in force, with its counters. Clones share both, so each stream can have one: they cost
+/// a reference count.
+///
+/// [`Gatepost::default`] holds no policy. It answers every request with 500, so that nothing passes
+/// before a configuration was accepted.
+#[derive(Debug, Clone, Default)]
+pub struct Gatepost(Option<Rc<InForce>>);
+
+#[derive(Debug)]
+struct InForce {
+    policy: Policy,
+    counters: BufferedCounters,
+}
+
+impl Gatepost {
+    /// Compiles a policy: JSON of `apiVersion: gatepost/v1`, at most 8 MiB. Call this in
+    /// `on_configure` of the root context.
+    ///
+    /// It raises the counter `gatepost.config.accepted` or `gatepost.config.rejected`, and defines
+    /// the counters of the policy.
+    ///
+    /// # Errors
+    /// Every fault of the document. Each was logged as an error, in a line of its own, so
+    /// `on_configure` only has to return `false`; a policy that was in force stays in force.
+    pub fn configure(configuration: &[u8]) -> Result<Self, Vec<Fault>> {
+        match compile_json(configuration) {
+            Ok(policy) => {
+                if policy.is_pass_through() {
+                    log::warn!("gatepost: the configuration is empty: every request passes");
+                }
+                let counters = BufferedCounters::define(policy.counters());
+                counters::raise("gatepost.config.accepted");
+                Ok(Self(Some(Rc::new(InForce { policy, counters }))))
+            }
+            Err(faults) => {
+                for fault in &faults {
+                    log::error!("gatepost: configuration refused: {}", fault.line());
+                }
+                counters::raise("gatepost.config.rejected");
+                Err(faults)
+            }
+        }
+    }
+
+    /// Decides on the request of the current stream and carries the decision out: writes headers or
+    /// sends a local reply, and counts. Call this in `on_http_request_headers`, before the filter's
+    /// own logic if that logic is to see the request as the policy leaves it.
+    ///
+    /// In `mode: observe` it decides and counts, changes nothing, and the outcome is always
+    /// [`Outcome::Continue`]. Where there is no policy, or the proxy refuses to write a header, it
+    /// answers 500: no request passes that the policy did not decide on.
+    pub fn on_request(&self) -> Outcome {
+        match &self.0 {
+            Some(in_force) => request::decide(&in_force.policy, &in_force.counters),
+            None => request::fail("gatepost.internal.not_configured"),
+        }
+    }
+
+    /// Sends the counts since the last call to the proxy. Call this in `on_tick` of the root
+    /// context, and start the timer in `on_configure`; twice a second is often enough.
+    ///
+    /// Counts are buffered because raising a counter of the proxy costs about as much as deciding.
+    /// The timer belongs to the filter's author, who may need it for other things, too. The last
+    /// clone sends what is still buffered when it is dropped.
+    pub fn flush_counters(&self) {
+        if let Some(in_force) = &self.0 {
+            in_force.counters.flush();
+        }
+    }
+}
