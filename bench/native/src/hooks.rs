@@ -4,7 +4,7 @@
 use std::ffi::{c_char, c_void};
 use std::ptr;
 
-use gatepost_engine::{Fault, compile_json};
+use gatepost_engine::compile_json;
 
 use crate::abi::{Buffer, EnvoyConfig, EnvoyFilter, Stream, VERSION, log_error};
 use crate::config::Config;
@@ -25,8 +25,8 @@ extern "C" fn envoy_dynamic_module_on_http_filter_config_new(
     // SAFETY: Envoy lends the configuration for the length of this call.
     match compile_json(unsafe { config.bytes() }) {
         Ok(policy) => Box::into_raw(Box::new(Config::new(envoy, policy))),
-        Err(faults) => {
-            faults.iter().map(Fault::line).for_each(|line| log_error(&line));
+        Err(errors) => {
+            errors.iter().for_each(|error| log_error(&error.to_string()));
             ptr::null()
         }
     }

@@ -1,10 +1,8 @@
 //! One request: the engine decides on Envoy's own headers, and the decision is carried out.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 
 use gatepost_engine::{Mode, Request, SourceAddress, Verdict, Writes, parse_source_address};
-use smallvec::SmallVec;
 
 use crate::abi::{Header, Stream};
 use crate::config::Config;
@@ -13,9 +11,6 @@ use crate::config::Config;
 const CONTINUE: u32 = 0;
 /// The request was answered.
 pub(crate) const STOP: u32 = 1;
-
-/// Headers of a request that need no memory of their own.
-const FEW: usize = 32;
 
 impl SourceAddress for Stream {
     fn source_address(&self) -> Option<IpAddr> {
@@ -26,7 +21,7 @@ impl SourceAddress for Stream {
 /// Decides on a request, and gives what Envoy does with the stream next.
 pub(crate) fn decide(config: &Config, stream: Stream) -> u32 {
     let count = stream.header_count();
-    let mut headers = SmallVec::<[Header; FEW]>::with_capacity(count);
+    let mut headers = Vec::<Header>::with_capacity(count);
     // SAFETY: there is room for `count` headers, and Envoy fills them all when it says so.
     unsafe {
         if !stream.headers(headers.as_mut_ptr()) {
@@ -35,8 +30,7 @@ pub(crate) fn decide(config: &Config, stream: Stream) -> u32 {
         }
         headers.set_len(count);
     }
-    // SAFETY: Envoy leaves the headers as they are until `write`, which keeps no view of a header
-    // that it has changed.
+    // SAFETY: Envoy leaves the headers as they are until `write`, and what that writes are copies.
     let pairs = headers.iter().map(|header| unsafe { header.pair() });
     let decision = config.policy.decide(&Request { headers: pairs, source: &stream });
     decision.counters.iter().for_each(|counter| config.count(stream, counter));
@@ -46,7 +40,7 @@ pub(crate) fn decide(config: &Config, stream: Stream) -> u32 {
     match decision.verdict {
         Verdict::Forward(writes) if writes.is_empty() => CONTINUE,
         Verdict::Forward(writes) => {
-            if !write(stream, writes) {
+            if !write(stream, &writes) {
                 stream.reply(500, "", "gatepost.internal.write_refused");
                 return STOP;
             }
@@ -60,16 +54,8 @@ pub(crate) fn decide(config: &Config, stream: Stream) -> u32 {
     }
 }
 
-/// Writes the changes, and gives whether Envoy took them all. A change may hold a view of a header,
-/// which is invalid once that header was changed. So `:authority` is written last, because
-/// `x-forwarded-host` may hold its old value, and where headers are removed, values are copied
-/// before that.
-fn write(stream: Stream, mut writes: Writes<'_>) -> bool {
-    if !writes.remove.is_empty() {
-        for header in &mut writes.set {
-            header.value = Cow::Owned(header.value.to_string());
-        }
-    }
+/// Writes the changes, and gives whether Envoy took them all.
+fn write(stream: Stream, writes: &Writes<'_>) -> bool {
     let mut written = true;
     for name in &writes.remove {
         written &= stream.remove(name);

@@ -51,7 +51,7 @@ mod request;
 use std::rc::Rc;
 
 use counters::BufferedCounters;
-pub use gatepost_engine::Fault;
+pub use gatepost_engine::PolicyError;
 use gatepost_engine::{Policy, compile_json};
 pub use request::Outcome;
 
@@ -77,24 +77,24 @@ impl Gatepost {
     /// the counters of the policy.
     ///
     /// # Errors
-    /// Every fault of the document. Each was logged as an error, in a line of its own, so
+    /// Every error of the document. Each was logged as an error, in a line of its own, so
     /// `on_configure` only has to return `false`; a policy that was in force stays in force.
-    pub fn configure(configuration: &[u8]) -> Result<Self, Vec<Fault>> {
+    pub fn configure(configuration: &[u8]) -> Result<Self, Vec<PolicyError>> {
         match compile_json(configuration) {
             Ok(policy) => {
-                if policy.is_pass_through() {
-                    log::warn!("gatepost: the configuration is empty: every request passes");
+                for warning in policy.warnings() {
+                    log::warn!("gatepost: {warning}");
                 }
                 let counters = BufferedCounters::define(policy.counters());
                 counters::raise("gatepost.config.accepted");
                 Ok(Self(Some(Rc::new(InForce { policy, counters }))))
             }
-            Err(faults) => {
-                for fault in &faults {
-                    log::error!("gatepost: configuration refused: {}", fault.line());
+            Err(errors) => {
+                for error in &errors {
+                    log::error!("gatepost: configuration refused: {error}");
                 }
                 counters::raise("gatepost.config.rejected");
-                Err(faults)
+                Err(errors)
             }
         }
     }

@@ -1,11 +1,10 @@
 //! One request: its headers are read in one call, the engine decides, and the decision is carried
 //! out.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 
 use gatepost_engine::{
-    Counters, Effects, Mode, Policy, Reply, Request, SourceAddress, is_grpc, parse_source_address,
+    Counters, HeaderMutations, Mode, Policy, Reply, Request, SourceAddress, is_grpc, parse_source_address,
 };
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::MapType;
@@ -52,9 +51,9 @@ impl HeaderWrites {
     }
 }
 
-impl<'a> Effects<'a> for HeaderWrites {
-    fn set_authority(&mut self, value: Cow<'a, [u8]>) {
-        self.write(|| abi::set_request_header(":authority", &value));
+impl<'a> HeaderMutations<'a> for HeaderWrites {
+    fn set_authority(&mut self, value: &[u8]) {
+        self.write(|| abi::set_request_header(":authority", value));
     }
 
     fn set_path(&mut self, value: &'a str) {
@@ -65,12 +64,12 @@ impl<'a> Effects<'a> for HeaderWrites {
         self.write(|| abi::remove_request_header(name));
     }
 
-    fn set(&mut self, name: &'a str, value: Cow<'a, [u8]>, replaces: bool) {
+    fn set(&mut self, name: &'a str, value: &[u8], replaces: bool) {
         self.write(|| {
             if replaces {
-                abi::set_request_header(name, &value)
+                abi::set_request_header(name, value)
             } else {
-                abi::add_request_header(name, &value)
+                abi::add_request_header(name, value)
             }
         });
     }
