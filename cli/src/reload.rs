@@ -9,8 +9,7 @@ use gatepost_authoring::policy::FileError;
 use gatepost_authoring::{PolicyFile, Render};
 use gatepost_host::Metrics;
 
-use gatepost_gateway::FilterSlot;
-use gatepost_gateway::plugin::{FilterModule, PolicyLayer};
+use gatepost_gateway::{FilterModule, FilterSlot, PolicyLayer};
 
 const PERIOD: Duration = Duration::from_millis(250);
 

@@ -18,8 +18,9 @@ use tokio::task::JoinHandle;
 
 use crate::cases::{offline, wire};
 use crate::echo::Upstream;
-use gatepost_gateway::plugin::{FilterModule, PluginError, PolicyLayer};
-use gatepost_gateway::{AccessLog, Gateway, GatewayOptions, RouteTable, Target};
+use gatepost_gateway::{
+    AccessLog, FilterModule, Gateway, GatewayOptions, PolicyError, PolicyLayer, RouteTable, Target,
+};
 
 /// Which gateway is on stage.
 #[derive(Clone, Debug)]
@@ -38,7 +39,7 @@ pub enum TestbedError {
     Listen(#[from] std::io::Error),
     /// The filter refuses the policy.
     #[error(transparent)]
-    Plugin(#[from] PluginError),
+    Plugin(#[from] PolicyError),
     /// A route cannot be written down for the gateway.
     #[error("the route {host}: {message}")]
     Route {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{CommandError, Ended, envoy, print, runtime, table};
 use crate::cache;
-use gatepost_gateway::plugin::FilterModule;
+use gatepost_gateway::FilterModule;
 use gatepost_testbed::cases::{
     Forwarded, Mismatch, Observation, Outcome, Replied, judge, offline, wire,
 };

@@ -10,8 +10,9 @@ use gatepost_host::{CacheState, Metrics};
 use super::{CommandError, Ended, address, read_policy, runtime};
 use crate::cache;
 use crate::reload::Watched;
-use gatepost_gateway::plugin::{FilterModule, PolicyLayer};
-use gatepost_gateway::{Access, AccessLog, Gateway, GatewayOptions, RouteTable, Target};
+use gatepost_gateway::{
+    AccessLog, FilterModule, Gateway, GatewayOptions, PolicyLayer, RouteTable, Target,
+};
 
 /// Serve as a gateway with a policy, without Envoy
 ///
@@ -58,7 +59,7 @@ pub fn run(arguments: Arguments) -> Result<Ended, CommandError> {
     let options = GatewayOptions {
         trusted_hops: arguments.trusted_hops,
         drain_timeout: Duration::from_secs(arguments.drain),
-        access_log: arguments.access_log.then(|| AccessLog::new(print_access)),
+        access_log: arguments.access_log.then(|| AccessLog::new(|access| println!("{access}"))),
         ..GatewayOptions::default()
     };
     runtime()?.block_on(async {
@@ -115,19 +116,4 @@ async fn asked_to_stop() {
     if interrupt.await.is_err() {
         std::future::pending::<()>().await;
     }
-}
-
-fn print_access(access: &Access) {
-    let text = |bytes: &[u8]| gatepost_testbed::echo::escaped(bytes);
-    println!(
-        "{} {} {}{} -> {} {} {} {}ms",
-        access.source,
-        text(&access.method),
-        text(&access.authority),
-        text(&access.path),
-        access.upstream.as_deref().unwrap_or("-"),
-        access.status,
-        access.details,
-        access.duration.as_millis()
-    );
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::files::{Found, find, policy_beside};
 use super::{CommandError, Ended, Format, print, read_policy, told};
 use crate::cache;
-use gatepost_gateway::plugin::FilterModule;
+use gatepost_gateway::FilterModule;
 use gatepost_testbed::cases::judge;
 use gatepost_testbed::cases::offline::Offline;
 

@@ -10,8 +10,7 @@ use std::time::Duration;
 
 use gatepost::reload::Watched;
 use gatepost_authoring::PolicyFile;
-use gatepost_gateway::plugin::{FilterModule, PolicyLayer};
-use gatepost_gateway::{Gateway, GatewayOptions, RouteTable};
+use gatepost_gateway::{FilterModule, Gateway, GatewayOptions, PolicyLayer, RouteTable};
 use gatepost_host::Metrics;
 use gatepost_testbed::echo::Upstream;
 use http::Version;

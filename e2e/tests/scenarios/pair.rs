@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use gatepost_authoring::PolicyFile;
-use gatepost_gateway::plugin::FilterModule;
+use gatepost_gateway::FilterModule;
 use gatepost_testbed::shipped::{self, Shipped};
 use gatepost_testbed::{Kind, Testbed};
 

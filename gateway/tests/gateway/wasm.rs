@@ -4,8 +4,7 @@
 use std::sync::{Arc, LazyLock, Mutex};
 
 use bytes::Bytes;
-use gatepost_gateway::plugin::{FilterModule, PluginError, PolicyLayer};
-use gatepost_gateway::{Access, AccessLog, GatewayOptions};
+use gatepost_gateway::{Access, AccessLog, FilterModule, GatewayOptions, PolicyError, PolicyLayer};
 use gatepost_host::{Engine, EngineOptions, Metrics, Module};
 use gatepost_testbed::echo::{GreeterClient, Upstream};
 use http::{Request, Version};
@@ -225,7 +224,7 @@ async fn a_configuration_that_the_filter_refuses_is_refused_in_its_words_and_onc
         2,
         metrics.clone(),
     );
-    let Err(PluginError::Refused(lines)) = refused else { panic!("{refused:?}") };
+    let Err(PolicyError::Refused(lines)) = refused else { panic!("{refused:?}") };
     assert!(
         matches!(&lines[..], [only] if only.contains("configuration refused: mod: ")),
         "{lines:?}"

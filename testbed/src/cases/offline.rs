@@ -12,7 +12,7 @@ use gatepost_host::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use gatepost_gateway::plugin::{FilterModule, PluginError};
+use gatepost_gateway::{FilterModule, PolicyError};
 
 use super::{Forwarded, Observation, Outcome, Replied};
 
@@ -28,7 +28,7 @@ impl Offline {
     ///
     /// # Errors
     /// When the filter refuses the configuration, with every line that it logged.
-    pub fn start(module: &FilterModule, configuration: &str) -> Result<Self, PluginError> {
+    pub fn start(module: &FilterModule, configuration: &str) -> Result<Self, PolicyError> {
         let clock = VirtualClock::default();
         Ok(Self { worker: module.worker(configuration, clock.clone())?, clock })
     }

@@ -14,6 +14,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt};
+use gatepost_gateway::escaped;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tonic::server::Grpc;
@@ -83,11 +84,8 @@ pub(super) async fn answer(
 }
 
 fn reply(identity: &Identity, parts: &http::request::Parts) -> HelloReply {
-    let client_env = parts
-        .headers
-        .get("env")
-        .map(|value| received::escaped(value.as_bytes()))
-        .unwrap_or_default();
+    let client_env =
+        parts.headers.get("env").map(|value| escaped(value.as_bytes())).unwrap_or_default();
     HelloReply {
         message: format!("Hello World! ServerEnv:{}, ClientEnv:{client_env}", identity.env),
         upstream: identity.name.clone(),

@@ -24,7 +24,6 @@ use tokio::task::{JoinHandle, JoinSet};
 pub use greeter::{HelloReply, HelloRequest};
 pub use greeter_client::GreeterClient;
 pub use plain::ECHO;
-pub use received::escaped;
 
 /// A running upstream. It ends, with its connections, when it is dropped.
 ///

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
+use gatepost_gateway::escaped;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Frame;
@@ -47,7 +48,7 @@ pub(super) async fn answer(
     // A body that breaks off cannot be echoed, and its sender does not wait for an answer.
     let body = body.collect().await.map_err(|_| Closed)?.to_bytes();
     if let Value::Object(fields) = &mut echo {
-        fields.insert("body".to_owned(), received::escaped(&body).into());
+        fields.insert("body".to_owned(), escaped(&body).into());
     }
     let echo = Bytes::from(echo.to_string());
     let length = HeaderValue::from(echo.len());
