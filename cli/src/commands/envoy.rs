@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use gatepost_testbed::envoy::fetch;
 
-use super::CommandError;
+use super::exit::CommandError;
 use crate::cache;
 
 pub fn binary() -> Result<PathBuf, CommandError> {

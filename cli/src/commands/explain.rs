@@ -9,7 +9,9 @@ use gatepost_engine::{
 };
 use serde_json::{Value, json};
 
-use super::{CommandError, Ended, print, read_policy};
+use super::arguments::read_policy;
+use super::exit::{CommandError, Exit};
+use super::output::print;
 
 /// Tell what a policy does with a request, and why
 #[derive(clap::Args)]
@@ -41,7 +43,7 @@ fn header(text: &str) -> Result<(String, String), String> {
     }
 }
 
-pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
+pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
     let policy = read_policy(&arguments.policy)?.policy;
     let (authority, path) = split(&arguments.url);
     let host = arguments
@@ -78,7 +80,7 @@ pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
         text(&policy, &decision, &steps, arguments.source)
     };
     print(&text)?;
-    Ok(Ended::Fine)
+    Ok(Exit::Success)
 }
 
 /// Authority and path as they stand: a URL parser would normalise what the policy is asked about.

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::CommandError;
+use super::exit::CommandError;
 
 /// Names of policy files in a folder.
 const POLICIES: &[&str] = &["policy.yaml", "policy.yml", "policy.json"];

@@ -8,7 +8,9 @@ use gatepost_render::bootstrap::{
     AccessLog, Bootstrap, FailurePolicy, Module, Plugin, PluginSource, Route,
 };
 
-use super::{CommandError, Ended, address, print, read_policy};
+use super::arguments::{address, read_policy};
+use super::exit::{CommandError, Exit};
+use super::output::print;
 
 /// Write a configuration that runs a policy
 #[derive(clap::Args)]
@@ -65,7 +67,7 @@ enum OnFailure {
     Open,
 }
 
-pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
+pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
     let Kind::Envoy(arguments) = &arguments.kind;
     let policy = read_policy(&arguments.policy)?;
     let bootstrap = Bootstrap {
@@ -92,5 +94,5 @@ pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
         document.push('\n');
     }
     print(&document)?;
-    Ok(Ended::Fine)
+    Ok(Exit::Success)
 }

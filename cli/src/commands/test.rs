@@ -3,14 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use gatepost_authoring::{PolicyFile, Suite};
-use serde::Serialize;
-
-use super::files::{Found, find, policy_beside};
-use super::{CommandError, Ended, Format, print, read_policy, told};
-use crate::cache;
 use gatepost_gateway::FilterModule;
 use gatepost_testbed::cases::judge;
 use gatepost_testbed::cases::offline::Offline;
+use serde::Serialize;
+
+use super::arguments::read_policy;
+use super::exit::{CommandError, Exit};
+use super::files::{Found, find, policy_beside};
+use super::output::{Format, file_error, print};
+use crate::cache;
 
 /// Run policy tests through the real filter
 ///
@@ -51,7 +53,7 @@ struct CaseResult {
     differences: Vec<String>,
 }
 
-pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
+pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
     let (module, _) = FilterModule::load(cache::directory()).map_err(CommandError::other)?;
     let mut suites = Vec::new();
     let files = find(&arguments.paths, "tests.yaml")?;
@@ -92,9 +94,9 @@ pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
         }
     }
     Ok(if results.failed == 0 && results.unusable.is_empty() {
-        Ended::Fine
+        Exit::Success
     } else {
-        Ended::Findings
+        Exit::Findings
     })
 }
 
@@ -108,7 +110,7 @@ fn tests_of(found: Found, named: &[PathBuf]) -> Option<PathBuf> {
 }
 
 fn run_suite(module: &FilterModule, path: &Path) -> Result<SuiteResult, CommandError> {
-    let suite = Suite::read(path).map_err(told)?;
+    let suite = Suite::read(path).map_err(file_error)?;
     let PolicyFile { json, .. } = read_policy(&policy_beside(path)?)?;
     let mut offline = Offline::start(module, &json).map_err(CommandError::other)?;
     let cases = suite.cases.iter().map(|case| {

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use gatepost_testbed::client::{Client, VERSIONS, get, send, soon, text};
 use gatepost_testbed::echo::Upstream;
 use http::Version;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -9,7 +10,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
 use crate::served::{Folder, Served, serve};
-use crate::support::{BOTH, Client, get, no_body, send, soon, text};
 
 /// An upstream that takes one HTTP/1.1 request and answers it when it is told to.
 struct Slow {
@@ -51,8 +51,7 @@ async fn a_request_in_flight_is_finished_after_sigterm_and_the_exit_code_is_0() 
     let mut served = Served::start(&folder.policy(), &[("*", upstream.address)]).await;
     let address = served.address;
     let _idle = Client::connect(Version::HTTP_11, address).await;
-    let request =
-        tokio::spawn(send(Version::HTTP_11, address, get("http://a/").body(no_body()).unwrap()));
+    let request = tokio::spawn(send(Version::HTTP_11, address, get("http://a/", &[])));
     soon(upstream.arrived).await.unwrap();
     served.signal("TERM");
     served.says("finishing the requests in flight").await;
@@ -71,8 +70,7 @@ async fn a_request_that_outlasts_the_drain_is_cut_and_counted() {
     let mut served =
         Served::start_with(&folder.policy(), &[("*", upstream.address)], &["--drain", "1"]).await;
     let mut client = Client::connect(Version::HTTP_11, served.address).await;
-    let request =
-        tokio::spawn(async move { client.send(get("http://a/").body(no_body()).unwrap()).await });
+    let request = tokio::spawn(async move { client.send(get("http://a/", &[])).await });
     soon(upstream.arrived).await.unwrap();
     served.signal("TERM");
     served.says("gatepost: 1 connection was cut because its requests did not end in time").await;
@@ -86,11 +84,8 @@ async fn ctrl_c_ends_it_as_sigterm_does() {
     let upstream = Upstream::start("u", None).await.unwrap();
     let folder = Folder::with("p");
     let mut served = Served::start(&folder.policy(), &[("*", upstream.addr())]).await;
-    for version in BOTH {
-        assert_eq!(
-            send(version, served.address, get("http://a/").body(no_body()).unwrap()).await.status(),
-            200
-        );
+    for version in VERSIONS {
+        assert_eq!(send(version, served.address, get("http://a/", &[])).await.status(), 200);
     }
     served.signal("INT");
     assert_eq!(served.ends().await.code(), Some(0));
@@ -111,12 +106,7 @@ async fn a_second_one_on_the_same_port_says_so_and_ends_with_2() {
         "{said}"
     );
     assert_eq!(said.lines().count(), 1);
-    assert_eq!(
-        send(Version::HTTP_11, served.address, get("http://a/").body(no_body()).unwrap())
-            .await
-            .status(),
-        200
-    );
+    assert_eq!(send(Version::HTTP_11, served.address, get("http://a/", &[])).await.status(), 200);
 }
 
 #[tokio::test]
@@ -177,8 +167,6 @@ async fn a_cache_that_cannot_be_used_is_told_and_it_serves() {
         said.starts_with("gatepost: the compiled filter is not kept for the next start: "),
         "{said}"
     );
-    let response =
-        soon(send(Version::HTTP_11, served.address, get("http://a/").body(no_body()).unwrap()))
-            .await;
+    let response = soon(send(Version::HTTP_11, served.address, get("http://a/", &[]))).await;
     assert_eq!(response.status(), 200);
 }

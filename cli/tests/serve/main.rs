@@ -6,6 +6,3 @@ mod ending;
 mod forwarding;
 mod reload;
 mod served;
-#[path = "../../../gateway/tests/gateway/support.rs"]
-#[expect(dead_code, reason = "the clients of the gateway's tests, of which these tests need some")]
-mod support;

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::support::{
-    Protocol, Upstream, bootstrap, envoy_binary, gate, get, plugin, routes, start,
-};
 use gatepost_render::bootstrap::{Bootstrap, Module, Plugin, PluginSource};
 use gatepost_testbed::envoy::process::{Envoy, Options, ProcessError, validate};
+use http::Version;
+
+use crate::support::{Upstream, bootstrap, gate, get, plugin, routes, start};
 
 /// gate.wat with a custom section that makes it as large as a real filter; a custom section means
 /// nothing to the VM.
@@ -45,7 +45,7 @@ fn a_document_with_a_large_module_is_accepted_under_any_file_name_and_through_a_
     for name in ["envoy.json", "envoy.yaml", "envoy.yml", "envoy.conf", "envoy"] {
         let path = dir.path().join(name);
         std::fs::write(&path, &document).expect("written");
-        let output = Command::new(envoy_binary())
+        let output = Command::new(gatepost_e2e::envoy().expect("an Envoy"))
             .args(["--mode", "validate", "-c"])
             .arg(&path)
             .output()
@@ -59,7 +59,7 @@ fn a_document_with_a_large_module_is_accepted_under_any_file_name_and_through_a_
 /// As `envoy -c <(gatepost render envoy …)` does. (`/dev/stdin` is a path that Envoy refuses by its
 /// name.)
 fn accepts_through_a_pipe(document: &str) -> bool {
-    let mut envoy = Command::new(envoy_binary())
+    let mut envoy = Command::new(gatepost_e2e::envoy().expect("an Envoy"))
         .args(["--mode", "validate", "-c", "/dev/fd/0"])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -85,7 +85,7 @@ fn envoy_runs_with_a_large_module_inline() {
     let (_envoy, listener) =
         start(&bootstrap(&routes, PluginSource::Static(plugin(&module, "{}"))));
     assert_eq!(
-        get(listener, Protocol::Http1, "any.example", &[]),
+        get(listener, Version::HTTP_11, "any.example", &[]),
         (200, "alpha HTTP/1.1 any.example length=2".into())
     );
 }
@@ -100,7 +100,7 @@ fn envoy_reads_a_module_from_a_file() {
     let plugin = Plugin { module: Module::File(&path), ..plugin(&[], "123") };
     let (_envoy, listener) = start(&bootstrap(&routes, PluginSource::Static(plugin)));
     assert_eq!(
-        get(listener, Protocol::Http1, "any.example", &[]),
+        get(listener, Version::HTTP_11, "any.example", &[]),
         (200, "alpha HTTP/1.1 any.example length=3".into())
     );
 }
@@ -117,7 +117,7 @@ fn the_policy_arrives_byte_for_byte_through_both_of_envoys_parsers() {
     for name in ["envoy.json", "envoy.yaml"] {
         let path = dir.path().join(name);
         std::fs::write(&path, &document).expect("written");
-        let output = Command::new(envoy_binary())
+        let output = Command::new(gatepost_e2e::envoy().expect("an Envoy"))
             .args(["--mode", "validate", "-c"])
             .arg(&path)
             .output()
@@ -134,8 +134,9 @@ fn a_configuration_that_the_filter_refuses_ends_envoy_with_an_error_that_names_t
         .render()
         .expect("a document");
     for result in [
-        Envoy::start(&envoy_binary(), &document, &Options::default()).map(drop),
-        validate(&envoy_binary(), &document),
+        Envoy::start(&gatepost_e2e::envoy().expect("an Envoy"), &document, &Options::default())
+            .map(drop),
+        validate(&gatepost_e2e::envoy().expect("an Envoy"), &document),
     ] {
         let Err(ProcessError::Ended { status, log }) = result else {
             panic!("Envoy took it: {result:?}")
@@ -151,7 +152,8 @@ fn a_module_that_is_no_wasm_ends_envoy_with_an_error() {
     let document = bootstrap(&[], PluginSource::Static(plugin(b"not wasm", "{}")))
         .render()
         .expect("a document");
-    let error = validate(&envoy_binary(), &document).expect_err("refused");
+    let error =
+        validate(&gatepost_e2e::envoy().expect("an Envoy"), &document).expect_err("refused");
     assert!(error.to_string().to_lowercase().contains("wasm"), "{error}");
 }
 
@@ -161,7 +163,8 @@ fn a_field_that_envoy_does_not_know_ends_it_with_an_error_that_names_the_field()
     let document =
         bootstrap(&[], PluginSource::Static(plugin(&gate(), "{}"))).render().expect("a document");
     let document = document.replacen("\"failure_policy\"", "\"failure_polity\"", 1);
-    let error = validate(&envoy_binary(), &document).expect_err("refused");
+    let error =
+        validate(&gatepost_e2e::envoy().expect("an Envoy"), &document).expect_err("refused");
     assert!(error.to_string().contains("failure_polity"), "{error}");
 }
 
@@ -177,7 +180,9 @@ fn a_port_that_is_taken_ends_envoy_with_an_error_that_names_it() {
     .render()
     .expect("a document");
     let error =
-        Envoy::start(&envoy_binary(), &document, &Options::default()).map(drop).expect_err("taken");
+        Envoy::start(&gatepost_e2e::envoy().expect("an Envoy"), &document, &Options::default())
+            .map(drop)
+            .expect_err("taken");
     assert!(matches!(error, ProcessError::Ended { .. }), "{error}");
     assert!(error.to_string().contains(&address.to_string()), "{error}");
 }
@@ -188,7 +193,7 @@ fn an_envoy_that_is_not_ready_in_time_is_an_error() {
     let document =
         bootstrap(&[], PluginSource::Static(plugin(&module, "{}"))).render().expect("a document");
     let options = Options { ready_within: Duration::ZERO, ..Options::default() };
-    let error = Envoy::start(&envoy_binary(), &document, &options)
+    let error = Envoy::start(&gatepost_e2e::envoy().expect("an Envoy"), &document, &options)
         .map(drop)
         .expect_err("nobody starts in no time");
     assert!(matches!(error, ProcessError::NotReady { .. }), "{error}");
@@ -208,8 +213,12 @@ fn an_envoy_runs_under_the_program_that_the_options_name_and_ends_with_it() {
     let document =
         bootstrap(&[], PluginSource::Static(plugin(&module, "{}"))).render().expect("a document");
     let under = ["env", "GATEPOST_UNDER=env"].map(Into::into).to_vec();
-    let envoy = Envoy::start(&envoy_binary(), &document, &Options { under, ..Options::default() })
-        .expect("it starts");
+    let envoy = Envoy::start(
+        &gatepost_e2e::envoy().expect("an Envoy"),
+        &document,
+        &Options { under, ..Options::default() },
+    )
+    .expect("it starts");
     let process = Path::new("/proc").join(envoy.id().to_string());
     let environment = std::fs::read(process.join("environ")).expect("its environment");
     assert!(environment.split(|byte| *byte == 0).any(|variable| variable == b"GATEPOST_UNDER=env"));
@@ -218,7 +227,8 @@ fn an_envoy_runs_under_the_program_that_the_options_name_and_ends_with_it() {
     assert!(!process.exists());
 
     let options = Options { under: vec!["/nonexistent/valgrind".into()], ..Options::default() };
-    let error =
-        Envoy::start(&envoy_binary(), &document, &options).map(drop).expect_err("no such program");
+    let error = Envoy::start(&gatepost_e2e::envoy().expect("an Envoy"), &document, &options)
+        .map(drop)
+        .expect_err("no such program");
     assert!(error.to_string().contains("/nonexistent/valgrind"), "{error}");
 }

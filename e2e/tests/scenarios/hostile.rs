@@ -5,9 +5,10 @@
 use std::collections::BTreeMap;
 
 use gatepost_testbed::Testbed;
+use gatepost_testbed::client::{Body, get, no_body};
 use http::{HeaderMap, HeaderValue, Version};
 
-use crate::client::{self, Answer, Seen, get};
+use crate::answer::{Answer, Seen, try_send};
 use crate::differences::{Differences, Known};
 use crate::pair::{self, Pair};
 use crate::raw;
@@ -23,7 +24,7 @@ healthChecks:
 - { name: up, match: { path: { suffix: /up } }, respond: { status: 200, body: ok } }
 strip: [knative-serving-namespace, knative-serving-revision]
 environments:
-  sources: [{ header: env }, { header: x-env }, { cookie: env }, { cookie: stage }, { query: env }, { baggage: env }, { subdomain: \"{env}.dev.example.com\" }]
+  sources: [{ header: env }, { header: x-env }, { cookie: env }, { cookie: testbed }, { query: env }, { baggage: env }, { subdomain: \"{env}.dev.example.com\" }]
   default: env1
   unknown: reject
   hints:
@@ -46,14 +47,14 @@ pub async fn pairs() -> [(&'static str, Pair); 2] {
         pair::shipped("all-in-one").read().unwrap_or_else(|report| panic!("{report:?}"));
     [
         ("all-in-one", Pair::with_configuration(&all_in_one.json, ROUTES).await),
-        ("everything", Pair::set(EVERYTHING, ROUTES).await),
+        ("everything", Pair::start(EVERYTHING, ROUTES).await),
     ]
 }
 
 /// An ordinary request on a new connection gets its right answer.
-pub async fn assert_serves(stage: &Testbed, after: &str) {
+pub async fn assert_serves(testbed: &Testbed, after: &str) {
     let request = raw::get(&[b"Host: app.example", b"env: env2", b"Connection: close"]);
-    let answer = raw::send(stage.address(), &request)
+    let answer = raw::send(testbed.address(), &request)
         .await
         .unwrap_or_else(|| panic!("no answer after {after}"));
     assert_eq!((answer.status, answer.by().as_str()), (200, "env2"), "after {after}: {answer:?}");
@@ -61,8 +62,8 @@ pub async fn assert_serves(stage: &Testbed, after: &str) {
 }
 
 /// No VM of Envoy's failed, and nothing in its log says that one did.
-pub fn assert_no_vm_failed(stage: &Testbed) {
-    let envoy = stage.envoy().expect("an Envoy");
+pub fn assert_no_vm_failed(testbed: &Testbed) {
+    let envoy = testbed.envoy().expect("an Envoy");
     let counters: BTreeMap<String, u64> = envoy.counters().expect("counters");
     let wasm: BTreeMap<_, _> = counters.iter().filter(|(name, _)| name.contains("wasm")).collect();
     assert!(wasm.keys().any(|name| name.ends_with(".created")), "Envoy counts its VMs: {wasm:#?}");
@@ -340,9 +341,9 @@ async fn whatever_is_sent_by_hand_the_next_request_is_answered() {
     for (policy, pair) in pairs().await {
         for (name, request) in by_hand() {
             let mut answers = Vec::new();
-            for (gateway, stage) in pair.each() {
-                let answer = raw::send(stage.address(), &request).await;
-                assert_serves(stage, &format!("{name} ({policy}, {gateway})")).await;
+            for (gateway, testbed) in pair.each() {
+                let answer = raw::send(testbed.address(), &request).await;
+                assert_serves(testbed, &format!("{name} ({policy}, {gateway})")).await;
                 if let Some(answer) = &answer {
                     assert!(
                         !matches!(answer.status, 500 | 502..=599),
@@ -354,9 +355,9 @@ async fn whatever_is_sent_by_hand_the_next_request_is_answered() {
             differences.compare(policy, &name, &answers[0], &answers[1]);
         }
         for (name, request) in cut() {
-            for (gateway, stage) in pair.each() {
-                raw::hang_up_after(stage.address(), &request).await;
-                assert_serves(stage, &format!("{name} ({policy}, {gateway})")).await;
+            for (gateway, testbed) in pair.each() {
+                raw::hang_up_after(testbed.address(), &request).await;
+                assert_serves(testbed, &format!("{name} ({policy}, {gateway})")).await;
             }
         }
         assert_no_vm_failed(&pair.envoy);
@@ -384,7 +385,7 @@ async fn whatever_an_http2_client_sends_the_next_request_is_answered() {
             "http://-.dev.example.com/",
             "http://a_b.example/",
         ];
-        let mut requests: Vec<(String, http::Request<client::Body>)> =
+        let mut requests: Vec<(String, http::Request<Body>)> =
             uris.iter().map(|uri| ((*uri).to_owned(), get(uri, &[]))).collect();
         for host in ["app.example", "other.example", "a.svc.cluster.local", "", "a,b"] {
             requests.push((
@@ -421,12 +422,12 @@ async fn whatever_an_http2_client_sends_the_next_request_is_answered() {
         }
         for (name, request) in requests {
             let mut answers = Vec::new();
-            for (gateway, stage) in pair.each() {
-                let mut again = http::Request::new(client::no_body());
+            for (gateway, testbed) in pair.each() {
+                let mut again = http::Request::new(no_body());
                 *again.uri_mut() = request.uri().clone();
                 *again.headers_mut() = request.headers().clone();
-                let answer = client::try_send(Version::HTTP_2, stage.address(), again).await.ok();
-                assert_serves(stage, &format!("{name} ({policy}, {gateway}, HTTP/2)")).await;
+                let answer = try_send(Version::HTTP_2, testbed.address(), again).await.ok();
+                assert_serves(testbed, &format!("{name} ({policy}, {gateway}, HTTP/2)")).await;
                 answers.push(comparable(answer.as_ref()));
             }
             differences.compare(policy, &name, &answers[0], &answers[1]);

@@ -16,7 +16,7 @@ fn places(byte: u8) -> Vec<(&'static str, Vec<u8>)> {
         ("user-agent", header(b"User-Agent: GoogleHC", b"/1.0")),
         ("env", header(b"env: env", b"2")),
         ("env alone", header(b"env: x", b"")),
-        ("cookie", header(b"Cookie: env=env", b"2; stage=x")),
+        ("cookie", header(b"Cookie: env=env", b"2; testbed=x")),
         ("a cookie's name", header(b"Cookie: env", b"=env2")),
         ("baggage", header(b"baggage: env=env", b"2")),
         ("via", header(b"Via: 1.1 ", b"google")),
@@ -53,10 +53,13 @@ async fn every_byte(bytes: impl Iterator<Item = u8> + Clone) {
         for byte in bytes.clone() {
             for (place, request) in places(byte) {
                 let mut answers = Vec::new();
-                for (gateway, stage) in pair.each() {
-                    let answer = raw::send(stage.address(), &request).await;
-                    assert_serves(stage, &format!("{byte:#04x} in {place} ({policy}, {gateway})"))
-                        .await;
+                for (gateway, testbed) in pair.each() {
+                    let answer = raw::send(testbed.address(), &request).await;
+                    assert_serves(
+                        testbed,
+                        &format!("{byte:#04x} in {place} ({policy}, {gateway})"),
+                    )
+                    .await;
                     answers.push(comparable(answer.as_ref()));
                 }
                 if byte == KNOWN {

@@ -1,7 +1,7 @@
 //! Where one request ends and the next begins, on a connection that goes on: a body must never be
 //! taken for a request, above all not after the filter has answered without reading it.
 
-use crate::client::Answer;
+use crate::answer::Answer;
 use crate::differences::{Differences, Known};
 use crate::hostile::{assert_no_vm_failed, assert_serves, pairs};
 use crate::raw::Connection;
@@ -168,8 +168,8 @@ async fn a_body_is_never_taken_for_a_request() {
     for (policy, pair) in pairs().await {
         for (name, request) in hiding() {
             let mut seen = Vec::new();
-            for (gateway, stage) in pair.each() {
-                let mut connection = Connection::open(stage.address()).await;
+            for (gateway, testbed) in pair.each() {
+                let mut connection = Connection::open(testbed.address()).await;
                 connection.write(request.as_bytes()).await;
                 let mut answers = Vec::new();
                 if let Some(mut first) = connection.answer().await {
@@ -188,7 +188,7 @@ async fn a_body_is_never_taken_for_a_request() {
                     "{policy}, {gateway}, {name}: {answers:?}"
                 );
                 assert!(answers.len() <= 2, "{policy}, {gateway}, {name}: {answers:?}");
-                assert_serves(stage, &format!("{name} ({policy}, {gateway})")).await;
+                assert_serves(testbed, &format!("{name} ({policy}, {gateway})")).await;
                 seen.push(answers);
             }
             differences.compare(policy, name, &seen[0], &seen[1]);

@@ -106,14 +106,14 @@ async fn random_requests_take_nothing_down() {
     for (policy, pair) in pairs().await {
         for seed in 0..SEEDS {
             let request = request(seed);
-            for (gateway, stage) in pair.each() {
-                if let Some(answer) = raw::send(stage.address(), &request).await {
+            for (gateway, testbed) in pair.each() {
+                if let Some(answer) = raw::send(testbed.address(), &request).await {
                     assert!(
                         !matches!(answer.status, 500 | 502..=599),
                         "{policy}, {gateway}, seed {seed}: {answer:?}"
                     );
                 }
-                assert_serves(stage, &format!("seed {seed} ({policy}, {gateway})")).await;
+                assert_serves(testbed, &format!("seed {seed} ({policy}, {gateway})")).await;
             }
         }
         assert_no_vm_failed(&pair.envoy);

@@ -2,7 +2,7 @@
 //! must give the same answers. What a policy's tests.yaml can say is in `shipped`; the other
 //! modules hold what it cannot.
 
-mod client;
+mod answer;
 mod custom_domain;
 mod differences;
 mod environments;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::client::Answer;
+use crate::answer::Answer;
 
 /// Far longer than any answer takes: what takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(20);

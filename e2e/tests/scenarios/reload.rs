@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 use gatepost_render::bootstrap::{
     AccessLog, Bootstrap, FailurePolicy, Module, Plugin, PluginSource, Route,
 };
+use gatepost_testbed::client::{VERSIONS, get};
 use gatepost_testbed::echo::Upstream;
 use gatepost_testbed::envoy::LISTENER;
 use gatepost_testbed::envoy::process::{Envoy, Options, ProcessError};
 use http::Version;
 
-use crate::client::{Answer, get, send};
+use crate::answer::{Answer, send};
 use crate::pair::json;
 
 /// Three faults in three places.
@@ -98,7 +99,7 @@ async fn good_policies_replace_each_other_a_bad_one_replaces_nothing_and_no_requ
     // Requests run all the time, over both protocols; each must be answered, and under exactly one
     // policy.
     let (stop, served) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-    let load: Vec<_> = crate::client::VERSIONS
+    let load: Vec<_> = VERSIONS
         .into_iter()
         .map(|version| {
             let (stop, served) = (stop.clone(), served.clone());

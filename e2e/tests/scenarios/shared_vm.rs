@@ -4,13 +4,14 @@
 use gatepost_render::bootstrap::{
     AccessLog, Bootstrap, FailurePolicy, Module, Plugin, PluginSource, Route,
 };
+use gatepost_testbed::client::{VERSIONS, get};
 use gatepost_testbed::echo::Upstream;
 use gatepost_testbed::envoy::LISTENER;
 use gatepost_testbed::envoy::process::{Envoy, Options};
 use http::Version;
 use serde_json::{Value, json};
 
-use crate::client::{VERSIONS, get, send};
+use crate::answer::send;
 use crate::pair;
 
 /// A policy whose hint header is its name and that refuses another environment than its own.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use gatepost_authoring::suite::Case;
 use gatepost_testbed::cases::{Forwarded, Observation, Outcome, Replied, judge, offline, wire};
 use gatepost_testbed::shipped::ALL;
-use gatepost_testbed::{Kind, Testbed};
+use gatepost_testbed::{GatewayKind, Testbed};
 
 use crate::pair;
 
@@ -22,18 +22,18 @@ struct Seen {
     details: Option<String>,
 }
 
-async fn play(kind: &Kind, policy: &str, cases: &[Case]) -> Vec<Seen> {
+async fn play(kind: &GatewayKind, policy: &str, cases: &[Case]) -> Vec<Seen> {
     let (file, suite) = pair::shipped(policy).read().unwrap_or_else(|report| panic!("{report:?}"));
     let routes: Vec<(&str, &str)> =
         suite.routes.iter().map(|route| (route.host.as_str(), route.upstream.as_str())).collect();
-    let stage =
-        Testbed::set(kind, &file.json, &routes).await.unwrap_or_else(|error| panic!("{error}"));
-    let mut counted = stage.counters().await.unwrap_or_else(|error| panic!("{error}"));
+    let testbed =
+        Testbed::start(kind, &file.json, &routes).await.unwrap_or_else(|error| panic!("{error}"));
+    let mut counted = testbed.counters().await.unwrap_or_else(|error| panic!("{error}"));
     let mut observations = Vec::new();
     for case in cases {
-        observations.push(observe(&stage, case, &mut counted).await);
+        observations.push(observe(&testbed, case, &mut counted).await);
     }
-    let details = stage.details(cases.len()).await;
+    let details = testbed.details(cases.len()).await;
     assert_eq!(
         details.len(),
         cases.len(),
@@ -48,12 +48,12 @@ async fn play(kind: &Kind, policy: &str, cases: &[Case]) -> Vec<Seen> {
 
 /// `counted` is what had been counted before, and is after.
 async fn observe(
-    stage: &Testbed,
+    testbed: &Testbed,
     case: &Case,
     counted: &mut BTreeMap<String, u64>,
 ) -> Result<Observation, String> {
-    let outcome = wire::send(stage.address(), case).await.map_err(|error| error.to_string())?;
-    let after = stage.counters().await.map_err(|error| error.to_string())?;
+    let outcome = wire::send(testbed.address(), case).await.map_err(|error| error.to_string())?;
+    let after = testbed.counters().await.map_err(|error| error.to_string())?;
     let raised = offline::raised(counted, &after);
     *counted = after;
     Ok(Observation { outcome, counters: Some(raised) })

@@ -5,12 +5,13 @@
 use std::net::SocketAddr;
 
 use gatepost_render::bootstrap::{FailurePolicy, Module, Plugin, PluginSource, Route};
+use gatepost_testbed::client::get;
 use gatepost_testbed::echo::Upstream;
 use gatepost_testbed::envoy::LISTENER;
 use gatepost_testbed::envoy::process::{Envoy, Options};
 use http::Version;
 
-use crate::client::{Answer, get, send};
+use crate::answer::{Answer, send};
 use crate::pair::json;
 use crate::reload::{bootstrap, eventually};
 

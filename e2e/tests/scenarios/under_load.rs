@@ -9,18 +9,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use gatepost_render::bootstrap::{PluginSource, Route};
+use gatepost_testbed::client::{Client, get};
 use gatepost_testbed::echo::Upstream;
 use gatepost_testbed::envoy::LISTENER;
 use gatepost_testbed::envoy::process::{Envoy, Options};
-use http::Request;
-use http_body_util::{BodyExt, Empty};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use http::Version;
 
-use crate::client::Answer;
+use crate::answer::Answer;
 use crate::pair::json;
 use crate::reload::{BAD, bootstrap, eventually, swap};
 
@@ -41,28 +37,10 @@ fn numbered(number: u64) -> String {
 /// Sends one request after the other over one connection until told to stop; each must be decided
 /// by one whole policy.
 async fn client(address: SocketAddr, stop: Arc<AtomicBool>, served: Arc<AtomicU64>) {
-    let stream = TcpStream::connect(address).await.expect("a connection");
-    let (mut sender, connection) =
-        http1::handshake(TokioIo::new(stream)).await.expect("a handshake");
-    tokio::spawn(connection);
+    let mut client = Client::connect(Version::HTTP_11, address).await;
     while !stop.load(Ordering::Relaxed) {
-        let request = Request::get("/")
-            .header("host", "shop.example")
-            .body(Empty::<Bytes>::new())
-            .expect("a request");
-        sender.ready().await.expect("the connection stays");
-        let response = sender.send_request(request).await.expect("an answer");
-        let (head, body) = response.into_parts();
-        let body = body.collect().await.expect("a whole body").to_bytes().to_vec();
-        let headers = head.headers.iter().map(|(name, value)| {
-            (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-        });
-        let answer = Answer {
-            status: head.status.as_u16(),
-            headers: headers.collect(),
-            body,
-            ..Answer::default()
-        };
+        let response = client.send(get("http://shop.example/", &[])).await.expect("an answer");
+        let answer = Answer::read(response).await.expect("a whole body");
         assert_eq!(answer.status, 200, "{answer:?}");
         let (first, second) = (answer.received("x-first"), answer.received("x-second"));
         assert!(first.len() == 1 && first == second, "{first:?} {second:?}");

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use gatepost_gateway::{Filter, GatewayOptions};
+use gatepost_testbed::client::{Client, VERSIONS, echo, get, received, send, soon};
 use gatepost_testbed::echo::Upstream;
 use http::{Request, Version};
 use hyper::body::Incoming;
@@ -30,11 +31,10 @@ async fn a_filter_is_swapped_under_load_without_losing_a_request() {
         .map(|client| {
             let (done, served, address) = (done.clone(), served.clone(), gateway.address);
             tokio::spawn(async move {
-                let mut client = Client::connect(BOTH[client % 2], address).await;
+                let mut client = Client::connect(VERSIONS[client % 2], address).await;
                 let mut latest = 0;
                 while !done.load(Ordering::Relaxed) {
-                    let response =
-                        client.send(get("http://a/").body(no_body()).unwrap()).await.unwrap();
+                    let response = client.send(get("http://a/", &[])).await.unwrap();
                     assert_eq!(response.status(), 200);
                     let echo = echo(response).await;
                     let policy: usize = received(&echo, "x-policy")[0].parse().unwrap();
@@ -55,8 +55,7 @@ async fn a_filter_is_swapped_under_load_without_losing_a_request() {
         })
         .await;
     }
-    let response =
-        send(Version::HTTP_11, gateway.address, get("http://a/").body(no_body()).unwrap()).await;
+    let response = send(Version::HTTP_11, gateway.address, get("http://a/", &[])).await;
     assert_eq!(received(&echo(response).await, "x-policy"), ["50"]);
     done.store(true, Ordering::Relaxed);
     for client in clients {
@@ -67,7 +66,7 @@ async fn a_filter_is_swapped_under_load_without_losing_a_request() {
 #[tokio::test]
 async fn a_request_in_flight_is_finished_before_the_end() {
     let upstream = Upstream::start("u", None).await.unwrap();
-    for version in BOTH {
+    for version in VERSIONS {
         let arrived = Arc::new(tokio::sync::Notify::new());
         let bell = arrived.clone();
         let ring = move |_: &mut Request<Incoming>| {
@@ -77,11 +76,7 @@ async fn a_request_in_flight_is_finished_before_the_end() {
         let gateway = gateway(&[("*", upstream.addr())], Deciding(ring)).await;
         let address = gateway.address;
         let idle = Client::connect(version, address).await;
-        let slow = tokio::spawn(send(
-            version,
-            address,
-            get("http://a/.echo/delay/500").body(no_body()).unwrap(),
-        ));
+        let slow = tokio::spawn(send(version, address, get("http://a/.echo/delay/500", &[])));
         soon(arrived.notified()).await;
         let end = gateway.tell_to_stop();
         let response = soon(slow).await.unwrap();
@@ -106,9 +101,8 @@ async fn a_request_that_outlasts_the_drain_is_cut() {
         GatewayOptions { drain_timeout: Duration::from_millis(100), ..Default::default() };
     let gateway = gateway_with(&[("*", upstream.addr())], Deciding(ring), options).await;
     let mut client = Client::connect(Version::HTTP_11, gateway.address).await;
-    let slow = tokio::spawn(async move {
-        client.send(get("http://a/.echo/delay/100000").body(no_body()).unwrap()).await
-    });
+    let slow =
+        tokio::spawn(async move { client.send(get("http://a/.echo/delay/100000", &[])).await });
     soon(arrived.notified()).await;
     assert_eq!(soon(gateway.tell_to_stop()).await.unwrap(), 1);
     assert!(soon(slow).await.unwrap().is_err());
@@ -131,7 +125,7 @@ async fn a_client_that_resets_its_stream_ends_its_answer_at_the_upstream() {
         scripted(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n").await;
     let gateway = gateway(&[("*", upstream)], forward()).await;
     let mut client = Client::connect(Version::HTTP_11, gateway.address).await;
-    let response = client.send(get("http://a/").body(no_body()).unwrap()).await.unwrap();
+    let response = client.send(get("http://a/", &[])).await.unwrap();
     assert_eq!(soon(events.recv()).await, Some("request"));
     drop((response, client));
     assert_eq!(soon(events.recv()).await, Some("end"));

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use gatepost_host_testing::Inspection;
 
-use crate::commands::{CommandError, Ended, Format, print};
+use crate::commands::exit::{CommandError, Exit};
+use crate::commands::output::{Format, print};
 
 /// Tell a module's ABI, imports, exports, memory and size, and whether this host serves all it asks
 /// for
@@ -20,7 +21,7 @@ pub struct Arguments {
 }
 
 /// A module that asks for something that is not served is a finding; so is one that cannot be run.
-pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
+pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
     let Arguments { module: path, format } = arguments;
     let wasm = std::fs::read(path)
         .map_err(|error| CommandError::Unreadable { path: path.clone(), error })?;
@@ -33,5 +34,5 @@ pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
             serde_json::to_string(&inspection).map_err(CommandError::other)?
         ))?,
     }
-    Ok(if inspection.is_served() { Ended::Fine } else { Ended::Findings })
+    Ok(if inspection.is_served() { Exit::Success } else { Exit::Findings })
 }

@@ -11,7 +11,7 @@ use gatepost_host::{
 };
 
 use crate::cache;
-use crate::commands::{CommandError, Ended};
+use crate::commands::exit::{CommandError, Exit};
 
 /// Run a program that was built for wasm32-wasip1, such as a crate's own tests
 ///
@@ -53,7 +53,7 @@ impl LogSink for StandardError {
     }
 }
 
-pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
+pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
     let path = arguments.program.first().map(PathBuf::from).unwrap_or_default();
     let wasm = std::fs::read(&path)
         .map_err(|error| CommandError::Unreadable { path: path.clone(), error })?;
@@ -83,10 +83,10 @@ pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
     };
     let host = Host { log: Arc::new(StandardError), ..Host::default() };
     match Vm::run_command(&module, host, options) {
-        Ok(code) => Ok(Ended::Code(exit_code(code))),
+        Ok(code) => Ok(Exit::Code(exit_code(code))),
         Err(error) => {
             eprintln!("gatepost: {error}");
-            Ok(Ended::Code(ABORTED))
+            Ok(Exit::Code(ABORTED))
         }
     }
 }

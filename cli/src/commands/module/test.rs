@@ -8,7 +8,8 @@ use gatepost_host_testing::report::Unusable;
 use gatepost_host_testing::{Fault, FileError, Report, Runner, TestFile};
 
 use crate::cache;
-use crate::commands::{CommandError, Ended, for_people, print};
+use crate::commands::exit::{CommandError, Exit};
+use crate::commands::output::{for_people, print};
 
 /// Run test files against a module
 ///
@@ -41,7 +42,7 @@ enum Format {
     Junit,
 }
 
-pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
+pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
     let mut paths = Vec::new();
     for path in &arguments.tests {
         let before = paths.len();
@@ -84,7 +85,7 @@ pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
         }
         Format::Junit => print(&report.junit())?,
     }
-    Ok(if report.is_fine() { Ended::Fine } else { Ended::Findings })
+    Ok(if report.is_fine() { Exit::Success } else { Exit::Findings })
 }
 
 /// The files of tests that a path means: a file that is named whatever it is called, in a folder
