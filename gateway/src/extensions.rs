@@ -1,4 +1,5 @@
-//! What the gateway and its layers tell each other in the extensions of requests and responses.
+//! The extensions of requests and responses, by which the gateway and its layers exchange what is
+//! not in the message itself.
 
 use std::borrow::Cow;
 use std::net::SocketAddr;

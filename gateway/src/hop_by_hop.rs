@@ -65,7 +65,7 @@ pub(crate) fn clean_response(headers: &mut HeaderMap) {
     remove_fixed(headers);
 }
 
-/// Removes the hop-by-hop headers with fixed names, whatever `connection` names.
+/// Removes the hop-by-hop headers with fixed names, also those that `connection` does not name.
 pub(crate) fn remove_fixed(headers: &mut HeaderMap) {
     const FIXED: [&str; 6] = [
         "connection",

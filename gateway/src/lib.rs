@@ -6,7 +6,7 @@
 //! [`Router`], which selects the upstream by the authority that the filter left. Bodies and
 //! trailers are streamed both ways. It has no TLS, retries or load balancing.
 //!
-//! The gateway itself knows nothing of policies or proxy-wasm. [`PolicyLayer`] is the layer that
+//! The gateway itself is independent of policies and proxy-wasm. [`PolicyLayer`] is the layer that
 //! runs a policy: the real filter.wasm on wasmtime.
 //!
 //! A request passes these files: `server` (connections), `service` (one request),

@@ -1,6 +1,6 @@
-//! The test bed that the demonstration, the tests and the benchmark share: echo upstreams, a client,
-//! a gateway between them (the embedded one or a real Envoy), the policies that ship, and a runner
-//! for policy tests. Nothing here is for production.
+//! The test bed that the demonstration, the tests and the benchmark share: echo upstreams, a
+//! client, a gateway between them (the embedded one or a real Envoy), the policies that ship, and a
+//! runner for policy tests. Nothing here is for production.
 
 pub mod cases;
 pub mod client;

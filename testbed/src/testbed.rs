@@ -1,5 +1,5 @@
-//! A gateway with a policy and echo upstreams behind it, all on loopback. The gateway is the embedded
-//! one or a real Envoy; the upstreams' responses show what it did with a request.
+//! A gateway with a policy and echo upstreams behind it, all on loopback. The gateway is the
+//! embedded one or a real Envoy; the upstreams' responses show what it did with a request.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -1,4 +1,4 @@
-//! `gatepost check`: every fault of policies and their tests, at once.
+//! `gatepost check`: every error in policies and their tests, at once.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use super::output::{Format, for_people, print};
 
 /// Validate policies, and the tests beside them
 ///
-/// Names every fault at once, each with its path in the document, its line and column, and the
+/// Shows every error at once, each with its path in the document, its line and column, and the
 /// nearest name that exists.
 #[derive(clap::Args)]
 pub struct Arguments {

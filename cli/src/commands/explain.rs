@@ -1,5 +1,5 @@
-//! `gatepost explain`: the decision on one request, and how it came about, from the engine that
-//! runs in the filter.
+//! `gatepost explain`: the decision on one request, rule by rule, from the same engine that runs in
+//! the filter.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use super::arguments::read_policy;
 use super::exit::{CommandError, Exit};
 use super::output::print;
 
-/// Tell what a policy does with a request, and why
+/// Show what a policy does with a request, and why
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The policy file, YAML or JSON
@@ -83,7 +83,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
     Ok(Exit::Success)
 }
 
-/// Authority and path as they stand: a URL parser would normalise what the policy is asked about.
+/// Authority and path, unchanged: a URL parser would normalize what the policy should see.
 fn split(url: &str) -> (&str, String) {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     match rest.find(['/', '?']).map(|at| rest.split_at(at)) {
@@ -114,7 +114,11 @@ fn decision_json(decision: &Decision<'_>) -> Value {
             "authority": writes.authority,
             "path": writes.path,
             "remove": writes.remove,
-            "set": writes.set.iter().map(|set| (set.name.to_owned(), json!(set.value))).collect::<serde_json::Map<_, _>>(),
+            "set": writes
+                .set
+                .iter()
+                .map(|set| (set.name.to_owned(), json!(set.value)))
+                .collect::<serde_json::Map<_, _>>(),
         }),
         Verdict::Reply(reply) => json!({
             "verdict": "reply",

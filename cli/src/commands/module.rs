@@ -1,4 +1,4 @@
-//! `gatepost module`: the same host for anyone's proxy-wasm module.
+//! `gatepost module`: the wasm host for any proxy-wasm module.
 
 mod inspect;
 mod run;

@@ -1,4 +1,4 @@
-//! `gatepost render`: what runs a policy, as text on standard output.
+//! `gatepost render`: the configuration that runs a policy, on standard output.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -41,7 +41,7 @@ struct EnvoyArguments {
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
     admin: Option<SocketAddr>,
     /// Where Envoy finds the filter's module, as `gatepost filter` writes it; without it the module
-    /// stands in the bootstrap
+    /// is in the bootstrap
     #[arg(long, value_name = "FILE")]
     wasm: Option<PathBuf>,
     /// How many proxies in front are trusted to have written `x-forwarded-for`; 2 behind a Google

@@ -32,7 +32,12 @@ pub struct Arguments {
     #[arg(long = "route", value_name = "HOST=URL", num_args = 1.., required = true)]
     routes: Vec<String>,
     /// Where to accept connections; port 0 takes a free one, which is printed at the start
-    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address, default_value = "127.0.0.1:8080")]
+    #[arg(
+        long,
+        value_name = "ADDRESS:PORT",
+        value_parser = address,
+        default_value = "127.0.0.1:8080"
+    )]
     listen: SocketAddr,
     /// How many proxies in front are trusted to have written `x-forwarded-for`; 2 behind a Google
     /// Cloud load balancer

@@ -16,8 +16,8 @@ use crate::cache;
 
 /// Run policy tests through the real filter
 ///
-/// Each tests.yaml is about the policy.yaml beside it. Every case is shown to filter.wasm, as Envoy
-/// would show it.
+/// Each tests.yaml tests the policy.yaml beside it. Every case goes through filter.wasm, as it
+/// would in Envoy.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Files of tests, or folders that hold tests.yaml
@@ -33,7 +33,7 @@ struct Results {
     version: &'static str,
     passed: usize,
     failed: usize,
-    /// Files of tests that could not be run, because something is wrong in them or in their policy.
+    /// Files of tests that were not run, because of errors in them or in their policy.
     unusable: Vec<String>,
     suites: Vec<SuiteResult>,
 }
@@ -49,7 +49,7 @@ struct CaseResult {
     name: String,
     line: usize,
     passed: bool,
-    /// In what it differs, a sentence each.
+    /// One sentence for each difference.
     differences: Vec<String>,
 }
 
@@ -69,7 +69,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
     for path in tests {
         match run_suite(&module, &path) {
             Ok(suite) => suites.push(suite),
-            // The other files are tested nevertheless.
+            // The other files are still tested.
             Err(CommandError::Findings(summary)) => {
                 eprintln!("gatepost: {summary}");
                 unusable.push(path.display().to_string());
@@ -100,8 +100,8 @@ pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
     })
 }
 
-/// A file that was named is taken for tests whatever it is called; in a folder only what is called
-/// so.
+/// A file that the user names is read as tests under any name. In a folder, only files with the
+/// names of tests are.
 fn tests_of(found: Found, named: &[PathBuf]) -> Option<PathBuf> {
     match found {
         Found::Tests(path) => Some(path),
@@ -136,9 +136,9 @@ fn text(results: &Results) -> String {
     for SuiteResult { file, cases } in &results.suites {
         text += &format!("{file}\n");
         for case in cases {
-            let mark =
+            let result =
                 if case.passed { format!("{good}ok{off}  ") } else { format!("{bad}FAIL{off}") };
-            text += &format!("  {mark} {}\n", case.name);
+            text += &format!("  {result} {}\n", case.name);
             if !case.passed {
                 text += &format!("       at {file}:{}\n", case.line);
             }

@@ -1,4 +1,5 @@
-//! How it begins and ends: signals, ports that are taken, policies that cannot be used.
+//! The start and the end of the process: signals, ports that are taken, policies that cannot be
+//! used.
 
 use std::net::SocketAddr;
 
@@ -11,7 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::served::{Folder, Served, serve};
 
-/// An upstream that takes one HTTP/1.1 request and answers it when it is told to.
+/// An upstream that reads one HTTP/1.1 request and answers it when the test says so.
 struct Slow {
     address: SocketAddr,
     arrived: oneshot::Receiver<()>,
@@ -21,13 +22,13 @@ struct Slow {
 async fn slow() -> Slow {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let ((arrival, arrived), (answer, told)) = (oneshot::channel(), oneshot::channel::<()>());
+    let ((arrival, arrived), (answer, asked)) = (oneshot::channel(), oneshot::channel::<()>());
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut head = [0; 4096];
         let _ = stream.read(&mut head).await;
         let _ = arrival.send(());
-        if told.await.is_ok() {
+        if asked.await.is_ok() {
             let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nslow").await;
         }
         while stream.read(&mut head).await.is_ok_and(|read| read > 0) {}

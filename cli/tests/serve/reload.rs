@@ -1,5 +1,5 @@
-//! The policy's file changes while requests come in: every request is answered, by the old policy
-//! or the new one, and after the message only by the new one. A file that cannot be used changes
+//! The policy's file changes while requests come in. Every request is answered under the old policy
+//! or the new one, and after the message only under the new one. A file that cannot be used changes
 //! nothing.
 
 use std::os::unix::fs::symlink;
@@ -13,7 +13,7 @@ use http::Version;
 
 use crate::served::{Folder, Served, policy};
 
-/// Which policy answers on this connection now.
+/// The policy that decides a request on this connection.
 async fn asked(client: &mut Client) -> String {
     let response = client.send(get("http://a/", &[])).await.unwrap();
     assert_eq!(response.status(), 200);

@@ -36,7 +36,7 @@ fn a_bad_policy_leaves_the_running_one_in_place_and_a_good_one_replaces_it() {
     let answer = |length| (200, format!("alpha HTTP/1.1 a.example length={length}"));
     assert_eq!(get(listener, Version::HTTP_11, "a.example", &[]), answer(2));
 
-    // Refused by the filter; no configuration at all; no module.
+    // A policy that the filter refuses, a file without a configuration, a file without a module.
     let not_wasm = plugin(b"not wasm", "{}").render_ecds("2").expect("a document");
     for (bad, refusals, fault) in [
         (policy("more than nine", "2"), "config_fail", "filter"),

@@ -1,5 +1,5 @@
-//! Requests through a real Envoy that runs a rendered bootstrap: which upstream answers, over which
-//! protocol, and what Envoy says about it.
+//! Requests through a real Envoy with a rendered bootstrap: which upstream answers, over which
+//! protocol, and what Envoy logs and counts.
 
 use gatepost_render::bootstrap::{Bootstrap, FailurePolicy, Plugin, PluginSource};
 use gatepost_testbed::client::VERSIONS;
@@ -180,7 +180,8 @@ fn counters_and_the_admin_interface_are_readable() {
 #[test]
 fn several_envoys_run_side_by_side_and_end_when_dropped() {
     let module = gate();
-    // The admin port that the bootstrap asks for would collide; a test's Envoy gets one of its own.
+    // Two Envoys with the admin port of the bootstrap would collide; a test's Envoy gets a free
+    // one.
     let admin = Some(([127, 0, 0, 1], 9901).into());
     let bootstrap =
         Bootstrap { admin, ..bootstrap(&[], PluginSource::Static(plugin(&module, "{}"))) };

@@ -1,4 +1,4 @@
-//! Rendered bootstraps, as a real Envoy takes and refuses them.
+//! Which rendered bootstraps a real Envoy accepts and refuses.
 
 use std::io::Write;
 use std::path::Path;
@@ -11,8 +11,8 @@ use http::Version;
 
 use crate::support::{Upstream, bootstrap, gate, get, plugin, routes, start};
 
-/// gate.wat with a custom section that makes it as large as a real filter; a custom section means
-/// nothing to the VM.
+/// gate.wat with a custom section, which the VM ignores and which makes it as large as a real
+/// filter.
 fn large_gate() -> Vec<u8> {
     let mut module = gate();
     let content: Vec<u8> =
@@ -56,8 +56,8 @@ fn a_document_with_a_large_module_is_accepted_under_any_file_name_and_through_a_
     assert!(accepts_through_a_pipe(&document));
 }
 
-/// As `envoy -c <(gatepost render envoy …)` does. (`/dev/stdin` is a path that Envoy refuses by its
-/// name.)
+/// Passes a bootstrap through a pipe, as `envoy -c <(gatepost render envoy …)` does. (Envoy refuses
+/// the path `/dev/stdin`.)
 fn accepts_through_a_pipe(document: &str) -> bool {
     let mut envoy = Command::new(gatepost_e2e::envoy().expect("an Envoy"))
         .args(["--mode", "validate", "-c", "/dev/fd/0"])
@@ -72,7 +72,7 @@ fn accepts_through_a_pipe(document: &str) -> bool {
 
 #[test]
 fn a_document_in_yaml_would_be_refused_through_a_pipe() {
-    // Why the document is JSON.
+    // This is why the document is JSON.
     assert!(accepts_through_a_pipe("{\"static_resources\": {}}"));
     assert!(!accepts_through_a_pipe("static_resources: {}\n"));
 }
@@ -107,9 +107,10 @@ fn envoy_reads_a_module_from_a_file() {
 
 #[test]
 fn the_policy_arrives_byte_for_byte_through_both_of_envoys_parsers() {
-    // gate.wat logs what arrived and refuses it for its length. DEL, NEL and U+2028 are what YAML
-    // treats apart from JSON.
-    let policy = "{ \"a\": \"q\\\"uo\\\\te\",\n\t\"b\": [1e3, true, ~, '#: |'], \"\u{7f}\u{85}\u{2028}\": \"日本語 🚪\" }\n  ";
+    // gate.wat logs its configuration and refuses it for its length. YAML treats DEL, NEL and
+    // U+2028 differently from JSON.
+    let policy = "{ \"a\": \"q\\\"uo\\\\te\",\n\t\"b\": [1e3, true, ~, '#: |'], \
+        \"\u{7f}\u{85}\u{2028}\": \"日本語 🚪\" }\n  ";
     let module = gate();
     let document =
         bootstrap(&[], PluginSource::Static(plugin(&module, policy))).render().expect("a document");
@@ -159,7 +160,7 @@ fn a_module_that_is_no_wasm_ends_envoy_with_an_error() {
 
 #[test]
 fn a_field_that_envoy_does_not_know_ends_it_with_an_error_that_names_the_field() {
-    // Why an accepted document proves its field names.
+    // So an accepted document has no misspelled field.
     let document =
         bootstrap(&[], PluginSource::Static(plugin(&gate(), "{}"))).render().expect("a document");
     let document = document.replacen("\"failure_policy\"", "\"failure_polity\"", 1);

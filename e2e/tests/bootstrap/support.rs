@@ -56,7 +56,7 @@ pub fn start(bootstrap: &Bootstrap<'_>) -> (Envoy, SocketAddr) {
     (envoy, listener)
 }
 
-/// Asks again and again until the answer is yes.
+/// Waits until a condition holds.
 pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let started = Instant::now();
     while !holds() {
@@ -90,7 +90,7 @@ impl Upstream {
                         Ok::<_, Infallible>(describe(name, &request))
                     });
                     let server = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
-                    // A client that goes away is no failure of the test.
+                    // A client may hang up.
                     let _ = server.serve_connection(TokioIo::new(stream), service).await;
                 });
             }
@@ -99,7 +99,7 @@ impl Upstream {
     }
 }
 
-/// Headers by which a client that Envoy believes could steer it.
+/// Headers by which a trusted client could control Envoy.
 const STEERING: [&str; 4] = [
     "x-envoy-internal",
     "x-envoy-retry-on",

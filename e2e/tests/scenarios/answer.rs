@@ -125,8 +125,8 @@ impl Answer {
         };
         let own = |name: &str| GATEWAYS_OWN.contains(&name) || name.starts_with("x-envoy-");
         let mut headers: Vec<_> = pairs(&echo).into_iter().filter(|(name, _)| !own(name)).collect();
-        // The order of headers with different names has no meaning. A stable sort keeps the order of
-        // those with the same name.
+        // The order of headers with different names has no meaning. A stable sort keeps the order
+        // of those with the same name.
         headers.sort_by(|(left, _), (right, _)| left.cmp(right));
         Seen::Upstream {
             status: self.status,

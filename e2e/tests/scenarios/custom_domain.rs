@@ -8,7 +8,7 @@ use crate::answer::{send, try_send};
 use crate::pair::Pair;
 use crate::raw;
 
-/// A Host or `:authority`, and what the upstream's should be.
+/// A Host or `:authority`, and the one that the upstream must receive.
 const MAPPED: &[&str] = &[
     "my-service.test.com",
     "My-Service.Test.COM",
@@ -19,7 +19,7 @@ const MAPPED: &[&str] = &[
     "MY-SERVICE.TEST.COM.:8443",
 ];
 
-/// Sent unchanged in meaning: near misses that no mapping covers.
+/// Hosts that look like a mapped one. No mapping covers them, so they are forwarded as they are.
 const UNMAPPED: &[(&str, &str)] = &[
     ("my-service.test.com.evil.example", "my-service.test.com.evil.example"),
     ("xmy-service.test.com", "xmy-service.test.com"),
@@ -31,7 +31,7 @@ const UNMAPPED: &[(&str, &str)] = &[
     ("under_score.example", "under_score.example"),
 ];
 
-/// Refused with 400 by both gateways, whoever of codec and filter does it.
+/// Refused with 400 by both gateways, in the codec or in the filter.
 const INVALID: &[&str] = &[
     "my-service..test.com",
     "my-service.test.com..",
@@ -50,7 +50,7 @@ fn http1(host: &str) -> Vec<u8> {
     raw::get(&[format!("Host: {host}").as_bytes(), b"Connection: close"])
 }
 
-/// A request whose `:authority` is exactly this; nothing if the client's library cannot hold it.
+/// A request with exactly this `:authority`; `None` if the `http` crate cannot hold it.
 fn http2(authority: &str) -> Option<http::Request<Body>> {
     let authority: http::uri::Authority = authority.parse().ok()?;
     let uri = http::Uri::builder()
@@ -123,8 +123,7 @@ async fn a_host_that_is_no_authority_is_refused() {
             let answer = raw::send(testbed.address(), &http1(host)).await.expect("an answer");
             assert_eq!((answer.status, answer.echo()), (400, None), "{gateway} {host}");
             if let Some(request) = http2(host) {
-                // Of a user in `:authority` Envoy's codec thinks so little that it ends the
-                // connection.
+                // Envoy's codec ends the connection for a user in `:authority`.
                 match try_send(Version::HTTP_2, testbed.address(), request).await {
                     Ok(answer) => assert_eq!(
                         (answer.status, answer.echo()),

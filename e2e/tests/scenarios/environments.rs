@@ -1,5 +1,5 @@
-//! Environments: gRPC by the `env` header to two real backends, and every source and choice of the
-//! policy language that a test file cannot show live.
+//! Environments: gRPC by the `env` header to two real backends, and every source and every value of
+//! `unknown`, live.
 
 use futures_util::{StreamExt, stream};
 use gatepost_testbed::Testbed;
@@ -16,7 +16,7 @@ const BACKENDS: &[(&str, &str)] = &[
     ("app-service.env2.svc.cluster.local", "env2"),
 ];
 
-/// As asm-grpc-env, with this as the rest of its environments.
+/// The policy asm-grpc-env, with this text as the rest of its environments.
 async fn grpc_pair(rest: &str) -> Pair {
     let policy = format!(
         "
@@ -162,7 +162,7 @@ async fn grpc_statuses_come_as_trailers_from_a_backend_and_as_headers_from_the_g
                 "{gateway} {env}"
             );
         }
-        // What only resembles gRPC is answered in HTTP's words.
+        // A content type that only resembles gRPC gets an HTTP answer.
         for content_type in ["application/grpc-web", "application/grpcx", "application/json"] {
             let answer = send(
                 Version::HTTP_2,
@@ -179,13 +179,18 @@ async fn grpc_statuses_come_as_trailers_from_a_backend_and_as_headers_from_the_g
     }
 }
 
-/// Every source, none of them a default's.
+/// A policy with every kind of source.
 fn sources(unknown: &str) -> String {
     format!(
         "
 apiVersion: gatepost/v1
 environments:
-  sources: [{{ header: env }}, {{ cookie: env }}, {{ query: env }}, {{ baggage: env }}, {{ subdomain: \"{{env}}.dev.example\" }}]
+  sources:
+  - {{ header: env }}
+  - {{ cookie: env }}
+  - {{ query: env }}
+  - {{ baggage: env }}
+  - {{ subdomain: \"{{env}}.dev.example\" }}
   allow: [env1, env2]
   aliases: {{ stg: env2 }}
   default: env1

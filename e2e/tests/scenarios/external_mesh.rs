@@ -1,5 +1,5 @@
-//! Cloud Run's way into a mesh: the names of a private zone, any service of which is reached
-//! through one route table.
+//! Cloud Run calls a mesh by the names of a private zone. One route table serves every service of
+//! the zone.
 
 use gatepost_testbed::client::{VERSIONS, get};
 

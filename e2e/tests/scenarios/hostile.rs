@@ -13,18 +13,30 @@ use crate::differences::{Differences, Known};
 use crate::pair::{self, Pair};
 use crate::raw;
 
-/// A policy in which every kind of source and condition reads a header, and every header that may
-/// be written is.
+/// A policy that reads headers by every kind of source and condition, and writes every header that
+/// a policy can write.
 pub const EVERYTHING: &str = "
 apiVersion: gatepost/v1
 healthChecks:
 - name: probe
-  match: { userAgent: { prefix: GoogleHC }, method: { exact: GET }, path: { exact: / }, host: { suffix: .probe }, absentHeaders: [via] }
+  match:
+    userAgent: { prefix: GoogleHC }
+    method: { exact: GET }
+    path: { exact: / }
+    host: { suffix: .probe }
+    absentHeaders: [via]
   rewrite: { authority: readiness.internal, path: /healthz/ready }
 - { name: up, match: { path: { suffix: /up } }, respond: { status: 200, body: ok } }
 strip: [knative-serving-namespace, knative-serving-revision]
 environments:
-  sources: [{ header: env }, { header: x-env }, { cookie: env }, { cookie: testbed }, { query: env }, { baggage: env }, { subdomain: \"{env}.dev.example.com\" }]
+  sources:
+  - { header: env }
+  - { header: x-env }
+  - { cookie: env }
+  - { cookie: stage }
+  - { query: env }
+  - { baggage: env }
+  - { subdomain: \"{env}.dev.example.com\" }
   default: env1
   unknown: reject
   hints:
@@ -34,11 +46,13 @@ hosts:
   invalid: pass
   private: [\"*.svc\"]
   port: strip
-  mappings: [{ host: \"{a}.{b}.zone\", authority: \"{b}.{a}.internal\" }, { host: \"*.zone\", authority: zone.internal }]
+  mappings:
+  - { host: \"{a}.{b}.zone\", authority: \"{b}.{a}.internal\" }
+  - { host: \"*.zone\", authority: zone.internal }
   originalHost: x-forwarded-host
 ";
 
-/// Where both policies' ordinary request goes.
+/// Routes for the ordinary request under both policies.
 pub const ROUTES: &[(&str, &str)] = &[("app-service.env2.svc.cluster.local", "env2"), ("*", "any")];
 
 /// Both policies of these tests on both gateways.
@@ -61,7 +75,7 @@ pub async fn assert_serves(testbed: &Testbed, after: &str) {
     assert_eq!(answer.received("x-gatepost-env"), ["env2"], "after {after}");
 }
 
-/// No VM of Envoy's failed, and nothing in its log says that one did.
+/// No VM of Envoy failed, by its statistics and by its log.
 pub fn assert_no_vm_failed(testbed: &Testbed) {
     let envoy = testbed.envoy().expect("an Envoy");
     let counters: BTreeMap<String, u64> = envoy.counters().expect("counters");
@@ -90,8 +104,7 @@ pub fn seen(answer: Option<&Answer>) -> Option<Seen> {
     answer.map(Answer::seen)
 }
 
-/// A gateway's answer whose body is the codec's words, which are nobody's promise: the status
-/// counts.
+/// An answer of a codec without its body, which has no promised text: only the status is compared.
 pub fn comparable(answer: Option<&Answer>) -> String {
     match seen(answer) {
         None => "the connection ended".to_owned(),
@@ -104,7 +117,7 @@ pub fn comparable(answer: Option<&Answer>) -> String {
     }
 }
 
-/// Requests by hand, each with what it is.
+/// Requests by hand, each with its name.
 fn by_hand() -> Vec<(String, Vec<u8>)> {
     let long = |length: usize| "v".repeat(length);
     let labels = |count: usize| vec!["a"; count].join(".");
@@ -286,23 +299,21 @@ fn by_hand() -> Vec<(String, Vec<u8>)> {
     list
 }
 
-/// Requests that end before they are over; nobody waits for their answer.
+/// Requests that are cut. The client does not wait for an answer.
 fn cut() -> Vec<(&'static str, Vec<u8>)> {
+    let post = |rest: &str| format!("POST / HTTP/1.1\r\nHost: app.example\r\n{rest}").into_bytes();
     vec![
         ("nothing at all", Vec::new()),
         ("half a request line", b"GET / HT".to_vec()),
         ("half a header", b"GET / HTTP/1.1\r\nHost: app.example\r\nenv: en".to_vec()),
         ("no end of the head", b"GET / HTTP/1.1\r\nHost: app.example\r\n".to_vec()),
-        ("half a body", b"POST / HTTP/1.1\r\nHost: app.example\r\nenv: env2\r\nContent-Length: 1000\r\n\r\nhalf".to_vec()),
-        (
-            "half a body of a refused request",
-            b"POST / HTTP/1.1\r\nHost: app.example\r\nenv: nope\r\nContent-Length: 1000\r\n\r\nhalf".to_vec(),
-        ),
-        ("half a chunk", b"POST / HTTP/1.1\r\nHost: app.example\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nhalf".to_vec()),
-        ("no last chunk", b"POST / HTTP/1.1\r\nHost: app.example\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n".to_vec()),
-        ("a chunk that is none", b"POST / HTTP/1.1\r\nHost: app.example\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n".to_vec()),
+        ("half a body", post("env: env2\r\nContent-Length: 1000\r\n\r\nhalf")),
+        ("half a body of a refused request", post("env: nope\r\nContent-Length: 1000\r\n\r\nhalf")),
+        ("half a chunk", post("Transfer-Encoding: chunked\r\n\r\nff\r\nhalf")),
+        ("no last chunk", post("Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n")),
+        ("a chunk that is none", post("Transfer-Encoding: chunked\r\n\r\nzz\r\n")),
         ("half a preface of HTTP/2", b"PRI * HTTP/2.0\r\n\r\nS".to_vec()),
-        ("a preface and nonsense", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\xff\xff\xff\xff\xff\xff\xff\xff\xff".to_vec()),
+        ("a preface and nonsense", [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &[0xff; 9]].concat()),
         ("a TLS hello", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".to_vec()),
     ]
 }
@@ -315,7 +326,8 @@ const KNOWN_HTTP1: Known = &[
     ("HTTP/9.9", "hyper cannot read it (400); Envoy asks for an upgrade (426)"),
     (
         "a transfer encoding and a length",
-        "Envoy refuses it; hyper drops the length and frames the message anew (RFC 9112 §6.1 allows both)",
+        "Envoy refuses it; hyper drops the length and frames the message anew \
+         (RFC 9112 §6.1 allows both)",
     ),
     ("the path /up#x", FRAGMENT),
     ("the path /up?a#x", FRAGMENT),
@@ -328,7 +340,8 @@ const KNOWN_HTTP2: Known = &[
     ),
     (
         "`:authority` and the Host ``",
-        "Envoy resets the stream; the embedded gateway drops Host, as Envoy does with any other one",
+        "Envoy resets the stream; the embedded gateway drops Host, \
+         as Envoy does with any other one",
     ),
     ("200 times x", "Envoy resets the stream, the embedded gateway answers 431"),
     ("2000 times x", "Envoy ends the connection, the embedded gateway answers 431"),

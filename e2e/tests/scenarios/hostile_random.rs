@@ -59,7 +59,7 @@ fn pick<'a>(random: &mut Rng, from: &[&'a str]) -> &'a [u8] {
     from[random.usize(..from.len())].as_bytes()
 }
 
-/// A value: a known one, random bytes without line ends, or one with the other in its midst.
+/// A value: a known one, random bytes without line ends, or a known one with random bytes inside.
 fn value(random: &mut Rng) -> Vec<u8> {
     let noise = |random: &mut Rng, most: usize| -> Vec<u8> {
         let length = random.usize(..=most);

@@ -1,5 +1,5 @@
-//! Two test beds with the same policy and routes: a real Envoy and the embedded gateway. A test asks
-//! both, and its failure names the gateway.
+//! Two test beds with the same policy and routes: a real Envoy and the embedded gateway. A test
+//! asks both, and its failure names the gateway.
 
 use std::sync::LazyLock;
 

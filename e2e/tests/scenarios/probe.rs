@@ -1,4 +1,4 @@
-//! The balancer's probe where a connection, a repeated header or HTTP/2 is the point, and health
+//! The balancer's probe on a kept connection, with repeated headers and over HTTP/2, and health
 //! checks that the gateway answers itself.
 
 use gatepost_testbed::client::{VERSIONS, get};
@@ -33,7 +33,7 @@ async fn probes_and_requests_take_turns_on_one_connection() {
             assert_eq!(request.authority(), "my-service.default.example.com");
             assert_eq!(request.received("x-forwarded-host"), ["My-Service.test.com.:443"]);
         }
-        // Sent at once, answered in order.
+        // The requests are sent at once and answered in order.
         connection.write(&[PROBE, REQUEST, PROBE].concat()).await;
         for by in ["readiness", "my-service", "readiness"] {
             assert_eq!(connection.answer().await.expect("an answer").by(), by, "{gateway}");

@@ -1,5 +1,5 @@
-//! Who may reach what: cluster-local names, headers that belong to the mesh, observe mode, and what
-//! the filter must leave alone.
+//! What reaches an upstream: cluster-local names, headers that belong to the mesh, observe mode,
+//! and requests that the filter must not change.
 
 use gatepost_testbed::client::{VERSIONS, body, get};
 use http::{Request, Version};
@@ -34,8 +34,7 @@ async fn cluster_local_names_are_refused_from_outside_in_every_spelling() {
                     "{gateway} {version:?} {host}"
                 );
             }
-            // The Host line stays what it is when an absolute target says something else, and the
-            // other way round.
+            // An absolute target with one host and a `Host` line with the other.
             let public = raw::request(
                 format!("GET http://{host}/ HTTP/1.1").as_bytes(),
                 &[b"Host: my-service.default.example.com", b"Connection: close"],
@@ -100,8 +99,8 @@ async fn forged_headers_of_the_mesh_never_arrive_however_often_they_are_sent() {
             }
             assert_eq!(answer.received("x-gatepost-env"), ["env2"], "{gateway} HTTP/2 {repeats}");
         }
-        // A `connection` header must not take away what the gateway says: it is dropped before the
-        // filter writes.
+        // A `connection` header must not remove a hint: the gateway applies it before the filter
+        // writes.
         let nominated = raw::get(&[
             b"Host: app.example",
             b"env: env2",

@@ -22,7 +22,7 @@ use crate::reload::{BAD, bootstrap, eventually, swap};
 
 const SECONDS: &str = "GATEPOST_LOAD_SECONDS";
 const EVERY: Duration = Duration::from_millis(250);
-/// As many requests are in flight.
+/// How many requests are in flight.
 const CLIENTS: usize = 8;
 
 /// A policy that writes its number into three places.
@@ -34,8 +34,8 @@ fn numbered(number: u64) -> String {
     ))
 }
 
-/// Sends one request after the other over one connection until told to stop; each must be decided
-/// by one whole policy.
+/// Sends one request after the other over one connection until `stop` is set. One whole policy must
+/// have decided each.
 async fn client(address: SocketAddr, stop: Arc<AtomicBool>, served: Arc<AtomicU64>) {
     let mut client = Client::connect(Version::HTTP_11, address).await;
     while !stop.load(Ordering::Relaxed) {
@@ -49,7 +49,7 @@ async fn client(address: SocketAddr, stop: Arc<AtomicBool>, served: Arc<AtomicU6
     }
 }
 
-/// What a process holds in memory, in KiB.
+/// A process' resident memory in KiB.
 fn resident(process: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("a process");
     let line =
@@ -106,7 +106,8 @@ async fn policies_are_replaced_under_full_load_and_no_request_fails_or_sees_a_mi
     }
     let end = resident(envoy.id());
     println!(
-        "{} requests in {seconds} s, {} policies accepted, {} refused, resident {settled} KiB after a third and {end} KiB at the end",
+        "{} requests in {seconds} s, {} policies accepted, {} refused, \
+         resident {settled} KiB after a third and {end} KiB at the end",
         served.load(Ordering::Relaxed),
         counter(accepted),
         counter(refused),
@@ -115,6 +116,7 @@ async fn policies_are_replaced_under_full_load_and_no_request_fails_or_sees_a_mi
         served.load(Ordering::Relaxed) > 0 && counter(refused) > 0,
         "there were requests, and refusals among the policies"
     );
-    // V8 collects its garbage when it likes; a policy that stayed would be seen many times over.
+    // V8 collects garbage at times of its own. Policies that were not freed would add up to more
+    // than this.
     assert!(end < settled + settled / 4 + 16 * 1024, "memory grew from {settled} to {end} KiB");
 }

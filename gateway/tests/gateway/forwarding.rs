@@ -24,8 +24,7 @@ async fn a_request_reaches_the_upstream_of_its_host_and_keeps_its_own_authority(
         assert_eq!(echo["authority"], "A.example:8080");
         assert_eq!(echo["path"], "/x?y=1");
         assert_eq!(echo["body"], "hello");
-        // Only HTTP/1.1 has a Host line, so this tells the protocol that the upstream was spoken to
-        // in.
+        // Only HTTP/1.1 has a Host line, so this shows the protocol that the upstream got.
         assert_eq!(received(&echo, "host").is_empty(), version == Version::HTTP_2);
     }
     let other = send(Version::HTTP_2, gateway.address, get("http://x.y.example/", &[])).await;
@@ -158,7 +157,8 @@ async fn bytes_that_are_not_utf8_pass_unharmed() {
 async fn headers_of_one_connection_stay_on_it() {
     let upstream = Upstream::start("u", None).await.unwrap();
     let gateway = gateway(&[("*", upstream.addr())], forward()).await;
-    let head = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close, x-hop\r\nX-Hop: 1\r\nKeep-Alive: 5\r\nTE: gzip, trailers\r\n";
+    let head = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close, x-hop\r\nX-Hop: 1\r\n\
+                Keep-Alive: 5\r\nTE: gzip, trailers\r\n";
     let answer =
         raw(gateway.address, format!("{head}Proxy-Connection: x\r\nX-End: 2\r\n\r\n")).await;
     let echo = echo_of_raw(&answer);
@@ -222,7 +222,8 @@ async fn one_connection_serves_one_request_after_the_other_for_any_host() {
 async fn expect_is_answered_by_the_gateway() {
     let upstream = Upstream::start("u", None).await.unwrap();
     let gateway = gateway(&[("*", upstream.addr())], forward()).await;
-    let head = "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\nConnection: close\r\n\r\n";
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\
+                Connection: close\r\n\r\n";
     let answer = raw(gateway.address, format!("{head}hi")).await;
     let (interim, answer) = answer.split_once("\r\n\r\n").unwrap();
     assert_eq!(interim, "HTTP/1.1 100 Continue");

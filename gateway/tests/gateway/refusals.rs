@@ -110,7 +110,8 @@ async fn http2_requests_that_envoy_refuses_are_refused() {
 #[tokio::test]
 async fn an_h2c_upgrade_is_ignored() {
     let (_upstream, gateway) = refusing().await;
-    let request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: \r\n\r\n";
+    let request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings, close\r\n\
+                   Upgrade: h2c\r\nHTTP2-Settings: \r\n\r\n";
     assert_eq!(status_of_raw(&raw(gateway.address, request).await), "299");
 }
 
@@ -127,7 +128,8 @@ async fn a_client_that_says_nothing_or_too_little_is_hung_up_on() {
         "GET / HTTP/1.1\r\nHost: a\r\nX-Never-Ends: ",
         "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
     ] {
-        // Each ends, which is the point; the last one after its answer.
+        // `raw` returns only when the gateway ends the connection. The last one gets its answer
+        // before.
         raw(gateway.address, beginning).await;
     }
     assert_serves(&gateway).await;

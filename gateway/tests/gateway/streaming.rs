@@ -1,4 +1,4 @@
-//! Bodies pass as they come: nothing waits for an end.
+//! Bodies are forwarded part by part, before they end.
 
 use std::time::Duration;
 
@@ -90,8 +90,8 @@ async fn readers_that_stop_do_not_hold_up_the_others() {
         assert!(soon(answer.body_mut().frame()).await.unwrap().unwrap().is_data());
         unread.push(answer);
     }
-    // Time for the gateway to fill every buffer that it has for them; without it the test could
-    // pass too easily, never fail.
+    // The gateway gets time to fill its buffers for them. Without it the test could pass by luck;
+    // it cannot fail by it.
     tokio::time::sleep(Duration::from_millis(300)).await;
     let request = get("http://a/", &[]);
     assert_eq!(echo(send(Version::HTTP_2, gateway.address, request).await).await["upstream"], "u");

@@ -31,32 +31,32 @@ pub struct Running {
 }
 
 impl Running {
-    pub fn tell_to_stop(self) -> JoinHandle<usize> {
+    pub fn stop(self) -> JoinHandle<usize> {
         let _ = self.stop.send(());
         self.task
     }
 }
 
-/// No filter at all.
+/// A filter that forwards every request unchanged.
 pub fn forward() -> Identity {
     Identity::new()
 }
 
-/// What a filter of a test does with a request.
+/// What [`Deciding`] does with a request.
 pub enum Verdict {
-    /// It goes on as the filter has left it.
+    /// The request is forwarded as the function left it.
     Forward,
-    /// The filter answers, with this status and body.
+    /// The filter answers with this status and body.
     Reply(u16, &'static str),
-    /// The filter has no answer.
+    /// The filter fails.
     Fail,
 }
 
-/// A filter that shows each request to a function.
+/// A filter that calls a function for each request.
 #[derive(Clone)]
 pub struct Deciding<F>(pub F);
 
-/// A router behind it.
+/// The service of [`Deciding`].
 #[derive(Clone)]
 pub struct Decided<F> {
     decide: F,
@@ -96,7 +96,7 @@ impl<F: Fn(&mut Request<Incoming>) -> Verdict> Service<Request<Incoming>> for De
     }
 }
 
-/// Gives a request another authority and path, in the form that it has.
+/// Writes another authority and path into a request.
 pub fn redirect(request: &mut Request<Incoming>, authority: &str, path: &str) {
     if request.version() == Version::HTTP_2 {
         *request.uri_mut() = format!("http://{authority}{path}").parse().unwrap();
@@ -128,7 +128,7 @@ pub async fn gateway_with(
 /// Sends bytes as they are and reads until the gateway closes.
 pub async fn raw(address: SocketAddr, bytes: impl AsRef<[u8]>) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    // The gateway may close before it has read all; what it said is still there to read.
+    // The gateway may close before it read everything; its answer can still be read.
     let _ = stream.write_all(bytes.as_ref()).await;
     let mut answer = Vec::new();
     let _ = soon(stream.read_to_end(&mut answer)).await;
@@ -145,8 +145,8 @@ pub fn status_of_raw(answer: &str) -> &str {
     answer.split(' ').nth(1).unwrap_or(answer)
 }
 
-/// An upstream that reads a request's head, says these bytes and then waits for the end. The
-/// receiver is told of the end.
+/// An upstream that reads a request's head, sends these bytes and then waits for the end of the
+/// connection. The receiver gets `request` and `end`.
 pub async fn scripted(
     answer: &'static [u8],
 ) -> (SocketAddr, tokio::sync::mpsc::UnboundedReceiver<&'static str>) {

@@ -1,5 +1,5 @@
-//! The gateway behind scripted wasm: whatever a proxy-wasm filter may do to requests and responses,
-//! not only what Gatepost's own does. The layer is the one that policies run in.
+//! The gateway with scripted proxy-wasm filters: what any filter may do to requests and responses,
+//! not only Gatepost's own. The layer is the one that policies run in.
 
 use std::sync::{Arc, LazyLock, Mutex};
 
@@ -234,7 +234,8 @@ async fn a_request_keeps_the_filter_that_it_began_with() {
     let upstream = Upstream::start("u", None).await.unwrap();
     let named = |name: &str| {
         script(&format!(
-            "request_headers: add request_headers x-filter {name}\nresponse_trailers: add response_trailers x-filter {name}"
+            "request_headers: add request_headers x-filter {name}
+            response_trailers: add response_trailers x-filter {name}"
         ))
     };
     let gateway = gateway(&[("*", upstream.addr())], named("old")).await;

@@ -184,7 +184,11 @@ mod tests {
 
     fn case(expect: &str) -> Case {
         let text = format!(
-            "tests:\n- name: one\n  request: {{ authority: a.example, headers: {{ env: env1, x: y }} }}\n  expect: {expect}\n"
+            "tests:
+- name: one
+  request: {{ authority: a.example, headers: {{ env: env1, x: y }} }}
+  expect: {expect}
+"
         );
         Suite::parse("tests.yaml", &text).expect("a good suite").cases.remove(0)
     }

@@ -19,8 +19,8 @@ use super::{greeter, plain};
 
 /// A running upstream. Dropping it ends it and its connections.
 ///
-/// Plain requests get 200 and JSON:
-/// `{"upstream": …, "method": …, "authority": …, "path": …, "headers": [[name, value], …], "body": …}`,
+/// Other requests than gRPC get 200 and JSON with the fields `upstream`, `method`, `authority`,
+/// `path`, `headers` (a list of pairs, `[name, value]`) and `body`,
 /// and a HEAD gets the same JSON in the header [`ECHO`](super::ECHO). Bytes that are not UTF-8 are
 /// written as by [`gatepost_gateway::escaped`]. Some paths do something else:
 ///

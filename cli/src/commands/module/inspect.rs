@@ -1,5 +1,4 @@
-//! `gatepost module inspect`: what a module asks of its proxy and what it offers, without running
-//! it.
+//! `gatepost module inspect`: a module's imports, exports and sizes, without running it.
 
 use std::path::PathBuf;
 
@@ -8,7 +7,7 @@ use gatepost_host_testing::Inspection;
 use crate::commands::exit::{CommandError, Exit};
 use crate::commands::output::{Format, print};
 
-/// Tell a module's ABI, imports, exports, memory and size, and whether this host serves all it asks
+/// Show a module's ABI, imports, exports, memory and size, and whether this host serves all it asks
 /// for
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -20,7 +19,8 @@ pub struct Arguments {
     format: Format,
 }
 
-/// A module that asks for something that is not served is a finding; so is one that cannot be run.
+/// A module that imports something that the host does not serve is a finding, and so is one that
+/// cannot be run.
 pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
     let Arguments { module: path, format } = arguments;
     let wasm = std::fs::read(path)

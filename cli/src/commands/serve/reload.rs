@@ -63,7 +63,8 @@ impl PolicyWatcher {
         let mut content = StableContent::default();
         loop {
             tokio::time::sleep(PERIOD).await;
-            // The first content is most likely what already runs, unless it changed since the start.
+            // The first content is most likely what already runs, unless it changed since the
+            // start.
             let first = content.accepted.is_none();
             let read = tokio::fs::read(&self.path).await.map_err(|error| error.to_string());
             let Some(changed) = content.accept(read) else { continue };
