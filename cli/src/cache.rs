@@ -1,11 +1,12 @@
-//! Where the command keeps compiled modules: the user's own cache directory, as the XDG Base
-//! Directory Specification has it. What may lie there is the embedding host's business.
+//! The directory where the command keeps compiled modules: the user's cache directory of the XDG
+//! Base Directory Specification. What is in it is defined by the host
+//! (`gatepost_host::EngineOptions`).
 
 use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// `gatepost` under `$XDG_CACHE_HOME`, or else under `$HOME/.cache`; none where neither is an
+/// `gatepost` under `$XDG_CACHE_HOME`, or else under `$HOME/.cache`. `None` when neither is an
 /// absolute path, as in many containers.
 #[must_use]
 pub fn directory() -> Option<PathBuf> {
@@ -13,7 +14,7 @@ pub fn directory() -> Option<PathBuf> {
 }
 
 fn directory_of(cache: Option<OsString>, home: Option<OsString>) -> Option<PathBuf> {
-    // The specification wants a relative path to be ignored; an empty one is none.
+    // The specification says to ignore a relative path. An empty one is relative too.
     let absolute =
         |path: Option<OsString>| path.map(PathBuf::from).filter(|path| path.is_absolute());
     let base = absolute(cache).or_else(|| Some(absolute(home)?.join(".cache")))?;

@@ -1,5 +1,4 @@
-//! The library behind the `gatepost` command: the commands, and what only they need.
+//! The library behind the `gatepost` command. Only the command and its tests use it.
 
 pub mod cache;
 pub mod commands;
-pub mod reload;

@@ -7,7 +7,7 @@ use gatepost::commands::Cli;
 
 fn main() -> ExitCode {
     match Cli::parse().run() {
-        Ok(ended) => ended.into(),
+        Ok(exit) => exit.into(),
         Err(error) => {
             eprintln!("gatepost: {error}");
             error.code()

@@ -1,5 +1,5 @@
-//! What the scenario tests on a real Envoy share beyond `gatepost_testbed::envoy`, which fetches and
-//! runs it: where the binary is kept. The scenarios themselves are in tests/.
+//! What the scenario tests on a real Envoy share beyond `gatepost_testbed::envoy`, which fetches
+//! and runs it: where the binary is kept. The scenarios themselves are in tests/.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,8 @@ pub const RELEASE: &str = "GATEPOST_ENVOY_RELEASE";
 /// or else the pinned one, in the workspace's `target/`, downloaded by the first test that asks.
 ///
 /// # Errors
-/// There is none and it cannot be downloaded. A test that needs Envoy fails then; it does not skip.
+/// When there is no Envoy and it cannot be downloaded. A test that needs Envoy then fails; it does
+/// not skip.
 pub fn envoy() -> Result<PathBuf, FetchError> {
     let release = std::env::var(RELEASE).unwrap_or_else(|_| fetch::VERSION.to_owned());
     fetch::envoy(&release, &Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"))

@@ -1,6 +1,5 @@
-//! The parts of an authority (`host[:port]`) that routing looks at, with Envoy's rules. It
-//! normalises nothing: that is the policy's work, and a gateway that did it too would hide what the
-//! policy does.
+//! The authority of a request and its host, by Envoy's rules. Nothing is normalized here: that is
+//! the policy's work.
 
 use std::borrow::Cow;
 
@@ -8,20 +7,20 @@ use http::Version;
 use http::header::{HOST, HeaderValue};
 use http::request::Parts;
 
-/// Why a client's request is for no host.
+/// Why a request has no usable authority.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum HostError {
+pub(crate) enum HostError {
     /// No `Host` and no `:authority`.
     #[error("the request names no host")]
     Missing,
-    /// Bytes that no authority has.
+    /// Bytes that an authority must not have.
     #[error("the request's host has bytes that no authority has")]
     Invalid,
 }
 
-/// The authority of an absolute URI or `:authority`, else the Host lines joined with commas, empty
-/// ones left out.
-pub(super) fn authority_of(parts: &Parts) -> Result<HeaderValue, HostError> {
+/// The authority of the URI (`:authority` in HTTP/2), else the `Host` lines joined with commas,
+/// without empty ones.
+pub(crate) fn authority_of(parts: &Parts) -> Result<HeaderValue, HostError> {
     let authority = match parts.uri.authority() {
         Some(authority) => HeaderValue::from_str(without_user(authority.as_str(), parts.version)),
         None => {
@@ -52,16 +51,16 @@ fn without_user(authority: &str, version: Version) -> &str {
     }
 }
 
-/// The authority without its port: everything before the last colon that no bracket follows, digits
-/// or not, as Envoy does for `ignore_port_in_host_matching`.
-pub(super) fn without_port(authority: &[u8]) -> &[u8] {
+/// The authority without its port: everything before the last colon, unless a `]` follows it. As in
+/// Envoy's `ignore_port_in_host_matching`, the port need not be a number.
+pub(crate) fn without_port(authority: &[u8]) -> &[u8] {
     let Some(colon) = authority.iter().rposition(|&byte| byte == b':') else { return authority };
     let (host, port) = authority.split_at(colon);
     if port.contains(&b']') { authority } else { host }
 }
 
-/// ASCII lower case, borrowed when nothing changes.
-pub(super) fn lower_case(host: &[u8]) -> Cow<'_, [u8]> {
+/// The host in ASCII lower case.
+pub(crate) fn lower_case(host: &[u8]) -> Cow<'_, [u8]> {
     if host.iter().any(u8::is_ascii_uppercase) {
         Cow::Owned(host.to_ascii_lowercase())
     } else {
@@ -69,14 +68,14 @@ pub(super) fn lower_case(host: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// Whether Envoy's codecs accept these bytes as an authority: letters, digits and some marks, among
-/// them the comma that joins two Host lines. HTTP/1.1 may name a user before an `@`, HTTP/2 may
-/// not. An empty one is accepted.
+/// Whether Envoy's codecs accept these bytes as an authority: letters, digits and some punctuation,
+/// among it the comma that joins two `Host` lines. An `@` is allowed in HTTP/1.1 only. An empty
+/// authority is accepted.
 fn is_acceptable(authority: &[u8], version: Version) -> bool {
-    let mark = |byte| {
+    let punctuation = |byte| {
         b"-._~%!$&'()[]*+,;=:".contains(byte) || (*byte == b'@' && version != Version::HTTP_2)
     };
-    authority.iter().all(|byte| byte.is_ascii_alphanumeric() || mark(byte))
+    authority.iter().all(|byte| byte.is_ascii_alphanumeric() || punctuation(byte))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! Bodies on their way through: a request's, whose end starts the upstream's clock, and a
-//! response's, which holds what it needs until it ends. Nothing is buffered here; frames, trailers
-//! included, pass one by one.
+//! The bodies that pass through the gateway. A request's body reports its end, which starts the
+//! upstream's timeout; a response's body keeps its place on the upstream connection until it ends.
+//! Nothing is buffered: frames, trailers included, pass one by one.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,57 +15,58 @@ use hyper::body::Incoming;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tower::BoxError;
 
-use super::filter::AnswerBody;
+/// The body of a response that came through the filter.
+pub(crate) type AnswerBody = UnsyncBoxBody<Bytes, BoxError>;
 
-/// What the gateway answers with: its own few bytes, or what the filter gave.
-pub(super) type ResponseBody = Either<Full<Bytes>, AnswerBody>;
+/// The body that the client gets: the gateway's own few bytes, or the filter's body.
+pub(crate) type ResponseBody = Either<Full<Bytes>, AnswerBody>;
 
 /// A request's body on its way to an upstream.
-pub(super) struct RequestBody {
-    /// None: there is none, or no more of it.
+pub(crate) struct RequestBody {
+    /// `None` when the body is empty or has ended.
     inner: Option<UnsyncBoxBody<Bytes, BoxError>>,
-    /// Dropped when the body is over.
+    /// Dropped when the body has ended.
     unfinished: Option<oneshot::Sender<()>>,
-    broken: Arc<AtomicBool>,
+    aborted: Arc<AtomicBool>,
 }
 
-/// The other end of a [`RequestBody`]: what became of it.
-pub(super) struct RequestBodyEnd {
+/// Watches a [`RequestBody`] that was handed to an upstream connection.
+pub(crate) struct RequestBodyEnd {
     finished: Option<oneshot::Receiver<()>>,
-    broken: Arc<AtomicBool>,
+    aborted: Arc<AtomicBool>,
 }
 
 impl RequestBody {
-    pub(super) fn new<B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static>(
+    pub(crate) fn new<B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static>(
         body: B,
     ) -> Self {
         let inner = (!body.is_end_stream()).then(|| body.map_err(Into::into).boxed_unsync());
-        Self { inner, unfinished: None, broken: Arc::default() }
+        Self { inner, unfinished: None, aborted: Arc::default() }
     }
 
-    /// Who is told of its end.
-    pub(super) fn watched(&mut self) -> RequestBodyEnd {
+    /// A watcher that learns of this body's end.
+    pub(crate) fn watch(&mut self) -> RequestBodyEnd {
         let mut finished = None;
         if self.inner.is_some() {
             let (sender, receiver) = oneshot::channel();
             (self.unfinished, finished) = (Some(sender), Some(receiver));
         }
-        RequestBodyEnd { finished, broken: Arc::clone(&self.broken) }
+        RequestBodyEnd { finished, aborted: Arc::clone(&self.aborted) }
     }
 }
 
 impl RequestBodyEnd {
-    /// Waits until the body was passed on whole, or dropped.
-    pub(super) async fn finished(&mut self) {
+    /// Waits until the whole body was passed on, or the body was dropped.
+    pub(crate) async fn finished(&mut self) {
         if let Some(finished) = &mut self.finished {
             // The sender is only ever dropped, so the error is the signal.
             let _ = finished.await;
         }
     }
 
-    /// Whether the client's side failed: it went away, or sent what is no body.
-    pub(super) fn is_broken(&self) -> bool {
-        self.broken.load(Ordering::Relaxed)
+    /// Whether reading from the client failed: it hung up, or sent a malformed body.
+    pub(crate) fn is_aborted(&self) -> bool {
+        self.aborted.load(Ordering::Relaxed)
     }
 }
 
@@ -81,7 +82,7 @@ impl Body for RequestBody {
         let frame = ready!(Pin::new(&mut *inner).poll_frame(cx));
         let is_over = !matches!(frame, Some(Ok(_))) || inner.is_end_stream();
         if matches!(frame, Some(Err(_))) {
-            self.broken.store(true, Ordering::Relaxed);
+            self.aborted.store(true, Ordering::Relaxed);
         }
         if is_over {
             (self.inner, self.unfinished) = (None, None);
@@ -98,19 +99,19 @@ impl Body for RequestBody {
     }
 }
 
-/// An upstream's body on its way to the client. It keeps its place on the upstream connection until
-/// it is dropped.
+/// An upstream's body on its way to the client. Until it is dropped it counts as a stream of its
+/// upstream connection.
 ///
-/// It does not tell its length: an upstream that knows it has said so in the headers.
+/// It reports no length: an upstream that knows the length sends it in the headers.
 #[derive(Debug)]
 pub struct UpstreamBody {
     inner: Incoming,
-    _place: Option<OwnedSemaphorePermit>,
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl UpstreamBody {
-    pub(super) fn new(inner: Incoming, place: Option<OwnedSemaphorePermit>) -> Self {
-        Self { inner, _place: place }
+    pub(crate) fn new(inner: Incoming, permit: Option<OwnedSemaphorePermit>) -> Self {
+        Self { inner, _permit: permit }
     }
 }
 

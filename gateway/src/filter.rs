@@ -1,10 +1,8 @@
-//! The boundary between the gateway and what stands before its routes: a tower layer around the
-//! [`Router`]. The gateway knows nothing of what a layer does, be it proxy-wasm or a closure in a
-//! test.
+//! The interface between the gateway and its filter: a tower layer around the [`Router`], and the
+//! slot where a running gateway keeps it. What a layer does, proxy-wasm or a closure in a test, is
+//! not known here.
 
-use std::borrow::Cow;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,51 +10,30 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::uri::Scheme;
 use http::{Request, Response};
 use http_body::Body;
 use http_body_util::BodyExt;
-use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use tower::{BoxError, Layer, Service, ServiceExt};
 
-use super::reply::LocalReply;
-use super::router::Router;
+use crate::body::AnswerBody;
+use crate::reply::LocalReply;
+use crate::router::Router;
 
-/// What the gateway has found out about a request, in the request's extensions.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
-    /// The trusted address of the client (see
-    /// [`GatewayOptions::trusted_hops`](super::GatewayOptions)).
-    pub source: SocketAddr,
-    /// The scheme of a request that does not say its own, as requests of HTTP/1.1 do not.
-    pub scheme: Scheme,
-}
-
-/// Why a response is what it is, in the response's extensions: Envoy's response code details, for
-/// the access log. Whoever answers puts it there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Details(pub Cow<'static, str>);
-
-impl Details {
-    /// The upstream answered.
-    pub const VIA_UPSTREAM: Self = Self(Cow::Borrowed("via_upstream"));
-}
-
-pub(super) type AnswerBody = UnsyncBoxBody<Bytes, BoxError>;
 type Answering = Pin<Box<dyn Future<Output = Result<Response<AnswerBody>, BoxError>> + Send>>;
 
-/// A router behind a layer, whatever its type.
+/// A router with a layer in front, its type erased.
 pub struct Filtered(Box<dyn Fn(Request<Incoming>) -> Answering + Send + Sync>);
 
-/// What can stand before the gateway's routes: any layer that makes a service of HTTP out of the
-/// [`Router`].
+/// A filter for the gateway: any tower layer that turns the [`Router`] into an HTTP service. It is
+/// implemented for all of them.
 ///
 /// Requests come as Envoy's connection manager hands them to filters: an authority in the URI or in
-/// one `Host`, a normal path, no headers of the connection, an [`Origin`]. An error of the service
-/// that is a [`LocalReply`], as the router's are, is answered as it says; any other is 503.
+/// one `Host`, a normalized path, no hop-by-hop headers, an [`Origin`](crate::Origin) in the
+/// extensions. When the service fails with a [`LocalReply`], which is the router's error type, the
+/// client gets that reply; after any other error it gets 503.
 pub trait Filter {
-    /// The router behind this layer.
+    /// Puts this layer in front of the router.
     fn before(&self, router: Router) -> Filtered;
 }
 
@@ -82,8 +59,8 @@ where
     }
 }
 
-/// The place that holds the running filter. Another one can be put there at any time: requests that
-/// began keep the one they began with, later ones get the new. Clones are the same place.
+/// Holds the running filter of a gateway, and replaces it while requests are served: requests that
+/// began keep the filter that they began with, later ones get the new one. Clones share the filter.
 #[derive(Clone)]
 pub struct FilterSlot {
     router: Router,
@@ -91,20 +68,19 @@ pub struct FilterSlot {
 }
 
 impl FilterSlot {
-    pub(super) fn new(router: Router, filter: &impl Filter) -> Self {
+    pub(crate) fn new(router: Router, filter: &impl Filter) -> Self {
         let filtered = Arc::new(ArcSwap::from_pointee(filter.before(router.clone())));
         Self { router, filtered }
     }
 
-    /// Puts another filter in its place. The old one is dropped when the last request that uses it
-    /// is over.
+    /// Replaces the filter. The old one is dropped when the last request that uses it is over.
     pub fn swap(&self, filter: &impl Filter) {
         self.filtered.store(Arc::new(filter.before(self.router.clone())));
     }
 
-    /// Asks the filter that is there now. A filter that panics has failed; the connection and the
-    /// process go on.
-    pub(super) async fn answer(
+    /// Sends a request through the current filter. When the filter panics, the client gets 503; the
+    /// connection and the process go on.
+    pub(crate) async fn answer(
         &self,
         request: Request<Incoming>,
     ) -> Result<Response<AnswerBody>, LocalReply> {

@@ -1,7 +1,7 @@
-//! What the gateway knows of a request's origin, and what it tells the upstream about it:
+//! The client's address, and the headers that tell the upstream about the client:
 //! `x-forwarded-for`, `x-forwarded-proto`, `x-request-id` and `x-envoy-external-address`, by the
-//! rules of Envoy's connection manager with `use_remote_address: true`. It trusts nothing but the
-//! number of hops it is told to.
+//! rules of Envoy's connection manager with `use_remote_address: true`. Of a client's own headers,
+//! only as many entries are trusted as there are trusted hops.
 
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
@@ -9,17 +9,18 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
-use super::hop;
+use crate::hop_by_hop;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const EXTERNAL_ADDRESS: HeaderName = HeaderName::from_static("x-envoy-external-address");
 
-/// An IPv6 address with an IPv4 one at its end, written out.
+/// The length of the longest text of an address: IPv6 with an IPv4 address at its end.
 const LONGEST_ADDRESS: usize = 45;
 
-/// Headers that steer an Envoy behind this gateway; Envoy takes them from no client at its edge.
+/// Headers that control an Envoy behind this gateway. An Envoy at the edge removes them from
+/// clients' requests, and so does the gateway.
 const EDGE_ONLY: [&str; 22] = [
     "x-envoy-internal",
     "x-envoy-decorator-operation",
@@ -45,14 +46,14 @@ const EDGE_ONLY: [&str; 22] = [
     "x-forwarded-client-cert",
 ];
 
-/// The address that the request is taken to come from: the peer, or with `trusted_hops` = N the Nth
-/// address from the right of `x-forwarded-for` as it arrived. The peer's again when there are not
-/// so many, or when that one is no address. An address from the header has port 0, because the
-/// header has none.
-pub(super) fn source(headers: &HeaderMap, peer: SocketAddr, trusted_hops: u32) -> SocketAddr {
+/// The trusted address of the client: the peer's, or with `trusted_hops` = N the Nth address from
+/// the right of `x-forwarded-for` as it arrived. When the list is shorter, or that entry is not an
+/// address, it is the peer's. An address from the header gets port 0, because the header has no
+/// port.
+pub(crate) fn source(headers: &HeaderMap, peer: SocketAddr, trusted_hops: u32) -> SocketAddr {
     let Some(skip) = trusted_hops.checked_sub(1) else { return peer };
     let skip = usize::try_from(skip).unwrap_or(usize::MAX);
-    // Several lines are one list; the last line holds the right end.
+    // Several header lines form one list, which ends in the last line.
     let lines: Vec<&HeaderValue> = headers.get_all(FORWARDED_FOR).iter().collect();
     let mut addresses =
         lines.iter().rev().flat_map(|line| line.as_bytes().rsplit(|&byte| byte == b','));
@@ -63,19 +64,19 @@ pub(super) fn source(headers: &HeaderMap, peer: SocketAddr, trusted_hops: u32) -
     }
 }
 
-/// Tells the upstream where the request comes from, and takes away what a client must not say.
+/// Writes the headers about the client, and removes those that a client must not send.
 ///
-/// Envoy replaces an edge client's `x-request-id` (`preserve_external_request_id` is off), and so
-/// does this unless `keep_request_id` says otherwise. `x-forwarded-proto` of a client is believed
-/// only when there are trusted hops.
-pub(super) fn annotate(
+/// Like Envoy's edge, it replaces `x-request-id` unless `keep_request_id` is set (Envoy's
+/// `preserve_external_request_id`). A client's `x-forwarded-proto` stays only when there are
+/// trusted hops.
+pub(crate) fn annotate(
     headers: &mut HeaderMap,
     peer: SocketAddr,
     source: SocketAddr,
     trusted_hops: u32,
     keep_request_id: bool,
 ) {
-    hop::remove_where(headers, |name| name.starts_with("x-") && EDGE_ONLY.contains(&name));
+    hop_by_hop::remove_where(headers, |name| name.starts_with("x-") && EDGE_ONLY.contains(&name));
     append_forwarded_for(headers, peer.ip());
     if trusted_hops == 0 || !headers.contains_key(FORWARDED_PROTO) {
         headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));

@@ -2,27 +2,34 @@
 //! connection manager does.
 //!
 //! It accepts HTTP/1.1 and HTTP/2 (prior knowledge) on one port, brings each request into the form
-//! that Envoy's filters see, hands it to a [`Filter`], which is a tower layer, and behind that to
-//! the [`Router`], which selects the upstream by the authority that the filter left, and streams
-//! bodies and trailers both ways. It knows nothing of policies or proxy-wasm: those are a layer.
-//! TLS, retries and load balancing are left to what stands around it.
+//! that Envoy's filters see, passes it through a [`Filter`], which is a tower layer, and on to the
+//! [`Router`], which selects the upstream by the authority that the filter left. Bodies and
+//! trailers are streamed both ways. It has no TLS, retries or load balancing.
 //!
-//! A request's way: `server` (connections) -> `service` (one request) -> `manager` with `admission`
-//! and `forwarded` -> `filter` -> `router` with `routes` -> `upstream`; `reply` where the gateway
-//! answers itself.
+//! The gateway itself is independent of policies and proxy-wasm. [`PolicyLayer`] is the layer that
+//! runs a policy: the real filter.wasm on wasmtime.
+//!
+//! A request passes these files: `server` (connections), `service` (one request),
+//! `connection_manager` with `codec_checks`, `hop_by_hop` and `forwarded`, then `filter`, `router`
+//! with `routes`, and `upstream`. `reply` builds the gateway's own responses.
 
-mod admission;
+mod access_log;
 mod authority;
 mod body;
+mod codec_checks;
+mod connection_manager;
+mod escaped;
+mod extensions;
 mod filter;
+mod filter_module;
+mod first_byte_timeout;
 mod forwarded;
-mod hop;
+mod hop_by_hop;
 mod http2_pool;
-mod manager;
+mod limits;
 mod options;
 mod path;
-mod patience;
-pub mod plugin;
+mod policy_layer;
 mod reply;
 mod router;
 mod routes;
@@ -31,9 +38,14 @@ mod service;
 mod target;
 mod upstream;
 
+pub use access_log::{Access, AccessLog};
 pub use body::UpstreamBody;
-pub use filter::{Details, Filter, FilterSlot, Filtered, Origin};
-pub use options::{Access, AccessLog, GatewayOptions};
+pub use escaped::escaped;
+pub use extensions::{Details, Origin};
+pub use filter::{Filter, FilterSlot, Filtered};
+pub use filter_module::{FilterModule, PolicyError};
+pub use options::GatewayOptions;
+pub use policy_layer::PolicyLayer;
 pub use reply::LocalReply;
 pub use router::Router;
 pub use routes::{RouteError, RouteTable};

@@ -1,20 +1,20 @@
-//! A path in the form that Envoy's `normalize_path` gives it, which Istio's gateways set: dot
-//! segments resolved, backslashes as slashes, needless escapes undone. A policy that matches a path
-//! must see the one that upstreams see. Every rule here was measured on Envoy 1.40; queries are
-//! left alone, and repeated slashes stay (`merge_slashes` is another setting).
+//! Path normalization as Envoy's `normalize_path` does it, which Istio's gateways set: dot segments
+//! are resolved, backslashes become slashes, needless escapes are decoded. A policy must match the
+//! path that the upstream gets. Every rule was measured on Envoy 1.40. Queries stay as they are,
+//! and so do repeated slashes (`merge_slashes` is another setting).
 
 use std::borrow::Cow;
 
 /// The path holds `%00`, which Envoy refuses with 400.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the path holds an escaped zero byte")]
-pub(super) struct EscapedZero;
+pub(crate) struct EscapedZero;
 
-/// Normalises a path that begins with a slash, and leaves any other as it is.
-pub(super) fn normalized(target: &[u8]) -> Result<Cow<'_, [u8]>, EscapedZero> {
+/// Normalizes a path that begins with a slash. Any other path stays as it is.
+pub(crate) fn normalized(target: &[u8]) -> Result<Cow<'_, [u8]>, EscapedZero> {
     let end = target.iter().position(|byte| *byte == b'?').unwrap_or(target.len());
     let (path, query) = target.split_at(end);
-    if !path.starts_with(b"/") || !path.iter().any(|byte| matters(*byte)) {
+    if !path.starts_with(b"/") || !path.iter().any(|byte| may_change(*byte)) {
         return Ok(Cow::Borrowed(target));
     }
     let mut segments: Vec<Vec<u8>> = Vec::new();
@@ -46,18 +46,18 @@ fn is_slash(byte: u8) -> bool {
     matches!(byte, b'/' | b'\\')
 }
 
-/// A path without any of these is normal.
-fn matters(byte: u8) -> bool {
-    matches!(byte, b'.' | b'%' | b'\\') || is_escaped(byte)
+/// A path without any of these bytes is normalized already.
+fn may_change(byte: u8) -> bool {
+    matches!(byte, b'.' | b'%' | b'\\') || must_be_escaped(byte)
 }
 
-/// Bytes that a path only has in escaped form.
-fn is_escaped(byte: u8) -> bool {
+/// Bytes that a normalized path has only in escaped form.
+fn must_be_escaped(byte: u8) -> bool {
     matches!(byte, b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}')
 }
 
-/// A segment with its unreserved characters (RFC 3986 §2.3) bare and the rest of its escapes as
-/// they came.
+/// A segment in which the escapes of unreserved characters (RFC 3986 §2.3) are decoded and all
+/// other escapes stay.
 fn unescaped(segment: &[u8]) -> Result<Vec<u8>, EscapedZero> {
     let mut written = Vec::with_capacity(segment.len());
     let mut rest = segment;
@@ -70,7 +70,7 @@ fn unescaped(segment: &[u8]) -> Result<Vec<u8>, EscapedZero> {
                 written.push(value);
                 rest = behind;
             }
-            _ if is_escaped(byte) => written.extend(format!("%{byte:02X}").bytes()),
+            _ if must_be_escaped(byte) => written.extend(format!("%{byte:02X}").bytes()),
             _ => written.push(byte),
         }
     }

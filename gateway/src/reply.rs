@@ -1,19 +1,20 @@
-//! Answers that no upstream gave, in the form the client understands: plain HTTP, or for a gRPC
-//! request a trailers-only response, as Envoy's local replies are. Filters build their own.
+//! The gateway's local replies, as Envoy sends them: an HTTP response, or for a gRPC request a
+//! trailers-only gRPC response. A filter's own replies are built by the filter.
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, SERVER};
 use http::{Response, StatusCode};
 use http_body_util::{Either, Full};
 
-use super::body::ResponseBody;
+use crate::body::ResponseBody;
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
-/// Who says that it answered.
-pub(super) const OURSELVES: HeaderValue = HeaderValue::from_static("gatepost");
+/// The `server` header of responses that no upstream sent.
+pub(crate) const SERVER_NAME: HeaderValue = HeaderValue::from_static("gatepost");
 
-/// An answer that no upstream gave. For a gRPC request it becomes a trailers-only gRPC response.
+/// A response that the gateway makes itself. For a gRPC request it becomes a trailers-only gRPC
+/// response.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{details}")]
 pub struct LocalReply {
@@ -21,38 +22,36 @@ pub struct LocalReply {
     pub status: StatusCode,
     /// The body, or for gRPC the `grpc-message`: visible ASCII and spaces without a percent sign.
     pub body: &'static str,
-    /// Why, for the access log; the client does not see it.
+    /// The reason, for the access log. The client does not see it.
     pub details: String,
 }
 
 impl LocalReply {
-    pub(super) fn new(status: StatusCode, body: &'static str, details: impl Into<String>) -> Self {
+    pub(crate) fn new(status: StatusCode, body: &'static str, details: impl Into<String>) -> Self {
         Self { status, body, details: details.into() }
     }
 
-    /// What Envoy says to a client that sent something it cannot read: the status' own words as the
-    /// body.
-    pub(super) fn refusal(status: StatusCode, details: impl Into<String>) -> Self {
+    /// The reply to a malformed request: as in Envoy, the status' reason phrase is the body.
+    pub(crate) fn refusal(status: StatusCode, details: impl Into<String>) -> Self {
         Self::new(status, status.canonical_reason().unwrap_or_default(), details)
     }
 }
 
-/// Whether Envoy takes these headers for a gRPC request's: `application/grpc`, alone or with a `+`
-/// suffix.
-pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
+/// Whether these are the headers of a gRPC request, by Envoy's rule: the content type is
+/// `application/grpc`, alone or with a `+` suffix.
+pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
     let content_type = headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
     content_type
         .strip_prefix(b"application/grpc")
         .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"+"))
 }
 
-/// The response that carries a local reply. An answer to HEAD says how long its body would be and
-/// has none.
-pub(super) fn response(reply: &LocalReply, grpc: bool, to_head: bool) -> Response<ResponseBody> {
+/// The response for a local reply. The response to HEAD has the body's length and no body.
+pub(crate) fn response(reply: &LocalReply, grpc: bool, to_head: bool) -> Response<ResponseBody> {
     let LocalReply { status, body, .. } = *reply;
     let mut response = Response::new(Either::Left(Full::default()));
     let headers = response.headers_mut();
-    headers.insert(SERVER, OURSELVES);
+    headers.insert(SERVER, SERVER_NAME);
     if grpc {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         headers.insert(GRPC_STATUS, HeaderValue::from(grpc_status_of(status)));
@@ -72,7 +71,7 @@ pub(super) fn response(reply: &LocalReply, grpc: bool, to_head: bool) -> Respons
     response
 }
 
-/// Envoy's mapping for intermediaries that know HTTP only.
+/// The gRPC status for an HTTP status, by the mapping that Envoy uses for local replies.
 fn grpc_status_of(status: StatusCode) -> u32 {
     match status.as_u16() {
         400 => 13,
@@ -136,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn grpc_is_told_by_its_content_type() {
+    fn grpc_is_known_by_its_content_type() {
         let headers = |value: &'static str| {
             HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(value))])
         };

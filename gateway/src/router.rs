@@ -1,9 +1,9 @@
-//! The innermost service: selects the upstream by the authority that the filter has left, and asks
-//! it. What Envoy's router does.
+//! The innermost service, as Envoy's router filter is: it selects the upstream by the authority
+//! that the filter left, and forwards the request.
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -14,41 +14,22 @@ use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use tower::{BoxError, Service};
 
-use super::body::{RequestBody, UpstreamBody};
-use super::filter::Details;
-use super::hop;
-use super::reply::LocalReply;
-use super::routes::RouteTable;
-use super::upstream::{Upstream, UpstreamHead};
+use crate::body::{RequestBody, UpstreamBody};
+use crate::extensions::{Details, Routed, SelectedRoute};
+use crate::hop_by_hop;
+use crate::reply::LocalReply;
+use crate::routes::RouteTable;
+use crate::upstream::{Upstream, UpstreamHead};
 
-/// Answers requests from their upstreams. It is what a [`Filter`](super::Filter) stands before.
-/// Cheap to clone.
+/// Forwards requests to their upstreams. A [`Filter`](crate::Filter) is a layer around it. Cheap to
+/// clone.
 #[derive(Clone)]
 pub struct Router {
     routes: Arc<RouteTable<Arc<Upstream>>>,
 }
 
-/// Where a request went: put into its extensions by whoever wants to know, and filled when it comes
-/// to the router.
-#[derive(Clone, Debug, Default)]
-pub(super) struct RouteNote(Arc<OnceLock<Routed>>);
-
-#[derive(Clone, Debug)]
-pub(super) struct Routed {
-    /// The authority by which the route was selected.
-    pub(super) authority: Bytes,
-    /// The address of the upstream; none when there is no route.
-    pub(super) upstream: Option<String>,
-}
-
-impl RouteNote {
-    pub(super) fn read(&self) -> Option<Routed> {
-        self.0.get().cloned()
-    }
-}
-
 impl Router {
-    pub(super) fn new(routes: RouteTable<Arc<Upstream>>) -> Self {
+    pub(crate) fn new(routes: RouteTable<Arc<Upstream>>) -> Self {
         Self { routes: Arc::new(routes) }
     }
 
@@ -58,15 +39,15 @@ impl Router {
         body: RequestBody,
     ) -> Result<Response<UpstreamBody>, LocalReply> {
         let version = parts.version;
-        // As in Envoy, whose routes match a path that begins with a slash, and no CONNECT.
+        // As in Envoy, no route matches CONNECT, or a path that does not begin with a slash.
         let no_route = || LocalReply::new(StatusCode::NOT_FOUND, "", "route_not_found");
         let authority = authority(&parts).ok_or_else(no_route)?;
         let upstream = self.routes.find(authority.as_bytes());
-        if let Some(RouteNote(note)) = parts.extensions.get() {
-            let authority = Bytes::copy_from_slice(authority.as_bytes());
-            // A layer that asks twice has its first attempt in the log.
-            let _ = note
-                .set(Routed { authority, upstream: upstream.map(|upstream| upstream.address()) });
+        if let Some(selected) = parts.extensions.get::<SelectedRoute>() {
+            selected.set(Routed {
+                authority: Bytes::copy_from_slice(authority.as_bytes()),
+                upstream: upstream.map(|upstream| upstream.address()),
+            });
         }
         let upstream = upstream.filter(|_| parts.method != Method::CONNECT).ok_or_else(no_route)?;
         let path = parts
@@ -75,20 +56,20 @@ impl Router {
             .filter(|path| path.as_str().starts_with('/'))
             .cloned()
             .ok_or_else(no_route)?;
-        // What a filter writes about connections is not about the gateway's.
-        hop::remove_fixed(&mut parts.headers);
+        // A filter cannot control the gateway's own connections by writing hop-by-hop headers.
+        hop_by_hop::remove_fixed(&mut parts.headers);
         let scheme = parts.uri.scheme().cloned().unwrap_or(Scheme::HTTP);
         let head =
             UpstreamHead { method: parts.method, scheme, path, authority, headers: parts.headers };
         let mut response =
             upstream.send(head, version, body).await.map_err(|error| error.reply())?;
-        hop::clean_response(response.headers_mut());
+        hop_by_hop::clean_response(response.headers_mut());
         response.extensions_mut().insert(Details::VIA_UPSTREAM);
         Ok(response)
     }
 }
 
-/// What the URI says, else `Host`.
+/// The URI's authority, else `Host`.
 fn authority(parts: &Parts) -> Option<HeaderValue> {
     match parts.uri.authority() {
         Some(authority) => HeaderValue::from_str(authority.as_str()).ok(),

@@ -1,15 +1,14 @@
-//! Virtual hosts: which value a request's authority selects, by Envoy's rules for domains with
-//! `ignore_port_in_host_matching: true`. One value per host and nothing else: no paths, no headers,
-//! no weights, and no normalisation beyond ASCII lower case (a trailing dot is another host, as in
-//! Envoy).
+//! Virtual hosts: which route a request's authority selects, by Envoy's rules for domains with
+//! `ignore_port_in_host_matching: true`. A route matches the host only: no paths, headers or
+//! weights. The host is lower-cased and not normalized otherwise (a trailing dot makes another
+//! host, as in Envoy).
 
 use std::collections::HashMap;
 
-use super::authority::{lower_case, without_port};
-use super::target::{Target, TargetError};
+use crate::authority::{lower_case, without_port};
+use crate::target::{Target, TargetError};
 
-/// A table from hosts to values. The same table serves the gateway's routes and, with names as
-/// values, lookups in tests.
+/// A table from hosts to values.
 ///
 /// A host is exact (`a.example`), a suffix (`*.example`, one or more labels, the longest suffix
 /// wins) or `*` for every other host. Exact hosts win over suffixes, suffixes over `*`.
@@ -38,16 +37,16 @@ pub enum RouteError {
     /// It is not of the form `HOST=TARGET`.
     #[error("the route `{0}` has no `=`; write HOST=ADDRESS:PORT")]
     NoTarget(String),
-    /// Its host cannot be matched.
+    /// No request can match its host.
     #[error(
         "`{0}` is no host for a route; write a name, `*.suffix` or `*`, with or without a port"
     )]
     InvalidHost(String),
-    /// Its host is in the table already.
+    /// The table already has a route for its host.
     #[error("the host `{0}` has two routes (ports are ignored); keep one")]
     DuplicateHost(String),
-    /// Its target is no address.
-    #[error("the route of `{host}` leads nowhere: {source}")]
+    /// Its target is not an address.
+    #[error("the route of `{host}` has no valid target: {source}")]
     InvalidTarget {
         /// The route's host, as written.
         host: String,
@@ -63,16 +62,16 @@ impl<T> Default for RouteTable<T> {
 }
 
 impl<T> RouteTable<T> {
-    /// An empty table, in which every host is unknown.
+    /// An empty table.
     #[must_use]
     pub fn new() -> Self {
         Self { exact: HashMap::new(), suffixes: HashMap::new(), any: None }
     }
 
-    /// Adds a host. A port in it is accepted and ignored, and letter case does not count.
+    /// Adds a host. A port in it is ignored, and so is the case of its letters.
     ///
     /// # Errors
-    /// When the host cannot be matched, or is there already.
+    /// When no request can match the host, or the table already has it.
     pub fn insert(&mut self, host: &str, value: T) -> Result<(), RouteError> {
         let name = host_of(host).ok_or_else(|| RouteError::InvalidHost(host.to_owned()))?;
         let taken = match name.strip_prefix(b"*") {
@@ -91,7 +90,7 @@ impl<T> RouteTable<T> {
         Ok(())
     }
 
-    /// The value of the virtual host that serves this authority, its port ignored.
+    /// The value for an authority. Its port is ignored.
     #[must_use]
     pub fn find(&self, authority: &[u8]) -> Option<&T> {
         let host = lower_case(without_port(authority));
@@ -100,8 +99,8 @@ impl<T> RouteTable<T> {
             return Some(value);
         }
         if !self.suffixes.is_empty() {
-            // From the left, so that the longest suffix is met first. A suffix never matches itself
-            // alone: `*` is not empty.
+            // From the left, so that the longest suffix is tried first. `skip(1)` because `*` must
+            // match at least one byte.
             for (at, _) in host.iter().enumerate().skip(1).filter(|&(_, &byte)| byte == b'.') {
                 if let Some(value) = host.get(at..).and_then(|suffix| self.suffixes.get(suffix)) {
                     return Some(value);
@@ -111,7 +110,7 @@ impl<T> RouteTable<T> {
         self.any.as_ref()
     }
 
-    /// The same hosts with other values.
+    /// A table with the same hosts, whose values went through `change`.
     #[must_use]
     pub fn map<U>(self, mut change: impl FnMut(T) -> U) -> RouteTable<U> {
         let mut all = |map: HashMap<_, T>| {
@@ -138,7 +137,7 @@ impl RouteTable<Target> {
     /// Builds a table from `HOST=TARGET` texts, such as `*.example=http://127.0.0.1:8080`.
     ///
     /// # Errors
-    /// For the first text that is no route, or whose host has one already.
+    /// For the first text that is not a route, or whose host already has a route.
     pub fn parse<S: AsRef<str>>(routes: impl IntoIterator<Item = S>) -> Result<Self, RouteError> {
         let mut table = Self::new();
         for route in routes {
@@ -153,8 +152,8 @@ impl RouteTable<Target> {
     }
 }
 
-/// The name to match, lower case, or nothing when it is no name. Only `*` alone and a leading `*.`
-/// are wildcards.
+/// The host name to match in lower case, or `None` when no request can match it. `*` alone and a
+/// leading `*.` are the only wildcards.
 fn host_of(host: &str) -> Option<Vec<u8>> {
     let name = without_port(host.as_bytes());
     let port = host.as_bytes().get(name.len() + 1..).unwrap_or_default();
@@ -166,8 +165,8 @@ fn host_of(host: &str) -> Option<Vec<u8>> {
     };
     let port_fits =
         port.is_empty() || std::str::from_utf8(port).is_ok_and(|port| port.parse::<u16>().is_ok());
-    // One trailing dot is the same host, for whoever writes routes; no request is served by that
-    // spelling, as in Envoy.
+    // A person may write the trailing dot in a route. A request with the dot does not match it, as
+    // in Envoy.
     let bare = name.strip_suffix(b".").unwrap_or(name);
     (!literal.is_empty() && literal.iter().all(fits) && port_fits)
         .then(|| bare.to_ascii_lowercase())

@@ -1,5 +1,5 @@
-//! The listener: connections in, each served in its own task, and an orderly end. What happens to
-//! one request is in `service`.
+//! The listener: it accepts connections, serves each in its own task, and drains them at the end.
+//! What happens to one request is in `service`.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -17,26 +17,17 @@ use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
-use super::filter::{Filter, FilterSlot};
-use super::options::GatewayOptions;
-use super::patience::Patience;
-use super::router::Router;
-use super::routes::RouteTable;
-use super::service::Shared;
-use super::target::Target;
-use super::upstream::Upstream;
+use crate::filter::{Filter, FilterSlot};
+use crate::first_byte_timeout::FirstByteTimeout;
+use crate::limits::{CONNECTION_WINDOW, MAX_HEADER_LIST, MAX_STREAMS, STREAM_WINDOW};
+use crate::options::GatewayOptions;
+use crate::router::Router;
+use crate::routes::RouteTable;
+use crate::service::Shared;
+use crate::target::Target;
+use crate::upstream::Upstream;
 
-/// Streams at once on one HTTP/2 connection, to either side.
-pub(super) const STREAMS_PER_CONNECTION: usize = 100;
-const STREAMS: u32 = 100;
-/// What one HTTP/2 stream may have under way to us.
-pub(super) const STREAM_WINDOW: u32 = 64 * 1024;
-/// Enough for every stream's window, so that a reader that stopped never holds up the other streams
-/// of its connection.
-pub(super) const CONNECTION_WINDOW: u32 = STREAMS * STREAM_WINDOW;
-/// HTTP/2 counts 32 bytes more for each header than Envoy does; the exact limit is checked later.
-pub(super) const MAX_HEADER_LIST: u32 = 64 * 1024;
-/// A whole HTTP/1.1 head must fit, with its line ends.
+/// Holds a whole HTTP/1.1 head with its line ends.
 const HTTP1_BUFFER: usize = 64 * 1024;
 
 /// A reverse proxy with a filter in front of its routes.
@@ -53,7 +44,8 @@ const HTTP1_BUFFER: usize = 64 * 1024;
 ///     request.headers_mut().insert("x-seen", HeaderValue::from_static("yes"));
 ///     request
 /// });
-/// let gateway = Gateway::bind("127.0.0.1:8080", routes, &filter, GatewayOptions::default()).await?;
+/// let options = GatewayOptions::default();
+/// let gateway = Gateway::bind("127.0.0.1:8080", routes, &filter, options).await?;
 /// gateway.run(async { drop(tokio::signal::ctrl_c().await) }).await;
 /// # Ok(())
 /// # }
@@ -65,8 +57,8 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Listens on an address; port 0 takes a free one. Clients may connect from here on, and are
-    /// served when `run` runs.
+    /// Listens on an address; port 0 takes a free port. Clients may connect from now on, and are
+    /// served once `run` runs.
     ///
     /// # Errors
     /// When the address cannot be listened on.
@@ -90,42 +82,43 @@ impl Gateway {
         Ok(Self { listener, address, shared: Arc::new(Shared { filter, options }) })
     }
 
-    /// The place of its filter, where another one can be put while it runs.
+    /// The slot of its filter, to replace the filter while the gateway runs.
     #[must_use]
     pub fn filter(&self) -> FilterSlot {
         self.shared.filter.clone()
     }
 
-    /// The address that is listened on.
+    /// The address that the gateway listens on.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
-    /// Serves until `shutdown` is ready, then stops accepting, tells clients to go away, and gives
-    /// requests in flight [`drain_timeout`](GatewayOptions::drain_timeout) to end. Returns how many
-    /// connections were cut because they did not.
+    /// Serves until `shutdown` is ready, then stops accepting, sends GOAWAY or closes idle
+    /// connections, and gives requests in flight
+    /// [`drain_timeout`](GatewayOptions::drain_timeout) to end. Returns how many connections were
+    /// cut because their requests did not end in time.
     ///
-    /// When the returned future is dropped, everything ends at once.
+    /// When the returned future is dropped, all connections are cut at once.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> usize {
         let Self { listener, shared, .. } = self;
         let builder = builder(&shared.options);
         let drain_timeout = shared.options.drain_timeout;
-        let room =
+        let permits =
             Arc::new(Semaphore::new(shared.options.max_connections.min(Semaphore::MAX_PERMITS)));
         let graceful = GracefulShutdown::new();
         let mut connections = JoinSet::new();
         let mut shutdown = std::pin::pin!(shutdown);
         loop {
             tokio::select! {
-                accepted = accept(&listener, &room) => {
-                    let Some((stream, peer, place)) = accepted else { continue };
+                accepted = accept(&listener, &permits) => {
+                    let Some((stream, peer, permit)) = accepted else { continue };
                     let connection = connection(&builder, stream, peer, shared.clone());
                     let watched = graceful.watch(connection);
                     connections.spawn(async move {
-                        // A connection ends as its client likes; nobody else needs to know.
+                        // Clients may end a connection in any way, so its error is not reported.
                         let _ = watched.await;
-                        drop(place);
+                        drop(permit);
                     });
                 }
                 Some(_) = connections.join_next() => {}
@@ -149,17 +142,17 @@ impl std::fmt::Debug for Gateway {
     }
 }
 
-/// The next connection, when there is room for one.
+/// Waits until another connection is allowed, then accepts it. `None` when accepting failed.
 async fn accept(
     listener: &TcpListener,
-    room: &Arc<Semaphore>,
+    permits: &Arc<Semaphore>,
 ) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let place = room.clone().acquire_owned().await.ok()?;
+    let permit = permits.clone().acquire_owned().await.ok()?;
     match listener.accept().await {
-        Ok((stream, peer)) => Some((stream, peer, place)),
+        Ok((stream, peer)) => Some((stream, peer, permit)),
         Err(error) => {
-            // A client that went away at once is no reason to wait; a lack of descriptors or memory
-            // is, or this would spin.
+            // After a lack of descriptors or memory, accepting again at once would spin. A client
+            // that hung up early needs no such pause.
             if !matches!(
                 error.kind(),
                 io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
@@ -182,7 +175,7 @@ fn builder(options: &GatewayOptions) -> auto::Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_concurrent_streams(STREAMS)
+        .max_concurrent_streams(u32::from(MAX_STREAMS))
         .max_header_list_size(MAX_HEADER_LIST)
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(20));
@@ -195,9 +188,9 @@ fn connection(
     peer: SocketAddr,
     shared: Arc<Shared>,
 ) -> impl hyper_util::server::graceful::GracefulConnection + use<> {
-    // Without it small answers wait for acknowledgements; with it failing they still arrive.
+    // Without it small answers wait for acknowledgements. If it fails they still arrive.
     let _ = stream.set_nodelay(true);
-    let stream = TokioIo::new(Patience::new(stream, shared.options.header_timeout));
+    let stream = TokioIo::new(FirstByteTimeout::new(stream, shared.options.header_timeout));
     let service = service_fn(move |request| {
         let shared = shared.clone();
         async move { Ok::<_, Infallible>(shared.serve(peer, request).await) }

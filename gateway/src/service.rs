@@ -1,6 +1,6 @@
 //! One request through the gateway: the connection manager, the filter with the router behind it,
-//! and the access log. Each step ends in a response or a [`LocalReply`](super::LocalReply); there
-//! is no third way out.
+//! and the access log. Every request ends in a response of the filter or in a
+//! [`LocalReply`](crate::LocalReply).
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -13,30 +13,31 @@ use http::{Method, Request, Response, Version};
 use http_body_util::Either;
 use hyper::body::Incoming;
 
-use super::body::ResponseBody;
-use super::filter::{Details, FilterSlot};
-use super::manager::{self, Refused};
-use super::options::{Access, AccessLog, GatewayOptions};
-use super::router::RouteNote;
-use super::{hop, reply};
+use crate::access_log::{Access, AccessLog};
+use crate::body::ResponseBody;
+use crate::connection_manager::{self, Refused};
+use crate::extensions::{Details, SelectedRoute};
+use crate::filter::FilterSlot;
+use crate::options::GatewayOptions;
+use crate::{hop_by_hop, reply};
 
-/// What all connections of a gateway share.
-pub(super) struct Shared {
-    pub(super) filter: FilterSlot,
-    pub(super) options: GatewayOptions,
+/// The state that all connections of a gateway share.
+pub(crate) struct Shared {
+    pub(crate) filter: FilterSlot,
+    pub(crate) options: GatewayOptions,
 }
 
-/// What the access log will say, as far as it is known.
-struct Line<'a> {
+/// An entry of the access log, filled while the request is served.
+struct LogEntry<'a> {
     log: &'a AccessLog,
     access: Access,
-    route: RouteNote,
+    route: SelectedRoute,
     started: Instant,
 }
 
 impl Shared {
     /// Answers one request.
-    pub(super) async fn serve(
+    pub(crate) async fn serve(
         &self,
         peer: SocketAddr,
         request: Request<Incoming>,
@@ -44,17 +45,18 @@ impl Shared {
         let (mut parts, body) = request.into_parts();
         let (grpc, to_head, version) =
             (reply::is_grpc(&parts.headers), parts.method == Method::HEAD, parts.version);
-        let mut line = self.options.access_log.as_ref().map(|log| Line::begin(log, &parts, peer));
-        let admitted = manager::admit(
+        let mut entry =
+            self.options.access_log.as_ref().map(|log| LogEntry::begin(log, &parts, peer));
+        let admitted = connection_manager::admit(
             &mut parts,
             peer,
             &self.options,
-            line.as_mut().map(|line| &mut line.access),
+            entry.as_mut().map(|entry| &mut entry.access),
         );
         let answer = match admitted {
             Ok(()) => {
-                if let Some(line) = &line {
-                    parts.extensions.insert(line.route.clone());
+                if let Some(entry) = &entry {
+                    parts.extensions.insert(entry.route.clone());
                 }
                 let answer = self.filter.answer(Request::from_parts(parts, body)).await;
                 answer.map_err(|reply| Refused { reply, closes: false })
@@ -63,11 +65,12 @@ impl Shared {
         };
         let (mut response, details) = match answer {
             Ok(mut response) => {
-                // What a filter writes about connections is not about the gateway's.
-                hop::remove_fixed(response.headers_mut());
+                // A filter cannot control the gateway's own connections by writing hop-by-hop
+                // headers.
+                hop_by_hop::remove_fixed(response.headers_mut());
                 let details = response.extensions_mut().remove::<Details>();
                 if details != Some(Details::VIA_UPSTREAM) {
-                    response.headers_mut().entry(SERVER).or_insert(reply::OURSELVES);
+                    response.headers_mut().entry(SERVER).or_insert(reply::SERVER_NAME);
                 }
                 (
                     response.map(Either::Right),
@@ -83,14 +86,14 @@ impl Shared {
             }
         };
         *response.version_mut() = version;
-        if let Some(line) = line {
-            line.end(response.status().as_u16(), details);
+        if let Some(entry) = entry {
+            entry.end(response.status().as_u16(), details);
         }
         response
     }
 }
 
-impl<'a> Line<'a> {
+impl<'a> LogEntry<'a> {
     fn begin(log: &'a AccessLog, parts: &Parts, peer: SocketAddr) -> Self {
         let copy = |text: &str| Bytes::copy_from_slice(text.as_bytes());
         let access = Access {
@@ -104,12 +107,12 @@ impl<'a> Line<'a> {
             details: String::new(),
             duration: std::time::Duration::ZERO,
         };
-        Self { log, access, route: RouteNote::default(), started: Instant::now() }
+        Self { log, access, route: SelectedRoute::default(), started: Instant::now() }
     }
 
     fn end(self, status: u16, details: String) {
         let Self { log, mut access, route, started } = self;
-        if let Some(routed) = route.read() {
+        if let Some(routed) = route.get() {
             (access.routed_authority, access.upstream) = (Some(routed.authority), routed.upstream);
         }
         (access.status, access.details, access.duration) = (status, details, started.elapsed());

@@ -1,5 +1,5 @@
-//! Where a route leads: the address of an upstream. A target is an address to connect to and never
-//! a name that is shown to the upstream, which sees the request's own authority.
+//! The target of a route: the address of an upstream, to connect to. It is not sent to the
+//! upstream, which gets the request's own authority.
 
 use std::fmt;
 
@@ -10,12 +10,13 @@ use http::uri::Authority;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Target(Authority);
 
-/// Why a text is no [`Target`].
+/// Why a text is not a [`Target`].
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
     /// It asks for TLS.
     #[error(
-        "`{0}` asks for TLS, which the gateway does not speak to upstreams; write http://ADDRESS:PORT"
+        "`{0}` asks for TLS, which the gateway does not speak to upstreams; \
+         write http://ADDRESS:PORT"
     )]
     Tls(String),
     /// It has no port.
@@ -24,7 +25,7 @@ pub enum TargetError {
     /// It has a path, a query or a user.
     #[error("`{0}` is more than an address; write http://ADDRESS:PORT without user, path or query")]
     NotOnlyAnAddress(String),
-    /// It is no address at all.
+    /// It is not an address.
     #[error("`{0}` is no address; write ADDRESS:PORT, an IPv6 address in brackets")]
     Invalid(String),
 }
@@ -62,7 +63,7 @@ impl Target {
         }
     }
 
-    pub(super) fn authority(&self) -> &Authority {
+    pub(crate) fn authority(&self) -> &Authority {
         &self.0
     }
 }

@@ -1,6 +1,5 @@
-//! One upstream: a request goes out on a pooled connection of the client's own protocol, and the
-//! answer's head comes back in time or an [`UpstreamError`] says why not. Nothing is retried once a
-//! byte was sent.
+//! One upstream. A request is sent on a pooled connection of the client's own protocol; the result
+//! is the response's head, or an [`UpstreamError`]. Nothing is retried once a byte was sent.
 
 use std::error::Error;
 use std::time::Duration;
@@ -14,25 +13,29 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::body::{RequestBody, UpstreamBody};
-use super::http2_pool::{Http2Error, Http2Pool};
-use super::options::GatewayOptions;
-use super::reply::LocalReply;
-use super::target::Target;
+use crate::body::{RequestBody, UpstreamBody};
+use crate::http2_pool::{Http2Error, Http2Pool};
+use crate::options::GatewayOptions;
+use crate::reply::LocalReply;
+use crate::target::Target;
 
-/// Idle HTTP/1.1 connections to one upstream. More are opened when needed, and closed after.
+/// How many idle HTTP/1.1 connections to one upstream are kept. More are opened when needed, and
+/// closed afterwards.
 const IDLE_PER_UPSTREAM: usize = 64;
 
-/// Why an upstream gave no answer.
+/// Why an upstream gave no response.
 ///
-/// Envoy answers 503 to both a failed connection and one that ended before an answer. The second is
-/// 502 here, because the upstream was reached and may have acted: a client must not take it for
-/// "try again".
+/// Envoy answers 503 when the connection failed, and also when it ended before a response. Here the
+/// second is 502, because the upstream got the request and may have acted on it: a client must not
+/// retry as it may after 503.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum UpstreamError {
+pub(crate) enum UpstreamError {
     #[error("upstream connect error: no connection to {address}: {}", innermost(.source.as_ref()))]
     Connect { address: String, source: Box<dyn Error + Send + Sync> },
-    #[error("upstream error: {address} ended the exchange before a valid answer: {}", innermost(.source.as_ref()))]
+    #[error(
+        "upstream error: {address} ended the exchange before a valid answer: {}",
+        innermost(.source.as_ref())
+    )]
     Exchange { address: String, source: Box<dyn Error + Send + Sync> },
     #[error("upstream error: {address} switched protocols without being asked")]
     Switched { address: String },
@@ -44,22 +47,22 @@ pub(super) enum UpstreamError {
     Authority(HeaderValue),
 }
 
-/// A head that can be sent.
+/// The head of a request to an upstream.
 #[derive(Debug)]
-pub(super) struct UpstreamHead {
-    pub(super) method: Method,
-    /// Only HTTP/2 says it.
-    pub(super) scheme: Scheme,
-    pub(super) path: PathAndQuery,
-    /// What the upstream is shown as `Host` or `:authority`.
-    pub(super) authority: HeaderValue,
-    /// The rest, with or without `Host`.
-    pub(super) headers: HeaderMap,
+pub(crate) struct UpstreamHead {
+    pub(crate) method: Method,
+    /// Sent over HTTP/2 only.
+    pub(crate) scheme: Scheme,
+    pub(crate) path: PathAndQuery,
+    /// Sent as `Host` or `:authority`.
+    pub(crate) authority: HeaderValue,
+    /// The other headers. `Host` among them is replaced or removed.
+    pub(crate) headers: HeaderMap,
 }
 
 impl UpstreamError {
-    /// What the client is told: not which address failed, nor how.
-    pub(super) fn reply(&self) -> LocalReply {
+    /// The reply for the client. It names neither the address nor the cause.
+    pub(crate) fn reply(&self) -> LocalReply {
         let (status, body) = match self {
             Self::Connect { .. } => (StatusCode::SERVICE_UNAVAILABLE, "upstream connect error"),
             Self::Exchange { .. } | Self::Switched { .. } => {
@@ -67,7 +70,7 @@ impl UpstreamError {
             }
             Self::Timeout { .. } => (StatusCode::GATEWAY_TIMEOUT, "upstream request timeout"),
             Self::ClientBody => (StatusCode::BAD_REQUEST, "Bad Request"),
-            // As the filter's host answers for what no header can hold.
+            // The same reply that the wasm layer gives for an invalid header.
             Self::Authority(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "invalid header value for: :authority")
             }
@@ -76,7 +79,7 @@ impl UpstreamError {
     }
 }
 
-pub(super) struct Upstream {
+pub(crate) struct Upstream {
     target: Target,
     http1: Client<HttpConnector, RequestBody>,
     http2: Http2Pool,
@@ -85,7 +88,7 @@ pub(super) struct Upstream {
 }
 
 impl Upstream {
-    pub(super) fn new(target: Target, options: &GatewayOptions) -> Self {
+    pub(crate) fn new(target: Target, options: &GatewayOptions) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(options.connect_timeout));
         connector.set_nodelay(true);
@@ -106,19 +109,19 @@ impl Upstream {
         }
     }
 
-    pub(super) fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         self.target.to_string()
     }
 
-    /// Sends the request in the protocol it came in. The clock of `response_timeout` starts when
-    /// the client's body was passed on, so a long upload or a bidirectional stream is not cut.
-    pub(super) async fn send(
+    /// Sends the request in the protocol that the client used. `response_timeout` starts when the
+    /// client's body was passed on, so a long upload or a bidirectional stream is not cut.
+    pub(crate) async fn send(
         &self,
         head: UpstreamHead,
         version: Version,
         mut body: RequestBody,
     ) -> Result<Response<UpstreamBody>, UpstreamError> {
-        let mut end = body.watched();
+        let mut end = body.watch();
         let exchange = async {
             if version == Version::HTTP_2 {
                 self.send_http2(head, body).await
@@ -126,16 +129,19 @@ impl Upstream {
                 self.send_http1(head, body).await
             }
         };
-        let late = async {
+        let timeout = async {
             end.finished().await;
             tokio::time::sleep(self.response_timeout).await;
         };
         let outcome = tokio::select! {
             outcome = exchange => outcome,
-            () = late => Err(UpstreamError::Timeout { address: self.address(), limit: self.response_timeout }),
+            () = timeout => Err(UpstreamError::Timeout {
+                address: self.address(),
+                limit: self.response_timeout,
+            }),
         };
-        let (response, place) = match outcome {
-            Err(UpstreamError::Exchange { .. }) if end.is_broken() => {
+        let (response, permit) = match outcome {
+            Err(UpstreamError::Exchange { .. }) if end.is_aborted() => {
                 return Err(UpstreamError::ClientBody);
             }
             outcome => outcome?,
@@ -143,7 +149,7 @@ impl Upstream {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Err(UpstreamError::Switched { address: self.address() });
         }
-        Ok(response.map(|body| UpstreamBody::new(body, place)))
+        Ok(response.map(|body| UpstreamBody::new(body, permit)))
     }
 
     async fn send_http1(
@@ -151,7 +157,8 @@ impl Upstream {
         head: UpstreamHead,
         body: RequestBody,
     ) -> Result<Exchange, UpstreamError> {
-        // The URI is where to connect, and only its path is sent; Host is the request's own.
+        // The client connects to the URI's authority and sends only its path; `Host` is the
+        // request's own authority.
         let mut request = request(
             uri(Scheme::HTTP, self.target.authority().clone(), head.path),
             Version::HTTP_11,
@@ -179,7 +186,7 @@ impl Upstream {
         *request.headers_mut() = head.headers;
         request.headers_mut().remove(HOST);
         match self.http2.send(request, self.connect_timeout).await {
-            Ok((response, place)) => Ok((response, Some(place))),
+            Ok((response, permit)) => Ok((response, Some(permit))),
             Err(Http2Error::Connect(source)) => Err(self.connect_error(source)),
             Err(Http2Error::Exchange(source)) => Err(self.exchange_error(source.into())),
         }
@@ -194,6 +201,7 @@ impl Upstream {
     }
 }
 
+/// A response, and with HTTP/2 the permit for its stream.
 type Exchange = (Response<Incoming>, Option<OwnedSemaphorePermit>);
 
 fn request(uri: Uri, version: Version, body: RequestBody) -> Request<RequestBody> {
@@ -208,11 +216,11 @@ fn uri(scheme: Scheme, authority: Authority, path: PathAndQuery) -> Uri {
     parts.scheme = Some(scheme);
     parts.authority = Some(authority);
     parts.path_and_query = Some(path);
-    // All three parts are there, which is the one thing that is checked.
+    // It fails only when one of the three parts is missing.
     Uri::from_parts(parts).unwrap_or_default()
 }
 
-/// The cause that says most: hyper's own texts only say at which step it happened.
+/// The innermost cause. hyper's own errors only say at which step they happened.
 fn innermost<'a>(error: &'a (dyn Error + Send + Sync + 'static)) -> &'a (dyn Error + 'static) {
     let mut innermost: &'a (dyn Error + 'static) = error;
     while let Some(source) = innermost.source() {

@@ -1,5 +1,4 @@
-//! From a policy to the configuration that runs it: [`bootstrap`] renders an Envoy configuration
-//! around the filter. What a policy means is the engine's business: here it is text that is passed
-//! on unread.
+//! Renders the configuration that runs a policy: [`bootstrap`] writes an Envoy configuration around
+//! the filter. The policy is text here, passed on unread; what it means is in the engine.
 
 pub mod bootstrap;

@@ -1,11 +1,14 @@
-//! What the demonstration, the tests on a real Envoy and the benchmark share: echo upstreams, a
-//! gateway in front of them (the embedded one or a real Envoy), the policies that ship, and policy
-//! tests run and judged. Nothing here is for production.
+//! The test bed that the demonstration, the tests and the benchmark share: echo upstreams, a
+//! client, a gateway between them (the embedded one or a real Envoy), the policies that ship, and a
+//! runner for policy tests. Nothing here is for production.
 
 pub mod cases;
+pub mod client;
 pub mod echo;
 pub mod envoy;
+mod refusing;
 pub mod shipped;
 mod testbed;
 
-pub use testbed::{Kind, Testbed, TestbedError};
+pub use refusing::refusing_address;
+pub use testbed::{GatewayKind, Testbed, TestbedError};

@@ -1,4 +1,4 @@
-//! The policies that ship, inside the command: what `demo` shows needs no file.
+//! The policies that ship and their tests, built into the program: `demo` needs no files.
 
 use gatepost_authoring::{PolicyFile, Report, Suite};
 
@@ -29,7 +29,7 @@ impl Shipped {
     /// The policy and its tests, read.
     ///
     /// # Errors
-    /// What is wrong with them; a test keeps that from ever being shipped.
+    /// The errors in them. A test ensures that there are none.
     pub fn read(&self) -> Result<(PolicyFile, Suite), Report> {
         let policy =
             PolicyFile::parse(&format!("policies/{}/policy.yaml", self.name), self.policy)?;
@@ -37,7 +37,7 @@ impl Shipped {
         Ok((policy, suite))
     }
 
-    /// What the policy says of itself in its first line.
+    /// The title: the comment in the policy's first line.
     #[must_use]
     pub fn title(&self) -> &'static str {
         let first = self.policy.lines().next().unwrap_or_default();

@@ -1,6 +1,5 @@
-//! A stage for policies: echo upstreams on loopback, and in front of them a gateway with the
-//! policy, either the embedded one or a real Envoy. Whoever sends requests to it sees from the
-//! answers what the gateway did. It ends when it is dropped.
+//! A gateway with a policy and echo upstreams behind it, all on loopback. The gateway is the
+//! embedded one or a real Envoy; the upstreams' responses show what it did with a request.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -8,8 +7,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::envoy::LISTENER;
-use crate::envoy::process::{Envoy, Options};
+use gatepost_gateway::{
+    AccessLog, FilterModule, Gateway, GatewayOptions, PolicyError, PolicyLayer, RouteTable, Target,
+};
 use gatepost_host::Metrics;
 use gatepost_render::bootstrap::{
     AccessLog as EnvoyAccessLog, Bootstrap, FailurePolicy, Module, Plugin, PluginSource, Route,
@@ -18,19 +18,19 @@ use tokio::task::JoinHandle;
 
 use crate::cases::{offline, wire};
 use crate::echo::Upstream;
-use gatepost_gateway::plugin::{FilterModule, PluginError, PolicyLayer};
-use gatepost_gateway::{AccessLog, Gateway, GatewayOptions, RouteTable, Target};
+use crate::envoy::LISTENER;
+use crate::envoy::process::{Envoy, Options};
 
-/// Which gateway is on stage.
+/// The gateway of a test bed.
 #[derive(Clone, Debug)]
-pub enum Kind {
+pub enum GatewayKind {
     /// The embedded gateway.
     Embedded(FilterModule),
     /// The Envoy at this path.
     Envoy(PathBuf),
 }
 
-/// Why a stage is not set.
+/// Why a test bed did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum TestbedError {
     /// An upstream or the gateway cannot listen on loopback.
@@ -38,16 +38,16 @@ pub enum TestbedError {
     Listen(#[from] std::io::Error),
     /// The filter refuses the policy.
     #[error(transparent)]
-    Plugin(#[from] PluginError),
-    /// A route cannot be written down for the gateway.
+    Plugin(#[from] PolicyError),
+    /// The gateway cannot have this route.
     #[error("the route {host}: {message}")]
     Route {
         /// Its host pattern.
         host: String,
-        /// Why not.
+        /// The gateway's error.
         message: String,
     },
-    /// Envoy does not start or does not answer.
+    /// Envoy does not start, or its admin interface does not answer.
     #[error(transparent)]
     Envoy(#[from] crate::envoy::process::ProcessError),
     /// The bootstrap cannot be rendered.
@@ -55,7 +55,7 @@ pub enum TestbedError {
     Render(#[from] gatepost_render::bootstrap::RenderError),
 }
 
-/// A running stage.
+/// A running gateway with its upstreams. Dropping it ends both.
 #[derive(Debug)]
 pub struct Testbed {
     address: SocketAddr,
@@ -75,8 +75,8 @@ impl Testbed {
     ///
     /// # Errors
     /// When something cannot be started.
-    pub async fn set(
-        kind: &Kind,
+    pub async fn start(
+        kind: &GatewayKind,
         configuration: &str,
         routes: &[(&str, &str)],
     ) -> Result<Self, TestbedError> {
@@ -92,8 +92,8 @@ impl Testbed {
         let routes: Vec<(&str, SocketAddr)> =
             routes.iter().filter_map(|(host, name)| Some((*host, address(name)?))).collect();
         let (address, running) = match kind {
-            Kind::Embedded(module) => embedded(module, configuration, &routes).await?,
-            Kind::Envoy(binary) => {
+            GatewayKind::Embedded(module) => embedded(module, configuration, &routes).await?,
+            GatewayKind::Envoy(binary) => {
                 let bootstrap = bootstrap(configuration, &routes)?;
                 // A static Envoy takes a second to start, most of it compiling the filter.
                 let envoy = tokio::task::block_in_place(|| {
@@ -111,7 +111,7 @@ impl Testbed {
         self.address
     }
 
-    /// The Envoy on stage, if it is one.
+    /// The Envoy, if the gateway is one.
     #[must_use]
     pub fn envoy(&self) -> Option<&Envoy> {
         match &self.running {
@@ -126,17 +126,17 @@ impl Testbed {
         self.upstreams.iter().find(|(known, _)| known == name).map(|(_, upstream)| upstream.addr())
     }
 
-    /// Gatepost's counters, by name, once they stand still: the filter tells them a moment after it
-    /// counted.
+    /// Gatepost's counters by name. The filter flushes them some milliseconds after it counted, so
+    /// this waits until they no longer change.
     ///
     /// # Errors
     /// When Envoy's admin interface does not answer.
     pub async fn counters(&self) -> Result<BTreeMap<String, u64>, TestbedError> {
-        // The filter waits 25 ms.
-        const STILL: Duration = Duration::from_millis(60);
+        // The filter flushes after 25 ms.
+        const PAUSE: Duration = Duration::from_millis(60);
         let mut counters = self.counters_so_far()?;
         loop {
-            tokio::time::sleep(STILL).await;
+            tokio::time::sleep(PAUSE).await;
             let now = self.counters_so_far()?;
             if now == counters {
                 return Ok(now);
@@ -150,7 +150,7 @@ impl Testbed {
             Running::Embedded { metrics, .. } => Ok(offline::counters(metrics)),
             Running::Envoy(envoy) => {
                 let counters = tokio::task::block_in_place(|| envoy.counters())?;
-                // Envoy puts a prefix before the metrics of wasm filters.
+                // Envoy adds a prefix to the metrics of wasm filters.
                 let own = |(name, value): (String, u64)| {
                     Some((name.strip_prefix("wasmcustom.")?.to_owned(), value))
                 };
@@ -160,9 +160,9 @@ impl Testbed {
     }
 
     /// The response code details of the first `count` requests, in the order in which they ended.
-    /// Fewer when a log line did not come in time.
+    /// There are fewer when a log line did not come in time.
     pub async fn details(&self, count: usize) -> Vec<String> {
-        // Envoy writes its access log 50 ms late at most.
+        // Envoy writes its access log at most 50 ms late.
         for _ in 0..40 {
             let details = self.details_so_far();
             if details.len() >= count {
@@ -183,7 +183,7 @@ impl Testbed {
     }
 }
 
-/// The details in a line of Envoy's access log: the last word before the cluster.
+/// The response code details in a line of Envoy's access log: the last word before the cluster.
 fn details_of(line: &str) -> Option<String> {
     let (before, _) = line.rsplit_once(" cluster=")?;
     before.rsplit(' ').next().map(str::to_owned)

@@ -1,6 +1,6 @@
-//! Builds packages of a workspace for wasm32-wasip1 out of a build script, with a cargo of its own,
-//! because a build cannot depend on a crate for another target. What is done with the modules
-//! afterwards is the build script's business.
+//! Builds packages of a workspace for wasm32-wasip1 in a build script. It runs a cargo of its own,
+//! because a build cannot depend on a crate for another target. What happens to the modules is up
+//! to the build script.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ pub enum BuildError {
     Variable {
         /// The variable.
         name: &'static str,
-        /// What is wrong with it.
+        /// The reason.
         source: env::VarError,
     },
     /// A program cannot be run.
@@ -25,28 +25,29 @@ pub enum BuildError {
     Run {
         /// The program.
         program: String,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The target is missing and cannot be added.
-    #[error("rustup could not add the target; {}\n{said}", by_hand())]
+    #[error("rustup could not add the target; {}\n{output}", by_hand())]
     Target {
-        /// What rustup said.
-        said: String,
+        /// The output of rustup.
+        output: String,
     },
     /// The package does not build.
-    #[error("{package} does not build:\n{said}")]
+    #[error("{package} does not build:\n{output}")]
     Compile {
         /// The package.
         package: String,
-        /// What cargo said.
-        said: String,
+        /// The output of cargo.
+        output: String,
     },
 }
 
 fn by_hand() -> String {
     format!(
-        "install the standard library of {TARGET} for this toolchain, as with: rustup target add {TARGET}"
+        "install the standard library of {TARGET} for this toolchain, \
+         as with: rustup target add {TARGET}"
     )
 }
 
@@ -61,14 +62,14 @@ pub struct Build<'a> {
     pub profile: &'a str,
     /// Further arguments of `cargo build`, such as `--examples`.
     pub arguments: &'a [&'a str],
-    /// The name of the folder beside the profiles' folders that everything is built in. One folder
-    /// serves every profile of the outer build, since the module does not depend on it.
+    /// The name of the build's folder, which is beside the profiles' folders. All profiles of the
+    /// outer build share it, because the module does not depend on the profile.
     pub folder: &'a str,
 }
 
 impl Build<'_> {
-    /// Builds, after adding the target to the toolchain where it is missing, and gives the folder
-    /// that the modules are in: those of examples are in its `examples/`.
+    /// Builds the package, and adds the target to the toolchain before if it is missing. Returns
+    /// the folder of the modules; those of examples are in its `examples/`.
     ///
     /// # Errors
     /// No target, or a build that fails.
@@ -92,7 +93,7 @@ impl Build<'_> {
             .arg("--target-dir")
             .arg(&target_dir)
             .env("CARGO_ENCODED_RUSTFLAGS", rustflags(self.workspace));
-        // What was meant for the outer build: its flags, its lints, its target.
+        // Settings for the outer build: its flags, its lints, its target.
         for name in [
             "RUSTFLAGS",
             "RUSTC_WORKSPACE_WRAPPER",
@@ -104,8 +105,8 @@ impl Build<'_> {
         }
         let output = run(&mut command)?;
         if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            return Err(BuildError::Compile { package: self.package.to_owned(), said });
+            let output = String::from_utf8_lossy(&output.stderr).into_owned();
+            return Err(BuildError::Compile { package: self.package.to_owned(), output });
         }
         let folder = if self.profile == "dev" { "debug" } else { self.profile };
         Ok(target_dir.join(TARGET).join(folder))
@@ -116,9 +117,10 @@ fn variable(name: &'static str) -> Result<String, BuildError> {
     env::var(name).map_err(|source| BuildError::Variable { name, source })
 }
 
-/// A program of the toolchain that builds modules. Under rustup that is the one that the workspace
-/// names, whichever builds the rest, so that a module is the same in every build, and a toolchain
-/// for fuzzing needs no other target. Else it is the outer build's.
+/// A program of the toolchain that builds modules. Under rustup it is the workspace's toolchain,
+/// even when another one runs the outer build. So a module is the same in every build, and a
+/// toolchain for fuzzing does not need the wasm target. Without rustup it is the outer build's
+/// toolchain.
 fn tool(
     program: &'static str,
     outer: &'static str,
@@ -144,7 +146,7 @@ fn run(command: &mut Command) -> Result<Output, BuildError> {
     })
 }
 
-/// Adds the wasm target to the toolchain that builds modules, where it is missing.
+/// Adds the wasm target to the toolchain that builds modules, if it is missing.
 fn ensure_target(workspace: &Path) -> Result<(), BuildError> {
     if has_target(workspace)? {
         return Ok(());
@@ -159,7 +161,7 @@ fn ensure_target(workspace: &Path) -> Result<(), BuildError> {
         .env_remove("RUSTUP_TOOLCHAIN"))?;
     if !output.status.success() || !has_target(workspace)? {
         return Err(BuildError::Target {
-            said: String::from_utf8_lossy(&output.stderr).into_owned(),
+            output: String::from_utf8_lossy(&output.stderr).into_owned(),
         });
     }
     Ok(())
@@ -173,9 +175,8 @@ fn has_target(workspace: &Path) -> Result<bool, BuildError> {
     Ok(entries.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with("libstd-")))
 }
 
-/// The flags that modules are built with, as `CARGO_ENCODED_RUSTFLAGS` wants them. Paths in panic
-/// messages would name the machine that built the module, and make it another module on every
-/// machine.
+/// The flags that modules are built with, in the form of `CARGO_ENCODED_RUSTFLAGS`. They remove
+/// paths from panic messages, which would make the module another one on every machine.
 #[must_use]
 pub fn rustflags(workspace: &Path) -> String {
     let home = env::var("CARGO_HOME")

@@ -1,16 +1,17 @@
-//! `gatepost check`: every fault of policies and their tests, at once.
+//! `gatepost check`: every error in policies and their tests, at once.
 
 use std::path::PathBuf;
 
 use gatepost_authoring::policy::FileError;
 use gatepost_authoring::{PolicyFile, Render, Report, Suite};
 
+use super::exit::{CommandError, Exit};
 use super::files::{Found, find};
-use super::{CommandError, Ended, Format, for_people, print};
+use super::output::{Format, for_people, print};
 
 /// Validate policies, and the tests beside them
 ///
-/// Names every fault at once, each with its path in the document, its line and column, and the
+/// Shows every error at once, each with its path in the document, its line and column, and the
 /// nearest name that exists.
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -23,7 +24,7 @@ pub struct Arguments {
     format: Format,
 }
 
-pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
+pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
     let mut reports = Vec::new();
     for found in find(&arguments.paths, "policy.yaml or tests.yaml")? {
         reports.push(judge(found)?);
@@ -32,7 +33,7 @@ pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
         Format::Json => print(&Render::Json.render(&reports))?,
         Format::Text => print(&[for_people().render(&reports), summary(&reports)].concat())?,
     }
-    Ok(if reports.iter().all(Report::is_usable) { Ended::Fine } else { Ended::Findings })
+    Ok(if reports.iter().all(Report::is_usable) { Exit::Success } else { Exit::Findings })
 }
 
 fn judge(found: Found) -> Result<Report, CommandError> {

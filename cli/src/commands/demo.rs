@@ -1,16 +1,20 @@
 //! `gatepost demo`: every scenario, live on loopback.
 
-use gatepost_authoring::suite::{self, Case};
 use std::collections::BTreeMap;
 
-use super::{CommandError, Ended, envoy, print, runtime, table};
-use crate::cache;
-use gatepost_gateway::plugin::FilterModule;
+use gatepost_authoring::suite::{self, Case};
+use gatepost_gateway::FilterModule;
 use gatepost_testbed::cases::{
     Forwarded, Mismatch, Observation, Outcome, Replied, judge, offline, wire,
 };
 use gatepost_testbed::shipped::{self, Shipped};
-use gatepost_testbed::{Kind, Testbed};
+use gatepost_testbed::{GatewayKind, Testbed};
+
+use super::arguments::runtime;
+use super::exit::{CommandError, Exit};
+use super::output::{findings, print};
+use super::{envoy, table};
+use crate::cache;
 
 /// Show what the shipped policies do, live on loopback
 ///
@@ -22,7 +26,7 @@ pub struct Arguments {
     #[arg(long, value_name = "GATEWAY", value_enum, default_value_t)]
     on: On,
     /// Only this policy; several times for several
-    #[arg(long = "policy", value_name = "NAME", value_parser = shipped::ALL.iter().map(|policy| policy.name).collect::<Vec<_>>())]
+    #[arg(long = "policy", value_name = "NAME", value_parser = shipped_names())]
     policies: Vec<String>,
 }
 
@@ -35,7 +39,7 @@ enum On {
     Envoy,
 }
 
-/// One case as it went.
+/// A case with its result.
 struct Shown {
     case: Case,
     observed: Result<Observation, String>,
@@ -63,12 +67,12 @@ impl Shown {
     }
 }
 
-pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
+pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
     let kind = match arguments.on {
-        On::Gateway => {
-            Kind::Embedded(FilterModule::load(cache::directory()).map_err(CommandError::other)?.0)
-        }
-        On::Envoy => Kind::Envoy(envoy::binary()?),
+        On::Gateway => GatewayKind::Embedded(
+            FilterModule::load(cache::directory()).map_err(CommandError::other)?.0,
+        ),
+        On::Envoy => GatewayKind::Envoy(envoy::binary()?),
     };
     let wanted = |policy: &&Shipped| {
         arguments.policies.is_empty() || arguments.policies.iter().any(|name| name == policy.name)
@@ -87,23 +91,27 @@ pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
         failed += shown.len() - good;
     }
     print(&format!("\n{passed} passed, {failed} failed\n"))?;
-    Ok(if failed == 0 { Ended::Fine } else { Ended::Findings })
+    Ok(if failed == 0 { Exit::Success } else { Exit::Findings })
+}
+
+fn shipped_names() -> Vec<&'static str> {
+    shipped::ALL.iter().map(|policy| policy.name).collect()
 }
 
 /// Sends the requests of a policy's tests to a gateway with that policy.
-async fn play(kind: &Kind, policy: &Shipped) -> Result<Vec<Shown>, CommandError> {
-    let (policy, suite) = policy.read().map_err(super::findings)?;
+async fn play(kind: &GatewayKind, policy: &Shipped) -> Result<Vec<Shown>, CommandError> {
+    let (policy, suite) = policy.read().map_err(findings)?;
     let routes: Vec<(&str, &str)> =
         suite.routes.iter().map(|route| (route.host.as_str(), route.upstream.as_str())).collect();
-    let stage = Testbed::set(kind, &policy.json, &routes).await.map_err(CommandError::other)?;
-    let mut counted = stage.counters().await.map_err(CommandError::other)?;
+    let testbed = Testbed::start(kind, &policy.json, &routes).await.map_err(CommandError::other)?;
+    let mut counted = testbed.counters().await.map_err(CommandError::other)?;
     let mut observed = Vec::new();
     for case in &suite.cases {
-        observed.push(observe(&stage, case, &mut counted).await);
+        observed.push(observe(&testbed, case, &mut counted).await);
     }
-    // Clients see no response code details; the gateway's access log has them, a line for each
-    // request.
-    let details = stage.details(observed.len()).await;
+    // The response does not carry the response code details. The gateway's access log does, with
+    // a line for each request.
+    let details = testbed.details(observed.len()).await;
     let shown = suite
         .cases
         .into_iter()
@@ -112,14 +120,14 @@ async fn play(kind: &Kind, policy: &Shipped) -> Result<Vec<Shown>, CommandError>
     Ok(shown.map(|((case, observed), details)| Shown::judged(case, observed, details)).collect())
 }
 
-/// `counted` is what had been counted before, and is after.
+/// Sends the request of one case. `counted` holds the counters before it, and is updated.
 async fn observe(
-    stage: &Testbed,
+    testbed: &Testbed,
     case: &Case,
     counted: &mut BTreeMap<String, u64>,
 ) -> Result<Observation, String> {
-    let outcome = wire::send(stage.address(), case).await.map_err(|error| error.to_string())?;
-    let after = stage.counters().await.map_err(|error| error.to_string())?;
+    let outcome = wire::send(testbed.address(), case).await.map_err(|error| error.to_string())?;
+    let after = testbed.counters().await.map_err(|error| error.to_string())?;
     let raised = offline::raised(counted, &after);
     *counted = after;
     Ok(Observation { outcome, counters: Some(raised) })
@@ -136,7 +144,7 @@ fn row(shown: &Shown) -> table::Row {
     }
 }
 
-/// What became of a request, and who answered it.
+/// The decision on a request, and who answered it.
 fn ending(shown: &Shown) -> (String, String) {
     match &shown.observed {
         Ok(Observation { outcome: Outcome::Forwarded(forwarded), .. }) => {
@@ -152,11 +160,11 @@ fn ending(shown: &Shown) -> (String, String) {
     }
 }
 
-/// A request as a person would say it: method, host and path, and the headers that matter.
+/// A request in a few lines: method, host and path, and its headers.
 fn request_text(case: &Case) -> String {
     let request = &case.request;
     let mut text = format!("{} {}", request.method, request.authority);
-    // A path of its own line where both together would be cut somewhere.
+    // The path gets its own line where both together do not fit into the column.
     if text.len() + request.path.len() > table::REQUEST {
         text.push('\n');
     }
@@ -170,7 +178,7 @@ fn request_text(case: &Case) -> String {
     text
 }
 
-/// What became of it, as far as it differs from what was sent.
+/// The differences between the request that was sent and the one that the upstream received.
 fn forwarded_text(case: &Case, forwarded: &Forwarded) -> String {
     let request = &case.request;
     let mut lines = Vec::new();

@@ -1,19 +1,19 @@
-//! Which Envoy the command uses: the one that `GATEPOST_ENVOY` names, or the pinned release,
-//! downloaded once.
+//! The Envoy binary that commands run: the one that `GATEPOST_ENVOY` names, or the pinned release,
+//! which is downloaded once.
 
 use std::path::PathBuf;
 
 use gatepost_testbed::envoy::fetch;
 
-use super::CommandError;
+use super::exit::CommandError;
 use crate::cache;
 
 pub fn binary() -> Result<PathBuf, CommandError> {
     fetch::envoy(fetch::VERSION, &downloads()).map_err(CommandError::other)
 }
 
-/// Beside the build, when the command runs out of one (`cargo run`), so that its tests share the
-/// download; else in the user's cache.
+/// The folder for downloads. Under `cargo run` it is the build's `target`, so that the tests share
+/// the download; otherwise it is the user's cache.
 fn downloads() -> PathBuf {
     let executable = std::env::current_exe().unwrap_or_default();
     let target = executable

@@ -1,5 +1,5 @@
-//! `gatepost explain`: the decision on one request, and how it came about, from the engine that
-//! runs in the filter.
+//! `gatepost explain`: the decision on one request, rule by rule, from the same engine that runs in
+//! the filter.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -10,9 +10,11 @@ use gatepost_engine::{
 };
 use serde_json::{Value, json};
 
-use super::{CommandError, Ended, print, read_policy};
+use super::arguments::read_policy;
+use super::exit::{CommandError, Exit};
+use super::output::print;
 
-/// Tell what a policy does with a request, and why
+/// Show what a policy does with a request, and why
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The policy file, YAML or JSON
@@ -42,7 +44,7 @@ fn header(text: &str) -> Result<(String, String), String> {
     }
 }
 
-pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
+pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
     let policy = read_policy(&arguments.policy)?.policy;
     let (authority, path) = split(&arguments.url);
     let host = arguments
@@ -79,10 +81,10 @@ pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
         text(&policy, &decision, &steps, arguments.source)
     };
     print(&text)?;
-    Ok(Ended::Fine)
+    Ok(Exit::Success)
 }
 
-/// Authority and path as they stand: a URL parser would normalise what the policy is asked about.
+/// Authority and path, unchanged: a URL parser would normalize what the policy should see.
 fn split(url: &str) -> (&str, String) {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     match rest.find(['/', '?']).map(|at| rest.split_at(at)) {
@@ -113,7 +115,11 @@ fn decision_json(decision: &Decision<'_>) -> Value {
             "authority": writes.authority,
             "path": writes.path,
             "remove": writes.remove,
-            "set": writes.set.iter().map(|set| (set.name.to_owned(), json!(set.value))).collect::<serde_json::Map<_, _>>(),
+            "set": writes
+                .set
+                .iter()
+                .map(|set| (set.name.to_owned(), json!(set.value)))
+                .collect::<serde_json::Map<_, _>>(),
         }),
         Verdict::Reply(reply) => json!({
             "verdict": "reply",

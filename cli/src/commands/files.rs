@@ -1,23 +1,24 @@
-//! The files that a PATH argument means: a file itself, or the policies and tests in a folder and
-//! the folders below it.
+//! Finds the files that a PATH argument names: the file itself, or the policies and tests in a
+//! folder and the folders below it.
 
 use std::path::{Path, PathBuf};
 
-use super::CommandError;
+use super::exit::CommandError;
 
 /// Names of policy files in a folder.
 const POLICIES: &[&str] = &["policy.yaml", "policy.yml", "policy.json"];
-/// Names of files of tests, beside the policy that they are about.
+/// Names of files of tests, which are beside the policy that they test.
 const TESTS: &[&str] = &["tests.yaml", "tests.yml", "tests.json"];
 
-/// A file by what it holds.
+/// A file and its kind.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Found {
     Policy(PathBuf),
     Tests(PathBuf),
 }
 
-/// Every file that the paths mean, folders in the order of their names.
+/// Every file that the paths name, in the order of the names in a folder. `what` is for the error
+/// when a path has none.
 pub fn find(paths: &[PathBuf], what: &'static str) -> Result<Vec<Found>, CommandError> {
     let mut found = Vec::new();
     for path in paths {
@@ -63,7 +64,7 @@ fn is_one_of(path: &Path, names: &[&str]) -> bool {
     path.file_name().and_then(|name| name.to_str()).is_some_and(|name| names.contains(&name))
 }
 
-/// The policy that a file of tests is about: the one beside it.
+/// The policy that a file of tests is for: the one beside it.
 pub fn policy_beside(tests: &Path) -> Result<PathBuf, CommandError> {
     let folder = tests.parent().unwrap_or(Path::new(""));
     let candidates = POLICIES.iter().map(|name| folder.join(name));

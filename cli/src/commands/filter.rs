@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{CommandError, Ended};
+use super::exit::{CommandError, Exit};
 
 /// Write the filter's wasm module to a file
 #[derive(clap::Args)]
@@ -12,7 +12,7 @@ pub struct Arguments {
     out: PathBuf,
 }
 
-pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
+pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
     let path = &arguments.out;
     std::fs::write(path, gatepost_filter_wasm::MODULE)
         .map_err(|error| CommandError::Unwritable { path: path.clone(), error })?;
@@ -21,5 +21,5 @@ pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
         path.display(),
         gatepost_filter_wasm::MODULE.len()
     );
-    Ok(Ended::Fine)
+    Ok(Exit::Success)
 }

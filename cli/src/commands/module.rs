@@ -1,10 +1,10 @@
-//! `gatepost module`: the same host for anyone's proxy-wasm module.
+//! `gatepost module`: the wasm host for any proxy-wasm module.
 
 mod inspect;
 mod run;
 mod test;
 
-use super::{CommandError, Ended};
+use super::exit::{CommandError, Exit};
 
 /// Test anyone's proxy-wasm module, look inside it, or run a program for wasm
 #[derive(clap::Args)]
@@ -20,7 +20,7 @@ enum Command {
     Run(run::Arguments),
 }
 
-pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
+pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
     match &arguments.command {
         Command::Test(arguments) => test::run(arguments),
         Command::Inspect(arguments) => inspect::run(arguments),

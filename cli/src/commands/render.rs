@@ -1,4 +1,4 @@
-//! `gatepost render`: what runs a policy, as text on standard output.
+//! `gatepost render`: the configuration that runs a policy, on standard output.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,7 +8,9 @@ use gatepost_render::bootstrap::{
     AccessLog, Bootstrap, FailurePolicy, Module, Plugin, PluginSource, Route,
 };
 
-use super::{CommandError, Ended, address, print, read_policy};
+use super::arguments::{address, read_policy};
+use super::exit::{CommandError, Exit};
+use super::output::print;
 
 /// Write a configuration that runs a policy
 #[derive(clap::Args)]
@@ -39,7 +41,7 @@ struct EnvoyArguments {
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
     admin: Option<SocketAddr>,
     /// Where Envoy finds the filter's module, as `gatepost filter` writes it; without it the module
-    /// stands in the bootstrap
+    /// is in the bootstrap
     #[arg(long, value_name = "FILE")]
     wasm: Option<PathBuf>,
     /// How many proxies in front are trusted to have written `x-forwarded-for`; 2 behind a Google
@@ -65,7 +67,7 @@ enum OnFailure {
     Open,
 }
 
-pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
+pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
     let Kind::Envoy(arguments) = &arguments.kind;
     let policy = read_policy(&arguments.policy)?;
     let bootstrap = Bootstrap {
@@ -92,5 +94,5 @@ pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
         document.push('\n');
     }
     print(&document)?;
-    Ok(Ended::Fine)
+    Ok(Exit::Success)
 }

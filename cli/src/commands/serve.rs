@@ -1,23 +1,27 @@
 //! `gatepost serve`: the embedded gateway with a policy, which is read again whenever its file
 //! changes.
 
+mod reload;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use gatepost_gateway::{
+    AccessLog, FilterModule, Gateway, GatewayOptions, PolicyLayer, RouteTable, Target,
+};
 use gatepost_host::{CacheState, Metrics};
 
-use super::{CommandError, Ended, address, read_policy, runtime};
+use self::reload::PolicyWatcher;
+use super::arguments::{address, read_policy, runtime};
+use super::exit::{CommandError, Exit};
 use crate::cache;
-use crate::reload::Watched;
-use gatepost_gateway::plugin::{FilterModule, PolicyLayer};
-use gatepost_gateway::{Access, AccessLog, Gateway, GatewayOptions, RouteTable, Target};
 
 /// Serve as a gateway with a policy, without Envoy
 ///
 /// Accepts HTTP/1.1 and HTTP/2 without TLS on one port, and speaks to upstreams what the client
-/// speaks. The policy runs in the real filter.wasm. When its file changes it is read again; a
-/// faulty one is told of, and the old one stays in force.
+/// speaks. The policy runs in the real filter.wasm. When its file changes it is read again. A
+/// policy with errors is reported, and the old one stays in force.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The policy file, YAML or JSON
@@ -27,8 +31,13 @@ pub struct Arguments {
     /// it); as many as there are hosts
     #[arg(long = "route", value_name = "HOST=URL", num_args = 1.., required = true)]
     routes: Vec<String>,
-    /// Where to accept connections; port 0 takes a free one, which is told at the start
-    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address, default_value = "127.0.0.1:8080")]
+    /// Where to accept connections; port 0 takes a free one, which is printed at the start
+    #[arg(
+        long,
+        value_name = "ADDRESS:PORT",
+        value_parser = address,
+        default_value = "127.0.0.1:8080"
+    )]
     listen: SocketAddr,
     /// How many proxies in front are trusted to have written `x-forwarded-for`; 2 behind a Google
     /// Cloud load balancer
@@ -45,7 +54,7 @@ pub struct Arguments {
     drain: u64,
 }
 
-pub fn run(arguments: Arguments) -> Result<Ended, CommandError> {
+pub fn run(arguments: Arguments) -> Result<Exit, CommandError> {
     let policy = read_policy(&arguments.policy)?;
     let routes = RouteTable::<Target>::parse(&arguments.routes).map_err(CommandError::other)?;
     let (module, cache) = FilterModule::load(cache::directory()).map_err(CommandError::other)?;
@@ -58,7 +67,7 @@ pub fn run(arguments: Arguments) -> Result<Ended, CommandError> {
     let options = GatewayOptions {
         trusted_hops: arguments.trusted_hops,
         drain_timeout: Duration::from_secs(arguments.drain),
-        access_log: arguments.access_log.then(|| AccessLog::new(print_access)),
+        access_log: arguments.access_log.then(|| AccessLog::new(|access| println!("{access}"))),
         ..GatewayOptions::default()
     };
     runtime()?.block_on(async {
@@ -73,7 +82,7 @@ pub fn run(arguments: Arguments) -> Result<Ended, CommandError> {
             gateway.local_addr()
         );
         let slot = gateway.filter();
-        let watched = Watched {
+        let watcher = PolicyWatcher {
             path: arguments.policy,
             running: policy.json,
             module,
@@ -81,8 +90,8 @@ pub fn run(arguments: Arguments) -> Result<Ended, CommandError> {
             metrics,
             slot,
         };
-        let watching = tokio::spawn(watched.watch());
-        let cut = gateway.run(asked_to_stop()).await;
+        let watching = tokio::spawn(watcher.watch());
+        let cut = gateway.run(stop_signal()).await;
         watching.abort();
         match cut {
             0 => {}
@@ -93,12 +102,12 @@ pub fn run(arguments: Arguments) -> Result<Ended, CommandError> {
                 "gatepost: {cut} connections were cut because their requests did not end in time"
             ),
         }
-        Ok(Ended::Fine)
+        Ok(Exit::Success)
     })
 }
 
 /// Ctrl-C, or SIGTERM as Kubernetes sends it.
-async fn asked_to_stop() {
+async fn stop_signal() {
     let interrupt = tokio::signal::ctrl_c();
     #[cfg(unix)]
     if let Ok(mut terminate) =
@@ -111,23 +120,8 @@ async fn asked_to_stop() {
         eprintln!("gatepost: finishing the requests in flight");
         return;
     }
-    // Without signals there is only the end of the process.
+    // Where signals cannot be received, only the end of the process ends the gateway.
     if interrupt.await.is_err() {
         std::future::pending::<()>().await;
     }
-}
-
-fn print_access(access: &Access) {
-    let text = |bytes: &[u8]| gatepost_testbed::echo::escaped(bytes);
-    println!(
-        "{} {} {}{} -> {} {} {} {}ms",
-        access.source,
-        text(&access.method),
-        text(&access.authority),
-        text(&access.path),
-        access.upstream.as_deref().unwrap_or("-"),
-        access.status,
-        access.details,
-        access.duration.as_millis()
-    );
 }

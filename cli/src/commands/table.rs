@@ -1,5 +1,5 @@
-//! How `demo` shows requests and what became of them: a table where there is room for one, and
-//! below that width a list, in which nothing is broken in the middle of a name.
+//! The output of `demo`: a table of requests and decisions, or a list when the terminal is too
+//! narrow for the table. Neither breaks a name in the middle.
 
 use comfy_table::{
     Cell, Color, ColumnConstraint, ContentArrangement, LineStyle, Table, Width, presets,
@@ -14,17 +14,17 @@ pub struct Row {
     pub answered_by: String,
 }
 
-/// The most that each column takes, with the space around it: a host in a cluster with its port
-/// goes into a decision unbroken.
+/// The maximal width of each column, with the space around it: a decision can hold a host in a
+/// cluster with its port in one line.
 const COLUMNS: [u16; 5] = [6, 34, 63, 65, 17];
-/// The longest line of a request that its column holds unbroken.
+/// The longest line of a request that fits into its column.
 pub const REQUEST: usize = 61;
-/// Narrower, and columns get so thin that names are broken.
+/// In a narrower table the columns would break names.
 const NARROWEST: u16 = 150;
-/// Where output is no terminal, nobody says how wide it is: what all columns take.
+/// The width when the output is not a terminal: that of all columns.
 const USUAL: u16 = 186;
 
-/// The rows in the form that fits.
+/// The rows as a table or as a list.
 pub fn text(rows: &[Row]) -> String {
     let mut table = Table::new();
     let width = if table.is_tty() { table.width().unwrap_or(USUAL) } else { USUAL };
@@ -35,13 +35,13 @@ pub fn text(rows: &[Row]) -> String {
     table.load_style(style).set_header(["", "scenario", "request", "decision", "answered by"]);
     table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     for row in rows {
-        let mark = if row.passed {
+        let result = if row.passed {
             Cell::new("ok").fg(Color::Green)
         } else {
             Cell::new("FAIL").fg(Color::Red)
         };
         table.add_row([
-            mark,
+            result,
             Cell::new(&row.scenario),
             Cell::new(&row.request),
             Cell::new(&row.decision),
@@ -56,8 +56,9 @@ fn list(rows: &[Row]) -> String {
     let (good, bad, off) = ("\u{1b}[32m", "\u{1b}[31m", "\u{1b}[0m");
     let mut text = String::new();
     for row in rows {
-        let mark = if row.passed { format!("{good}ok{off}  ") } else { format!("{bad}FAIL{off}") };
-        text += &format!("{mark}  {}\n", row.scenario);
+        let result =
+            if row.passed { format!("{good}ok{off}  ") } else { format!("{bad}FAIL{off}") };
+        text += &format!("{result}  {}\n", row.scenario);
         for line in row.request.lines() {
             text += &format!("        {line}\n");
         }

@@ -3,19 +3,21 @@
 use std::path::{Path, PathBuf};
 
 use gatepost_authoring::{PolicyFile, Suite};
-use serde::Serialize;
-
-use super::files::{Found, find, policy_beside};
-use super::{CommandError, Ended, Format, print, read_policy, told};
-use crate::cache;
-use gatepost_gateway::plugin::FilterModule;
+use gatepost_gateway::FilterModule;
 use gatepost_testbed::cases::judge;
 use gatepost_testbed::cases::offline::Offline;
+use serde::Serialize;
+
+use super::arguments::read_policy;
+use super::exit::{CommandError, Exit};
+use super::files::{Found, find, policy_beside};
+use super::output::{Format, file_error, print};
+use crate::cache;
 
 /// Run policy tests through the real filter
 ///
-/// Each tests.yaml is about the policy.yaml beside it. Every case is shown to filter.wasm, as Envoy
-/// would show it.
+/// Each tests.yaml tests the policy.yaml beside it. Every case goes through filter.wasm, as it
+/// would in Envoy.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Files of tests, or folders that hold tests.yaml
@@ -31,7 +33,7 @@ struct Results {
     version: &'static str,
     passed: usize,
     failed: usize,
-    /// Files of tests that could not be run, because something is wrong in them or in their policy.
+    /// Files of tests that were not run, because of errors in them or in their policy.
     unusable: Vec<String>,
     suites: Vec<SuiteResult>,
 }
@@ -47,11 +49,11 @@ struct CaseResult {
     name: String,
     line: usize,
     passed: bool,
-    /// In what it differs, a sentence each.
+    /// One sentence for each difference.
     differences: Vec<String>,
 }
 
-pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
+pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
     let (module, _) = FilterModule::load(cache::directory()).map_err(CommandError::other)?;
     let mut suites = Vec::new();
     let files = find(&arguments.paths, "tests.yaml")?;
@@ -67,7 +69,7 @@ pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
     for path in tests {
         match run_suite(&module, &path) {
             Ok(suite) => suites.push(suite),
-            // The other files are tested nevertheless.
+            // The other files are still tested.
             Err(CommandError::Findings(summary)) => {
                 eprintln!("gatepost: {summary}");
                 unusable.push(path.display().to_string());
@@ -92,14 +94,14 @@ pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
         }
     }
     Ok(if results.failed == 0 && results.unusable.is_empty() {
-        Ended::Fine
+        Exit::Success
     } else {
-        Ended::Findings
+        Exit::Findings
     })
 }
 
-/// A file that was named is taken for tests whatever it is called; in a folder only what is called
-/// so.
+/// A file that the user names is read as tests under any name. In a folder, only files with the
+/// names of tests are.
 fn tests_of(found: Found, named: &[PathBuf]) -> Option<PathBuf> {
     match found {
         Found::Tests(path) => Some(path),
@@ -108,7 +110,7 @@ fn tests_of(found: Found, named: &[PathBuf]) -> Option<PathBuf> {
 }
 
 fn run_suite(module: &FilterModule, path: &Path) -> Result<SuiteResult, CommandError> {
-    let suite = Suite::read(path).map_err(told)?;
+    let suite = Suite::read(path).map_err(file_error)?;
     let PolicyFile { json, .. } = read_policy(&policy_beside(path)?)?;
     let mut offline = Offline::start(module, &json).map_err(CommandError::other)?;
     let cases = suite.cases.iter().map(|case| {
@@ -134,9 +136,9 @@ fn text(results: &Results) -> String {
     for SuiteResult { file, cases } in &results.suites {
         text += &format!("{file}\n");
         for case in cases {
-            let mark =
+            let result =
                 if case.passed { format!("{good}ok{off}  ") } else { format!("{bad}FAIL{off}") };
-            text += &format!("  {mark} {}\n", case.name);
+            text += &format!("  {result} {}\n", case.name);
             if !case.passed {
                 text += &format!("       at {file}:{}\n", case.line);
             }

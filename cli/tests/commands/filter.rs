@@ -1,4 +1,4 @@
-//! `filter --out`: the file is the module, and a module that is lean.
+//! `filter --out`: the file is the module, with no more exports than promised.
 
 use super::{gatepost, output};
 

@@ -1,5 +1,5 @@
-//! Output for programs: whole JSON on standard output, whatever colours are asked for. The sessions
-//! show its shape where no text in it has to be escaped; here it is parsed.
+//! Output for programs is JSON on standard output, with and without colours. The `.trycmd` sessions
+//! show its shape; here it is parsed.
 
 use serde_json::{Value, json};
 
@@ -30,7 +30,8 @@ fn findings_have_their_place_their_path_and_their_help() {
     let first = json!({
         "severity": "error", "file": "policies/bad/wrong-type.yaml",
         "line": 2, "column": 8, "endLine": 2, "endColumn": 18,
-        "path": "strip", "message": "expected a list, found the string \"x-internal\"", "help": null,
+        "path": "strip", "help": null,
+        "message": "expected a list, found the string \"x-internal\"",
     });
     assert_eq!(found["diagnostics"][0], first);
 }
@@ -80,7 +81,8 @@ fn a_bootstrap_holds_the_policy_as_the_filters_configuration() {
     let (by_name, code) =
         parsed(&[&["render", "envoy", "--wasm", "/etc/gatepost/filter.wasm"], &route[..]].concat());
     assert_eq!(code, Some(0));
-    let filter = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/0/typed_config/config";
+    let filter = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config\
+                  /http_filters/0/typed_config/config";
     let configuration = by_name.pointer(filter).expect("the filter")["configuration"]["value"]
         .as_str()
         .expect("text");

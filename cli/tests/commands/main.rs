@@ -1,18 +1,19 @@
-//! What the commands print and how they end, as a user sees it: each `.trycmd` file is a session on
-//! a command line, in this folder, without a terminal. `serve` and `demo`, which do something over
-//! a network, are tested elsewhere.
+//! What the commands print and their exit codes: each `.trycmd` file is a session on a command
+//! line, in this folder, without a terminal. `serve`, which needs clients, is tested in
+//! tests/serve, and `demo` in tests/docs.
 //!
 //! `TRYCMD=overwrite cargo test --test commands` writes what is printed now into the files; read
 //! what changed before keeping it.
 
 mod filter;
+mod installed;
 mod json;
 mod plain;
 
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// The folder of the sessions and of the policies that they are about.
+/// The folder of the sessions and of their policies.
 fn folder() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/commands"))
 }
@@ -38,6 +39,6 @@ fn every_session_goes_as_it_is_written() {
     // The sessions name policies relative to the folder, so that nothing of this machine is in what
     // they print.
     std::env::set_current_dir(folder()).expect("the folder is there");
-    // Help is as wide as a terminal, or as COLUMNS where there is none.
+    // The width of help texts is that of the terminal, or COLUMNS without one.
     trycmd::TestCases::new().env("COLUMNS", "100").env("NO_COLOR", "1").case("*.trycmd");
 }

@@ -1,5 +1,4 @@
-//! Who reads the output decides how it looks: colours on a terminal only, and a reader that leaves
-//! early is no error.
+//! Output is coloured on a terminal only, and a reader that closes the pipe early is not an error.
 
 use std::io::Read as _;
 use std::process::Stdio;

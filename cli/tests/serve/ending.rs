@@ -1,7 +1,9 @@
-//! How it begins and ends: signals, ports that are taken, policies that cannot be used.
+//! The start and the end of the process: signals, ports that are taken, policies that cannot be
+//! used.
 
 use std::net::SocketAddr;
 
+use gatepost_testbed::client::{Client, VERSIONS, get, send, soon, text};
 use gatepost_testbed::echo::Upstream;
 use http::Version;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -9,9 +11,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
 use crate::served::{Folder, Served, serve};
-use crate::support::{BOTH, Client, get, no_body, send, soon, text};
 
-/// An upstream that takes one HTTP/1.1 request and answers it when it is told to.
+/// An upstream that reads one HTTP/1.1 request and answers it when the test says so.
 struct Slow {
     address: SocketAddr,
     arrived: oneshot::Receiver<()>,
@@ -21,13 +22,13 @@ struct Slow {
 async fn slow() -> Slow {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let ((arrival, arrived), (answer, told)) = (oneshot::channel(), oneshot::channel::<()>());
+    let ((arrival, arrived), (answer, asked)) = (oneshot::channel(), oneshot::channel::<()>());
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut head = [0; 4096];
         let _ = stream.read(&mut head).await;
         let _ = arrival.send(());
-        if told.await.is_ok() {
+        if asked.await.is_ok() {
             let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nslow").await;
         }
         while stream.read(&mut head).await.is_ok_and(|read| read > 0) {}
@@ -51,8 +52,7 @@ async fn a_request_in_flight_is_finished_after_sigterm_and_the_exit_code_is_0() 
     let mut served = Served::start(&folder.policy(), &[("*", upstream.address)]).await;
     let address = served.address;
     let _idle = Client::connect(Version::HTTP_11, address).await;
-    let request =
-        tokio::spawn(send(Version::HTTP_11, address, get("http://a/").body(no_body()).unwrap()));
+    let request = tokio::spawn(send(Version::HTTP_11, address, get("http://a/", &[])));
     soon(upstream.arrived).await.unwrap();
     served.signal("TERM");
     served.says("finishing the requests in flight").await;
@@ -71,8 +71,7 @@ async fn a_request_that_outlasts_the_drain_is_cut_and_counted() {
     let mut served =
         Served::start_with(&folder.policy(), &[("*", upstream.address)], &["--drain", "1"]).await;
     let mut client = Client::connect(Version::HTTP_11, served.address).await;
-    let request =
-        tokio::spawn(async move { client.send(get("http://a/").body(no_body()).unwrap()).await });
+    let request = tokio::spawn(async move { client.send(get("http://a/", &[])).await });
     soon(upstream.arrived).await.unwrap();
     served.signal("TERM");
     served.says("gatepost: 1 connection was cut because its requests did not end in time").await;
@@ -86,11 +85,8 @@ async fn ctrl_c_ends_it_as_sigterm_does() {
     let upstream = Upstream::start("u", None).await.unwrap();
     let folder = Folder::with("p");
     let mut served = Served::start(&folder.policy(), &[("*", upstream.addr())]).await;
-    for version in BOTH {
-        assert_eq!(
-            send(version, served.address, get("http://a/").body(no_body()).unwrap()).await.status(),
-            200
-        );
+    for version in VERSIONS {
+        assert_eq!(send(version, served.address, get("http://a/", &[])).await.status(), 200);
     }
     served.signal("INT");
     assert_eq!(served.ends().await.code(), Some(0));
@@ -111,12 +107,7 @@ async fn a_second_one_on_the_same_port_says_so_and_ends_with_2() {
         "{said}"
     );
     assert_eq!(said.lines().count(), 1);
-    assert_eq!(
-        send(Version::HTTP_11, served.address, get("http://a/").body(no_body()).unwrap())
-            .await
-            .status(),
-        200
-    );
+    assert_eq!(send(Version::HTTP_11, served.address, get("http://a/", &[])).await.status(), 200);
 }
 
 #[tokio::test]
@@ -177,8 +168,6 @@ async fn a_cache_that_cannot_be_used_is_told_and_it_serves() {
         said.starts_with("gatepost: the compiled filter is not kept for the next start: "),
         "{said}"
     );
-    let response =
-        soon(send(Version::HTTP_11, served.address, get("http://a/").body(no_body()).unwrap()))
-            .await;
+    let response = soon(send(Version::HTTP_11, served.address, get("http://a/", &[]))).await;
     assert_eq!(response.status(), 200);
 }

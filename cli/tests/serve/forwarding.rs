@@ -1,19 +1,20 @@
 //! A real policy in front of real upstreams, over every protocol; and upstreams that fail.
 
+use gatepost_testbed::client::{VERSIONS, echo, get, no_body, received, send, text};
 use gatepost_testbed::echo::{GreeterClient, Upstream};
+use gatepost_testbed::refusing_address;
 use http::Version;
 use tonic::Code;
 
 use crate::served::{Folder, Served, shipped};
-use crate::support::{BOTH, echo, get, no_body, nobody, received, send, text};
 
 #[tokio::test]
 async fn a_policy_decides_over_both_versions_of_http() {
     let service = Upstream::start("my-service", None).await.unwrap();
     let routes = [("my-service.default.example.com", service.addr())];
     let served = Served::start(&shipped("knative-gclb"), &routes).await;
-    for version in BOTH {
-        let request = get("http://My-Service.test.com:443/orders?id=1")
+    for version in VERSIONS {
+        let request = http::Request::get("http://My-Service.test.com:443/orders?id=1")
             .header("knative-serving-namespace", "kube-system");
         let response = send(version, served.address, request.body(no_body()).unwrap()).await;
         assert_eq!(response.status(), 200, "{version:?}");
@@ -28,7 +29,7 @@ async fn a_policy_decides_over_both_versions_of_http() {
             ("http://my-service.default.example.com/", 200),
             ("http://nobody.example/", 404),
         ] {
-            let response = send(version, served.address, get(uri).body(no_body()).unwrap()).await;
+            let response = send(version, served.address, get(uri, &[])).await;
             assert_eq!(response.status(), status, "{uri} {version:?}");
         }
     }
@@ -84,21 +85,19 @@ async fn a_policy_decides_over_grpc_between_two_real_services() {
 #[tokio::test]
 async fn an_upstream_that_fails_is_told_from_one_that_is_not_there() {
     let closing = Upstream::start("closing", None).await.unwrap();
-    let (_kept, down) = nobody();
+    let (_kept, down) = refusing_address().unwrap();
     let routes = [("closing.example", closing.addr()), ("down.example", down)];
     let folder = Folder::with("p");
     let served = Served::start(&folder.policy(), &routes).await;
-    for version in BOTH {
+    for version in VERSIONS {
         for (uri, status) in
             [("http://down.example/", 503), ("http://closing.example/.echo/close", 502)]
         {
-            let response = send(version, served.address, get(uri).body(no_body()).unwrap()).await;
+            let response = send(version, served.address, get(uri, &[])).await;
             assert_eq!(response.status(), status, "{uri} {version:?}");
             assert!(!text(response).await.is_empty(), "the body says why");
         }
-        let response =
-            send(version, served.address, get("http://closing.example/").body(no_body()).unwrap())
-                .await;
+        let response = send(version, served.address, get("http://closing.example/", &[])).await;
         assert_eq!(echo(response).await["upstream"], "closing", "and the upstream is asked again");
     }
     let mut client = GreeterClient::connect(served.address, "down.example").await.unwrap();
@@ -107,12 +106,10 @@ async fn an_upstream_that_fails_is_told_from_one_that_is_not_there() {
 
 #[tokio::test]
 async fn an_upstream_that_comes_up_later_is_found() {
-    let (_kept, address) = nobody();
+    let (_kept, address) = refusing_address().unwrap();
     let folder = Folder::with("p");
     let served = Served::start(&folder.policy(), &[("*", address)]).await;
-    let ask = || async {
-        send(Version::HTTP_11, served.address, get("http://a/").body(no_body()).unwrap()).await
-    };
+    let ask = || async { send(Version::HTTP_11, served.address, get("http://a/", &[])).await };
     assert_eq!(ask().await.status(), 503);
     let _upstream = Upstream::start_on(address, "late", None).await.unwrap();
     assert_eq!(ask().await.status(), 200);
@@ -124,19 +121,14 @@ async fn the_access_log_has_a_line_for_each_request_with_the_rule_that_answered(
     let mut served =
         Served::start_with(&shipped("knative-gclb"), &[("*", upstream.addr())], &["--access-log"])
             .await;
-    let answered = send(
-        Version::HTTP_11,
-        served.address,
-        get("http://a.example/x?y=1").body(no_body()).unwrap(),
-    )
-    .await;
+    let answered = send(Version::HTTP_11, served.address, get("http://a.example/x?y=1", &[])).await;
     assert_eq!(answered.status(), 200);
     let line = served.logs().await;
     assert!(
         line.contains(&format!(" GET a.example/x?y=1 -> {} 200 via_upstream ", upstream.addr())),
         "{line}"
     );
-    send(Version::HTTP_2, served.address, get("http://db.svc/").body(no_body()).unwrap()).await;
+    send(Version::HTTP_2, served.address, get("http://db.svc/", &[])).await;
     let line = served.logs().await;
     assert!(line.contains(" GET db.svc/ -> - 404 gatepost.host.private "), "{line}");
 }

@@ -1,11 +1,8 @@
-//! `gatepost serve` as a process of its own, with echo upstreams behind it: what its clients get,
-//! what it says on standard error, and how it ends. Tests wait for messages and for answers; the
-//! limits only end what hangs.
+//! `gatepost serve` as a process, with echo upstreams behind it: what its clients get, what it
+//! prints on standard error, and how it ends. Tests wait for messages and for answers; time limits
+//! only end a test that hangs.
 
 mod ending;
 mod forwarding;
 mod reload;
 mod served;
-#[path = "../../../gateway/tests/gateway/support.rs"]
-#[expect(dead_code, reason = "the clients of the gateway's tests, of which these tests need some")]
-mod support;

@@ -1,27 +1,21 @@
-//! The policy's file changes while requests come in: every request is answered, by the old policy
-//! or the new one, and after the message only by the new one. A file that cannot be used changes
+//! The policy's file changes while requests come in. Every request is answered under the old policy
+//! or the new one, and after the message only under the new one. A file that cannot be used changes
 //! nothing.
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
 
-use gatepost::reload::Watched;
-use gatepost_authoring::PolicyFile;
-use gatepost_gateway::plugin::{FilterModule, PolicyLayer};
-use gatepost_gateway::{Gateway, GatewayOptions, RouteTable};
-use gatepost_host::Metrics;
+use gatepost_testbed::client::{Client, VERSIONS, echo, get, received, soon};
 use gatepost_testbed::echo::Upstream;
 use http::Version;
 
 use crate::served::{Folder, Served, policy};
-use crate::support::{BOTH, Client, echo, get, no_body, received, soon};
 
-/// Which policy answers on this connection now.
+/// The policy that decides a request on this connection.
 async fn asked(client: &mut Client) -> String {
-    let response = client.send(get("http://a/").body(no_body()).unwrap()).await.unwrap();
+    let response = client.send(get("http://a/", &[])).await.unwrap();
     assert_eq!(response.status(), 200);
     received(&echo(response).await, "x-policy").concat()
 }
@@ -40,7 +34,7 @@ async fn eight_clients_see_old_or_new_and_after_the_message_only_new() {
                 (written.clone(), announced.clone(), done.clone(), answered.clone());
             let address = served.address;
             tokio::spawn(async move {
-                let mut client = Client::connect(BOTH[number % 2], address).await;
+                let mut client = Client::connect(VERSIONS[number % 2], address).await;
                 while !done.load(Ordering::SeqCst) {
                     let oldest = announced.load(Ordering::SeqCst);
                     let policy: usize =
@@ -156,48 +150,4 @@ fn publish(volume: &Path, version: &str, name: &str) {
     let link = volume.join("..data_tmp");
     symlink(version, &link).unwrap();
     std::fs::rename(link, volume.join("..data")).unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn counters_go_on_over_a_reload() {
-    let upstream = Upstream::start("u", None).await.unwrap();
-    let folder = Folder::with("old");
-    let module = FilterModule::compile().unwrap();
-    let metrics = Metrics::default();
-    let running = PolicyFile::read(&folder.policy()).unwrap().json;
-    let filter = PolicyLayer::start(&module, &running, 2, metrics.clone()).unwrap();
-    let routes = RouteTable::parse([format!("*=http://{}", upstream.addr())]).unwrap();
-    let gateway =
-        Gateway::bind("127.0.0.1:0", routes, &filter, GatewayOptions::default()).await.unwrap();
-    let (address, slot) = (gateway.local_addr(), gateway.filter());
-    let gateway = tokio::spawn(gateway.run(std::future::pending()));
-    let watched = Watched {
-        path: folder.policy(),
-        running,
-        module,
-        workers: 2,
-        metrics: metrics.clone(),
-        slot,
-    };
-    let watching = tokio::spawn(watched.watch());
-
-    let mut client = Client::connect(Version::HTTP_11, address).await;
-    assert_eq!(asked(&mut client).await, "old");
-    folder.write(&policy("new"));
-    let mut requests = 2;
-    soon(async {
-        while asked(&mut client).await == "old" {
-            requests += 1;
-        }
-    })
-    .await;
-    // The filter tells its counts a moment later.
-    soon(async {
-        while metrics.value("gatepost.environment.default") != Some(requests) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    })
-    .await;
-    watching.abort();
-    gateway.abort();
 }

@@ -1,16 +1,15 @@
-//! A running `gatepost serve`, and what it says.
+//! A running `gatepost serve`, and what it prints.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 
+use gatepost_testbed::client::soon;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 
-use crate::support::soon;
-
-/// The process. It is killed when the test ends.
+/// The process. Dropping it kills it.
 pub struct Served {
     pub address: SocketAddr,
     child: Child,
@@ -28,7 +27,7 @@ impl Served {
         Self::spawn(serve(policy, "127.0.0.1:0", routes).args(more)).await.0
     }
 
-    /// Starts a command line, and waits until it serves; with what it says until then.
+    /// Starts a command, and waits until it serves. The text is what it printed until then.
     pub async fn spawn(command: &mut Command) -> (Self, String) {
         let mut child = command.spawn().expect("it can be started");
         let mut stderr = lines(child.stderr.take());
@@ -46,7 +45,7 @@ impl Served {
         }
     }
 
-    /// Reads what it says until a line holds `what`; all of it, that line included.
+    /// Reads standard error until a line contains `what`, and returns all of it.
     pub async fn says(&mut self, what: &str) -> String {
         let mut said = String::new();
         loop {
@@ -83,7 +82,7 @@ pub fn serve(policy: &Path, listen: &str, routes: &[(&str, SocketAddr)]) -> Comm
     for (host, address) in routes {
         command.arg("--route").arg(format!("{host}=http://{address}"));
     }
-    // The users' own caches are not the tests' business.
+    // The tests must not use the user's cache.
     command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
     command
         .stdin(Stdio::null())
@@ -117,12 +116,12 @@ impl Folder {
         self.path().join("policy.yaml")
     }
 
-    /// As an editor does that writes in place: the file is empty for a moment.
+    /// Writes as an editor does that writes in place: the file is empty for a moment.
     pub fn write(&self, text: &str) {
         std::fs::write(self.policy(), text).expect("it can be written");
     }
 
-    /// As an editor does that writes a new file and renames it.
+    /// Writes as an editor does that writes a new file and renames it.
     pub fn replace(&self, text: &str) {
         let new = self.path().join("policy.yaml.new");
         std::fs::write(&new, text).expect("it can be written");

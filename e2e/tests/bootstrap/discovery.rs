@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
-use crate::support::{Protocol, Upstream, bootstrap, eventually, gate, get, plugin, routes, start};
 use gatepost_render::bootstrap::PluginSource;
 use gatepost_testbed::envoy::process::{Envoy, validate};
+use http::Version;
+
+use crate::support::{Upstream, bootstrap, eventually, gate, get, plugin, routes, start};
 
 fn swap(path: &Path, content: &str) {
     let new = path.with_extension("new");
@@ -32,9 +34,9 @@ fn a_bad_policy_leaves_the_running_one_in_place_and_a_good_one_replaces_it() {
     let routes = routes(&[format!("*={}", upstream.address)]);
     let (envoy, listener) = start(&bootstrap(&routes, PluginSource::FileEcds { path: &path }));
     let answer = |length| (200, format!("alpha HTTP/1.1 a.example length={length}"));
-    assert_eq!(get(listener, Protocol::Http1, "a.example", &[]), answer(2));
+    assert_eq!(get(listener, Version::HTTP_11, "a.example", &[]), answer(2));
 
-    // Refused by the filter; no configuration at all; no module.
+    // A policy that the filter refuses, a file without a configuration, a file without a module.
     let not_wasm = plugin(b"not wasm", "{}").render_ecds("2").expect("a document");
     for (bad, refusals, fault) in [
         (policy("more than nine", "2"), "config_fail", "filter"),
@@ -47,13 +49,13 @@ fn a_bad_policy_leaves_the_running_one_in_place_and_a_good_one_replaces_it() {
             counter(&envoy, refusals) > before
         });
         for _ in 0..20 {
-            assert_eq!(get(listener, Protocol::Http1, "a.example", &[]), answer(2), "{fault}");
+            assert_eq!(get(listener, Version::HTTP_11, "a.example", &[]), answer(2), "{fault}");
         }
     }
 
     swap(&path, &policy("1234", "3"));
     eventually("the good policy answers", || {
-        get(listener, Protocol::Http1, "a.example", &[]) == answer(4)
+        get(listener, Version::HTTP_11, "a.example", &[]) == answer(4)
     });
     assert!(envoy.log().contains("more than nine"));
 }
@@ -68,14 +70,14 @@ fn a_bad_policy_at_the_start_answers_500_until_a_good_one_comes() {
         .expect("written");
     let routes = routes(&[format!("*={}", upstream.address)]);
     let bootstrap = bootstrap(&routes, PluginSource::FileEcds { path: &path });
-    validate(&crate::support::envoy_binary(), &bootstrap.render().expect("a document"))
+    validate(&gatepost_e2e::envoy().expect("an Envoy"), &bootstrap.render().expect("a document"))
         .expect("validation does not read the file");
     let (_envoy, listener) = start(&bootstrap);
-    assert_eq!(get(listener, Protocol::Http1, "a.example", &[]).0, 500);
+    assert_eq!(get(listener, Version::HTTP_11, "a.example", &[]).0, 500);
 
     swap(&path, &plugin(&module, "{}").render_ecds("2").expect("a document"));
     eventually("the good policy answers", || {
-        get(listener, Protocol::Http1, "a.example", &[]).0 == 200
+        get(listener, Version::HTTP_11, "a.example", &[]).0 == 200
     });
 }
 
@@ -85,8 +87,9 @@ fn a_file_that_is_missing_at_the_start_ends_envoy_with_an_error_that_names_it() 
         bootstrap(&[], PluginSource::FileEcds { path: Path::new("/nonexistent/filter.json") })
             .render()
             .expect("a document");
-    let error = Envoy::start(&crate::support::envoy_binary(), &document, &Default::default())
-        .map(drop)
-        .expect_err("missing");
+    let error =
+        Envoy::start(&gatepost_e2e::envoy().expect("an Envoy"), &document, &Default::default())
+            .map(drop)
+            .expect_err("missing");
     assert!(error.to_string().contains("/nonexistent/filter.json"), "{error}");
 }

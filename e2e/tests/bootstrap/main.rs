@@ -1,5 +1,5 @@
-//! Bootstraps that `render` wrote, in a real Envoy: which it takes and refuses, where requests go,
-//! and a policy that changes while Envoy serves.
+//! Rendered bootstraps in a real Envoy: which ones it accepts, where requests go, and a policy that
+//! changes while Envoy serves.
 
 mod discovery;
 mod proxying;

@@ -1,9 +1,12 @@
-//! Requests through a real Envoy that runs a rendered bootstrap: which upstream answers, over which
-//! protocol, and what Envoy says about it.
+//! Requests through a real Envoy with a rendered bootstrap: which upstream answers, over which
+//! protocol, and what Envoy logs and counts.
 
-use crate::support::{Protocol, Upstream, bootstrap, eventually, gate, get, plugin, routes, start};
 use gatepost_render::bootstrap::{Bootstrap, FailurePolicy, Plugin, PluginSource};
+use gatepost_testbed::client::VERSIONS;
 use gatepost_testbed::envoy::process::Envoy;
+use http::Version;
+
+use crate::support::{Upstream, bootstrap, eventually, gate, get, plugin, routes, start};
 
 #[test]
 fn a_host_chooses_its_upstream_whatever_its_case_and_port() {
@@ -26,7 +29,7 @@ fn a_host_chooses_its_upstream_whatever_its_case_and_port() {
         ("xapp.example.com", "rest"),
         ("10.0.0.1", "rest"),
     ] {
-        for protocol in [Protocol::Http1, Protocol::Http2] {
+        for protocol in VERSIONS {
             let (status, body) = get(listener, protocol, authority, &[]);
             assert_eq!(
                 (status, body.split(' ').next()),
@@ -43,8 +46,8 @@ fn without_a_star_route_another_host_gets_404() {
     let routes = routes(&[format!("app.example.com={}", alpha.address)]);
     let module = gate();
     let (envoy, listener) = start(&bootstrap(&routes, PluginSource::Static(plugin(&module, "{}"))));
-    assert_eq!(get(listener, Protocol::Http1, "other.example.com", &[]).0, 404);
-    assert_eq!(get(listener, Protocol::Http1, "app.example.com", &[]).0, 200);
+    assert_eq!(get(listener, Version::HTTP_11, "other.example.com", &[]).0, 404);
+    assert_eq!(get(listener, Version::HTTP_11, "app.example.com", &[]).0, 200);
     eventually("the access log says why", || envoy.access_log().contains("404 route_not_found"));
 }
 
@@ -52,7 +55,7 @@ fn without_a_star_route_another_host_gets_404() {
 fn an_envoy_without_routes_answers_404() {
     let module = gate();
     let (_envoy, listener) = start(&bootstrap(&[], PluginSource::Static(plugin(&module, "{}"))));
-    assert_eq!(get(listener, Protocol::Http1, "app.example.com", &[]).0, 404);
+    assert_eq!(get(listener, Version::HTTP_11, "app.example.com", &[]).0, 404);
 }
 
 #[test]
@@ -63,8 +66,8 @@ fn an_upstream_is_spoken_to_in_the_clients_protocol_and_keeps_the_authority_as_s
     let (_envoy, listener) =
         start(&bootstrap(&routes, PluginSource::Static(plugin(&module, "{}"))));
     for (protocol, expected) in [
-        (Protocol::Http1, "alpha HTTP/1.1 App.example:81 length=2"),
-        (Protocol::Http2, "alpha HTTP/2.0 App.example:81 length=2"),
+        (Version::HTTP_11, "alpha HTTP/1.1 App.example:81 length=2"),
+        (Version::HTTP_2, "alpha HTTP/2.0 App.example:81 length=2"),
     ] {
         assert_eq!(get(listener, protocol, "App.example:81", &[]), (200, expected.to_owned()));
     }
@@ -77,7 +80,7 @@ fn an_upstream_by_name_is_resolved_by_envoy() {
     let module = gate();
     let (_envoy, listener) =
         start(&bootstrap(&routes, PluginSource::Static(plugin(&module, "{}"))));
-    assert_eq!(get(listener, Protocol::Http1, "a.example", &[]).0, 200);
+    assert_eq!(get(listener, Version::HTTP_11, "a.example", &[]).0, 200);
 }
 
 #[test]
@@ -88,7 +91,7 @@ fn an_upstream_that_is_not_there_gives_503() {
     let routes = routes(&[format!("*={gone}")]);
     let module = gate();
     let (envoy, listener) = start(&bootstrap(&routes, PluginSource::Static(plugin(&module, "{}"))));
-    assert_eq!(get(listener, Protocol::Http1, "a.example", &[]).0, 503);
+    assert_eq!(get(listener, Version::HTTP_11, "a.example", &[]).0, 503);
     eventually("the access log says why", || {
         envoy.access_log().contains("503 upstream_reset_before_response_started")
     });
@@ -104,7 +107,7 @@ fn trusted_hops_choose_the_clients_address_from_the_right() {
             ..bootstrap(&[], PluginSource::Static(plugin(&module, "{}")))
         };
         let (envoy, listener) = start(&bootstrap);
-        get(listener, Protocol::Http1, "a.example", &forwarded);
+        get(listener, Version::HTTP_11, "a.example", &forwarded);
         eventually("the access log shows the address", || {
             envoy.access_log().contains(&format!("] {expected}"))
         });
@@ -131,7 +134,7 @@ fn no_client_may_steer_envoy_by_its_headers() {
         [None, Some(("x-forwarded-for", "10.0.0.1")), Some(("x-forwarded-for", "203.0.113.9"))]
     {
         let headers: Vec<_> = steering.into_iter().chain(forwarded).collect();
-        let (status, body) = get(listener, Protocol::Http1, "a.example", &headers);
+        let (status, body) = get(listener, Version::HTTP_11, "a.example", &headers);
         assert_eq!(
             (status, body.as_str()),
             (200, "alpha HTTP/1.1 a.example length=2"),
@@ -146,7 +149,7 @@ fn the_access_log_is_one_line_for_each_request() {
     let routes = routes(&[format!("app.example.com={}", alpha.address)]);
     let module = gate();
     let (envoy, listener) = start(&bootstrap(&routes, PluginSource::Static(plugin(&module, "{}"))));
-    get(listener, Protocol::Http2, "app.example.com", &[]);
+    get(listener, Version::HTTP_2, "app.example.com", &[]);
     eventually("a line", || !envoy.access_log().is_empty());
     let log = envoy.access_log();
     assert_eq!(log.lines().count(), 1);
@@ -164,7 +167,7 @@ fn counters_and_the_admin_interface_are_readable() {
     let routes = routes(&[format!("app.example.com={}", alpha.address)]);
     let module = gate();
     let (envoy, listener) = start(&bootstrap(&routes, PluginSource::Static(plugin(&module, "{}"))));
-    get(listener, Protocol::Http1, "app.example.com", &[]);
+    get(listener, Version::HTTP_11, "app.example.com", &[]);
     let counters = envoy.counters().expect("counters");
     assert_eq!(counters.get("http.gatepost.downstream_rq_2xx"), Some(&1));
     assert_eq!(counters.get("cluster.app_example_com.upstream_rq_total"), Some(&1));
@@ -177,7 +180,8 @@ fn counters_and_the_admin_interface_are_readable() {
 #[test]
 fn several_envoys_run_side_by_side_and_end_when_dropped() {
     let module = gate();
-    // The admin port that the bootstrap asks for would collide; a test's Envoy gets one of its own.
+    // Two Envoys with the admin port of the bootstrap would collide; a test's Envoy gets a free
+    // one.
     let admin = Some(([127, 0, 0, 1], 9901).into());
     let bootstrap =
         Bootstrap { admin, ..bootstrap(&[], PluginSource::Static(plugin(&module, "{}"))) };
@@ -186,7 +190,7 @@ fn several_envoys_run_side_by_side_and_end_when_dropped() {
     assert_ne!(first_listener, second_listener);
     drop(first);
     assert!(std::net::TcpStream::connect(first_listener).is_err());
-    assert_eq!(get(second_listener, Protocol::Http1, "a.example", &[]).0, 404);
+    assert_eq!(get(second_listener, Version::HTTP_11, "a.example", &[]).0, 404);
 }
 
 /// An Envoy whose filter traps on every request it sees.
@@ -202,13 +206,13 @@ fn after_a_trap_a_closed_filter_answers_503_and_an_open_one_is_left_out() {
     let alpha = Upstream::start("alpha");
     let (_closed, listener) = trapping(FailurePolicy::Closed, &alpha);
     for _ in 0..3 {
-        assert_eq!(get(listener, Protocol::Http1, "a.example", &[]).0, 503);
+        assert_eq!(get(listener, Version::HTTP_11, "a.example", &[]).0, 503);
     }
     let (_open, listener) = trapping(FailurePolicy::Open, &alpha);
-    get(listener, Protocol::Http1, "a.example", &[]);
+    get(listener, Version::HTTP_11, "a.example", &[]);
     for _ in 0..3 {
         assert_eq!(
-            get(listener, Protocol::Http1, "a.example", &[]),
+            get(listener, Version::HTTP_11, "a.example", &[]),
             (200, "alpha HTTP/1.1 a.example length=none".into())
         );
     }
@@ -219,7 +223,7 @@ fn after_a_trap_a_reloading_filter_gets_a_new_vm() {
     let alpha = Upstream::start("alpha");
     let (envoy, listener) = trapping(FailurePolicy::Reload, &alpha);
     eventually("the VM is rebuilt", || {
-        assert_eq!(get(listener, Protocol::Http1, "a.example", &[]).0, 503);
+        assert_eq!(get(listener, Version::HTTP_11, "a.example", &[]).0, 503);
         envoy
             .counters()
             .expect("counters")

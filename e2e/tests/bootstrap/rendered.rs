@@ -1,18 +1,18 @@
-//! Rendered bootstraps, as a real Envoy takes and refuses them.
+//! Which rendered bootstraps a real Envoy accepts and refuses.
 
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::support::{
-    Protocol, Upstream, bootstrap, envoy_binary, gate, get, plugin, routes, start,
-};
 use gatepost_render::bootstrap::{Bootstrap, Module, Plugin, PluginSource};
 use gatepost_testbed::envoy::process::{Envoy, Options, ProcessError, validate};
+use http::Version;
 
-/// gate.wat with a custom section that makes it as large as a real filter; a custom section means
-/// nothing to the VM.
+use crate::support::{Upstream, bootstrap, gate, get, plugin, routes, start};
+
+/// gate.wat with a custom section, which the VM ignores and which makes it as large as a real
+/// filter.
 fn large_gate() -> Vec<u8> {
     let mut module = gate();
     let content: Vec<u8> =
@@ -45,7 +45,7 @@ fn a_document_with_a_large_module_is_accepted_under_any_file_name_and_through_a_
     for name in ["envoy.json", "envoy.yaml", "envoy.yml", "envoy.conf", "envoy"] {
         let path = dir.path().join(name);
         std::fs::write(&path, &document).expect("written");
-        let output = Command::new(envoy_binary())
+        let output = Command::new(gatepost_e2e::envoy().expect("an Envoy"))
             .args(["--mode", "validate", "-c"])
             .arg(&path)
             .output()
@@ -56,10 +56,10 @@ fn a_document_with_a_large_module_is_accepted_under_any_file_name_and_through_a_
     assert!(accepts_through_a_pipe(&document));
 }
 
-/// As `envoy -c <(gatepost render envoy …)` does. (`/dev/stdin` is a path that Envoy refuses by its
-/// name.)
+/// Passes a bootstrap through a pipe, as `envoy -c <(gatepost render envoy …)` does. (Envoy refuses
+/// the path `/dev/stdin`.)
 fn accepts_through_a_pipe(document: &str) -> bool {
-    let mut envoy = Command::new(envoy_binary())
+    let mut envoy = Command::new(gatepost_e2e::envoy().expect("an Envoy"))
         .args(["--mode", "validate", "-c", "/dev/fd/0"])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -72,7 +72,7 @@ fn accepts_through_a_pipe(document: &str) -> bool {
 
 #[test]
 fn a_document_in_yaml_would_be_refused_through_a_pipe() {
-    // Why the document is JSON.
+    // This is why the document is JSON.
     assert!(accepts_through_a_pipe("{\"static_resources\": {}}"));
     assert!(!accepts_through_a_pipe("static_resources: {}\n"));
 }
@@ -85,7 +85,7 @@ fn envoy_runs_with_a_large_module_inline() {
     let (_envoy, listener) =
         start(&bootstrap(&routes, PluginSource::Static(plugin(&module, "{}"))));
     assert_eq!(
-        get(listener, Protocol::Http1, "any.example", &[]),
+        get(listener, Version::HTTP_11, "any.example", &[]),
         (200, "alpha HTTP/1.1 any.example length=2".into())
     );
 }
@@ -100,16 +100,17 @@ fn envoy_reads_a_module_from_a_file() {
     let plugin = Plugin { module: Module::File(&path), ..plugin(&[], "123") };
     let (_envoy, listener) = start(&bootstrap(&routes, PluginSource::Static(plugin)));
     assert_eq!(
-        get(listener, Protocol::Http1, "any.example", &[]),
+        get(listener, Version::HTTP_11, "any.example", &[]),
         (200, "alpha HTTP/1.1 any.example length=3".into())
     );
 }
 
 #[test]
 fn the_policy_arrives_byte_for_byte_through_both_of_envoys_parsers() {
-    // gate.wat logs what arrived and refuses it for its length. DEL, NEL and U+2028 are what YAML
-    // treats apart from JSON.
-    let policy = "{ \"a\": \"q\\\"uo\\\\te\",\n\t\"b\": [1e3, true, ~, '#: |'], \"\u{7f}\u{85}\u{2028}\": \"日本語 🚪\" }\n  ";
+    // gate.wat logs its configuration and refuses it for its length. YAML treats DEL, NEL and
+    // U+2028 differently from JSON.
+    let policy = "{ \"a\": \"q\\\"uo\\\\te\",\n\t\"b\": [1e3, true, ~, '#: |'], \
+        \"\u{7f}\u{85}\u{2028}\": \"日本語 🚪\" }\n  ";
     let module = gate();
     let document =
         bootstrap(&[], PluginSource::Static(plugin(&module, policy))).render().expect("a document");
@@ -117,7 +118,7 @@ fn the_policy_arrives_byte_for_byte_through_both_of_envoys_parsers() {
     for name in ["envoy.json", "envoy.yaml"] {
         let path = dir.path().join(name);
         std::fs::write(&path, &document).expect("written");
-        let output = Command::new(envoy_binary())
+        let output = Command::new(gatepost_e2e::envoy().expect("an Envoy"))
             .args(["--mode", "validate", "-c"])
             .arg(&path)
             .output()
@@ -134,8 +135,9 @@ fn a_configuration_that_the_filter_refuses_ends_envoy_with_an_error_that_names_t
         .render()
         .expect("a document");
     for result in [
-        Envoy::start(&envoy_binary(), &document, &Options::default()).map(drop),
-        validate(&envoy_binary(), &document),
+        Envoy::start(&gatepost_e2e::envoy().expect("an Envoy"), &document, &Options::default())
+            .map(drop),
+        validate(&gatepost_e2e::envoy().expect("an Envoy"), &document),
     ] {
         let Err(ProcessError::Ended { status, log }) = result else {
             panic!("Envoy took it: {result:?}")
@@ -151,17 +153,19 @@ fn a_module_that_is_no_wasm_ends_envoy_with_an_error() {
     let document = bootstrap(&[], PluginSource::Static(plugin(b"not wasm", "{}")))
         .render()
         .expect("a document");
-    let error = validate(&envoy_binary(), &document).expect_err("refused");
+    let error =
+        validate(&gatepost_e2e::envoy().expect("an Envoy"), &document).expect_err("refused");
     assert!(error.to_string().to_lowercase().contains("wasm"), "{error}");
 }
 
 #[test]
 fn a_field_that_envoy_does_not_know_ends_it_with_an_error_that_names_the_field() {
-    // Why an accepted document proves its field names.
+    // So an accepted document has no misspelled field.
     let document =
         bootstrap(&[], PluginSource::Static(plugin(&gate(), "{}"))).render().expect("a document");
     let document = document.replacen("\"failure_policy\"", "\"failure_polity\"", 1);
-    let error = validate(&envoy_binary(), &document).expect_err("refused");
+    let error =
+        validate(&gatepost_e2e::envoy().expect("an Envoy"), &document).expect_err("refused");
     assert!(error.to_string().contains("failure_polity"), "{error}");
 }
 
@@ -177,7 +181,9 @@ fn a_port_that_is_taken_ends_envoy_with_an_error_that_names_it() {
     .render()
     .expect("a document");
     let error =
-        Envoy::start(&envoy_binary(), &document, &Options::default()).map(drop).expect_err("taken");
+        Envoy::start(&gatepost_e2e::envoy().expect("an Envoy"), &document, &Options::default())
+            .map(drop)
+            .expect_err("taken");
     assert!(matches!(error, ProcessError::Ended { .. }), "{error}");
     assert!(error.to_string().contains(&address.to_string()), "{error}");
 }
@@ -188,7 +194,7 @@ fn an_envoy_that_is_not_ready_in_time_is_an_error() {
     let document =
         bootstrap(&[], PluginSource::Static(plugin(&module, "{}"))).render().expect("a document");
     let options = Options { ready_within: Duration::ZERO, ..Options::default() };
-    let error = Envoy::start(&envoy_binary(), &document, &options)
+    let error = Envoy::start(&gatepost_e2e::envoy().expect("an Envoy"), &document, &options)
         .map(drop)
         .expect_err("nobody starts in no time");
     assert!(matches!(error, ProcessError::NotReady { .. }), "{error}");
@@ -208,8 +214,12 @@ fn an_envoy_runs_under_the_program_that_the_options_name_and_ends_with_it() {
     let document =
         bootstrap(&[], PluginSource::Static(plugin(&module, "{}"))).render().expect("a document");
     let under = ["env", "GATEPOST_UNDER=env"].map(Into::into).to_vec();
-    let envoy = Envoy::start(&envoy_binary(), &document, &Options { under, ..Options::default() })
-        .expect("it starts");
+    let envoy = Envoy::start(
+        &gatepost_e2e::envoy().expect("an Envoy"),
+        &document,
+        &Options { under, ..Options::default() },
+    )
+    .expect("it starts");
     let process = Path::new("/proc").join(envoy.id().to_string());
     let environment = std::fs::read(process.join("environ")).expect("its environment");
     assert!(environment.split(|byte| *byte == 0).any(|variable| variable == b"GATEPOST_UNDER=env"));
@@ -218,7 +228,8 @@ fn an_envoy_runs_under_the_program_that_the_options_name_and_ends_with_it() {
     assert!(!process.exists());
 
     let options = Options { under: vec!["/nonexistent/valgrind".into()], ..Options::default() };
-    let error =
-        Envoy::start(&envoy_binary(), &document, &options).map(drop).expect_err("no such program");
+    let error = Envoy::start(&gatepost_e2e::envoy().expect("an Envoy"), &document, &options)
+        .map(drop)
+        .expect_err("no such program");
     assert!(error.to_string().contains("/nonexistent/valgrind"), "{error}");
 }

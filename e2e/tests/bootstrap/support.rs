@@ -1,30 +1,23 @@
-//! What the tests on a real Envoy share: the binary, the filter of gate.wat, an upstream that says
-//! what it received, and a client that speaks either HTTP version. Each test binary uses a part of
-//! it.
-#![allow(dead_code)]
+//! What these tests share: the Envoy binary, the filter of gate.wat, an upstream that answers which
+//! protocol and headers it received, and a blocking GET.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use gatepost_render::bootstrap::{
     AccessLog, Bootstrap, FailurePolicy, Module, Plugin, PluginSource, Route,
 };
+use gatepost_testbed::client;
+use gatepost_testbed::envoy::LISTENER;
 use gatepost_testbed::envoy::process::{Envoy, Options};
-use gatepost_testbed::envoy::{LISTENER, fetch};
-use http_body_util::{BodyExt, Empty, Full};
+use http::Version;
+use http_body_util::Full;
 use hyper::{Request, Response, body::Incoming, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-
-/// The real Envoy, downloaded into the workspace's target folder if need be.
-pub fn envoy_binary() -> PathBuf {
-    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
-    fetch::envoy(fetch::VERSION, &target).expect("an Envoy to test with")
-}
 
 /// The filter of gate.wat.
 pub fn gate() -> Vec<u8> {
@@ -54,7 +47,7 @@ pub fn routes(texts: &[String]) -> Vec<Route> {
 /// A running Envoy and the address of its listener.
 pub fn start(bootstrap: &Bootstrap<'_>) -> (Envoy, SocketAddr) {
     let envoy = Envoy::start(
-        &envoy_binary(),
+        &gatepost_e2e::envoy().expect("an Envoy"),
         &bootstrap.render().expect("a document"),
         &Options::default(),
     )
@@ -63,7 +56,7 @@ pub fn start(bootstrap: &Bootstrap<'_>) -> (Envoy, SocketAddr) {
     (envoy, listener)
 }
 
-/// Asks again and again until the answer is yes.
+/// Waits until a condition holds.
 pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let started = Instant::now();
     while !holds() {
@@ -97,7 +90,7 @@ impl Upstream {
                         Ok::<_, Infallible>(describe(name, &request))
                     });
                     let server = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
-                    // A client that goes away is no failure of the test.
+                    // A client may hang up.
                     let _ = server.serve_connection(TokioIo::new(stream), service).await;
                 });
             }
@@ -106,7 +99,7 @@ impl Upstream {
     }
 }
 
-/// Headers by which a client that Envoy believes could steer it.
+/// Headers by which a trusted client could control Envoy.
 const STEERING: [&str; 4] = [
     "x-envoy-internal",
     "x-envoy-retry-on",
@@ -132,52 +125,18 @@ fn describe(name: &str, request: &Request<Incoming>) -> Response<Full<Bytes>> {
     Response::new(Full::new(text.into()))
 }
 
-#[derive(Clone, Copy, Debug)]
-pub enum Protocol {
-    Http1,
-    Http2,
-}
-
 /// Sends `GET /` and returns the status and body.
 pub fn get(
     to: SocketAddr,
-    protocol: Protocol,
+    version: Version,
     authority: &str,
     headers: &[(&str, &str)],
 ) -> (u16, String) {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let io = TokioIo::new(TcpStream::connect(to).await.expect("connected"));
-        let mut request = Request::get(format!("http://{authority}/"));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let response = match protocol {
-            Protocol::Http1 => {
-                let request = request
-                    .uri("/")
-                    .header("host", authority)
-                    .body(Empty::<Bytes>::new())
-                    .expect("a request");
-                let (mut sender, connection) =
-                    hyper::client::conn::http1::handshake(io).await.expect("HTTP/1.1");
-                tokio::spawn(connection);
-                sender.send_request(request).await
-            }
-            Protocol::Http2 => {
-                let request = request.body(Empty::<Bytes>::new()).expect("a request");
-                let (mut sender, connection) =
-                    hyper::client::conn::http2::handshake(TokioExecutor::new(), io)
-                        .await
-                        .expect("HTTP/2");
-                tokio::spawn(connection);
-                sender.send_request(request).await
-            }
-        }
-        .expect("an answer");
-        let status = response.status().as_u16();
-        let body = response.into_body().collect().await.expect("a body").to_bytes();
-        (status, String::from_utf8_lossy(&body).into_owned())
+        let request = client::get(&format!("http://{authority}/"), headers);
+        let response = client::send(version, to, request).await;
+        (response.status().as_u16(), client::text(response).await)
     })
 }

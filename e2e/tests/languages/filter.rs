@@ -1,4 +1,4 @@
-//! What the filter does in every language, and a VM to see it in.
+//! What the filter must do in every language, and a VM that runs it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -48,7 +48,7 @@ impl Filter {
         Ok(Self { vm, plugin, log })
     }
 
-    /// A whole request for a path; what was logged meanwhile.
+    /// Runs a whole request for a path. Returns what was logged meanwhile.
     pub fn request(&mut self, path: &str) -> Result<Vec<String>, CallError> {
         let before = self.log.messages().len();
         let stream = self.vm.stream(self.plugin, StreamInfo::default())?;
@@ -82,7 +82,7 @@ fn request(path: &str) -> Headers {
     ])
 }
 
-/// The whole of what the filter does to a request, as every language's does it.
+/// Everything that the filter does to a request, in any language.
 pub fn does_what_the_filter_does(module: &Module, language: &str) {
     let mut filter = Filter::start(module, "some settings").unwrap();
     assert_eq!(filter.logged(), ["init", "configured: some settings"]);
@@ -143,7 +143,7 @@ pub fn is_contained(module: &Module, path: &str, says: &str) {
     assert_eq!(other.request("/a").unwrap(), ["done: /a"]);
 }
 
-/// What a guest throws away does not pile up.
+/// Memory that a guest has freed is used again.
 pub fn keeps_its_memory_in_bounds(module: &Module, says: &str) {
     let mut filter = Filter::start(module, "").unwrap();
     for _ in 0..5 {
@@ -152,7 +152,7 @@ pub fn keeps_its_memory_in_bounds(module: &Module, says: &str) {
     assert!(filter.memory_bytes() < 32 << 20, "{}", filter.memory_bytes());
 }
 
-/// A sleep of minutes is over at once, and the guest's clock says that the time has passed.
+/// A sleep of minutes is over at once, and the guest's clock has advanced by it.
 pub fn sleeps_in_no_time(module: &Module, says: &str) {
     let start = Instant::now();
     let mut filter = Filter::start(module, "").unwrap();

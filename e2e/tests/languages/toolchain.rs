@@ -1,6 +1,5 @@
-//! The toolchains that build the fixtures: fetched once into `target/languages`, where their caches
-//! are too, and asked to build. Several test processes may ask at once: one downloads, the others
-//! wait.
+//! The toolchains that build the fixtures. They are downloaded once into `target/languages`, where
+//! their caches are too. Several test processes may run at once: one downloads, the others wait.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -167,7 +166,7 @@ pub fn rust(package: &Path, target: &str) -> Vec<u8> {
         .current_dir(package)
         .args(["build", "--release", "--locked", "--quiet", "--target", target, "--target-dir"])
         .arg(&folder);
-    // What was meant for the outer build.
+    // Settings for the outer build.
     for name in [
         "RUSTFLAGS",
         "CARGO_ENCODED_RUSTFLAGS",

@@ -1,6 +1,6 @@
 //! The service that guests call: it answers with a description of the call that reached it, so that
-//! a guest's log shows it. Headers of the call choose the answer: `x-answer: never` gets none,
-//! `reset` a reset, a number that status; `x-trailer` comes back as a trailer.
+//! a guest's log shows it. Headers of the call select the answer: `x-answer: never` gets none,
+//! `reset` gets a reset, a number gets that status; `x-trailer` is sent back as a trailer.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,9 +12,9 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::upstream::request_lines;
 
-/// How long every answer takes: longer than a client or an upstream takes for a message's parts, so
-/// that the order is the same in every run.
-pub const THINKING: Duration = Duration::from_millis(150);
+/// The delay of every answer. It is longer than a client or an upstream takes for a message's
+/// parts, so that the order is the same in every run.
+pub const DELAY: Duration = Duration::from_millis(150);
 
 /// Listens until the runtime ends.
 pub async fn listen() -> SocketAddr {
@@ -66,7 +66,7 @@ async fn serve(
         body.extend_from_slice(&data);
     }
     let trailers = stream.trailers().await?.as_ref().map(crate::seen::lines).unwrap_or_default();
-    tokio::time::sleep(THINKING).await;
+    tokio::time::sleep(DELAY).await;
     let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
     let status = match header("x-answer") {
         Some("never") => {
@@ -110,7 +110,7 @@ async fn serve_grpc(
         tokio::time::sleep(Duration::from_secs(30)).await;
         return Ok(());
     }
-    tokio::time::sleep(THINKING).await;
+    tokio::time::sleep(DELAY).await;
     let answer = http::Response::builder()
         .header("content-type", "application/grpc")
         .header("x-callee", "yes");

@@ -1,5 +1,5 @@
-//! Sends the requests of a scenario over HTTP/2, where the parts of a message and its end are the
-//! client's to choose.
+//! Sends the requests of a scenario over HTTP/2, in which the client controls the parts of a
+//! message and what carries its end.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,8 +11,8 @@ use tokio::net::TcpStream;
 use crate::scenario::{BETWEEN_PARTS, End, Request, header, part};
 use crate::seen::{self, Answer};
 
-/// Far longer than any answer takes.
-const PATIENCE: Duration = Duration::from_secs(6);
+/// The longest time for one answer. It is far longer than any answer takes.
+const LIMIT: Duration = Duration::from_secs(6);
 
 /// The answers to all requests, in their order.
 pub async fn ask(address: SocketAddr, requests: &[Request]) -> Vec<Answer> {
@@ -27,8 +27,8 @@ pub async fn ask(address: SocketAddr, requests: &[Request]) -> Vec<Answer> {
         tokio::time::sleep(Duration::from_millis(request.after_ms)).await;
         let request = request.clone();
         running.push(tokio::spawn(async move {
-            let patience = request.gives_up_ms.map_or(PATIENCE, Duration::from_millis);
-            tokio::time::timeout(patience, exchange(address, &request))
+            let limit = request.gives_up_ms.map_or(LIMIT, Duration::from_millis);
+            tokio::time::timeout(limit, exchange(address, &request))
                 .await
                 .unwrap_or(Answer { cut: true, ..Answer::default() })
         }));
@@ -67,7 +67,7 @@ async fn send(client: SendRequest<Bytes>, request: &Request) -> Result<Answer, h
     let mut ended = end(request.body.is_empty());
     for (number, text) in request.body.iter().enumerate() {
         tokio::time::sleep(BETWEEN_PARTS).await;
-        // An early answer may have ended the stream: then it is the answer that counts.
+        // An early answer may have ended the stream; it is read below.
         ended = end(number + 1 == request.body.len());
         if stream.send_data(part(text).into(), ended).is_err() {
             ended = true;

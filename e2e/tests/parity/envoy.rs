@@ -1,6 +1,6 @@
 //! Runs scenarios on one Envoy process: a listener for each, all in one bootstrap, with one worker.
-//! What guests log is told apart by the plugin's name, and by the thread: the main thread's VMs
-//! judge a configuration and serve nobody.
+//! Log lines of guests are separated by the plugin's name, and by the thread: the VMs of the main
+//! thread only check a configuration and serve no requests.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -18,9 +18,10 @@ use crate::seen::{self, Seen};
 use crate::{callee, client, upstream};
 
 const HTTP_2: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+const CONNECTION_MANAGER: &str =
+    "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
 
-/// How many scenarios run at a time: more of them would get in each other's way, and what depends
-/// on time would be late.
+/// How many scenarios run at a time. With more, steps that depend on time would be late.
 const AT_ONCE: usize = 12;
 
 /// What each scenario did, in their order.
@@ -117,7 +118,7 @@ fn modules() -> tempfile::TempDir {
     folder
 }
 
-/// A port that nobody listens on, and nobody else can take while this lives.
+/// An address on which nothing listens. The port stays taken while the socket lives.
 fn dead() -> (TcpSocket, SocketAddr) {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
@@ -130,14 +131,18 @@ fn cluster(name: &str, address: SocketAddr, buffer_bytes: Option<u32>) -> Value 
         "name": name,
         "type": "STATIC",
         "connect_timeout": "2s",
-        "typed_extension_protocol_options": {
-            HTTP_2: {"@type": format!("type.googleapis.com/{HTTP_2}"), "explicit_http_config": {"http2_protocol_options": {}}}
-        },
-        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [{"endpoint": {"address": socket(address)}}]}]},
+        "typed_extension_protocol_options": {HTTP_2: {
+            "@type": format!("type.googleapis.com/{HTTP_2}"),
+            "explicit_http_config": {"http2_protocol_options": {}},
+        }},
+        "load_assignment": {"cluster_name": name, "endpoints": [
+            {"lb_endpoints": [{"endpoint": {"address": socket(address)}}]},
+        ]},
     });
     if let Some(bytes) = buffer_bytes {
         cluster["per_connection_buffer_limit_bytes"] = bytes.into();
-        cluster["typed_extension_protocol_options"][HTTP_2]["explicit_http_config"]["http2_protocol_options"] =
+        let options = &mut cluster["typed_extension_protocol_options"][HTTP_2];
+        options["explicit_http_config"]["http2_protocol_options"] =
             json!({"initial_stream_window_size": bytes});
     }
     cluster
@@ -154,20 +159,28 @@ fn listener(number: usize, scenario: &Scenario, modules: &Path) -> Value {
         .map(|plugin| wasm(number, plugin, scenario.allow_stop, modules))
         .collect();
     filters.push(json!({"name": "envoy.filters.http.router", "typed_config": {
-        "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router", "suppress_envoy_headers": true}}));
-    let route = |matched: Value, name: &str| json!({"match": matched, "route": {"cluster": format!("{name}-{number:03}"), "timeout": "5s"}});
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
+        "suppress_envoy_headers": true,
+    }}));
+    let route = |matched: Value, name: &str| {
+        let cluster = format!("{name}-{number:03}");
+        json!({"match": matched, "route": {"cluster": cluster, "timeout": "5s"}})
+    };
+    let other = json!({"name": "x-route", "string_match": {"exact": "other"}});
     let mut manager = json!({
-        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "@type": format!("type.googleapis.com/{CONNECTION_MANAGER}"),
         "stat_prefix": format!("s{number}"),
         "codec_type": "HTTP2",
         "generate_request_id": false,
         "server_header_transformation": "PASS_THROUGH",
         "http_filters": filters,
-        "route_config": {"name": "routes", "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [
-            route(json!({"prefix": "/", "headers": [{"name": "x-route", "string_match": {"exact": "other"}}]}), "other"),
-            route(json!({"prefix": "/other"}), "other"),
-            route(json!({"prefix": "/"}), "main"),
-        ]}]},
+        "route_config": {"name": "routes", "virtual_hosts": [
+            {"name": "all", "domains": ["*"], "routes": [
+                route(json!({"prefix": "/", "headers": [other]}), "other"),
+                route(json!({"prefix": "/other"}), "other"),
+                route(json!({"prefix": "/"}), "main"),
+            ]},
+        ]},
     });
     // Over HTTP/2, the limit of a stream's buffers is its window.
     if let Some(bytes) = scenario.buffer_bytes {
@@ -176,7 +189,9 @@ fn listener(number: usize, scenario: &Scenario, modules: &Path) -> Value {
     let mut listener = json!({
         "name": number.to_string(),
         "address": socket(SocketAddr::from(([127, 0, 0, 1], 0))),
-        "filter_chains": [{"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}],
+        "filter_chains": [{"filters": [
+            {"name": "envoy.filters.network.http_connection_manager", "typed_config": manager},
+        ]}],
     });
     if let Some(bytes) = scenario.buffer_bytes {
         listener["per_connection_buffer_limit_bytes"] = bytes.into();
@@ -240,11 +255,11 @@ fn metrics(stats: &str, scenario: &Scenario) -> BTreeMap<String, String> {
         let line = stats.lines().find(|line| line.split(['{', ' ']).next() == Some(name))?;
         Some(line.rsplit(' ').next()?.to_owned())
     };
-    let told = |name: String| {
+    let text = |name: String| {
         // The sum is an estimate from buckets.
         let histogram = || Some(format!("count {}", value(&format!("{name}_count"))?));
-        let told = histogram().or_else(|| value(&name))?;
-        Some((name, told))
+        let text = histogram().or_else(|| value(&name))?;
+        Some((name, text))
     };
-    scenario.metrics().into_iter().filter_map(told).collect()
+    scenario.metrics().into_iter().filter_map(text).collect()
 }

@@ -1,7 +1,7 @@
-//! Parity with Envoy: what guests do on a real Envoy, scenario by scenario, is held in snapshots/,
-//! and the embedded host must do the same. A scenario is data in corpus/: plugins with scripts for
-//! the probe guest, requests, and what the upstream answers. Where the host differs on purpose,
-//! docs/host/parity.md says why, and snapshots/host_*.snap hold what it does instead.
+//! Parity with Envoy. snapshots/ holds what guests do on a real Envoy, scenario by scenario, and
+//! the embedded host must do the same. A scenario is data in corpus/: plugins with scripts for the
+//! probe guest, requests, and what the upstream answers. Where the host differs on purpose,
+//! docs/host/parity.md gives the reason, and snapshots/host_*.snap has the host's result.
 //!
 //! All scenarios run at once on one Envoy. `GATEPOST_PARITY=bodies/` runs those whose name contains
 //! it, and prints them.
@@ -10,6 +10,8 @@ mod callee;
 mod client;
 mod envoy;
 mod host;
+mod host_message;
+mod host_world;
 mod scenario;
 mod seen;
 mod upstream;
@@ -36,7 +38,7 @@ const CORPUS: &[(&str, &str)] = &[
     ("traps", include_str!("corpus/traps.yaml")),
 ];
 
-/// What Envoy did, once for all tests.
+/// The results on Envoy, measured once for all tests.
 static ENVOY: LazyLock<Vec<(Scenario, Seen)>> = LazyLock::new(|| {
     let scenarios: Vec<Scenario> =
         CORPUS.iter().flat_map(|(file, text)| scenario::read(file, text)).collect();
@@ -50,16 +52,16 @@ fn measure(scenarios: Vec<Scenario>) -> Vec<(Scenario, Seen)> {
     scenarios.into_iter().zip(seen).collect()
 }
 
-/// Whether only chosen scenarios are to run.
+/// The part of a name that selects scenarios, if only some are to run.
 fn only() -> Option<String> {
     std::env::var("GATEPOST_PARITY").ok()
 }
 
 /// The scenarios of a file and what was seen of each, as text.
-fn told(file: &str, seen: &[(Scenario, Seen)]) -> String {
+fn text_of(file: &str, seen: &[(Scenario, Seen)]) -> String {
     let of_file = seen.iter().filter(|(scenario, _)| scenario.file == file);
     of_file
-        .map(|(scenario, seen)| format!("{}:\n{}", scenario.name, seen.told()))
+        .map(|(scenario, seen)| format!("{}:\n{}", scenario.name, seen.text()))
         .collect::<Vec<_>>()
         .join("\n")
 }
@@ -67,7 +69,7 @@ fn told(file: &str, seen: &[(Scenario, Seen)]) -> String {
 fn envoy_does_as_recorded(file: &'static str) {
     if only().is_none() {
         insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
-            insta::assert_snapshot!(file, told(file, &ENVOY));
+            insta::assert_snapshot!(file, text_of(file, &ENVOY));
         });
     }
 }
@@ -78,16 +80,16 @@ fn recorded(file: &str) -> BTreeMap<String, String> {
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     let body = text.splitn(3, "---\n").nth(2).unwrap_or_else(|| panic!("{path} is no snapshot"));
     let scenario = |block: &str| {
-        let (name, told) = block
+        let (name, text) = block
             .split_once(":\n")
             .unwrap_or_else(|| panic!("{path}: `{block}` names no scenario"));
-        (name.to_owned(), told.trim_end().to_owned())
+        (name.to_owned(), text.trim_end().to_owned())
     };
     body.split("\n\n").filter(|block| !block.trim().is_empty()).map(scenario).collect()
 }
 
-/// The host does what Envoy did. What it does otherwise is listed in docs/host/parity.md, and held
-/// in a snapshot of its own.
+/// The host must do what Envoy did. Its differences are listed in docs/host/parity.md, and are in a
+/// snapshot of their own.
 fn the_host_does_as_envoy(file: &'static str) {
     let recorded = recorded(file);
     let (_, text) = CORPUS.iter().find(|(name, _)| *name == file).expect("a file of the corpus");
@@ -97,26 +99,27 @@ fn the_host_does_as_envoy(file: &'static str) {
         recorded.len(),
         "the snapshot of {file} has other scenarios than its corpus"
     );
-    let told = |(number, scenario): (usize, &Scenario)| {
-        (scenario.name.clone(), host::run(number, scenario).told().trim_end().to_owned())
+    let text = |(number, scenario): (usize, &Scenario)| {
+        (scenario.name.clone(), host::run(number, scenario).text().trim_end().to_owned())
     };
     let differs: Vec<(String, String)> = scenarios
         .iter()
         .enumerate()
-        .map(told)
-        .filter(|(name, told)| recorded.get(name) != Some(told))
+        .map(text)
+        .filter(|(name, text)| recorded.get(name) != Some(text))
         .collect();
     let listed: Vec<&str> = listed(file).collect();
     let names: Vec<&str> = differs.iter().map(|(name, _)| name.as_str()).collect();
     let blocks: Vec<String> =
-        differs.iter().map(|(name, told)| format!("{name}:\n{told}\n")).collect();
+        differs.iter().map(|(name, text)| format!("{name}:\n{text}\n")).collect();
     let (only_here, only_listed): (Vec<&str>, Vec<&str>) = (
         names.iter().copied().filter(|name| !listed.contains(name)).collect(),
         listed.iter().copied().filter(|name| !names.contains(name)).collect(),
     );
     assert!(
         only_here.is_empty() && only_listed.is_empty(),
-        "{file}: differ and are not in docs/host/parity.md: {only_here:?}; are there and do not differ: {only_listed:?}\n{}",
+        "{file}: differ and are not in docs/host/parity.md: {only_here:?}; \
+         are there and do not differ: {only_listed:?}\n{}",
         blocks.join("\n")
     );
     if !blocks.is_empty() {
@@ -155,7 +158,8 @@ macro_rules! on_both {
 }
 
 on_both! {
-    bodies callouts closing grpc headers lifecycle limits local_replies pausing properties routes services traps
+    bodies callouts closing grpc headers lifecycle limits local_replies pausing properties
+    routes services traps
 }
 
 #[test]
@@ -167,6 +171,6 @@ fn the_scenarios_that_are_asked_for_are_printed() {
         .into_iter()
         .filter(|scenario| format!("{}/{}", scenario.file, scenario.name).contains(&only));
     for (scenario, seen) in measure(chosen.collect()) {
-        println!("{}/{}:\n{}", scenario.file, scenario.name, seen.told());
+        println!("{}/{}:\n{}", scenario.file, scenario.name, seen.text());
     }
 }

@@ -1,23 +1,22 @@
 //! A scenario of the corpus: plugins with their scripts, the requests that a client sends, and what
-//! the upstream answers. It is the same for every proxy, and says nothing of what is expected: that
-//! is what Envoy does.
+//! the upstream answers. It has no expected result: the result on Envoy is what is expected.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-/// The pause between the parts of a message, in which a proxy deals with the one before.
+/// The pause between the parts of a message, in which a proxy handles the part before.
 pub const BETWEEN_PARTS: std::time::Duration = std::time::Duration::from_millis(60);
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
-    /// The file that it stands in.
+    /// The file that it is in.
     #[serde(skip)]
     pub file: String,
     #[serde(skip)]
     pub name: String,
-    /// The first sees a request first.
+    /// In the order in which they see a request.
     pub plugins: Vec<Plugin>,
     #[serde(default = "one_get")]
     pub requests: Vec<Request>,
@@ -28,11 +27,10 @@ pub struct Scenario {
     /// Envoy's `allow_on_headers_stop_iteration`.
     #[serde(default)]
     pub allow_stop: bool,
-    /// The sizes in which a body arrives differ from run to run, so how it was passed on is not
-    /// compared.
+    /// The sizes of a body's parts differ from run to run, so they are not compared.
     #[serde(default)]
     pub parts_vary: bool,
-    /// Time for what happens after the last answer, such as ticks.
+    /// Milliseconds to wait after the last answer, for instance for ticks.
     #[serde(default)]
     pub wait_ms: u64,
 }
@@ -80,7 +78,7 @@ pub struct Request {
     /// Milliseconds to wait before it.
     #[serde(default)]
     pub after_ms: u64,
-    /// The client resets the stream when there is no answer after so long.
+    /// The client resets the stream when there is no answer after so many milliseconds.
     pub gives_up_ms: Option<u64>,
     /// Sent without waiting for the answers of those before.
     #[serde(default)]
@@ -105,7 +103,7 @@ pub struct Response {
     pub reset: bool,
 }
 
-/// What carries the end of a message without trailers.
+/// The part that carries the end of a message without trailers.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum End {

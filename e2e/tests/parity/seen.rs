@@ -1,11 +1,11 @@
-//! What a scenario did, seen from outside: answers, the requests that reached an upstream, log
+//! The result of a scenario, seen from outside: answers, the requests that reached an upstream, log
 //! lines and metrics. Two proxies agree when these are equal.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-/// Headers in their order, names in lower case, bytes that are no ASCII escaped.
+/// Headers in their order, names in lower case, bytes that are not ASCII escaped.
 pub type Lines = Vec<String>;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -47,7 +47,7 @@ pub fn lines(headers: &http::HeaderMap) -> Lines {
     shown.map(|(name, value)| format!("{name}: {}", value.as_bytes().escape_ascii())).collect()
 }
 
-/// A body as text. A long one is told by its length and its start.
+/// A body as text. A long one becomes its length and its beginning.
 pub fn body(bytes: &[u8]) -> String {
     if bytes.len() > 3000 {
         return format!("{} bytes: {}…", bytes.len(), bytes[..40].escape_ascii());
@@ -69,16 +69,16 @@ pub fn log_message(message: &str) -> String {
 }
 
 impl Seen {
-    /// As lines that a person can read and compare.
-    pub fn told(&self) -> String {
+    /// The result as lines that a person can read and compare.
+    pub fn text(&self) -> String {
         let list = |headers: &Lines| {
             headers.iter().map(|line| format!("[{line}]")).collect::<Vec<_>>().join(" ")
         };
         let cut = |cut: bool| if cut { " cut" } else { "" };
-        let mut told = String::new();
+        let mut text = String::new();
         for answer in &self.answers {
             let (headers, trailers) = (list(&answer.headers), list(&answer.trailers));
-            told += &format!(
+            text += &format!(
                 "  answer {} {headers} \"{}\" {trailers}{}\n",
                 answer.status,
                 answer.body,
@@ -87,15 +87,15 @@ impl Seen {
         }
         for sent in &self.upstream {
             let (headers, trailers) = (list(&sent.headers), list(&sent.trailers));
-            told +=
+            text +=
                 &format!("  {} {headers} \"{}\" {trailers}{}\n", sent.to, sent.body, cut(sent.cut));
         }
         for (name, value) in &self.metrics {
-            told += &format!("  metric {name} {value}\n");
+            text += &format!("  metric {name} {value}\n");
         }
         for line in &self.log {
-            told += &format!("    {line}\n");
+            text += &format!("    {line}\n");
         }
-        told
+        text
     }
 }

@@ -14,7 +14,7 @@ use crate::seen::{self, Forwarded};
 
 pub type Record = Arc<Mutex<Vec<Forwarded>>>;
 
-/// Listens until the runtime ends. `name` is told with each request.
+/// Listens until the runtime ends. `name` is recorded with each request.
 pub async fn listen(name: &'static str, response: Response, record: Record) -> SocketAddr {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
     let address = listener.local_addr().expect("an address");

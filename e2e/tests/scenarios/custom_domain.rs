@@ -1,13 +1,14 @@
 //! A customer's domain in the spellings that clients use, over both protocols: one route table
 //! serves them all.
 
+use gatepost_testbed::client::{Body, VERSIONS, get, no_body};
 use http::Version;
 
-use crate::client::{self, get, no_body, send};
+use crate::answer::{send, try_send};
 use crate::pair::Pair;
 use crate::raw;
 
-/// A Host or `:authority`, and what the upstream's should be.
+/// A Host or `:authority`, and the one that the upstream must receive.
 const MAPPED: &[&str] = &[
     "my-service.test.com",
     "My-Service.Test.COM",
@@ -18,7 +19,7 @@ const MAPPED: &[&str] = &[
     "MY-SERVICE.TEST.COM.:8443",
 ];
 
-/// Sent unchanged in meaning: near misses that no mapping covers.
+/// Hosts that look like a mapped one. No mapping covers them, so they are forwarded as they are.
 const UNMAPPED: &[(&str, &str)] = &[
     ("my-service.test.com.evil.example", "my-service.test.com.evil.example"),
     ("xmy-service.test.com", "xmy-service.test.com"),
@@ -30,7 +31,7 @@ const UNMAPPED: &[(&str, &str)] = &[
     ("under_score.example", "under_score.example"),
 ];
 
-/// Refused with 400 by both gateways, whoever of codec and filter does it.
+/// Refused with 400 by both gateways, in the codec or in the filter.
 const INVALID: &[&str] = &[
     "my-service..test.com",
     "my-service.test.com..",
@@ -49,8 +50,8 @@ fn http1(host: &str) -> Vec<u8> {
     raw::get(&[format!("Host: {host}").as_bytes(), b"Connection: close"])
 }
 
-/// A request whose `:authority` is exactly this; nothing if the client's library cannot hold it.
-fn http2(authority: &str) -> Option<http::Request<client::Body>> {
+/// A request with exactly this `:authority`; `None` if the `http` crate cannot hold it.
+fn http2(authority: &str) -> Option<http::Request<Body>> {
     let authority: http::uri::Authority = authority.parse().ok()?;
     let uri = http::Uri::builder()
         .scheme("http")
@@ -64,14 +65,14 @@ fn http2(authority: &str) -> Option<http::Request<client::Body>> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_spelling_of_a_custom_domain_reaches_its_service() {
     let pair = Pair::shipped("knative-gclb").await;
-    for (gateway, stage) in pair.each() {
+    for (gateway, testbed) in pair.each() {
         for host in MAPPED {
             let mut answers = vec![(
                 "HTTP/1.1",
-                raw::send(stage.address(), &http1(host)).await.expect("an answer"),
+                raw::send(testbed.address(), &http1(host)).await.expect("an answer"),
             )];
             if let Some(request) = http2(host) {
-                answers.push(("HTTP/2", send(Version::HTTP_2, stage.address(), request).await));
+                answers.push(("HTTP/2", send(Version::HTTP_2, testbed.address(), request).await));
             }
             for (protocol, answer) in answers {
                 assert_eq!(answer.by(), "my-service", "{gateway} {protocol} {host}: {answer:?}");
@@ -89,14 +90,14 @@ async fn every_spelling_of_a_custom_domain_reaches_its_service() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn other_hosts_go_on_in_canonical_form_and_no_original_is_told() {
     let pair = Pair::shipped("knative-gclb").await;
-    for (gateway, stage) in pair.each() {
+    for (gateway, testbed) in pair.each() {
         for (host, upstream) in UNMAPPED {
             let mut answers = vec![(
                 "HTTP/1.1",
-                raw::send(stage.address(), &http1(host)).await.expect("an answer"),
+                raw::send(testbed.address(), &http1(host)).await.expect("an answer"),
             )];
             if let Some(request) = http2(host) {
-                answers.push(("HTTP/2", send(Version::HTTP_2, stage.address(), request).await));
+                answers.push(("HTTP/2", send(Version::HTTP_2, testbed.address(), request).await));
             }
             for (protocol, answer) in answers {
                 assert_eq!(
@@ -117,14 +118,13 @@ async fn other_hosts_go_on_in_canonical_form_and_no_original_is_told() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_host_that_is_no_authority_is_refused() {
     let pair = Pair::shipped("knative-gclb").await;
-    for (gateway, stage) in pair.each() {
+    for (gateway, testbed) in pair.each() {
         for host in INVALID {
-            let answer = raw::send(stage.address(), &http1(host)).await.expect("an answer");
+            let answer = raw::send(testbed.address(), &http1(host)).await.expect("an answer");
             assert_eq!((answer.status, answer.echo()), (400, None), "{gateway} {host}");
             if let Some(request) = http2(host) {
-                // Of a user in `:authority` Envoy's codec thinks so little that it ends the
-                // connection.
-                match client::try_send(Version::HTTP_2, stage.address(), request).await {
+                // Envoy's codec ends the connection for a user in `:authority`.
+                match try_send(Version::HTTP_2, testbed.address(), request).await {
                     Ok(answer) => assert_eq!(
                         (answer.status, answer.echo()),
                         (400, None),
@@ -143,7 +143,7 @@ async fn a_host_that_is_no_authority_is_refused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_cannot_say_which_host_was_the_original() {
     let pair = Pair::shipped("knative-gclb").await;
-    for (gateway, stage) in pair.each() {
+    for (gateway, testbed) in pair.each() {
         for (uri, original) in [
             ("http://my-service.test.com/", &["my-service.test.com"][..]),
             ("http://other.example/", &[]),
@@ -151,8 +151,8 @@ async fn a_client_cannot_say_which_host_was_the_original() {
             let forged =
                 [("x-forwarded-host", "evil.example"), ("x-forwarded-host", "worse.example")];
             for headers in [&forged[..1], &forged[..]] {
-                for version in client::VERSIONS {
-                    let answer = send(version, stage.address(), get(uri, headers)).await;
+                for version in VERSIONS {
+                    let answer = send(version, testbed.address(), get(uri, headers)).await;
                     assert_eq!(
                         answer.received("x-forwarded-host"),
                         original,

@@ -1,5 +1,6 @@
-//! What the two gateways answered differently. A difference that is known has its reason in a table
-//! beside the test that shows it; one that is not, and one that is gone, fail the test.
+//! Requests that the two gateways answered differently. Each test has a table of the known
+//! differences with their reasons. A difference that is not in the table fails the test, and so
+//! does a row whose difference is gone.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -54,7 +55,7 @@ impl Differences {
             self.unknown.len(),
             self.unknown.join("\n")
         );
-        // The tables are those of the pinned release.
+        // The tables hold for the pinned release only.
         let is_pinned = std::env::var_os(gatepost_e2e::RELEASE).is_none();
         assert!(
             !is_pinned || gone.is_empty(),

@@ -1,13 +1,14 @@
-//! Environments: gRPC by the `env` header to two real backends, and every source and choice of the
-//! policy language that a test file cannot show live.
+//! Environments: gRPC by the `env` header to two real backends, and every source and every value of
+//! `unknown`, live.
 
 use futures_util::{StreamExt, stream};
 use gatepost_testbed::Testbed;
+use gatepost_testbed::client::{VERSIONS, body, get};
 use gatepost_testbed::echo::{GreeterClient, HelloRequest};
 use http::{Request, Version};
 use tonic::Code;
 
-use crate::client::{self, VERSIONS, get, send};
+use crate::answer::send;
 use crate::pair::Pair;
 
 const BACKENDS: &[(&str, &str)] = &[
@@ -15,7 +16,7 @@ const BACKENDS: &[(&str, &str)] = &[
     ("app-service.env2.svc.cluster.local", "env2"),
 ];
 
-/// As asm-grpc-env, with this as the rest of its environments.
+/// The policy asm-grpc-env, with this text as the rest of its environments.
 async fn grpc_pair(rest: &str) -> Pair {
     let policy = format!(
         "
@@ -29,12 +30,13 @@ environments:
     authority: app-service.{{env}}.svc.cluster.local:50051
 "
     );
-    Pair::set(&policy, BACKENDS).await
+    Pair::start(&policy, BACKENDS).await
 }
 
-async fn greeter(stage: &Testbed, env: &[&str]) -> GreeterClient {
-    let client =
-        GreeterClient::connect(stage.address(), "app.example.com:443").await.expect("a connection");
+async fn greeter(testbed: &Testbed, env: &[&str]) -> GreeterClient {
+    let client = GreeterClient::connect(testbed.address(), "app.example.com:443")
+        .await
+        .expect("a connection");
     env.iter().fold(client, |client, value| {
         client.with_metadata("env", value.as_bytes()).expect("a header")
     })
@@ -43,7 +45,7 @@ async fn greeter(stage: &Testbed, env: &[&str]) -> GreeterClient {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn grpc_calls_reach_the_backend_that_the_env_header_names() {
     let pair = grpc_pair("default: env1").await;
-    for (gateway, stage) in pair.each() {
+    for (gateway, testbed) in pair.each() {
         for (env, message) in [
             (&["env1"][..], "Hello World! ServerEnv:env1, ClientEnv:env1"),
             (&["env2"], "Hello World! ServerEnv:env2, ClientEnv:env2"),
@@ -51,7 +53,7 @@ async fn grpc_calls_reach_the_backend_that_the_env_header_names() {
             (&["env2", "env2"], "Hello World! ServerEnv:env2, ClientEnv:env2"),
             (&[], "Hello World! ServerEnv:env1, ClientEnv:"),
         ] {
-            let reply = greeter(stage, env)
+            let reply = greeter(testbed, env)
                 .await
                 .say_hello("x")
                 .await
@@ -67,7 +69,7 @@ async fn grpc_calls_reach_the_backend_that_the_env_header_names() {
             &["app-service.env1"],
         ] {
             let status =
-                greeter(stage, env).await.say_hello("x").await.expect_err("no such environment");
+                greeter(testbed, env).await.say_hello("x").await.expect_err("no such environment");
             assert_eq!(
                 (status.code(), status.message()),
                 (Code::Unimplemented, "unknown environment"),
@@ -80,13 +82,14 @@ async fn grpc_calls_reach_the_backend_that_the_env_header_names() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bidirectional_stream_answers_each_message_before_the_next_is_sent() {
     let pair = grpc_pair("default: env1").await;
-    for (gateway, stage) in pair.each() {
+    for (gateway, testbed) in pair.each() {
         for env in ["env1", "env2"] {
             let (sender, messages) = tokio::sync::mpsc::unbounded_channel::<HelloRequest>();
             let messages = stream::unfold(messages, |mut messages| async move {
                 Some((messages.recv().await?, messages))
             });
-            let mut replies = greeter(stage, &[env]).await.chat(messages).await.expect("a stream");
+            let mut replies =
+                greeter(testbed, &[env]).await.chat(messages).await.expect("a stream");
             for number in 0..10 {
                 sender
                     .send(HelloRequest { name: number.to_string() })
@@ -107,20 +110,22 @@ async fn a_bidirectional_stream_answers_each_message_before_the_next_is_sent() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_default_the_route_decides_and_there_is_none() {
     let pair = grpc_pair("unknown: ignore").await;
-    for (gateway, stage) in pair.each() {
+    for (gateway, testbed) in pair.each() {
         for env in [&[][..], &["env3"], &["env1", "env2"]] {
-            let status = greeter(stage, env).await.say_hello("x").await.expect_err("no route");
+            let status = greeter(testbed, env).await.say_hello("x").await.expect_err("no route");
             assert_eq!(status.code(), Code::Unimplemented, "{gateway} {env:?}");
             for version in VERSIONS {
                 let headers: Vec<_> = env.iter().map(|env| ("env", *env)).collect();
                 assert_eq!(
-                    send(version, stage.address(), get("http://app.example/", &headers)).await.by(),
+                    send(version, testbed.address(), get("http://app.example/", &headers))
+                        .await
+                        .by(),
                     "gateway 404",
                     "{gateway}"
                 );
             }
         }
-        let reply = greeter(stage, &["env2"]).await.say_hello("x").await.expect("a reply");
+        let reply = greeter(testbed, &["env2"]).await.say_hello("x").await.expect("a reply");
         assert_eq!(reply.message, "Hello World! ServerEnv:env2, ClientEnv:env2", "{gateway}");
     }
 }
@@ -128,7 +133,7 @@ async fn without_a_default_the_route_decides_and_there_is_none() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn grpc_statuses_come_as_trailers_from_a_backend_and_as_headers_from_the_gateway() {
     let pair = grpc_pair("default: env1").await;
-    for (gateway, stage) in pair.each() {
+    for (gateway, testbed) in pair.each() {
         for (env, content_type, in_trailers, status) in [
             ("env1", "application/grpc", true, "0"),
             ("env3", "application/grpc", false, "12"),
@@ -138,9 +143,9 @@ async fn grpc_statuses_come_as_trailers_from_a_backend_and_as_headers_from_the_g
                 .header("content-type", content_type)
                 .header("te", "trailers")
                 .header("env", env)
-                .body(client::body(&[0u8; 5][..]))
+                .body(body(&[0u8; 5][..]))
                 .expect("a request");
-            let answer = send(Version::HTTP_2, stage.address(), request).await;
+            let answer = send(Version::HTTP_2, testbed.address(), request).await;
             let trailer =
                 answer.trailers.get("grpc-status").map(|value| value.to_str().expect("digits"));
             assert_eq!(answer.status, 200, "{gateway} {env}");
@@ -157,11 +162,11 @@ async fn grpc_statuses_come_as_trailers_from_a_backend_and_as_headers_from_the_g
                 "{gateway} {env}"
             );
         }
-        // What only resembles gRPC is answered in HTTP's words.
+        // A content type that only resembles gRPC gets an HTTP answer.
         for content_type in ["application/grpc-web", "application/grpcx", "application/json"] {
             let answer = send(
                 Version::HTTP_2,
-                stage.address(),
+                testbed.address(),
                 get("http://a.example/", &[("env", "env3"), ("content-type", content_type)]),
             )
             .await;
@@ -174,13 +179,18 @@ async fn grpc_statuses_come_as_trailers_from_a_backend_and_as_headers_from_the_g
     }
 }
 
-/// Every source, none of them a default's.
+/// A policy with every kind of source.
 fn sources(unknown: &str) -> String {
     format!(
         "
 apiVersion: gatepost/v1
 environments:
-  sources: [{{ header: env }}, {{ cookie: env }}, {{ query: env }}, {{ baggage: env }}, {{ subdomain: \"{{env}}.dev.example\" }}]
+  sources:
+  - {{ header: env }}
+  - {{ cookie: env }}
+  - {{ query: env }}
+  - {{ baggage: env }}
+  - {{ subdomain: \"{{env}}.dev.example\" }}
   allow: [env1, env2]
   aliases: {{ stg: env2 }}
   default: env1
@@ -196,8 +206,8 @@ hosts:
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_source_names_the_environment_and_the_first_with_a_value_wins() {
-    let pair = Pair::set(&sources("reject"), &[("*", "any")]).await;
-    for (gateway, stage) in pair.each() {
+    let pair = Pair::start(&sources("reject"), &[("*", "any")]).await;
+    for (gateway, testbed) in pair.each() {
         for (uri, headers, hint) in [
             ("http://a.example/", &[][..], "env1"),
             ("http://a.example/", &[("env", "env2")], "env2"),
@@ -224,7 +234,7 @@ async fn each_source_names_the_environment_and_the_first_with_a_value_wins() {
             ("http://env1.dev.example/", &[("baggage", "env=env2")], "env2"),
         ] {
             for version in VERSIONS {
-                let answer = send(version, stage.address(), get(uri, headers)).await;
+                let answer = send(version, testbed.address(), get(uri, headers)).await;
                 assert_eq!(
                     answer.received("x-gatepost-env"),
                     [hint],
@@ -233,7 +243,8 @@ async fn each_source_names_the_environment_and_the_first_with_a_value_wins() {
             }
         }
         for version in VERSIONS {
-            let answer = send(version, stage.address(), get("http://env2.dev.example/", &[])).await;
+            let answer =
+                send(version, testbed.address(), get("http://env2.dev.example/", &[])).await;
             assert_eq!(
                 answer.authority(),
                 "mapped.dev.example",
@@ -256,12 +267,12 @@ async fn an_unknown_environment_is_rejected_or_the_default_or_none() {
     for (choice, hint) in
         [("reject", None), ("default", Some(&["env1"][..])), ("ignore", Some(&[]))]
     {
-        let pair = Pair::set(&sources(choice), &[("*", "any")]).await;
-        for (gateway, stage) in pair.each() {
+        let pair = Pair::start(&sources(choice), &[("*", "any")]).await;
+        for (gateway, testbed) in pair.each() {
             for (uri, headers) in unknown {
                 let forged = [*headers, &[("x-gatepost-env", "env2")]].concat();
                 for version in VERSIONS {
-                    let answer = send(version, stage.address(), get(uri, &forged)).await;
+                    let answer = send(version, testbed.address(), get(uri, &forged)).await;
                     match hint {
                         None => assert_eq!(
                             answer.by(),
@@ -292,8 +303,8 @@ hosts:
   mappings: [{ host: shop.example, authority: storefront.internal }]
   originalHost: x-forwarded-host
 ";
-    let pair = Pair::set(policy, &[("*", "any")]).await;
-    for (gateway, stage) in pair.each() {
+    let pair = Pair::start(policy, &[("*", "any")]).await;
+    for (gateway, testbed) in pair.each() {
         for (uri, headers, authority) in [
             ("http://shop.example/", &[][..], "storefront.internal"),
             ("http://other.example/", &[], "app.main.internal"),
@@ -302,7 +313,7 @@ hosts:
             ("http://shop.example/", &[("env", "main")], "app.main.internal"),
         ] {
             for version in VERSIONS {
-                let answer = send(version, stage.address(), get(uri, headers)).await;
+                let answer = send(version, testbed.address(), get(uri, headers)).await;
                 assert_eq!(
                     answer.authority(),
                     authority,

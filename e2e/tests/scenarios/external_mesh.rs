@@ -1,13 +1,15 @@
-//! Cloud Run's way into a mesh: the names of a private zone, any service of which is reached
-//! through one route table.
+//! Cloud Run calls a mesh by the names of a private zone. One route table serves every service of
+//! the zone.
 
-use crate::client::{VERSIONS, get, send};
+use gatepost_testbed::client::{VERSIONS, get};
+
+use crate::answer::send;
 use crate::pair::Pair;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_service_of_the_zone_is_reached_by_its_suffix() {
     let pair = Pair::shipped("external-mesh").await;
-    for (gateway, stage) in pair.each() {
+    for (gateway, testbed) in pair.each() {
         for version in VERSIONS {
             for (host, by, authority) in [
                 ("ads.mesh.private", "ads", "ads.default.svc.cluster.local"),
@@ -20,7 +22,7 @@ async fn every_service_of_the_zone_is_reached_by_its_suffix() {
                 ("ads.default.svc.cluster.local", "gateway 404", ""),
             ] {
                 let uri = format!("http://{host}/fortio/fetch/ads.mesh.private");
-                let answer = send(version, stage.address(), get(&uri, &[])).await;
+                let answer = send(version, testbed.address(), get(&uri, &[])).await;
                 assert_eq!(
                     (answer.by().as_str(), answer.authority().as_str()),
                     (by, authority),
@@ -39,13 +41,13 @@ hosts:
   mappings:
   - { host: \"{a}.{b}.{c}.zone\", authority: \"{a}.{b}.{c}.{a}.{b}.svc.cluster.local\" }
 ";
-    let pair = Pair::set(policy, &[("*", "any")]).await;
+    let pair = Pair::start(policy, &[("*", "any")]).await;
     let label = "l".repeat(63);
-    for (gateway, stage) in pair.each() {
+    for (gateway, testbed) in pair.each() {
         for version in VERSIONS {
             let answer = send(
                 version,
-                stage.address(),
+                testbed.address(),
                 get(&format!("http://{label}.{label}.{label}.zone/"), &[]),
             )
             .await;
@@ -55,7 +57,7 @@ hosts:
                 "{gateway} {version:?}"
             );
             let answer =
-                send(version, stage.address(), get(&format!("http://a.{label}.c.zone/"), &[]))
+                send(version, testbed.address(), get(&format!("http://a.{label}.c.zone/"), &[]))
                     .await;
             assert_eq!(
                 answer.authority(),

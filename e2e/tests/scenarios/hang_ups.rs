@@ -1,5 +1,5 @@
-//! Clients that hang up and upstreams that are slow or broken, on a real Envoy: the filter's test
-//! build counts the contexts that begin and end, and in the end as many have ended as began.
+//! Clients that hang up and upstreams that are slow or broken, on a real Envoy. The filter's test
+//! build counts the contexts that begin and end; at the end both counts must be equal.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -20,7 +20,7 @@ enum Upstream {
     Silent,
     /// Ends the connection at once.
     Gone,
-    /// Answers with what is no HTTP.
+    /// Answers with bytes that are not HTTP.
     Garbage,
     /// Sends half of an answer and ends the connection.
     Half,
@@ -50,7 +50,7 @@ async fn upstream(kind: Upstream) -> SocketAddr {
     address
 }
 
-/// Sends some bytes, waits, perhaps for an answer, and hangs up.
+/// Sends some bytes, waits for an answer or for this long, and hangs up.
 async fn hang_up(address: SocketAddr, sent: String, wait: Duration) {
     let mut stream = TcpStream::connect(address).await.expect("a connection");
     stream.write_all(sent.as_bytes()).await.expect("sent");
@@ -91,7 +91,7 @@ async fn no_context_is_lost_when_clients_hang_up_or_upstreams_break() {
                 "\r\n".to_owned(),
                 "content-length: 100\r\n\r\nhalf a body".to_owned(),
                 "transfer-encoding: chunked\r\n\r\n5\r\nchu".to_owned(),
-                // The head itself is cut: no context begins.
+                // The head itself is cut, so no context begins.
                 "x-cut: ".to_owned(),
             ] {
                 for _ in 0..8 {

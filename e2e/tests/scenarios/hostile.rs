@@ -5,25 +5,38 @@
 use std::collections::BTreeMap;
 
 use gatepost_testbed::Testbed;
+use gatepost_testbed::client::{Body, get, no_body};
 use http::{HeaderMap, HeaderValue, Version};
 
-use crate::client::{self, Answer, Seen, get};
+use crate::answer::{Answer, Seen, try_send};
 use crate::differences::{Differences, Known};
 use crate::pair::{self, Pair};
 use crate::raw;
 
-/// A policy in which every kind of source and condition reads a header, and every header that may
-/// be written is.
+/// A policy that reads headers by every kind of source and condition, and writes every header that
+/// a policy can write.
 pub const EVERYTHING: &str = "
 apiVersion: gatepost/v1
 healthChecks:
 - name: probe
-  match: { userAgent: { prefix: GoogleHC }, method: { exact: GET }, path: { exact: / }, host: { suffix: .probe }, absentHeaders: [via] }
+  match:
+    userAgent: { prefix: GoogleHC }
+    method: { exact: GET }
+    path: { exact: / }
+    host: { suffix: .probe }
+    absentHeaders: [via]
   rewrite: { authority: readiness.internal, path: /healthz/ready }
 - { name: up, match: { path: { suffix: /up } }, respond: { status: 200, body: ok } }
 strip: [knative-serving-namespace, knative-serving-revision]
 environments:
-  sources: [{ header: env }, { header: x-env }, { cookie: env }, { cookie: stage }, { query: env }, { baggage: env }, { subdomain: \"{env}.dev.example.com\" }]
+  sources:
+  - { header: env }
+  - { header: x-env }
+  - { cookie: env }
+  - { cookie: stage }
+  - { query: env }
+  - { baggage: env }
+  - { subdomain: \"{env}.dev.example.com\" }
   default: env1
   unknown: reject
   hints:
@@ -33,11 +46,13 @@ hosts:
   invalid: pass
   private: [\"*.svc\"]
   port: strip
-  mappings: [{ host: \"{a}.{b}.zone\", authority: \"{b}.{a}.internal\" }, { host: \"*.zone\", authority: zone.internal }]
+  mappings:
+  - { host: \"{a}.{b}.zone\", authority: \"{b}.{a}.internal\" }
+  - { host: \"*.zone\", authority: zone.internal }
   originalHost: x-forwarded-host
 ";
 
-/// Where both policies' ordinary request goes.
+/// Routes for the ordinary request under both policies.
 pub const ROUTES: &[(&str, &str)] = &[("app-service.env2.svc.cluster.local", "env2"), ("*", "any")];
 
 /// Both policies of these tests on both gateways.
@@ -46,23 +61,23 @@ pub async fn pairs() -> [(&'static str, Pair); 2] {
         pair::shipped("all-in-one").read().unwrap_or_else(|report| panic!("{report:?}"));
     [
         ("all-in-one", Pair::with_configuration(&all_in_one.json, ROUTES).await),
-        ("everything", Pair::set(EVERYTHING, ROUTES).await),
+        ("everything", Pair::start(EVERYTHING, ROUTES).await),
     ]
 }
 
 /// An ordinary request on a new connection gets its right answer.
-pub async fn assert_serves(stage: &Testbed, after: &str) {
+pub async fn assert_serves(testbed: &Testbed, after: &str) {
     let request = raw::get(&[b"Host: app.example", b"env: env2", b"Connection: close"]);
-    let answer = raw::send(stage.address(), &request)
+    let answer = raw::send(testbed.address(), &request)
         .await
         .unwrap_or_else(|| panic!("no answer after {after}"));
     assert_eq!((answer.status, answer.by().as_str()), (200, "env2"), "after {after}: {answer:?}");
     assert_eq!(answer.received("x-gatepost-env"), ["env2"], "after {after}");
 }
 
-/// No VM of Envoy's failed, and nothing in its log says that one did.
-pub fn assert_no_vm_failed(stage: &Testbed) {
-    let envoy = stage.envoy().expect("an Envoy");
+/// No VM of Envoy failed, by its statistics and by its log.
+pub fn assert_no_vm_failed(testbed: &Testbed) {
+    let envoy = testbed.envoy().expect("an Envoy");
     let counters: BTreeMap<String, u64> = envoy.counters().expect("counters");
     let wasm: BTreeMap<_, _> = counters.iter().filter(|(name, _)| name.contains("wasm")).collect();
     assert!(wasm.keys().any(|name| name.ends_with(".created")), "Envoy counts its VMs: {wasm:#?}");
@@ -89,8 +104,7 @@ pub fn seen(answer: Option<&Answer>) -> Option<Seen> {
     answer.map(Answer::seen)
 }
 
-/// A gateway's answer whose body is the codec's words, which are nobody's promise: the status
-/// counts.
+/// An answer of a codec without its body, which has no promised text: only the status is compared.
 pub fn comparable(answer: Option<&Answer>) -> String {
     match seen(answer) {
         None => "the connection ended".to_owned(),
@@ -103,7 +117,7 @@ pub fn comparable(answer: Option<&Answer>) -> String {
     }
 }
 
-/// Requests by hand, each with what it is.
+/// Requests by hand, each with its name.
 fn by_hand() -> Vec<(String, Vec<u8>)> {
     let long = |length: usize| "v".repeat(length);
     let labels = |count: usize| vec!["a"; count].join(".");
@@ -285,23 +299,21 @@ fn by_hand() -> Vec<(String, Vec<u8>)> {
     list
 }
 
-/// Requests that end before they are over; nobody waits for their answer.
+/// Requests that are cut. The client does not wait for an answer.
 fn cut() -> Vec<(&'static str, Vec<u8>)> {
+    let post = |rest: &str| format!("POST / HTTP/1.1\r\nHost: app.example\r\n{rest}").into_bytes();
     vec![
         ("nothing at all", Vec::new()),
         ("half a request line", b"GET / HT".to_vec()),
         ("half a header", b"GET / HTTP/1.1\r\nHost: app.example\r\nenv: en".to_vec()),
         ("no end of the head", b"GET / HTTP/1.1\r\nHost: app.example\r\n".to_vec()),
-        ("half a body", b"POST / HTTP/1.1\r\nHost: app.example\r\nenv: env2\r\nContent-Length: 1000\r\n\r\nhalf".to_vec()),
-        (
-            "half a body of a refused request",
-            b"POST / HTTP/1.1\r\nHost: app.example\r\nenv: nope\r\nContent-Length: 1000\r\n\r\nhalf".to_vec(),
-        ),
-        ("half a chunk", b"POST / HTTP/1.1\r\nHost: app.example\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nhalf".to_vec()),
-        ("no last chunk", b"POST / HTTP/1.1\r\nHost: app.example\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n".to_vec()),
-        ("a chunk that is none", b"POST / HTTP/1.1\r\nHost: app.example\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n".to_vec()),
+        ("half a body", post("env: env2\r\nContent-Length: 1000\r\n\r\nhalf")),
+        ("half a body of a refused request", post("env: nope\r\nContent-Length: 1000\r\n\r\nhalf")),
+        ("half a chunk", post("Transfer-Encoding: chunked\r\n\r\nff\r\nhalf")),
+        ("no last chunk", post("Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n")),
+        ("a chunk that is none", post("Transfer-Encoding: chunked\r\n\r\nzz\r\n")),
         ("half a preface of HTTP/2", b"PRI * HTTP/2.0\r\n\r\nS".to_vec()),
-        ("a preface and nonsense", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\xff\xff\xff\xff\xff\xff\xff\xff\xff".to_vec()),
+        ("a preface and nonsense", [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &[0xff; 9]].concat()),
         ("a TLS hello", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".to_vec()),
     ]
 }
@@ -314,7 +326,8 @@ const KNOWN_HTTP1: Known = &[
     ("HTTP/9.9", "hyper cannot read it (400); Envoy asks for an upgrade (426)"),
     (
         "a transfer encoding and a length",
-        "Envoy refuses it; hyper drops the length and frames the message anew (RFC 9112 §6.1 allows both)",
+        "Envoy refuses it; hyper drops the length and frames the message anew \
+         (RFC 9112 §6.1 allows both)",
     ),
     ("the path /up#x", FRAGMENT),
     ("the path /up?a#x", FRAGMENT),
@@ -327,7 +340,8 @@ const KNOWN_HTTP2: Known = &[
     ),
     (
         "`:authority` and the Host ``",
-        "Envoy resets the stream; the embedded gateway drops Host, as Envoy does with any other one",
+        "Envoy resets the stream; the embedded gateway drops Host, \
+         as Envoy does with any other one",
     ),
     ("200 times x", "Envoy resets the stream, the embedded gateway answers 431"),
     ("2000 times x", "Envoy ends the connection, the embedded gateway answers 431"),
@@ -340,9 +354,9 @@ async fn whatever_is_sent_by_hand_the_next_request_is_answered() {
     for (policy, pair) in pairs().await {
         for (name, request) in by_hand() {
             let mut answers = Vec::new();
-            for (gateway, stage) in pair.each() {
-                let answer = raw::send(stage.address(), &request).await;
-                assert_serves(stage, &format!("{name} ({policy}, {gateway})")).await;
+            for (gateway, testbed) in pair.each() {
+                let answer = raw::send(testbed.address(), &request).await;
+                assert_serves(testbed, &format!("{name} ({policy}, {gateway})")).await;
                 if let Some(answer) = &answer {
                     assert!(
                         !matches!(answer.status, 500 | 502..=599),
@@ -354,9 +368,9 @@ async fn whatever_is_sent_by_hand_the_next_request_is_answered() {
             differences.compare(policy, &name, &answers[0], &answers[1]);
         }
         for (name, request) in cut() {
-            for (gateway, stage) in pair.each() {
-                raw::hang_up_after(stage.address(), &request).await;
-                assert_serves(stage, &format!("{name} ({policy}, {gateway})")).await;
+            for (gateway, testbed) in pair.each() {
+                raw::hang_up_after(testbed.address(), &request).await;
+                assert_serves(testbed, &format!("{name} ({policy}, {gateway})")).await;
             }
         }
         assert_no_vm_failed(&pair.envoy);
@@ -384,7 +398,7 @@ async fn whatever_an_http2_client_sends_the_next_request_is_answered() {
             "http://-.dev.example.com/",
             "http://a_b.example/",
         ];
-        let mut requests: Vec<(String, http::Request<client::Body>)> =
+        let mut requests: Vec<(String, http::Request<Body>)> =
             uris.iter().map(|uri| ((*uri).to_owned(), get(uri, &[]))).collect();
         for host in ["app.example", "other.example", "a.svc.cluster.local", "", "a,b"] {
             requests.push((
@@ -421,12 +435,12 @@ async fn whatever_an_http2_client_sends_the_next_request_is_answered() {
         }
         for (name, request) in requests {
             let mut answers = Vec::new();
-            for (gateway, stage) in pair.each() {
-                let mut again = http::Request::new(client::no_body());
+            for (gateway, testbed) in pair.each() {
+                let mut again = http::Request::new(no_body());
                 *again.uri_mut() = request.uri().clone();
                 *again.headers_mut() = request.headers().clone();
-                let answer = client::try_send(Version::HTTP_2, stage.address(), again).await.ok();
-                assert_serves(stage, &format!("{name} ({policy}, {gateway}, HTTP/2)")).await;
+                let answer = try_send(Version::HTTP_2, testbed.address(), again).await.ok();
+                assert_serves(testbed, &format!("{name} ({policy}, {gateway}, HTTP/2)")).await;
                 answers.push(comparable(answer.as_ref()));
             }
             differences.compare(policy, &name, &answers[0], &answers[1]);

@@ -1,12 +1,12 @@
-//! Every byte that HTTP lets a client put where the filter reads, one request for each: 0x80 to
-//! 0xff, none of which is UTF-8 alone, and every control byte. A stock proxy-wasm filter takes its
-//! whole gateway down on the first of them.
+//! Every byte that a client can send in a place that the filter reads, one request for each: 0x80
+//! to 0xff, none of which is UTF-8 alone, and every control byte. A filter over the stock
+//! proxy-wasm SDK panics on the first of them, and takes its whole gateway down.
 
 use crate::differences::Differences;
 use crate::hostile::{assert_no_vm_failed, assert_serves, comparable, pairs};
 use crate::raw;
 
-/// Where the byte goes: a name for it, and the request around it.
+/// The places for the byte: a name, and the request with the byte.
 fn places(byte: u8) -> Vec<(&'static str, Vec<u8>)> {
     let host: &[u8] = b"Host: app.example";
     let close: &[u8] = b"Connection: close";
@@ -41,10 +41,9 @@ fn places(byte: u8) -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// The only byte of which the gateways' parsers think differently: Envoy's drops a carriage return
-/// that no line feed follows from a header line, so that the filter and the upstream see the value
-/// without it; hyper refuses the request. RFC 9112 §2.2 wants one of the two, or a space in its
-/// place.
+/// The only byte that the gateways parse differently. Envoy removes a carriage return without a
+/// line feed from a header line, so the filter and the upstream get the value without it; hyper
+/// refuses the request. RFC 9112 §2.2 allows both, or a space in its place.
 const KNOWN: u8 = b'\r';
 
 async fn every_byte(bytes: impl Iterator<Item = u8> + Clone) {
@@ -53,10 +52,13 @@ async fn every_byte(bytes: impl Iterator<Item = u8> + Clone) {
         for byte in bytes.clone() {
             for (place, request) in places(byte) {
                 let mut answers = Vec::new();
-                for (gateway, stage) in pair.each() {
-                    let answer = raw::send(stage.address(), &request).await;
-                    assert_serves(stage, &format!("{byte:#04x} in {place} ({policy}, {gateway})"))
-                        .await;
+                for (gateway, testbed) in pair.each() {
+                    let answer = raw::send(testbed.address(), &request).await;
+                    assert_serves(
+                        testbed,
+                        &format!("{byte:#04x} in {place} ({policy}, {gateway})"),
+                    )
+                    .await;
                     answers.push(comparable(answer.as_ref()));
                 }
                 if byte == KNOWN {
@@ -83,6 +85,6 @@ async fn bytes_that_are_not_utf8_take_nothing_down_in_any_place_that_is_read() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn control_bytes_take_nothing_down_in_any_place_that_is_read() {
-    // A line feed ends a line, so what is behind it is another header.
+    // A line feed ends a line, so the text after it is another header.
     every_byte((0x00..=0x20).filter(|byte| *byte != b'\n').chain([0x7f])).await;
 }

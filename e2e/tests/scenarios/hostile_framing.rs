@@ -1,7 +1,7 @@
-//! Where one request ends and the next begins, on a connection that goes on: a body must never be
-//! taken for a request, above all not after the filter has answered without reading it.
+//! The border between two requests on one connection: a body must never be read as a request, also
+//! not after the filter answered before the body came.
 
-use crate::client::Answer;
+use crate::answer::Answer;
 use crate::differences::{Differences, Known};
 use crate::hostile::{assert_no_vm_failed, assert_serves, pairs};
 use crate::raw::Connection;
@@ -10,7 +10,7 @@ const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: app.example\r\nenv: env2
 const NEXT: &str =
     "GET /next HTTP/1.1\r\nHost: app.example\r\nenv: env2\r\nConnection: close\r\n\r\n";
 
-/// Heads with the request that hides in their body.
+/// Requests whose body looks like another request.
 fn hiding() -> Vec<(&'static str, String)> {
     let length = SMUGGLED.len();
     let post = |headers: &str, body: &str| {
@@ -45,7 +45,8 @@ fn hiding() -> Vec<(&'static str, String)> {
         (
             "a body of a health check's answer",
             format!(
-                "POST /up HTTP/1.1\r\nHost: status.example.com\r\nContent-Length: {length}\r\n\r\n{SMUGGLED}"
+                "POST /up HTTP/1.1\r\nHost: status.example.com\r\n\
+                 Content-Length: {length}\r\n\r\n{SMUGGLED}"
             ),
         ),
         (
@@ -58,7 +59,8 @@ fn hiding() -> Vec<(&'static str, String)> {
         (
             "a GET with a body",
             format!(
-                "GET / HTTP/1.1\r\nHost: app.example\r\nenv: env2\r\nContent-Length: {length}\r\n\r\n{SMUGGLED}"
+                "GET / HTTP/1.1\r\nHost: app.example\r\nenv: env2\r\n\
+                 Content-Length: {length}\r\n\r\n{SMUGGLED}"
             ),
         ),
         (
@@ -135,7 +137,7 @@ fn hiding() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Whoever answered, and with which path; a refused request's status.
+/// Who answered, with the path that arrived; or the status of a refused request.
 fn short(answer: &Answer) -> String {
     match answer.echo() {
         Some(echo) => format!("{} {}", answer.by(), echo["path"].as_str().unwrap_or_default()),
@@ -145,7 +147,8 @@ fn short(answer: &Answer) -> String {
 
 /// An answer before the body was read: Envoy ends the connection, the embedded gateway reads the
 /// body and goes on. Both are safe.
-const UNREAD: &str = "after an answer of its own Envoy ends the connection, the embedded gateway reads the rest and goes on";
+const UNREAD: &str = "after an answer of its own Envoy ends the connection, \
+                      the embedded gateway reads the rest and goes on";
 
 const KNOWN: Known = &[
     ("a body of a refused request", UNREAD),
@@ -156,7 +159,8 @@ const KNOWN: Known = &[
     ("a body that waits for 100", UNREAD),
     (
         "a length and chunks",
-        "Envoy refuses it; hyper drops the length, frames the message anew and ends the connection (RFC 9112 §6.1)",
+        "Envoy refuses it; hyper drops the length, frames the message anew \
+         and ends the connection (RFC 9112 §6.1)",
     ),
     ("chunked and identity", "Envoy does not know it (501), hyper cannot frame it (400)"),
     ("a folded header", "Envoy unfolds it, hyper refuses it (RFC 9112 §5.2 allows both)"),
@@ -168,12 +172,12 @@ async fn a_body_is_never_taken_for_a_request() {
     for (policy, pair) in pairs().await {
         for (name, request) in hiding() {
             let mut seen = Vec::new();
-            for (gateway, stage) in pair.each() {
-                let mut connection = Connection::open(stage.address()).await;
+            for (gateway, testbed) in pair.each() {
+                let mut connection = Connection::open(testbed.address()).await;
                 connection.write(request.as_bytes()).await;
                 let mut answers = Vec::new();
                 if let Some(mut first) = connection.answer().await {
-                    // What says that a body may come is no answer yet.
+                    // `100 Continue` is not the answer yet.
                     if first.status == 100 {
                         first = connection.answer().await.unwrap_or(first);
                     }
@@ -188,7 +192,7 @@ async fn a_body_is_never_taken_for_a_request() {
                     "{policy}, {gateway}, {name}: {answers:?}"
                 );
                 assert!(answers.len() <= 2, "{policy}, {gateway}, {name}: {answers:?}");
-                assert_serves(stage, &format!("{name} ({policy}, {gateway})")).await;
+                assert_serves(testbed, &format!("{name} ({policy}, {gateway})")).await;
                 seen.push(answers);
             }
             differences.compare(policy, name, &seen[0], &seen[1]);

@@ -59,7 +59,7 @@ fn pick<'a>(random: &mut Rng, from: &[&'a str]) -> &'a [u8] {
     from[random.usize(..from.len())].as_bytes()
 }
 
-/// A value: a known one, random bytes without line ends, or one with the other in its midst.
+/// A value: a known one, random bytes without line ends, or a known one with random bytes inside.
 fn value(random: &mut Rng) -> Vec<u8> {
     let noise = |random: &mut Rng, most: usize| -> Vec<u8> {
         let length = random.usize(..=most);
@@ -106,14 +106,14 @@ async fn random_requests_take_nothing_down() {
     for (policy, pair) in pairs().await {
         for seed in 0..SEEDS {
             let request = request(seed);
-            for (gateway, stage) in pair.each() {
-                if let Some(answer) = raw::send(stage.address(), &request).await {
+            for (gateway, testbed) in pair.each() {
+                if let Some(answer) = raw::send(testbed.address(), &request).await {
                     assert!(
                         !matches!(answer.status, 500 | 502..=599),
                         "{policy}, {gateway}, seed {seed}: {answer:?}"
                     );
                 }
-                assert_serves(stage, &format!("seed {seed} ({policy}, {gateway})")).await;
+                assert_serves(testbed, &format!("seed {seed} ({policy}, {gateway})")).await;
             }
         }
         assert_no_vm_failed(&pair.envoy);

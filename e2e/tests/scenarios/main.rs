@@ -1,8 +1,8 @@
 //! The scenarios on a real Envoy and on the embedded gateway: every request goes to both, and both
-//! must give the same answers. What a policy's tests.yaml can say is in `shipped`; the other
-//! modules hold what it cannot.
+//! must give the same answers. `shipped` runs the policies' own tests; the other modules test what
+//! a tests.yaml cannot say.
 
-mod client;
+mod answer;
 mod custom_domain;
 mod differences;
 mod environments;

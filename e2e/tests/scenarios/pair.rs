@@ -1,14 +1,14 @@
-//! Two stages with the same policy and routes: a real Envoy and the embedded gateway. A test asks
-//! both and names the one that failed it.
+//! Two test beds with the same policy and routes: a real Envoy and the embedded gateway. A test
+//! asks both, and its failure names the gateway.
 
 use std::sync::LazyLock;
 
 use gatepost_authoring::PolicyFile;
-use gatepost_gateway::plugin::FilterModule;
+use gatepost_gateway::FilterModule;
 use gatepost_testbed::shipped::{self, Shipped};
-use gatepost_testbed::{Kind, Testbed};
+use gatepost_testbed::{GatewayKind, Testbed};
 
-/// Compiled once for all tests: it takes longer than the rest of a stage.
+/// Compiled once for all tests: compiling takes longer than the rest of a start.
 static MODULE: LazyLock<FilterModule> =
     LazyLock::new(|| FilterModule::compile().expect("the filter compiles"));
 
@@ -18,13 +18,13 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// Sets both stages with a policy in YAML. `routes` are host patterns and the names of the
-    /// upstreams behind them.
-    pub async fn set(policy: &str, routes: &[(&str, &str)]) -> Self {
+    /// Starts both with a policy in YAML. `routes` are host patterns and the names of the upstreams
+    /// behind them.
+    pub async fn start(policy: &str, routes: &[(&str, &str)]) -> Self {
         Self::with_configuration(&json(policy), routes).await
     }
 
-    /// Both stages with a shipped policy and its own routes.
+    /// Starts both with a shipped policy and its own routes.
     pub async fn shipped(name: &str) -> Self {
         let (policy, suite) = shipped(name).read().unwrap_or_else(|report| panic!("{report:?}"));
         let routes: Vec<(&str, &str)> = suite
@@ -35,13 +35,13 @@ impl Pair {
         Self::with_configuration(&policy.json, &routes).await
     }
 
-    /// Both stages with a plugin configuration as the filter receives it.
+    /// Starts both with a plugin configuration as the filter receives it.
     pub async fn with_configuration(configuration: &str, routes: &[(&str, &str)]) -> Self {
         Self {
-            envoy: Testbed::set(&envoy(), configuration, routes)
+            envoy: Testbed::start(&envoy(), configuration, routes)
                 .await
                 .unwrap_or_else(|error| panic!("{error}")),
-            embedded: Testbed::set(&embedded(), configuration, routes)
+            embedded: Testbed::start(&embedded(), configuration, routes)
                 .await
                 .unwrap_or_else(|error| panic!("{error}")),
         }
@@ -53,13 +53,13 @@ impl Pair {
 }
 
 /// The real Envoy.
-pub fn envoy() -> Kind {
-    Kind::Envoy(gatepost_e2e::envoy().unwrap_or_else(|error| panic!("{error}")))
+pub fn envoy() -> GatewayKind {
+    GatewayKind::Envoy(gatepost_e2e::envoy().unwrap_or_else(|error| panic!("{error}")))
 }
 
 /// The embedded gateway.
-pub fn embedded() -> Kind {
-    Kind::Embedded(MODULE.clone())
+pub fn embedded() -> GatewayKind {
+    GatewayKind::Embedded(MODULE.clone())
 }
 
 /// The shipped policy of that name.

@@ -1,9 +1,10 @@
-//! The balancer's probe where a connection, a repeated header or HTTP/2 is the point, and health
+//! The balancer's probe on a kept connection, with repeated headers and over HTTP/2, and health
 //! checks that the gateway answers itself.
 
+use gatepost_testbed::client::{VERSIONS, get};
 use http::Version;
 
-use crate::client::{VERSIONS, get, send};
+use crate::answer::send;
 use crate::pair::Pair;
 use crate::raw::{self, Connection};
 
@@ -14,8 +15,8 @@ const REQUEST: &[u8] =
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn probes_and_requests_take_turns_on_one_connection() {
     let pair = Pair::shipped("knative-gclb").await;
-    for (gateway, stage) in pair.each() {
-        let mut connection = Connection::open(stage.address()).await;
+    for (gateway, testbed) in pair.each() {
+        let mut connection = Connection::open(testbed.address()).await;
         for round in 0..20 {
             connection.write(PROBE).await;
             let probe = connection.answer().await.expect("an answer");
@@ -32,7 +33,7 @@ async fn probes_and_requests_take_turns_on_one_connection() {
             assert_eq!(request.authority(), "my-service.default.example.com");
             assert_eq!(request.received("x-forwarded-host"), ["My-Service.test.com.:443"]);
         }
-        // Sent at once, answered in order.
+        // The requests are sent at once and answered in order.
         connection.write(&[PROBE, REQUEST, PROBE].concat()).await;
         for by in ["readiness", "my-service", "readiness"] {
             assert_eq!(connection.answer().await.expect("an answer").by(), by, "{gateway}");
@@ -60,18 +61,18 @@ async fn a_probe_is_one_whatever_its_host_and_protocol_and_a_near_miss_is_none()
         ("http://10.0.0.1/", &[("user-agent", "GoogleHC/1.0"), ("via", "")], "anything-else"),
     ] {
         for version in VERSIONS {
-            for (gateway, stage) in pair.each() {
-                let answer = send(version, stage.address(), get(uri, headers)).await;
+            for (gateway, testbed) in pair.each() {
+                let answer = send(version, testbed.address(), get(uri, headers)).await;
                 assert_eq!(answer.by(), by, "{gateway} {version:?} {uri} {headers:?}");
             }
         }
     }
     for method in ["HEAD", "POST", "OPTIONS", "DELETE"] {
-        for (gateway, stage) in pair.each() {
+        for (gateway, testbed) in pair.each() {
             let mut request = get("http://10.0.0.1/", probe);
             *request.method_mut() = method.parse().expect("a method");
             assert_eq!(
-                send(Version::HTTP_2, stage.address(), request).await.by(),
+                send(Version::HTTP_2, testbed.address(), request).await.by(),
                 "anything-else",
                 "{gateway} {method}"
             );
@@ -101,9 +102,9 @@ async fn a_probes_address_is_the_trusted_one_and_not_what_a_client_writes() {
         (b"\xff\xfe", "app-env1"),
         (b"", "app-env1"),
     ] {
-        for (gateway, stage) in pair.each() {
+        for (gateway, testbed) in pair.each() {
             let answer =
-                raw::send(stage.address(), &probe(forwarded_for)).await.expect("an answer");
+                raw::send(testbed.address(), &probe(forwarded_for)).await.expect("an answer");
             assert_eq!(answer.by(), by, "{gateway} {:?}", String::from_utf8_lossy(forwarded_for));
         }
     }
@@ -111,7 +112,7 @@ async fn a_probes_address_is_the_trusted_one_and_not_what_a_client_writes() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_health_check_that_responds_reaches_no_upstream() {
-    let pair = Pair::set(
+    let pair = Pair::start(
         "
 apiVersion: gatepost/v1
 healthChecks:
@@ -122,7 +123,7 @@ healthChecks:
         &[("*", "any")],
     )
     .await;
-    for (gateway, stage) in pair.each() {
+    for (gateway, testbed) in pair.each() {
         for version in VERSIONS {
             for (path, status, body) in [
                 ("/up", 200, "ok\n"),
@@ -131,7 +132,7 @@ healthChecks:
                 ("/silent", 204, ""),
             ] {
                 let answer =
-                    send(version, stage.address(), get(&format!("http://a.example{path}"), &[]))
+                    send(version, testbed.address(), get(&format!("http://a.example{path}"), &[]))
                         .await;
                 assert_eq!(
                     (answer.status, answer.text().as_str()),
@@ -140,13 +141,13 @@ healthChecks:
                 );
             }
             assert_eq!(
-                send(version, stage.address(), get("http://a.example/upper", &[])).await.by(),
+                send(version, testbed.address(), get("http://a.example/upper", &[])).await.by(),
                 "any",
                 "{gateway}"
             );
         }
         let head = raw::send(
-            stage.address(),
+            testbed.address(),
             b"HEAD /up HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n",
         )
         .await;
@@ -156,7 +157,7 @@ healthChecks:
             (200, 0),
             "{gateway}: an answer to HEAD has no body"
         );
-        let counters = stage.counters().await.expect("counters");
+        let counters = testbed.counters().await.expect("counters");
         assert_eq!(counters.get("gatepost.health_check.up"), Some(&5), "{gateway}: {counters:?}");
     }
 }

@@ -1,5 +1,5 @@
-//! HTTP/1.1 by hand, because a well-behaved client cannot send what a hostile one sends. It reads
-//! answers of a known length, or up to the end of the connection, and decodes nothing else.
+//! HTTP/1.1 by hand, because an HTTP library cannot send what a hostile client sends. Answers are
+//! read by their length, or up to the end of the connection, and nothing is decoded.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,15 +7,15 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::client::Answer;
+use crate::answer::Answer;
 
-/// Far longer than any answer takes: what takes longer hangs.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// The longest time that a test waits for one answer. It is far longer than any answer takes.
+const LIMIT: Duration = Duration::from_secs(20);
 
 /// A connection that stays open between requests.
 pub struct Connection {
     stream: TcpStream,
-    /// Read and not yet part of an answer.
+    /// Bytes that were read after the last answer.
     rest: Vec<u8>,
 }
 
@@ -26,17 +26,16 @@ impl Connection {
         Self { stream, rest: Vec::new() }
     }
 
-    /// Sends bytes and waits for nothing. A gateway may have hung up already; what it said is still
-    /// there to read.
+    /// Sends bytes. A gateway may have hung up already; its answer can still be read.
     pub async fn write(&mut self, bytes: &[u8]) {
-        let _ = tokio::time::timeout(PATIENCE, self.stream.write_all(bytes))
+        let _ = tokio::time::timeout(LIMIT, self.stream.write_all(bytes))
             .await
             .expect("the gateway reads, or hangs up");
     }
 
     /// The next answer, or nothing if the connection ends without one.
     pub async fn answer(&mut self) -> Option<Answer> {
-        tokio::time::timeout(PATIENCE, self.read_answer())
+        tokio::time::timeout(LIMIT, self.read_answer())
             .await
             .expect("an answer or an end of the connection")
     }
@@ -63,7 +62,7 @@ impl Connection {
                     return Some(answer);
                 }
                 _ if self.more().await => {}
-                // Without a length, or cut: what there is.
+                // The connection ended: the body is what came until then.
                 _ => {
                     answer.body = std::mem::take(&mut self.rest);
                     return Some(answer);
@@ -88,7 +87,7 @@ impl Connection {
 pub async fn send(address: SocketAddr, bytes: &[u8]) -> Option<Answer> {
     let mut connection = Connection::open(address).await;
     connection.write(bytes).await;
-    match tokio::time::timeout(PATIENCE, connection.read_answer()).await {
+    match tokio::time::timeout(LIMIT, connection.read_answer()).await {
         Ok(answer) => answer,
         Err(_) => panic!(
             "neither an answer nor an end of the connection to {:?}",

@@ -1,6 +1,6 @@
-//! A policy that is replaced while a real Envoy serves, through the watched file: good ones take
-//! effect and bad ones do not, and no request fails meanwhile. And what a bad policy does to an
-//! Envoy that starts with it.
+//! A policy that is replaced through the watched file while a real Envoy serves. Valid ones take
+//! effect, invalid ones do not, and no request fails meanwhile. Also: an Envoy that starts with an
+//! invalid policy.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,22 +10,25 @@ use std::time::{Duration, Instant};
 use gatepost_render::bootstrap::{
     AccessLog, Bootstrap, FailurePolicy, Module, Plugin, PluginSource, Route,
 };
+use gatepost_testbed::client::{VERSIONS, get};
 use gatepost_testbed::echo::Upstream;
 use gatepost_testbed::envoy::LISTENER;
 use gatepost_testbed::envoy::process::{Envoy, Options, ProcessError};
 use http::Version;
 
-use crate::client::{Answer, get, send};
+use crate::answer::{Answer, send};
 use crate::pair::json;
 
-/// Three faults in three places.
+/// Three errors in three places.
 pub const BAD: &str = r#"{
     "apiVersion": "gatepost/v1",
     "mod": "enforce",
-    "environments": { "allow": ["env1"], "default": "env9", "hints": { "headers": { "x-policy": "{env}" } } },
+    "environments": {
+        "allow": ["env1"], "default": "env9", "hints": { "headers": { "x-policy": "{env}" } }
+    },
     "hosts": { "mappings": [{ "host": "a.example:80", "authority": "b.example" }] }
 }"#;
-/// The paths of its faults.
+/// The paths of its errors.
 const BAD_PATHS: [&str; 3] = ["mod", "environments.default", "hosts.mappings[0].host"];
 
 pub fn plugin(configuration: &str) -> Plugin<'_> {
@@ -39,7 +42,9 @@ pub fn plugin(configuration: &str) -> Plugin<'_> {
 /// A policy whose hint header is its name.
 fn named(name: &str) -> String {
     json(&format!(
-        "apiVersion: gatepost/v1\nenvironments: {{ default: env1, hints: {{ headers: {{ x-policy-{name}: \"{{env}}\" }} }} }}\n"
+        "apiVersion: gatepost/v1
+environments: {{ default: env1, hints: {{ headers: {{ x-policy-{name}: \"{{env}}\" }} }} }}
+"
     ))
 }
 
@@ -71,7 +76,7 @@ pub async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl Fn
     }
 }
 
-/// Which of the policies wrote its hint.
+/// The policy that wrote its hint.
 fn policies(answer: &Answer) -> Vec<&'static str> {
     ["a", "b", "bad", "d"]
         .into_iter()
@@ -95,10 +100,10 @@ async fn good_policies_replace_each_other_a_bad_one_replaces_nothing_and_no_requ
     let counter = |name: &str| envoy.counters().expect("counters").get(name).copied().unwrap_or(0);
     assert_eq!(policies(&ask().await), ["a"]);
 
-    // Requests run all the time, over both protocols; each must be answered, and under exactly one
-    // policy.
+    // Requests are sent all the time, over both protocols. Each must be answered, and decided by
+    // exactly one policy.
     let (stop, served) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-    let load: Vec<_> = crate::client::VERSIONS
+    let load: Vec<_> = VERSIONS
         .into_iter()
         .map(|version| {
             let (stop, served) = (stop.clone(), served.clone());

@@ -1,17 +1,18 @@
-//! Who may reach what: cluster-local names, headers that belong to the mesh, observe mode, and what
-//! the filter must leave alone.
+//! What reaches an upstream: cluster-local names, headers that belong to the mesh, observe mode,
+//! and requests that the filter must not change.
 
+use gatepost_testbed::client::{VERSIONS, body, get};
 use http::{Request, Version};
 use serde_json::json;
 
-use crate::client::{self, VERSIONS, get, send};
+use crate::answer::send;
 use crate::pair::Pair;
 use crate::raw;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cluster_local_names_are_refused_from_outside_in_every_spelling() {
     let pair = Pair::shipped("knative-gclb").await;
-    for (gateway, stage) in pair.each() {
+    for (gateway, testbed) in pair.each() {
         for host in [
             "my-service.default",
             "my-service.default.svc",
@@ -26,26 +27,28 @@ async fn cluster_local_names_are_refused_from_outside_in_every_spelling() {
         ] {
             for version in VERSIONS {
                 let answer =
-                    send(version, stage.address(), get(&format!("http://{host}/"), &[])).await;
+                    send(version, testbed.address(), get(&format!("http://{host}/"), &[])).await;
                 assert_eq!(
                     (answer.status, answer.text().as_str()),
                     (404, "not found\n"),
                     "{gateway} {version:?} {host}"
                 );
             }
-            // The Host line stays what it is when an absolute target says something else, and the
-            // other way round.
+            // An absolute target with one host and a `Host` line with the other.
             let public = raw::request(
                 format!("GET http://{host}/ HTTP/1.1").as_bytes(),
                 &[b"Host: my-service.default.example.com", b"Connection: close"],
             );
-            let answer = raw::send(stage.address(), &public).await.expect("an answer");
+            let answer = raw::send(testbed.address(), &public).await.expect("an answer");
             assert_eq!(answer.by(), "gateway 404", "{gateway}: the target {host} counts, not Host");
         }
         for version in VERSIONS {
-            let answer =
-                send(version, stage.address(), get("http://my-service.default.example.com/", &[]))
-                    .await;
+            let answer = send(
+                version,
+                testbed.address(),
+                get("http://my-service.default.example.com/", &[]),
+            )
+            .await;
             assert_eq!(answer.by(), "my-service", "{gateway} {version:?}");
         }
     }
@@ -55,7 +58,7 @@ async fn cluster_local_names_are_refused_from_outside_in_every_spelling() {
 async fn forged_headers_of_the_mesh_never_arrive_however_often_they_are_sent() {
     let pair = Pair::shipped("all-in-one").await;
     let names = ["Knative-Serving-Namespace", "KNATIVE-SERVING-REVISION", "k-network-hash"];
-    for (gateway, stage) in pair.each() {
+    for (gateway, testbed) in pair.each() {
         for repeats in [1, 2, 20] {
             let mut lines: Vec<Vec<u8>> =
                 vec![b"Host: app.example".to_vec(), b"Connection: close".to_vec()];
@@ -67,7 +70,7 @@ async fn forged_headers_of_the_mesh_never_arrive_however_often_they_are_sent() {
             }
             lines.push(b"k-network-hash:".to_vec());
             let lines: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
-            let answer = raw::send(stage.address(), &raw::get(&lines)).await.expect("an answer");
+            let answer = raw::send(testbed.address(), &raw::get(&lines)).await.expect("an answer");
             for name in names {
                 assert_eq!(
                     answer.received(&name.to_lowercase()),
@@ -86,7 +89,7 @@ async fn forged_headers_of_the_mesh_never_arrive_however_often_they_are_sent() {
                         .append(name, format!("forged-{repeat}").parse().expect("a value"));
                 }
             }
-            let answer = send(Version::HTTP_2, stage.address(), request).await;
+            let answer = send(Version::HTTP_2, testbed.address(), request).await;
             for name in names {
                 assert_eq!(
                     answer.received(&name.to_lowercase()),
@@ -96,15 +99,15 @@ async fn forged_headers_of_the_mesh_never_arrive_however_often_they_are_sent() {
             }
             assert_eq!(answer.received("x-gatepost-env"), ["env2"], "{gateway} HTTP/2 {repeats}");
         }
-        // A `connection` header must not take away what the gateway says: it is dropped before the
-        // filter writes.
+        // A `connection` header must not remove a hint: the gateway applies it before the filter
+        // writes.
         let nominated = raw::get(&[
             b"Host: app.example",
             b"env: env2",
             b"X-Gatepost-Env: env1",
             b"Connection: close, x-gatepost-env",
         ]);
-        let answer = raw::send(stage.address(), &nominated).await.expect("an answer");
+        let answer = raw::send(testbed.address(), &nominated).await.expect("an answer");
         assert_eq!(answer.received("x-gatepost-env"), ["env2"], "{gateway}");
     }
 }
@@ -186,7 +189,7 @@ async fn bodies_of_a_mebibyte_pass_unharmed_both_ways() {
     let pair = Pair::shipped("all-in-one").await;
     let mut random = fastrand::Rng::with_seed(7);
     let payload: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(1024 * 1024).collect();
-    for (gateway, stage) in pair.each() {
+    for (gateway, testbed) in pair.each() {
         for version in VERSIONS {
             for (uri, env) in [
                 ("http://app.example/.echo/mirror", "env2"),
@@ -194,9 +197,9 @@ async fn bodies_of_a_mebibyte_pass_unharmed_both_ways() {
             ] {
                 let request = Request::post(uri)
                     .header("env", env)
-                    .body(client::body(payload.clone()))
+                    .body(body(payload.clone()))
                     .expect("a request");
-                let answer = send(version, stage.address(), request).await;
+                let answer = send(version, testbed.address(), request).await;
                 assert_eq!(answer.status, 200, "{gateway} {version:?}");
                 assert!(
                     answer.body == payload,
@@ -205,10 +208,9 @@ async fn bodies_of_a_mebibyte_pass_unharmed_both_ways() {
                 );
             }
         }
-        let refused = Request::post("http://app.example/")
-            .header("env", "nope")
-            .body(client::body(payload.clone()));
-        let answer = send(Version::HTTP_2, stage.address(), refused.expect("a request")).await;
+        let refused =
+            Request::post("http://app.example/").header("env", "nope").body(body(payload.clone()));
+        let answer = send(Version::HTTP_2, testbed.address(), refused.expect("a request")).await;
         assert_eq!(
             (answer.status, answer.text().as_str()),
             (404, "unknown environment\n"),
@@ -228,12 +230,12 @@ async fn websocket_upgrades_are_refused_alike_and_no_upstream_hears_of_them() {
         b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
     ]);
     let mut seen = Vec::new();
-    for (gateway, stage) in pair.each() {
-        let answer = raw::send(stage.address(), &upgrade).await.expect("an answer");
+    for (gateway, testbed) in pair.each() {
+        let answer = raw::send(testbed.address(), &upgrade).await.expect("an answer");
         assert_eq!(answer.by(), "gateway 403", "{gateway}");
         seen.push(answer.seen());
         assert_eq!(
-            send(Version::HTTP_11, stage.address(), get("http://app.example/", &[])).await.by(),
+            send(Version::HTTP_11, testbed.address(), get("http://app.example/", &[])).await.by(),
             "app-env1",
             "{gateway}"
         );
@@ -244,7 +246,7 @@ async fn websocket_upgrades_are_refused_alike_and_no_upstream_hears_of_them() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_empty_configuration_lets_everything_pass_as_it_came() {
     let pair = Pair::with_configuration("", &[("*", "any")]).await;
-    for (gateway, stage) in pair.each() {
+    for (gateway, testbed) in pair.each() {
         for version in VERSIONS {
             let headers = [
                 ("user-agent", "GoogleHC/1.0"),
@@ -255,7 +257,7 @@ async fn an_empty_configuration_lets_everything_pass_as_it_came() {
             ];
             let answer = send(
                 version,
-                stage.address(),
+                testbed.address(),
                 get("http://My-Service.svc.cluster.local.:80/?a=b", &headers),
             )
             .await;

@@ -1,19 +1,20 @@
 //! Two plugins of one module in one VM, which is how Envoy runs them when module and `vm_id` are
-//! the same: each root context keeps its own policy, and neither answers for the other.
+//! the same. Each root context must keep its own policy.
 
 use gatepost_render::bootstrap::{
     AccessLog, Bootstrap, FailurePolicy, Module, Plugin, PluginSource, Route,
 };
+use gatepost_testbed::client::{VERSIONS, get};
 use gatepost_testbed::echo::Upstream;
 use gatepost_testbed::envoy::LISTENER;
 use gatepost_testbed::envoy::process::{Envoy, Options};
 use http::Version;
 use serde_json::{Value, json};
 
-use crate::client::{VERSIONS, get, send};
+use crate::answer::send;
 use crate::pair;
 
-/// A policy whose hint header is its name and that refuses another environment than its own.
+/// A policy whose hint header has its name, and that refuses every environment but its own.
 fn named(name: &str) -> String {
     pair::json(&format!(
         "
@@ -51,8 +52,8 @@ fn filters(listener: &mut Value) -> &mut Vec<Value> {
     manager["http_filters"].as_array_mut().expect("filters")
 }
 
-/// Puts another policy into a rendered filter; module, `vm_id` and the plugin's name stay, so
-/// nothing but the policy tells the plugins apart.
+/// Puts another policy into a rendered filter. Module, `vm_id` and the plugin's name stay, so the
+/// plugins differ in their policy only.
 fn with_policy(filter: &Value, name: &str, configuration: &str) -> Value {
     let mut filter = filter.clone();
     filter["name"] = json!(format!("gatepost-{name}"));
@@ -66,9 +67,9 @@ async fn start(document: &Value) -> Envoy {
         .unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// One VM that others are made from, one for the main thread and one for the only worker, whatever
-/// the number of plugins: more would mean that the plugins do not share, and these tests would show
-/// nothing.
+/// There must be three VMs for any number of plugins: one from which the others are made, one for
+/// the main thread and one for the only worker. With more, the plugins would not share a VM, and
+/// these tests would show nothing.
 fn assert_plugins_share_their_vms(envoy: &Envoy) {
     let stats = envoy.admin("/stats?filter=wasm.*active").expect("stats");
     assert_eq!(stats.trim(), "wasm.envoy.wasm.runtime.v8.active: 3");
@@ -112,7 +113,7 @@ async fn two_listeners_with_policies_of_their_own_do_not_mix() {
     second["name"] = json!("second");
     let filter = &mut filters(&mut second)[0];
     *filter = with_policy(filter, "two", &named("two"));
-    // The third has the first's policy to the byte, so Envoy may give both one root context.
+    // The third policy equals the first, so Envoy may use one root context for both.
     let mut third = listeners[0].clone();
     third["name"] = json!("third");
     listeners.extend([second, third]);

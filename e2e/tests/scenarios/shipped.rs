@@ -1,39 +1,39 @@
-//! Every case of every shipped policy, on the real Envoy and on the embedded gateway: judged as the
-//! case says, and the two gateways' observations compared with each other, those things included
-//! that the case says nothing about.
+//! Every case of every shipped policy, on the real Envoy and on the embedded gateway. Each
+//! observation is judged by the case, and the two are compared with each other, also in what the
+//! case does not name.
 
 use std::collections::BTreeMap;
 
 use gatepost_authoring::suite::Case;
 use gatepost_testbed::cases::{Forwarded, Observation, Outcome, Replied, judge, offline, wire};
 use gatepost_testbed::shipped::ALL;
-use gatepost_testbed::{Kind, Testbed};
+use gatepost_testbed::{GatewayKind, Testbed};
 
 use crate::pair;
 
-/// Response code details that the gateways are known to word differently: Envoy's, and what the
-/// embedded gateway writes. There are none: a local reply of the filter has its details unprefixed
-/// in both, and a request that went upstream has `via_upstream`.
+/// Response code details that differ between the gateways: Envoy's, and the embedded gateway's.
+/// There are none: a local reply of the filter has its details without a prefix in both, and a
+/// forwarded request has `via_upstream`.
 const DETAILS: &[(&str, &str)] = &[];
 
-/// A case as it went on one gateway.
+/// The result of a case on one gateway.
 struct Seen {
     observation: Result<Observation, String>,
     details: Option<String>,
 }
 
-async fn play(kind: &Kind, policy: &str, cases: &[Case]) -> Vec<Seen> {
+async fn play(kind: &GatewayKind, policy: &str, cases: &[Case]) -> Vec<Seen> {
     let (file, suite) = pair::shipped(policy).read().unwrap_or_else(|report| panic!("{report:?}"));
     let routes: Vec<(&str, &str)> =
         suite.routes.iter().map(|route| (route.host.as_str(), route.upstream.as_str())).collect();
-    let stage =
-        Testbed::set(kind, &file.json, &routes).await.unwrap_or_else(|error| panic!("{error}"));
-    let mut counted = stage.counters().await.unwrap_or_else(|error| panic!("{error}"));
+    let testbed =
+        Testbed::start(kind, &file.json, &routes).await.unwrap_or_else(|error| panic!("{error}"));
+    let mut counted = testbed.counters().await.unwrap_or_else(|error| panic!("{error}"));
     let mut observations = Vec::new();
     for case in cases {
-        observations.push(observe(&stage, case, &mut counted).await);
+        observations.push(observe(&testbed, case, &mut counted).await);
     }
-    let details = stage.details(cases.len()).await;
+    let details = testbed.details(cases.len()).await;
     assert_eq!(
         details.len(),
         cases.len(),
@@ -46,20 +46,20 @@ async fn play(kind: &Kind, policy: &str, cases: &[Case]) -> Vec<Seen> {
         .collect()
 }
 
-/// `counted` is what had been counted before, and is after.
+/// Sends the request of one case. `counted` holds the counters before it, and is updated.
 async fn observe(
-    stage: &Testbed,
+    testbed: &Testbed,
     case: &Case,
     counted: &mut BTreeMap<String, u64>,
 ) -> Result<Observation, String> {
-    let outcome = wire::send(stage.address(), case).await.map_err(|error| error.to_string())?;
-    let after = stage.counters().await.map_err(|error| error.to_string())?;
+    let outcome = wire::send(testbed.address(), case).await.map_err(|error| error.to_string())?;
+    let after = testbed.counters().await.map_err(|error| error.to_string())?;
     let raised = offline::raised(counted, &after);
     *counted = after;
     Ok(Observation { outcome, counters: Some(raised) })
 }
 
-/// A reply's details are in the access log; of a forwarded request it says `via_upstream`.
+/// The details of a reply, from the access log. Those of a forwarded request are `via_upstream`.
 fn seen(mut observation: Result<Observation, String>, details: String) -> Seen {
     if let Ok(Observation { outcome: Outcome::Replied(Replied { details: unknown, .. }), .. }) =
         &mut observation
@@ -69,7 +69,7 @@ fn seen(mut observation: Result<Observation, String>, details: String) -> Seen {
     Seen { observation, details: Some(details) }
 }
 
-/// What remains of an observation without what each gateway adds to every request.
+/// An observation without the headers that each gateway adds to every request.
 fn comparable(observation: &Observation) -> Observation {
     let mut observation = observation.clone();
     if let Outcome::Forwarded(Forwarded { headers, .. }) = &mut observation.outcome {

@@ -1,20 +1,23 @@
-//! What becomes of a real Envoy whose filter traps: the test build of the filter does so for a
-//! request with `x-gatepost-trap`. Each failure policy does what it says, and the gateway answers
-//! again as it promises.
+//! A real Envoy whose filter traps: the test build of the filter does so for a request with
+//! `x-gatepost-trap`. The tests check each failure policy.
 
 use std::net::SocketAddr;
 
 use gatepost_render::bootstrap::{FailurePolicy, Module, Plugin, PluginSource, Route};
+use gatepost_testbed::client::get;
 use gatepost_testbed::echo::Upstream;
 use gatepost_testbed::envoy::LISTENER;
 use gatepost_testbed::envoy::process::{Envoy, Options};
 use http::Version;
 
-use crate::client::{Answer, get, send};
+use crate::answer::{Answer, send};
 use crate::pair::json;
 use crate::reload::{bootstrap, eventually};
 
-const POLICY: &str = "apiVersion: gatepost/v1\nstrip: [x-inside]\nenvironments: { default: env1, hints: { headers: { x-env: \"{env}\" } } }\n";
+const POLICY: &str = "apiVersion: gatepost/v1
+strip: [x-inside]
+environments: { default: env1, hints: { headers: { x-env: \"{env}\" } } }
+";
 
 struct Trapping {
     envoy: Envoy,
@@ -98,7 +101,7 @@ async fn fail_reload_brings_the_filter_back_after_every_trap() {
         assert_eq!(envoy.trap().await.status, 503);
         eventually("the filter is back", || async {
             let answer = envoy.ask(&[("x-inside", "forged")]).await;
-            // Until then nothing passes; unfiltered least of all.
+            // Until then no request passes, and never unfiltered.
             assert!(answer.status == 503 || answer.received("x-inside").is_empty(), "{answer:?}");
             answer.status == 200
         })

@@ -9,24 +9,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use gatepost_render::bootstrap::{PluginSource, Route};
+use gatepost_testbed::client::{Client, get};
 use gatepost_testbed::echo::Upstream;
 use gatepost_testbed::envoy::LISTENER;
 use gatepost_testbed::envoy::process::{Envoy, Options};
-use http::Request;
-use http_body_util::{BodyExt, Empty};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use http::Version;
 
-use crate::client::Answer;
+use crate::answer::Answer;
 use crate::pair::json;
 use crate::reload::{BAD, bootstrap, eventually, swap};
 
 const SECONDS: &str = "GATEPOST_LOAD_SECONDS";
 const EVERY: Duration = Duration::from_millis(250);
-/// As many requests are in flight.
+/// How many requests are in flight.
 const CLIENTS: usize = 8;
 
 /// A policy that writes its number into three places.
@@ -38,31 +34,13 @@ fn numbered(number: u64) -> String {
     ))
 }
 
-/// Sends one request after the other over one connection until told to stop; each must be decided
-/// by one whole policy.
+/// Sends one request after the other over one connection until `stop` is set. One whole policy must
+/// have decided each.
 async fn client(address: SocketAddr, stop: Arc<AtomicBool>, served: Arc<AtomicU64>) {
-    let stream = TcpStream::connect(address).await.expect("a connection");
-    let (mut sender, connection) =
-        http1::handshake(TokioIo::new(stream)).await.expect("a handshake");
-    tokio::spawn(connection);
+    let mut client = Client::connect(Version::HTTP_11, address).await;
     while !stop.load(Ordering::Relaxed) {
-        let request = Request::get("/")
-            .header("host", "shop.example")
-            .body(Empty::<Bytes>::new())
-            .expect("a request");
-        sender.ready().await.expect("the connection stays");
-        let response = sender.send_request(request).await.expect("an answer");
-        let (head, body) = response.into_parts();
-        let body = body.collect().await.expect("a whole body").to_bytes().to_vec();
-        let headers = head.headers.iter().map(|(name, value)| {
-            (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-        });
-        let answer = Answer {
-            status: head.status.as_u16(),
-            headers: headers.collect(),
-            body,
-            ..Answer::default()
-        };
+        let response = client.send(get("http://shop.example/", &[])).await.expect("an answer");
+        let answer = Answer::read(response).await.expect("a whole body");
         assert_eq!(answer.status, 200, "{answer:?}");
         let (first, second) = (answer.received("x-first"), answer.received("x-second"));
         assert!(first.len() == 1 && first == second, "{first:?} {second:?}");
@@ -71,7 +49,7 @@ async fn client(address: SocketAddr, stop: Arc<AtomicBool>, served: Arc<AtomicU6
     }
 }
 
-/// What a process holds in memory, in KiB.
+/// A process' resident memory in KiB.
 fn resident(process: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("a process");
     let line =
@@ -128,7 +106,8 @@ async fn policies_are_replaced_under_full_load_and_no_request_fails_or_sees_a_mi
     }
     let end = resident(envoy.id());
     println!(
-        "{} requests in {seconds} s, {} policies accepted, {} refused, resident {settled} KiB after a third and {end} KiB at the end",
+        "{} requests in {seconds} s, {} policies accepted, {} refused, \
+         resident {settled} KiB after a third and {end} KiB at the end",
         served.load(Ordering::Relaxed),
         counter(accepted),
         counter(refused),
@@ -137,6 +116,7 @@ async fn policies_are_replaced_under_full_load_and_no_request_fails_or_sees_a_mi
         served.load(Ordering::Relaxed) > 0 && counter(refused) > 0,
         "there were requests, and refusals among the policies"
     );
-    // V8 collects its garbage when it likes; a policy that stayed would be seen many times over.
+    // V8 collects garbage at times of its own. Policies that were not freed would add up to more
+    // than this.
     assert!(end < settled + settled / 4 + 16 * 1024, "memory grew from {settled} to {end} KiB");
 }

@@ -1,6 +1,6 @@
 //! The example filter carries out the policies that ship as Gatepost's own module does.
 
-use gatepost_gateway::plugin::FilterModule;
+use gatepost_gateway::FilterModule;
 use gatepost_host::{Engine, EngineOptions, Module};
 use gatepost_proxy_wasm_example::HSTS;
 use gatepost_testbed::cases::judge;

@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use gatepost_gateway::{Access, AccessLog, GatewayOptions, Origin};
+use gatepost_testbed::client::{Client, VERSIONS, body, echo, get, no_body, received, send, text};
 use gatepost_testbed::echo::Upstream;
+use gatepost_testbed::refusing_address;
 use http::{HeaderValue, Request, Version};
 use hyper::body::Incoming;
 
@@ -14,7 +16,7 @@ async fn a_request_reaches_the_upstream_of_its_host_and_keeps_its_own_authority(
     let (a, any) =
         (Upstream::start("a", None).await.unwrap(), Upstream::start("any", None).await.unwrap());
     let gateway = gateway(&[("a.example", a.addr()), ("*.example", any.addr())], forward()).await;
-    for version in BOTH {
+    for version in VERSIONS {
         let request = Request::post("http://A.example:8080/x?y=1").body(body("hello")).unwrap();
         let echo = echo(send(version, gateway.address, request).await).await;
         assert_eq!(echo["upstream"], "a");
@@ -22,13 +24,10 @@ async fn a_request_reaches_the_upstream_of_its_host_and_keeps_its_own_authority(
         assert_eq!(echo["authority"], "A.example:8080");
         assert_eq!(echo["path"], "/x?y=1");
         assert_eq!(echo["body"], "hello");
-        // Only HTTP/1.1 has a Host line, so this tells the protocol that the upstream was spoken to
-        // in.
+        // Only HTTP/1.1 has a Host line, so this shows the protocol that the upstream got.
         assert_eq!(received(&echo, "host").is_empty(), version == Version::HTTP_2);
     }
-    let other =
-        send(Version::HTTP_2, gateway.address, get("http://x.y.example/").body(no_body()).unwrap())
-            .await;
+    let other = send(Version::HTTP_2, gateway.address, get("http://x.y.example/", &[])).await;
     assert_eq!(echo(other).await["upstream"], "any");
 }
 
@@ -44,8 +43,8 @@ async fn the_route_is_selected_by_the_authority_that_the_filter_left() {
     };
     let gateway =
         gateway(&[("a.example", a.addr()), ("b.internal", b.addr())], Deciding(rewrite)).await;
-    for version in BOTH {
-        let request = get("http://a.example/")
+    for version in VERSIONS {
+        let request = Request::get("http://a.example/")
             .header("x-forged", "1")
             .header("x-hint", "2")
             .header("x-hint", "3");
@@ -66,11 +65,8 @@ async fn a_target_may_be_a_name() {
     let upstream = Upstream::start("u", None).await.unwrap();
     let target = format!("localhost:{}", upstream.addr().port());
     let gateway = gateway_with(&[("*", target)], forward(), GatewayOptions::default()).await;
-    for version in BOTH {
-        let echo = echo(
-            send(version, gateway.address, get("http://a.example/").body(no_body()).unwrap()).await,
-        )
-        .await;
+    for version in VERSIONS {
+        let echo = echo(send(version, gateway.address, get("http://a.example/", &[])).await).await;
         assert_eq!((&echo["upstream"], &echo["authority"]), (&"u".into(), &"a.example".into()));
     }
 }
@@ -79,7 +75,7 @@ async fn a_target_may_be_a_name() {
 async fn the_upstream_learns_where_a_request_comes_from() {
     let upstream = Upstream::start("u", None).await.unwrap();
     let gateway = gateway(&[("*", upstream.addr())], forward()).await;
-    let request = get("http://a/")
+    let request = Request::get("http://a/")
         .header("x-forwarded-for", "203.0.113.7")
         .header("x-forwarded-proto", "https");
     let request = request.header("x-request-id", "mine").header("x-envoy-max-retries", "9");
@@ -106,7 +102,8 @@ async fn the_filter_is_told_the_client_behind_the_trusted_hops() {
     for (list, source) in
         [("1.1.1.1, 198.51.100.1, 35.191.0.1", "198.51.100.1"), ("198.51.100.1", "127.0.0.1")]
     {
-        let request = get("http://a/").header("x-forwarded-for", list).body(no_body()).unwrap();
+        let request =
+            Request::get("http://a/").header("x-forwarded-for", list).body(no_body()).unwrap();
         let echo = echo(send(Version::HTTP_11, gateway.address, request).await).await;
         assert_eq!(received(&echo, "x-source"), [source]);
     }
@@ -143,10 +140,12 @@ async fn an_absolute_form_request_is_for_the_authority_of_its_line() {
 async fn bytes_that_are_not_utf8_pass_unharmed() {
     let upstream = Upstream::start("u", None).await.unwrap();
     let gateway = gateway(&[("*", upstream.addr())], forward()).await;
-    for version in BOTH {
+    for version in VERSIONS {
         let value = HeaderValue::from_bytes(b"caf\xe9 \xff\\").unwrap();
-        let request =
-            get("http://a/").header("user-agent", &value).header("env", "1").header("env", value);
+        let request = Request::get("http://a/")
+            .header("user-agent", &value)
+            .header("env", "1")
+            .header("env", value);
         let echo =
             echo(send(version, gateway.address, request.body(no_body()).unwrap()).await).await;
         assert_eq!(received(&echo, "user-agent"), ["caf\\xe9 \\xff\\\\"]);
@@ -158,7 +157,8 @@ async fn bytes_that_are_not_utf8_pass_unharmed() {
 async fn headers_of_one_connection_stay_on_it() {
     let upstream = Upstream::start("u", None).await.unwrap();
     let gateway = gateway(&[("*", upstream.addr())], forward()).await;
-    let head = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close, x-hop\r\nX-Hop: 1\r\nKeep-Alive: 5\r\nTE: gzip, trailers\r\n";
+    let head = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close, x-hop\r\nX-Hop: 1\r\n\
+                Keep-Alive: 5\r\nTE: gzip, trailers\r\n";
     let answer =
         raw(gateway.address, format!("{head}Proxy-Connection: x\r\nX-End: 2\r\n\r\n")).await;
     let echo = echo_of_raw(&answer);
@@ -173,13 +173,8 @@ async fn headers_of_one_connection_stay_on_it() {
 async fn the_answer_keeps_its_status_headers_and_body() {
     let upstream = Upstream::start("u", None).await.unwrap();
     let gateway = gateway(&[("*", upstream.addr())], forward()).await;
-    for version in BOTH {
-        let response = send(
-            version,
-            gateway.address,
-            get("http://a/.echo/status/418").body(no_body()).unwrap(),
-        )
-        .await;
+    for version in VERSIONS {
+        let response = send(version, gateway.address, get("http://a/.echo/status/418", &[])).await;
         assert_eq!((response.status().as_u16(), response.version()), (418, version));
         assert_eq!(response.headers()["content-type"], "application/json");
         assert_eq!(echo(response).await["path"], "/.echo/status/418");
@@ -189,9 +184,9 @@ async fn the_answer_keeps_its_status_headers_and_body() {
 #[tokio::test]
 async fn an_answer_to_head_has_its_length_and_no_body() {
     let upstream = Upstream::start("u", None).await.unwrap();
-    let (_kept, down) = nobody();
+    let (_kept, down) = refusing_address().unwrap();
     let gateway = gateway(&[("a", upstream.addr()), ("down", down)], forward()).await;
-    for version in BOTH {
+    for version in VERSIONS {
         let mut client = Client::connect(version, gateway.address).await;
         for (host, status, length) in
             [("down", 503, Some("22")), ("a", 200, None), ("down", 503, Some("22"))]
@@ -214,13 +209,10 @@ async fn one_connection_serves_one_request_after_the_other_for_any_host() {
     let (a, b) =
         (Upstream::start("a", None).await.unwrap(), Upstream::start("b", None).await.unwrap());
     let gateway = gateway(&[("a", a.addr()), ("b", b.addr())], forward()).await;
-    for version in BOTH {
+    for version in VERSIONS {
         let mut client = Client::connect(version, gateway.address).await;
         for host in ["a", "b", "a", "b"] {
-            let response = client
-                .send(get(&format!("http://{host}/")).body(no_body()).unwrap())
-                .await
-                .unwrap();
+            let response = client.send(get(&format!("http://{host}/"), &[])).await.unwrap();
             assert_eq!(echo(response).await["upstream"], host);
         }
     }
@@ -230,7 +222,8 @@ async fn one_connection_serves_one_request_after_the_other_for_any_host() {
 async fn expect_is_answered_by_the_gateway() {
     let upstream = Upstream::start("u", None).await.unwrap();
     let gateway = gateway(&[("*", upstream.addr())], forward()).await;
-    let head = "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\nConnection: close\r\n\r\n";
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\
+                Connection: close\r\n\r\n";
     let answer = raw(gateway.address, format!("{head}hi")).await;
     let (interim, answer) = answer.split_once("\r\n\r\n").unwrap();
     assert_eq!(interim, "HTTP/1.1 100 Continue");
@@ -255,7 +248,7 @@ async fn the_access_log_says_what_came_and_where_it_went() {
         GatewayOptions { access_log, ..Default::default() },
     )
     .await;
-    send(Version::HTTP_11, gateway.address, get("http://a/x?y").body(no_body()).unwrap()).await;
+    send(Version::HTTP_11, gateway.address, get("http://a/x?y", &[])).await;
     raw(gateway.address, "GET / HTTP/1.1\r\nConnection: close\r\n\r\n").await;
     let seen = seen.lock().unwrap();
     let [forwarded, refused] = &seen[..] else { panic!("{seen:?}") };

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use gatepost_gateway::GatewayOptions;
+use gatepost_testbed::client::{received, soon};
 use gatepost_testbed::echo::{GreeterClient, HelloRequest, Upstream};
+use gatepost_testbed::refusing_address;
 use http::Request;
 use hyper::body::Incoming;
 use tokio::sync::mpsc;
@@ -117,7 +119,7 @@ async fn upstreams_that_fail_are_unavailable() {
     let (silent, _events) = scripted(b"").await;
     let options =
         GatewayOptions { response_timeout: Duration::from_millis(200), ..Default::default() };
-    let (_kept, refused) = nobody();
+    let (_kept, refused) = refusing_address().unwrap();
     let routes = [("refused", refused), ("garbage", garbage), ("silent", silent)];
     let gateway = gateway_with(&routes, forward(), options).await;
     for (host, message) in [

@@ -1,6 +1,6 @@
 //! The embedded gateway as its clients and upstreams see it: real connections on loopback, echo
-//! upstreams behind it, layers of closures and of scripted wasm as filters. No test is decided by
-//! how long something takes; the limits only end what hangs.
+//! upstreams, and filters made of closures or of scripted wasm. No result depends on how long
+//! something takes; time limits only end a test that hangs.
 
 mod forwarding;
 mod grpc;

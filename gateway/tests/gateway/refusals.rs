@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use gatepost_gateway::GatewayOptions;
+use gatepost_testbed::client::{Client, VERSIONS, get, no_body, send};
 use gatepost_testbed::echo::Upstream;
 use http::{Request, Version};
 use hyper::body::Incoming;
@@ -22,9 +23,8 @@ async fn refusing() -> (Upstream, Running) {
 }
 
 async fn assert_serves(gateway: &Running) {
-    for version in BOTH {
-        let response =
-            send(version, gateway.address, get("http://a/served").body(no_body()).unwrap()).await;
+    for version in VERSIONS {
+        let response = send(version, gateway.address, get("http://a/served", &[])).await;
         assert_eq!(response.status(), 200);
     }
 }
@@ -76,11 +76,11 @@ async fn heads_over_60_kib_or_100_lines_are_431() {
         );
     }
     for (request, status) in [
-        (get("http://a/").header("x", "v".repeat(50 * 1024)), 299),
-        (get("http://a/").header("x", "v".repeat(60 * 1024)), 431),
-        ((0..96).fold(get("http://a/"), |request, line| request.header("x", line)), 299),
-        ((0..97).fold(get("http://a/"), |request, line| request.header("x", line)), 431),
-        ((0..3000).fold(get("http://a/"), |request, line| request.header("x", line)), 431),
+        (Request::get("http://a/").header("x", "v".repeat(50 * 1024)), 299),
+        (Request::get("http://a/").header("x", "v".repeat(60 * 1024)), 431),
+        ((0..96).fold(Request::get("http://a/"), |request, line| request.header("x", line)), 299),
+        ((0..97).fold(Request::get("http://a/"), |request, line| request.header("x", line)), 431),
+        ((0..3000).fold(Request::get("http://a/"), |request, line| request.header("x", line)), 431),
     ] {
         let response =
             send(Version::HTTP_2, gateway.address, request.body(no_body()).unwrap()).await;
@@ -102,7 +102,7 @@ async fn http2_requests_that_envoy_refuses_are_refused() {
             .status(),
         404
     );
-    let user = get("http://u@a/").body(no_body()).unwrap();
+    let user = get("http://u@a/", &[]);
     assert_eq!(send(Version::HTTP_2, gateway.address, user).await.status(), 400);
     assert_serves(&gateway).await;
 }
@@ -110,7 +110,8 @@ async fn http2_requests_that_envoy_refuses_are_refused() {
 #[tokio::test]
 async fn an_h2c_upgrade_is_ignored() {
     let (_upstream, gateway) = refusing().await;
-    let request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: \r\n\r\n";
+    let request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings, close\r\n\
+                   Upgrade: h2c\r\nHTTP2-Settings: \r\n\r\n";
     assert_eq!(status_of_raw(&raw(gateway.address, request).await), "299");
 }
 
@@ -127,7 +128,8 @@ async fn a_client_that_says_nothing_or_too_little_is_hung_up_on() {
         "GET / HTTP/1.1\r\nHost: a\r\nX-Never-Ends: ",
         "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
     ] {
-        // Each ends, which is the point; the last one after its answer.
+        // `raw` returns only when the gateway ends the connection. The last one gets its answer
+        // before.
         raw(gateway.address, beginning).await;
     }
     assert_serves(&gateway).await;

@@ -1,9 +1,10 @@
-//! Bodies pass as they come: nothing waits for an end.
+//! Bodies are forwarded part by part, before they end.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use gatepost_gateway::GatewayOptions;
+use gatepost_testbed::client::{Client, VERSIONS, body, echo, get, send, soon, text};
 use gatepost_testbed::echo::Upstream;
 use http::{HeaderMap, HeaderValue, Request, Version};
 use http_body_util::{BodyExt, Channel};
@@ -14,7 +15,7 @@ use crate::support::*;
 async fn a_chunk_comes_back_before_the_request_ends() {
     let upstream = Upstream::start("u", None).await.unwrap();
     let gateway = gateway(&[("*", upstream.addr())], forward()).await;
-    for version in BOTH {
+    for version in VERSIONS {
         let mut client = Client::connect(version, gateway.address).await;
         let (mut sender, channel) = Channel::<Bytes, std::io::Error>::new(1);
         sender.send_data("first".into()).await.unwrap();
@@ -36,8 +37,8 @@ async fn a_chunk_comes_back_before_the_request_ends() {
 async fn an_answers_chunks_come_one_by_one() {
     let upstream = Upstream::start("u", None).await.unwrap();
     let gateway = gateway(&[("*", upstream.addr())], forward()).await;
-    for version in BOTH {
-        let request = get("http://a/.echo/stream/5").body(no_body()).unwrap();
+    for version in VERSIONS {
+        let request = get("http://a/.echo/stream/5", &[]);
         assert_eq!(
             text(send(version, gateway.address, request).await).await,
             "line 1\nline 2\nline 3\nline 4\nline 5\n"
@@ -67,7 +68,7 @@ async fn a_large_body_passes_whole() {
     let upstream = Upstream::start("u", None).await.unwrap();
     let gateway = gateway(&[("*", upstream.addr())], forward()).await;
     let large: Bytes = (0..3_000_000_u32).map(|at| (at % 251) as u8).collect();
-    for version in BOTH {
+    for version in VERSIONS {
         let request = Request::post("http://a/.echo/mirror").body(body(large.clone())).unwrap();
         let answer = send(version, gateway.address, request).await;
         assert!(
@@ -84,15 +85,15 @@ async fn readers_that_stop_do_not_hold_up_the_others() {
     let mut stalled = Client::connect_with_window(1024, gateway.address).await;
     let mut unread = Vec::new();
     for _ in 0..20 {
-        let request = get("http://a/.echo/bytes/1000000").body(no_body()).unwrap();
+        let request = get("http://a/.echo/bytes/1000000", &[]);
         let mut answer = stalled.send(request).await.unwrap();
         assert!(soon(answer.body_mut().frame()).await.unwrap().unwrap().is_data());
         unread.push(answer);
     }
-    // Time for the gateway to fill every buffer that it has for them; without it the test could
-    // pass too easily, never fail.
+    // The gateway gets time to fill its buffers for them. Without it the test could pass by luck;
+    // it cannot fail by it.
     tokio::time::sleep(Duration::from_millis(300)).await;
-    let request = get("http://a/").body(no_body()).unwrap();
+    let request = get("http://a/", &[]);
     assert_eq!(echo(send(Version::HTTP_2, gateway.address, request).await).await["upstream"], "u");
     drop(unread);
 }
@@ -103,7 +104,7 @@ async fn a_slow_upload_is_no_late_answer() {
     let options =
         GatewayOptions { response_timeout: Duration::from_millis(300), ..Default::default() };
     let gateway = gateway_with(&[("*", upstream.addr())], forward(), options).await;
-    for version in BOTH {
+    for version in VERSIONS {
         let (mut sender, channel) = Channel::<Bytes, std::io::Error>::new(1);
         let request = Request::post("http://a/").body(channel.boxed_unsync()).unwrap();
         let answer = tokio::spawn(send(version, gateway.address, request));

@@ -1,40 +1,26 @@
-//! What every test needs: a running gateway, clients of both protocols, bytes sent by hand, and
-//! upstreams that misbehave.
+//! What these tests need beside the test bed's client: a running gateway, filters made of closures,
+//! bytes sent by hand, and an upstream that sends scripted bytes.
 
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use gatepost_gateway::{
     Filter, FilterSlot, Gateway, GatewayOptions, RouteTable, Router, UpstreamBody,
 };
+use gatepost_testbed::client::soon;
 use http::{Request, Response, Uri, Version};
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Either, Empty, Full};
+use http_body_util::{Either, Full};
 use hyper::body::Incoming;
-use hyper::client::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tower::layer::util::Identity;
 use tower::{BoxError, Layer, Service};
-
-pub const BOTH: [Version; 2] = [Version::HTTP_11, Version::HTTP_2];
-
-pub type Body = UnsyncBoxBody<Bytes, std::io::Error>;
-
-/// Far longer than anything takes; what takes longer hangs.
-const LIMIT: Duration = Duration::from_secs(60);
-
-pub async fn soon<F: Future>(future: F) -> F::Output {
-    tokio::time::timeout(LIMIT, future).await.expect("it hangs")
-}
 
 /// A gateway in a task of its own.
 pub struct Running {
@@ -45,32 +31,32 @@ pub struct Running {
 }
 
 impl Running {
-    pub fn tell_to_stop(self) -> JoinHandle<usize> {
+    pub fn stop(self) -> JoinHandle<usize> {
         let _ = self.stop.send(());
         self.task
     }
 }
 
-/// No filter at all.
+/// A filter that forwards every request unchanged.
 pub fn forward() -> Identity {
     Identity::new()
 }
 
-/// What a filter of a test does with a request.
+/// What [`Deciding`] does with a request.
 pub enum Verdict {
-    /// It goes on as the filter has left it.
+    /// The request is forwarded as the function left it.
     Forward,
-    /// The filter answers, with this status and body.
+    /// The filter answers with this status and body.
     Reply(u16, &'static str),
-    /// The filter has no answer.
+    /// The filter fails.
     Fail,
 }
 
-/// A filter that shows each request to a function.
+/// A filter that calls a function for each request.
 #[derive(Clone)]
 pub struct Deciding<F>(pub F);
 
-/// A router behind it.
+/// The service of [`Deciding`].
 #[derive(Clone)]
 pub struct Decided<F> {
     decide: F,
@@ -110,7 +96,7 @@ impl<F: Fn(&mut Request<Incoming>) -> Verdict> Service<Request<Incoming>> for De
     }
 }
 
-/// Gives a request another authority and path, in the form that it has.
+/// Writes another authority and path into a request.
 pub fn redirect(request: &mut Request<Incoming>, authority: &str, path: &str) {
     if request.version() == Version::HTTP_2 {
         *request.uri_mut() = format!("http://{authority}{path}").parse().unwrap();
@@ -139,104 +125,10 @@ pub async fn gateway_with(
     Running { address, filter, stop, task }
 }
 
-/// One client connection of either protocol.
-pub enum Client {
-    Http1(http1::SendRequest<Body>),
-    Http2(http2::SendRequest<Body>),
-}
-
-impl Client {
-    pub async fn connect(version: Version, address: SocketAddr) -> Self {
-        let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
-        if version == Version::HTTP_2 {
-            let (sender, connection) =
-                http2::handshake(TokioExecutor::new(), stream).await.unwrap();
-            tokio::spawn(connection);
-            Self::Http2(sender)
-        } else {
-            let (sender, connection) = http1::handshake(stream).await.unwrap();
-            tokio::spawn(connection);
-            Self::Http1(sender)
-        }
-    }
-
-    /// An HTTP/2 connection whose streams take this many bytes before they wait to be read.
-    pub async fn connect_with_window(window: u32, address: SocketAddr) -> Self {
-        let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
-        let mut builder = http2::Builder::new(TokioExecutor::new());
-        let (sender, connection) =
-            builder.initial_stream_window_size(window).handshake(stream).await.unwrap();
-        tokio::spawn(connection);
-        Self::Http2(sender)
-    }
-
-    /// Sends a request whose URI is absolute; with HTTP/1.1 its authority becomes the Host line.
-    pub async fn send(&mut self, mut request: Request<Body>) -> hyper::Result<Response<Incoming>> {
-        soon(async {
-            match self {
-                Self::Http1(sender) => {
-                    let authority = request.uri().authority().unwrap().to_string();
-                    let path = request.uri().path_and_query().unwrap().to_string();
-                    request.headers_mut().insert("host", authority.parse().unwrap());
-                    *request.uri_mut() = path.parse().unwrap();
-                    sender.ready().await?;
-                    sender.send_request(request).await
-                }
-                Self::Http2(sender) => {
-                    sender.ready().await?;
-                    sender.send_request(request).await
-                }
-            }
-        })
-        .await
-    }
-}
-
-pub fn get(uri: &str) -> http::request::Builder {
-    Request::get(uri)
-}
-
-pub fn no_body() -> Body {
-    Empty::new().map_err(|never| match never {}).boxed_unsync()
-}
-
-pub fn body(text: impl Into<Bytes>) -> Body {
-    Full::new(text.into()).map_err(|never| match never {}).boxed_unsync()
-}
-
-/// One request on a connection of its own.
-pub async fn send(
-    version: Version,
-    address: SocketAddr,
-    request: Request<Body>,
-) -> Response<Incoming> {
-    Client::connect(version, address).await.send(request).await.unwrap()
-}
-
-pub async fn text(response: Response<Incoming>) -> String {
-    let bytes = soon(response.into_body().collect()).await.unwrap().to_bytes();
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-/// The echo's answer.
-pub async fn echo(response: Response<Incoming>) -> Value {
-    serde_json::from_str(&text(response).await).unwrap()
-}
-
-/// Every value of a header that the echo received.
-pub fn received<'a>(echo: &'a Value, name: &str) -> Vec<&'a str> {
-    let headers = echo["headers"].as_array().unwrap();
-    headers
-        .iter()
-        .filter(|header| header[0] == name)
-        .map(|header| header[1].as_str().unwrap())
-        .collect()
-}
-
 /// Sends bytes as they are and reads until the gateway closes.
 pub async fn raw(address: SocketAddr, bytes: impl AsRef<[u8]>) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    // The gateway may close before it has read all; what it said is still there to read.
+    // The gateway may close before it read everything; its answer can still be read.
     let _ = stream.write_all(bytes.as_ref()).await;
     let mut answer = Vec::new();
     let _ = soon(stream.read_to_end(&mut answer)).await;
@@ -253,18 +145,8 @@ pub fn status_of_raw(answer: &str) -> &str {
     answer.split(' ').nth(1).unwrap_or(answer)
 }
 
-/// An address that refuses connections. While the socket is kept the system gives its port to
-/// nobody who does not ask for it.
-pub fn nobody() -> (TcpSocket, SocketAddr) {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.set_reuseaddr(true).unwrap();
-    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
-    let address = socket.local_addr().unwrap();
-    (socket, address)
-}
-
-/// An upstream that reads a request's head, says these bytes and then waits for the end. The
-/// receiver is told of the end.
+/// An upstream that reads a request's head, sends these bytes and then waits for the end of the
+/// connection. The receiver gets `request` and `end`.
 pub async fn scripted(
     answer: &'static [u8],
 ) -> (SocketAddr, tokio::sync::mpsc::UnboundedReceiver<&'static str>) {

@@ -1,13 +1,16 @@
-//! The gateway behind scripted wasm: whatever a proxy-wasm filter may do to requests and responses,
-//! not only what Gatepost's own does. The layer is the one that policies run in.
+//! The gateway with scripted proxy-wasm filters: what any filter may do to requests and responses,
+//! not only Gatepost's own. The layer is the one that policies run in.
 
 use std::sync::{Arc, LazyLock, Mutex};
 
 use bytes::Bytes;
-use gatepost_gateway::plugin::{FilterModule, PluginError, PolicyLayer};
-use gatepost_gateway::{Access, AccessLog, GatewayOptions};
+use gatepost_gateway::{Access, AccessLog, FilterModule, GatewayOptions, PolicyError, PolicyLayer};
 use gatepost_host::{Engine, EngineOptions, Metrics, Module};
+use gatepost_testbed::client::{
+    Client, VERSIONS, body, echo, get, no_body, received, send, soon, text,
+};
 use gatepost_testbed::echo::{GreeterClient, Upstream};
+use gatepost_testbed::refusing_address;
 use http::{Request, Version};
 use http_body_util::{BodyExt, Channel};
 use tonic::Code;
@@ -48,7 +51,7 @@ async fn a_filter_changes_both_messages_headers_bodies_and_trailers() {
         response_body.end: add response_trailers x-sum 42",
     );
     let gateway = gateway(&[("b.internal", upstream.addr())], filter).await;
-    for version in BOTH {
+    for version in VERSIONS {
         let request = Request::post("http://a.example/x").body(body("as it came")).unwrap();
         let response = send(version, gateway.address, request).await;
         assert_eq!(
@@ -71,7 +74,7 @@ async fn a_filter_is_shown_what_envoy_shows_it() {
         script("request_headers: add request_headers x-seen yes"),
     )
     .await;
-    let request = get("http://a/")
+    let request = Request::get("http://a/")
         .header("user-agent", "x")
         .header("user-agent", "y")
         .header("env", "1")
@@ -89,11 +92,10 @@ async fn a_filter_is_shown_what_envoy_shows_it() {
 async fn a_filters_reply_says_in_the_log_why() {
     let (options, log) = logged();
     let reply = "request_headers: reply 403 denied \"100% no\" -1 x-why because";
-    let (_kept, down) = nobody();
+    let (_kept, down) = refusing_address().unwrap();
     let gateway = gateway_with(&[("*", down)], script(reply), options).await;
-    for version in BOTH {
-        let response =
-            send(version, gateway.address, get("http://a/").body(no_body()).unwrap()).await;
+    for version in VERSIONS {
+        let response = send(version, gateway.address, get("http://a/", &[])).await;
         assert_eq!(response.status(), 403);
         assert_eq!(response.headers()["x-why"], "because");
         assert_eq!(response.headers()["server"], "gatepost");
@@ -121,9 +123,8 @@ async fn what_a_filter_writes_and_nobody_can_send_is_answered_as_envoy_answers()
     ] {
         let gateway =
             gateway(&[("*", upstream.addr())], script(&format!("request_headers: {change}"))).await;
-        for version in BOTH {
-            let response =
-                send(version, gateway.address, get("http://a/").body(no_body()).unwrap()).await;
+        for version in VERSIONS {
+            let response = send(version, gateway.address, get("http://a/", &[])).await;
             assert_eq!(response.status(), status, "{change} {version:?}");
             assert_eq!(text(response).await, said, "{change} {version:?}");
         }
@@ -140,9 +141,8 @@ async fn what_a_filter_says_of_the_connection_stays_with_the_gateway() {
         response_headers: add response_headers transfer-encoding gzip",
     );
     let gateway = gateway(&[("*", upstream.addr())], filter).await;
-    for version in BOTH {
-        let response =
-            send(version, gateway.address, get("http://a/").body(no_body()).unwrap()).await;
+    for version in VERSIONS {
+        let response = send(version, gateway.address, get("http://a/", &[])).await;
         assert!(
             !response.headers().contains_key("connection")
                 && !response.headers().contains_key("transfer-encoding")
@@ -160,19 +160,15 @@ async fn what_a_filter_says_of_the_connection_stays_with_the_gateway() {
 async fn an_upstreams_failure_passes_the_filter_as_envoys_own_replies_do() {
     let (options, log) = logged();
     let filter = script("response_headers: add response_headers x-filtered yes");
-    let (_kept, down) = nobody();
+    let (_kept, down) = refusing_address().unwrap();
     let gateway = gateway_with(&[("down", down)], filter, options).await;
-    for version in BOTH {
+    for version in VERSIONS {
         for (host, status, why) in [
             ("down", 503, "upstream connect error: no connection to "),
             ("other", 404, "route_not_found"),
         ] {
-            let response = send(
-                version,
-                gateway.address,
-                get(&format!("http://{host}/")).body(no_body()).unwrap(),
-            )
-            .await;
+            let response =
+                send(version, gateway.address, get(&format!("http://{host}/"), &[])).await;
             assert_eq!(response.status(), status);
             assert_eq!(response.headers()["x-filtered"], "yes");
             assert_eq!(response.headers()["server"], "gatepost");
@@ -225,7 +221,7 @@ async fn a_configuration_that_the_filter_refuses_is_refused_in_its_words_and_onc
         2,
         metrics.clone(),
     );
-    let Err(PluginError::Refused(lines)) = refused else { panic!("{refused:?}") };
+    let Err(PolicyError::Refused(lines)) = refused else { panic!("{refused:?}") };
     assert!(
         matches!(&lines[..], [only] if only.contains("configuration refused: mod: ")),
         "{lines:?}"
@@ -238,7 +234,8 @@ async fn a_request_keeps_the_filter_that_it_began_with() {
     let upstream = Upstream::start("u", None).await.unwrap();
     let named = |name: &str| {
         script(&format!(
-            "request_headers: add request_headers x-filter {name}\nresponse_trailers: add response_trailers x-filter {name}"
+            "request_headers: add request_headers x-filter {name}
+            response_trailers: add response_trailers x-filter {name}"
         ))
     };
     let gateway = gateway(&[("*", upstream.addr())], named("old")).await;
@@ -249,7 +246,7 @@ async fn a_request_keeps_the_filter_that_it_began_with() {
     let mut answer = client.send(request).await.unwrap().into_body();
     assert_eq!(soon(answer.frame()).await.unwrap().unwrap().into_data().unwrap(), "first");
     gateway.filter.swap(&named("new"));
-    let other = client.send(get("http://a/").body(no_body()).unwrap()).await.unwrap();
+    let other = client.send(get("http://a/", &[])).await.unwrap();
     assert_eq!(received(&echo(other).await, "x-filter"), ["new"]);
     sender
         .send_trailers([("x-end".parse().unwrap(), "1".parse().unwrap())].into_iter().collect())

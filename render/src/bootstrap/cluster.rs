@@ -1,19 +1,19 @@
-//! One Envoy cluster for each route: where its upstream is and which protocol it is spoken to in.
+//! One Envoy cluster for each route: the address of its upstream, and the protocol to it.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::message::{Address, Any, Empty, SocketAddressField};
 use super::route::{Route, Upstream};
-use super::{Address, Any, Empty, SocketAddressField};
 
 const PROTOCOL_OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 const PROTOCOL_OPTIONS_TYPE: &str =
     "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 
-/// Envoy stops at 1,024 connections and requests for each cluster unless told otherwise, and
-/// answers 503 after. A gateway sets the largest number instead, as Istio's does: what overloads an
-/// upstream is for the upstream to say.
+/// By default Envoy allows 1,024 connections and requests for each cluster, and answers 503 beyond
+/// that. This sets the largest number instead, as Istio's gateways do, and leaves it to the
+/// upstream to refuse what overloads it.
 const NO_LIMIT: u32 = u32::MAX;
 
 /// `config.cluster.v3.Cluster`.
@@ -34,9 +34,9 @@ pub(super) struct Cluster<'a> {
 impl<'a> Cluster<'a> {
     /// The cluster that has the route's host as its name.
     pub(super) fn of(route: &'a Route) -> Self {
-        // STATIC refuses names and STRICT_DNS would accept addresses; the pair says in the document
-        // which of them it is. Envoy's default family asks for IPv6 and falls back only when there
-        // is none, so `localhost` would reach ::1 alone.
+        // STATIC refuses names. STRICT_DNS would accept addresses too, but the document should show
+        // which of them it is. Envoy's default family falls back from IPv6 to IPv4 only when there
+        // is no IPv6 address, so `localhost` would mean ::1 alone.
         let (discovery, dns_lookup_family, address) = match route.upstream() {
             Upstream::Address(address) => ("STATIC", None, (*address).into()),
             Upstream::Name { name, port } => (
@@ -49,8 +49,8 @@ impl<'a> Cluster<'a> {
         };
         Self {
             name: route.host(),
-            // Statistics are cut at dots: without this, Prometheus would take the first label for
-            // the cluster's name.
+            // Envoy splits the names of statistics at dots. Without this, Prometheus would show the
+            // first label as the cluster's name.
             alt_stat_name: route.host().replace('.', "_"),
             discovery,
             dns_lookup_family,
@@ -98,11 +98,10 @@ struct Thresholds {
     max_retries: u32,
 }
 
-/// The upstream is spoken to in the client's protocol (measured: tests/proxying.rs): HTTP/2 to
-/// HTTP/2, which is what lets gRPC and its trailers through, and HTTP/1.1 to HTTP/1.1, without
-/// which a plain HTTP service could not be reached. Without the two empty messages HTTP/2 still
-/// leaves as HTTP/2 (measured on 1.40.0); they are written so that the document says which
-/// protocols.
+/// Envoy sends a request in the client's protocol (measured: e2e/tests/bootstrap/proxying.rs).
+/// HTTP/2 stays HTTP/2, which gRPC and its trailers need. HTTP/1.1 stays HTTP/1.1, for services
+/// that do not speak HTTP/2. Without the two empty messages the result is the same (measured on
+/// 1.40.0); they are there to show the protocols in the document.
 #[derive(Serialize)]
 struct ProtocolOptions {
     use_downstream_protocol_config: DownstreamProtocol,

@@ -1,22 +1,35 @@
-//! The one listener and its HTTP connection manager: how a request is read before the filter sees
-//! it, and where it goes after.
+//! The listener and its HTTP connection manager: how a request is read before the filter, and where
+//! it goes afterwards.
 
 use serde::Serialize;
 
+use super::error::RenderError;
+use super::input::{AccessLog, Bootstrap};
+use super::message::{Address, Any, Empty, Extension};
 use super::virtual_host::RouteConfiguration;
 use super::wasm::HttpFilter;
-use super::{AccessLog, Address, Any, Bootstrap, Empty, Extension, RenderError};
 
-/// As text, because a person reads it: the address that the policy's `sources` are compared with,
-/// the request as it left for the upstream (Envoy writes the line after the filter's changes), and
-/// who answered and why. `UPSTREAM_CLUSTER` without `RAW` would print the cluster's name for
+/// The name of the listener in rendered bootstraps. Envoy's admin interface gives its address by
+/// this name.
+pub const LISTENER: &str = "gatepost";
+
+/// The access log has text for people: the address that the policy's `sources` are compared with,
+/// the request as it was sent to the upstream (Envoy writes the line after the filter's changes),
+/// and who answered and why. `UPSTREAM_CLUSTER` without `RAW` would print the cluster's name for
 /// statistics (measured on 1.40.0).
-const ACCESS_LOG_LINE: &str = "[%START_TIME%] %DOWNSTREAM_REMOTE_ADDRESS% \"%REQ(:METHOD)% %REQ(:AUTHORITY)%%REQ(:PATH)% %PROTOCOL%\" \
-                               %RESPONSE_CODE% %RESPONSE_CODE_DETAILS% cluster=%UPSTREAM_CLUSTER_RAW% duration=%DURATION%ms\n";
+const ACCESS_LOG_LINE: &str = "[%START_TIME%] %DOWNSTREAM_REMOTE_ADDRESS% \
+    \"%REQ(:METHOD)% %REQ(:AUTHORITY)%%REQ(:PATH)% %PROTOCOL%\" \
+    %RESPONSE_CODE% %RESPONSE_CODE_DETAILS% \
+    cluster=%UPSTREAM_CLUSTER_RAW% duration=%DURATION%ms\n";
 
-/// The longest silence of a stream or a connection. Envoy's five minutes for streams would cut
-/// quiet gRPC streams; an hour is what the load balancers' backends in front of a mesh are commonly
-/// given too.
+const CONNECTION_MANAGER_TYPE: &str = "type.googleapis.com/\
+    envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+const STDOUT_ACCESS_LOG_TYPE: &str =
+    "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog";
+const ROUTER_TYPE: &str = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router";
+
+/// How long a stream or a connection may be idle. Envoy's default of five minutes would cut quiet
+/// gRPC streams. One hour is also a common setting of the load balancers in front of a mesh.
 const IDLE: &str = "3600s";
 
 /// `config.listener.v3.Listener`.
@@ -50,25 +63,21 @@ impl<'a> Listener<'a> {
         };
         let manager = Extension {
             name: "envoy.filters.network.http_connection_manager",
-            typed_config: Any {
-                type_url: "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-                message: manager,
-            },
+            typed_config: Any { type_url: CONNECTION_MANAGER_TYPE, message: manager },
         };
         Ok(Self {
-            name: crate::bootstrap::LISTENER,
+            name: LISTENER,
             address: bootstrap.listen.into(),
             filter_chains: [FilterChain { filters: [manager] }],
         })
     }
 }
 
-/// `HttpConnectionManager`. Not set, with intent: `strip_trailing_host_dot` and
-/// `strip_any_host_port`, because the filter normalises the authority and must see what the client
-/// sent; `internal_address_config`, because without it no client is internal and `x-envoy-*`
-/// headers, which steer timeouts and retries, are dropped from every request, while an empty one
-/// believes loopback (measured on 1.36.4 and 1.40.0) and, by Envoy's documentation, private
-/// addresses.
+/// `HttpConnectionManager`. Some fields are left out on purpose. `strip_trailing_host_dot` and
+/// `strip_any_host_port`: the filter normalizes the authority and must see what the client sent.
+/// `internal_address_config`: without it no client is internal, so Envoy removes `x-envoy-*`
+/// headers, which control timeouts and retries, from every request. An empty one would trust
+/// loopback (measured on 1.36.4 and 1.40.0) and, by Envoy's documentation, private addresses.
 #[derive(Serialize)]
 struct ConnectionManager<'a> {
     stat_prefix: &'static str,
@@ -118,7 +127,7 @@ fn access_log(wanted: AccessLog) -> Option<[Extension<StdoutAccessLog>; 1]> {
         AccessLog::Stdout => Some([Extension {
             name: "envoy.access_loggers.stdout",
             typed_config: Any {
-                type_url: "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
+                type_url: STDOUT_ACCESS_LOG_TYPE,
                 message: StdoutAccessLog {
                     log_format: LogFormat {
                         text_format_source: InlineString { inline_string: ACCESS_LOG_LINE },
@@ -134,10 +143,7 @@ impl HttpFilter<'_> {
     fn router() -> Self {
         Self::Router(Extension {
             name: "envoy.filters.http.router",
-            typed_config: Any {
-                type_url: "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
-                message: Empty {},
-            },
+            typed_config: Any { type_url: ROUTER_TYPE, message: Empty {} },
         })
     }
 }

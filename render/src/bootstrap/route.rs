@@ -1,5 +1,5 @@
-//! A route, as a person writes it on a command line: `HOST=ADDRESS:PORT`. It chooses an upstream by
-//! host only: everything finer is the policy's to decide.
+//! A route, as a person writes it on a command line: `HOST=ADDRESS:PORT`. It selects an upstream by
+//! the host only.
 
 use std::net::{Ipv6Addr, SocketAddr};
 use std::str::FromStr;
@@ -16,7 +16,7 @@ pub struct Route {
     upstream: Upstream,
 }
 
-/// Where a route leads.
+/// The upstream of a route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Upstream {
     /// An IP address and port.
@@ -30,42 +30,43 @@ pub enum Upstream {
     },
 }
 
-/// Why a text is no route.
+/// Why a text is not a route.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum RouteError {
     /// There is no `=`.
     #[error(
-        "`{text}` is no route: write HOST=ADDRESS:PORT, as in app.example.com=127.0.0.1:8080, or *=127.0.0.1:8080 for every other host"
+        "`{text}` is no route: write HOST=ADDRESS:PORT, as in app.example.com=127.0.0.1:8080, \
+         or *=127.0.0.1:8080 for every other host"
     )]
     NoEquals {
         /// The text.
         text: String,
     },
-    /// What stands before `=` is no host.
-    #[error("`{host}` is no host for a route: {fault}")]
+    /// The part before `=` is not a host.
+    #[error("`{host}` is no host for a route: {error}")]
     Host {
         /// The part before `=`.
         host: String,
-        /// What is wrong with it.
-        fault: HostFault,
+        /// The reason.
+        error: HostError,
     },
-    /// What stands after `=` is no address with a port.
-    #[error("`{address}` is no upstream address: {fault}")]
+    /// The part after `=` is not an address with a port.
+    #[error("`{address}` is no upstream address: {error}")]
     Address {
         /// The part after `=`.
         address: String,
-        /// What is wrong with it.
-        fault: AddressFault,
+        /// The reason.
+        error: AddressError,
     },
 }
 
-/// What can be wrong with a route's host.
+/// Why a text is not a route's host.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum HostFault {
-    /// A wildcard that Envoy has no such meaning for.
+pub enum HostError {
+    /// A wildcard where Envoy has none.
     #[error("`*` stands alone, or once in front as in *.example.com")]
     Wildcard,
-    /// What follows the colon is no port.
+    /// The part after the colon is not a port.
     #[error("`{port}` is no port (ports make no difference here: leave it away)")]
     Port {
         /// The text after the colon.
@@ -77,26 +78,27 @@ pub enum HostFault {
         /// The text.
         literal: String,
     },
-    /// The name itself.
+    /// The name is malformed.
     #[error(transparent)]
-    Name(#[from] NameFault),
+    Name(#[from] NameError),
 }
 
-/// What can be wrong with an upstream's address.
+/// Why a text is not an upstream's address.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum AddressFault {
-    /// Nothing there.
+pub enum AddressError {
+    /// The text is empty.
     #[error("it is empty: write ADDRESS:PORT, as in 127.0.0.1:8080")]
     Empty,
     /// A URL instead of an address.
     #[error(
-        "it has a scheme: write ADDRESS:PORT alone (the upstream is spoken to in the client's protocol, without TLS)"
+        "it has a scheme: write ADDRESS:PORT alone \
+         (the upstream is spoken to in the client's protocol, without TLS)"
     )]
     Scheme,
     /// No colon, hence no port.
     #[error("the port is missing: write ADDRESS:PORT, as in 127.0.0.1:8080")]
     NoPort,
-    /// What follows the last colon is no port.
+    /// The part after the last colon is not a port.
     #[error("`{port}` is no port from 1 to 65535")]
     Port {
         /// The text after the colon.
@@ -105,15 +107,15 @@ pub enum AddressFault {
     /// An IPv6 address without brackets, or brackets around something else.
     #[error("an IPv6 address stands in brackets, as in [::1]:8080, and without a zone")]
     Ipv6,
-    /// The name itself.
+    /// The name is malformed.
     #[error(transparent)]
-    Name(#[from] NameFault),
+    Name(#[from] NameError),
 }
 
-/// What can be wrong with a DNS name (RFC 1035 §2.3.4 for the lengths; underscores are accepted).
+/// Why a text is not a DNS name (RFC 1035 §2.3.4 for the lengths; underscores are accepted).
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum NameFault {
-    /// Nothing there.
+pub enum NameError {
+    /// The text is empty.
     #[error("it is empty")]
     Empty,
     /// More than 253 bytes.
@@ -133,7 +135,8 @@ pub enum NameFault {
     },
     /// Something other than ASCII letters, digits, `-` and `_`.
     #[error(
-        "the character {character:?} cannot be part of it (an international name is written in its xn-- form)"
+        "the character {character:?} cannot be part of it \
+         (an international name is written in its xn-- form)"
     )]
     Character {
         /// The first such character.
@@ -161,16 +164,16 @@ impl FromStr for Route {
             text.split_once('=').ok_or_else(|| RouteError::NoEquals { text: text.to_owned() })?;
         Ok(Self {
             host: parse_host(host)
-                .map_err(|fault| RouteError::Host { host: host.to_owned(), fault })?,
+                .map_err(|error| RouteError::Host { host: host.to_owned(), error })?,
             upstream: parse_address(address)
-                .map_err(|fault| RouteError::Address { address: address.to_owned(), fault })?,
+                .map_err(|error| RouteError::Address { address: address.to_owned(), error })?,
         })
     }
 }
 
-fn parse_host(text: &str) -> Result<String, HostFault> {
+fn parse_host(text: &str) -> Result<String, HostError> {
     if let Some(inside) = text.strip_prefix('[') {
-        let not_ipv6 = || HostFault::Ipv6 { literal: text.to_owned() };
+        let not_ipv6 = || HostError::Ipv6 { literal: text.to_owned() };
         let (literal, rest) = inside.split_once(']').ok_or_else(not_ipv6)?;
         let address: Ipv6Addr = literal.parse().map_err(|_| not_ipv6())?;
         match rest.strip_prefix(':') {
@@ -193,51 +196,51 @@ fn parse_host(text: &str) -> Result<String, HostFault> {
     let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
     let labels = name.strip_prefix("*.").unwrap_or(&name);
     if labels.contains('*') {
-        return Err(HostFault::Wildcard);
+        return Err(HostError::Wildcard);
     }
     check_name(labels)?;
     Ok(name)
 }
 
-fn ignored_port(port: &str) -> Result<(), HostFault> {
-    // The empty port of `app.example.com:` is allowed in an authority (RFC 3986 §3.2.3).
+fn ignored_port(port: &str) -> Result<(), HostError> {
+    // An authority may have an empty port, as in `app.example.com:` (RFC 3986 §3.2.3).
     if port.is_empty() || is_number(port) && port.parse::<u16>().is_ok() {
         Ok(())
     } else {
-        Err(HostFault::Port { port: port.to_owned() })
+        Err(HostError::Port { port: port.to_owned() })
     }
 }
 
-/// Rust's integer parser takes a leading `+`, which no port has.
+/// Rust's integer parser accepts a leading `+`, which a port must not have.
 fn is_number(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn parse_address(text: &str) -> Result<Upstream, AddressFault> {
+fn parse_address(text: &str) -> Result<Upstream, AddressError> {
     if text.is_empty() {
-        return Err(AddressFault::Empty);
+        return Err(AddressError::Empty);
     }
     if text.contains("://") {
-        return Err(AddressFault::Scheme);
+        return Err(AddressError::Scheme);
     }
     if text.parse::<Ipv6Addr>().is_ok() {
-        return Err(AddressFault::Ipv6);
+        return Err(AddressError::Ipv6);
     }
     if text.starts_with('[') && text.ends_with(']') {
-        return Err(AddressFault::NoPort);
+        return Err(AddressError::NoPort);
     }
-    let (name, port) = text.rsplit_once(':').ok_or(AddressFault::NoPort)?;
+    let (name, port) = text.rsplit_once(':').ok_or(AddressError::NoPort)?;
     let port = match port.parse::<u16>() {
         Ok(number) if number != 0 && is_number(port) => number,
-        _ => return Err(AddressFault::Port { port: port.to_owned() }),
+        _ => return Err(AddressError::Port { port: port.to_owned() }),
     };
     if let Some(inside) = name.strip_prefix('[') {
-        let literal = inside.strip_suffix(']').ok_or(AddressFault::Ipv6)?;
-        let address: Ipv6Addr = literal.parse().map_err(|_| AddressFault::Ipv6)?;
+        let literal = inside.strip_suffix(']').ok_or(AddressError::Ipv6)?;
+        let address: Ipv6Addr = literal.parse().map_err(|_| AddressError::Ipv6)?;
         return Ok(Upstream::Address((address, port).into()));
     }
     if name.contains(':') {
-        return Err(AddressFault::Ipv6);
+        return Err(AddressError::Ipv6);
     }
     if let Ok(address) = name.parse::<std::net::Ipv4Addr>() {
         return Ok(Upstream::Address((address, port).into()));
@@ -247,24 +250,24 @@ fn parse_address(text: &str) -> Result<Upstream, AddressFault> {
     Ok(Upstream::Name { name, port })
 }
 
-fn check_name(name: &str) -> Result<(), NameFault> {
+fn check_name(name: &str) -> Result<(), NameError> {
     if name.is_empty() {
-        return Err(NameFault::Empty);
+        return Err(NameError::Empty);
     }
     if let Some(character) =
         name.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')))
     {
-        return Err(NameFault::Character { character });
+        return Err(NameError::Character { character });
     }
     if name.len() > 253 {
-        return Err(NameFault::Long { length: name.len() });
+        return Err(NameError::Long { length: name.len() });
     }
     for label in name.split('.') {
         if label.is_empty() {
-            return Err(NameFault::EmptyLabel);
+            return Err(NameError::EmptyLabel);
         }
         if label.len() > 63 {
-            return Err(NameFault::LongLabel { label: label.to_owned() });
+            return Err(NameError::LongLabel { label: label.to_owned() });
         }
     }
     Ok(())

@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use super::*;
 
 const POLICY: &str = "{\"apiVersion\":\"gatepost/v1\",\n \"strip\":[\"x-\\\"quoted\\\"\"]}";
@@ -98,7 +100,8 @@ fn a_path_that_is_not_utf_8_is_refused() {
 fn the_policy_reaches_the_document_unchanged() {
     let text = bootstrap(&[], PluginSource::Static(plugin())).render().expect("a document");
     let document: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-    let filter = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/0/typed_config/config";
+    let filter = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config\
+        /http_filters/0/typed_config/config";
     let config = document.pointer(filter).expect("the plugin");
     assert_eq!(
         config.pointer("/configuration/value").and_then(serde_json::Value::as_str),

@@ -1,5 +1,4 @@
-//! Routes in Envoy's words: a virtual host for each, with one route that sends everything to its
-//! cluster.
+//! Routes as Envoy's virtual hosts: one for each route, which sends every request to its cluster.
 
 use serde::Serialize;
 
@@ -11,7 +10,7 @@ use super::route::Route;
 #[derive(Serialize)]
 pub(super) struct RouteConfiguration<'a> {
     name: &'static str,
-    /// The port of an authority takes no part in the choice and still reaches the upstream.
+    /// A port does not take part in the selection. It stays in the authority.
     ignore_port_in_host_matching: bool,
     virtual_hosts: Vec<VirtualHost<'a>>,
 }

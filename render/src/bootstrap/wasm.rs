@@ -1,5 +1,5 @@
-//! The filter in Envoy's words: the wasm HTTP filter with module and policy inside, or a reference
-//! to a file that holds both and is watched (extension configuration discovery, ECDS).
+//! Envoy's wasm HTTP filter: either with the module and the policy in it, or as a reference to a
+//! file that holds both and that Envoy watches (extension configuration discovery, ECDS).
 
 use std::fmt;
 use std::path::Path;
@@ -8,26 +8,27 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
-use super::{Any, Empty, Extension, RenderError, document, utf8};
+use super::error::RenderError;
+use super::message::{Any, Empty, Extension, to_json, utf8};
 
-/// The name of the filter, of its plugin and of its ECDS resource. Envoy looks a discovered
-/// resource up by the filter's name.
+/// The name of the filter, of its plugin and of its ECDS resource, which Envoy finds by the
+/// filter's name.
 const NAME: &str = "gatepost";
 const WASM_TYPE: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
 
-/// Where Envoy takes the filter from.
+/// Where Envoy reads the filter from.
 #[derive(Clone, Debug)]
 pub enum PluginSource<'a> {
     /// Written into the bootstrap. Envoy refuses to start when the filter refuses its
     /// configuration.
     Static(Plugin<'a>),
-    /// A file that [`Plugin::render_ecds`] wrote. It must exist when Envoy starts, and a new one
-    /// takes its place by rename: Envoy watches for moves, not for writes. A new one that Envoy or
-    /// the filter refuses leaves the running one in place; when the first one is refused, Envoy
-    /// runs and answers 500 until a good one comes (measured: tests/discovery.rs). Its name must
-    /// end in `.json` or `.yaml`.
+    /// A file that [`Plugin::render_ecds`] wrote. It must exist when Envoy starts. To replace it,
+    /// rename a new file over it: Envoy watches for moves, not for writes. When Envoy or the filter
+    /// refuses the new file, the old one stays in force. When the first file is refused, Envoy runs
+    /// and answers 500 until a valid one comes (measured: e2e/tests/bootstrap/discovery.rs). The
+    /// name must end in `.json` or `.yaml`.
     FileEcds {
-        /// The file, as Envoy's process sees it; a relative path is relative to Envoy's working
+        /// The file's path for Envoy's process; a relative path starts at Envoy's working
         /// directory.
         path: &'a Path,
     },
@@ -38,11 +39,10 @@ pub enum PluginSource<'a> {
 pub struct Plugin<'a> {
     /// The filter.
     pub module: Module<'a>,
-    /// The policy as JSON, handed to the filter byte for byte: Envoy passes the content of a
-    /// `google.protobuf.StringValue` as it is, where a `Struct` would turn every number into a
-    /// double.
+    /// The policy as JSON. The filter gets it byte for byte: Envoy passes the content of a
+    /// `google.protobuf.StringValue` unchanged. A `Struct` would turn every number into a double.
     pub configuration: &'a str,
-    /// What happens after the module trapped.
+    /// What happens to requests after the module trapped.
     pub on_failure: FailurePolicy,
 }
 
@@ -51,13 +51,13 @@ pub struct Plugin<'a> {
 pub enum Module<'a> {
     /// In the document, as base64.
     Inline(&'a [u8]),
-    /// In a file that Envoy reads, as its process sees it; a relative path is relative to Envoy's
-    /// working directory.
+    /// In a file, with its path for Envoy's process; a relative path starts at Envoy's working
+    /// directory.
     File(&'a Path),
 }
 
 impl fmt::Debug for Module<'_> {
-    /// Says how long an inline module is, instead of its every byte.
+    /// Shows the length of an inline module instead of its bytes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Inline(bytes) => write!(f, "Inline({} bytes)", bytes.len()),
@@ -66,11 +66,11 @@ impl fmt::Debug for Module<'_> {
     }
 }
 
-/// What Envoy does with requests once a trap has ended the module's VM on a worker.
-/// (`failure_policy`; Envoy before 1.33 knows only the boolean `fail_open`.)
+/// What Envoy does with requests after a trap ended the module's VM on a worker (`failure_policy`;
+/// Envoy before 1.33 has only the boolean `fail_open`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub enum FailurePolicy {
-    /// 503 until Envoy restarts. Nothing passes unchecked.
+    /// 503 until Envoy restarts. No request passes unchecked.
     #[default]
     #[serde(rename = "FAIL_CLOSED")]
     Closed,
@@ -84,14 +84,14 @@ pub enum FailurePolicy {
 }
 
 impl<'a> Plugin<'a> {
-    /// The file that [`PluginSource::FileEcds`] names: a discovery response with this plugin in it.
-    /// `version` is shown in the admin interface's `/config_dump` and means nothing else. Write it
-    /// beside the old file and rename it over.
+    /// The content of the file that [`PluginSource::FileEcds`] names: a discovery response with
+    /// this plugin. `version` is only shown in the admin interface's `/config_dump`. Write the new
+    /// file beside the old one and rename it over the old one.
     ///
     /// # Errors
     /// A path that is not UTF-8.
     pub fn render_ecds(&self, version: &str) -> Result<String, RenderError> {
-        document(&DiscoveryResponse {
+        to_json(&DiscoveryResponse {
             version_info: version,
             resources: [Any {
                 type_url: "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
@@ -126,7 +126,7 @@ impl<'a> Plugin<'a> {
     }
 }
 
-/// `HttpFilter`: the three that the connection manager holds.
+/// `HttpFilter`, in the three forms that the connection manager holds.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum HttpFilter<'a> {
@@ -155,8 +155,8 @@ impl<'a> HttpFilter<'a> {
     }
 }
 
-/// `ExtensionConfigSource`, without a default: the listener waits until the file has been read
-/// once, and while no configuration was ever accepted each request is answered with 500.
+/// `ExtensionConfigSource`, without a default: the listener waits until the file was read once, and
+/// until a configuration is accepted each request is answered with 500.
 #[derive(Serialize)]
 pub(super) struct ConfigDiscovery<'a> {
     config_source: ConfigSource<'a>,
@@ -186,7 +186,7 @@ pub(super) struct Wasm<'a> {
     config: PluginConfig<'a>,
 }
 
-/// `extensions.wasm.v3.PluginConfig`. The VM stands last, because it holds the module.
+/// `extensions.wasm.v3.PluginConfig`. The VM is last because it holds the module.
 #[derive(Serialize)]
 struct PluginConfig<'a> {
     name: &'static str,
@@ -200,8 +200,8 @@ struct StringValue<'a> {
     value: &'a str,
 }
 
-/// Envoy shares one VM for each worker between plugins of equal `vm_id` and code, so a reload of
-/// the policy alone keeps the VM.
+/// On each worker, Envoy shares one VM between plugins with equal `vm_id` and code, so a new policy
+/// alone keeps the VM.
 #[derive(Serialize)]
 struct VmConfig<'a> {
     vm_id: &'static str,

@@ -1,14 +1,14 @@
-//! Compares what was observed with what a case expects. A forwarded request is compared whole: what
-//! the case does not name must have arrived as it was sent.
+//! Compares what was observed with what a case expects. The whole forwarded request is compared:
+//! what the case does not name must arrive as it was sent.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use gatepost_authoring::suite::{self, Case};
 
-use super::{Forwarded, Observation, Outcome, Replied};
+use super::observation::{Forwarded, Observation, Outcome, Replied};
 
-/// One thing that is not as expected.
+/// One difference from what a case expects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mismatch {
     /// What differs: `authority`, `header env`, `status`.
@@ -25,8 +25,8 @@ impl fmt::Display for Mismatch {
     }
 }
 
-/// Everything in which an observation differs from the case. `added` tells the headers that the
-/// gateway itself sets on every request, which no policy is to be held to.
+/// All differences between an observation and a case. `added` says which headers the gateway itself
+/// sets on every request; they are not compared.
 #[must_use]
 pub fn judge(case: &Case, observed: &Observation, added: impl Fn(&str) -> bool) -> Vec<Mismatch> {
     let mut judge = Judge(Vec::new());
@@ -94,7 +94,7 @@ impl Judge {
         });
     }
 
-    fn same<T: PartialEq + fmt::Debug>(&mut self, what: &str, expected: &T, found: &T) {
+    fn compare<T: PartialEq + fmt::Debug>(&mut self, what: &str, expected: &T, found: &T) {
         if expected != found {
             self.differs(what, &format!("{expected:?}"), &format!("{found:?}"));
         }
@@ -107,14 +107,14 @@ impl Judge {
         found: &Forwarded,
         added: impl Fn(&str) -> bool,
     ) {
-        self.same(
+        self.compare(
             "authority",
             expected.authority.as_ref().unwrap_or(&case.request.authority),
             &found.authority,
         );
-        self.same("path", expected.path.as_ref().unwrap_or(&case.request.path), &found.path);
+        self.compare("path", expected.path.as_ref().unwrap_or(&case.request.path), &found.path);
         if let (Some(expected), Some(found)) = (&expected.upstream, &found.upstream) {
-            self.same("upstream", expected, found);
+            self.compare("upstream", expected, found);
         }
         let mut names: Vec<&str> =
             case.request.headers.iter().map(|(name, _)| name.as_str()).collect();
@@ -154,16 +154,16 @@ impl Judge {
 
     fn replied(&mut self, expected: &suite::Reply, found: &Replied) {
         if let Some(status) = found.status {
-            self.same("status", &expected.status, &status);
+            self.compare("status", &expected.status, &status);
         }
         if let (Some(expected), Some(found)) = (&expected.details, &found.details) {
-            self.same("details", expected, found);
+            self.compare("details", expected, found);
         }
         if let Some(expected) = expected.grpc_status {
-            self.same("gRPC status", &Some(u32::from(expected)), &found.grpc_status);
+            self.compare("gRPC status", &Some(u32::from(expected)), &found.grpc_status);
         }
         if let (Some(expected), Some(found)) = (&expected.body, &found.body) {
-            self.same("body", expected, found);
+            self.compare("body", expected, found);
         }
     }
 }
@@ -184,7 +184,11 @@ mod tests {
 
     fn case(expect: &str) -> Case {
         let text = format!(
-            "tests:\n- name: one\n  request: {{ authority: a.example, headers: {{ env: env1, x: y }} }}\n  expect: {expect}\n"
+            "tests:
+- name: one
+  request: {{ authority: a.example, headers: {{ env: env1, x: y }} }}
+  expect: {expect}
+"
         );
         Suite::parse("tests.yaml", &text).expect("a good suite").cases.remove(0)
     }

@@ -1,22 +1,21 @@
-//! Cases without a network: the real filter.wasm is shown each request on wasmtime, and the suite's
-//! routes tell who would answer.
+//! Runs cases without a network: the real filter.wasm handles each request on wasmtime, and the
+//! suite's routes give the name of the upstream.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use gatepost_authoring::suite::{Case, Routes};
+use gatepost_gateway::{FilterModule, PolicyError};
 use gatepost_host::{
     CallError, Finished, Headers, LocalReplySent, Message, Metrics, StreamInfo, VirtualClock,
     Worker,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use gatepost_gateway::plugin::{FilterModule, PluginError};
+use super::observation::{Forwarded, Observation, Outcome, Replied};
 
-use super::{Forwarded, Observation, Outcome, Replied};
-
-/// The filter with one policy, in a time of its own.
+/// The filter with one policy, and a clock that only the tests advance.
 #[derive(Debug)]
 pub struct Offline {
     worker: Worker,
@@ -28,7 +27,7 @@ impl Offline {
     ///
     /// # Errors
     /// When the filter refuses the configuration, with every line that it logged.
-    pub fn start(module: &FilterModule, configuration: &str) -> Result<Self, PluginError> {
+    pub fn start(module: &FilterModule, configuration: &str) -> Result<Self, PolicyError> {
         let clock = VirtualClock::default();
         Ok(Self { worker: module.worker(configuration, clock.clone())?, clock })
     }
@@ -38,8 +37,8 @@ impl Offline {
     /// # Errors
     /// When the filter traps.
     pub fn run(&mut self, case: &Case, routes: &Routes) -> Result<Observation, CallError> {
-        // The filter tells its counts a moment after it counted.
-        const MOMENT: Duration = Duration::from_secs(1);
+        // The filter flushes its counters by a timer, some milliseconds after it counted.
+        const FLUSH: Duration = Duration::from_secs(1);
         let request = &case.request;
         let pseudo = [
             (":method", &request.method),
@@ -50,7 +49,7 @@ impl Offline {
             .into_iter()
             .chain(request.headers.iter().map(|(name, value)| (name.as_str(), value)));
         let before = counters(&self.worker.host().metrics);
-        // A port is part of a source address; which one decides nothing.
+        // A source address needs a port, which no policy looks at.
         let info = StreamInfo {
             source: Some(SocketAddr::new(request.source, 49152)),
             ..StreamInfo::default()
@@ -58,7 +57,7 @@ impl Offline {
         let upstream =
             &mut |_: &Message| Some(Message::new(Headers::response([(":status", "200")])));
         let finished = self.worker.run_with(Message::new(Headers::request(fields)), info, upstream);
-        self.clock.advance(MOMENT);
+        self.clock.advance(FLUSH);
         self.worker.run_timers();
         if let Some(trap) = self.worker.errors().pop() {
             return Err(trap);
@@ -77,7 +76,7 @@ impl Offline {
     }
 }
 
-/// What a client makes of the filter's answer.
+/// The filter's local reply, as a client reads it.
 fn replied(reply: &LocalReplySent, response: &Message) -> Replied {
     let fields = response.headers.iter().filter_map(|(name, value)| {
         Some((HeaderName::from_bytes(name).ok()?, HeaderValue::from_bytes(value).ok()?))
@@ -108,13 +107,13 @@ fn forwarded(headers: &Headers, routes: &Routes) -> Forwarded {
     }
 }
 
-/// The counters of the filter by name.
+/// The filter's counters by name.
 #[must_use]
 pub fn counters(metrics: &Metrics) -> BTreeMap<String, u64> {
     metrics.snapshot().into_iter().map(|metric| (metric.name, metric.value)).collect()
 }
 
-/// How far counters went up between two looks.
+/// By how much each counter went up between two snapshots.
 #[must_use]
 pub fn raised(
     before: &BTreeMap<String, u64>,

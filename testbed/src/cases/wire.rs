@@ -1,6 +1,6 @@
-//! Cases over a network: each request is sent to a gateway, which may be any, and the echo upstream
-//! behind it tells what arrived. The downstream address is told in `x-forwarded-for`, so the
-//! gateway must trust one hop.
+//! Runs cases over the network: each request is sent to a gateway, any gateway, and the response of
+//! the echo upstream behind it shows what arrived. The client's address is sent in
+//! `x-forwarded-for`, so the gateway must trust one hop.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,32 +13,33 @@ use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use tokio::net::TcpStream;
 
-use super::{Forwarded, Outcome, Replied};
+use super::observation::{Forwarded, Outcome, Replied};
 use crate::echo::{ECHO, GreeterClient};
 
 /// How many trusted hops a gateway must be configured with.
 pub const TRUSTED_HOPS: u32 = 1;
 
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long one request may take.
+const LIMIT: Duration = Duration::from_secs(10);
 
-/// Why a request could not be sent, or its answer not be read.
+/// Why a request has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
     /// The connection failed.
     #[error("{0}")]
     Connection(String),
-    /// No answer in time.
-    #[error("no answer within {} seconds", PATIENCE.as_secs())]
-    Silence,
+    /// No response in time.
+    #[error("no answer within {} seconds", LIMIT.as_secs())]
+    Timeout,
     /// The request cannot be written as HTTP.
     #[error("the request cannot be sent: {0}")]
     Unsendable(String),
-    /// Something answered that is neither the gateway nor an echo upstream.
+    /// A gRPC response that did not come from an echo upstream.
     #[error("an answer that no echo upstream gives: {0}")]
-    Stranger(String),
+    NoEcho(String),
 }
 
-/// What an echo upstream tells of a request.
+/// The JSON of an echo upstream.
 #[derive(Deserialize)]
 struct Echo {
     upstream: String,
@@ -47,7 +48,8 @@ struct Echo {
     headers: Vec<(String, String)>,
 }
 
-/// Headers that gateways and clients set on every request, of which no policy speaks.
+/// Whether a header is one that gateways and clients set on every request, independent of the
+/// policy.
 #[must_use]
 pub fn is_added(name: &str) -> bool {
     const ADDED: &[&str] = &[
@@ -59,7 +61,7 @@ pub fn is_added(name: &str) -> bool {
         "transfer-encoding",
         "user-agent",
     ];
-    // tonic's client names itself and its framing.
+    // What tonic's client adds.
     const GRPC: &[&str] = &["te", "content-type", "grpc-accept-encoding", "grpc-timeout"];
     ADDED.contains(&name) || GRPC.contains(&name) || name.starts_with("x-envoy-")
 }
@@ -67,7 +69,7 @@ pub fn is_added(name: &str) -> bool {
 /// Sends the request of a case to a gateway.
 ///
 /// # Errors
-/// When nothing that could be judged comes back.
+/// When the request cannot be sent, or there is no response to judge.
 pub async fn send(gateway: SocketAddr, case: &Case) -> Result<Outcome, WireError> {
     let sent = async {
         if is_grpc(&case.request) {
@@ -76,7 +78,7 @@ pub async fn send(gateway: SocketAddr, case: &Case) -> Result<Outcome, WireError
             send_http(gateway, &case.request).await
         }
     };
-    tokio::time::timeout(PATIENCE, sent).await.map_err(|_| WireError::Silence)?
+    tokio::time::timeout(LIMIT, sent).await.map_err(|_| WireError::Timeout)?
 }
 
 fn is_grpc(request: &Request) -> bool {
@@ -145,7 +147,7 @@ async fn send_grpc(gateway: SocketAddr, request: &Request) -> Result<Outcome, Wi
     match client.call(&request.path, "gatepost").await {
         Ok(reply) => match serde_json::from_str(&reply.received_json) {
             Ok(echo) => Ok(Outcome::Forwarded(forwarded(echo))),
-            Err(error) => Err(WireError::Stranger(format!("{error}: {}", reply.received_json))),
+            Err(error) => Err(WireError::NoEcho(format!("{error}: {}", reply.received_json))),
         },
         Err(status) => Ok(Outcome::Replied(Replied {
             grpc_status: u32::try_from(status.code() as i32).ok(),

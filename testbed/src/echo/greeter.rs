@@ -1,6 +1,6 @@
 //! The gRPC service `gatepost.demo.v1.Greeter`: the scenario's greeting, once or for each message
-//! of a stream. Its messages are declared here and not in a .proto file, so that nobody needs
-//! protoc.
+//! of a stream. Its messages are declared here and not in a .proto file, so that the build does not
+//! need protoc.
 //!
 //! ```proto
 //! service Greeter {
@@ -14,6 +14,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt};
+use gatepost_gateway::escaped;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tonic::server::Grpc;
@@ -21,12 +22,13 @@ use tonic::{Status, Streaming};
 use tonic_prost::ProstCodec;
 use tower::service_fn;
 
-use super::{Body, Identity, received};
+use super::identity::{Body, Identity};
+use super::received;
 
 pub(super) const SAY_HELLO: &str = "/gatepost.demo.v1.Greeter/SayHello";
 pub(super) const CHAT: &str = "/gatepost.demo.v1.Greeter/Chat";
 
-/// Who is to be greeted.
+/// A request for a greeting.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct HelloRequest {
     /// Any text; the reply is the same for every name.
@@ -34,16 +36,17 @@ pub struct HelloRequest {
     pub name: String,
 }
 
-/// The greeting, and who gave it.
+/// The greeting, and the upstream that sent it.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct HelloReply {
-    /// `Hello World! ServerEnv:<env of the upstream>, ClientEnv:<the request's env header, or nothing>`.
+    /// `Hello World! ServerEnv:<env of the upstream>, ClientEnv:<the request's env header>`. Either
+    /// may be empty.
     #[prost(string, tag = "1")]
     pub message: String,
     /// The upstream's name.
     #[prost(string, tag = "2")]
     pub upstream: String,
-    /// The request's head as the upstream received it: JSON as of the plain echo, without a body.
+    /// The request's head as the upstream received it: the plain echo's JSON without a body.
     #[prost(string, tag = "3")]
     pub received_json: String,
 }
@@ -71,7 +74,7 @@ pub(super) async fn answer(
             };
             grpc.streaming(service_fn(chat), request).await
         }
-        // Every other method greets: a demonstration of routing calls whatever its scenario calls.
+        // Every other method greets too, so that a scenario can call the method of its own service.
         _ => {
             let greet = move |_: tonic::Request<HelloRequest>| {
                 let reply = reply.clone();
@@ -83,11 +86,8 @@ pub(super) async fn answer(
 }
 
 fn reply(identity: &Identity, parts: &http::request::Parts) -> HelloReply {
-    let client_env = parts
-        .headers
-        .get("env")
-        .map(|value| received::escaped(value.as_bytes()))
-        .unwrap_or_default();
+    let client_env =
+        parts.headers.get("env").map(|value| escaped(value.as_bytes())).unwrap_or_default();
     HelloReply {
         message: format!("Hello World! ServerEnv:{}, ClientEnv:{client_env}", identity.env),
         upstream: identity.name.clone(),

@@ -1,5 +1,5 @@
-//! A client of the greeter that says which authority it asks for, whatever address it connects to:
-//! what a test of routing needs, and what a client behind a load balancer looks like.
+//! A client of the greeter. The authority that it asks for is independent of the address that it
+//! connects to, as tests of routing need.
 
 use std::net::SocketAddr;
 
@@ -13,7 +13,7 @@ use tonic_prost::ProstCodec;
 
 use super::greeter::{CHAT, HelloReply, HelloRequest, SAY_HELLO};
 
-/// A connection to a gateway, or straight to an upstream.
+/// A connection to a gateway or to an upstream.
 #[derive(Clone, Debug)]
 pub struct GreeterClient {
     grpc: Grpc<Channel>,
@@ -24,7 +24,7 @@ impl GreeterClient {
     /// Connects to `address` and asks for `authority` in every request.
     ///
     /// # Errors
-    /// When the authority is none ([`tonic::Code::InvalidArgument`]), or nobody listens
+    /// When the authority is malformed ([`tonic::Code::InvalidArgument`]), or the connection fails
     /// ([`tonic::Code::Unavailable`]).
     pub async fn connect(address: SocketAddr, authority: &str) -> Result<Self, Status> {
         let origin = format!("http://{authority}").parse().map_err(invalid)?;
@@ -41,7 +41,7 @@ impl GreeterClient {
     /// same name may come twice.
     ///
     /// # Errors
-    /// When the name or the value is none of a header ([`tonic::Code::InvalidArgument`]).
+    /// When the name or the value cannot be in a header ([`tonic::Code::InvalidArgument`]).
     pub fn with_metadata(mut self, name: &str, value: &[u8]) -> Result<Self, Status> {
         let name = AsciiMetadataKey::from_bytes(name.as_bytes()).map_err(invalid)?;
         let value = AsciiMetadataValue::try_from(value).map_err(invalid)?;
@@ -52,17 +52,17 @@ impl GreeterClient {
     /// Asks for one greeting.
     ///
     /// # Errors
-    /// The status that the server, or a gateway between, answered with.
+    /// The status that the server or a gateway answered with.
     pub async fn say_hello(&mut self, name: &str) -> Result<HelloReply, Status> {
         self.call(SAY_HELLO, name).await
     }
 
-    /// Asks for one greeting by another method, as `/echo.EchoService/Call`: an echo upstream
-    /// greets whatever is called.
+    /// Asks for one greeting by another method, such as `/echo.EchoService/Call`: an echo upstream
+    /// answers every method with a greeting.
     ///
     /// # Errors
-    /// The path is none ([`tonic::Code::InvalidArgument`]), or the status that the server, or a
-    /// gateway between, answered with.
+    /// A malformed path ([`tonic::Code::InvalidArgument`]), or the status that the server or a
+    /// gateway answered with.
     pub async fn call(&mut self, path: &str, name: &str) -> Result<HelloReply, Status> {
         self.ready().await?;
         let path = path.parse::<PathAndQuery>().map_err(invalid)?;
@@ -71,10 +71,10 @@ impl GreeterClient {
         Ok(response.into_inner())
     }
 
-    /// Asks for a greeting for each message, as they come.
+    /// Asks for a greeting for each message of a stream.
     ///
     /// # Errors
-    /// The status that the server, or a gateway between, answered with.
+    /// The status that the server or a gateway answered with.
     pub async fn chat(
         &mut self,
         messages: impl Stream<Item = HelloRequest> + Send + 'static,

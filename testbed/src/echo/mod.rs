@@ -1,150 +1,16 @@
 //! Echo upstreams on loopback: they answer with what they received, so that a demonstration or a
 //! test sees what a gateway sent. HTTP/1.1 and HTTP/2 (prior knowledge) share a port; gRPC requests
-//! reach a tonic service, all others the plain echo. They are no place to serve anything real from:
-//! nothing is limited.
+//! reach a tonic service, all others the plain echo. They have no limits: never serve anything real
+//! from them.
 
 mod greeter;
 mod greeter_client;
+mod identity;
 mod plain;
 mod received;
-
-use std::convert::Infallible;
-use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
-
-use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{JoinHandle, JoinSet};
+mod upstream;
 
 pub use greeter::{HelloReply, HelloRequest};
 pub use greeter_client::GreeterClient;
 pub use plain::ECHO;
-pub use received::escaped;
-
-/// A running upstream. It ends, with its connections, when it is dropped.
-///
-/// Plain requests get 200 and JSON:
-/// `{"upstream": …, "method": …, "authority": …, "path": …, "headers": [[name, value], …], "body": …}`,
-/// and a HEAD gets the same JSON in the header [`ECHO`]. Text that is not UTF-8 is written as
-/// [`escaped`] says. Some paths do something else:
-///
-/// | path | what it does |
-/// | --- | --- |
-/// | `/.echo/status/503` | the echo, with that status |
-/// | `/.echo/delay/200` | the echo, that many milliseconds late |
-/// | `/.echo/close` | ends the connection (HTTP/2: the stream) without an answer |
-/// | `/.echo/bytes/1000` | a body of that many bytes |
-/// | `/.echo/stream/3` | that many lines, each sent by itself |
-/// | `/.echo/mirror` | the request's body and trailers, sent back as they come |
-///
-/// gRPC requests reach `gatepost.demo.v1.Greeter`; see [`GreeterClient`].
-#[derive(Debug)]
-pub struct Upstream {
-    address: SocketAddr,
-    accepting: JoinHandle<()>,
-}
-
-/// Who an upstream says it is.
-#[derive(Debug)]
-struct Identity {
-    name: String,
-    /// What it was deployed as; empty when it was not said.
-    env: String,
-}
-
-/// The connection is to end without an answer.
-#[derive(Debug, thiserror::Error)]
-#[error("the request asked for its connection to be closed")]
-struct Closed;
-
-type Body = tonic::body::Body;
-
-impl Upstream {
-    /// Starts an upstream on a free port of 127.0.0.1. `env` is what its gRPC service names as
-    /// `ServerEnv`.
-    ///
-    /// # Errors
-    /// When no port can be listened on.
-    pub async fn start(name: &str, env: Option<&str>) -> io::Result<Self> {
-        Self::start_on((std::net::Ipv4Addr::LOCALHOST, 0).into(), name, env).await
-    }
-
-    /// Starts an upstream on this address, for instance where another one was.
-    ///
-    /// # Errors
-    /// When the address cannot be listened on.
-    pub async fn start_on(address: SocketAddr, name: &str, env: Option<&str>) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
-        let address = listener.local_addr()?;
-        let identity =
-            Arc::new(Identity { name: name.to_owned(), env: env.unwrap_or_default().to_owned() });
-        Ok(Self { address, accepting: tokio::spawn(accept(listener, identity)) })
-    }
-
-    /// Where it listens.
-    #[must_use]
-    pub fn addr(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Stops it and waits until it and its connections are gone; its port then refuses connections.
-    pub async fn shutdown(mut self) {
-        self.accepting.abort();
-        // Being aborted is what was asked for.
-        let _ = (&mut self.accepting).await;
-    }
-}
-
-impl Drop for Upstream {
-    fn drop(&mut self) {
-        self.accepting.abort();
-    }
-}
-
-/// Serves until it is dropped, and its connections with it.
-async fn accept(listener: TcpListener, identity: Arc<Identity>) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => {
-                if let Ok((stream, _)) = accepted {
-                    connections.spawn(serve(stream, identity.clone()));
-                }
-            }
-            Some(_) = connections.join_next() => {}
-        }
-    }
-}
-
-async fn serve(stream: TcpStream, identity: Arc<Identity>) {
-    let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request| answer(identity.clone(), request));
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    // A head at a gateway's own limits arrives here with the headers that the gateway adds.
-    builder
-        .http1()
-        .max_headers(1000)
-        .max_buf_size(1024 * 1024)
-        .http2()
-        .max_header_list_size(1024 * 1024);
-    // A client, or a path that closes, ends the connection; there is nobody to tell.
-    let _ = builder.serve_connection(TokioIo::new(stream), service).await;
-}
-
-/// gRPC goes to tonic, everything else to the plain echo.
-async fn answer(
-    identity: Arc<Identity>,
-    request: Request<Incoming>,
-) -> Result<Response<Body>, Closed> {
-    let content_type = request.headers().get(http::header::CONTENT_TYPE);
-    if content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc")) {
-        let Ok(response) = greeter::answer(identity, request).await as Result<_, Infallible>;
-        return Ok(response);
-    }
-    plain::answer(&identity, request).await
-}
+pub use upstream::Upstream;

@@ -1,9 +1,11 @@
-//! The echo for everything that is not gRPC, and the few paths that misbehave on purpose.
+//! The echo for everything that is not gRPC, and the few paths with another behaviour, which tests
+//! ask for.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
+use gatepost_gateway::escaped;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Frame;
@@ -11,9 +13,10 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Incoming;
 use serde_json::Value;
 
-use super::{Body, Closed, Identity, received};
+use super::identity::{Body, Closed, Identity};
+use super::received;
 
-/// Where the answer to a HEAD, which has no body, carries the echo.
+/// The header that carries the echo in the response to a HEAD, which has no body.
 pub const ECHO: &str = "x-echo";
 
 pub(super) async fn answer(
@@ -44,14 +47,14 @@ pub(super) async fn answer(
         }
     }
     let mut echo = received::head(&identity.name, &parts);
-    // A body that breaks off cannot be echoed, and its sender does not wait for an answer.
+    // When the body is cut, the sender is gone and needs no answer.
     let body = body.collect().await.map_err(|_| Closed)?.to_bytes();
     if let Value::Object(fields) = &mut echo {
-        fields.insert("body".to_owned(), received::escaped(&body).into());
+        fields.insert("body".to_owned(), escaped(&body).into());
     }
     let echo = Bytes::from(echo.to_string());
     let length = HeaderValue::from(echo.len());
-    // hyper leaves the body of an answer to HEAD out with HTTP/1.1 only.
+    // hyper drops the body of a response to HEAD with HTTP/1.1 only.
     let is_head = parts.method == Method::HEAD;
     let in_header = HeaderValue::from_maybe_shared(echo.clone()).ok().filter(|_| is_head);
     let mut response =
@@ -65,7 +68,7 @@ pub(super) async fn answer(
     Ok(response)
 }
 
-/// Lines that leave one by one: between two of them the connection gets its turn to send.
+/// Lines that are sent one by one: the pause after each gives the connection time to send it.
 fn lines(count: u32) -> Response<Body> {
     let lines = stream::unfold(1, move |line| async move {
         if line > count {

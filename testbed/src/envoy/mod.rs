@@ -7,7 +7,8 @@
 //! use std::path::Path;
 //!
 //! let binary = fetch::envoy(fetch::VERSION, Path::new("target"))?;
-//! let envoy = Envoy::start(&binary, &std::fs::read_to_string("envoy.json")?, &Options::default())?;
+//! let bootstrap = std::fs::read_to_string("envoy.json")?;
+//! let envoy = Envoy::start(&binary, &bootstrap, &Options::default())?;
 //! println!("send requests to {}", envoy.listener(LISTENER)?);
 //! println!("{:?}", envoy.counters()?.get("http.gatepost.downstream_rq_2xx"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())

@@ -1,11 +1,11 @@
-//! One Envoy process on loopback, from a bootstrap's text to its end: start, wait until it serves,
-//! ask its admin interface, read its log, kill. It is no supervisor: an Envoy that dies is reported
-//! and not started again.
+//! One Envoy process on loopback: start it with a bootstrap, wait until it serves, ask its admin
+//! interface, read its log, kill it. An Envoy that ends by itself is reported and not started
+//! again.
 //!
-//! Facts relied on, each measured on 1.40.0 by tests/:
+//! It relies on these facts, each measured on 1.40.0 by e2e/tests:
 //! - `--config-yaml` is merged over the file of `-c`, so every Envoy gets an admin interface on a
-//!   port of the system's choice, whatever the bootstrap says. `--admin-address-path` names the
-//!   file that the address is written to.
+//!   free port, for any bootstrap. `--admin-address-path` names the file that the address is
+//!   written to.
 //! - `--disable-hot-restart` lets any number of Envoys run side by side, without shared memory or a
 //!   base id.
 //! - `/ready` answers 200 once static listeners listen, and 503 before.
@@ -25,14 +25,14 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-/// Laid over the bootstrap.
+/// Merged over the bootstrap.
 const ADMIN: &str =
     r#"{"admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}}}}"#;
 
 /// How often a starting Envoy is asked whether it is ready.
 const POLL: Duration = Duration::from_millis(10);
 
-/// How many of the log's last lines an error shows. The reason stands in the last few, but a filter
+/// How many of the log's last lines an error shows. The reason is in the last few, but a filter
 /// logs a line for each error.
 const TAIL: usize = 40;
 
@@ -77,7 +77,7 @@ pub enum ProcessError {
     Spawn {
         /// The binary.
         binary: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// Its files cannot be written.
@@ -160,7 +160,7 @@ impl Envoy {
             if let Some(status) = self.child.try_wait().map_err(ProcessError::Files)? {
                 return Err(ProcessError::Ended { status, log: tail(&self.log()) });
             }
-            // Half an address is no address, so a file that is still being written is read again.
+            // A partly written address does not parse, and the file is read again.
             if let Some(admin) = fs::read_to_string(self.files.admin())
                 .ok()
                 .and_then(|text| text.trim().parse().ok())
@@ -182,7 +182,7 @@ impl Envoy {
         self.admin
     }
 
-    /// The process's id, for whoever measures it.
+    /// The process's id, for measurements.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -199,7 +199,7 @@ impl Envoy {
         };
         let agent: ureq::Agent = ureq::Agent::config_builder()
             .timeout_global(Some(Duration::from_secs(10)))
-            // The environment's proxy is not for loopback.
+            // A proxy from the environment must not be used for loopback.
             .proxy(None)
             .build()
             .into();
@@ -261,15 +261,15 @@ impl Envoy {
 
 impl Drop for Envoy {
     fn drop(&mut self) {
-        // An error means that it has ended already, and there is nobody to tell.
+        // An error means that it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Has Envoy read a bootstrap without serving it (`--mode validate`). A filter is created and its
-/// configuration judged too (measured on 1.40.0), but with `FileEcds` the discovered file is not
-/// read.
+/// Validates a bootstrap with Envoy (`--mode validate`), without serving it. Envoy also creates the
+/// filter, which checks its configuration (measured on 1.40.0). With `FileEcds` the discovered file
+/// is not read.
 ///
 /// # Errors
 /// [`ProcessError::Ended`] with the log's last lines when Envoy refuses it.
@@ -295,7 +295,7 @@ struct Files(tempfile::TempDir);
 impl Files {
     fn create(bootstrap: &str) -> io::Result<Self> {
         let files = Self(tempfile::Builder::new().prefix("envoy-").tempdir()?);
-        // The YAML parser, chosen by the name, takes JSON as well.
+        // Envoy selects the YAML parser by the name. It accepts JSON as well.
         fs::write(files.path("bootstrap.yaml"), bootstrap)?;
         Ok(files)
     }
@@ -323,8 +323,7 @@ impl Files {
     }
 
     fn read(&self, name: &str) -> String {
-        // The files were created before the process; one that somebody has removed reads as an
-        // empty log.
+        // The files were created before the process. A removed file reads as an empty log.
         String::from_utf8_lossy(&fs::read(self.path(name)).unwrap_or_default()).into_owned()
     }
 }

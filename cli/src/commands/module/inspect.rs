@@ -1,13 +1,13 @@
-//! `gatepost module inspect`: what a module asks of its proxy and what it offers, without running
-//! it.
+//! `gatepost module inspect`: a module's imports, exports and sizes, without running it.
 
 use std::path::PathBuf;
 
 use gatepost_host_testing::Inspection;
 
-use crate::commands::{CommandError, Ended, Format, print};
+use crate::commands::exit::{CommandError, Exit};
+use crate::commands::output::{Format, print};
 
-/// Tell a module's ABI, imports, exports, memory and size, and whether this host serves all it asks
+/// Show a module's ABI, imports, exports, memory and size, and whether this host serves all it asks
 /// for
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -19,8 +19,9 @@ pub struct Arguments {
     format: Format,
 }
 
-/// A module that asks for something that is not served is a finding; so is one that cannot be run.
-pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
+/// A module that imports something that the host does not serve is a finding, and so is one that
+/// cannot be run.
+pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
     let Arguments { module: path, format } = arguments;
     let wasm = std::fs::read(path)
         .map_err(|error| CommandError::Unreadable { path: path.clone(), error })?;
@@ -33,5 +34,5 @@ pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
             serde_json::to_string(&inspection).map_err(CommandError::other)?
         ))?,
     }
-    Ok(if inspection.is_served() { Ended::Fine } else { Ended::Findings })
+    Ok(if inspection.is_served() { Exit::Success } else { Exit::Findings })
 }

@@ -1,5 +1,5 @@
-//! `gatepost module run`: a WASI program that calls what proxy-wasm offers, such as the tests of a
-//! crate for a filter.
+//! `gatepost module run`: runs a WASI program that uses proxy-wasm's hostcalls, such as the tests
+//! of a filter's crate.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -11,7 +11,7 @@ use gatepost_host::{
 };
 
 use crate::cache;
-use crate::commands::{CommandError, Ended};
+use crate::commands::exit::{CommandError, Exit};
 
 /// Run a program that was built for wasm32-wasip1, such as a crate's own tests
 ///
@@ -30,7 +30,7 @@ use crate::commands::{CommandError, Ended};
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment, override_usage = "gatepost module run <FILE.wasm> [ARGS]...")]
 pub struct Arguments {
-    /// The program, and everything behind it as its arguments, be it called --help
+    /// The program. Everything after it is an argument of the program, also --help
     #[arg(
         required = true,
         trailing_var_arg = true,
@@ -40,9 +40,9 @@ pub struct Arguments {
     program: Vec<OsString>,
 }
 
-/// What a shell tells of a program that was aborted: the signal's number and 128.
+/// A shell's exit code for an aborted program: 128 and the signal's number.
 const ABORTED: u8 = 134;
-/// As much memory as 32 bits can name: a program may want more than a filter.
+/// All of a 32-bit address space: a program may need more memory than a filter.
 const MEMORY: usize = 4 << 30;
 
 struct StandardError;
@@ -53,7 +53,7 @@ impl LogSink for StandardError {
     }
 }
 
-pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
+pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
     let path = arguments.program.first().map(PathBuf::from).unwrap_or_default();
     let wasm = std::fs::read(&path)
         .map_err(|error| CommandError::Unreadable { path: path.clone(), error })?;
@@ -63,7 +63,7 @@ pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
             .map_err(CommandError::other)?;
     let module = Module::command(&engine, &name, &wasm).map_err(CommandError::other)?;
     let text = |text: OsString| text.into_string().ok();
-    // A variable that is no text is left out: WASI programs expect UTF-8.
+    // A variable that is not UTF-8 is left out, because WASI programs expect UTF-8.
     let mut environment: BTreeMap<String, String> =
         std::env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?))).collect();
     environment.entry("RUST_TEST_NOCAPTURE".to_owned()).or_insert_with(|| "1".to_owned());
@@ -83,15 +83,15 @@ pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
     };
     let host = Host { log: Arc::new(StandardError), ..Host::default() };
     match Vm::run_command(&module, host, options) {
-        Ok(code) => Ok(Ended::Code(exit_code(code))),
+        Ok(code) => Ok(Exit::Code(exit_code(code))),
         Err(error) => {
             eprintln!("gatepost: {error}");
-            Ok(Ended::Code(ABORTED))
+            Ok(Exit::Code(ABORTED))
         }
     }
 }
 
-/// The low byte, as an operating system keeps it, but never success for what was none.
+/// The low byte, as an operating system keeps it, but never 0 for a failure.
 fn exit_code(code: u32) -> u8 {
     let [low, ..] = code.to_le_bytes();
     if low == 0 && code != 0 { 1 } else { low }

@@ -1,14 +1,15 @@
-//! `gatepost module test`: files of tests against a module, without a proxy.
+//! `gatepost module test`: runs files of tests against a module, without a proxy.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gatepost_authoring::{Diagnostic, Report as Told, Source, Span};
+use gatepost_authoring::{Diagnostic, Report as FileReport, Source, Span};
 use gatepost_host_testing::report::Unusable;
 use gatepost_host_testing::{Fault, FileError, Report, Runner, TestFile};
 
 use crate::cache;
-use crate::commands::{CommandError, Ended, for_people, print};
+use crate::commands::exit::{CommandError, Exit};
+use crate::commands::output::{for_people, print};
 
 /// Run test files against a module
 ///
@@ -41,7 +42,7 @@ enum Format {
     Junit,
 }
 
-pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
+pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
     let mut paths = Vec::new();
     for path in &arguments.tests {
         let before = paths.len();
@@ -66,9 +67,9 @@ pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
             .map_err(|error| CommandError::Unreadable { path: path.clone(), error })?;
         match TestFile::parse(&path, &text) {
             Ok(file) => files.push(runner.run(&file).map_err(CommandError::other)?),
-            // The other files are tested nevertheless.
+            // The other files are still tested.
             Err(FileError::Faulty { path, faults }) => {
-                anstream::eprint!("{}", for_people().render(&[told(&path, &text, &faults)]));
+                anstream::eprint!("{}", for_people().render(&[report_of(&path, &text, &faults)]));
                 unusable.push(Unusable { file: path.display().to_string(), faults });
             }
             Err(FileError::Unreadable { path, error }) => {
@@ -84,11 +85,11 @@ pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
         }
         Format::Junit => print(&report.junit())?,
     }
-    Ok(if report.is_fine() { Ended::Fine } else { Ended::Findings })
+    Ok(if report.is_fine() { Exit::Success } else { Exit::Findings })
 }
 
-/// The files of tests that a path means: a file that is named whatever it is called, in a folder
-/// those that are called so.
+/// Finds files of tests. A file that the user names (`named`) counts under any name; in a folder,
+/// only files with the names of tests do.
 fn walk(path: &Path, named: bool, found: &mut Vec<PathBuf>) -> Result<(), CommandError> {
     let failed = |error| CommandError::Unreadable { path: path.to_owned(), error };
     if !std::fs::metadata(path).map_err(failed)?.is_dir() {
@@ -110,22 +111,22 @@ fn walk(path: &Path, named: bool, found: &mut Vec<PathBuf>) -> Result<(), Comman
         .try_for_each(|entry| walk(entry, false, found))
 }
 
-/// Whether a file in a folder is one of tests, by its name.
+/// Whether a name is that of a file of tests.
 fn is_tests(name: &str) -> bool {
     let own = [".yaml", ".yml", ".json"].iter().filter_map(|end| name.strip_suffix(end));
     let is_own = own.into_iter().any(|stem| stem == "tests" || stem.ends_with(".tests"));
     is_own || [".textpb", ".textproto"].iter().any(|end| name.ends_with(end))
 }
 
-/// Faults as the other commands show findings: with the line of the file, and the place in it
+/// Errors as the other commands show them: with the line of the file, and the place in it
 /// underlined.
-fn told(path: &Path, text: &str, faults: &[Fault]) -> Told {
+fn report_of(path: &Path, text: &str, faults: &[Fault]) -> FileReport {
     let source = Arc::new(Source::new(path.display().to_string(), text));
     let diagnostics = faults
         .iter()
         .map(|fault| {
             let start = offset(text, fault.line, fault.column);
-            // What is at fault is the word that begins there.
+            // The error is in the word that begins there.
             let rest = text.get(start..).unwrap_or_default();
             let length = rest
                 .find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-'))
@@ -139,7 +140,7 @@ fn told(path: &Path, text: &str, faults: &[Fault]) -> Told {
             )
         })
         .collect();
-    Told::new(source, diagnostics)
+    FileReport::new(source, diagnostics)
 }
 
 fn offset(text: &str, line: usize, column: usize) -> usize {

@@ -1,6 +1,6 @@
-//! A connection that must say something soon. hyper's own header timeout starts only when it knows
-//! the protocol, for which it waits up to 24 bytes (the HTTP/2 preface); a client that sends fewer
-//! would hold its connection for ever.
+//! A timeout for a connection's first bytes. hyper's own header timeout starts only when it knows
+//! the protocol, for which it waits for up to 24 bytes (the HTTP/2 preface); a client that sends
+//! fewer would hold its connection for ever.
 
 use std::future::Future;
 use std::io;
@@ -14,21 +14,21 @@ use tokio::time::Sleep;
 /// The HTTP/2 preface's length, and less than any HTTP/1.1 request with a Host.
 const PREFACE: usize = 24;
 
-/// Reads from `inner` end in an error when the first bytes did not come in time.
-pub(super) struct Patience<I> {
+/// Reads from `inner` fail when the first bytes did not come in time.
+pub(crate) struct FirstByteTimeout<I> {
     inner: I,
-    /// Present until enough bytes came.
+    /// `None` once enough bytes came.
     deadline: Option<Pin<Box<Sleep>>>,
-    seen: usize,
+    received: usize,
 }
 
-impl<I> Patience<I> {
-    pub(super) fn new(inner: I, limit: Duration) -> Self {
-        Self { inner, deadline: Some(Box::pin(tokio::time::sleep(limit))), seen: 0 }
+impl<I> FirstByteTimeout<I> {
+    pub(crate) fn new(inner: I, limit: Duration) -> Self {
+        Self { inner, deadline: Some(Box::pin(tokio::time::sleep(limit))), received: 0 }
     }
 }
 
-impl<I: AsyncRead + Unpin> AsyncRead for Patience<I> {
+impl<I: AsyncRead + Unpin> AsyncRead for FirstByteTimeout<I> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -39,8 +39,8 @@ impl<I: AsyncRead + Unpin> AsyncRead for Patience<I> {
         let polled = Pin::new(&mut this.inner).poll_read(cx, buffer);
         let Some(deadline) = &mut this.deadline else { return polled };
         if polled.is_ready() {
-            this.seen += buffer.filled().len().saturating_sub(before);
-            if this.seen >= PREFACE {
+            this.received += buffer.filled().len().saturating_sub(before);
+            if this.received >= PREFACE {
                 this.deadline = None;
             }
             return polled;
@@ -52,7 +52,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Patience<I> {
     }
 }
 
-impl<I: AsyncWrite + Unpin> AsyncWrite for Patience<I> {
+impl<I: AsyncWrite + Unpin> AsyncWrite for FirstByteTimeout<I> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

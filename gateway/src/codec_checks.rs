@@ -1,10 +1,9 @@
-//! What Envoy's codecs refuse before a request has any head: too large, not HTTP/1.1, framed in a
-//! way it does not read. The statuses are measured on Envoy 1.40 with a listener of default
-//! settings.
+//! The checks of Envoy's codecs on a request's head: its size, its version, its method and its
+//! framing. The statuses were measured on Envoy 1.40 with a listener of default settings.
 //!
-//! hyper parses first, and three things never get here: a fragment in the path (Envoy: 400; hyper
-//! drops it), a `content-length` beside a `transfer-encoding` (Envoy: 400; hyper drops the length
-//! and the message is framed anew), and a folded header (Envoy unfolds it; hyper: 400).
+//! hyper parses the head first, so three cases differ from Envoy: a fragment in the path (Envoy:
+//! 400; hyper drops it), a `content-length` beside a `transfer-encoding` (Envoy: 400; hyper drops
+//! the length and frames the message anew), and a folded header (Envoy unfolds it; hyper: 400).
 
 use http::header::{HeaderMap, TRANSFER_ENCODING};
 use http::request::Parts;
@@ -16,8 +15,8 @@ const MAX_BYTES: usize = 60 * 1024;
 /// Envoy's `max_headers_count`.
 const MAX_FIELDS: usize = 100;
 
-/// The methods that Envoy's HTTP/1.1 codec knows; any other is 400. HTTP/2 takes every token, and
-/// paths that are not ASCII.
+/// The methods that Envoy's HTTP/1.1 codec knows; any other is 400. HTTP/2 accepts every token as a
+/// method, and paths that are not ASCII.
 const HTTP1_METHODS: [&str; 33] = [
     "ACL",
     "BIND",
@@ -54,9 +53,9 @@ const HTTP1_METHODS: [&str; 33] = [
     "UNSUBSCRIBE",
 ];
 
-/// Why a request is refused, and with which status.
+/// Why a head is refused. [`status`](Self::status) is what Envoy answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Refusal {
+pub(crate) enum CodecError {
     #[error("the request's head is larger than 60 KiB")]
     TooLarge,
     #[error("the request has more than 100 headers")]
@@ -66,33 +65,33 @@ pub(super) enum Refusal {
     #[error("the request's method is unknown")]
     UnknownMethod,
     #[error("the request's path is not ASCII")]
-    RawPath,
+    NonAsciiPath,
     #[error("the request is encoded for transfer as something else than chunked")]
     TransferEncoding,
     #[error("the request asks for https on a connection without TLS")]
     HttpsInPlaintext,
 }
 
-impl Refusal {
-    pub(super) fn status(self) -> StatusCode {
+impl CodecError {
+    pub(crate) fn status(self) -> StatusCode {
         match self {
             Self::TooLarge | Self::TooMany => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::LowVersion => StatusCode::UPGRADE_REQUIRED,
-            Self::UnknownMethod | Self::RawPath => StatusCode::BAD_REQUEST,
+            Self::UnknownMethod | Self::NonAsciiPath => StatusCode::BAD_REQUEST,
             Self::TransferEncoding => StatusCode::NOT_IMPLEMENTED,
             Self::HttpsInPlaintext => StatusCode::FORBIDDEN,
         }
     }
 }
 
-/// Judges a head as it came.
-pub(super) fn check(parts: &Parts) -> Result<(), Refusal> {
+/// Checks a head as it came.
+pub(crate) fn check(parts: &Parts) -> Result<(), CodecError> {
     let path = parts.uri.path_and_query().map_or("", PathAndQuery::as_str);
     if parts.version == Version::HTTP_2 {
         check_size(&parts.headers, path, 4, 0, 0)?;
     } else {
-        // HTTP/1.1 is measured as bytes on the wire: `METHOD target HTTP/1.1`, each header with
-        // colon, space and line end.
+        // An HTTP/1.1 head counts as bytes on the wire: `METHOD target HTTP/1.1`, and each header
+        // with colon, space and line end.
         let target =
             parts.uri.authority().map_or(0, |authority| "http://".len() + authority.as_str().len());
         check_size(
@@ -113,33 +112,33 @@ fn check_size(
     pseudo: usize,
     per_field: usize,
     line: usize,
-) -> Result<(), Refusal> {
+) -> Result<(), CodecError> {
     if headers.len() + pseudo > MAX_FIELDS {
-        return Err(Refusal::TooMany);
+        return Err(CodecError::TooMany);
     }
     let fields: usize =
         headers.iter().map(|(name, value)| name.as_str().len() + value.len() + per_field).sum();
-    if fields + path.len() + line > MAX_BYTES { Err(Refusal::TooLarge) } else { Ok(()) }
+    if fields + path.len() + line > MAX_BYTES { Err(CodecError::TooLarge) } else { Ok(()) }
 }
 
-fn check_http1(parts: &Parts, path: &str) -> Result<(), Refusal> {
+fn check_http1(parts: &Parts, path: &str) -> Result<(), CodecError> {
     if parts.version < Version::HTTP_11 {
-        return Err(Refusal::LowVersion);
+        return Err(CodecError::LowVersion);
     }
     if !HTTP1_METHODS.contains(&parts.method.as_str()) {
-        return Err(Refusal::UnknownMethod);
+        return Err(CodecError::UnknownMethod);
     }
     if !path.is_ascii() {
-        return Err(Refusal::RawPath);
+        return Err(CodecError::NonAsciiPath);
     }
     let mut encodings = parts.headers.get_all(TRANSFER_ENCODING).iter();
     let is_chunked =
         encodings.next().is_none_or(|value| value.as_bytes().eq_ignore_ascii_case(b"chunked"));
     if !is_chunked || encodings.next().is_some() {
-        return Err(Refusal::TransferEncoding);
+        return Err(CodecError::TransferEncoding);
     }
     if parts.uri.scheme() == Some(&http::uri::Scheme::HTTPS) {
-        return Err(Refusal::HttpsInPlaintext);
+        return Err(CodecError::HttpsInPlaintext);
     }
     Ok(())
 }
@@ -151,7 +150,7 @@ mod tests {
 
     use super::*;
 
-    fn judged(request: Builder) -> Result<(), Refusal> {
+    fn checked(request: Builder) -> Result<(), CodecError> {
         check(&request.body(()).unwrap().into_parts().0)
     }
 
@@ -159,8 +158,8 @@ mod tests {
     fn an_http1_head_may_have_60_kib_on_the_wire() {
         // "GET / HTTP/1.1\r\n", "x: v…\r\n" and "\r\n".
         let with_value = |length: usize| Request::get("/").header("x", "v".repeat(length));
-        assert_eq!(judged(with_value(MAX_BYTES - 16 - 5 - 2)), Ok(()));
-        assert_eq!(judged(with_value(MAX_BYTES - 16 - 5 - 1)), Err(Refusal::TooLarge));
+        assert_eq!(checked(with_value(MAX_BYTES - 16 - 5 - 2)), Ok(()));
+        assert_eq!(checked(with_value(MAX_BYTES - 16 - 5 - 1)), Err(CodecError::TooLarge));
     }
 
     #[test]
@@ -168,31 +167,37 @@ mod tests {
         let with_lines = |lines: usize| {
             (0..lines).fold(Request::get("/"), |request, line| request.header("x", line))
         };
-        assert_eq!(judged(with_lines(100)), Ok(()));
-        assert_eq!(judged(with_lines(101)), Err(Refusal::TooMany));
-        assert_eq!(judged(with_lines(96).version(Version::HTTP_2)), Ok(()));
-        assert_eq!(judged(with_lines(97).version(Version::HTTP_2)), Err(Refusal::TooMany));
+        assert_eq!(checked(with_lines(100)), Ok(()));
+        assert_eq!(checked(with_lines(101)), Err(CodecError::TooMany));
+        assert_eq!(checked(with_lines(96).version(Version::HTTP_2)), Ok(()));
+        assert_eq!(checked(with_lines(97).version(Version::HTTP_2)), Err(CodecError::TooMany));
     }
 
     #[test]
     fn what_http1_may_not_say_is_refused() {
-        assert_eq!(judged(Request::get("/").version(Version::HTTP_10)), Err(Refusal::LowVersion));
-        assert_eq!(judged(Request::builder().method("BREW").uri("/")), Err(Refusal::UnknownMethod));
         assert_eq!(
-            judged(Request::builder().method("BREW").uri("/").version(Version::HTTP_2)),
+            checked(Request::get("/").version(Version::HTTP_10)),
+            Err(CodecError::LowVersion)
+        );
+        assert_eq!(
+            checked(Request::builder().method("BREW").uri("/")),
+            Err(CodecError::UnknownMethod)
+        );
+        assert_eq!(
+            checked(Request::builder().method("BREW").uri("/").version(Version::HTTP_2)),
             Ok(())
         );
         assert_eq!(
-            judged(Request::get("/").header("transfer-encoding", "gzip, chunked")),
-            Err(Refusal::TransferEncoding)
+            checked(Request::get("/").header("transfer-encoding", "gzip, chunked")),
+            Err(CodecError::TransferEncoding)
         );
-        assert_eq!(judged(Request::get("/").header("transfer-encoding", "Chunked")), Ok(()));
+        assert_eq!(checked(Request::get("/").header("transfer-encoding", "Chunked")), Ok(()));
         let twice = Request::get("/")
             .header("transfer-encoding", "chunked")
             .header("transfer-encoding", "chunked");
-        assert_eq!(judged(twice), Err(Refusal::TransferEncoding));
-        assert_eq!(judged(Request::get("https://a/")), Err(Refusal::HttpsInPlaintext));
-        assert_eq!(judged(Request::get("/caf\u{e9}")), Err(Refusal::RawPath));
-        assert_eq!(judged(Request::get("/caf\u{e9}").version(Version::HTTP_2)), Ok(()));
+        assert_eq!(checked(twice), Err(CodecError::TransferEncoding));
+        assert_eq!(checked(Request::get("https://a/")), Err(CodecError::HttpsInPlaintext));
+        assert_eq!(checked(Request::get("/caf\u{e9}")), Err(CodecError::NonAsciiPath));
+        assert_eq!(checked(Request::get("/caf\u{e9}").version(Version::HTTP_2)), Ok(()));
     }
 }

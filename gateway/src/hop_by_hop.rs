@@ -1,19 +1,19 @@
-//! Headers that belong to one connection, removed before a message goes on to the next, as Envoy's
+//! Hop-by-hop headers (RFC 9110 §7.6.1), removed before a message is forwarded, as Envoy's
 //! connection manager does. Headers about the client (`x-forwarded-*`) are in `forwarded`.
 
 use http::header::{CONNECTION, EXPECT, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, UPGRADE};
 
-/// What `connection` must never name: a client could otherwise strip what proxies tell each other.
-/// It may name `host`, and then has none.
-const NEVER_NOMINATED: [&str; 3] = ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"];
+/// Headers that `connection` must not name: a client could otherwise remove what one proxy tells
+/// the next. `host` is allowed, and such a request then has no host.
+const PROTECTED: [&str; 3] = ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"];
 
-/// A request's `connection` header names a header that no client may have removed.
+/// A request's `connection` header names a protected header.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct ForbiddenNomination;
+pub(crate) struct NamesProtectedHeader;
 
-/// Whether an HTTP/1.1 request asks for another protocol, by Envoy's rule: `upgrade` counts only
-/// when `connection` names it, and `h2c` is ignored, not refused.
-pub(super) fn asks_for_upgrade(headers: &HeaderMap) -> bool {
+/// Whether an HTTP/1.1 request asks for an upgrade, by Envoy's rule: `upgrade` counts only when
+/// `connection` names it, and an upgrade to `h2c` is ignored.
+pub(crate) fn asks_for_upgrade(headers: &HeaderMap) -> bool {
     let named = headers
         .get_all(CONNECTION)
         .iter()
@@ -22,14 +22,13 @@ pub(super) fn asks_for_upgrade(headers: &HeaderMap) -> bool {
         && headers.get(UPGRADE).is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"h2c"))
 }
 
-/// Removes what a request says to the gateway alone. `te` survives only as `trailers`;
-/// `expect: 100-continue` goes, because the gateway answers it itself when the upstream first asks
-/// for the body.
-pub(super) fn clean_request(headers: &mut HeaderMap) -> Result<(), ForbiddenNomination> {
-    let nominated: Vec<HeaderName> = nominated(headers).collect();
-    for name in nominated {
-        if NEVER_NOMINATED.contains(&name.as_str()) {
-            return Err(ForbiddenNomination);
+/// Removes a request's hop-by-hop headers. `te` stays only as `trailers`. `expect: 100-continue` is
+/// removed, because the gateway itself answers it when the body is first read.
+pub(crate) fn clean_request(headers: &mut HeaderMap) -> Result<(), NamesProtectedHeader> {
+    let named: Vec<HeaderName> = named_by_connection(headers).collect();
+    for name in named {
+        if PROTECTED.contains(&name.as_str()) {
+            return Err(NamesProtectedHeader);
         }
         if name != TE {
             headers.remove(name);
@@ -55,18 +54,19 @@ pub(super) fn clean_request(headers: &mut HeaderMap) -> Result<(), ForbiddenNomi
     Ok(())
 }
 
-/// Removes what a response says to the gateway alone. `trailer` stays: an HTTP/1.1 client learns
-/// from it which trailers come.
-pub(super) fn clean_response(headers: &mut HeaderMap) {
-    let nominated: Vec<HeaderName> = nominated(headers).filter(|name| name != TRAILER).collect();
-    for name in nominated {
+/// Removes a response's hop-by-hop headers. `trailer` stays, because it tells an HTTP/1.1 client
+/// which trailers follow.
+pub(crate) fn clean_response(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> =
+        named_by_connection(headers).filter(|name| name != TRAILER).collect();
+    for name in named {
         headers.remove(name);
     }
     remove_fixed(headers);
 }
 
-/// Removes the headers about one connection, whatever `connection` names.
-pub(super) fn remove_fixed(headers: &mut HeaderMap) {
+/// Removes the hop-by-hop headers with fixed names, also those that `connection` does not name.
+pub(crate) fn remove_fixed(headers: &mut HeaderMap) {
     const FIXED: [&str; 6] = [
         "connection",
         "keep-alive",
@@ -78,17 +78,18 @@ pub(super) fn remove_fixed(headers: &mut HeaderMap) {
     remove_where(headers, |name| FIXED.contains(&name));
 }
 
-/// Removes the headers with such names. Of most names there is none, so that looking at those that
-/// are there is the quickest way.
-pub(super) fn remove_where(headers: &mut HeaderMap, is_such: impl Fn(&str) -> bool) {
-    let such: Vec<HeaderName> =
-        headers.keys().filter(|name| is_such(name.as_str())).cloned().collect();
-    for name in such {
+/// Removes the headers whose name matches. A request has few headers, so one pass over them is
+/// faster than a look-up of each name to remove.
+pub(crate) fn remove_where(headers: &mut HeaderMap, matches: impl Fn(&str) -> bool) {
+    let matching: Vec<HeaderName> =
+        headers.keys().filter(|name| matches(name.as_str())).cloned().collect();
+    for name in matching {
         headers.remove(name);
     }
 }
 
-fn nominated(headers: &HeaderMap) -> impl Iterator<Item = HeaderName> {
+/// The headers that `connection` names.
+fn named_by_connection(headers: &HeaderMap) -> impl Iterator<Item = HeaderName> {
     headers
         .get_all(CONNECTION)
         .iter()
@@ -128,7 +129,7 @@ mod tests {
         for name in ["x-forwarded-for", "X-Forwarded-Proto"] {
             let mut map = HeaderMap::new();
             map.insert(CONNECTION, HeaderValue::from_str(name).unwrap());
-            assert_eq!(clean_request(&mut map), Err(ForbiddenNomination), "{name}");
+            assert_eq!(clean_request(&mut map), Err(NamesProtectedHeader), "{name}");
         }
     }
 

@@ -1,6 +1,6 @@
-//! What Envoy's connection manager does with a request before any filter: refuses what it must not
-//! pass, tells where it comes from, and brings its authority and its path into the form that
-//! filters and routes are to see.
+//! What Envoy's connection manager does with a request before any filter: it refuses malformed
+//! requests, determines the client's address, and normalizes the authority and the path for filters
+//! and routes.
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -11,30 +11,32 @@ use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use http::{Method, StatusCode, Version};
 
-use super::authority::{HostError, authority_of};
-use super::filter::Origin;
-use super::options::{Access, GatewayOptions};
-use super::reply::LocalReply;
-use super::{admission, forwarded, hop, path};
+use crate::access_log::Access;
+use crate::authority::{HostError, authority_of};
+use crate::extensions::Origin;
+use crate::options::GatewayOptions;
+use crate::reply::LocalReply;
+use crate::{codec_checks, forwarded, hop_by_hop, path};
 
-/// A request that no filter sees.
+/// A request that is answered before any filter.
 #[derive(Debug)]
-pub(super) struct Refused {
-    pub(super) reply: LocalReply,
-    /// The connection is not used again.
-    pub(super) closes: bool,
+pub(crate) struct Refused {
+    pub(crate) reply: LocalReply,
+    /// Whether the connection is closed after the reply.
+    pub(crate) closes: bool,
 }
 
-/// Judges a head, and makes it what filters see.
-pub(super) fn admit(
+/// Checks a request's head, and rewrites it into the form that filters see. What the access log
+/// needs of the original goes into `access`.
+pub(crate) fn admit(
     parts: &mut Parts,
     peer: SocketAddr,
     options: &GatewayOptions,
     access: Option<&mut Access>,
 ) -> Result<(), Refused> {
-    admission::check(parts).map_err(|refusal| refused(refusal.status(), refusal.to_string()))?;
-    let upgrade = parts.version == Version::HTTP_11 && hop::asks_for_upgrade(&parts.headers);
-    if hop::clean_request(&mut parts.headers).is_err() {
+    codec_checks::check(parts).map_err(|error| refused(error.status(), error.to_string()))?;
+    let upgrade = parts.version == Version::HTTP_11 && hop_by_hop::asks_for_upgrade(&parts.headers);
+    if hop_by_hop::clean_request(&mut parts.headers).is_err() {
         return Err(refused(StatusCode::BAD_REQUEST, "connection_header_names_a_protected_header"));
     }
     let hops = options.trusted_hops;
@@ -42,17 +44,17 @@ pub(super) fn admit(
     forwarded::annotate(&mut parts.headers, peer, source, hops, options.keep_request_id);
     let authority = authority_of(parts).map_err(|error| match error {
         HostError::Invalid => refused(StatusCode::BAD_REQUEST, error.to_string()),
-        HostError::Missing => unserved(StatusCode::BAD_REQUEST, &error.to_string()),
+        HostError::Missing => refused_without_body(StatusCode::BAD_REQUEST, &error.to_string()),
     })?;
     if let Some(access) = access {
         access.source = source;
         access.authority = Bytes::copy_from_slice(authority.as_bytes());
     }
     if upgrade {
-        return Err(unserved(StatusCode::FORBIDDEN, "upgrade_failed"));
+        return Err(refused_without_body(StatusCode::FORBIDDEN, "upgrade_failed"));
     }
     if parts.method == Method::CONNECT {
-        return Err(unserved(StatusCode::NOT_FOUND, "connect_is_not_supported"));
+        return Err(refused_without_body(StatusCode::NOT_FOUND, "connect_is_not_supported"));
     }
     let path = normal_path(&parts.uri)?;
     let scheme = scheme(&parts.headers);
@@ -62,17 +64,17 @@ pub(super) fn admit(
     Ok(())
 }
 
-/// Refused in the words of the codec.
+/// A refusal with the status' reason phrase as its body, as Envoy's codecs send it.
 fn refused(status: StatusCode, details: impl Into<String>) -> Refused {
     Refused { reply: LocalReply::refusal(status, details), closes: true }
 }
 
-/// Refused without a word.
-fn unserved(status: StatusCode, details: &str) -> Refused {
+/// A refusal with an empty body.
+fn refused_without_body(status: StatusCode, details: &str) -> Refused {
     Refused { reply: LocalReply::new(status, "", details), closes: true }
 }
 
-/// The path in its normal form; none when it is in it already.
+/// The normalized path; `None` when it is normalized already.
 fn normal_path(uri: &Uri) -> Result<Option<PathAndQuery>, Refused> {
     let written = uri.path_and_query().map_or("", PathAndQuery::as_str);
     match written.as_bytes() {
@@ -80,7 +82,7 @@ fn normal_path(uri: &Uri) -> Result<Option<PathAndQuery>, Refused> {
         b"*" => {
             return Err(Refused {
                 closes: false,
-                ..unserved(StatusCode::NOT_FOUND, "path_is_not_absolute")
+                ..refused_without_body(StatusCode::NOT_FOUND, "path_is_not_absolute")
             });
         }
         _ => return Err(refused(StatusCode::BAD_REQUEST, "path_is_not_absolute")),
@@ -95,8 +97,8 @@ fn normal_path(uri: &Uri) -> Result<Option<PathAndQuery>, Refused> {
     }
 }
 
-/// HTTP/1.1 does not say its scheme. Envoy takes `x-forwarded-proto`, which is trusted by the time
-/// it is read.
+/// An HTTP/1.1 request does not carry its scheme. Envoy takes `x-forwarded-proto`, which
+/// `forwarded::annotate` has already replaced if it cannot be trusted.
 fn scheme(headers: &HeaderMap) -> Scheme {
     match headers.get("x-forwarded-proto") {
         Some(proto) if proto == "https" => Scheme::HTTPS,
@@ -104,8 +106,9 @@ fn scheme(headers: &HeaderMap) -> Scheme {
     }
 }
 
-/// Writes the target in one form: with HTTP/1.1 a path and one `Host`, with HTTP/2 a whole URI and
-/// no `Host`. An authority of HTTP/2 that came as `Host` and that no URI can hold stays there.
+/// Writes the target in one form: with HTTP/1.1 a path and one `Host`, with HTTP/2 an absolute URI
+/// and no `Host`. If an HTTP/2 request's authority came as `Host` and no URI can hold it, it stays
+/// in `Host`.
 fn set_target(
     parts: &mut Parts,
     authority: HeaderValue,

@@ -1,0 +1,27 @@
+//! What several commands do with their arguments: read a policy, parse an address, start a runtime.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use gatepost_authoring::PolicyFile;
+
+use super::exit::CommandError;
+use super::output::file_error;
+
+/// Reads a policy. One with errors is refused, and its findings are printed on standard error.
+pub fn read_policy(path: &Path) -> Result<PolicyFile, CommandError> {
+    PolicyFile::read(path).map_err(file_error)
+}
+
+/// Parses an address to listen on. Names are not resolved, because a name may have several
+/// addresses.
+pub fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "write an IP address and a port, as in 127.0.0.1:8080 or [::1]:8080".to_owned()
+    })
+}
+
+/// A runtime for the commands that use the network.
+pub fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CommandError::other)
+}

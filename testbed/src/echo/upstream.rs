@@ -1,0 +1,126 @@
+//! An echo upstream: a server that hands gRPC requests to the greeter and all others to the plain
+//! echo.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::identity::{Body, Closed, Identity};
+use super::{greeter, plain};
+
+/// A running upstream. Dropping it ends it and its connections.
+///
+/// Other requests than gRPC get 200 and JSON with the fields `upstream`, `method`, `authority`,
+/// `path`, `headers` (a list of pairs, `[name, value]`) and `body`,
+/// and a HEAD gets the same JSON in the header [`ECHO`](super::ECHO). Bytes that are not UTF-8 are
+/// written as by [`gatepost_gateway::escaped`]. Some paths do something else:
+///
+/// | path | what it does |
+/// | --- | --- |
+/// | `/.echo/status/503` | the echo, with that status |
+/// | `/.echo/delay/200` | the echo, that many milliseconds late |
+/// | `/.echo/close` | ends the connection (HTTP/2: the stream) without an answer |
+/// | `/.echo/bytes/1000` | a body of that many bytes |
+/// | `/.echo/stream/3` | that many lines, each sent by itself |
+/// | `/.echo/mirror` | the request's body and trailers, sent back as they come |
+///
+/// gRPC requests reach `gatepost.demo.v1.Greeter`; see [`GreeterClient`](super::GreeterClient).
+#[derive(Debug)]
+pub struct Upstream {
+    address: SocketAddr,
+    accepting: JoinHandle<()>,
+}
+
+impl Upstream {
+    /// Starts an upstream on a free port of 127.0.0.1. `env` is what its gRPC service names as
+    /// `ServerEnv`.
+    ///
+    /// # Errors
+    /// When no port can be listened on.
+    pub async fn start(name: &str, env: Option<&str>) -> io::Result<Self> {
+        Self::start_on((std::net::Ipv4Addr::LOCALHOST, 0).into(), name, env).await
+    }
+
+    /// Starts an upstream on this address, for instance where another one ran before.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on.
+    pub async fn start_on(address: SocketAddr, name: &str, env: Option<&str>) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        let identity =
+            Arc::new(Identity { name: name.to_owned(), env: env.unwrap_or_default().to_owned() });
+        Ok(Self { address, accepting: tokio::spawn(accept(listener, identity)) })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops it and waits until it and its connections are gone; its port then refuses connections.
+    pub async fn shutdown(mut self) {
+        self.accepting.abort();
+        // The only error is that the task was aborted.
+        let _ = (&mut self.accepting).await;
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+/// Accepts connections until the task is aborted, which ends the connections too.
+async fn accept(listener: TcpListener, identity: Arc<Identity>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                if let Ok((stream, _)) = accepted {
+                    connections.spawn(serve(stream, identity.clone()));
+                }
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, identity: Arc<Identity>) {
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| answer(identity.clone(), request));
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    // A head at a gateway's limits arrives here with the headers that the gateway adds.
+    builder
+        .http1()
+        .max_headers(1000)
+        .max_buf_size(1024 * 1024)
+        .http2()
+        .max_header_list_size(1024 * 1024);
+    // Clients, and the path that closes, may end the connection in any way.
+    let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+}
+
+/// gRPC goes to tonic, everything else to the plain echo.
+async fn answer(
+    identity: Arc<Identity>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Closed> {
+    let content_type = request.headers().get(http::header::CONTENT_TYPE);
+    if content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc")) {
+        let Ok(response) = greeter::answer(identity, request).await as Result<_, Infallible>;
+        return Ok(response);
+    }
+    plain::answer(&identity, request).await
+}
