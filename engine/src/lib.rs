@@ -47,6 +47,7 @@ mod address_text;
 mod authority;
 mod choose;
 mod cidr;
+mod code;
 mod decide;
 mod decision;
 mod environment;
