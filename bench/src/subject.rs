@@ -23,7 +23,7 @@ pub const THREE_HEADERS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/three
 pub enum BenchError {
     /// The policy is missing or wrong.
     #[error("the policy cannot be used: {0}")]
-    Policy(#[from] gatepost_authoring::policy::FileError),
+    Policy(#[from] gatepost_authoring::FileError),
     /// The module does not compile.
     #[error(transparent)]
     Module(#[from] ModuleError),

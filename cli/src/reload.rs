@@ -5,8 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use gatepost_authoring::policy::FileError;
-use gatepost_authoring::{PolicyFile, Render};
+use gatepost_authoring::{FileError, PolicyFile, Render};
 use gatepost_host::Metrics;
 
 use gatepost_gateway::FilterSlot;
@@ -99,14 +98,14 @@ impl Watched {
 
     fn parse(&self, glance: &Glance) -> Result<PolicyFile, String> {
         let name = self.path.display();
-        let faults = |report| Render::Text { color: true }.render(&[report]);
+        let errors = |report| Render::Text { color: true }.render(&[report]);
         let bytes =
             glance.as_ref().map_err(|error| format!("gatepost: cannot read {name}: {error}\n"))?;
         match std::str::from_utf8(bytes) {
-            Ok(text) => PolicyFile::parse(&name.to_string(), text).map_err(faults),
+            Ok(text) => PolicyFile::parse(&name.to_string(), text).map_err(errors),
             // Reading it as a file tells where the bytes are that are no text.
             Err(_) => PolicyFile::read(&self.path).map_err(|error| match error {
-                FileError::Faulty(report) => faults(report),
+                FileError::Invalid(report) => errors(report),
                 FileError::Unreadable { .. } => format!("gatepost: {error}\n"),
             }),
         }

@@ -1,16 +1,15 @@
-//! `gatepost check`: every fault of policies and their tests, at once.
+//! `gatepost check`: everything that is wrong with policies and their tests, at once.
 
 use std::path::PathBuf;
 
-use gatepost_authoring::policy::FileError;
-use gatepost_authoring::{PolicyFile, Render, Report, Suite};
+use gatepost_authoring::{FileError, PolicyFile, Render, Report, Suite};
 
 use super::files::{Found, find};
 use super::{CommandError, Ended, Format, for_people, print};
 
 /// Validate policies, and the tests beside them
 ///
-/// Names every fault at once, each with its path in the document, its line and column, and the
+/// Names every error at once, each with its path in the document, its line and column, and the
 /// nearest name that exists.
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -41,7 +40,7 @@ fn judge(found: Found) -> Result<Report, CommandError> {
         Found::Tests(path) => Suite::read(path).map(|suite| Report::new(suite.source, Vec::new())),
     };
     match report {
-        Ok(report) | Err(FileError::Faulty(report)) => Ok(report),
+        Ok(report) | Err(FileError::Invalid(report)) => Ok(report),
         Err(FileError::Unreadable { path, error }) => Err(CommandError::Unreadable { path, error }),
     }
 }

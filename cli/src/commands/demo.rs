@@ -1,14 +1,13 @@
 //! `gatepost demo`: every scenario, live on loopback.
 
+use gatepost_authoring::Diagnostic;
 use gatepost_authoring::suite::{self, Case};
 use std::collections::BTreeMap;
 
 use super::{CommandError, Ended, envoy, print, runtime, table};
 use crate::cache;
 use gatepost_gateway::plugin::FilterModule;
-use gatepost_testbed::cases::{
-    Forwarded, Mismatch, Observation, Outcome, Replied, judge, offline, wire,
-};
+use gatepost_testbed::cases::{Forwarded, Observation, Outcome, Replied, judge, offline, wire};
 use gatepost_testbed::shipped::{self, Shipped};
 use gatepost_testbed::{Kind, Testbed};
 
@@ -39,7 +38,7 @@ enum On {
 struct Shown {
     case: Case,
     observed: Result<Observation, String>,
-    mismatches: Vec<Mismatch>,
+    mismatches: Vec<Diagnostic>,
 }
 
 impl Shown {

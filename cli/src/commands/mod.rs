@@ -18,8 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use gatepost_authoring::policy::FileError;
-use gatepost_authoring::{PolicyFile, Render, Report};
+use gatepost_authoring::{FileError, PolicyFile, Render, Report};
 
 /// Health-check rewrite, environment routing hints and custom-domain hosts at the edge of a mesh,
 /// from one policy.
@@ -171,16 +170,16 @@ fn for_people() -> Render {
     Render::Text { color: true }
 }
 
-/// A policy without errors; a faulty one is told of on standard error.
+/// A policy without errors. The errors of another are printed on standard error.
 fn read_policy(path: &Path) -> Result<PolicyFile, CommandError> {
-    PolicyFile::read(path).map_err(told)
+    PolicyFile::read(path).map_err(unusable)
 }
 
-/// A file that gave nothing to work with; what is wrong in it is told on standard error.
-fn told(error: FileError) -> CommandError {
+/// A file that gave nothing to work with. What is wrong in it is printed on standard error.
+fn unusable(error: FileError) -> CommandError {
     match error {
         FileError::Unreadable { path, error } => CommandError::Unreadable { path, error },
-        FileError::Faulty(report) => findings(report),
+        FileError::Invalid(report) => findings(report),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use gatepost_engine::{compile, compile_json};
+use gatepost_engine::compile_json;
 use serde_json::Value;
 
 use crate::carried::{Arrival, carry_out};
@@ -63,14 +63,14 @@ pub fn holds(configuration: &[u8]) {
             return;
         }
     };
-    // What the reader of one pass takes is JSON to others too, and means the same whoever has read
-    // it.
+    // What the engine reads is JSON to another reader too, and a policy when that has written it
+    // again.
     if !configuration.iter().all(|byte| b" \t\r\n".contains(byte)) {
         let document: Value = serde_json::from_slice(configuration)
             .unwrap_or_else(|error| panic!("{}: {error}", shown()));
         if !policy.is_pass_through() {
-            compile(document).unwrap_or_else(|faults| {
-                panic!("{}: as a tree it has faults: {faults:?}", shown())
+            compile_json(document.to_string().as_bytes()).unwrap_or_else(|faults| {
+                panic!("{}: written again it has faults: {faults:?}", shown())
             });
         }
     }

@@ -8,7 +8,7 @@ pub mod wire;
 
 use std::collections::BTreeMap;
 
-pub use judge::{Mismatch, judge};
+pub use judge::judge;
 
 /// What became of a request, as far as it could be observed.
 #[derive(Debug, Clone, PartialEq, Eq)]
