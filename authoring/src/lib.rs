@@ -1,32 +1,29 @@
 //! Policy files and their tests as people write them: YAML or JSON, read with the place of every
 //! key and value.
 //!
-//! A file is read into a tree ([`read`]), its meaning is judged ([`policy`] by the engine,
-//! [`suite`] here), and whatever is wrong comes out as diagnostics at line and column
-//! ([`diagnostic`], [`render`]), all of them at once.
+//! A file is read into a tree ([`read`]), its meaning is judged by the engine ([`policy`]) or here
+//! ([`suite`]), and every error comes out as a [`Diagnostic`] at line and column, all of them at
+//! once.
 //!
 //! ```
 //! use gatepost_authoring::{PolicyFile, Render};
 //!
 //! let text = "apiVersion: gatepost/v1\nhosts:\n  unmaped: reject\n";
 //! let report = PolicyFile::parse("policy.yaml", text).unwrap_err();
-//! assert_eq!(report.diagnostics[0].start.line, 3);
+//! assert_eq!(report.diagnostics[0].code, "unknown-field");
 //! assert!(Render::Text { color: false }.render(&[report]).contains("unmaped"));
 //! ```
 
-pub mod diagnostic;
+mod builder;
 pub mod policy;
-mod problem;
 pub mod read;
-pub mod render;
 mod scalar;
-pub mod source;
 pub mod suite;
 pub mod tree;
+mod yaml_error;
 
-pub use diagnostic::{Diagnostic, Report, Severity};
-pub use policy::{FileError, PolicyFile};
-pub use problem::{Problem, ProblemKind};
-pub use render::Render;
-pub use source::{Position, Source, Span};
+pub use gatepost_diagnostics::{
+    Diagnostic, FileError, Position, Render, Report, Severity, Source, Span,
+};
+pub use policy::PolicyFile;
 pub use suite::Suite;

@@ -2,8 +2,8 @@
 //! data: [`crate::read`] builds it, the policy goes from it to the engine as JSON, and faults come
 //! back to it by path.
 
-use crate::source::{Source, Span};
-use gatepost_engine::{Place, Segment};
+use gatepost_diagnostics::{Source, Span};
+use gatepost_engine::{Path, Place, Segment};
 
 /// A value and where it is written.
 #[derive(Debug, Clone, PartialEq)]
@@ -129,6 +129,12 @@ fn write_json_string(text: &str, json: &mut String) {
     json.push_str(&serde_json::Value::from(text).to_string());
 }
 
+/// A path as diagnostics carry it: `None` for the document as a whole.
+#[must_use]
+pub fn path_text(path: &Path) -> Option<String> {
+    (!path.segments().is_empty()).then(|| path.to_string())
+}
+
 /// What to underline for a path into the tree: the last key of the path, or the value it leads to.
 /// A path that names something missing gives the nearest enclosing value.
 pub fn locate(source: &Source, root: &Node, path: &[Segment], place: Place) -> Span {
@@ -153,7 +159,7 @@ pub fn locate(source: &Source, root: &Node, path: &[Segment], place: Place) -> S
 }
 
 /// What to underline for a whole value, whose key (if it has one) is at `key`: the value, when it
-/// is on one line; else its key, or its first line. Carets under thirty lines help nobody.
+/// is on one line; else its key, or its first line. Carets under thirty lines point at nothing.
 pub fn underline(source: &Source, node: &Node, key: Option<Span>) -> Span {
     if !node.span.is_empty() && !source.is_multiline(node.span) {
         return source.first_line(node.span);
@@ -176,7 +182,14 @@ mod tests {
         Segment::Key(name.to_owned().into())
     }
 
-    const POLICY: &str = "hosts:\n  mappings:\n  - { host: a.example, authority: b }\n  - host: c.example\n    port: 1\nmode:\n";
+    const POLICY: &str = "\
+hosts:
+  mappings:
+  - { host: a.example, authority: b }
+  - host: c.example
+    port: 1
+mode:
+";
 
     #[test]
     fn a_path_leads_to_the_key_or_the_value() {

@@ -17,7 +17,7 @@ fn folder(name: &str) -> PathBuf {
 
 fn explain(error: FileError) -> String {
     match error {
-        FileError::Faulty(report) => Render::Text { color: false }.render(&[report]),
+        FileError::Invalid(report) => Render::Text { color: false }.render(&[report]),
         unreadable => unreadable.to_string(),
     }
 }
@@ -167,7 +167,8 @@ fn every_case_of_every_policy_is_what_the_engine_decides() {
         let (file, suite) = load(name);
         for case in &suite.cases {
             if let Some(why) = judge(&file.policy, &suite, case) {
-                failures.push(format!("{name}/tests.yaml:{} {}\n{why}\n", case.at.line, case.name));
+                let line = suite.source.line(case.span.start);
+                failures.push(format!("{name}/tests.yaml:{line} {}\n{why}\n", case.name));
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::envoy::error::EnvoyError;
 pub enum BenchError {
     /// The policy is missing or wrong.
     #[error("the policy cannot be used: {0}")]
-    Policy(#[from] gatepost_authoring::policy::FileError),
+    Policy(#[from] gatepost_authoring::FileError),
     /// The module does not compile.
     #[error(transparent)]
     Module(#[from] ModuleError),

@@ -1,30 +1,23 @@
-//! A cursor on the tree that knows its path, for reading a document into types by hand: it notes
-//! what is wrong and goes on, so that one reading finds every mistake.
+//! A place in the tree that knows its path, for reading a document into types by hand: an error is
+//! collected and reading goes on, so that one reading finds every mistake.
 
-use super::fault::SuiteFault;
-use crate::diagnostic::{Diagnostic, path_text};
+use super::error::SuiteError;
 use crate::read::Reading;
-use crate::source::{Source, Span};
-use crate::tree::{Member, Node, Number, Value, underline};
+use crate::tree::{Member, Node, Number, Value, path_text, underline};
+use gatepost_diagnostics::{Diagnostic, Source, Span};
 use gatepost_engine::Path;
 
 /// Collects what is wrong with one file.
-pub(super) struct Findings<'s> {
+pub(super) struct Errors<'s> {
     pub(super) source: &'s Source,
     pub(super) reading: &'s Reading,
     pub(super) diagnostics: Vec<Diagnostic>,
 }
 
-impl Findings<'_> {
-    fn note(&mut self, span: Span, path: &Path, fault: &SuiteFault) {
+impl Errors<'_> {
+    fn add(&mut self, span: Span, path: &Path, error: &SuiteError) {
         if !self.reading.explains(span) {
-            self.diagnostics.push(Diagnostic::error(
-                self.source,
-                span,
-                path_text(path),
-                fault.to_string(),
-                fault.help(),
-            ));
+            self.diagnostics.push(error.diagnostic(self.source, span, path_text(path)));
         }
     }
 }
@@ -48,32 +41,32 @@ impl<'n> At<'n> {
         Self { node, key: None, path: Path::default() }
     }
 
-    pub(super) fn span(&self, findings: &Findings<'_>) -> Span {
-        underline(findings.source, self.node, self.key)
+    pub(super) fn span(&self, errors: &Errors<'_>) -> Span {
+        underline(errors.source, self.node, self.key)
     }
 
-    /// Notes a fault of this value.
-    pub(super) fn fault(&self, findings: &mut Findings<'_>, fault: &SuiteFault) {
-        findings.note(self.span(findings), &self.path, fault);
+    /// Reports an error of this value.
+    pub(super) fn error(&self, errors: &mut Errors<'_>, error: &SuiteError) {
+        errors.add(self.span(errors), &self.path, error);
     }
 
-    /// Notes a fault of this value's key.
-    pub(super) fn fault_at_key(&self, findings: &mut Findings<'_>, fault: &SuiteFault) {
-        findings.note(self.key.unwrap_or(self.node.span), &self.path, fault);
+    /// Reports an error of this value's key.
+    pub(super) fn error_at_key(&self, errors: &mut Errors<'_>, error: &SuiteError) {
+        errors.add(self.key.unwrap_or(self.node.span), &self.path, error);
     }
 
-    fn expected(&self, findings: &mut Findings<'_>, expected: &'static str) {
-        self.fault(findings, &SuiteFault::WrongType { expected, found: self.node.value.kind() });
+    fn expected(&self, errors: &mut Errors<'_>, expected: &'static str) {
+        self.error(errors, &SuiteError::WrongType { expected, found: self.node.value.kind() });
     }
 
     /// The entries of a mapping whose keys are free.
-    pub(super) fn entries(&self, findings: &mut Findings<'_>) -> Vec<(&'n str, At<'n>)> {
+    pub(super) fn entries(&self, errors: &mut Errors<'_>) -> Vec<(&'n str, At<'n>)> {
         match &self.node.value {
             Value::Mapping(members) => {
                 members.iter().map(|member| (member.key.as_str(), self.child(member))).collect()
             }
             _ => {
-                self.expected(findings, "an object");
+                self.expected(errors, "an object");
                 Vec::new()
             }
         }
@@ -83,21 +76,21 @@ impl<'n> At<'n> {
     /// fields.
     pub(super) fn fields(
         &self,
-        findings: &mut Findings<'_>,
+        errors: &mut Errors<'_>,
         known: &'static [&'static str],
     ) -> Option<Fields<'n>> {
         let members: &[Member] = match &self.node.value {
             Value::Mapping(members) => members,
             Value::Null => &[],
             _ => {
-                self.expected(findings, "an object");
+                self.expected(errors, "an object");
                 return None;
             }
         };
         for member in members.iter().filter(|member| !known.contains(&member.key.as_str())) {
-            self.child(member).fault_at_key(
-                findings,
-                &SuiteFault::UnknownField { name: member.key.clone(), known },
+            self.child(member).error_at_key(
+                errors,
+                &SuiteError::UnknownField { name: member.key.clone(), known },
             );
         }
         Some(Fields { at: self.clone(), members })
@@ -112,9 +105,9 @@ impl<'n> At<'n> {
     }
 
     /// The elements of a list.
-    pub(super) fn elements(&self, findings: &mut Findings<'_>) -> Option<Vec<At<'n>>> {
+    pub(super) fn elements(&self, errors: &mut Errors<'_>) -> Option<Vec<At<'n>>> {
         let Value::Sequence(elements) = &self.node.value else {
-            self.expected(findings, "a list");
+            self.expected(errors, "a list");
             return None;
         };
         let element = |(index, node)| At { node, key: None, path: self.path.clone().index(index) };
@@ -122,46 +115,46 @@ impl<'n> At<'n> {
     }
 
     /// The elements of a list, or this one value.
-    pub(super) fn one_or_more(&self, findings: &mut Findings<'_>) -> Option<Vec<At<'n>>> {
+    pub(super) fn one_or_more(&self, errors: &mut Errors<'_>) -> Option<Vec<At<'n>>> {
         match &self.node.value {
             Value::Sequence(elements) if elements.is_empty() => {
-                self.fault(findings, &SuiteFault::EmptyList);
+                self.error(errors, &SuiteError::EmptyList);
                 None
             }
-            Value::Sequence(_) => self.elements(findings),
+            Value::Sequence(_) => self.elements(errors),
             _ => Some(vec![self.clone()]),
         }
     }
 
     /// A text.
-    pub(super) fn text(&self, findings: &mut Findings<'_>) -> Option<&'n str> {
+    pub(super) fn text(&self, errors: &mut Errors<'_>) -> Option<&'n str> {
         match &self.node.value {
             Value::String(text) => Some(text),
             _ => {
-                self.expected(findings, "a string");
+                self.expected(errors, "a string");
                 None
             }
         }
     }
 
     /// A text, or a number as it is written.
-    pub(super) fn text_or_number(&self, findings: &mut Findings<'_>) -> Option<&'n str> {
+    pub(super) fn text_or_number(&self, errors: &mut Errors<'_>) -> Option<&'n str> {
         match &self.node.value {
             Value::Number(Number { text, .. }) => Some(text),
-            _ => self.text(findings),
+            _ => self.text(errors),
         }
     }
 
     /// An integer from `low` to `high`.
-    pub(super) fn integer(&self, findings: &mut Findings<'_>, low: u16, high: u16) -> Option<u16> {
+    pub(super) fn integer(&self, errors: &mut Errors<'_>, low: u16, high: u16) -> Option<u16> {
         let Value::Number(number) = &self.node.value else {
-            self.expected(findings, "a number");
+            self.expected(errors, "a number");
             return None;
         };
         let found = number.value.as_u64().and_then(|value| u16::try_from(value).ok());
         let fits = found.filter(|value| (low..=high).contains(value));
         if fits.is_none() {
-            self.fault(findings, &SuiteFault::Range { found: number.text.clone(), low, high });
+            self.error(errors, &SuiteError::Range { found: number.text.clone(), low, high });
         }
         fits
     }
@@ -173,15 +166,11 @@ impl<'n> Fields<'n> {
         self.members.iter().find(|member| member.key == name).map(|member| self.at.child(member))
     }
 
-    /// The field of that name, whose absence is a fault.
-    pub(super) fn require(
-        &self,
-        findings: &mut Findings<'_>,
-        name: &'static str,
-    ) -> Option<At<'n>> {
+    /// The field of that name, whose absence is an error.
+    pub(super) fn require(&self, errors: &mut Errors<'_>, name: &'static str) -> Option<At<'n>> {
         let field = self.get(name);
         if field.is_none() {
-            self.at.fault(findings, &SuiteFault::MissingField(name));
+            self.at.error(errors, &SuiteError::MissingField(name));
         }
         field
     }

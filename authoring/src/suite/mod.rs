@@ -1,9 +1,10 @@
-//! A policy's tests as their author writes them (`tests.yaml`): requests, and what becomes of each.
-//! This is plain data for any runner, be it the filter in a wasm host, an embedded gateway or a
-//! real Envoy; nothing here sends a request.
+//! A policy's tests as their author writes them (`tests.yaml`): requests, and what is expected of
+//! each. This is plain data for any runner, be it the filter in a wasm host, an embedded gateway or
+//! a real Envoy; nothing here sends a request.
 //!
 //! ```yaml
-//! routes:                      # who answers which authority, where the tests run through a gateway
+//! # Which upstream answers for which authority, where the tests run through a gateway.
+//! routes:
 //!   readiness.example: readiness
 //!   "*.shop.example": shop     # exact names, *.suffix, and * for everything else
 //!   "*": anything-else
@@ -13,40 +14,41 @@
 //!     method: GET              # default GET
 //!     authority: 10.0.0.1      # required
 //!     path: /                  # default /
-//!     headers: { user-agent: GoogleHC/1.0, env: [env1, env2] }    # a list sends the header once for each value
+//!     # A list sends the header once for each value.
+//!     headers: { user-agent: GoogleHC/1.0, env: [env1, env2] }
 //!     source: 35.191.0.1       # the downstream address, default 203.0.113.7
 //!   expect:                    # exactly one of forward and reply
 //!     forward:
 //!       authority: readiness.example:15020     # omitted: unchanged
 //!       path: /healthz/ready                   # omitted: unchanged
-//!       headers: { x-gatepost-env: env1 }      # exactly this value, or this list of values, goes upstream
+//!       # Exactly this value, or this list of values, goes upstream.
+//!       headers: { x-gatepost-env: env1 }
 //!       absent: [knative-serving-namespace]    # does not go upstream
 //!       upstream: readiness                    # the name in `routes` that answers
-//!     # reply: { status: 404, details: gatepost.host.private, grpcStatus: 12, body: "…" }   # all but status optional
+//!     # All but status is optional.
+//!     # reply: { status: 404, details: gatepost.host.private, grpcStatus: 12, body: "…" }
 //!     counters: [gatepost.health_check.gclb]   # exactly these counters go up by one
 //! ```
 //!
-//! `forward` is complete, and a runner must hold it to that: a header of the request that it names
+//! `forward` is complete, and a runner must compare all of it: a header of the request that is
 //! neither in `headers` nor in `absent` arrives unchanged, and no other header is added, beside
 //! those that the gateway itself sets on every request. `status` and `grpcStatus` of a reply are
 //! the policy's decision: to a gRPC client a gateway sends the latter with HTTP 200. Names of
 //! headers are compared in lower case. Where `counters` is given, no other counter of Gatepost may
 //! go up.
 
-mod fault;
+mod counters;
+mod error;
 mod fields;
 mod reading;
 
-pub use fault::SuiteFault;
-
-use crate::diagnostic::Report;
-use crate::policy::{FileError, read_source};
-use crate::source::{Position, Source};
+use gatepost_diagnostics::{FileError, Report, Source, Span};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
 
-/// The downstream address of a request that gives none: one of TEST-NET-3 (RFC 5737), so nobody's.
+/// The downstream address of a request that gives none: one of TEST-NET-3 (RFC 5737), which no host
+/// has.
 pub const DEFAULT_SOURCE: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
 
 /// A file of tests.
@@ -54,7 +56,7 @@ pub const DEFAULT_SOURCE: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
 pub struct Suite {
     /// The file's name and text.
     pub source: Arc<Source>,
-    /// Who answers which authority.
+    /// Which upstream answers for which authority.
     pub routes: Routes,
     /// The tests, in the order of the file; their names are unique.
     pub cases: Vec<Case>,
@@ -76,13 +78,13 @@ pub struct Route {
 /// One test.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Case {
-    /// What it shows, in its author's words.
+    /// Its name, in its author's words.
     pub name: String,
     /// Where the name is written.
-    pub at: Position,
+    pub span: Span,
     /// The request that the client sends.
     pub request: Request,
-    /// What becomes of it.
+    /// What is expected of it.
     pub expect: Expect,
 }
 
@@ -104,13 +106,13 @@ pub struct Request {
 /// What a test expects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expect {
-    /// What becomes of the request.
+    /// Where the request goes.
     pub outcome: Outcome,
     /// The counters that go up, exactly these; `None` when the test does not say.
     pub counters: Option<Vec<String>>,
 }
 
-/// What becomes of a request.
+/// Where a request goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// It goes upstream.
@@ -150,8 +152,7 @@ pub struct Reply {
 impl Suite {
     /// Reads the file at `path`, YAML or JSON.
     pub fn read(path: &Path) -> Result<Self, FileError> {
-        let source = read_source(path)?;
-        reading::suite(source).map_err(FileError::Faulty)
+        Ok(reading::suite(Source::read(path)?)?)
     }
 
     /// Reads a text; `name` is what diagnostics call the file.
@@ -171,7 +172,7 @@ impl Routes {
         self.0.is_empty()
     }
 
-    /// Who answers for an authority, as Envoy selects a virtual host: case and port do not matter;
+    /// The upstream for an authority, as Envoy selects a virtual host: case and port do not matter;
     /// the exact name wins, then the longest `*.suffix`, then `*`.
     pub fn upstream(&self, authority: &str) -> Option<&str> {
         let authority = authority.to_ascii_lowercase();

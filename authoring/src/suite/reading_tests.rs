@@ -2,13 +2,13 @@
 
 use super::*;
 
-/// Each finding as `line:column path: message; help`.
-fn findings(text: &str) -> Vec<String> {
+/// Each error as `line:column path: message; help`.
+fn errors(text: &str) -> Vec<String> {
     let report = Suite::parse("tests.yaml", text).expect_err("the file has mistakes");
-    let one = |finding: &crate::Diagnostic| {
-        let path = finding.path.clone().unwrap_or_default();
-        let help = finding.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
-        format!("{}:{} {path}: {}{help}", finding.start.line, finding.start.column, finding.message)
+    let one = |error: &crate::Diagnostic| {
+        let at = error.location.as_ref().expect("a place").start;
+        let path = error.path.as_deref().unwrap_or_default();
+        format!("{}:{} {path}: {error}", at.line, at.column)
     };
     report.diagnostics.iter().map(one).collect()
 }
@@ -54,7 +54,7 @@ fn a_complete_file_is_read_field_by_field() {
     let suite = suite(COMPLETE);
     assert_eq!(suite.routes.upstream("readiness.EXAMPLE:15020"), Some("readiness"));
     let [probe, refusal, nothing] = suite.cases.as_slice() else { panic!("three cases") };
-    assert_eq!((probe.name.as_str(), probe.at.line, probe.at.column), ("a probe", 5, 9));
+    assert_eq!((probe.name.as_str(), suite.source.slice(probe.span)), ("a probe", "a probe"));
     let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let sent = [
         header("user-agent", "GoogleHC/1.0"),
@@ -107,26 +107,24 @@ tests:
   expect: { forward: { uptream: c } }
 ";
     assert_eq!(
-        findings(text),
+        errors(text),
         [
             "1:1 route: unknown field `route`; did you mean `routes`?",
             "4:3 tests[0].expects: unknown field `expects`; did you mean `expect`?",
             "5:28 tests[0].request.header: unknown field `header`; did you mean `headers`?",
-            "6:24 tests[0].expect.forward.uptream: unknown field `uptream`; did you mean `upstream`?",
+            "6:24 tests[0].expect.forward.uptream: unknown field `uptream`; did you mean \
+             `upstream`?",
         ]
     );
 }
 
 #[test]
 fn missing_fields_are_named_where_they_belong() {
-    assert_eq!(findings("routes: {}\n"), ["1:1 : the field `tests` is missing"]);
+    assert_eq!(errors("routes: {}\n"), ["1:1 : the field `tests` is missing"]);
+    assert_eq!(errors("tests: []\n"), ["1:8 tests: the list is empty; give it at least one entry"]);
+    assert_eq!(errors(""), ["1:1 : the field `tests` is missing"]);
     assert_eq!(
-        findings("tests: []\n"),
-        ["1:8 tests: the list is empty; give it at least one entry"]
-    );
-    assert_eq!(findings(""), ["1:1 : the field `tests` is missing"]);
-    assert_eq!(
-        findings("tests:\n- request: { path: / }\n  expect: { reply: {} }\n"),
+        errors("tests:\n- request: { path: / }\n  expect: { reply: {} }\n"),
         [
             "2:3 tests[0]: the field `name` is missing",
             "2:12 tests[0].request: the field `authority` is missing",
@@ -137,9 +135,17 @@ fn missing_fields_are_named_where_they_belong() {
 
 #[test]
 fn a_test_expects_a_forward_or_a_reply() {
-    let text = "tests:\n- { name: a, request: { authority: b }, expect: {} }\n- name: b\n  request: { authority: b }\n  expect:\n    forward: {}\n    reply: { status: 200 }\n";
+    let text = "\
+tests:
+- { name: a, request: { authority: b }, expect: {} }
+- name: b
+  request: { authority: b }
+  expect:
+    forward: {}
+    reply: { status: 200 }
+";
     assert_eq!(
-        findings(text),
+        errors(text),
         [
             "2:49 tests[0].expect: exactly one of `forward`, `reply` must be given here",
             "5:3 tests[1].expect: exactly one of `forward`, `reply` must be given here",
@@ -149,18 +155,29 @@ fn a_test_expects_a_forward_or_a_reply() {
 
 #[test]
 fn names_of_tests_are_unique() {
-    let text = "tests:\n- { name: a, request: { authority: b }, expect: { forward: {} } }\n- { name: a, request: { authority: b }, expect: { forward: {} } }\n";
-    assert_eq!(findings(text), ["3:11 tests[1].name: the test on line 2 has this name already"]);
+    let text = "\
+tests:
+- { name: a, request: { authority: b }, expect: { forward: {} } }
+- { name: a, request: { authority: b }, expect: { forward: {} } }
+";
+    assert_eq!(errors(text), ["3:11 tests[1].name: the test on line 2 has this name already"]);
 }
 
 #[test]
 fn an_upstream_must_be_a_name_of_a_route() {
-    let text = "routes: { a.example: storefront, b.example: admin, c.example: admin }\ntests:\n- { name: a, request: { authority: b }, expect: { forward: { upstream: storefornt } } }\n- { name: b, request: { authority: b }, expect: { forward: { upstream: x } } }\n";
+    let text = "\
+routes: { a.example: storefront, b.example: admin, c.example: admin }
+tests:
+- { name: a, request: { authority: b }, expect: { forward: { upstream: storefornt } } }
+- { name: b, request: { authority: b }, expect: { forward: { upstream: x } } }
+";
     assert_eq!(
-        findings(text),
+        errors(text),
         [
-            "3:72 tests[0].expect.forward.upstream: no route answers as `storefornt`; did you mean `storefront`?",
-            "4:72 tests[1].expect.forward.upstream: no route answers as `x`; known here: storefront, admin",
+            "3:72 tests[0].expect.forward.upstream: no route answers as `storefornt`; did you mean \
+             `storefront`?",
+            "4:72 tests[1].expect.forward.upstream: no route answers as `x`; known here: \
+             storefront, admin",
         ]
     );
 }
@@ -168,17 +185,23 @@ fn an_upstream_must_be_a_name_of_a_route() {
 #[test]
 fn routes_have_hosts_without_ports_each_once() {
     let text = "\
-routes: { A.example: a, a.example: b, 'b.example:80': c, '*c.example': d, '[::1]': e, '*.d.example': 7, '': f }
+routes:
+  { A.example: a, a.example: b, 'b.example:80': c, '*c.example': d, '[::1]': e,
+    '*.d.example': 7, '': f }
 tests: [{ name: a, request: { authority: b }, expect: { forward: {} } }]
 ";
     assert_eq!(
-        findings(text),
+        errors(text),
         [
-            "1:25 routes[\"a.example\"]: the route `a.example` is already given: case does not matter in hosts",
-            "1:39 routes[\"b.example:80\"]: `b.example:80` is no host for a route: write a host without port, `*.` and a suffix, or `*`",
-            "1:58 routes[\"*c.example\"]: `*c.example` is no host for a route: write a host without port, `*.` and a suffix, or `*`",
-            "1:102 routes[\"*.d.example\"]: expected a string, found a number",
-            "1:105 routes[\"\"]: `` is no host for a route: write a host without port, `*.` and a suffix, or `*`",
+            "2:19 routes[\"a.example\"]: the route `a.example` is already given: case does not \
+             matter in hosts",
+            "2:33 routes[\"b.example:80\"]: `b.example:80` is no host for a route: write a host \
+             without port, `*.` and a suffix, or `*`",
+            "2:52 routes[\"*c.example\"]: `*c.example` is no host for a route: write a host \
+             without port, `*.` and a suffix, or `*`",
+            "3:20 routes[\"*.d.example\"]: expected a string, found a number",
+            "3:23 routes[\"\"]: `` is no host for a route: write a host without port, `*.` and a \
+             suffix, or `*`",
         ]
     );
 }
@@ -196,39 +219,55 @@ tests:
     headers: { Host: a, 'b c': d, x: \"a\\rb\", X: e, y: ' f', z: [], env: true }
   expect:
     reply: { status: 99, grpcStatus: 17 }
-    counters: [gatepost.host.maped, gatepost.health_check.A, gatepost.host.mapped, gatepost.host.mapped]
+    counters:
+      [gatepost.host.maped, gatepost.health_check.A, gatepost.host.mapped, gatepost.host.mapped]
 ";
     assert_eq!(
-        findings(text),
+        errors(text),
         [
-            "4:13 tests[0].request.method: `get` is no HTTP method; methods are in capitals, as `GET`",
-            "5:16 tests[0].request.authority: an authority cannot hold line ends or control characters",
-            "6:11 tests[0].request.path: `x y` is no path: it must begin with `/`, without blanks or control characters",
+            "4:13 tests[0].request.method: `get` is no HTTP method; methods are in capitals, as \
+             `GET`",
+            "5:16 tests[0].request.authority: an authority cannot hold line ends or control \
+             characters",
+            "6:11 tests[0].request.path: `x y` is no path: it must begin with `/`, without blanks \
+             or control characters",
             "7:13 tests[0].request.source: `1.2.3` is no IP address",
-            "8:16 tests[0].request.headers.Host: `host` is not written as a header here; use `authority`",
+            "8:16 tests[0].request.headers.Host: `host` is not written as a header here; use \
+             `authority`",
             "8:25 tests[0].request.headers[\"b c\"]: `b c` is no valid header name",
-            "8:38 tests[0].request.headers.x: a header's value cannot hold line ends or control characters, nor begin or end with a blank",
-            "8:46 tests[0].request.headers.X: the header `x` is already given: case does not matter in header names",
-            "8:55 tests[0].request.headers.y: a header's value cannot hold line ends or control characters, nor begin or end with a blank",
+            "8:38 tests[0].request.headers.x: a header's value cannot hold line ends or control \
+             characters, nor begin or end with a blank",
+            "8:46 tests[0].request.headers.X: the header `x` is already given: case does not \
+             matter in header names",
+            "8:55 tests[0].request.headers.y: a header's value cannot hold line ends or control \
+             characters, nor begin or end with a blank",
             "8:64 tests[0].request.headers.z: the list is empty; give it at least one entry",
             "8:73 tests[0].request.headers.env: expected a string, found a boolean",
             "10:22 tests[0].expect.reply.status: 99 is out of range: 200 to 599",
             "10:38 tests[0].expect.reply.grpcStatus: 17 is out of range: 0 to 16",
-            "11:16 tests[0].expect.counters[0]: Gatepost has no counter `gatepost.host.maped`; did you mean `gatepost.host.mapped`?",
-            "11:37 tests[0].expect.counters[1]: Gatepost has no counter `gatepost.health_check.A`; `gatepost.health_check.` is followed by a health check's name: 1 to 63 of a-z, 0-9 and `-`",
-            "11:84 tests[0].expect.counters[3]: the counter `gatepost.host.mapped` is already given",
+            "12:8 tests[0].expect.counters[0]: Gatepost has no counter `gatepost.host.maped`; did \
+             you mean `gatepost.host.mapped`?",
+            "12:29 tests[0].expect.counters[1]: Gatepost has no counter `gatepost.health_check.A`; \
+             `gatepost.health_check.` is followed by a health check's name: 1 to 63 of a-z, 0-9 \
+             and `-`",
+            "12:76 tests[0].expect.counters[3]: the counter `gatepost.host.mapped` is already \
+             given",
         ]
     );
 }
 
 #[test]
 fn a_header_cannot_be_both_expected_and_absent() {
-    let text = "tests:\n- { name: a, request: { authority: b }, expect: { forward: { headers: { env: a }, absent: [ENV] } } }\n";
+    let text = "\
+tests:
+- name: a
+  request: { authority: b }
+  expect: { forward: { headers: { env: a }, absent: [ENV] } }
+";
     assert_eq!(
-        findings(text),
-        [
-            "2:92 tests[0].expect.forward.absent[0]: `env` is expected in `headers`, so it cannot be absent"
-        ]
+        errors(text),
+        ["4:54 tests[0].expect.forward.absent[0]: `env` is expected in `headers`, so it cannot \
+             be absent"]
     );
 }
 
@@ -237,10 +276,13 @@ fn mistakes_of_the_text_and_of_its_meaning_are_told_together() {
     let text =
         "tests:\n- name: a\n  name: b\n  request: { authority: *c }\n  expect: { forward: [] }\n";
     assert_eq!(
-        findings(text),
+        errors(text),
         [
-            "3:3 tests[0].name: the key `name` is already on line 2; remove one of them, or join their values",
-            "4:25 tests[0].request.authority: no anchor `&c` stands before this alias; an alias `*name` repeats what an anchor `&name` marked before; text that begins with `*` needs quotes",
+            "3:3 tests[0].name: the key `name` is already on line 2; remove one of them, or join \
+             their values",
+            "4:25 tests[0].request.authority: no anchor `&c` stands before this alias; an alias \
+             `*name` repeats what an anchor `&name` marked before; text that begins with `*` needs \
+             quotes",
             "5:22 tests[0].expect.forward: expected an object, found a list",
         ]
     );

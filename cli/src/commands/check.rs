@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use gatepost_authoring::policy::FileError;
-use gatepost_authoring::{PolicyFile, Render, Report, Suite};
+use gatepost_authoring::{FileError, PolicyFile, Render, Report, Suite};
 
 use super::exit::{CommandError, Exit};
 use super::files::{Found, find};
@@ -42,7 +41,7 @@ fn judge(found: Found) -> Result<Report, CommandError> {
         Found::Tests(path) => Suite::read(path).map(|suite| Report::new(suite.source, Vec::new())),
     };
     match report {
-        Ok(report) | Err(FileError::Faulty(report)) => Ok(report),
+        Ok(report) | Err(FileError::Invalid(report)) => Ok(report),
         Err(FileError::Unreadable { path, error }) => Err(CommandError::Unreadable { path, error }),
     }
 }

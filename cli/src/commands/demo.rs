@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use gatepost_authoring::Diagnostic;
 use gatepost_authoring::suite::{self, Case};
 use gatepost_gateway::FilterModule;
-use gatepost_testbed::cases::{
-    Forwarded, Mismatch, Observation, Outcome, Replied, judge, offline, wire,
-};
+use gatepost_testbed::cases::{Forwarded, Observation, Outcome, Replied, judge, offline, wire};
 use gatepost_testbed::shipped::{self, Shipped};
 use gatepost_testbed::{GatewayKind, Testbed};
 
@@ -43,7 +42,7 @@ enum On {
 struct Shown {
     case: Case,
     observed: Result<Observation, String>,
-    mismatches: Vec<Mismatch>,
+    mismatches: Vec<Diagnostic>,
 }
 
 impl Shown {

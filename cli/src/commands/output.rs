@@ -1,6 +1,6 @@
 //! Text on standard output, and findings for people and for programs.
 
-use gatepost_authoring::policy::FileError;
+use gatepost_authoring::FileError;
 use gatepost_authoring::{Render, Report};
 
 use super::exit::CommandError;
@@ -32,7 +32,7 @@ pub fn for_people() -> Render {
 pub fn file_error(error: FileError) -> CommandError {
     match error {
         FileError::Unreadable { path, error } => CommandError::Unreadable { path, error },
-        FileError::Faulty(report) => findings(report),
+        FileError::Invalid(report) => findings(report),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use gatepost_authoring::{PolicyFile, Suite};
+use gatepost_authoring::{Diagnostic, PolicyFile, Suite};
 use gatepost_gateway::FilterModule;
 use gatepost_testbed::cases::judge;
 use gatepost_testbed::cases::offline::Offline;
@@ -49,8 +49,8 @@ struct CaseResult {
     name: String,
     line: usize,
     passed: bool,
-    /// One sentence for each difference.
-    differences: Vec<String>,
+    /// What is not as expected.
+    diagnostics: Vec<Diagnostic>,
 }
 
 pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
@@ -81,7 +81,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
         suites.iter().flat_map(|suite| &suite.cases).filter(|case| case.passed == passed).count()
     };
     let results = Results {
-        version: "gatepost.test/v1",
+        version: "gatepost.test/v2",
         passed: count(true),
         failed: count(false),
         unusable,
@@ -114,17 +114,17 @@ fn run_suite(module: &FilterModule, path: &Path) -> Result<SuiteResult, CommandE
     let PolicyFile { json, .. } = read_policy(&policy_beside(path)?)?;
     let mut offline = Offline::start(module, &json).map_err(CommandError::other)?;
     let cases = suite.cases.iter().map(|case| {
-        let differences: Vec<String> = match offline.run(case, &suite.routes) {
-            Ok(observed) => {
-                judge(case, &observed, |_| false).iter().map(ToString::to_string).collect()
-            }
-            Err(trap) => vec![trap.to_string()],
+        let mismatches = match offline.run(case, &suite.routes) {
+            Ok(observed) => judge(case, &observed, |_| false),
+            Err(trap) => vec![Diagnostic::error("trap", trap.to_string())],
         };
+        let at_the_case = |mismatch: Diagnostic| mismatch.at(&suite.source, case.span);
+        let diagnostics: Vec<Diagnostic> = mismatches.into_iter().map(at_the_case).collect();
         CaseResult {
             name: case.name.clone(),
-            line: case.at.line,
-            passed: differences.is_empty(),
-            differences,
+            line: suite.source.line(case.span.start),
+            passed: diagnostics.is_empty(),
+            diagnostics,
         }
     });
     Ok(SuiteResult { file: path.display().to_string(), cases: cases.collect() })
@@ -142,8 +142,8 @@ fn text(results: &Results) -> String {
             if !case.passed {
                 text += &format!("       at {file}:{}\n", case.line);
             }
-            for difference in &case.differences {
-                text += &format!("       {difference}\n");
+            for diagnostic in &case.diagnostics {
+                text += &format!("       {diagnostic}\n");
             }
         }
     }

@@ -1,6 +1,6 @@
-//! A look inside a module without running it: what it announces, imports and exports, which exports
-//! no proxy ever calls, its memory, its size by section, and what this host serves of what it asks
-//! for.
+//! What can be known of a module without running it: its ABI version, imports and exports, the
+//! exports that no proxy ever calls, its memory, its size by section, and which of its imports this
+//! host serves.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,15 +9,15 @@ use gatepost_host::{AbiVersion, Engine, EngineOptions, Module, ModuleError};
 use serde::Serialize;
 use wasmparser::{ExternalKind, Parser, Payload, TypeRef};
 
-/// What there is to know of a module.
+/// The properties of a module.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Inspection {
     /// The shape of the JSON form: `gatepost.module-inspect/v1`.
     pub version: &'static str,
     /// The module, as it was named.
     pub module: String,
-    /// The ABI version it announces; none when it is no proxy-wasm module, or announces one that is
-    /// not known.
+    /// The ABI version that it exports; `None` when it is no proxy-wasm module, or exports an
+    /// unknown version.
     pub abi: Option<AbiVersion>,
     /// Bytes, all sections together.
     pub size: u64,
@@ -29,9 +29,9 @@ pub struct Inspection {
     pub imports: Vec<Import>,
     /// What it exports, in order.
     pub exports: Vec<Export>,
-    /// Exports that no proxy ever calls. A linker that keeps less makes the module smaller.
+    /// Exports that no proxy ever calls. A linker that drops them makes the module smaller.
     pub unused_exports: Vec<String>,
-    /// Why this host cannot run it; none when it can.
+    /// Why this host cannot run it; `None` when it can.
     pub problem: Option<String>,
 }
 
@@ -49,7 +49,7 @@ pub struct Section {
 pub struct Memory {
     /// Pages of 64 KiB at the start.
     pub min_pages: u64,
-    /// The most pages; none is as many as the host allows.
+    /// How many pages it may have; `None` for as many as the host allows.
     pub max_pages: Option<u64>,
     /// Whether it is imported and not the module's own.
     pub imported: bool,
@@ -66,7 +66,7 @@ pub struct Import {
     pub kind: &'static str,
     /// Whether this host serves it.
     pub served: bool,
-    /// What a call answers when it is not served and the module runs nevertheless.
+    /// The status that a call returns when it is not served and the module runs nevertheless.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<&'static str>,
 }
@@ -86,19 +86,19 @@ pub struct Export {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Tells the ABI version.
+    /// Names the ABI version.
     Abi,
-    /// Is called when something happens to a plugin or a stream.
+    /// Called when something happens to a plugin or a stream.
     Callback,
-    /// Is called once, when a VM starts.
+    /// Called once, when a VM starts.
     Startup,
-    /// Lends memory, or is the memory.
+    /// Allocates memory for the host, or is the memory.
     Memory,
     /// Nothing.
     Unused,
 }
 
-/// Bytes that cannot be looked into.
+/// Bytes that cannot be inspected.
 #[derive(Debug, thiserror::Error)]
 pub enum InspectError {
     /// They are something else than wasm.
@@ -107,12 +107,12 @@ pub enum InspectError {
         /// The module, as it was named.
         module: String,
     },
-    /// They begin as wasm and go wrong later.
+    /// They begin as wasm, and what follows is invalid.
     #[error("{module}: not a valid wasm module: {error}")]
     Broken {
         /// The module, as it was named.
         module: String,
-        /// What the parser says.
+        /// The parser's message.
         error: wasmparser::BinaryReaderError,
     },
 }
@@ -148,7 +148,7 @@ const CALLBACKS: [&str; 25] = [
     "proxy_on_grpc_close",
     "proxy_on_foreign_function",
 ];
-/// The last of a context's life.
+/// The callbacks at a context's end.
 const ENDINGS: [&str; 3] = ["proxy_on_log", "proxy_on_done", "proxy_on_delete"];
 const STARTUP: [&str; 3] = ["_initialize", "_start", "main"];
 const MEMORY: [&str; 3] = ["memory", "malloc", "proxy_on_memory_allocate"];
@@ -164,10 +164,10 @@ fn role(name: &str) -> Role {
 }
 
 impl Inspection {
-    /// Looks at a module's bytes.
+    /// Inspects a module's bytes.
     ///
     /// # Errors
-    /// When they are no wasm module. A module that this host cannot run is looked at nevertheless.
+    /// When they are no wasm module. A module that this host cannot run is inspected nevertheless.
     pub fn of(name: &str, wasm: &[u8]) -> Result<Self, InspectError> {
         let mut inspection = Self {
             version: "gatepost.module-inspect/v1",
@@ -291,7 +291,7 @@ impl Inspection {
         for Section { name, size } in &self.sections {
             let _ = writeln!(text, "           {size:>9} {}", plain(name));
         }
-        let memory = self.memory.map_or_else(|| "none".to_owned(), tell);
+        let memory = self.memory.map_or_else(|| "none".to_owned(), memory_text);
         let _ = writeln!(text, "  memory   {memory}");
         let _ = writeln!(text, "  imports  {}", self.imports.len());
         for import in &self.imports {
@@ -332,14 +332,14 @@ const GOOD: &str = "\u{1b}[32m";
 const BAD: &str = "\u{1b}[31m";
 const OFF: &str = "\u{1b}[0m";
 
-/// Nothing that a module names may steer the terminal.
+/// A name with its control characters escaped: what a module names must not control the terminal.
 fn plain(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() })
         .collect()
 }
 
-fn tell(memory: Memory) -> String {
+fn memory_text(memory: Memory) -> String {
     let pages = |pages: u64| format!("{pages} pages ({} KiB)", pages.saturating_mul(64));
     let max = memory
         .max_pages

@@ -1,5 +1,5 @@
-//! Keeps the log lines of a test with the context that wrote each, so that a phase's lines can be
-//! told from another's.
+//! Keeps the log lines of a test with the context that wrote each, so that each phase's lines can
+//! be found.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -26,17 +26,17 @@ impl Lines {
         Self { level, lines: Arc::default() }
     }
 
-    /// How many there are: a mark from which later ones are told.
+    /// How many lines there are: the index of the next one.
     pub(crate) fn len(&self) -> usize {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// Those after a mark.
-    pub(crate) fn since(&self, mark: usize) -> Vec<Line> {
+    /// The lines from an index on.
+    pub(crate) fn since(&self, start: usize) -> Vec<Line> {
         self.lines
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .get(mark..)
+            .get(start..)
             .unwrap_or_default()
             .to_vec()
     }

@@ -1,5 +1,5 @@
-//! RE2's regular expressions on the `regex` crate. The two share their engine's guarantees and most
-//! of their syntax; what differs is rewritten here: RE2's `\d`, `\s`, `\w` and `\b` are ASCII, a
+//! RE2's regular expressions on the `regex` crate. Both run in linear time and share most of their
+//! syntax; what differs is rewritten here: RE2's `\d`, `\s`, `\w` and `\b` are ASCII, a
 //! brace that begins no repetition and a bracket in a class are ordinary characters, and `\Q…\E`,
 //! `\C` and `\<` exist or mean something else.
 
@@ -50,7 +50,7 @@ fn translate(pattern: &str) -> String {
     out
 }
 
-/// The rest of a repetition after its brace, `n}`, `n,}` or `n,m}`; empty when it is none.
+/// The rest of a repetition after its brace, `n}`, `n,}` or `n,m}`; empty when it is no repetition.
 fn repetition(after: &str) -> &str {
     let Some((inside, _)) = after.split_once('}') else { return "" };
     let (least, most) = inside.split_once(',').unwrap_or((inside, ""));
@@ -58,7 +58,7 @@ fn repetition(after: &str) -> &str {
     if !least.is_empty() && digits(least) && digits(most) { &after[..=inside.len()] } else { "" }
 }
 
-/// What stands after a backslash; returns what is left.
+/// Translates what follows a backslash; returns the rest of the pattern.
 fn escape<'a>(after: &'a str, out: &mut String, in_class: bool) -> &'a str {
     let Some(c) = after.chars().next() else {
         out.push('\\');
@@ -103,7 +103,7 @@ fn perl_class(c: char) -> &'static str {
     }
 }
 
-/// A bracketed class after its `[`; returns what is left after its `]`.
+/// Translates a bracketed class after its `[`; returns the rest of the pattern after its `]`.
 fn class<'a>(after: &'a str, out: &mut String) -> &'a str {
     out.push('[');
     let mut rest = after;
@@ -130,7 +130,7 @@ fn class<'a>(after: &'a str, out: &mut String) -> &'a str {
                 out.push_str(&next[..end]);
                 &next[end..]
             }
-            // Ordinary in RE2, parts of set operations in the `regex` crate.
+            // Ordinary characters in RE2, set operators in the `regex` crate.
             '[' | '&' | '~' => {
                 out.push('\\');
                 out.push(c);

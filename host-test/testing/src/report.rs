@@ -1,17 +1,15 @@
-//! What came of the tests: each case with every difference, expected and found side by side.
-//! [`Report::text`] is for people, serialising it (`gatepost.module-test/v1`) and [`Report::junit`]
-//! for programs.
+//! The results of tests: each case with everything that is not as expected. [`Report::text`] is for
+//! people, its JSON form (`gatepost.module-test/v2`) and [`Report::junit`] are for programs.
 
 use std::fmt::Write as _;
 
+use gatepost_diagnostics::{Comparison, Diagnostic};
 use serde::Serialize;
-
-use crate::fault::Fault;
 
 /// The results of any number of files.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
-    /// The shape of the JSON form: `gatepost.module-test/v1`.
+    /// The shape of the JSON form: `gatepost.module-test/v2`.
     pub version: &'static str,
     /// The module under test, as it was named.
     pub module: String,
@@ -19,19 +17,25 @@ pub struct Report {
     pub passed: usize,
     /// How many did not.
     pub failed: usize,
-    /// Files that gave nothing to run.
+    /// Files that cannot be run, because something in them is wrong.
     pub unusable: Vec<Unusable>,
     /// The others, in the order in which they were run.
     pub files: Vec<FileReport>,
 }
 
-/// A file with faults.
+/// A file with errors.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unusable {
     /// The file.
     pub file: String,
     /// What is wrong with it.
-    pub faults: Vec<Fault>,
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl From<gatepost_diagnostics::Report> for Unusable {
+    fn from(report: gatepost_diagnostics::Report) -> Self {
+        Self { file: report.source.name().to_owned(), diagnostics: report.diagnostics }
+    }
 }
 
 /// The results of one file.
@@ -56,49 +60,31 @@ pub struct CaseReport {
     pub line: Option<usize>,
     /// Whether everything was as expected.
     pub passed: bool,
-    /// What was not.
-    pub differences: Vec<Difference>,
-    /// What the module logged meanwhile, as `level: message`.
+    /// What was not, each with what the test expects and what was found.
+    pub diagnostics: Vec<Diagnostic>,
+    /// What the module logged during the test, as `level: message`.
     pub logs: Vec<String>,
 }
 
-/// One thing that is not as expected.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Difference {
-    /// When, in the words of the file: `request_headers`, `forward`.
-    pub at: String,
-    /// What: `header x-env`, `body`.
-    pub what: String,
-    /// What the case expects.
-    pub expected: String,
-    /// What there was.
-    pub found: String,
-}
-
-impl Difference {
-    pub(crate) fn new(
-        at: &str,
-        what: impl Into<String>,
-        expected: impl Into<String>,
-        found: impl Into<String>,
-    ) -> Self {
-        Self {
-            at: at.to_owned(),
-            what: what.into(),
-            expected: expected.into(),
-            found: found.into(),
-        }
-    }
+/// Something that is not as expected. `at` is the part of the test, in the words of the file
+/// (`request_headers`, `forward`), and `what` a part of that (`header x-env`, `body`).
+pub(crate) fn mismatch(
+    at: &str,
+    what: impl std::fmt::Display,
+    expected: impl Into<String>,
+    found: impl Into<String>,
+) -> Diagnostic {
+    Diagnostic::mismatch(format!("{at}: {what}"), expected, found)
 }
 
 impl CaseReport {
     pub(crate) fn new(
         name: &str,
         line: Option<usize>,
-        differences: Vec<Difference>,
+        diagnostics: Vec<Diagnostic>,
         logs: Vec<String>,
     ) -> Self {
-        Self { name: name.to_owned(), line, passed: differences.is_empty(), differences, logs }
+        Self { name: name.to_owned(), line, passed: diagnostics.is_empty(), diagnostics, logs }
     }
 }
 
@@ -110,7 +96,7 @@ impl Report {
             files.iter().flat_map(|file| &file.cases).filter(|case| case.passed == passed).count()
         };
         Self {
-            version: "gatepost.module-test/v1",
+            version: "gatepost.module-test/v2",
             module: module.to_owned(),
             passed: count(true),
             failed: count(false),
@@ -167,14 +153,14 @@ impl Report {
                     xml += "/>\n";
                     continue;
                 }
-                let told: Vec<String> = case.differences.iter().map(ToString::to_string).collect();
-                let told = told.join("\n");
-                let first = told.lines().next().unwrap_or_default();
+                let lines: Vec<String> = case.diagnostics.iter().map(ToString::to_string).collect();
+                let all = lines.join("\n");
+                let first = all.lines().next().unwrap_or_default();
                 let _ = writeln!(
                     xml,
                     ">\n      <failure message=\"{}\">{}</failure>",
                     Xml(first),
-                    Xml(&told)
+                    Xml(&all)
                 );
                 if !case.logs.is_empty() {
                     let _ = writeln!(
@@ -195,10 +181,11 @@ impl Report {
             );
             let _ =
                 writeln!(xml, "    <testcase classname=\"{name}\" name=\"the file can be read\">");
-            for fault in &unusable.faults {
-                let help = fault.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
-                let told = format!("{}:{}: {}{help}", fault.line, fault.column, fault.message);
-                let _ = writeln!(xml, "      <error message=\"{}\"/>", Xml(&told));
+            for diagnostic in &unusable.diagnostics {
+                let place = diagnostic.location.as_ref().map(|location| location.start);
+                let place = place.map(|at| format!("{}:{}: ", at.line, at.column));
+                let message = format!("{}{diagnostic}", place.unwrap_or_default());
+                let _ = writeln!(xml, "      <error message=\"{}\"/>", Xml(&message));
             }
             xml += "    </testcase>\n  </testsuite>\n";
         }
@@ -225,32 +212,27 @@ fn file_text(text: &mut String, file: &FileReport) {
         if let Some(line) = case.line {
             let _ = writeln!(text, "       at {}:{line}", file.file);
         }
-        for difference in &case.differences {
-            let Difference { at, what, expected, found } = difference;
-            let _ = writeln!(text, "       {at}: {what}");
-            let _ = writeln!(text, "         expected {GOOD}{}{OFF}", plain(expected));
-            let _ = writeln!(text, "         found    {BAD}{}{OFF}", plain(found));
+        for diagnostic in &case.diagnostics {
+            let _ = writeln!(text, "       {}", diagnostic.message);
+            if let Some(Comparison { expected, found }) = &diagnostic.comparison {
+                let _ = writeln!(text, "         expected {GOOD}{}{OFF}", visible(expected));
+                let _ = writeln!(text, "         found    {BAD}{}{OFF}", visible(found));
+            }
         }
         if !case.logs.is_empty() {
             let _ = writeln!(text, "       log");
             for line in &case.logs {
-                let _ = writeln!(text, "         {DIM}{}{OFF}", plain(line));
+                let _ = writeln!(text, "         {DIM}{}{OFF}", visible(line));
             }
         }
     }
 }
 
-/// Nothing that a module wrote may steer the terminal.
-fn plain(text: &str) -> String {
+/// A text with its control characters escaped: what a module wrote must not control the terminal.
+fn visible(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() })
         .collect()
-}
-
-impl std::fmt::Display for Difference {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}: expected {}, found {}", self.at, self.what, self.expected, self.found)
-    }
 }
 
 /// Text inside XML. Characters that XML 1.0 cannot hold at all are replaced.
@@ -277,16 +259,17 @@ impl std::fmt::Display for Xml<'_> {
 
 #[cfg(test)]
 mod tests {
+    use gatepost_diagnostics::{Source, Span};
+
     use super::*;
 
     fn report() -> Report {
-        let difference =
-            Difference::new("request_headers", "header x-env", "\"green\"", "\"blue\"");
+        let differs = mismatch("request_headers", "header env", "\"a\"", "\"b\"");
         let cases = vec![
             CaseReport::new(
                 "one",
                 Some(3),
-                vec![difference],
+                vec![differs],
                 vec!["info: a \u{1b}[1m <b>".to_owned()],
             ),
             CaseReport::new("two", None, Vec::new(), Vec::new()),
@@ -296,11 +279,12 @@ mod tests {
             notes: vec!["no benchmark".to_owned()],
             cases,
         };
-        let fault = Fault { line: 2, column: 1, message: "unknown".to_owned(), help: None };
+        let source = Source::new("bad.yaml", "tests: []\n?");
+        let error = Diagnostic::error("syntax", "unknown").at(&source, Span::new(10, 11));
         Report::new(
             "m.wasm",
             vec![file],
-            vec![Unusable { file: "bad.yaml".to_owned(), faults: vec![fault] }],
+            vec![Unusable { file: "bad.yaml".to_owned(), diagnostics: vec![error] }],
         )
     }
 
@@ -313,9 +297,9 @@ mod tests {
           note: no benchmark
           FAIL one
                at tests.yaml:3
-               request_headers: header x-env
-                 expected "green"
-                 found    "blue"
+               request_headers: header env
+                 expected "a"
+                 found    "b"
                log
                  info: a \u{1b}[1m <b>
           ok   two
@@ -332,7 +316,7 @@ mod tests {
         <testsuites name="m.wasm" tests="3" failures="1" errors="1">
           <testsuite name="tests.yaml" tests="2" failures="1" errors="0">
             <testcase classname="tests.yaml" name="one">
-              <failure message="request_headers: header x-env: expected &quot;green&quot;, found &quot;blue&quot;">request_headers: header x-env: expected &quot;green&quot;, found &quot;blue&quot;</failure>
+              <failure message="request_headers: header env: expected &quot;a&quot;, found &quot;b&quot;">request_headers: header env: expected &quot;a&quot;, found &quot;b&quot;</failure>
               <system-out>info: a �[1m &lt;b&gt;</system-out>
             </testcase>
             <testcase classname="tests.yaml" name="two"/>

@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use gatepost_diagnostics::{FileError, Report, Source};
 use gatepost_host::{Engine, EngineOptions, Limits, Module, ModuleError, VmOptions};
 
-use crate::fault::FileError;
+use crate::modules::{RunnerError, compile, load};
 use crate::report::FileReport;
 use crate::{suite, textproto};
 
-/// A file of tests, read and without faults.
+/// A file of tests, read and without errors.
 #[derive(Clone, Debug)]
 pub enum TestFile {
     /// Gatepost's own, in YAML or JSON.
@@ -23,51 +24,31 @@ impl TestFile {
     /// Google's.
     ///
     /// # Errors
-    /// When the file cannot be read, or has faults.
+    /// When the file cannot be read, or has errors.
     pub fn read(path: &Path) -> Result<Self, FileError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| FileError::Unreadable { path: path.to_owned(), error })?;
-        Self::parse(path, &text)
+        Ok(Self::from_source(path, Source::read(path)?)?)
     }
 
     /// As [`read`](Self::read), with the file's text. Other files that it names are found by its
     /// path.
     ///
     /// # Errors
-    /// When the file has faults.
-    pub fn parse(path: &Path, text: &str) -> Result<Self, FileError> {
+    /// When the file has errors.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, Report> {
+        Self::from_source(path, Source::new(path.display().to_string(), text))
+    }
+
+    fn from_source(path: &Path, source: Source) -> Result<Self, Report> {
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("yaml" | "yml" | "json") => {
-                suite::Suite::parse(path, text).map(|suite| Self::Suite(Box::new(suite)))
+                suite::Suite::parse(path, source).map(|suite| Self::Suite(Box::new(suite)))
             }
-            _ => textproto::Suite::parse(path, text).map(Self::Textproto),
+            _ => textproto::Suite::parse(path, source).map(Self::Textproto),
         }
     }
 }
 
-/// What keeps a file's tests from being run at all.
-#[derive(Debug, thiserror::Error)]
-pub enum RunnerError {
-    /// A file that the tests need cannot be read.
-    #[error("cannot read {}: {error}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        error: std::io::Error,
-    },
-    /// The module is something else than wasm.
-    #[error("{module}: not a wasm module: its first bytes are not those of wasm")]
-    NotWasm {
-        /// The module, as it was named.
-        module: String,
-    },
-    /// The module cannot be loaded.
-    #[error(transparent)]
-    Module(#[from] ModuleError),
-}
-
-/// The most fuel, about one unit for each instruction, that a callback may use: some seconds.
+/// How much fuel a callback may use, about one unit for an instruction: some seconds.
 const FUEL: u64 = 5_000_000_000;
 
 /// Runs files of tests against one module.
@@ -75,7 +56,7 @@ const FUEL: u64 = 5_000_000_000;
 pub struct Runner {
     engine: Engine,
     module: Module,
-    /// The plugin configuration of the module under test; none takes what a file gives.
+    /// The plugin configuration of the module under test; `None` for what a file gives.
     pub configuration: Option<Bytes>,
     /// What each VM may use. A callback's fuel is limited, so that a module that loops fails its
     /// test and no more.
@@ -94,7 +75,7 @@ impl Runner {
         Ok(Self::with(engine, module))
     }
 
-    /// A runner for a module. The name stands in reports.
+    /// A runner for a module. The name is in reports.
     ///
     /// # Errors
     /// When the bytes are no proxy-wasm module.
@@ -146,18 +127,4 @@ impl Runner {
 
 fn engine(cache: Option<PathBuf>) -> Result<Engine, ModuleError> {
     Engine::new(EngineOptions { fuel: true, cache, ..EngineOptions::default() })
-}
-
-/// A module in a file.
-pub(crate) fn load(engine: &Engine, path: &Path) -> Result<Module, RunnerError> {
-    let wasm = std::fs::read(path)
-        .map_err(|error| RunnerError::Unreadable { path: path.to_owned(), error })?;
-    compile(engine, &path.display().to_string(), &wasm)
-}
-
-fn compile(engine: &Engine, name: &str, wasm: &[u8]) -> Result<Module, RunnerError> {
-    if !wasm.starts_with(crate::inspect::MAGIC) {
-        return Err(RunnerError::NotWasm { module: name.to_owned() });
-    }
-    Ok(Module::new(engine, name, wasm)?)
 }

@@ -12,7 +12,8 @@ use gatepost_host_testing::inspect::{Memory, Role};
 fn a_module_is_told_with_its_sizes_its_roles_and_what_is_not_served() {
     let imports = r#"(import "env" "proxy_dance" (func (param i32) (result i32)))
         (import "wasi_snapshot_preview1" "proc_raise" (func (param i32) (result i32)))"#;
-    let body = r#"(func (export "_initialize")) (func (export "proxy_on_tick") (param i32)) (func (export "helper"))
+    let body = r#"(func (export "_initialize")) (func (export "proxy_on_tick") (param i32))
+        (func (export "helper"))
         (global (export "__heap_base") i32 (i32.const 0))"#;
     let wasm = wasm(AbiVersion::V0_2_0, imports, body);
     let found = Inspection::of("m.wasm", &wasm).unwrap();
@@ -50,7 +51,8 @@ fn a_module_is_told_with_its_sizes_its_roles_and_what_is_not_served() {
 #[test]
 fn a_module_that_is_no_plugin_is_looked_at_nevertheless() {
     let wasm = wat::parse_str(
-        r#"(module (import "env" "memory" (memory 2 4)) (func (export "add") (param i32)) (@custom "note" "x"))"#,
+        r#"(module (import "env" "memory" (memory 2 4)) (func (export "add") (param i32))
+            (@custom "note" "x"))"#,
     );
     let found = Inspection::of("m.wasm", &wasm.unwrap()).unwrap();
     assert_eq!((found.abi, &found.unused_exports[..]), (None, &["add".to_owned()][..]));

@@ -3,8 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use gatepost_host_testing::report::Unusable;
-use gatepost_host_testing::{FileError, FileReport, Report, Runner, TestFile};
+use gatepost_host_testing::{FileReport, Report, Runner, TestFile};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite")
@@ -55,8 +54,8 @@ fn what_is_expected_and_does_not_happen_fails_and_is_told() {
         assert!(!case.passed, "{}", case.name);
         // The log has its own test.
         case.logs.clear();
-        for difference in &mut case.differences {
-            difference.found = difference.found.replace(&folder, "…");
+        for comparison in case.diagnostics.iter_mut().filter_map(|one| one.comparison.as_mut()) {
+            comparison.found = comparison.found.replace(&folder, "…");
         }
     }
     insta::assert_snapshot!(text(&Report::new("probe.wasm", vec![report], Vec::new())));
@@ -83,7 +82,10 @@ tests:
 fn a_json_file_is_one_too_and_a_configuration_may_be_given_from_outside() {
     let mut runner = runner();
     runner.configuration = Some("request_headers: add request_headers x-a 1".into());
-    let json = r#"{"tests": [{"name": "one", "configuration": "nonsense", "expect": {"forward": {"headers": {"x-a": "1"}}}}]}"#;
+    let json = r#"{"tests": [{
+        "name": "one", "configuration": "nonsense",
+        "expect": {"forward": {"headers": {"x-a": "1"}}}
+    }]}"#;
     let file = TestFile::parse(Path::new("tests.json"), json).unwrap();
     assert!(runner.run(&file).unwrap().cases[0].passed);
 }
@@ -113,7 +115,7 @@ tests:
     let told: Vec<_> = report.files[0]
         .cases
         .iter()
-        .flat_map(|case| &case.differences)
+        .flat_map(|case| &case.diagnostics)
         .map(ToString::to_string)
         .collect();
     assert_eq!(
@@ -151,12 +153,11 @@ fn two_runs_of_a_file_are_alike() {
 #[test]
 fn a_file_with_faults_names_each_place_and_a_remedy() {
     let fault = |text: &str| {
-        let error = TestFile::parse(Path::new("tests.yaml"), text).unwrap_err();
-        let FileError::Faulty { path, faults } = error else { panic!("{error}") };
-        let unusable = Unusable { file: path.display().to_string(), faults };
-        let report = Report::new("m.wasm", Vec::new(), vec![unusable]);
+        let errors = TestFile::parse(Path::new("tests.yaml"), text).unwrap_err();
+        let told = errors.to_string();
+        let report = Report::new("m.wasm", Vec::new(), vec![errors.into()]);
         assert!(!report.is_fine());
-        TestFile::parse(Path::new("tests.yaml"), text).unwrap_err().to_string()
+        told
     };
     assert_eq!(
         fault("tests:\n- name: one\n  request: { heeaders: {} }\n  expect: {}\n"),

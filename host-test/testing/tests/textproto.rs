@@ -16,22 +16,27 @@ fn guest() -> Vec<u8> {
         AbiVersion::V0_2_1,
         "",
         r#"
-        (func $say (param i32 i32) (drop (call $proxy_log (i32.const 2) (local.get 0) (local.get 1))))
+        (func $say (param i32 i32) (drop (call $proxy_log (i32.const 2) (local.get 0)
+            (local.get 1))))
         (func (export "proxy_on_context_create") (param i32 i32) (call $say @"create"))
         (func (export "proxy_on_configure") (param i32 i32) (result i32)
             (call $say @"configure")
-            (drop (call $proxy_get_buffer_bytes (i32.const 7) (i32.const 0) (i32.const 100) (i32.const 200) (i32.const 204)))
+            (drop (call $proxy_get_buffer_bytes (i32.const 7) (i32.const 0) (i32.const 100)
+                (i32.const 200) (i32.const 204)))
             (call $show)
             (i32.const 1))
         (func $path (result i32)
-            (drop (call $proxy_get_header_map_value (i32.const 0) @":path" (i32.const 200) (i32.const 204)))
+            (drop (call $proxy_get_header_map_value (i32.const 0) @":path" (i32.const 200)
+                (i32.const 204)))
             (i32.load8_u (i32.add (i32.load (i32.const 200)) (i32.const 1))))
-        (func (export "proxy_on_request_headers") (param $c i32) (param $n i32) (param $end i32) (result i32)
+        (func (export "proxy_on_request_headers") (param $c i32) (param $n i32) (param $end i32)
+            (result i32)
             (call $say @"request headers")
             (call $number (local.get $n))
             (call $number (local.get $end))
             (drop (call $proxy_add_header_map_value (i32.const 0) @"x-seen" @"yes"))
-            (if (i32.eqz (call $proxy_get_property @"my\00prop" (i32.const 200) (i32.const 204))) (then (call $show)))
+            (if (i32.eqz (call $proxy_get_property @"my\00prop" (i32.const 200) (i32.const 204)))
+                (then (call $show)))
             (if (i32.eq (call $path) (i32.const 100)) (then
                 (drop (call $proxy_send_local_response (i32.const 403) @"no entry" @"go away"
                     @"\01\00\00\00\05\00\00\00\07\00\00\00X-Why\00because\00" (i32.const 7)))))
@@ -41,7 +46,8 @@ fn guest() -> Vec<u8> {
             (i32.const 0))
         (func $body (param $kind i32) (param $len i32) (param $end i32)
             (call $number (local.get $end))
-            (drop (call $proxy_set_buffer_bytes (local.get $kind) (local.get $len) (i32.const 0) @"!")))
+            (drop (call $proxy_set_buffer_bytes (local.get $kind) (local.get $len)
+                (i32.const 0) @"!")))
         (func (export "proxy_on_request_body") (param i32 i32 i32) (result i32)
             (call $body (i32.const 0) (local.get 1) (local.get 2)) (i32.const 0))
         (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32)
@@ -84,7 +90,7 @@ fn passes(text: &str) {
 fn fails(text: &str) -> Vec<String> {
     let mut cases = run(text);
     assert_eq!(cases.len(), 1);
-    cases.remove(0).differences.iter().map(ToString::to_string).collect()
+    cases.remove(0).diagnostics.iter().map(ToString::to_string).collect()
 }
 
 #[test]
@@ -92,10 +98,13 @@ fn each_phase_sees_its_own_log_lines() {
     passes(
         r#"test {
             name: "log"
-            plugin_init { log { exact: "create" } log { exact: "configure" } log { exact: "delete" invert: true } }
+            plugin_init { log { exact: "create" } log { exact: "configure" }
+                log { exact: "delete" invert: true } }
             stream_init { log { exact: "create" } log { exact: "configure" invert: true } }
-            request_headers { result { log { regex: "request .*" } log { regex: "response.*" invert: true } } }
-            response_headers { result { log { exact: "response headers" } log { regex: "request .*" invert: true } } }
+            request_headers { result { log { regex: "request .*" }
+                log { regex: "response.*" invert: true } } }
+            response_headers { result { log { exact: "response headers" }
+                log { regex: "request .*" invert: true } } }
             stream_destroy { log { exact: "log" } log { exact: "done" } log { exact: "delete" } }
         }"#,
     );
@@ -104,7 +113,8 @@ fn each_phase_sees_its_own_log_lines() {
 #[test]
 fn a_plugin_without_expectations_only_has_to_go_on() {
     passes(
-        r#"test { name: "nothing" } test { name: "headers" request_headers { } response_headers { } }"#,
+        r#"test { name: "nothing" } test { name: "headers" request_headers { }
+            response_headers { } }"#,
     );
 }
 
@@ -114,12 +124,15 @@ fn headers_come_as_a_list_joined_by_name_and_never_end_the_stream() {
         r#"test {
             name: "list"
             request_headers {
-                input { header { key: ":path" value: "/" } header { key: "X-Seen" value: "no" } header { key: "a" value: "1" }
+                input { header { key: ":path" value: "/" } header { key: "X-Seen" value: "no" }
+                    header { key: "a" value: "1" }
                     header { key: "A" value: "2" } }
                 result {
-                    has_header { key: "x-SEEN" value: "no, yes" } has_header { key: "a" value: "1, 2" }
+                    has_header { key: "x-SEEN" value: "no, yes" }
+                        has_header { key: "a" value: "1, 2" }
                     headers { exact: "X-Seen: no, yes" } headers { regex: "b: .*" invert: true }
-                    headers { has_header { key: "a" value: "1, 2" } no_header { key: "b" } headers_serialized { regex: "a: .*" } }
+                    headers { has_header { key: "a" value: "1, 2" } no_header { key: "b" }
+                        headers_serialized { regex: "a: .*" } }
                     no_header { key: "b" }
                     log { exact: "3" } log { exact: "0" }
                 }
@@ -135,7 +148,8 @@ fn headers_come_as_http1_text() {
             name: "text"
             request_headers {
                 input { content: "GET http://shop.example/a HTTP/1.1\nHost: other\n" }
-                result { has_header { key: ":authority" value: "shop.example" } has_header { key: ":scheme" value: "http" } }
+                result { has_header { key: ":authority" value: "shop.example" }
+                    has_header { key: ":scheme" value: "http" } }
             }
             response_headers {
                 input { content: "HTTP/1.1 204 No Content\n" }
@@ -153,13 +167,16 @@ fn an_immediate_response_is_judged_and_ends_the_test() {
             request_headers {
                 input { header { key: ":path" value: "/deny" } }
                 result {
-                    immediate { http_status: 403 grpc_status: 7 details: "no entry" body { exact: "go away" }
+                    immediate { http_status: 403 grpc_status: 7 details: "no entry" body {
+                        exact: "go away" }
                         headers { has_header { key: "x-why" value: "because" } } }
-                    body { regex: "go.*" } has_header { key: "X-Why" value: "because" } no_header { key: "x-seen" }
+                    body { regex: "go.*" } has_header { key: "X-Why" value: "because" }
+                        no_header { key: "x-seen" }
                     headers { has_header { key: "x-seen" value: "yes" } }
                 }
             }
-            response_headers { result { log { exact: "response headers" invert: true } no_header { key: "a" } } }
+            response_headers { result { log { exact: "response headers" invert: true }
+                no_header { key: "a" } } }
             response_body { input { content: "x" } result { body { exact: "" } } }
         }"#,
     );
@@ -172,11 +189,13 @@ fn an_immediate_response_to_a_response_body_counts_where_it_is_asked_for() {
             name: "asked"
             response_body {
                 input { content: "evil" }
-                result { immediate { http_status: 502 } has_header { key: "x-why" value: "because" } body { exact: "sorry" } }
+                result { immediate { http_status: 502 }
+                    has_header { key: "x-why" value: "because" } body { exact: "sorry" } }
             }
             response_body { input { content: "x" } result { body { exact: "" } } }
         }
-        test { name: "not asked" response_body { input { content: "evil" } result { body { exact: "evil" } } } }"#,
+        test { name: "not asked" response_body { input { content: "evil" }
+            result { body { exact: "evil" } } } }"#,
     );
 }
 
@@ -184,7 +203,8 @@ fn an_immediate_response_to_a_response_body_counts_where_it_is_asked_for() {
 fn an_immediate_response_that_nobody_expected_is_told_and_so_is_a_pause() {
     let at = |path: &str, result: &str| {
         fails(&format!(
-            r#"test {{ name: "x" request_headers {{ input {{ header {{ key: ":path" value: "{path}" }} }} result {{ {result} }} }} }}"#
+            r#"test {{ name: "x" request_headers {{ input {{ header {{ key: ":path"
+                value: "{path}" }} }} result {{ {result} }} }} }}"#
         ))
     };
     let reply = r#"an immediate response 403 ("no_entry") with the body "go away""#;
@@ -213,19 +233,22 @@ fn an_immediate_response_that_nobody_expected_is_told_and_so_is_a_pause() {
 fn a_body_is_cut_into_chunks_and_put_together_again() {
     passes(
         r#"
-        test { name: "whole" request_body { input { content: "abc" } result { body { exact: "abc!" } log { exact: "1" } } } }
-        test { name: "number" num_chunks: 2 request_body { input { content: "abcde" } result { body { exact: "ab!cde!" } } } }
+        test { name: "whole" request_body { input { content: "abc" }
+            result { body { exact: "abc!" } log { exact: "1" } } } }
+        test { name: "number" num_chunks: 2 request_body { input { content: "abcde" }
+            result { body { exact: "ab!cde!" } } } }
         test { name: "size" chunk_size: 2 response_body { input { content: "abcde" }
-            result { body { exact: "ab!cd!e!" } log { exact: "1" } log { exact: "0" invert: true } } } }
-        test { name: "two" request_body { input { content: "a" } result { body { exact: "a!" } log { exact: "1" } } }
+            result { body { exact: "ab!cd!e!" } log { exact: "1" }
+                log { exact: "0" invert: true } } } }
+        test { name: "two" request_body { input { content: "a" } result { body { exact: "a!" }
+            log { exact: "1" } } }
             request_body { input { content: "b" } result { body { exact: "b!" } } } }
         "#,
     );
     assert_eq!(
         fails(r#"test { name: "x" num_chunks: 2 request_body { } request_body { } }"#),
-        [
-            "request_body: outcome: expected the plugin runs, found a chunking plan takes one body, and here are 2"
-        ]
+        ["request_body: outcome: expected the plugin runs, found a chunking plan takes one \
+             body, and here are 2"]
     );
 }
 
@@ -233,15 +256,19 @@ fn a_body_is_cut_into_chunks_and_put_together_again() {
 fn properties_the_time_and_the_log_level_are_as_the_file_says() {
     passes(
         r#"env { time_secs: 2 }
-        test { name: "given" properties { path: "my.prop" value: "mine" } request_headers { result { log { exact: "mine" } } }
+        test { name: "given" properties { path: "my.prop" value: "mine" }
+            request_headers { result { log { exact: "mine" } } }
             response_headers { result { log { exact: "2000" } } } }"#,
     );
     passes(r#"test { name: "default" response_headers { result { log { exact: "1" } } } }"#);
     passes(
-        r#"env { log_level: WARN } test { name: "quiet" request_headers { result { log { regex: ".*" invert: true } } } }"#,
+        r#"env { log_level: WARN } test { name: "quiet" request_headers { result { log {
+            regex: ".*" invert: true } } } }"#,
     );
     passes(
-        r#"runtime { min_log_level: WARN } test { name: "quiet" request_headers { result { log { regex: ".*" invert: true } } } }"#,
+        r#"runtime { min_log_level: WARN }
+            test { name: "quiet" request_headers { result { log { regex: ".*"
+            invert: true } } } }"#,
     );
 }
 
@@ -251,21 +278,27 @@ fn a_difference_shows_what_was_expected_and_what_was_found() {
         fails(
             r#"test { name: "x" request_headers {
                 input { header { key: "x-seen" value: "\377" } }
-                result { has_header { key: "a" value: "b" } has_header { key: "x-seen" value: "b" } no_header { key: "x-seen" }
-                    log { exact: "no" } log { regex: "request.*" invert: true } log { regex: "[asd" } log { }
+                result { has_header { key: "a" value: "b" } has_header { key: "x-seen" value: "b" }
+                    no_header { key: "x-seen" }
+                    log { exact: "no" } log { regex: "request.*" invert: true }
+                        log { regex: "[asd" } log { }
                     body { exact: "b" } has_header { } }
             } }"#
         ),
         [
             r#"request_headers: header a: expected "b", found none"#,
             r#"request_headers: header x-seen: expected "b", found "\xff, yes""#,
-            "request_headers: has_header: expected a key, found none: this expectation names no header",
+            "request_headers: has_header: expected a key, found none: this expectation names no \
+             header",
             r#"request_headers: header x-seen: expected none, found "\xff, yes""#,
             r#"request_headers: body: expected "b", found """#,
             r#"request_headers: log: expected "no", found "request headers", "1", "0""#,
-            r#"request_headers: log: expected nothing like a match of "request.*", found "request headers", "1", "0""#,
-            r#"request_headers: log: expected a text that matches "[asd", found no regular expression: error: unclosed character class"#,
-            "request_headers: log: expected one of exact, regex and file, found none: this matcher says nothing",
+            "request_headers: log: expected nothing like a match of \"request.*\", found \"request \
+             headers\", \"1\", \"0\"",
+            "request_headers: log: expected a text that matches \"[asd\", found no regular \
+             expression: error: unclosed character class",
+            "request_headers: log: expected one of exact, regex and file, found none: this matcher \
+             says nothing",
         ]
     );
 }
@@ -274,12 +307,13 @@ fn a_difference_shows_what_was_expected_and_what_was_found() {
 fn a_guest_that_traps_or_loops_fails_its_test_and_no_other() {
     let at = |path: &str| {
         format!(
-            r#"test {{ name: "x" request_headers {{ input {{ header {{ key: ":path" value: "{path}" }} }} }} }}"#
+            r#"test {{ name: "x" request_headers {{ input {{ header {{ key: ":path"
+                value: "{path}" }} }} }} }}"#
         )
     };
     let cases = run(&[at("/trap"), at("/loop"), at("/")].concat());
     let told: Vec<String> =
-        cases.iter().flat_map(|case| &case.differences).map(ToString::to_string).collect();
+        cases.iter().flat_map(|case| &case.diagnostics).map(ToString::to_string).collect();
     assert_eq!(told.len(), 2);
     assert!(
         told[0].contains("trapped in proxy_on_request_headers: wasm trap: wasm `unreachable`"),
@@ -305,12 +339,13 @@ fn files_are_found_beside_the_test() {
         r#"env { config_path: "config" }
         test { name: "files"
             plugin_init { log { exact: "cfg" } }
-            request_headers { input { file: "headers.data" } result { headers { exact: ":path: /x" } } }
+            request_headers { input { file: "headers.data" }
+                result { headers { exact: ":path: /x" } } }
             request_body { input { file: "body.data" } result { body { file: "expected.data" } } } }
         test { name: "missing" request_body { input { file: "none.data" } } }"#,
     );
     assert!(cases[0].passed, "{cases:#?}");
-    assert!(cases[1].differences[0].found.starts_with("cannot read "), "{cases:#?}");
+    assert!(cases[1].diagnostics[0].to_string().contains("found cannot read "), "{cases:#?}");
 }
 
 #[test]

@@ -39,7 +39,7 @@ pub fn app(pool: Pool) -> Router {
     };
     let routes = Router::new().route("/hello", get(hello));
     // Router::layer would run the filter after the route is chosen. In front of the router, the
-    // route is the filter's to change.
+    // filter can change the route.
     Router::new()
         .fallback_service(WasmLayer::new(pool).layer(routes))
         .layer(MapRequestLayer::new(with_connection))

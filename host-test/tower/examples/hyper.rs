@@ -19,7 +19,8 @@ use tower::util::MapRequestLayer;
 use tower::{Layer, service_fn};
 
 /// What the filter does when the command line names none.
-pub const SCRIPT: &str = "request_headers: add request_headers x-seen yes\nresponse_headers: add response_headers x-filtered yes";
+pub const SCRIPT: &str = "request_headers: add request_headers x-seen yes
+response_headers: add response_headers x-filtered yes";
 
 /// The filter's VMs.
 pub fn pool(wasm: &[u8], configuration: &str, workers: usize) -> Result<Pool, Box<dyn Error>> {
@@ -33,7 +34,7 @@ pub fn pool(wasm: &[u8], configuration: &str, workers: usize) -> Result<Pool, Bo
     Ok(Pool::start(&chain, Host::default(), PoolOptions { workers, ..PoolOptions::default() })?)
 }
 
-/// The service behind the filter: tells what it got.
+/// The service behind the filter: answers with what it got.
 async fn echo(request: Request<WasmBody<Incoming>>) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
     let text = match body.collect().await {
@@ -57,7 +58,7 @@ pub async fn serve(listener: TcpListener, pool: Pool) -> std::io::Result<()> {
     loop {
         let (stream, source) = listener.accept().await?;
         let destination = stream.local_addr().ok();
-        // The filter is told where the requests of this connection come from.
+        // The filter can read where the requests of this connection come from.
         let info =
             ConnectionInfo { source: Some(source), destination, ..ConnectionInfo::default() };
         let connected = move |mut request: Request<Incoming>| {

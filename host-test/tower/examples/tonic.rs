@@ -1,5 +1,5 @@
-//! A tonic gRPC service behind a proxy-wasm filter. The service is written by hand, so that nobody
-//! needs protoc; one that tonic generates is added in the same way.
+//! A tonic gRPC service behind a proxy-wasm filter. The service is written by hand, so that the
+//! example needs no protoc; one that tonic generates is added in the same way.
 //!
 //! `cargo run -p gatepost-host-tower --example tonic [MODULE.wasm CONFIGURATION]`
 
@@ -22,7 +22,8 @@ use tonic_prost::ProstCodec;
 use tower::{Service, service_fn};
 
 /// What the filter does when the command line names none.
-pub const SCRIPT: &str = "request_headers: add request_headers x-user nobody\nresponse_headers: add response_headers x-filtered yes";
+pub const SCRIPT: &str = "request_headers: add request_headers x-user nobody
+response_headers: add response_headers x-filtered yes";
 
 /// A name, or a greeting.
 #[derive(Clone, PartialEq, Eq, prost::Message)]

@@ -1,5 +1,5 @@
-//! Bodies that pass the chain: read from their source as they are wanted, shown to the guests, and
-//! handed on as those leave them.
+//! Bodies that pass the chain: read from their source when the reader wants more, shown to the
+//! guests, and passed on as the guests leave them.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -8,8 +8,8 @@ use bytes::{Buf, Bytes};
 use gatepost_host::{Direction, HeaderScope, Part};
 use http_body::{Body, Frame, SizeHint};
 
+use crate::exchange::{Exchange, Next, UpstreamSide};
 use crate::message::{Unfit, headers_in, trailers_out};
-use crate::seat::{Exchange, Next, UpstreamSide};
 
 /// Any error, as tower's services have it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -17,11 +17,11 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// Why a body ends too early.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
-    /// Whoever sends the body failed.
+    /// The sender of the body failed.
     #[error("the sender of the body failed: {0}")]
     Sender(#[source] BoxError),
     /// The exchange was ended while the body was on its way: a plugin answered or closed the
-    /// stream, its VM has trapped, or the other side is gone.
+    /// stream, its VM trapped, or the other side is gone.
     #[error("the exchange was reset while its body was on the way")]
     Reset,
     /// A plugin has made trailers that HTTP cannot carry.
@@ -54,7 +54,7 @@ where
         Self { body: Some(Box::pin(body)), scope }
     }
 
-    /// The next part of the message; pending for ever when there is none.
+    /// The next part of the message. Stays pending after the last one.
     pub(crate) fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Result<Part, BoxError>> {
         loop {
             let Some(body) = &mut self.body else { return Poll::Pending };
@@ -83,40 +83,42 @@ where
     }
 }
 
-/// A body as the chain lets it through: of a request for the service behind the layer, of a
-/// response for whoever called. Dropping a response's ends the exchange.
+/// A body as the chain lets it through: the body of a request for the service behind the layer, or
+/// of a response for the client. Dropping a response's body ends the exchange.
 #[derive(Debug)]
 pub struct WasmBody<B> {
-    side: Option<End>,
+    /// `None` once the body has ended.
+    reader: Option<BodyReader>,
     source: Option<Source<B>>,
 }
 
-/// Whose hands the body is in.
+/// Which side of the exchange reads the body.
 #[derive(Debug)]
-enum End {
+enum BodyReader {
     Upstream(UpstreamSide),
     Client(Exchange),
-    /// It breaks off at once.
-    Broken,
+    /// None: the body fails at once.
+    Aborted,
 }
 
 impl<B> WasmBody<B> {
     /// A request's body, for the service.
     pub(crate) fn request(side: UpstreamSide, source: Option<Source<B>>) -> Self {
-        Self { side: Some(End::Upstream(side)), source }
+        Self { reader: Some(BodyReader::Upstream(side)), source }
     }
 
     /// A response's body, for the client. A local reply has no source.
     pub(crate) fn response(exchange: Exchange, source: Option<Source<B>>) -> Self {
-        Self { side: Some(End::Client(exchange)), source }
+        Self { reader: Some(BodyReader::Client(exchange)), source }
     }
 
     pub(crate) fn empty() -> Self {
-        Self { side: None, source: None }
+        Self { reader: None, source: None }
     }
 
-    pub(crate) fn broken() -> Self {
-        Self { side: Some(End::Broken), source: None }
+    /// A body that fails at once.
+    pub(crate) fn aborted() -> Self {
+        Self { reader: Some(BodyReader::Aborted), source: None }
     }
 }
 
@@ -134,11 +136,13 @@ where
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
         let ended = loop {
-            let next = match &this.side {
+            let next = match &this.reader {
                 None => return Poll::Ready(None),
-                Some(End::Upstream(side)) => side.next(cx.waker()),
-                Some(End::Client(exchange)) => exchange.next(Direction::Response, cx.waker()),
-                Some(End::Broken) => Next::Reset,
+                Some(BodyReader::Upstream(side)) => side.next(cx.waker()),
+                Some(BodyReader::Client(exchange)) => {
+                    exchange.next(Direction::Response, cx.waker())
+                }
+                Some(BodyReader::Aborted) => Next::Reset,
             };
             match next {
                 Next::Part(Part::Data { data, end_stream }) => {
@@ -162,13 +166,15 @@ where
                 Next::Wants => {
                     let Some(source) = &mut this.source else { return Poll::Pending };
                     match ready!(source.poll_part(cx)) {
-                        Ok(part) => match &this.side {
-                            Some(End::Upstream(side)) => side.feed(part),
-                            Some(End::Client(exchange)) => exchange.feed(Direction::Response, part),
-                            Some(End::Broken) | None => {}
+                        Ok(part) => match &this.reader {
+                            Some(BodyReader::Upstream(side)) => side.feed(part),
+                            Some(BodyReader::Client(exchange)) => {
+                                exchange.feed(Direction::Response, part)
+                            }
+                            Some(BodyReader::Aborted) | None => {}
                         },
                         Err(error) => {
-                            if let Some(End::Client(exchange)) = &this.side {
+                            if let Some(BodyReader::Client(exchange)) = &this.reader {
                                 exchange.upstream_reset("remote reset");
                             }
                             break Some(Err(BodyError::Sender(error)));
@@ -182,18 +188,18 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        self.side.is_none()
+        self.reader.is_none()
     }
 
-    /// Guests may still change how long it is, so that only the end is known.
+    /// Guests may still change the length, so it is known only at the end.
     fn size_hint(&self) -> SizeHint {
-        if self.side.is_none() { SizeHint::with_exact(0) } else { SizeHint::default() }
+        if self.reader.is_none() { SizeHint::with_exact(0) } else { SizeHint::default() }
     }
 }
 
 impl<B> WasmBody<B> {
     fn end(&mut self) {
-        self.side = None;
+        self.reader = None;
         self.source = None;
     }
 }

@@ -1,6 +1,6 @@
-//! Who sends the calls that guests start. The pool makes each HTTP call, gRPC call and gRPC stream
-//! a request of `http`, and reads what comes back; where a cluster is and how to connect to it is
-//! the embedder's to know.
+//! Sending the calls that guests start. The pool makes a request of `http` from each HTTP call,
+//! gRPC call and gRPC stream, and reads the response. The embedder knows where a cluster is and how
+//! to connect to it.
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -19,18 +19,18 @@ use crate::body::BoxError;
 /// What comes back for a callout.
 pub type CalloutResponse = http::Response<UnsyncBoxBody<Bytes, BoxError>>;
 
-/// A callout on its way. It is dropped when its guest waits no longer: it was cancelled, timed out,
-/// or its VM is gone.
+/// A callout that is being sent. It is dropped when the guest no longer waits: the call was
+/// cancelled or timed out, or the VM is gone.
 pub type CalloutFuture =
     Pin<Box<dyn Future<Output = Result<CalloutResponse, CalloutError>> + Send>>;
 
 /// Sends callouts.
 pub trait Callouts: Send + Sync + 'static {
     /// Sends a request to a cluster. Its URI has the scheme, the authority and the path that the
-    /// guest gave. A request of gRPC is one of HTTP/2, its messages framed already; that of a gRPC
-    /// stream has a body that grows while the guest sends.
+    /// guest gave. A gRPC request is one of HTTP/2, and its messages are framed; the body of a gRPC
+    /// stream's request grows while the guest sends.
     ///
-    /// The future may wait as long as it likes: guests' timeouts are kept elsewhere.
+    /// The future needs no timeout: the pool drops it when the guest's timeout is over.
     fn send(
         &self,
         cluster: &str,
@@ -45,7 +45,7 @@ pub enum CalloutError {
     /// The cluster does not exist, or accepts no connection.
     #[error("the cluster cannot be reached")]
     Unreachable,
-    /// The other side ended the call before its answer began; with the reason in Envoy's words, as
+    /// The other side ended the call before its response began, for a reason in Envoy's words, as
     /// in `remote reset`.
     #[error("the call was reset: {0}")]
     Reset(Cow<'static, str>),

@@ -17,14 +17,16 @@ use crate::callout::{CalloutBody, CalloutError, CalloutFuture, Callouts};
 
 type SendTo = Arc<dyn Fn(http::Request<CalloutBody>) -> CalloutFuture + Send + Sync>;
 
-/// Sends each callout with the service of its cluster: a client, or a service of the same process.
-/// What has no service is unreachable, and so is one that answers with an error.
+/// Sends each callout with the service of its cluster: a client, or a service in the same process.
+/// A cluster without a service is unreachable, and so is one whose service returns an error.
 ///
 /// ```
 /// use gatepost_host_tower::{CalloutBody, ClusterServices};
 /// use http_body_util::Empty;
 ///
-/// let answer = |_: http::Request<CalloutBody>| async { Ok::<_, std::io::Error>(http::Response::new(Empty::<bytes::Bytes>::new())) };
+/// let answer = |_: http::Request<CalloutBody>| async {
+///     Ok::<_, std::io::Error>(http::Response::new(Empty::<bytes::Bytes>::new()))
+/// };
 /// let clusters = ClusterServices::new().with("auth", tower::service_fn(answer));
 /// let host = gatepost_host::Host { clusters: clusters.names(), ..Default::default() };
 /// # let _ = host;
@@ -57,7 +59,7 @@ impl ClusterServices {
         self.add(cluster.into(), None, service)
     }
 
-    /// Adds a cluster that stands at an address, as in `http://127.0.0.1:8080`, for a service that
+    /// Adds a cluster at an address, as in `http://127.0.0.1:8080`, for a service that
     /// connects to what the URI says. The guest's authority is in the header `host`.
     #[must_use]
     pub fn with_origin<S, B>(self, cluster: impl Into<String>, origin: Uri, service: S) -> Self
@@ -93,7 +95,7 @@ impl ClusterServices {
         B::Data: Buf,
         B::Error: Into<BoxError>,
     {
-        // The lock is for services that are not Sync; it is held for a clone.
+        // Services need not be Sync, so a lock is held while one is cloned.
         let service = Mutex::new(service);
         let send = move |mut request: http::Request<CalloutBody>| -> CalloutFuture {
             let mut service = service.lock().unwrap_or_else(PoisonError::into_inner).clone();

@@ -1,5 +1,5 @@
-//! What passes in the extensions of requests and responses: what a caller tells of the connection,
-//! and what the layer tells the service.
+//! Extensions of requests: what a caller says of the connection, and what the layer says to the
+//! service.
 
 use std::net::SocketAddr;
 
@@ -21,7 +21,7 @@ pub struct ConnectionInfo {
 }
 
 impl ConnectionInfo {
-    /// What guests can ask for.
+    /// The properties that guests can read.
     pub(crate) fn stream_info(found: Option<&Self>, version: http::Version) -> StreamInfo {
         let protocol = match version {
             http::Version::HTTP_09 => None,
@@ -43,8 +43,8 @@ impl ConnectionInfo {
     }
 }
 
-/// Stands in the extensions of a request whose route a guest wants chosen anew
-/// (`proxy_clear_route_cache`). A service that has chosen one by the request as it was before the
-/// layer should do so again; one that routes behind the layer need not look.
+/// In the extensions of a request whose route a guest wants chosen again
+/// (`proxy_clear_route_cache`). A service that chose the route before the layer should do so again;
+/// one that routes behind the layer can ignore it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RouteCacheCleared;

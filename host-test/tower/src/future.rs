@@ -13,16 +13,16 @@ use tower_service::Service;
 
 use crate::body::{BoxError, Source, WasmBody};
 use crate::connection::{ConnectionInfo, RouteCacheCleared};
-use crate::layer::{UpstreamErrors, UpstreamFailure};
+use crate::exchange::{Exchange, Next};
 use crate::message::{
     RequestKept, ResponseKept, Unfit, request_in, request_out, response_in, response_out,
 };
 use crate::pool::Pool;
-use crate::seat::{Exchange, Next};
+use crate::upstream_error::{UpstreamErrors, UpstreamFailure};
 
 pin_project! {
-    /// The response of a [`WasmService`](crate::WasmService). Dropping it is the client's going
-    /// away.
+    /// The response of a [`WasmService`](crate::WasmService). Dropping it ends the exchange, as a
+    /// client does that goes away.
     #[must_use = "futures do nothing unless polled"]
     pub struct WasmFuture<S, E, B, R>
     where
@@ -89,7 +89,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {
-            // A future that is asked again after its end has nothing to say.
+            // Polled again after its end.
             let Some(exchange) = this.exchange.as_ref() else { return Poll::Pending };
             let response = exchange.next(Direction::Response, cx.waker());
             match response {
@@ -102,7 +102,7 @@ where
                 Next::Reset | Next::End => {
                     this.calling.set(None);
                     this.exchange.take();
-                    return Poll::Ready(Ok(broken()));
+                    return Poll::Ready(Ok(aborted()));
                 }
                 // There is no body before the headers.
                 Next::Part(_) => continue,
@@ -130,7 +130,7 @@ where
                         {
                             match part {
                                 Ok(part) => exchange.feed(Direction::Request, part),
-                                // A service would have been told; there is none yet.
+                                // The service has not been called, so it cannot get the error.
                                 Err(_) => exchange.reply(400, "Bad Request", "request_body_failed"),
                             }
                             continue;
@@ -191,7 +191,8 @@ fn outbound<B>(
     Ok(http::Request::from_parts(head, body))
 }
 
-/// Shows the service's response to the chain; what guests do not see of it, and its body.
+/// Shows the service's response to the chain. The result is what guests do not see of it, and its
+/// body.
 fn inbound<R>(
     exchange: &Exchange,
     response: Response<R>,
@@ -220,9 +221,9 @@ fn answered<R>(
     kept: ResponseKept,
     answer: Option<Source<R>>,
 ) -> Response<WasmBody<R>> {
-    let Some(exchange) = exchange else { return broken() };
+    let Some(exchange) = exchange else { return aborted() };
     let local = exchange.local_reply();
-    // Nothing of the service's response belongs to an answer that is not its own.
+    // A local reply has nothing of the service's response.
     let (kept, answer) =
         if local.is_some() { (ResponseKept::default(), None) } else { (kept, answer) };
     let mut head = match response_out(headers, kept) {
@@ -237,10 +238,10 @@ fn answered<R>(
     Response::from_parts(head, body)
 }
 
-/// The stream was reset before there was a response. There is no error to say it with, so the body
-/// says it.
-fn broken<R>() -> Response<WasmBody<R>> {
-    status_only(StatusCode::SERVICE_UNAVAILABLE, WasmBody::broken())
+/// The answer when the stream was reset before there was a response. The service's error type has
+/// no value for that, so the body fails.
+fn aborted<R>() -> Response<WasmBody<R>> {
+    status_only(StatusCode::SERVICE_UNAVAILABLE, WasmBody::aborted())
 }
 
 fn status_only<R>(status: StatusCode, body: WasmBody<R>) -> Response<WasmBody<R>> {

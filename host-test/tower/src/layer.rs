@@ -1,4 +1,4 @@
-//! The layer and its service: the two pieces that tower puts together.
+//! The layer, and the service that it makes of another: tower's two traits over a [`Pool`].
 
 use std::task::{Context, Poll};
 
@@ -9,58 +9,7 @@ use tower_service::Service;
 use crate::body::{BoxError, WasmBody};
 use crate::future::WasmFuture;
 use crate::pool::Pool;
-
-/// Says what an error of the service behind the layer is to the client. Any function of the same
-/// shape does.
-pub trait UpstreamErrors<E> {
-    /// What the client gets instead of a response.
-    fn failure(&self, error: &E) -> UpstreamFailure;
-}
-
-impl<E, F: Fn(&E) -> UpstreamFailure> UpstreamErrors<E> for F {
-    fn failure(&self, error: &E) -> UpstreamFailure {
-        self(error)
-    }
-}
-
-/// Every error is a [connection failure](UpstreamFailure::CONNECTION_FAILURE).
-#[derive(Clone, Copy, Debug, Default)]
-pub struct AnyFailure;
-
-impl<E> UpstreamErrors<E> for AnyFailure {
-    fn failure(&self, _error: &E) -> UpstreamFailure {
-        UpstreamFailure::CONNECTION_FAILURE
-    }
-}
-
-/// What became of an upstream that gave no response.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum UpstreamFailure {
-    /// Its stream was reset, for a reason in Envoy's words. The client gets Envoy's answer: 503, or
-    /// 502 for a `protocol error`, with the body
-    /// `upstream connect error or disconnect/reset before headers. reset reason: …`.
-    Reset(&'static str),
-    /// The layer answers in its place. Guests see this response as a local reply.
-    Reply {
-        /// The HTTP status; a gRPC client gets a gRPC status made from it.
-        status: u16,
-        /// The body.
-        body: String,
-        /// Why, for the property `response.code_details`.
-        details: String,
-    },
-}
-
-impl UpstreamFailure {
-    /// No connection could be made.
-    pub const CONNECTION_FAILURE: Self = Self::Reset("remote connection failure");
-    /// The connection ended before a response began.
-    pub const CONNECTION_TERMINATION: Self = Self::Reset("connection termination");
-    /// The upstream reset its stream.
-    pub const REMOTE_RESET: Self = Self::Reset("remote reset");
-    /// What the upstream sent was no HTTP.
-    pub const PROTOCOL_ERROR: Self = Self::Reset("protocol error");
-}
+use crate::upstream_error::{AnyFailure, UpstreamErrors};
 
 /// Puts the chain of a [`Pool`] before a service. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -78,7 +27,7 @@ impl WasmLayer {
 }
 
 impl<E> WasmLayer<E> {
-    /// The same with another mind about the service's errors.
+    /// The same layer, with another answer to the service's errors.
     ///
     /// ```
     /// # use gatepost_host_tower::{Pool, UpstreamFailure, WasmLayer};
@@ -113,9 +62,9 @@ impl<S, E: Clone> Layer<S> for WasmLayer<E> {
 /// A service behind a chain of plugins.
 ///
 /// Its responses never fail: an error of the service becomes a response, as Envoy's router makes
-/// one of a failed upstream. The error type stays the service's, so that whoever wants an
-/// infallible service still has one; a service that is not ready with an error says so. The service
-/// is cloned for each request, because it gets the request only when the plugins let it go.
+/// one of a failed upstream. Only readiness can fail, with the service's own error, so the service
+/// behind an infallible one is infallible, too. The service is cloned for each request, because it
+/// gets the request only when the plugins let it go on.
 #[derive(Clone, Debug)]
 pub struct WasmService<S, E = AnyFailure> {
     inner: S,
@@ -154,7 +103,7 @@ where
     }
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
-        // The request reaches the service when the plugins let it; what is ready now is used then.
+        // The plugins may hold the request for a while, so it takes the service that is ready now.
         let other = self.inner.clone();
         let inner = std::mem::replace(&mut self.inner, other);
         WasmFuture::new(&self.layer.pool, inner, self.layer.errors.clone(), request)

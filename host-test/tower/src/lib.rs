@@ -3,10 +3,10 @@
 //! and `http-body`.
 //!
 //! A [`Pool`] runs a [`Chain`](gatepost_host::Chain) of plugins in VMs, and a [`WasmLayer`] of it
-//! stands in front of a service as Envoy's filters stand in front of an upstream: requests pass the
-//! plugins before the service gets them, its responses pass them on their way back. What plugins
-//! may do, and what becomes of a message when they do it, is the host's
-//! [`Worker`](gatepost_host::Worker)'s to say, which behaves as Envoy does.
+//! is in front of a service as Envoy's filters are in front of an upstream: requests pass the
+//! plugins before the service gets them, and responses pass them on their way back. The host's
+//! [`Worker`](gatepost_host::Worker), which behaves as Envoy does, decides what plugins may do and
+//! what their actions do to a message.
 //!
 //! ```
 //! use std::convert::Infallible;
@@ -22,18 +22,21 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! // Any proxy-wasm module will do; this one sets the response header `x-seen: yes`.
 //! let wasm = wat::parse_str(r#"(module
-//!     (import "env" "proxy_replace_header_map_value" (func $replace (param i32 i32 i32 i32 i32) (result i32)))
+//!     (import "env" "proxy_replace_header_map_value"
+//!         (func $replace (param i32 i32 i32 i32 i32) (result i32)))
 //!     (memory (export "memory") 1)
 //!     (data (i32.const 0) "x-seenyes")
 //!     (func (export "proxy_abi_version_0_2_1"))
 //!     (func (export "malloc") (param i32) (result i32) (i32.const 1024))
 //!     (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32)
-//!         (call $replace (i32.const 2) (i32.const 0) (i32.const 6) (i32.const 6) (i32.const 3))))"#)?;
+//!         i32.const 2 i32.const 0 i32.const 6 i32.const 6 i32.const 3 call $replace))"#)?;
 //! let module = Module::new(&Engine::new(EngineOptions::default())?, "seen", &wasm)?;
 //! let chain = Chain::new(vec![ChainPlugin { module, config: PluginConfig::default() }]);
 //! let pool = Pool::start(&chain, Host::default(), PoolOptions::default())?;
 //!
-//! let hello = |_: Request<WasmBody<Empty<Bytes>>>| async { Ok::<_, Infallible>(Response::new("hello".to_owned())) };
+//! let hello = |_: Request<WasmBody<Empty<Bytes>>>| async {
+//!     Ok::<_, Infallible>(Response::new("hello".to_owned()))
+//! };
 //! let service = WasmLayer::new(pool).layer(service_fn(hello));
 //!
 //! let request = Request::get("/").header("host", "shop.example").body(Empty::new())?;
@@ -51,19 +54,19 @@
 //!   plugin that changes a body removes `content-length`, or sets it, as under Envoy.
 //! - **Headers** are as Envoy shows them: `:method`, `:scheme`, `:authority` and `:path`, where
 //!   HTTP/1 has a request line and `Host`. Those that belong to one connection (`connection`,
-//!   `transfer-encoding`, `keep-alive`, and `te` but for `trailers`) pass beside the plugins;
-//!   `connection` and `upgrade` of an upgrade are shown. The URI keeps its form, and changes where
-//!   a plugin has changed what it says. What `http` cannot hold is answered 503 in a request and
-//!   502 in a response. What Envoy's connection manager and router add of their own, as
-//!   `x-forwarded-for` and `x-request-id`, nobody adds here.
+//!   `transfer-encoding`, `keep-alive`, and `te` except `trailers`) are not shown to plugins;
+//!   `connection` and `upgrade` of an upgrade are. The URI keeps its form, and changes where a
+//!   plugin has changed what it says. A head that `http` cannot hold is answered with 503 in a
+//!   request and 502 in a response. The layer does not add what Envoy's connection manager and
+//!   router add, as `x-forwarded-for` and `x-request-id`.
 //! - **Local replies** have a [`LocalReplySent`](gatepost_host::LocalReplySent) in their
 //!   extensions, for access logs.
 //! - **An error of the service** becomes a response, as Envoy's router makes one: see
-//!   [`UpstreamErrors`]. A stream that is reset, by a plugin or by either side, is a body that ends
-//!   with [`BodyError::Reset`]; servers make a reset of it. Before a response has begun it is a 503
-//!   with such a body.
-//! - **Whoever drops** the response, or its future, has gone away: the exchange ends, and what the
-//!   service still reads of the request breaks off. A request whose response is out is over, too.
+//!   [`UpstreamErrors`]. When a plugin or either side resets a stream, the body ends with
+//!   [`BodyError::Reset`], which servers turn into a reset. Before a response has begun the client
+//!   gets 503 with such a body.
+//! - **Dropping** the response, or its future, ends the exchange, and what the service still reads
+//!   of the request fails. A request whose whole response has been read is over, too.
 //! - **The route**: a service that routes by the request as plugins leave it needs nothing. One
 //!   that has routed before finds [`RouteCacheCleared`] in the request's extensions when it should
 //!   do so again.
@@ -71,17 +74,17 @@
 //!   connection does not.
 //!
 //! Guests run on the task that brings them a message, under the lock of their worker, which is
-//! never held while anything is awaited. One that loops would hold that thread: limit it with
+//! never held while anything is awaited. A guest that loops would occupy that thread: limit it with
 //! [`Limits`](gatepost_host::Limits).
 //!
 //! # Time and callouts
 //!
 //! Each worker has a task on the tokio runtime in which the pool was started. It sleeps until a
-//! tick or a timeout is due, and sends what guests want sent: HTTP calls, gRPC calls and gRPC
-//! streams, each as a request to whoever the embedder names with [`Callouts`] or, cluster by
-//! cluster, with [`ClusterServices`]. Exchanges that wait at a plugin are woken when a tick or an
-//! answer lets them go on. The tasks, and the calls that they have open, end with the last handle
-//! to the pool.
+//! tick or a timeout is due, and sends the guests' callouts: HTTP calls, gRPC calls and gRPC
+//! streams, each as a request to what the embedder gives as [`Callouts`] or, cluster by cluster, as
+//! [`ClusterServices`]. Exchanges that wait at a plugin are woken when a tick or an answer lets
+//! them go on. The tasks end with the last handle to the pool, and so do the calls that they have
+//! open.
 #![forbid(unsafe_code)]
 
 mod body;
@@ -89,12 +92,15 @@ mod call;
 mod callout;
 mod clusters;
 mod connection;
-mod drive;
+mod driver;
+mod exchange;
 mod future;
+mod grpc;
 mod layer;
 mod message;
 mod pool;
-mod seat;
+mod pooled_worker;
+mod upstream_error;
 
 pub use body::{BodyError, BoxError, WasmBody};
 pub use callout::{
@@ -103,5 +109,7 @@ pub use callout::{
 pub use clusters::ClusterServices;
 pub use connection::{ConnectionInfo, RouteCacheCleared};
 pub use future::WasmFuture;
-pub use layer::{AnyFailure, UpstreamErrors, UpstreamFailure, WasmLayer, WasmService};
-pub use pool::{OnTrap, Pool, PoolError, PoolOptions};
+pub use layer::{WasmLayer, WasmService};
+pub use pool::{Pool, PoolError, PoolOptions};
+pub use pooled_worker::OnTrap;
+pub use upstream_error::{AnyFailure, UpstreamErrors, UpstreamFailure};

@@ -1,7 +1,7 @@
-//! Heads of messages between the types of `http` and the header maps that guests see, as Envoy
-//! shows them: pseudo-headers, `Host` as `:authority`, and nothing that belongs to one connection
-//! only. What guests have made of a head may be more than `http` can hold; that is an [`Unfit`]
-//! head, never a panic.
+//! Heads of messages, from the types of `http` to the header maps that guests see and back, as
+//! Envoy shows them: pseudo-headers, `Host` as `:authority`, and nothing that belongs to one
+//! connection only. Guests can make a head that `http` cannot hold: that is an [`Unfit`] error, not
+//! a panic.
 
 #[cfg(test)]
 mod tests;
@@ -29,7 +29,7 @@ pub(crate) enum Unfit {
     TooMany,
 }
 
-/// What of a request passes beside the chain, and what tells how its head was written.
+/// The part of a request's head that guests do not see, and the form of the rest.
 #[derive(Debug)]
 pub(crate) struct RequestKept {
     uri: Uri,
@@ -73,15 +73,15 @@ pub(crate) fn request_in(head: http::request::Parts) -> (Headers, RequestKept) {
             headers.add(name, value);
         }
     }
-    // Envoy's codec adds it when it has all the rest.
+    // Envoy's codec adds the cookie last.
     if let Some(cookie) = cookie {
         headers.add("cookie", cookie);
     }
     (headers, RequestKept { uri, version, extensions, beside, has_host })
 }
 
-/// A map with room for these fields and so much more: one that grows asks the allocator for each
-/// step.
+/// A map with room for these fields, for `more` others, and for `bytes` of text: a map that grows
+/// allocates at each step.
 fn room_for(scope: HeaderScope, fields: &HeaderMap, more: usize, bytes: usize) -> Headers {
     let size = fields.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>();
     Headers::with_capacity(scope, fields.len() + more, size + bytes)
@@ -106,7 +106,7 @@ fn whole_cookie(fields: &HeaderMap, version: Version) -> Option<Vec<u8>> {
     })
 }
 
-/// The head that guests have made of a request.
+/// A request's head after the guests' changes.
 pub(crate) fn request_out(
     headers: &Headers,
     kept: RequestKept,
@@ -131,11 +131,11 @@ pub(crate) fn request_out(
     Ok(head)
 }
 
-/// A request that no other stands behind: its URI says everything.
+/// The head of a request that a guest started: its URI has the scheme and the authority, too.
 pub(crate) fn outgoing(headers: &Headers, version: Version) -> Result<http::request::Parts, Unfit> {
     let kept = RequestKept {
         uri: Uri::from_static("http://cluster/"),
-        // Its authority is the URI's, and in no header.
+        // In HTTP/2 the authority is in the URI, and in no header.
         version: Version::HTTP_2,
         extensions: Extensions::new(),
         beside: HeaderMap::new(),
@@ -146,7 +146,8 @@ pub(crate) fn outgoing(headers: &Headers, version: Version) -> Result<http::requ
     Ok(head)
 }
 
-/// The URI in the form that the request had: an origin form stays one, whatever the authority.
+/// The URI in the form that the request had: an origin form stays an origin form, whatever the
+/// authority.
 fn uri_out(
     headers: &Headers,
     method: &Method,
@@ -184,7 +185,7 @@ fn uri_out(
     Uri::from_parts(parts).map_err(|_| invalid(":path"))
 }
 
-/// What of a response passes beside the chain.
+/// The part of a response's head that guests do not see.
 #[derive(Debug, Default)]
 pub(crate) struct ResponseKept {
     version: Version,
@@ -193,7 +194,7 @@ pub(crate) struct ResponseKept {
 }
 
 /// A response's head as guests see it, and the rest. `length` is the length of its body where that
-/// is known: a response on a connection would say it, so guests can count on it.
+/// is known: under a proxy guests find it in `content-length`.
 pub(crate) fn response_in(
     head: http::response::Parts,
     length: Option<u64>,
@@ -203,7 +204,7 @@ pub(crate) fn response_in(
     headers.add(":status", status.as_str());
     let mut beside = HeaderMap::new();
     let upgrades = is_upgrade(&fields);
-    let says_length =
+    let has_length =
         fields.contains_key(http::header::CONTENT_LENGTH) || fields.contains_key(TRANSFER_ENCODING);
     for (name, value) in &fields {
         if is_of_connection(name, upgrades) {
@@ -212,20 +213,20 @@ pub(crate) fn response_in(
             headers.add(name, value);
         }
     }
-    if let Some(length) = length.filter(|_| !says_length) {
+    if let Some(length) = length.filter(|_| !has_length) {
         headers.add("content-length", length.to_string());
     }
     (headers, ResponseKept { version, extensions, beside })
 }
 
-/// The head that guests have made of a response.
+/// A response's head after the guests' changes.
 pub(crate) fn response_out(
     headers: &Headers,
     kept: ResponseKept,
 ) -> Result<http::response::Parts, Unfit> {
     let ResponseKept { version, extensions, beside } = kept;
     let status = headers.get(":status").ok_or(Unfit::Missing(":status"))?;
-    // Nothing can follow an interim response here, so a guest's is none that could be sent.
+    // After an interim response no other could be sent here, so a guest cannot make one.
     let is_final = |status: &StatusCode| {
         !status.is_informational() || *status == StatusCode::SWITCHING_PROTOCOLS
     };
@@ -242,22 +243,22 @@ pub(crate) fn response_out(
     Ok(head)
 }
 
-/// A map that has no pseudo-headers, as trailers.
+/// Fields without pseudo-headers, as guests see them: trailers.
 pub(crate) fn headers_in(scope: HeaderScope, fields: &HeaderMap) -> Headers {
     Headers::collect(scope, fields)
 }
 
-/// The map that guests have made of trailers.
+/// Trailers after the guests' changes.
 pub(crate) fn trailers_out(headers: &Headers) -> Result<HeaderMap, Unfit> {
     let mut fields = fields_for(headers.len())?;
     fields_out(headers, &mut fields)?;
     Ok(fields)
 }
 
-/// Everything but pseudo-headers, of which no codec writes one that it does not know.
+/// Adds everything but pseudo-headers: a codec writes none that it does not know.
 fn fields_out(headers: &Headers, fields: &mut HeaderMap) -> Result<(), Unfit> {
     let is_ordinary = |(name, _): &(&[u8], &[u8])| name.first() != Some(&b':');
-    // The values are parts of one buffer: they need no memory each.
+    // The values are parts of one buffer, so that each needs no memory of its own.
     let mut values = BytesMut::with_capacity(headers.byte_size());
     headers.iter().filter(is_ordinary).for_each(|(_, value)| values.extend_from_slice(value));
     let mut values = values.freeze();
@@ -271,7 +272,7 @@ fn fields_out(headers: &Headers, fields: &mut HeaderMap) -> Result<(), Unfit> {
     Ok(())
 }
 
-/// A map with room for so many. There is a number that it cannot hold.
+/// A map with room for that many headers, unless they are too many for it.
 fn fields_for(headers: usize) -> Result<HeaderMap, Unfit> {
     HeaderMap::try_with_capacity(headers).map_err(|_| Unfit::TooMany)
 }
@@ -280,7 +281,7 @@ fn append(fields: &mut HeaderMap, name: HeaderName, value: HeaderValue) -> Resul
     fields.try_append(name, value).map(|_| ()).map_err(|_| Unfit::TooMany)
 }
 
-/// Puts the connection's headers back, but for names that a guest has given a value itself.
+/// Puts the connection's headers back, except names to which a guest gave a value.
 fn pass_beside(fields: &mut HeaderMap, beside: HeaderMap) -> Result<(), Unfit> {
     if beside.is_empty() {
         return Ok(());
@@ -293,15 +294,16 @@ fn pass_beside(fields: &mut HeaderMap, beside: HeaderMap) -> Result<(), Unfit> {
     Ok(())
 }
 
-/// Whether a head asks for, or grants, another protocol on its connection; Envoy's guests see how.
+/// Whether a head asks for, or accepts, another protocol on its connection. Envoy's guests see its
+/// `connection` and `upgrade` headers.
 fn is_upgrade(fields: &HeaderMap) -> bool {
-    let names_it = |value: &HeaderValue| {
+    let names_upgrade = |value: &HeaderValue| {
         value
             .as_bytes()
             .split(|byte| *byte == b',')
             .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
     };
-    fields.contains_key(UPGRADE) && fields.get_all(CONNECTION).iter().any(names_it)
+    fields.contains_key(UPGRADE) && fields.get_all(CONNECTION).iter().any(names_upgrade)
 }
 
 fn is_of_connection(name: &HeaderName, upgrades: bool) -> bool {

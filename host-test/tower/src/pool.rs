@@ -1,21 +1,19 @@
-//! A pool of VMs: workers that run one chain, each with a task for its timers and callouts.
-//! Exchanges are spread over the workers and stay where they were opened; a thread keeps to a
-//! worker of its own while it can.
+//! A pool of workers that run one chain, each with a task for its timers and callouts. An exchange
+//! stays on the worker on which it was opened. Each thread has a worker of its own, and opens
+//! exchanges on another one only when its own is busy or has many more.
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use gatepost_host::{CallError, Chain, Host, StartError, StreamInfo, Worker, WorkerOptions};
+use gatepost_host::{Chain, Host, StartError, StreamInfo, Worker, WorkerOptions};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use crate::callout::{Callouts, NoCallouts};
-use crate::drive::Driver;
-use crate::seat::{Exchange, Seat};
-
-/// Is told of traps of guests.
-pub type OnTrap = Arc<dyn Fn(&CallError) + Send + Sync>;
+use crate::driver::Driver;
+use crate::exchange::Exchange;
+use crate::pooled_worker::{OnTrap, PooledWorker};
 
 /// How a pool is set up. The default has a worker for each processor, and reaches no cluster.
 #[derive(Clone)]
@@ -23,13 +21,13 @@ pub struct PoolOptions {
     /// How many workers, each with the VMs of the chain; at least one. Guests of different workers
     /// share what their [`Host`] shares.
     pub workers: usize,
-    /// Who sends the calls that guests start. Default [`NoCallouts`].
+    /// Sends the calls that guests start. Default [`NoCallouts`].
     pub callouts: Arc<dyn Callouts>,
-    /// Makes the guests' random bytes follow from this number and the number of their worker. For
-    /// tests.
+    /// Makes the guests' random bytes the same in every run: they follow from this number and the
+    /// number of the worker. For tests.
     pub seed: Option<u64>,
-    /// Is told of each trap of a guest, on the thread that ran it. What happens to the exchange is
-    /// the plugin's [`FailPolicy`](gatepost_host::FailPolicy).
+    /// Called for each trap of a guest, on the thread that ran it. What happens to the exchange
+    /// follows from the plugin's [`FailPolicy`](gatepost_host::FailPolicy).
     pub on_trap: Option<OnTrap>,
 }
 
@@ -68,12 +66,12 @@ pub struct Pool {
 }
 
 struct Shared {
-    seats: Vec<Arc<Seat>>,
+    workers: Vec<Arc<PooledWorker>>,
     host: Host,
 }
 
-/// How many exchanges more than twice those of the idlest worker a thread leaves to its own, for
-/// less waiting on locks.
+/// A thread leaves its own worker when that has more than twice the exchanges of the idlest worker
+/// and this many. Staying costs less waiting on locks.
 const SLACK: usize = 8;
 
 static THREADS: AtomicUsize = AtomicUsize::new(0);
@@ -98,11 +96,11 @@ impl Pool {
             let options = WorkerOptions { seed, ..WorkerOptions::default() };
             started.push(Worker::with_options(chain, host.clone(), &options)?);
         }
-        let seats = started
+        let workers = started
             .into_iter()
-            .map(|worker| seat(worker, &host, &callouts, &on_trap, &runtime))
+            .map(|worker| pooled(worker, &host, &callouts, &on_trap, &runtime))
             .collect();
-        Ok(Self { shared: Arc::new(Shared { seats, host }) })
+        Ok(Self { shared: Arc::new(Shared { workers, host }) })
     }
 
     /// What the guests share: their metrics, logs, data and clock.
@@ -111,35 +109,35 @@ impl Pool {
         &self.shared.host
     }
 
-    /// How many exchanges are open: from a request's coming until its response is out or nobody
-    /// wants it any more.
+    /// How many exchanges are open. An exchange begins with a request, and ends when its response
+    /// has been read to its end or was dropped.
     #[must_use]
     pub fn open_exchanges(&self) -> usize {
-        self.shared.seats.iter().map(|seat| seat.open_count()).sum()
+        self.shared.workers.iter().map(|pooled| pooled.open_count()).sum()
     }
 
     #[cfg(test)]
-    pub(crate) fn seats(&self) -> &[Arc<Seat>] {
-        &self.shared.seats
+    pub(crate) fn workers(&self) -> &[Arc<PooledWorker>] {
+        &self.shared.workers
     }
 
-    /// Opens an exchange on the thread's own worker, or on the next one where nobody is at work,
-    /// unless it has many more than others.
+    /// Opens an exchange on the thread's own worker, or on the next one that is not busy. A worker
+    /// that has many more exchanges than others is passed over.
     pub(crate) fn open(&self, info: StreamInfo) -> Exchange {
-        let seats = &self.shared.seats;
-        let own = THREAD.with(|thread| thread % seats.len());
-        let fewest = seats.iter().map(|seat| seat.open_count()).min().unwrap_or(0);
-        let (before, after) = seats.split_at(own);
+        let workers = &self.shared.workers;
+        let own = THREAD.with(|thread| thread % workers.len());
+        let fewest = workers.iter().map(|pooled| pooled.open_count()).min().unwrap_or(0);
+        let (before, after) = workers.split_at(own);
         let mut idle =
-            after.iter().chain(before).filter(|seat| seat.open_count() <= 2 * fewest + SLACK);
-        // Where all are at work, the first of them is as good as any: guests are quick.
-        let first = idle.next().unwrap_or(&seats[own]);
-        let seat = if first.is_at_work() {
-            idle.find(|seat| !seat.is_at_work()).unwrap_or(first)
+            after.iter().chain(before).filter(|pooled| pooled.open_count() <= 2 * fewest + SLACK);
+        // When all are busy, the first will do: guests are quick.
+        let first = idle.next().unwrap_or(&workers[own]);
+        let pooled = if first.is_busy() {
+            idle.find(|pooled| !pooled.is_busy()).unwrap_or(first)
         } else {
             first
         };
-        seat.open(info)
+        Exchange::open(pooled, info)
     }
 }
 
@@ -147,29 +145,30 @@ impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let open = self.open_exchanges();
         f.debug_struct("Pool")
-            .field("workers", &self.shared.seats.len())
+            .field("workers", &self.shared.workers.len())
             .field("open_exchanges", &open)
             .finish_non_exhaustive()
     }
 }
 
-fn seat(
+/// A worker in the pool, with its driver on the runtime.
+fn pooled(
     worker: Worker,
     host: &Host,
     callouts: &Arc<dyn Callouts>,
     on_trap: &Option<OnTrap>,
     runtime: &Handle,
-) -> Arc<Seat> {
-    let most = worker.chain().options().limits.body_bytes;
+) -> Arc<PooledWorker> {
+    let max_bytes = worker.chain().options().limits.body_bytes;
     let alarm = Arc::new(Notify::new());
-    let seat = Arc::new(Seat::new(worker, Arc::clone(&alarm), on_trap.clone()));
+    let pooled = Arc::new(PooledWorker::new(worker, Arc::clone(&alarm), on_trap.clone()));
     let driver = Driver {
-        seat: Arc::downgrade(&seat),
+        worker: Arc::downgrade(&pooled),
         alarm,
         clock: Arc::clone(&host.clock),
         callouts: Arc::clone(callouts),
-        most,
+        max_bytes,
     };
     runtime.spawn(driver.run());
-    seat
+    pooled
 }

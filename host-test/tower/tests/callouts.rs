@@ -54,7 +54,8 @@ async fn describe(request: Request<CalloutBody>) -> Result<Response<Pieces>, Inf
 
 #[tokio::test]
 async fn a_callout_resumes_a_request_with_what_it_was_answered() {
-    let script = "request_headers: call auth 1000 body :method POST :path /check :authority auth.example x-a 1 trailers x-t 1
+    let script = "request_headers: call auth 1000 body :method POST :path /check :authority \
+        auth.example x-a 1 trailers x-t 1
         request_headers: pause
         http_call_response: pairs call_headers
         http_call_response: pairs call_trailers
@@ -117,7 +118,8 @@ async fn a_hyper_client_sends_callouts_over_a_connection() {
     let client = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new())
         .build_http::<CalloutBody>();
     let script = format!(
-        "request_headers: call auth 1000 body :method POST :path /check :authority auth.example\n{CALLS}"
+        "request_headers: call auth 1000 body :method POST :path /check :authority \
+         auth.example\n{CALLS}"
     );
     let clusters = ClusterServices::new().with_origin(
         "auth",
@@ -326,7 +328,8 @@ async fn a_grpc_stream_carries_messages_both_ways() {
     assert_eq!(
         lines,
         [
-            "grpc_receive_initial_metadata: get grpc_initial_metadata x-told -> Ok \"http://greeter/pkg.Service/Chat trailers\"",
+            "grpc_receive_initial_metadata: get grpc_initial_metadata x-told -> Ok \
+             \"http://greeter/pkg.Service/Chat trailers\"",
             "grpc_receive: body grpc 0 100 -> Ok \"echo one\"",
             "grpc_receive: grpc_send two true -> Ok",
             "grpc_receive: body grpc 0 100 -> Ok \"echo two\"",

@@ -123,7 +123,8 @@ async fn bodies_stream_through_piece_by_piece() {
 
 #[tokio::test]
 async fn trailers_pass_both_ways_and_can_be_changed() {
-    let script = "request_trailers: add request_trailers x-more 1\nresponse_trailers: replace response_trailers x-t changed";
+    let script = "request_trailers: add request_trailers x-more 1
+response_trailers: replace response_trailers x-t changed";
     let request = common::request("POST", "/", Pieces::of(&["one"]).with_trailer("x-t", "1"));
     let (answer, seen) =
         exchange(&[script], request, || Pieces::of(&["uno"]).with_trailer("x-t", "2")).await;
@@ -214,7 +215,11 @@ async fn a_413_while_the_service_reads_resets_what_it_reads() {
 #[tokio::test]
 async fn a_sender_is_held_back_while_a_plugin_streams_a_body_that_waits() {
     // The answer 4 stops everything and watches the buffer: the sender waits at the limit.
-    let script = "request_headers: answer 4\nrequest_headers: tick 60\ntick#1: tick 0\ntick#1: effective stream\ntick#1: continue request";
+    let script = "request_headers: answer 4
+request_headers: tick 60
+tick#1: tick 0
+tick#1: effective stream
+tick#1: continue request";
     let options = ChainOptions { buffer_bytes: 10, ..ChainOptions::default() };
     let (pool, _) = pool_with(vec![plugin("p", script)], options, one_worker());
     let seen = Seen::default();
@@ -355,7 +360,8 @@ async fn a_service_that_fails_is_a_failed_upstream() {
         .oneshot(get("/"))
         .await
         .map_err(|_| unreachable!("a service that fails is answered for"));
-    let text = "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure";
+    let text = "upstream connect error or disconnect/reset before headers. reset reason: remote \
+        connection failure";
     let refused = answer(response).await;
     assert_eq!((&refused.head[..3], &refused.body[..]), ("503", text.as_bytes()));
     assert!(

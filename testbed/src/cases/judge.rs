@@ -4,31 +4,15 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use gatepost_authoring::Diagnostic;
 use gatepost_authoring::suite::{self, Case};
 
 use super::observation::{Forwarded, Observation, Outcome, Replied};
 
-/// One difference from what a case expects.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mismatch {
-    /// What differs: `authority`, `header env`, `status`.
-    pub what: String,
-    /// What the case expects.
-    pub expected: String,
-    /// What was observed.
-    pub found: String,
-}
-
-impl fmt::Display for Mismatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: expected {}, found {}", self.what, self.expected, self.found)
-    }
-}
-
-/// All differences between an observation and a case. `added` says which headers the gateway itself
-/// sets on every request; they are not compared.
+/// Everything in which an observation differs from the case, without a place in a file. `added` says
+/// which headers the gateway itself sets on every request: they are not compared.
 #[must_use]
-pub fn judge(case: &Case, observed: &Observation, added: impl Fn(&str) -> bool) -> Vec<Mismatch> {
+pub fn judge(case: &Case, observed: &Observation, added: impl Fn(&str) -> bool) -> Vec<Diagnostic> {
     let mut judge = Judge(Vec::new());
     match (&case.expect.outcome, &observed.outcome) {
         (suite::Outcome::Forward(expected), Outcome::Forwarded(found)) => {
@@ -83,15 +67,11 @@ fn counters(counters: &BTreeMap<String, u64>) -> String {
     if list.is_empty() { "none".to_owned() } else { list.join(", ") }
 }
 
-struct Judge(Vec<Mismatch>);
+struct Judge(Vec<Diagnostic>);
 
 impl Judge {
     fn differs(&mut self, what: &str, expected: &str, found: &str) {
-        self.0.push(Mismatch {
-            what: what.to_owned(),
-            expected: expected.to_owned(),
-            found: found.to_owned(),
-        });
+        self.0.push(Diagnostic::mismatch(what, expected, found));
     }
 
     fn compare<T: PartialEq + fmt::Debug>(&mut self, what: &str, expected: &T, found: &T) {
@@ -183,13 +163,8 @@ mod tests {
     use super::*;
 
     fn case(expect: &str) -> Case {
-        let text = format!(
-            "tests:
-- name: one
-  request: {{ authority: a.example, headers: {{ env: env1, x: y }} }}
-  expect: {expect}
-"
-        );
+        let request = "{ authority: a.example, headers: { env: env1, x: y } }";
+        let text = format!("tests:\n- name: one\n  request: {request}\n  expect: {expect}\n");
         Suite::parse("tests.yaml", &text).expect("a good suite").cases.remove(0)
     }
 

@@ -7,5 +7,5 @@ mod observation;
 pub mod offline;
 pub mod wire;
 
-pub use judge::{Mismatch, judge};
+pub use judge::judge;
 pub use observation::{Forwarded, Observation, Outcome, Replied};

@@ -1,11 +1,8 @@
 //! `gatepost module test`: runs files of tests against a module, without a proxy.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use gatepost_authoring::{Diagnostic, Report as FileReport, Source, Span};
-use gatepost_host_testing::report::Unusable;
-use gatepost_host_testing::{Fault, FileError, Report, Runner, TestFile};
+use gatepost_host_testing::{FileError, Report, Runner, TestFile};
 
 use crate::cache;
 use crate::commands::exit::{CommandError, Exit};
@@ -63,14 +60,12 @@ pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
     }
     let (mut files, mut unusable) = (Vec::new(), Vec::new());
     for path in paths {
-        let text = std::fs::read_to_string(&path)
-            .map_err(|error| CommandError::Unreadable { path: path.clone(), error })?;
-        match TestFile::parse(&path, &text) {
+        match TestFile::read(&path) {
             Ok(file) => files.push(runner.run(&file).map_err(CommandError::other)?),
-            // The other files are still tested.
-            Err(FileError::Faulty { path, faults }) => {
-                anstream::eprint!("{}", for_people().render(&[report_of(&path, &text, &faults)]));
-                unusable.push(Unusable { file: path.display().to_string(), faults });
+            // The other files are tested nevertheless.
+            Err(FileError::Invalid(report)) => {
+                anstream::eprint!("{}", for_people().render(std::slice::from_ref(&report)));
+                unusable.push(report.into());
             }
             Err(FileError::Unreadable { path, error }) => {
                 return Err(CommandError::Unreadable { path, error });
@@ -116,37 +111,6 @@ fn is_tests(name: &str) -> bool {
     let own = [".yaml", ".yml", ".json"].iter().filter_map(|end| name.strip_suffix(end));
     let is_own = own.into_iter().any(|stem| stem == "tests" || stem.ends_with(".tests"));
     is_own || [".textpb", ".textproto"].iter().any(|end| name.ends_with(end))
-}
-
-/// Errors as the other commands show them: with the line of the file, and the place in it
-/// underlined.
-fn report_of(path: &Path, text: &str, faults: &[Fault]) -> FileReport {
-    let source = Arc::new(Source::new(path.display().to_string(), text));
-    let diagnostics = faults
-        .iter()
-        .map(|fault| {
-            let start = offset(text, fault.line, fault.column);
-            // The error is in the word that begins there.
-            let rest = text.get(start..).unwrap_or_default();
-            let length = rest
-                .find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-'))
-                .unwrap_or(rest.len());
-            Diagnostic::error(
-                &source,
-                Span::new(start, start + length),
-                "",
-                fault.message.clone(),
-                fault.help.clone(),
-            )
-        })
-        .collect();
-    FileReport::new(source, diagnostics)
-}
-
-fn offset(text: &str, line: usize, column: usize) -> usize {
-    let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
-    let rest = text.get(start..).unwrap_or_default();
-    start + rest.char_indices().nth(column.saturating_sub(1)).map_or(rest.len(), |(at, _)| at)
 }
 
 #[cfg(test)]

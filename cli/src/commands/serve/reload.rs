@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use gatepost_authoring::PolicyFile;
-use gatepost_authoring::policy::FileError;
+use gatepost_authoring::FileError;
 use gatepost_gateway::{FilterModule, FilterSlot, PolicyLayer};
 use gatepost_host::Metrics;
 
@@ -104,7 +104,7 @@ impl PolicyWatcher {
             Ok(text) => PolicyFile::parse(&name.to_string(), text).map_err(findings),
             // Only reading it as a file reports where the bytes are that are not UTF-8.
             Err(_) => PolicyFile::read(&self.path).map_err(|error| match error {
-                FileError::Faulty(report) => findings(report),
+                FileError::Invalid(report) => findings(report),
                 FileError::Unreadable { .. } => format!("gatepost: {error}\n"),
             }),
         }

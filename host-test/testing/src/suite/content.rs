@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 
-use super::Suite;
+use super::read::Suite;
 use super::values::{Body, Content};
 
 /// A file that a test names and that cannot be read.

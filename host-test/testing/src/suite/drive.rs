@@ -1,8 +1,9 @@
 //! Drives the exchanges of one test through a worker, in virtual time: the client, the upstream and
-//! those who answer calls do what the test says, at the moment that it says, and what leaves the
-//! chain is noted. It judges nothing.
+//! the stubs of callouts do what the test says, at the time that it says. What leaves the chain is
+//! recorded; it is compared with the expectations elsewhere.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Display;
 use std::time::Duration;
 
 use gatepost_host::{
@@ -10,20 +11,21 @@ use gatepost_host::{
     ExchangeId, MetricKind, Part, StreamInfo, Value, VirtualClock, Worker,
 };
 
-use super::model::Half;
+use super::model::Paused;
 use super::observed::{Message, Observed, Reply};
 use super::stubs::{Answers, Stubs};
 use crate::log::Lines;
-use crate::report::Difference;
+use crate::report::mismatch;
 
-/// Longer than this nothing is waited for of which no moment is known: what is paused then stays
-/// paused.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// More calls than this in one test are no longer answered: a guest that calls again at every
-/// answer would never end.
-const MOST_CALLS: usize = 10_000;
-/// More things than this do not happen at one moment: a guest that wakes itself would never end.
-const MOST_AT_ONCE: u32 = 10_000;
+/// How long a stream that is paused may stay so while nothing else is due. Then the exchange ends
+/// with the stream paused.
+const WAIT_LIMIT: Duration = Duration::from_secs(60);
+/// How many calls of one test are answered: a test of a guest that calls again at every answer
+/// would never end.
+const MAX_CALLS: usize = 10_000;
+/// How often something may be due at one moment: a test of a guest that wakes itself would never
+/// end.
+const MAX_AT_ONCE: u32 = 10_000;
 
 /// What the client and the upstream do in one exchange.
 pub(super) struct Plan {
@@ -31,7 +33,7 @@ pub(super) struct Plan {
     pub(super) after: Duration,
     pub(super) info: StreamInfo,
     pub(super) request: gatepost_host::Message,
-    /// None is an upstream that closes the connection.
+    /// `None` for an upstream that closes the connection.
     pub(super) response: Option<gatepost_host::Message>,
     pub(super) delay: Duration,
 }
@@ -41,16 +43,16 @@ pub(super) struct Drive<'a> {
     clock: VirtualClock,
     log: Lines,
     stubs: Stubs<'a>,
-    /// Answers on their way: by the moment at which they arrive, then in order.
+    /// Answers that have not arrived, by the time of their arrival and then in order.
     arrivals: BTreeMap<(u64, u64), (CalloutId, CalloutAnswer)>,
     arrival: u64,
     calls: usize,
-    /// How much has happened at one moment.
+    /// The present moment, and how often something was due at it.
     at_once: (u64, u32),
-    /// Until when something is waited for.
+    /// When the exchange ends if nothing more is due before.
     until: u64,
-    /// Where the next exchange's lines begin.
-    mark: usize,
+    /// The index of the next exchange's first log line.
+    log_start: usize,
     metrics: BTreeMap<(String, MetricKind), u64>,
     exchange: Option<Running>,
     observed: Observed,
@@ -71,7 +73,7 @@ impl<'a> Drive<'a> {
         log: Lines,
         stubs: Stubs<'a>,
     ) -> Self {
-        // What the plugins did to start is the same in every test of a file.
+        // The calls of the plugins' start are no part of an exchange.
         let _ = worker.recorded();
         Self {
             worker,
@@ -83,7 +85,7 @@ impl<'a> Drive<'a> {
             calls: 0,
             at_once: (0, 0),
             until: 0,
-            mark: 0,
+            log_start: 0,
             metrics: BTreeMap::new(),
             exchange: None,
             observed: Observed::default(),
@@ -101,9 +103,9 @@ impl<'a> Drive<'a> {
         }
         let id = self.worker.open(info);
         self.exchange = Some(Running { id, due: None, delay: nanos(delay) });
-        self.until = self.now().saturating_add(nanos(PATIENCE));
+        self.until = self.now().saturating_add(nanos(WAIT_LIMIT));
         loop {
-            self.turn();
+            self.settle();
             if self.worker.is_over(id) {
                 break;
             }
@@ -125,16 +127,16 @@ impl<'a> Drive<'a> {
                 break;
             }
         }
-        // An upstream that has not answered by now does not do so while time goes on.
+        // An upstream that has not answered by now does not answer in the time after the exchange.
         self.exchange.iter_mut().for_each(|running| running.due = None);
         self.observed.paused = self.worker.paused(id).map(|direction| match direction {
-            Direction::Request => Half::Request,
-            Direction::Response => Half::Response,
+            Direction::Request => Paused::Request,
+            Direction::Response => Paused::Response,
         });
         let reply = self.worker.local_reply(id).cloned();
         self.pass(after);
         self.worker.close(id);
-        self.turn();
+        self.settle();
         self.exchange = None;
         self.observed.effects = self.worker.recorded();
         self.observed.traps.extend(self.worker.errors().iter().map(ToString::to_string));
@@ -144,14 +146,18 @@ impl<'a> Drive<'a> {
             grpc_status: self.grpc_status(reply.plugin.as_deref()),
             plugin: reply.plugin.map(|plugin| plugin.to_string()),
         });
-        self.observed.logs =
-            self.log.since(self.mark).into_iter().map(|line| (line.level, line.message)).collect();
-        self.mark = self.log.len();
+        self.observed.logs = self
+            .log
+            .since(self.log_start)
+            .into_iter()
+            .map(|line| (line.level, line.message))
+            .collect();
+        self.log_start = self.log.len();
         self.count();
         std::mem::take(&mut self.observed)
     }
 
-    /// The gRPC status that the plugin gave; or that the client got.
+    /// The gRPC status that the plugin gave, or else that the client got.
     fn grpc_status(&self, plugin: Option<&str>) -> Option<u32> {
         let given =
             self.observed.effects.iter().find_map(|effect| match &effect.event {
@@ -186,8 +192,8 @@ impl<'a> Drive<'a> {
         }
     }
 
-    /// Everything that happens without time going on.
-    fn turn(&mut self) {
+    /// Lets everything happen that is due now.
+    fn settle(&mut self) {
         loop {
             let mut is_still = true;
             while let Some(event) =
@@ -229,7 +235,7 @@ impl<'a> Drive<'a> {
             Event::Response(part) => append(self.observed.response.get_or_insert_default(), part),
             Event::RouteCacheCleared => self.observed.route_cache_cleared = true,
             Event::ResponseReset => self.observed.reset = true,
-            // The upstream hears no more, and what it was to answer does not count.
+            // The upstream gets no more of the request, and its answer is dropped.
             Event::RequestReset => self.exchange.iter_mut().for_each(|running| running.due = None),
         }
     }
@@ -246,7 +252,7 @@ impl<'a> Drive<'a> {
         true
     }
 
-    /// Notes a call, and lets the answers of its stub go on their way.
+    /// Records a call, and schedules the answers of its stub.
     fn called(&mut self, callout: &Callout) {
         let Answers { called, answers } = self.stubs.take(callout.id, &callout.request);
         if let CalloutRequest::Http { timeout, .. } | CalloutRequest::GrpcCall { timeout, .. } =
@@ -257,13 +263,13 @@ impl<'a> Drive<'a> {
         if called.is_some() {
             self.calls += 1;
         }
-        if self.calls > MOST_CALLS {
-            if self.calls == MOST_CALLS + 1 && called.is_some() {
-                self.fault(
+        if self.calls > MAX_CALLS {
+            if self.calls == MAX_CALLS + 1 && called.is_some() {
+                self.mismatch(
                     "callouts",
                     "calls",
                     "an end of calls",
-                    format!("more than {MOST_CALLS}"),
+                    format!("more than {MAX_CALLS}"),
                 );
             }
             return;
@@ -274,7 +280,7 @@ impl<'a> Drive<'a> {
                 .map(|called| format!("{} {}", called.cluster, called.path))
                 .unwrap_or_default();
             let expected = "an answer among the test's `callouts`";
-            self.fault(
+            self.mismatch(
                 "callouts",
                 format!("the call to {to}"),
                 expected,
@@ -295,18 +301,19 @@ impl<'a> Drive<'a> {
         self.observed.callouts.extend(called);
     }
 
-    fn fault(&mut self, at: &str, what: impl Into<String>, expected: &str, found: String) {
-        let fault = Difference::new(at, what, expected, found);
-        if !self.observed.faults.contains(&fault) {
-            self.observed.faults.push(fault);
+    /// Records something that fails the test whatever it expects.
+    fn mismatch(&mut self, at: &str, what: impl Display, expected: &str, found: String) {
+        let mismatch = mismatch(at, what, expected, found);
+        if !self.observed.mismatches.contains(&mismatch) {
+            self.observed.mismatches.push(mismatch);
         }
     }
 
     fn expect_until(&mut self, due: u64) {
-        self.until = self.until.max(due.saturating_add(nanos(PATIENCE)));
+        self.until = self.until.max(due.saturating_add(nanos(WAIT_LIMIT)));
     }
 
-    /// Lets time go on to the next thing that happens; false when none does before the end.
+    /// Advances the clock to the next thing that is due; false when nothing is due before `end`.
     fn next(&mut self, end: u64) -> bool {
         let due = self.exchange.as_ref().and_then(|running| running.due);
         let arrival = self.arrivals.first_key_value().map(|((due, _), _)| *due);
@@ -320,8 +327,8 @@ impl<'a> Drive<'a> {
         };
         let next = next.max(self.now());
         self.at_once = if self.at_once.0 == next { (next, self.at_once.1 + 1) } else { (next, 0) };
-        if self.at_once.1 > MOST_AT_ONCE {
-            self.fault(
+        if self.at_once.1 > MAX_AT_ONCE {
+            self.mismatch(
                 "plugin",
                 "outcome",
                 "the plugin comes to rest",
@@ -334,12 +341,12 @@ impl<'a> Drive<'a> {
         true
     }
 
-    /// Time in which only timers and answers happen.
+    /// Lets a span of time pass, in which only timers and answers are due.
     fn pass(&mut self, span: Duration) {
         let end = self.now().saturating_add(nanos(span));
-        self.turn();
+        self.settle();
         while self.next(end) {
-            self.turn();
+            self.settle();
         }
         self.advance(end);
     }

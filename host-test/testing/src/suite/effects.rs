@@ -4,7 +4,8 @@ use gatepost_host::{Effect, EffectEvent, Value};
 
 use super::model::Hostcall;
 
-/// Whether an effect is this hostcall. Arguments that the test does not name may be anything.
+/// Whether a recorded call is the expected one. Arguments that the test does not name may be
+/// anything.
 pub(super) fn fits(expected: &Hostcall, effect: &Effect) -> bool {
     let EffectEvent::Called { hostcall, arguments, status, .. } = &effect.event else {
         return false;
@@ -17,9 +18,10 @@ pub(super) fn fits(expected: &Hostcall, effect: &Effect) -> bool {
             .all(|(name, matcher)| matcher.matches(arguments.get(name).map(bytes).as_deref()))
 }
 
-/// Whether an effect is a call of the same hostcall.
+/// Whether a recorded call is of the same hostcall.
 pub(super) fn has_name(expected: &Hostcall, effect: &Effect) -> bool {
-    matches!(&effect.event, EffectEvent::Called { hostcall, .. } if *hostcall == expected.call.value)
+    let EffectEvent::Called { hostcall, .. } = &effect.event else { return false };
+    *hostcall == expected.call.value
 }
 
 /// A value as a test writes it.

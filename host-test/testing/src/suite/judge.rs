@@ -1,6 +1,6 @@
-//! Compares what happened in a test with what is expected. A test that is not strict is held to
-//! what it names; a strict one to everything: what it does not name must have passed as it was
-//! sent, and must not have happened.
+//! Compares what happened in a test with what is expected. Of a test that is not strict, only what
+//! it names is compared. Of a strict one everything is: what it does not name must have passed
+//! unchanged, and must not have happened.
 
 mod calls;
 mod messages;
@@ -10,46 +10,52 @@ mod tests;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use gatepost_diagnostics::Diagnostic;
 use gatepost_host::LogLevel;
 
-use super::model::{Expect, Forward, Half, LogExpectation, Response};
+use super::model::{Expect, Forward, Paused, Response};
 use super::observed::Observed;
-use super::values::{Matcher, Outcome};
-use crate::matching::quoted;
-use crate::report::Difference;
+use super::values::{LogExpectation, Matcher, Outcome};
+use crate::quote::quoted;
+use crate::report::mismatch;
 
 /// Everything in which an exchange differs from what is expected of it.
-pub(super) fn judge(expect: &Expect, strict: bool, observed: &Observed) -> Vec<Difference> {
-    let mut judge = Judge { strict, differences: observed.faults.clone() };
+pub(super) fn judge(expect: &Expect, strict: bool, observed: &Observed) -> Vec<Diagnostic> {
+    let mut judge = Judge { strict, mismatches: observed.mismatches.clone() };
     judge.all(expect, observed);
-    judge.differences
+    judge.mismatches
 }
 
 struct Judge {
     strict: bool,
-    differences: Vec<Difference>,
+    mismatches: Vec<Diagnostic>,
 }
 
 impl Judge {
     fn differs(
         &mut self,
         at: &str,
-        what: impl Into<String>,
+        what: impl std::fmt::Display,
         expected: impl Into<String>,
         found: impl Into<String>,
     ) {
-        self.differences.push(Difference::new(at, what, expected, found));
+        self.mismatches.push(mismatch(at, what, expected, found));
     }
 
     fn all(&mut self, expect: &Expect, observed: &Observed) {
-        self.told(
+        self.occurrence(
             "start",
             ["a plugin that does not start", "every plugin starts"],
             expect.refused.as_ref(),
             observed.refused.as_slice(),
         );
         if observed.refused.is_none() {
-            self.told("outcome", ["a trap", "no trap"], expect.trapped.as_ref(), &observed.traps);
+            self.occurrence(
+                "outcome",
+                ["a trap", "no trap"],
+                expect.trapped.as_ref(),
+                &observed.traps,
+            );
             self.exchange(expect, observed);
             self.calls(expect, observed);
         }
@@ -57,8 +63,8 @@ impl Judge {
         self.metrics(&expect.metrics, &observed.metrics);
     }
 
-    /// Something that is told in words, or does not happen.
-    fn told(
+    /// Compares something that happens with a text, as a trap does, or does not happen.
+    fn occurrence(
         &mut self,
         what: &str,
         [happens, otherwise]: [&str; 2],
@@ -98,7 +104,7 @@ impl Judge {
         if let (Some(found), Some(reply)) = (&observed.reply, &expect.reply) {
             self.reply(&reply.value, found, observed.response.as_ref());
         }
-        // What a reply is like is not measured by what the upstream answered.
+        // A reply is not compared with what the upstream answered.
         let answered = observed.answered.as_ref().filter(|_| observed.reply.is_none());
         let response = expect.response.as_ref().map(|response| &response.value);
         let nothing = Response::default();
@@ -109,23 +115,23 @@ impl Judge {
         if let Some(expected) = expect.route_cache_cleared
             && expected != observed.route_cache_cleared
         {
-            let tell = |cleared| if cleared { "cleared" } else { "kept" };
+            let word = |cleared| if cleared { "cleared" } else { "kept" };
             self.differs(
                 "forward",
                 "route cache",
-                tell(expected),
-                tell(observed.route_cache_cleared),
+                word(expected),
+                word(observed.route_cache_cleared),
             );
         }
     }
 
     /// Where the request went.
     fn outcome(&mut self, expect: &Expect, observed: &Observed) {
-        let found = tell(observed);
+        let found = describe(observed);
         let replied = observed.reply.is_some();
         if expect.reply.is_some() != replied && (expect.reply.is_some() || self.strict) {
             let expected = if replied {
-                "nobody answers in the upstream's place"
+                "no answer in the upstream's place"
             } else {
                 "an answer in the upstream's place"
             };
@@ -141,7 +147,7 @@ impl Judge {
             };
             return self.differs("outcome", "reset", expected, found);
         }
-        // Whoever expects a message expects that it comes to its end.
+        // A test that expects a message expects its end, too.
         let waits = expect.forward.is_some() || expect.response.is_some() || self.strict;
         if expect.paused != observed.paused && (expect.paused.is_some() || waits) {
             let expected = expect.paused.map_or("nothing is paused", paused);
@@ -173,7 +179,7 @@ impl Judge {
         for expected in
             named.iter().filter(|expected| !observed.logs.iter().any(|line| fits(expected, line)))
         {
-            // The log is told whole with a test that fails; here the line that was perhaps meant.
+            // The report of a failed test has the whole log; here is the line that is most alike.
             let likeness = |(_, message): &&(LogLevel, Bytes)| {
                 let likeness = strsim::normalized_damerau_levenshtein(
                     &expected.message.text(),
@@ -239,15 +245,15 @@ impl Judge {
     }
 }
 
-fn paused(half: Half) -> &'static str {
+fn paused(half: Paused) -> &'static str {
     match half {
-        Half::Request => "the request is paused",
-        Half::Response => "the response is paused",
+        Paused::Request => "the request is paused",
+        Paused::Response => "the response is paused",
     }
 }
 
-/// What became of the request, in words.
-fn tell(observed: &Observed) -> String {
+/// Where the request went, in words.
+fn describe(observed: &Observed) -> String {
     if let Some(reply) = &observed.reply {
         let details =
             if reply.details.is_empty() { String::new() } else { format!(" ({})", reply.details) };
@@ -266,8 +272,8 @@ fn tell(observed: &Observed) -> String {
         .and_then(|response| response.headers.get(":status"))
         .map(String::from_utf8_lossy);
     match (observed.paused, status) {
-        (Some(Half::Request), _) => "the request was paused".to_owned(),
-        (Some(Half::Response), _) => "the response was paused".to_owned(),
+        (Some(Paused::Request), _) => "the request was paused".to_owned(),
+        (Some(Paused::Response), _) => "the response was paused".to_owned(),
         (None, Some(status)) if observed.forwarded.is_some() => {
             format!("the request went upstream, and the client got {status}")
         }

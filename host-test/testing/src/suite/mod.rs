@@ -25,30 +25,13 @@ mod effects;
 mod judge;
 pub mod model;
 mod observed;
+mod places;
 mod read;
 mod run;
 mod stubs;
+mod validate;
 pub mod values;
 
-use std::path::{Path, PathBuf};
-
-use judge::judge;
 pub use model::File;
+pub use read::Suite;
 pub(crate) use run::Run;
-
-/// A file that has been read and is without faults.
-#[derive(Clone, Debug)]
-pub struct Suite {
-    /// The file.
-    pub path: PathBuf,
-    /// What it says.
-    pub file: File,
-}
-
-impl Suite {
-    /// A path that is relative to the file.
-    #[must_use]
-    pub fn beside(&self, path: &str) -> PathBuf {
-        self.path.parent().unwrap_or(Path::new("")).join(path)
-    }
-}

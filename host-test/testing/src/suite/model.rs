@@ -1,5 +1,5 @@
-//! What a file of tests in Gatepost's format says, as it is written. What may be written in several
-//! ways is in [`super::values`], what is expected in [`expect`]; nothing here acts.
+//! A file of tests in Gatepost's format, as data. Values that may be written in several ways are in
+//! [`super::values`], expectations in [`expect`].
 
 pub mod expect;
 
@@ -10,16 +10,14 @@ use gatepost_host::{FailPolicy, LogLevel, Profile};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-pub use self::expect::{
-    Expect, Forward, Half, Hostcall, LogExpectation, Reply, Response, SentCallout,
-};
+pub use self::expect::{Expect, Forward, Hostcall, Paused, Reply, Response, SentCallout};
 use super::values::{Body, Configuration, HeaderList, Matcher, Property, Span};
 
 /// A whole file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct File {
-    /// Whose rules hold where proxies differ: `envoy` or `gcp`.
+    /// Which proxy to behave as, where they differ: `envoy` or `gcp`.
     #[serde(default)]
     pub profile: Profile,
     /// The plugin under test.
@@ -32,15 +30,15 @@ pub struct File {
     /// What each VM and stream may use.
     #[serde(default)]
     pub limits: Limits,
-    /// Lines below this level are neither kept nor asked for.
+    /// Log lines below this level are dropped; plugins that ask get this level.
     pub log_level: Option<LogLevel>,
     /// The time at which every test begins, in seconds since 1970. Default the beginning of 2025.
     #[serde(default = "new_year")]
     pub time: u64,
-    /// What the plugins' random bytes follow from.
+    /// The seed of the plugins' random bytes.
     #[serde(default)]
     pub seed: u64,
-    /// The clusters that there are; a call to another one is refused. None: every name is one.
+    /// The clusters that exist; a call to another one is refused. `None`: every name is a cluster.
     pub clusters: Option<Vec<String>>,
     /// The tests, each on VMs of its own.
     pub tests: Vec<Spanned<Test>>,
@@ -50,8 +48,8 @@ fn new_year() -> u64 {
     1_735_689_600
 }
 
-/// What a file without `plugin` tests.
-static PLAIN: LazyLock<Plugin> = LazyLock::new(Plugin::default);
+/// The plugin of a file that names none.
+static DEFAULT_PLUGIN: LazyLock<Plugin> = LazyLock::new(Plugin::default);
 
 impl File {
     /// The chain.
@@ -59,7 +57,7 @@ impl File {
         match (&self.plugin, &self.plugins) {
             (Some(one), _) => std::slice::from_ref(one),
             (None, Some(chain)) => chain,
-            (None, None) => std::slice::from_ref(&PLAIN),
+            (None, None) => std::slice::from_ref(&DEFAULT_PLUGIN),
         }
     }
 }
@@ -105,7 +103,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// These, and the others' where there are none.
+    /// These limits, and the others' where there are none.
     pub(super) fn over(&self, others: &gatepost_host::Limits) -> gatepost_host::Limits {
         gatepost_host::Limits {
             memory_bytes: self.memory_bytes.unwrap_or(others.memory_bytes),
@@ -128,7 +126,7 @@ pub struct Test {
     /// Whether anything that is not expected fails the test.
     #[serde(default)]
     pub strict: bool,
-    /// What answers the plugins' calls: the first that fits.
+    /// Answers to the plugins' calls: the first that fits a call answers it.
     #[serde(default)]
     pub callouts: Vec<Spanned<Callout>>,
     /// The client's request.
@@ -176,7 +174,7 @@ pub struct Step {
     pub expect: Spanned<Expect>,
 }
 
-/// One exchange of a test, be it its first or a further one.
+/// One exchange of a test, the first or a further one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Exchange<'a> {
     pub(super) request: &'a Request,
@@ -242,7 +240,7 @@ pub struct Request {
     pub source: Option<Spanned<String>>,
     /// The address that the client connected to.
     pub destination: Option<Spanned<String>>,
-    /// As in `HTTP/1.1` and `HTTP/2`.
+    /// The protocol that the client speaks. Default `HTTP/1.1`.
     pub protocol: Option<Protocol>,
 }
 
@@ -277,10 +275,10 @@ impl Protocol {
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum End {
-    /// Its last part says so.
+    /// With a last part that is marked as the end.
     #[default]
     Last,
-    /// An empty part of body comes after its last.
+    /// With an empty part of body after the last one.
     Empty,
 }
 
@@ -318,7 +316,7 @@ impl Default for Upstream {
     }
 }
 
-/// What answers a plugin's call.
+/// An answer to a plugin's call.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Callout {
@@ -331,19 +329,19 @@ pub struct Callout {
     /// An HTTP call's headers or a gRPC call's initial metadata. None is any.
     #[serde(default)]
     pub headers: BTreeMap<String, Matcher>,
-    /// How often it answers; none is always.
+    /// How many calls it answers; `None` is all.
     pub times: Option<u32>,
-    /// How long it takes.
+    /// How long the answer takes.
     #[serde(default)]
     pub delay: Span,
     /// An HTTP answer.
     pub reply: Option<CalloutReply>,
     /// A gRPC answer.
     pub grpc: Option<GrpcReply>,
-    /// Nobody accepts the connection.
+    /// The connection is refused.
     #[serde(default)]
     pub fail: bool,
-    /// Nothing comes; the call's own timeout ends it.
+    /// No answer comes; the call's own timeout ends it.
     #[serde(default)]
     pub hang: bool,
 }

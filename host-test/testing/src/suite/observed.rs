@@ -1,11 +1,11 @@
-//! What happened in a test: the messages that left the chain, and what the plugins did beside that.
-//! Whatever drives the chain fills it; [`judge`](super::judge()) compares it with what is expected.
+//! What happened in one exchange of a test: the messages that left the chain, and what the plugins
+//! did beside that. `drive.rs` fills it, `judge.rs` compares it with what is expected.
 
 use bytes::Bytes;
+use gatepost_diagnostics::Diagnostic;
 use gatepost_host::{Effect, Headers, LogLevel};
 
-use super::model::Half;
-use crate::report::Difference;
+use super::model::Paused;
 
 /// A message that left the chain, or that was sent into it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,16 +20,16 @@ pub(super) struct Message {
     pub(super) complete: bool,
 }
 
-/// An answer in the upstream's place.
+/// An answer that is not the upstream's.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Reply {
     /// The HTTP status.
     pub(super) status: u32,
-    /// Why, for access logs.
+    /// The reason, as access logs show it.
     pub(super) details: String,
     /// The gRPC status, if it gave one.
     pub(super) grpc_status: Option<u32>,
-    /// Which plugin; none is the proxy itself, as for a body that is too large.
+    /// The plugin that sent it; `None` for the proxy itself, as for a body that is too large.
     pub(super) plugin: Option<String>,
 }
 
@@ -46,7 +46,7 @@ pub(super) struct Called {
     pub(super) body: Bytes,
 }
 
-/// Everything.
+/// Everything that happened.
 #[derive(Debug, Default)]
 pub(super) struct Observed {
     /// The request as the client sent it.
@@ -61,9 +61,9 @@ pub(super) struct Observed {
     pub(super) reply: Option<Reply>,
     /// Whether the stream was reset.
     pub(super) reset: bool,
-    /// Which half waits for something that does not come.
-    pub(super) paused: Option<Half>,
-    /// Whether the route was to be chosen anew.
+    /// Which message a plugin still holds at the end.
+    pub(super) paused: Option<Paused>,
+    /// Whether the route was to be chosen again.
     pub(super) route_cache_cleared: bool,
     /// What was logged.
     pub(super) logs: Vec<(LogLevel, Bytes)>,
@@ -71,12 +71,12 @@ pub(super) struct Observed {
     pub(super) metrics: Vec<(String, u64)>,
     /// The calls that the plugins made.
     pub(super) callouts: Vec<Called>,
-    /// What passed between the plugins and their host once they had started.
+    /// The calls between the plugins and their host after the start.
     pub(super) effects: Vec<Effect>,
     /// Guests that trapped.
     pub(super) traps: Vec<String>,
     /// Why the plugins did not start, if they did not.
     pub(super) refused: Option<String>,
-    /// What went wrong whatever is expected, as a call that nothing answers.
-    pub(super) faults: Vec<Difference>,
+    /// What is wrong whatever the test expects, as a call that no stub answers.
+    pub(super) mismatches: Vec<Diagnostic>,
 }

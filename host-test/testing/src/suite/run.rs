@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use gatepost_diagnostics::Diagnostic;
 use gatepost_host::{
     Chain, ChainOptions, ChainPlugin, Clusters, Engine, HeaderScope, Headers, Host, LogLevel,
     Message, Module, PluginConfig, PropertyValue, StartError, StreamInfo, VirtualClock, Worker,
@@ -15,17 +16,18 @@ use serde_saphyr::Spanned;
 
 use super::content::{self, Missing};
 use super::drive::{Drive, Plan};
+use super::judge::judge;
 use super::model::{self, End, Exchange, Plugin, Request, Test, Upstream};
 use super::observed::Observed;
-use super::read::{address, line};
+use super::places::{line, span};
+use super::read::Suite;
 use super::stubs::{self, Stubs};
-use super::values::Property;
-use super::{Suite, judge};
+use super::values::{Property, address};
 use crate::log::Lines;
-use crate::report::{CaseReport, Difference, FileReport};
-use crate::runner::{RunnerError, load};
+use crate::modules::{RunnerError, load};
+use crate::report::{CaseReport, FileReport, mismatch};
 
-/// The clocks do not start at nothing, which the Go runtime takes for a clock that is broken.
+/// What the clocks show at the start. The Go runtime takes zero for a clock that is broken.
 const UP: Duration = Duration::from_millis(1);
 
 /// A file's tests with the modules that they need.
@@ -33,12 +35,12 @@ pub(crate) struct Run<'a> {
     suite: &'a Suite,
     /// The modules of the plugins, in order.
     modules: Vec<Module>,
-    /// The plugin configuration that replaces the file's.
+    /// The plugin configuration that replaces the file's, for the module under test.
     configuration: Option<&'a Bytes>,
     limits: gatepost_host::Limits,
 }
 
-/// What keeps a test from being run.
+/// Why a test cannot be run.
 #[derive(Debug, thiserror::Error)]
 enum Halt {
     #[error(transparent)]
@@ -78,18 +80,21 @@ impl<'a> Run<'a> {
 
     fn case(&self, test: &Spanned<Test>) -> CaseReport {
         let log = Lines::from(self.suite.file.log_level.unwrap_or(LogLevel::Trace));
-        let differences = self.differences(&test.value, &log);
+        let source = &self.suite.source;
+        let name = &test.value.name;
+        let place = span(source, name.referenced);
+        let mismatches = self.mismatches(&test.value, &log);
+        let mismatches = mismatches.into_iter().map(|one| one.at(source, place)).collect();
         let logs = log
             .since(0)
             .into_iter()
             .map(|line| format!("{}: {}", line.level, String::from_utf8_lossy(&line.message)));
-        CaseReport::new(&test.value.name.value, Some(line(test)), differences, logs.collect())
+        CaseReport::new(&name.value, Some(line(test)), mismatches, logs.collect())
     }
 
-    fn differences(&self, test: &Test, log: &Lines) -> Vec<Difference> {
-        let missing = |error: Missing| {
-            vec![Difference::new("test", "file", "it can be read", error.to_string())]
-        };
+    fn mismatches(&self, test: &Test, log: &Lines) -> Vec<Diagnostic> {
+        let missing =
+            |error: Missing| vec![mismatch("test", "file", "it can be read", error.to_string())];
         let plans: Result<Vec<Plan>, Missing> =
             test.exchanges().map(|exchange| self.plan(&exchange)).collect();
         let (plans, stubs) =
@@ -110,18 +115,19 @@ impl<'a> Run<'a> {
                 return judge(&test.expect.value, test.strict, &observed);
             }
         };
-        let mut differences = Vec::new();
+        let mut mismatches = Vec::new();
         for (number, (exchange, plan)) in test.exchanges().zip(plans).enumerate() {
             let found = judge(exchange.expect, test.strict, &drive.exchange(plan));
             // The first request is the test itself.
-            differences.extend(found.into_iter().map(|difference| match number.checked_sub(1) {
-                Some(number) => {
-                    Difference { at: format!("then[{number}]: {}", difference.at), ..difference }
-                }
-                None => difference,
+            mismatches.extend(found.into_iter().map(|mismatch| match number.checked_sub(1) {
+                Some(number) => Diagnostic {
+                    message: format!("then[{number}]: {}", mismatch.message),
+                    ..mismatch
+                },
+                None => mismatch,
             }));
         }
-        differences
+        mismatches
     }
 
     fn start(&self, test: &Test, clock: &VirtualClock, log: &Lines) -> Result<Worker, Halt> {
@@ -169,7 +175,7 @@ impl<'a> Run<'a> {
         Ok(Worker::with_options(&Chain::with_options(chain, options), host, &options_of_worker)?)
     }
 
-    /// What replaces the file's is only for the module under test.
+    /// The configuration of a plugin.
     fn configuration(&self, test: &Test, plugin: &Plugin) -> Result<Bytes, Missing> {
         if let (Some(given), None) = (self.configuration, &plugin.module) {
             return Ok(given.clone());
@@ -245,8 +251,8 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Pseudo-headers that are given among the headers take the place of those that follow from the
-/// other fields.
+/// The headers, with the pseudo-headers that follow from the other fields. A pseudo-header that is
+/// given among the headers replaces its own.
 fn replaced<'t, const N: usize>(
     own: [(&'t str, &'t str); N],
     given: impl Iterator<Item = (&'t str, &'t str)> + Clone,
@@ -269,15 +275,16 @@ fn target(request: &Request) -> (String, String, String) {
     (or(&request.scheme, "http"), or(&request.authority, "test.example"), or(&request.path, "/"))
 }
 
-/// What the proxy knows of the stream: what the test says, and about what it does not say, a client
-/// from afar.
+/// What the proxy knows of the stream: what the test says. For what it does not say, the values of
+/// a remote client.
 fn info(request: &Request, properties: &BTreeMap<String, Spanned<Property>>) -> StreamInfo {
     let given = |name: &str| properties.contains_key(name);
     let peer =
         |address_given: &Option<Spanned<String>>, group: &str, default: [u8; 4], port: u16| {
-            let told = address_given.as_ref().and_then(|place| address(&place.value));
-            let is_told = given(&format!("{group}.address")) || given(&format!("{group}.port"));
-            told.or_else(|| (!is_told).then(|| SocketAddr::from((default, port))))
+            let named = address_given.as_ref().and_then(|place| address(&place.value));
+            let has_property =
+                given(&format!("{group}.address")) || given(&format!("{group}.port"));
+            named.or_else(|| (!has_property).then(|| SocketAddr::from((default, port))))
         };
     let (scheme, ..) = target(request);
     let mut info = StreamInfo {

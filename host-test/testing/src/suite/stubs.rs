@@ -1,5 +1,5 @@
-//! What answers the plugins' calls: finds the stub of a call and makes its answers. When they
-//! arrive is the business of whoever drives the test.
+//! Finds the stub that answers a plugin's call, and makes its answers. When they arrive is decided
+//! in `drive.rs`.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -8,16 +8,16 @@ use bytes::Bytes;
 use gatepost_host::{CalloutAnswer, CalloutId, CalloutRequest, HeaderScope, Headers};
 use serde_saphyr::Spanned;
 
-use super::Suite;
 use super::content::{self, Missing};
 use super::model::{Callout, CalloutReply, GrpcReply};
 use super::observed::Called;
+use super::read::Suite;
 use super::values::HeaderList;
 
-/// The stubs of a test, with what they have done so far.
+/// The stubs of a test, and how often each has answered.
 pub(super) struct Stubs<'a> {
     stubs: Vec<Stub<'a>>,
-    /// Which stub has taken a gRPC stream.
+    /// The stub that answers each open gRPC stream.
     streams: HashMap<CalloutId, usize>,
 }
 
@@ -27,7 +27,7 @@ struct Stub<'a> {
     answer: Answer,
 }
 
-/// What a stub answers, with files read.
+/// A stub's answer, with the contents of the files that it names.
 enum Answer {
     Http { headers: Headers, body: Bytes, trailers: Headers },
     Grpc { initial: Headers, message: Option<Bytes>, trailing: Headers, status: u32, text: String },
@@ -35,11 +35,11 @@ enum Answer {
     Nothing,
 }
 
-/// What comes of a call, or of a further message on a stream.
+/// A call, or a further message on a stream, with its answers.
 pub(super) struct Answers {
     /// The call, when it is a new one.
     pub(super) called: Option<Called>,
-    /// What comes back, and after how long; none when no stub fits.
+    /// The answers, and after how long they arrive; `None` when no stub fits.
     pub(super) answers: Option<(Duration, Vec<CalloutAnswer>)>,
 }
 
@@ -54,7 +54,7 @@ impl<'a> Stubs<'a> {
         })
     }
 
-    /// What comes of something that a plugin wants sent.
+    /// The answers to something that a plugin wants sent.
     pub(super) fn take(&mut self, id: CalloutId, request: &CalloutRequest) -> Answers {
         if let Some(called) = called(request) {
             let answers = self.find(&called, request).map(|at| self.begin(at, id, request));
@@ -134,8 +134,8 @@ impl<'a> Stubs<'a> {
         (stub.fits.delay.0, answers)
     }
 
-    /// The guest says something on a stream: each message is answered with one, and the end with
-    /// the end.
+    /// The guest sends on a stream: each message is answered with one message, and the end of the
+    /// stream with its end.
     fn go_on(
         &mut self,
         id: CalloutId,
@@ -201,11 +201,11 @@ impl Answer {
         })
     }
 
-    /// What ends a stream.
+    /// The answers that end a stream.
     fn end(&self) -> Vec<CalloutAnswer> {
         let Self::Grpc { trailing, status, text, .. } = self else { return Vec::new() };
-        // Envoy's guests are told the status, and with it why the stream ended rather than what the
-        // other side said.
+        // Envoy's guests get the status, and the reason for the end of the stream instead of the
+        // other side's message.
         let message = if *status == 0 { "via_upstream".to_owned() } else { of_upstream(text) };
         vec![
             CalloutAnswer::GrpcTrailingMetadata(trailing.clone()),
@@ -223,7 +223,7 @@ pub(super) fn map(scope: HeaderScope, list: &HeaderList) -> Headers {
     Headers::collect(scope, list.0.iter().map(|(name, value)| (name, value)))
 }
 
-/// A call that begins; none when it has begun before.
+/// The call that a request begins; `None` for a further message of a stream.
 fn called(request: &CalloutRequest) -> Option<Called> {
     Some(match request {
         CalloutRequest::Http { cluster, headers, body, .. } => Called {

@@ -1,19 +1,21 @@
-//! Compares what a phase gave with what the test expects of it, by the rules of Google's runner: a
-//! matcher looks for one text among several that equals it or that the pattern matches whole;
-//! inverted, for none.
+//! Compares the outcome of a phase with the test's expectation, by the rules of Google's runner: a
+//! matcher needs one text of several that equals it, or that its pattern matches whole; an inverted
+//! one needs that there is none.
 
 use bytes::Bytes;
+use gatepost_diagnostics::Diagnostic;
 
 use super::map::HeaderMap;
+use super::read::Suite;
+use super::schema;
 use super::schema::headers_matcher::Matcher as HeadersPattern;
 use super::schema::string_matcher::Matcher as Pattern;
 use super::schema::{Expectation, Header, HeadersMatcher, Immediate, StringMatcher};
-use super::{Suite, schema};
-use crate::matching::{quoted, quoted_list, quoted_pair};
+use crate::quote::{quoted, quoted_list, quoted_pair};
 use crate::re2::FullMatch;
-use crate::report::Difference;
+use crate::report::mismatch;
 
-/// What a phase gave.
+/// The outcome of a phase.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Outcome {
     /// The headers: the message's, or the reply's.
@@ -21,7 +23,7 @@ pub(super) struct Outcome {
     /// The message's headers, also when there was a reply.
     pub(super) message: HeaderMap,
     pub(super) body: Bytes,
-    /// Whether the callback let the message go on. A phase without a header callback does.
+    /// Why the message did not go on, if it did not. A phase without a header callback lets it.
     pub(super) stopped: Option<&'static str>,
     pub(super) reply: Option<Reply>,
     pub(super) log: Vec<Bytes>,
@@ -36,29 +38,29 @@ pub(super) struct Reply {
     pub(super) headers: HeaderMap,
 }
 
-/// Collects the differences of one phase.
+/// Collects the mismatches of one phase.
 pub(super) struct Check<'a> {
     pub(super) suite: &'a Suite,
     pub(super) phase: &'a str,
-    pub(super) differences: Vec<Difference>,
+    pub(super) mismatches: Vec<Diagnostic>,
 }
 
 impl Check<'_> {
     fn differs(
         &mut self,
-        what: impl Into<String>,
+        what: impl std::fmt::Display,
         expected: impl Into<String>,
         found: impl Into<String>,
     ) {
-        self.differences.push(Difference::new(self.phase, what, expected, found));
+        self.mismatches.push(mismatch(self.phase, what, expected, found));
     }
 
-    /// All that a phase may be expected to give.
+    /// Everything that a test can expect of a phase.
     pub(super) fn phase(&mut self, expected: &Expectation, outcome: &Outcome) {
         self.has_headers(&expected.has_header, &outcome.headers);
         self.no_headers(&expected.no_header, &outcome.headers);
         for matcher in &expected.headers {
-            // A group looks at the message, a line at the reply when there is one.
+            // A group is compared with the message, a line with the reply when there is one.
             let group = !(matcher.has_header.is_empty()
                 && matcher.no_header.is_empty()
                 && matcher.headers_serialized.is_empty());
@@ -71,7 +73,7 @@ impl Check<'_> {
         self.log(expected, &outcome.log);
     }
 
-    /// All that the start and the end of a stream or a plugin may be expected to give.
+    /// Everything that a test can expect of the start and the end of a stream or a plugin.
     pub(super) fn log(&mut self, expected: &Expectation, log: &[Bytes]) {
         for matcher in &expected.log {
             self.text("log", matcher, log);
@@ -129,7 +131,7 @@ impl Check<'_> {
     fn immediate(&mut self, expected: Option<&Immediate>, outcome: &Outcome) {
         let Some(expected) = expected else {
             if let Some(reply) = &outcome.reply {
-                self.differs("outcome", "no immediate response", tell(reply));
+                self.differs("outcome", "no immediate response", describe(reply));
             } else if let Some(why) = outcome.stopped {
                 self.differs("outcome", "the message goes on", why);
             }
@@ -219,14 +221,14 @@ enum Wanted {
     Match(FullMatch, String),
 }
 
-/// The number that a plugin gives when it means none.
+/// What a plugin gives for no gRPC status.
 pub(super) const NO_GRPC_STATUS: u32 = u32::MAX;
 
 fn grpc(status: u32) -> String {
     if status == NO_GRPC_STATUS { "none".to_owned() } else { status.to_string() }
 }
 
-fn tell(reply: &Reply) -> String {
+fn describe(reply: &Reply) -> String {
     let details = if reply.details.is_empty() {
         String::new()
     } else {
@@ -240,8 +242,8 @@ fn tell(reply: &Reply) -> String {
 }
 
 impl schema::Test {
-    /// Whether a phase is expected to give anything; a missing expectation still says that the
-    /// message goes on.
+    /// What a test expects of a phase. A missing expectation still expects that the message goes
+    /// on.
     pub(super) fn expectation(invocation: &schema::Invocation) -> Expectation {
         invocation.result.clone().unwrap_or_default()
     }

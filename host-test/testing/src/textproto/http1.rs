@@ -1,6 +1,6 @@
 //! Headers written as HTTP/1 text, read into the pseudo-headers and headers that a plugin sees.
-//! Lines may end with a line feed alone, and the empty line at the end may be missing; what stands
-//! after it is ignored.
+//! Lines may end with a line feed alone, and the empty line at the end may be missing; what follows
+//! it is ignored.
 
 use url::Url;
 
@@ -17,12 +17,12 @@ pub(super) enum Http1Error {
     Target(String),
 }
 
-/// The most headers that a text may have.
-const MOST: usize = 1000;
+/// How many headers a text may have.
+const MAX_HEADERS: usize = 1000;
 
 pub(super) fn request(text: &[u8]) -> Result<HeaderMap, Http1Error> {
     let text = complete(text);
-    let mut space = vec![httparse::EMPTY_HEADER; MOST];
+    let mut space = vec![httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut parsed = httparse::Request::new(&mut space);
     parsed.parse(&text).map_err(|error| Http1Error::Syntax { what: "request", error })?;
     let (Some(method), Some(target)) = (parsed.method, parsed.path) else {
@@ -67,7 +67,7 @@ pub(super) fn request(text: &[u8]) -> Result<HeaderMap, Http1Error> {
 
 pub(super) fn response(text: &[u8]) -> Result<HeaderMap, Http1Error> {
     let text = complete(text);
-    let mut space = vec![httparse::EMPTY_HEADER; MOST];
+    let mut space = vec![httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut parsed = httparse::Response::new(&mut space);
     httparse::ParserConfig::default()
         .allow_obsolete_multiline_headers_in_responses(true)
@@ -108,7 +108,8 @@ mod tests {
 
     #[test]
     fn a_path_keeps_its_form_and_the_host_becomes_the_authority() {
-        let text = b"GET /my/path?foo=bar HTTP/1.1\nHost: myhost.com\nMyHeader:  MyVal1 \nMyHeader: MyVal2\n";
+        let text = b"GET /my/path?foo=bar HTTP/1.1\nHost: myhost.com\nMyHeader:  MyVal1 \
+            \nMyHeader: MyVal2\n";
         let expected = [
             ":authority: myhost.com",
             ":method: GET",
@@ -121,7 +122,8 @@ mod tests {
 
     #[test]
     fn a_url_gives_everything_and_the_host_header_is_dropped() {
-        let text = b"GET https://Example.com:8080/my/path?foo=bar HTTP/1.1\r\nHost: myhost.com\r\n\r\nthe body";
+        let text = b"GET https://Example.com:8080/my/path?foo=bar HTTP/1.1\r\nHost: \
+            myhost.com\r\n\r\nthe body";
         let expected = [
             ":authority: example.com:8080",
             ":method: GET",

@@ -1,4 +1,4 @@
-//! What a callback is shown: headers from a list, a text or a file, and a body whole or in chunks.
+//! The input of a callback: headers from a list, a text or a file, and a body whole or in chunks.
 
 use std::path::PathBuf;
 
@@ -6,11 +6,12 @@ use bytes::Bytes;
 
 use super::http1::{self, Http1Error};
 use super::map::HeaderMap;
+use super::read::Suite;
+use super::schema;
 use super::schema::Input;
 use super::schema::test::BodyChunkingPlan;
-use super::{Suite, schema};
 
-/// What is wrong with a test's input; the test ends there.
+/// Why a test's input cannot be made. The test ends there.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum InputError {
     #[error("cannot read {}: {error}", path.display())]

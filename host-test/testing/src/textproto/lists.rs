@@ -1,8 +1,8 @@
-//! Protobuf's text format lets the colon before a list of messages be left out,
-//! `header [ { … }, { … } ]`, and Google's samples do. The parser that is used here asks for it, so
-//! it is put in before.
+//! In protobuf's text format the colon before a list of messages may be left out,
+//! `header [ { … }, { … } ]`, and Google's samples do so. The parser here needs it, so it is
+//! added before parsing.
 
-/// A text with every colon, and where each was put in.
+/// A text with every colon, and where each was added.
 pub(super) struct Colons {
     pub(super) text: String,
     at: Vec<usize>,
@@ -40,7 +40,7 @@ impl Colons {
         Self { text, at }
     }
 
-    /// Where a place in the new text is in the one that was written.
+    /// Where a place in the new text is in the original one.
     pub(super) fn written(&self, offset: usize) -> usize {
         offset - self.at.iter().filter(|at| **at < offset).count()
     }

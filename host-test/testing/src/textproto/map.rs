@@ -1,5 +1,5 @@
-//! A header map as Google's runner has it: one value for each name, later ones joined with a comma
-//! and a blank, names compared without case and kept as first written, in the order of the names.
+//! A header map as Google's runner has it: one value for each name, and later ones are joined to it
+//! with a comma and a space. Names are compared without case, kept as first written, and sorted.
 
 use bytes::Bytes;
 use gatepost_host::{HeaderScope, Headers};
@@ -41,13 +41,13 @@ impl HeaderMap {
         self.0.insert(at, (Bytes::copy_from_slice(name), value));
     }
 
-    /// The map that is lent to the guest. A map of trailers is the one in which no name means
-    /// another and none is joined.
+    /// The map that the guest sees. It is a map of trailers, in which no name has a special meaning
+    /// and none is joined.
     pub(super) fn lend(&self) -> Headers {
         Headers::collect(HeaderScope::RequestTrailers, self.iter())
     }
 
-    /// What the guest has made of it. Names that were there keep their case.
+    /// The map after the guest's changes. Names that were there keep their case.
     pub(super) fn returned(&self, headers: &Headers) -> Self {
         let mut map = Self::default();
         for (name, value) in headers.iter() {

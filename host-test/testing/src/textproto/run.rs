@@ -1,28 +1,29 @@
 //! Runs tests: for each a VM of its own, a plugin, one stream, and the callbacks that the test
-//! names, in order. After an immediate response the later callbacks are not called, and what is
-//! expected of them is held against nothing.
+//! names, in order. After an immediate response the later callbacks are not called, and their
+//! expectations are compared with an empty outcome.
 
 use std::path::Path;
 
 use bytes::Bytes;
+use gatepost_diagnostics::Diagnostic;
 use gatepost_host::{
     CallError, Clock, FinalMaps, Headers, Host, LogLevel, Module, Outcome as Answer, Plugin,
     PluginConfig, Profile, PropertyValue, StartError, StreamId, StreamInfo, Vm, VmOptions,
 };
 
-use super::Suite;
 use super::check::{Check, NO_GRPC_STATUS, Outcome, Reply};
 use super::input::InputError;
 use super::map::HeaderMap;
+use super::read::Suite;
 use super::schema::{self, Test, env::LogLevel as Level};
 use crate::log::{Line, Lines};
-use crate::report::{CaseReport, Difference, FileReport};
+use crate::report::{CaseReport, FileReport, mismatch};
 
 /// The time of a test that gives none. It is not zero, because the Go runtime does not start at
 /// zero.
 const DEFAULT_NANOS: u64 = 1_000_000;
 
-/// A clock that stands still.
+/// A clock that always shows the same time.
 struct Fixed(u64);
 
 impl Clock for Fixed {
@@ -35,7 +36,7 @@ impl Clock for Fixed {
     }
 }
 
-/// What keeps a test from going on.
+/// Why a test ends early.
 #[derive(Debug, thiserror::Error)]
 enum Halt {
     #[error("{0}")]
@@ -118,21 +119,24 @@ impl Suite {
             suite: self,
             test,
             log,
-            differences: Vec::new(),
+            mismatches: Vec::new(),
             replied: false,
             phase: "plugin_init",
         };
         if let Err(halt) = case.run(module, configuration, host, options) {
-            let difference =
-                Difference::new(case.phase, "outcome", "the plugin runs", halt.to_string());
-            case.differences.push(difference);
+            case.mismatches.push(mismatch(
+                case.phase,
+                "outcome",
+                "the plugin runs",
+                halt.to_string(),
+            ));
         }
         let logs = case
             .log
             .since(0)
             .into_iter()
             .map(|line| format!("{}: {}", line.level, String::from_utf8_lossy(&line.message)));
-        CaseReport::new(&test.name, None, case.differences, logs.collect())
+        CaseReport::new(&test.name, None, case.mismatches, logs.collect())
     }
 }
 
@@ -140,14 +144,14 @@ struct Case<'a> {
     suite: &'a Suite,
     test: &'a Test,
     log: Lines,
-    differences: Vec<Difference>,
+    mismatches: Vec<Diagnostic>,
     /// Whether an immediate response has been sent.
     replied: bool,
     phase: &'static str,
 }
 
-/// The two callbacks of one half of a stream.
-struct Half {
+/// The two callbacks of one direction of a stream.
+struct Callbacks {
     headers: &'static str,
     body: &'static str,
     on_headers: fn(&mut Vm, StreamId, &mut Headers, bool) -> Result<Answer, CallError>,
@@ -155,7 +159,7 @@ struct Half {
     is_request: bool,
 }
 
-const REQUEST: Half = Half {
+const REQUEST: Callbacks = Callbacks {
     headers: "request_headers",
     body: "request_body",
     on_headers: Vm::request_headers,
@@ -163,7 +167,7 @@ const REQUEST: Half = Half {
     is_request: true,
 };
 
-const RESPONSE: Half = Half {
+const RESPONSE: Callbacks = Callbacks {
     headers: "response_headers",
     body: "response_body",
     on_headers: Vm::response_headers,
@@ -185,25 +189,25 @@ impl Case<'_> {
             configuration: configuration.clone(),
             ..PluginConfig::default()
         };
-        let mark = self.log.len();
+        let log_start = self.log.len();
         let plugin = vm.start_plugin(config)?;
-        let lines = messages(&self.log.since(mark), plugin.context());
+        let lines = messages(&self.log.since(log_start), plugin.context());
         self.side_effects(self.test.plugin_init.as_ref(), &lines);
 
         self.phase = "stream_init";
-        let mark = self.log.len();
+        let log_start = self.log.len();
         let stream = vm.stream(plugin, self.info())?;
-        let lines = messages(&self.log.since(mark), stream.context());
+        let lines = messages(&self.log.since(log_start), stream.context());
         self.side_effects(self.test.stream_init.as_ref(), &lines);
 
-        self.half(
+        self.message(
             &mut vm,
             stream,
             &REQUEST,
             self.test.request_headers.as_ref(),
             &self.test.request_body,
         )?;
-        self.half(
+        self.message(
             &mut vm,
             stream,
             &RESPONSE,
@@ -215,9 +219,9 @@ impl Case<'_> {
 
     fn end(&mut self, vm: &mut Vm, plugin: Plugin, stream: StreamId) -> Result<(), Halt> {
         self.phase = "stream_destroy";
-        let mark = self.log.len();
+        let log_start = self.log.len();
         vm.finish(stream, FinalMaps::default())?;
-        let lines = messages(&self.log.since(mark), stream.context());
+        let lines = messages(&self.log.since(log_start), stream.context());
         self.side_effects(self.test.stream_destroy.as_ref(), &lines);
         self.phase = "plugin_destroy";
         vm.stop_plugin(plugin)?;
@@ -236,43 +240,43 @@ impl Case<'_> {
 
     fn side_effects(&mut self, expected: Option<&schema::Expectation>, log: &[Bytes]) {
         if let Some(expected) = expected {
-            let mut check = Check { suite: self.suite, phase: self.phase, differences: Vec::new() };
+            let mut check = Check { suite: self.suite, phase: self.phase, mismatches: Vec::new() };
             check.log(expected, log);
-            self.differences.append(&mut check.differences);
+            self.mismatches.append(&mut check.mismatches);
         }
     }
 
     fn check(&mut self, invocation: &schema::Invocation, outcome: &Outcome) {
-        let mut check = Check { suite: self.suite, phase: self.phase, differences: Vec::new() };
+        let mut check = Check { suite: self.suite, phase: self.phase, mismatches: Vec::new() };
         check.phase(&Test::expectation(invocation), outcome);
-        self.differences.append(&mut check.differences);
+        self.mismatches.append(&mut check.mismatches);
     }
 
-    fn half(
+    fn message(
         &mut self,
         vm: &mut Vm,
         stream: StreamId,
-        half: &Half,
+        callbacks: &Callbacks,
         headers: Option<&schema::Invocation>,
         bodies: &[schema::Invocation],
     ) -> Result<(), Halt> {
         if let Some(invocation) = headers {
-            self.phase = half.headers;
-            let sent = self.suite.headers(invocation.input.as_ref(), half.is_request)?;
+            self.phase = callbacks.headers;
+            let sent = self.suite.headers(invocation.input.as_ref(), callbacks.is_request)?;
             let outcome = if self.replied {
                 Outcome::default()
             } else {
-                self.headers(vm, stream, half, &sent)?
+                self.headers(vm, stream, callbacks, &sent)?
             };
             self.check(invocation, &outcome);
         }
-        self.phase = half.body;
+        self.phase = callbacks.body;
         for (invocation, chunks) in bodies.iter().zip(self.suite.bodies(self.test, bodies)?) {
-            // Older versions of Google's runner refuse a reply to a body: it is judged only where a
-            // test asks for one.
+            // Older versions of Google's runner refuse a reply to a body: it is compared only where
+            // a test expects one.
             let asked = Test::expectation(invocation).immediate.is_some();
             let (mut outcome, reply) =
-                self.body(vm, stream, half, chunks, half.is_request || asked)?;
+                self.body(vm, stream, callbacks, chunks, callbacks.is_request || asked)?;
             if let (Some(reply), true) = (reply, asked) {
                 (outcome.headers, outcome.body) = (reply.headers.clone(), reply.body.clone());
                 outcome.reply = Some(reply);
@@ -286,13 +290,13 @@ impl Case<'_> {
         &mut self,
         vm: &mut Vm,
         stream: StreamId,
-        half: &Half,
+        callbacks: &Callbacks,
         sent: &HeaderMap,
     ) -> Result<Outcome, Halt> {
-        let (mark, mut lent) = (self.log.len(), sent.lend());
-        let answer = (half.on_headers)(vm, stream, &mut lent, false)?;
+        let (log_start, mut lent) = (self.log.len(), sent.lend());
+        let answer = (callbacks.on_headers)(vm, stream, &mut lent, false)?;
         let message = sent.returned(&lent);
-        let log = messages(&self.log.since(mark), stream.context());
+        let log = messages(&self.log.since(log_start), stream.context());
         let mut outcome = Outcome { headers: message.clone(), message, log, ..Outcome::default() };
         match answer {
             Answer::Continue => {}
@@ -308,12 +312,12 @@ impl Case<'_> {
         Ok(outcome)
     }
 
-    /// The chunks of one body, put together again. Of the log, what the last chunk gave counts.
+    /// The chunks of one body, joined again. The log is that of the last chunk.
     fn body(
         &mut self,
         vm: &mut Vm,
         stream: StreamId,
-        half: &Half,
+        callbacks: &Callbacks,
         chunks: Vec<Bytes>,
         may_reply: bool,
     ) -> Result<(Outcome, Option<Reply>), Halt> {
@@ -324,9 +328,9 @@ impl Case<'_> {
             if self.replied {
                 continue;
             }
-            let mark = self.log.len();
-            let answer = (half.on_body)(vm, stream, &mut chunk, at == last)?;
-            outcome.log = messages(&self.log.since(mark), stream.context());
+            let log_start = self.log.len();
+            let answer = (callbacks.on_body)(vm, stream, &mut chunk, at == last)?;
+            outcome.log = messages(&self.log.since(log_start), stream.context());
             body.extend_from_slice(&chunk);
             // In a proxy, a response whose body is on its way can no longer be replaced.
             if let (Answer::LocalReply(answer), true) = (answer, may_reply) {

@@ -32,15 +32,16 @@ impl Judge {
         }
     }
 
-    /// Expected calls are found in order; others may stand between them, but not in a strict test.
+    /// Expected calls are found in order. There may be others between them, but not in a strict
+    /// test.
     fn callouts(&mut self, expected: &[SentCallout], found: &[Called]) {
-        let differences = |expected: &SentCallout, called: &Called| {
-            let mut judge = Judge { strict: false, differences: Vec::new() };
+        let mismatches = |expected: &SentCallout, called: &Called| {
+            let mut judge = Judge { strict: false, mismatches: Vec::new() };
             judge.called("", expected, called);
-            judge.differences
+            judge.mismatches
         };
         let fits =
-            |expected: &SentCallout, called: &Called| differences(expected, called).is_empty();
+            |expected: &SentCallout, called: &Called| mismatches(expected, called).is_empty();
         let is_like = |expected: &SentCallout, called: &Called| {
             expected
                 .cluster
@@ -50,7 +51,7 @@ impl Judge {
         for (at, call) in self.pair(expected, found, fits, is_like) {
             let call = call.and_then(|call| found.get(call));
             match (at, at.and_then(|at| expected.get(at)), call) {
-                // In what it differs says more than that it does.
+                // The parts that differ say more than the whole call.
                 (Some(at), Some(expected), Some(call)) => {
                     self.called(&format!("callouts[{at}]"), expected, call)
                 }
@@ -89,13 +90,13 @@ impl Judge {
         } else {
             format!("{what}, which the test does not name")
         };
-        let or_none = |told: Option<String>| told.unwrap_or_else(|| "none".to_owned());
+        let or_none = |text: Option<String>| text.unwrap_or_else(|| "none".to_owned());
         self.differs(&place, what, or_none(expected), or_none(found));
     }
 
-    /// What is not as expected: the numbers of an expected call and of the one that came instead,
-    /// where there are such. A test that is not strict does not mind calls that it does not name,
-    /// unless it says that there are none.
+    /// What is not as expected: the index of an expected call, and of the call that came instead,
+    /// where there are such. A test that is not strict allows calls that it does not name, unless
+    /// it expects that there are none.
     fn pair<E, F>(
         &self,
         expected: &[E],
@@ -106,8 +107,8 @@ impl Judge {
         let is_tolerant = !self.strict && !expected.is_empty();
         let mut pairs = Vec::new();
         for (e, f) in gaps(expected, found, fits) {
-            // Of the calls between two that fit, those that are most alike stand for each other,
-            // and the rest as they come.
+            // Of the calls between two that fit, those that are alike are paired, and the others in
+            // order.
             let (begin_e, begin_f) = (e.start, f.start);
             let (of_e, of_f) =
                 (expected.get(e).unwrap_or_default(), found.get(f).unwrap_or_default());
@@ -131,7 +132,7 @@ impl Judge {
 /// The number of an expected call, and of one that was made.
 type Pair = (Option<usize>, Option<usize>);
 
-/// What stands on both sides before, between and behind the pairs that fit.
+/// The ranges on both sides before, between and after the pairs that fit.
 fn gaps<E, F>(
     expected: &[E],
     found: &[F],
@@ -155,7 +156,8 @@ fn in_common<E, F>(
     fits: impl Fn(&E, &F) -> bool,
 ) -> Vec<(usize, usize)> {
     let width = found.len() + 1;
-    // How many pairs there are from here on; one row and one column more than there are calls.
+    // How many pairs there are from each position on. One row and one column more than there are
+    // calls.
     let mut longest = vec![0_u32; (expected.len() + 1) * width];
     let mut fit = vec![false; expected.len() * width];
     for e in (0..expected.len()).rev() {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use gatepost_host::Headers;
 
 use super::Judge;
-use crate::matching::{quoted, quoted_list, quoted_pair};
+use crate::quote::{quoted, quoted_list, quoted_pair};
 use crate::suite::model::{Forward, Reply, Response};
 use crate::suite::observed::{self, Message};
 use crate::suite::values::{Matcher, json_difference};
@@ -117,7 +117,7 @@ impl Judge {
     pub(super) fn value(
         &mut self,
         at: &str,
-        what: impl Into<String>,
+        what: impl std::fmt::Display,
         matcher: &Matcher,
         found: Option<&[u8]>,
     ) {
@@ -158,7 +158,7 @@ impl Judge {
         }
     }
 
-    /// Headers that the test does not name are there as they were sent, and no others.
+    /// Headers that the test does not name must be there as they were sent, and no others.
     fn unchanged<'a>(
         &mut self,
         at: &str,

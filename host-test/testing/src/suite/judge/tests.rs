@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use bytes::Bytes;
+use gatepost_diagnostics::Source;
 use gatepost_host::{Headers, LogLevel};
 
 use super::*;
@@ -11,7 +12,9 @@ use crate::suite::observed::{self, Called, Message};
 
 fn told(expect: &str, strict: bool, observed: &Observed) -> Vec<String> {
     let text = format!("tests:\n- name: one\n  strict: {strict}\n  expect: {expect}\n");
-    let suite = Suite::parse(Path::new("t.yaml"), &text).unwrap_or_else(|error| panic!("{error}"));
+    let source = Source::new("t.yaml", text);
+    let suite =
+        Suite::parse(Path::new("t.yaml"), source).unwrap_or_else(|report| panic!("{report}"));
     judge(&suite.file.tests[0].value.expect.value, strict, observed)
         .iter()
         .map(ToString::to_string)
@@ -62,15 +65,19 @@ fn refused() -> Observed {
 #[test]
 fn what_is_not_named_is_not_compared() {
     assert_eq!(told("{}", false, &passed()), [""; 0]);
-    let expect = "{ forward: { path: /, headers: { x-user: me }, absent: [x-token], body: { contains: b } },
-        response: { status: 200, headers: { x: '1,2' } }, logs: [{ level: warn }, done], metrics: { requests: 1 } }";
+    let expect = "{ forward: { path: /, headers: { x-user: me }, absent: [x-token], body: { \
+        contains: b } },
+        response: { status: 200, headers: { x: '1,2' } }, logs: [{ level: warn }, done], metrics: \
+        { requests: 1 } }";
     assert_eq!(told(expect, false, &passed()), [""; 0]);
 }
 
 #[test]
 fn what_is_named_is_compared() {
-    let expect = "{ forward: { path: /a, headers: { x-user: { prefix: you }, x-b: c }, absent: [env], body: abd },
-        response: { status: 404 }, logs: [{ level: error, contains: slow }], noLogs: [done], metrics: { requests: 2, errors: 1 } }";
+    let expect = "{ forward: { path: /a, headers: { x-user: { prefix: you }, x-b: c }, absent: \
+        [env], body: abd },
+        response: { status: 404 }, logs: [{ level: error, contains: slow }], noLogs: [done], \
+        metrics: { requests: 2, errors: 1 } }";
     assert_eq!(
         told(expect, false, &passed()),
         [
@@ -80,7 +87,8 @@ fn what_is_named_is_compared() {
             r#"forward: header env: expected none, found "dev""#,
             r#"forward: body: expected "abd", found "abc""#,
             "response: status: expected 404, found 200",
-            r#"logs: line: expected error: something with "slow" in it, found none of 2 lines; the nearest is warn: "slow""#,
+            "logs: line: expected error: something with \"slow\" in it, found none of 2 lines; the \
+             nearest is warn: \"slow\"",
             r#"logs: line: expected nothing like "done", found info: "done""#,
             "metrics: errors: expected 1, found not defined",
             "metrics: requests: expected 2, found 1",
@@ -105,7 +113,8 @@ fn a_strict_test_is_held_to_everything() {
 
 #[test]
 fn a_reply_is_compared_as_the_plugin_gave_it() {
-    let expect = "{ reply: { status: 403, body: go away, details: denied, headers: { x-why: because }, plugin: auth } }";
+    let expect = "{ reply: { status: 403, body: go away, details: denied, headers: { x-why: \
+        because }, plugin: auth } }";
     assert_eq!(told(expect, false, &refused()), [""; 0]);
     assert_eq!(
         told("{ reply: { status: 401, grpcStatus: 7 } }", false, &refused()),
@@ -122,11 +131,11 @@ fn where_the_request_went_is_told_once() {
     );
     assert_eq!(
         told("{ reply: { status: 403 } }", false, &passed()),
-        [
-            "outcome: reply: expected an answer in the upstream's place, found the request went upstream, and the client got 200"
-        ]
+        ["outcome: reply: expected an answer in the upstream's place, found the request went \
+             upstream, and the client got 200"]
     );
-    let held = Observed { sent: request(&[]), paused: Some(Half::Request), ..Observed::default() };
+    let held =
+        Observed { sent: request(&[]), paused: Some(Paused::Request), ..Observed::default() };
     assert_eq!(told("{ paused: request }", false, &held), [""; 0]);
     assert_eq!(
         told("{ forward: {} }", false, &held),

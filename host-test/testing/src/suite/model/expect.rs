@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use gatepost_host::LogLevel;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use crate::suite::values::{Matcher, Outcome};
+use crate::suite::values::{LogExpectation, Matcher, Outcome};
 
 /// What is expected. What is not named is not compared, unless the test is strict.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -16,18 +15,19 @@ pub struct Expect {
     pub forward: Option<Spanned<Forward>>,
     /// The response as it reaches the client.
     pub response: Option<Spanned<Response>>,
-    /// A plugin, or the proxy itself, answers in the upstream's place.
+    /// A plugin, or the proxy itself, answers instead of the upstream.
     pub reply: Option<Spanned<Reply>>,
     /// The client's stream is reset.
     pub reset: Option<bool>,
     /// A guest traps: `true`, or what the trap says.
     pub trapped: Option<Outcome>,
-    /// A plugin does not start, as one that refuses its configuration: `true`, or what the host
-    /// says about it.
+    /// A plugin does not start, for example because it refuses its configuration: `true`, or what
+    /// the host's error says.
     pub refused: Option<Outcome>,
     /// A plugin holds the request or the response and does not let it go on.
-    pub paused: Option<Half>,
-    /// A write to the request's headers, or a plugin itself, makes the proxy choose the route anew.
+    pub paused: Option<Paused>,
+    /// A write to the request's headers, or a plugin's own call, makes the proxy choose the route
+    /// again.
     pub route_cache_cleared: Option<bool>,
     /// Lines that are logged, in any order; an empty list is none at all.
     pub logs: Option<Vec<LogExpectation>>,
@@ -43,10 +43,10 @@ pub struct Expect {
     pub effects: Option<Vec<Hostcall>>,
 }
 
-/// One of the two messages of an exchange.
+/// The message of an exchange that a plugin holds.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
-pub enum Half {
+pub enum Paused {
     /// The client's.
     Request,
     /// The upstream's.
@@ -91,7 +91,7 @@ pub struct Response {
     pub trailers: BTreeMap<String, Matcher>,
 }
 
-/// An answer in the upstream's place.
+/// An answer that is not the upstream's.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Reply {
@@ -104,21 +104,12 @@ pub struct Reply {
     pub absent: Vec<String>,
     /// The body.
     pub body: Option<Matcher>,
-    /// Why, for access logs.
+    /// The reason, as access logs show it.
     pub details: Option<Matcher>,
     /// The gRPC status that the plugin gave, or that a gRPC client got.
     pub grpc_status: Option<u32>,
     /// Which plugin of a chain answers.
     pub plugin: Option<Matcher>,
-}
-
-/// A line that is logged.
-#[derive(Clone, Debug)]
-pub struct LogExpectation {
-    /// Its level; none is any.
-    pub level: Option<LogLevel>,
-    /// Its text.
-    pub message: Matcher,
 }
 
 /// A call that a plugin makes.
@@ -135,13 +126,13 @@ pub struct SentCallout {
     pub body: Option<Matcher>,
 }
 
-/// A hostcall that a plugin makes: its name with some of its arguments, and what it answers.
+/// A hostcall that a plugin makes: its name, some of its arguments, and the status that it returns.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Hostcall {
     /// As in `proxy_log`.
     pub call: Spanned<String>,
-    /// Arguments by their names in a recorded effect.
+    /// Arguments by the names that they have in a recording.
     #[serde(default)]
     pub arguments: BTreeMap<String, Matcher>,
     /// As in `Ok` and `NotFound`.

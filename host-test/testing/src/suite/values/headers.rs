@@ -6,7 +6,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::quotes_wanted;
+use super::text_or_map::quotes_wanted;
 
 /// Headers in order: a mapping from names to a value or several, or a list of `name: value`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

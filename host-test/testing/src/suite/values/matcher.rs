@@ -1,5 +1,4 @@
-//! What a text has to be, as a test writes it: the text itself, or a mapping that says what it has
-//! in common with it.
+//! A condition on a text: the text itself, or a mapping with a prefix, a pattern and the like.
 
 use std::fmt;
 
@@ -8,28 +7,30 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::{TextOrMap, decode};
+use super::text_or_map::{TextOrMap, decode, text_or_map};
+
+text_or_map!(Matcher);
 use crate::re2::FullMatch;
 
-/// What a text has to be.
+/// A condition on a text.
 #[derive(Clone, Debug)]
 pub enum Matcher {
     /// Exactly this.
     Exact(Bytes),
-    /// What the expression, in RE2's syntax, matches whole.
+    /// A text that the expression, in RE2's syntax, matches whole.
     #[allow(private_interfaces, reason = "made by reading only")]
     Regex(String, FullMatch),
-    /// Something that begins so.
+    /// A text that begins so.
     Prefix(String),
-    /// Something that ends so.
+    /// A text that ends so.
     Suffix(String),
-    /// Something with this in it.
+    /// A text with this in it.
     Contains(String),
     /// This JSON, however it is written.
     Json(serde_json::Value),
-    /// Something, whatever it is; or nothing.
+    /// Any text; or, with `false`, none.
     Present(bool),
-    /// Anything else.
+    /// A text, or none, that does not fulfil this one.
     Not(Box<Matcher>),
 }
 
@@ -62,7 +63,7 @@ impl Matcher {
 }
 
 impl Matcher {
-    /// The text that it looks for, to be held against those that were found.
+    /// The text that it looks for, to find the most similar one that there is.
     pub(in crate::suite) fn text(&self) -> String {
         match self {
             Self::Exact(exact) => String::from_utf8_lossy(exact).into_owned(),
@@ -115,7 +116,7 @@ pub(in crate::suite) fn json_difference(
 
 impl fmt::Display for Matcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use crate::matching::quoted;
+        use crate::quote::quoted;
         match self {
             Self::Exact(exact) => f.write_str(&quoted(exact)),
             Self::Regex(pattern, _) => write!(f, "a match of {}", quoted(pattern.as_bytes())),
@@ -177,7 +178,8 @@ impl MatcherMap {
         match (given.next(), given.next()) {
             (Some(matcher), None) => Ok(matcher),
             _ => Err(E::custom(
-                "exactly one of `exact`, `regex`, `prefix`, `suffix`, `contains`, `json`, `base64`, `present`, `not` must be given here",
+                "exactly one of `exact`, `regex`, `prefix`, `suffix`, `contains`, `json`, \
+                 `base64`, `present`, `not` must be given here",
             )),
         }
     }
@@ -197,19 +199,22 @@ impl TextOrMap for Matcher {
     }
 }
 
-/// Whether something happens that is told in words: `true` and `false`, or what its words are.
+/// Whether something happens, as a trap: `true`, `false`, or a condition on its text.
 #[derive(Clone, Debug)]
 pub struct Outcome(pub Matcher);
 
 impl<'de> Deserialize<'de> for Outcome {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Told;
+        struct Visit;
 
-        impl<'de> Visitor<'de> for Told {
+        impl<'de> Visitor<'de> for Visit {
             type Value = Outcome;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("`true`, `false`, a text, or a mapping with one of `regex`, `prefix`, `suffix`, `contains`")
+                f.write_str(
+                    "`true`, `false`, a text, or a mapping with one of `regex`, `prefix`, \
+                    `suffix`, `contains`",
+                )
             }
 
             fn visit_bool<E: Error>(self, happens: bool) -> Result<Outcome, E> {
@@ -227,6 +232,6 @@ impl<'de> Deserialize<'de> for Outcome {
             }
         }
 
-        deserializer.deserialize_any(Told)
+        deserializer.deserialize_any(Visit)
     }
 }

@@ -1,5 +1,5 @@
-//! The task of a worker: it sleeps until a timer of its guests is due, and sends what they want
-//! sent. It ends with the worker.
+//! The task of a pooled worker: it runs the guests' timers when they are due, and sends their
+//! callouts. It ends with the worker.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -10,21 +10,23 @@ use gatepost_host::{Callout, CalloutAnswer, CalloutId, CalloutKind, CalloutReque
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::call::{self, Asker};
+use crate::call::{self, Caller};
 use crate::callout::Callouts;
-use crate::seat::Seat;
+use crate::grpc;
+use crate::pooled_worker::PooledWorker;
 
-/// Messages of one gRPC stream that may wait to be sent. A guest that sends on without end fails
-/// its stream.
-const MOST_MESSAGES: usize = 1024;
+/// How many messages of one gRPC stream may wait to be sent. The stream of a guest that sends more
+/// fails.
+const MAX_MESSAGES: usize = 1024;
 
+/// What the task needs.
 pub(crate) struct Driver {
-    pub(crate) seat: Weak<Seat>,
+    pub(crate) worker: Weak<PooledWorker>,
     pub(crate) alarm: Arc<Notify>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) callouts: Arc<dyn Callouts>,
-    /// The most bytes that an answer may have.
-    pub(crate) most: usize,
+    /// How many bytes an answer may have.
+    pub(crate) max_bytes: usize,
 }
 
 /// A callout that has been sent.
@@ -41,14 +43,14 @@ impl Driver {
         let mut sent: HashMap<CalloutId, Sent> = HashMap::new();
         loop {
             let next = {
-                let Some(seat) = self.seat.upgrade() else { return };
-                let turn = seat.turn();
+                let Some(worker) = self.worker.upgrade() else { return };
+                let turn = worker.turn();
                 for callout in turn.callouts {
                     self.send(callout, &mut calls, &mut sent);
                 }
                 if turn.may_have_lapsed {
                     sent.retain(|id, sent| {
-                        let is_wanted = !sent.task.is_finished() && seat.awaits(*id);
+                        let is_wanted = !sent.task.is_finished() && worker.awaits(*id);
                         if !is_wanted {
                             sent.task.abort();
                         }
@@ -87,14 +89,15 @@ impl Driver {
         sent: &mut HashMap<CalloutId, Sent>,
     ) {
         let Callout { id, request, .. } = callout;
-        let asker = Asker { seat: Weak::clone(&self.seat), id, most: self.most };
+        let worker = Weak::clone(&self.worker);
+        let caller = Caller { worker, id, max_bytes: self.max_bytes };
         match request {
             CalloutRequest::GrpcSend { message, end_stream } => {
                 let Some(sent) = sent.get_mut(&id) else { return };
                 let Some(messages) = &sent.messages else { return };
-                if messages.try_send(call::frame(&message)).is_err() && !sent.task.is_finished() {
+                if messages.try_send(grpc::frame(&message)).is_err() && !sent.task.is_finished() {
                     sent.task.abort();
-                    asker.tell(CalloutAnswer::Failed);
+                    caller.answer(CalloutAnswer::Failed);
                 } else if end_stream {
                     sent.messages = None;
                 }
@@ -110,8 +113,8 @@ impl Driver {
                 }
             }
             request => {
-                let (messages, received) = mpsc::channel(MOST_MESSAGES);
-                let call = call::run(asker, Arc::clone(&self.callouts), request, received);
+                let (messages, received) = mpsc::channel(MAX_MESSAGES);
+                let call = call::run(caller, Arc::clone(&self.callouts), request, received);
                 let task = calls.spawn(async move {
                     call.await;
                     id

@@ -1,3 +1,5 @@
+//! Exchanges that are abandoned at any point: nothing of them is left.
+
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -11,8 +13,8 @@ use tower::{Layer, ServiceExt, service_fn};
 
 use crate::{CalloutBody, ClusterServices, Pool, PoolOptions, WasmBody, WasmLayer};
 
-/// Lets some requests go on from a tick, some from a callout, and leaves some of them where they
-/// are: both act on the stream that was opened last.
+/// Resumes some requests at a tick and some at a callout's answer, and leaves others paused: both
+/// act on the stream that was opened last.
 const SCRIPT: &str = "configure: tick 1
     tick: effective stream
     tick: continue request
@@ -79,5 +81,5 @@ async fn exchanges_that_are_given_up_anywhere_leave_nothing_behind() {
     }
     assert!(whole > 0, "some are not given up");
     assert_eq!(pool.open_exchanges(), 0);
-    assert!(pool.seats().iter().all(|seat| seat.lock().entries.is_empty()));
+    assert!(pool.workers().iter().all(|worker| worker.lock().entries.is_empty()));
 }

@@ -1,28 +1,12 @@
-//! What can be wrong with a file before anyone asks what it means: its bytes, its YAML, its keys
-//! and its aliases. Faults of a policy's meaning are the engine's, those of a tests file are in
-//! [`crate::suite`].
+//! What can be wrong with the YAML of a file: its syntax, its keys and its aliases. Errors in the
+//! meaning of a policy are the engine's, those of a tests file are in [`crate::suite`].
 
-use crate::source::Span;
+use gatepost_diagnostics::{Diagnostic, Source, Span};
 use granit_parser::{ErrorKind, ScanError};
-
-/// One thing that is wrong with a file's text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// Where.
-    pub span: Span,
-    /// The path of the value, as `hosts.mappings[3]`; empty at the root, and for syntax errors.
-    pub path: String,
-    /// What.
-    pub kind: ProblemKind,
-}
 
 /// The ways in which a file's text can be wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ProblemKind {
-    /// The file is not UTF-8.
-    #[error("this byte is not UTF-8 text")]
-    NotText,
+pub(crate) enum YamlError {
     /// The parser could not go on.
     #[error("not valid YAML: {0}")]
     Syntax(String),
@@ -37,7 +21,9 @@ pub enum ProblemKind {
     DuplicateKey {
         /// The key.
         key: String,
-        /// The line of the first.
+        /// Where it is first.
+        first: Span,
+        /// The line of that.
         first_line: usize,
     },
     /// A key that is no string.
@@ -78,18 +64,54 @@ pub enum ProblemKind {
     NotFinite(String),
 }
 
-impl ProblemKind {
+impl YamlError {
+    /// The diagnostic for it. The path is that of the value; empty at the root, and for errors in
+    /// the syntax.
+    pub(crate) fn diagnostic(
+        &self,
+        source: &Source,
+        span: Span,
+        path: Option<String>,
+    ) -> Diagnostic {
+        let diagnostic = Diagnostic::error(self.code(), self.to_string())
+            .at(source, span)
+            .with_path(path)
+            .with_help(self.help().map(str::to_owned));
+        match self {
+            Self::DuplicateKey { first, .. } => diagnostic.with_first(source, *first),
+            _ => diagnostic,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Syntax(_) => "syntax",
+            Self::Tab => "tab-indentation",
+            Self::SecondDocument => "second-document",
+            Self::DuplicateKey { .. } => "duplicate-key",
+            Self::KeyNotText { .. } => "key-not-a-string",
+            Self::MergeKey => "merge-key",
+            Self::UnknownAlias(_) => "unknown-alias",
+            Self::AliasLoop => "alias-loop",
+            Self::AliasesTooLarge { .. } => "aliases-too-large",
+            Self::TooDeep { .. } => "too-deep",
+            Self::UnknownTag(_) => "unknown-tag",
+            Self::TagMismatch(_) => "tag-mismatch",
+            Self::NotFinite(_) => "number-not-finite",
+        }
+    }
+
     /// What to do about it, where the message alone does not say.
-    pub fn help(&self) -> Option<String> {
-        let help = match self {
-            Self::NotText => "save the file as UTF-8",
+    fn help(&self) -> Option<&'static str> {
+        Some(match self {
             Self::Tab => "indent with blanks",
             Self::SecondDocument => "put it into a file of its own",
             Self::DuplicateKey { .. } => "remove one of them, or join their values",
             Self::KeyNotText { .. } => "put the key in quotes",
             Self::MergeKey => "repeat the fields, or put an alias in the place of the whole value",
             Self::UnknownAlias(_) => {
-                "an alias `*name` repeats what an anchor `&name` marked before; text that begins with `*` needs quotes"
+                "an alias `*name` repeats what an anchor `&name` marked before; \
+                 text that begins with `*` needs quotes"
             }
             Self::UnknownTag(_) => "remove the tag",
             Self::NotFinite(_) => "write a finite number, or put it in quotes if it is text",
@@ -97,11 +119,8 @@ impl ProblemKind {
             | Self::AliasLoop
             | Self::AliasesTooLarge { .. }
             | Self::TooDeep { .. }
-            | Self::TagMismatch(_) => {
-                return None;
-            }
-        };
-        Some(help.to_owned())
+            | Self::TagMismatch(_) => return None,
+        })
     }
 
     /// The parser's error in an author's words, for those that authors meet.
@@ -114,7 +133,8 @@ impl ProblemKind {
             | ErrorKind::TabAtBlockScalarStart => return Self::Tab,
             ErrorKind::RecursionLimitExceeded => return Self::TooDeep { limit: depth_limit },
             ErrorKind::MappingValueNotAllowed => {
-                "no `:` may stand here; check the indentation, or put text that contains `: ` in quotes"
+                "no `:` may stand here; check the indentation, \
+                 or put text that contains `: ` in quotes"
             }
             ErrorKind::InvalidColonPlacement => {
                 "no `:` may stand here; check that the brackets before it are closed"

@@ -1,4 +1,4 @@
-//! How a value is shown in a report: bytes as text, long values around what differs.
+//! Values as reports show them: bytes as quoted text, long values only around their difference.
 
 /// Bytes as quoted text, those that are no UTF-8 as `\xNN`.
 pub(crate) fn quoted(bytes: &[u8]) -> String {
@@ -22,10 +22,10 @@ pub(crate) fn quoted(bytes: &[u8]) -> String {
 
 /// Longer values are shown in part.
 const LONGEST: usize = 400;
-/// So much is shown before what differs.
+/// How many bytes are shown before the first difference.
 const BEFORE: usize = 40;
 
-/// Two values as quoted text; when they are long, only what stands around their first difference.
+/// Two values as quoted text; when they are long, only the text around their first difference.
 pub(crate) fn quoted_pair(expected: &[u8], found: &[u8]) -> (String, String) {
     if expected.len() <= LONGEST && found.len() <= LONGEST {
         return (quoted(expected), quoted(found));

@@ -1,11 +1,11 @@
-//! What can be wrong with a tests file, beyond its text.
+//! What can be wrong with the meaning of a tests file.
 
-use gatepost_engine::nearest;
+use super::counters;
+use gatepost_diagnostics::{Diagnostic, Source, Span, suggest};
 
 /// The ways in which a tests file can be wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SuiteFault {
+pub(super) enum SuiteError {
     /// A value of another kind was expected.
     #[error("expected {expected}, found {found}")]
     WrongType {
@@ -31,7 +31,9 @@ pub enum SuiteFault {
     /// Two tests of one name.
     #[error("the test on line {first_line} has this name already")]
     DuplicateName {
-        /// The line of the first.
+        /// The name of the first.
+        first: Span,
+        /// The line of that.
         first_line: usize,
     },
     /// A text that may not be empty.
@@ -65,7 +67,8 @@ pub enum SuiteFault {
     },
     /// A header value that does not survive its way (RFC 9110 §5.5).
     #[error(
-        "a header's value cannot hold line ends or control characters, nor begin or end with a blank"
+        "a header's value cannot hold line ends or control characters, \
+         nor begin or end with a blank"
     )]
     HeaderValue,
     /// Two spellings of one header.
@@ -106,74 +109,66 @@ pub enum SuiteFault {
     DuplicateCounter(String),
 }
 
-impl SuiteFault {
-    /// What to do about it, where the message alone does not say.
-    pub fn help(&self) -> Option<String> {
+impl SuiteError {
+    /// The diagnostic for it.
+    pub(super) fn diagnostic(
+        &self,
+        source: &Source,
+        span: Span,
+        path: Option<String>,
+    ) -> Diagnostic {
+        let diagnostic = Diagnostic::error(self.code(), self.to_string())
+            .at(source, span)
+            .with_path(path)
+            .with_help(self.help());
         match self {
-            Self::UnknownField { name, known } => Some(did_you_mean(name, known)),
-            Self::UnknownUpstream { name, known } => {
-                let known: Vec<&str> = known.iter().map(String::as_str).collect();
-                Some(did_you_mean(name, &known))
-            }
-            Self::UnknownCounter(name) if name.starts_with(HEALTH_CHECK_COUNTER) => Some(format!(
-                "`{HEALTH_CHECK_COUNTER}` is followed by a health check's name: 1 to 63 of a-z, 0-9 and `-`"
-            )),
-            Self::UnknownCounter(name) => Some(did_you_mean(name, COUNTERS)),
-            Self::HeaderHasField { field, .. } => Some(format!("use `{field}`")),
-            Self::EmptyList => Some("give it at least one entry".to_owned()),
-            Self::Method(_) => Some("methods are in capitals, as `GET`".to_owned()),
-            _ => None,
+            Self::DuplicateName { first, .. } => diagnostic.with_first(source, *first),
+            _ => diagnostic,
         }
     }
-}
 
-/// The counters whose names are fixed.
-const COUNTERS: &[&str] = &[
-    "gatepost.environment.selected",
-    "gatepost.environment.default",
-    "gatepost.environment.unknown",
-    "gatepost.environment.rejected",
-    "gatepost.host.mapped",
-    "gatepost.host.private",
-    "gatepost.host.invalid",
-    "gatepost.host.unmapped",
-];
-
-/// The counters of health checks begin so, and end with the check's name.
-const HEALTH_CHECK_COUNTER: &str = "gatepost.health_check.";
-
-/// Whether the filter can have a counter of that name.
-pub(super) fn is_counter(name: &str) -> bool {
-    let check = |name: &str| {
-        (1..=63).contains(&name.len())
-            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-    };
-    COUNTERS.contains(&name) || name.strip_prefix(HEALTH_CHECK_COUNTER).is_some_and(check)
-}
-
-fn did_you_mean(written: &str, known: &[&str]) -> String {
-    match nearest(written, known) {
-        Some(name) => format!("did you mean `{name}`?"),
-        None if known.is_empty() => "the file has no routes".to_owned(),
-        None => format!("known here: {}", known.join(", ")),
+    fn code(&self) -> &'static str {
+        match self {
+            Self::WrongType { .. } => "wrong-type",
+            Self::UnknownField { .. } => "unknown-field",
+            Self::MissingField(_) => "missing-field",
+            Self::ForwardOrReply => "exactly-one",
+            Self::DuplicateName { .. } => "duplicate-name",
+            Self::EmptyText => "empty-text",
+            Self::EmptyList => "empty-list",
+            Self::Method(_) => "invalid-method",
+            Self::Authority => "invalid-authority",
+            Self::Path(_) => "invalid-path",
+            Self::Address(_) => "invalid-address",
+            Self::HeaderName(_) => "invalid-header-name",
+            Self::HeaderHasField { .. } => "header-has-field",
+            Self::HeaderValue => "invalid-header-value",
+            Self::DuplicateHeader(_) => "duplicate-header",
+            Self::PresentAndAbsent(_) => "present-and-absent",
+            Self::Range { .. } => "out-of-range",
+            Self::RouteHost(_) => "invalid-route-host",
+            Self::DuplicateRoute(_) => "duplicate-route",
+            Self::UnknownUpstream { .. } => "unknown-upstream",
+            Self::UnknownCounter(_) => "unknown-counter",
+            Self::DuplicateCounter(_) => "duplicate-counter",
+        }
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_counters_known_here_are_those_of_the_engine() {
-        let policy = br#"{
-            "apiVersion": "gatepost/v1",
-            "healthChecks": [{ "name": "gclb", "match": { "method": { "exact": "GET" } }, "pass": {} }],
-            "environments": { "default": "env1", "hints": { "headers": { "x-env": "{env}" } } }
-        }"#;
-        let policy = gatepost_engine::compile_json(policy).expect("a good policy");
-        let names: Vec<String> = policy.counters().into_iter().map(|(_, name)| name).collect();
-        assert!(names.iter().all(|name| is_counter(name)), "{names:?}");
-        assert!(COUNTERS.iter().all(|name| names.iter().any(|known| known == name)), "{names:?}");
-        assert!(!is_counter("gatepost.health_check."));
+    /// What to do about it, where the message alone does not say.
+    fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::UnknownField { name, known } => suggest(name, known),
+            Self::UnknownUpstream { known, .. } if known.is_empty() => {
+                "the file has no routes".to_owned()
+            }
+            Self::UnknownUpstream { name, known } => {
+                suggest(name, &known.iter().map(String::as_str).collect::<Vec<_>>())
+            }
+            Self::UnknownCounter(name) => counters::help(name),
+            Self::HeaderHasField { field, .. } => format!("use `{field}`"),
+            Self::EmptyList => "give it at least one entry".to_owned(),
+            Self::Method(_) => "methods are in capitals, as `GET`".to_owned(),
+            _ => return None,
+        })
     }
 }
