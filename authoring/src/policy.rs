@@ -2,9 +2,9 @@
 //! policy means is the engine's; here its errors get a line and a column.
 
 use crate::read::read;
-use crate::tree::{Node, Value, locate, path_text};
+use crate::tree::{Node, locate, path_text};
 use gatepost_diagnostics::{Diagnostic, FileError, Report, Source, Span};
-use gatepost_engine::{Fault, FaultKind, Place, Policy, compile_json};
+use gatepost_engine::{Place, Policy, PolicyError, PolicyErrorKind, compile_json};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,8 +13,7 @@ use std::sync::Arc;
 pub struct PolicyFile {
     /// The file's name and text.
     pub source: Arc<Source>,
-    /// The plugin configuration that the filter receives: compact JSON, or nothing at all for an
-    /// empty file.
+    /// The plugin configuration that the filter receives: compact JSON.
     pub json: String,
     /// The compiled policy.
     pub policy: Policy,
@@ -43,20 +42,22 @@ impl PolicyFile {
         let source = Arc::new(source);
         let reading = read(&source);
         let Some(root) = &reading.root else { return Err(Report::new(source, reading.errors)) };
-        // An empty file is an empty configuration to the filter, not the word `null`.
-        let is_empty = root.value == Value::Null;
-        let json = if is_empty { String::new() } else { root.to_json() };
+        let json = root.to_json();
         let compiled = compile_json(json.as_bytes());
         let mut errors = reading.errors.clone();
         for error in compiled.as_ref().err().into_iter().flatten() {
-            let span = locate(&source, root, error.path.segments(), error.place);
+            let span = span_of(&source, root, error);
             if !reading.explains(span) {
                 errors.push(diagnostic(&source, root, span, error));
             }
         }
         match compiled {
             Ok(policy) if errors.is_empty() => {
-                let warnings = if is_empty { vec![empty_policy(&source)] } else { Vec::new() };
+                let warnings = policy.warnings().iter().map(|warning| {
+                    let span = span_of(&source, root, warning);
+                    diagnostic(&source, root, span, warning).into_warning()
+                });
+                let warnings = warnings.collect();
                 Ok(Self { source, json, policy, warnings })
             }
             _ => Err(Report::new(source, errors)),
@@ -70,23 +71,21 @@ impl PolicyFile {
     }
 }
 
+fn span_of(source: &Source, root: &Node, error: &PolicyError) -> Span {
+    locate(source, root, error.path.segments(), error.place)
+}
+
 /// An error of the engine as a diagnostic.
-fn diagnostic(source: &Source, root: &Node, span: Span, error: &Fault) -> Diagnostic {
+fn diagnostic(source: &Source, root: &Node, span: Span, error: &PolicyError) -> Diagnostic {
     let diagnostic = Diagnostic::error(error.kind.code(), error.kind.to_string())
         .at(source, span)
         .with_path(path_text(&error.path))
         .with_help(error.help());
     match &error.kind {
-        FaultKind::Duplicate { first, .. } => {
+        PolicyErrorKind::Duplicate { first, .. } => {
             let first = locate(source, root, first.segments(), Place::Value);
             diagnostic.with_first(source, first)
         }
         _ => diagnostic,
     }
-}
-
-fn empty_policy(source: &Source) -> Diagnostic {
-    Diagnostic::warning("empty-policy", "the policy is empty: every request passes unchanged")
-        .at(source, Span::default())
-        .with_help(Some("begin with `apiVersion: gatepost/v1`".to_owned()))
 }
