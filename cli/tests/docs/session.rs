@@ -168,8 +168,11 @@ pub fn compare(shown: &str, printed: &str, check: Check) -> Result<(), String> {
     if matches(&shown, &printed) {
         return Ok(());
     }
-    let any = "[...]".to_owned();
-    let begins = |count: &usize| matches(&[&shown[..*count], &[any.clone()]].concat(), &printed);
+    let begins = |count: &usize| {
+        let beginning: Vec<String> =
+            shown[..*count].iter().cloned().chain(["[...]".to_owned()]).collect();
+        matches(&beginning, &printed)
+    };
     let good = (0..=shown.len()).take_while(begins).last().unwrap_or_default();
     Err(shown.get(good).cloned().unwrap_or_else(|| "the end of the output".to_owned()))
 }
