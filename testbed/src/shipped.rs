@@ -37,11 +37,11 @@ impl Shipped {
         Ok((policy, suite))
     }
 
-    /// The title: the comment in the policy's first line.
+    /// The title: the comment with which the policy begins, as one line.
     #[must_use]
-    pub fn title(&self) -> &'static str {
-        let first = self.policy.lines().next().unwrap_or_default();
-        first.trim_start_matches(['#', ' ']).trim_end_matches('.')
+    pub fn title(&self) -> String {
+        let comment = self.policy.lines().map_while(|line| line.strip_prefix("# "));
+        comment.collect::<Vec<_>>().join(" ").trim_end_matches('.').to_owned()
     }
 }
 
@@ -65,5 +65,13 @@ mod tests {
             assert!(suite.cases.len() >= 12, "{} has too few tests", shipped.name);
             assert!(shipped.title().len() > 20, "{} does not say what it is", shipped.name);
         }
+    }
+
+    #[test]
+    fn a_title_is_the_whole_sentence_that_the_policy_begins_with() {
+        let shipped = ALL.iter().find(|shipped| shipped.name == "external-mesh");
+        let title = shipped.expect("the policy ships").title();
+        assert!(title.starts_with("Cloud Run services call"), "{title}");
+        assert!(title.ends_with("`mesh.private`"), "{title}");
     }
 }

@@ -96,7 +96,9 @@ pub fn run(arguments: Arguments) -> Result<Exit, CommandError> {
         match cut {
             0 => {}
             1 => {
-                eprintln!("gatepost: 1 connection was cut because its requests did not end in time")
+                eprintln!(
+                    "gatepost: 1 connection was cut because its requests did not end in time"
+                );
             }
             cut => eprintln!(
                 "gatepost: {cut} connections were cut because their requests did not end in time"

@@ -55,17 +55,13 @@ fn run(
     page: &Page,
     scratch: &mut Option<Scratch>,
 ) -> Result<(), String> {
-    let mut scratch = || scratch.get_or_insert_with(|| Scratch::of(page));
-    if let Some(arguments) = command.gatepost() {
-        return match check {
-            Check::ArgumentsOnly => session::parse(&arguments),
-            _ => scratch().compare(&format!("gatepost {arguments}"), command, check),
-        };
-    }
-    if session::runs_in_the_guide(&command.line) {
-        return scratch().compare(&command.line, command, check);
-    }
-    session::check_not_run(&command.line)
+    let line = match command.gatepost() {
+        Some(arguments) if check == Check::ArgumentsOnly => return session::parse(&arguments),
+        Some(arguments) => format!("gatepost {arguments}"),
+        None if session::runs_in_the_guide(&command.line) => command.line.clone(),
+        None => return session::check_not_run(&command.line),
+    };
+    scratch.get_or_insert_with(|| Scratch::of(page)).compare(&line, command, check)
 }
 
 #[test]

@@ -65,11 +65,10 @@ impl Scratch {
         if command.shown.is_empty() && !output.status.success() {
             return Err(format!("`{line}` failed:\n{printed}{}", text(&output.stderr)));
         }
-        if session::compare(&command.shown, &printed, check) {
-            return Ok(());
-        }
-        let (shown, errors) = (&command.shown, text(&output.stderr));
-        Err(format!("`{line}`\nthe page shows\n{shown}\nit prints\n{printed}{errors}"))
+        session::compare(&command.shown, &printed, check).map_err(|shown| {
+            let errors = text(&output.stderr);
+            format!("`{line}` does not print the line\n{shown}\nbut this:\n{printed}{errors}")
+        })
     }
 
     /// Runs a command line as a shell does, where `gatepost` is the command that is tested.

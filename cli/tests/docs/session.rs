@@ -161,10 +161,20 @@ fn folder_of(package: &str) -> Option<std::path::PathBuf> {
     })
 }
 
-/// Compares the lines that a page shows with those that were printed.
-pub fn compare(shown: &str, printed: &str, check: Check) -> bool {
+/// Compares the lines that a page shows with those that were printed. The error is the first line of
+/// the page that cannot be matched.
+pub fn compare(shown: &str, printed: &str, check: Check) -> Result<(), String> {
     let (shown, printed) = (comparable(shown, check), comparable(printed, check));
-    matches(&shown, &printed)
+    if matches(&shown, &printed) {
+        return Ok(());
+    }
+    let begins = |count: &usize| {
+        let beginning: Vec<String> =
+            shown[..*count].iter().cloned().chain(["[...]".to_owned()]).collect();
+        matches(&beginning, &printed)
+    };
+    let good = (0..=shown.len()).take_while(begins).last().unwrap_or_default();
+    Err(shown.get(good).cloned().unwrap_or_else(|| "the end of the output".to_owned()))
 }
 
 /// The lines of an output without what is not compared, and without trailing spaces.
@@ -186,28 +196,38 @@ fn comparable(text: &str, check: Check) -> Vec<String> {
     text.trim_matches('\n').lines().map(line).collect()
 }
 
-/// Whether lines are as shown, where the line `[...]` stands for any lines.
+/// Whether lines are as shown, where the line `[...]` matches any number of lines.
 fn matches(shown: &[String], printed: &[String]) -> bool {
-    match (shown.split_first(), printed.split_first()) {
-        (None, None) => true,
-        (Some((first, rest)), _) if first == "[...]" => {
-            (0..=printed.len()).any(|skipped| matches(rest, &printed[skipped..]))
+    let (mut at, mut line) = (0, 0);
+    // Where the last `[...]` is, and the first printed line that it does not match.
+    let mut elision = None;
+    while let Some(found) = printed.get(line) {
+        if shown.get(at).is_some_and(|shown| shown == "[...]") {
+            elision = Some((at, line));
+            at += 1;
+        } else if shown.get(at) == Some(found) {
+            (at, line) = (at + 1, line + 1);
+        } else if let Some((start, end)) = elision {
+            elision = Some((start, end + 1));
+            (at, line) = (start + 1, end + 1);
+        } else {
+            return false;
         }
-        (Some((first, shown)), Some((line, printed))) => first == line && matches(shown, printed),
-        _ => false,
     }
+    shown[at..].iter().all(|shown| shown == "[...]")
 }
 
 #[test]
 fn elided_lines_match_any_lines_and_others_must_be_equal() {
-    let is = |shown: &str, printed: &str| compare(shown, printed, Check::Exact);
+    let is = |shown: &str, printed: &str| compare(shown, printed, Check::Exact).is_ok();
     assert!(is("a\n[...]\nd\n", "a\nb\nc\nd\n"));
     assert!(is("[...]\n", ""));
     assert!(is("finished in 0.01s", "finished in 12.34s"));
     assert!(!is("a\n[...]\nd\n", "a\nb\n"));
     assert!(!is("203585 bytes", "203586 bytes"));
     assert!(!is("", "a"));
-    assert!(compare("size  203585 bytes", "size 99999 bytes", Check::SizesDiffer));
+    assert_eq!(compare("a\n[...]\nc\nd", "a\nb\nc\ne", Check::Exact), Err("d".to_owned()));
+    assert_eq!(compare("size  203585 bytes", "size 99999 bytes", Check::SizesDiffer), Ok(()));
 }
 
 #[test]

@@ -109,7 +109,7 @@ async fn read(response: http::Response<h2::RecvStream>) -> Result<Answer, h2::Er
     if !answer.cut {
         match stream.trailers().await {
             Ok(trailers) => {
-                answer.trailers = trailers.as_ref().map(seen::lines).unwrap_or_default()
+                answer.trailers = trailers.as_ref().map(seen::lines).unwrap_or_default();
             }
             Err(_) => answer.cut = true,
         }

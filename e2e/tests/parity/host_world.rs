@@ -251,7 +251,7 @@ impl<'a> World<'a> {
                     }
                     Part::Data { data, .. } => running.body.extend_from_slice(&data),
                     Part::Trailers(trailers) => {
-                        running.answer.trailers = seen::lines(&header_map(&trailers))
+                        running.answer.trailers = seen::lines(&header_map(&trailers));
                     }
                 }
                 running.answer.body = seen::body(&running.body);

@@ -41,7 +41,7 @@ pub(super) async fn answer(
             "stream" => return Ok(lines(argument.parse().unwrap_or(1))),
             "status" => status = argument.parse().unwrap_or(StatusCode::BAD_REQUEST),
             "delay" => {
-                tokio::time::sleep(Duration::from_millis(argument.parse().unwrap_or(0))).await
+                tokio::time::sleep(Duration::from_millis(argument.parse().unwrap_or(0))).await;
             }
             _ => {}
         }
