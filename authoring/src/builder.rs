@@ -263,7 +263,7 @@ impl<'s> Builder<'s> {
         }
     }
 
-    /// A value that could not be had, and whose problem is noted: nothing stands in its place.
+    /// A value that cannot be read, and whose error is reported: null takes its place.
     fn finish_refused(&mut self, span: Span) {
         if let Some(Open { items: Items::Mapping { key: key @ None, .. }, .. }) =
             self.open.last_mut()

@@ -162,7 +162,8 @@ mod tests {
         assert_eq!(phase.result.as_ref().unwrap().no_header.len(), 1);
         assert_eq!(
             parse("test { name: \"a\"\n  properties [ { paht: \"a\" } ] }").unwrap_err(),
-            "dir/tests.textpb:2:18: field 'paht' not found for message 'Property'; did you mean `path`?"
+            "dir/tests.textpb:2:18: field 'paht' not found for message 'Property'; did you mean \
+             `path`?"
         );
     }
 
@@ -170,15 +171,17 @@ mod tests {
     fn a_fault_has_its_place_and_a_suggestion() {
         assert_eq!(
             parse("test {\n  name: \"a\"\n  request_header { }\n}").unwrap_err(),
-            "dir/tests.textpb:3:3: field 'request_header' not found for message 'Test'; did you mean `request_headers`?"
+            "dir/tests.textpb:3:3: field 'request_header' not found for message 'Test'; did you \
+             mean `request_headers`?"
         );
         assert_eq!(
-            parse("env { log_level: WARNING }").unwrap_err(),
-            "dir/tests.textpb:1:18: value 'WARNING' was not found for enum 'Env.LogLevel'"
+            parse("env { log_level: LOUD }").unwrap_err(),
+            "dir/tests.textpb:1:18: value 'LOUD' was not found for enum 'Env.LogLevel'"
         );
         assert_eq!(
             parse("env { log_level: DEBUGG }").unwrap_err(),
-            "dir/tests.textpb:1:18: value 'DEBUGG' was not found for enum 'Env.LogLevel'; did you mean `DEBUG`?"
+            "dir/tests.textpb:1:18: value 'DEBUGG' was not found for enum 'Env.LogLevel'; did you \
+             mean `DEBUG`?"
         );
         assert_eq!(
             parse("env { } runtime { }").unwrap_err(),
