@@ -255,7 +255,7 @@ impl<'s> Builder<'s> {
             Items::Sequence(elements) => elements.push(node),
             Items::Mapping { members, key, .. } => match key.take() {
                 Some(Key { name: Some(name), span }) => {
-                    members.push(Member { key: name, key_span: span, value: node })
+                    members.push(Member { key: name, key_span: span, value: node });
                 }
                 Some(Key { name: None, .. }) => {}
                 None => self.finish_key(node),

@@ -54,7 +54,7 @@ pub struct Request {
     pub authority: String,
     /// The path with its query.
     pub path: String,
-    /// Header fields in order, names in lower case; a repeated header stands here several times.
+    /// Header fields in order, names in lower case; a repeated header is in the list several times.
     pub headers: Vec<(String, String)>,
     /// The downstream address.
     pub source: IpAddr,

@@ -88,7 +88,7 @@ pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
     match arguments.format {
         Format::Text => print(&text(&results))?,
         Format::Json => {
-            print(&format!("{}\n", serde_json::to_string(&results).map_err(CommandError::other)?))?
+            print(&format!("{}\n", serde_json::to_string(&results).map_err(CommandError::other)?))?;
         }
     }
     Ok(if results.failed == 0 && results.unusable.is_empty() {

@@ -16,16 +16,16 @@ pub fn judge(case: &Case, observed: &Observation, added: impl Fn(&str) -> bool) 
     let mut judge = Judge(Vec::new());
     match (&case.expect.outcome, &observed.outcome) {
         (suite::Outcome::Forward(expected), Outcome::Forwarded(found)) => {
-            judge.forwarded(case, expected, found, added)
+            judge.forwarded(case, expected, found, added);
         }
         (suite::Outcome::Reply(expected), Outcome::Replied(found)) => {
-            judge.replied(expected, found)
+            judge.replied(expected, found);
         }
         (suite::Outcome::Forward(_), Outcome::Replied(found)) => {
-            judge.differs("outcome", "it goes upstream", &reply(found))
+            judge.differs("outcome", "it goes upstream", &reply(found));
         }
         (suite::Outcome::Forward(_), Outcome::Stopped) => {
-            judge.differs("outcome", "it goes upstream", "it was stopped")
+            judge.differs("outcome", "it goes upstream", "it was stopped");
         }
         (suite::Outcome::Reply(expected), Outcome::Stopped) => {
             judge.differs("outcome", &format!("a reply {}", expected.status), "it was stopped");

@@ -75,7 +75,7 @@ pub fn run(arguments: &Arguments) -> Result<Ended, CommandError> {
     match arguments.format {
         Format::Text => print(&report.text())?,
         Format::Json => {
-            print(&format!("{}\n", serde_json::to_string(&report).map_err(CommandError::other)?))?
+            print(&format!("{}\n", serde_json::to_string(&report).map_err(CommandError::other)?))?;
         }
         Format::Junit => print(&report.junit())?,
     }

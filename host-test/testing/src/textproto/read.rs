@@ -34,8 +34,10 @@ impl Suite {
     /// # Errors
     /// The first thing that is wrong; the format's parser stops there.
     pub(crate) fn parse(path: &Path, source: Source) -> Result<Self, Report> {
-        let read = read(&source).map_err(|error| Report::new(Arc::new(source), vec![error]));
-        read.map(|(env, tests)| Self { path: path.to_owned(), env, tests })
+        match read(&source) {
+            Ok((env, tests)) => Ok(Self { path: path.to_owned(), env, tests }),
+            Err(error) => Err(Report::new(Arc::new(source), vec![*error])),
+        }
     }
 
     /// A path that is relative to the file.
@@ -51,16 +53,17 @@ impl Suite {
     }
 }
 
-fn read(source: &Source) -> Result<(schema::Env, Vec<schema::Test>), Diagnostic> {
-    let whole =
-        |code, message: String| Diagnostic::error(code, message).at(source, Span::default());
+fn read(source: &Source) -> Result<(schema::Env, Vec<schema::Test>), Box<Diagnostic>> {
+    let whole = |code, message: String| {
+        Box::new(Diagnostic::error(code, message).at(source, Span::default()))
+    };
     // The schema is built into the program, so only a broken build lacks it.
     let descriptor = SUITE.clone().ok_or_else(|| {
         whole("broken-build", "the schema of test files is broken in this build".to_owned())
     })?;
     let colons = Colons::put_into(source.text());
     let parsed = DynamicMessage::parse_text_format(descriptor, &colons.text)
-        .map_err(|error| parse_error(source, &colons, &error))?;
+        .map_err(|error| Box::new(parse_error(source, &colons, &error)))?;
     let suite: schema::TestSuite =
         parsed.transcode_to().map_err(|error| whole("invalid-value", error.to_string()))?;
     match (suite.env, suite.runtime) {
