@@ -255,7 +255,7 @@ impl<'s> Builder<'s> {
             Items::Sequence(elements) => elements.push(node),
             Items::Mapping { members, key, .. } => match key.take() {
                 Some(Key { name: Some(name), span }) => {
-                    members.push(Member { key: name, key_span: span, value: node })
+                    members.push(Member { key: name, key_span: span, value: node });
                 }
                 Some(Key { name: None, .. }) => {}
                 None => self.finish_key(node),
@@ -263,7 +263,7 @@ impl<'s> Builder<'s> {
         }
     }
 
-    /// A value that could not be had, and whose problem is noted: nothing stands in its place.
+    /// A value that cannot be read, and whose error is reported: null takes its place.
     fn finish_refused(&mut self, span: Span) {
         if let Some(Open { items: Items::Mapping { key: key @ None, .. }, .. }) =
             self.open.last_mut()

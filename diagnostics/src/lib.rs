@@ -2,7 +2,7 @@
 //! stable code, a message, a place, and what to do. Syntax errors, errors in a policy, errors in a
 //! file of tests and tests that fail are all diagnostics, so every command shows them in one way.
 //!
-//! The crate knows neither policies nor proxy-wasm. Whoever reads a file decides what is wrong with
+//! The crate knows neither policies nor proxy-wasm. The reader of a file decides what is wrong with
 //! it; [`Render`] shows the result to people or to programs.
 //!
 //! ```
@@ -31,7 +31,7 @@ mod text;
 pub use diagnostic::{Comparison, Diagnostic, Location, Note, Severity};
 pub use file::FileError;
 pub use json::JSON_VERSION;
-pub use nearest::{did_you_mean, nearest, suggest};
+pub use nearest::{did_you_mean, suggest};
 pub use render::Render;
 pub use report::Report;
 pub use source::{Position, Source, Span};

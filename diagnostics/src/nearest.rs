@@ -3,8 +3,7 @@
 /// The name of `known` that `written` most likely means, if one is near enough: at most a third of
 /// its letters differ. Case and the separators that people mix up (`health_checks`,
 /// `health-checks`, `healthChecks`) do not count.
-#[must_use]
-pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let folded = fold(written);
     let length = folded.chars().count();
     let (distance, name) = known

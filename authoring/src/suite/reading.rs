@@ -3,14 +3,29 @@
 use super::counters::is_counter;
 use super::error::SuiteError;
 use super::fields::{At, Errors, Fields};
-use super::{Case, DEFAULT_SOURCE, Expect, Forward, Outcome, Reply, Request, Route, Routes, Suite};
+use super::model::{
+    Case, DEFAULT_SOURCE, Expect, Forward, Outcome, Reply, Request, Route, Routes, Suite,
+};
 use crate::read::read;
-use gatepost_diagnostics::{Report, Source, Span};
+use gatepost_diagnostics::{FileError, Report, Source, Span};
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 
-pub(super) fn suite(source: Source) -> Result<Suite, Report> {
+impl Suite {
+    /// Reads the file at `path`, YAML or JSON.
+    pub fn read(path: &Path) -> Result<Self, FileError> {
+        Ok(suite(Source::read(path)?)?)
+    }
+
+    /// Reads a text; `name` is what diagnostics call the file.
+    pub fn parse(name: &str, text: &str) -> Result<Self, Report> {
+        suite(Source::new(name, text))
+    }
+}
+
+fn suite(source: Source) -> Result<Suite, Report> {
     let source = Arc::new(source);
     let reading = read(&source);
     let mut errors =

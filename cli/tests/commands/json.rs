@@ -28,7 +28,7 @@ fn findings_have_their_place_their_path_and_their_help() {
         json!(["policies/bad/wrong-type.yaml", "policies/shop/policy.yaml"])
     );
     let first = json!({
-        "severity": "error", "file": "policies/bad/wrong-type.yaml",
+        "severity": "error", "code": "wrong-type", "file": "policies/bad/wrong-type.yaml",
         "line": 2, "column": 8, "endLine": 2, "endColumn": 18,
         "path": "strip", "help": null,
         "message": "expected a list, found the string \"x-internal\"",
@@ -42,11 +42,16 @@ fn a_failed_case_has_its_line_and_its_differences() {
     assert_eq!(code, Some(1));
     assert_eq!(
         (&results["version"], &results["passed"], &results["failed"]),
-        (&json!("gatepost.test/v1"), &json!(0), &json!(5))
+        (&json!("gatepost.test/v2"), &json!(0), &json!(5))
     );
     let first = json!({
         "name": "a host without a mapping keeps its name", "line": 3, "passed": false,
-        "differences": ["header x-forwarded-host: expected \"other.test\", found none"],
+        "diagnostics": [{
+            "severity": "error", "code": "mismatch", "file": "policies/failing/tests.yaml",
+            "line": 3, "column": 9, "endLine": 3, "endColumn": 48, "path": null,
+            "message": "header x-forwarded-host", "expected": "\"other.test\"", "found": "none",
+            "help": null,
+        }],
     });
     assert_eq!(results["suites"][0]["cases"][0], first);
 }

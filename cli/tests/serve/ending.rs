@@ -121,7 +121,7 @@ async fn a_faulty_policy_is_told_of_at_the_start_and_nothing_is_served() {
     assert_eq!(ended.status.code(), Some(1));
     let said = String::from_utf8_lossy(&ended.stderr);
     for part in [
-        "error: unknown field `maping`",
+        "error[unknown-field]: unknown field `maping`",
         "policy.yaml:3:3",
         "did you mean `mappings`?",
         "cannot be used",

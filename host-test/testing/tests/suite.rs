@@ -16,14 +16,24 @@ fn runner() -> Runner {
 /// A file of the folder, named in the report without it.
 fn run(name: &str) -> FileReport {
     let file = TestFile::read(&folder().join(name)).unwrap_or_else(|error| panic!("{error}"));
-    FileReport { file: name.to_owned(), ..runner().run(&file).unwrap() }
+    called(name, runner().run(&file).unwrap())
+}
+
+/// The same report, with the name of the file without its folder.
+fn called(name: &str, mut report: FileReport) -> FileReport {
+    report.file = name.to_owned();
+    for diagnostic in report.cases.iter_mut().flat_map(|case| &mut case.diagnostics) {
+        if let Some(location) = &mut diagnostic.location {
+            location.file = name.into();
+        }
+    }
+    report
 }
 
 fn run_text(text: &str) -> Report {
     let file = TestFile::parse(&folder().join("tests.yaml"), text)
         .unwrap_or_else(|error| panic!("{error}"));
-    let report = FileReport { file: "tests.yaml".to_owned(), ..runner().run(&file).unwrap() };
-    Report::new("probe.wasm", vec![report], Vec::new())
+    Report::new("probe.wasm", vec![called("tests.yaml", runner().run(&file).unwrap())], Vec::new())
 }
 
 /// The report for people without colours, and without what the guest logged.

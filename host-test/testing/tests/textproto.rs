@@ -360,7 +360,7 @@ fn the_report_as_json_has_a_version_and_every_case() {
     assert_eq!((report.passed, report.failed, report.is_fine()), (0, 1, false));
     insta::assert_snapshot!(serde_json::to_string_pretty(&report).unwrap(), @r#"
     {
-      "version": "gatepost.module-test/v1",
+      "version": "gatepost.module-test/v2",
       "module": "guest.wasm",
       "passed": 0,
       "failed": 1,
@@ -375,12 +375,15 @@ fn the_report_as_json_has_a_version_and_every_case() {
             {
               "name": "x",
               "passed": false,
-              "differences": [
+              "diagnostics": [
                 {
-                  "at": "stream_init",
-                  "what": "log",
+                  "severity": "error",
+                  "code": "mismatch",
+                  "path": null,
+                  "message": "stream_init: log",
                   "expected": "\"a\"",
-                  "found": "\"create\""
+                  "found": "\"create\"",
+                  "help": null
                 }
               ],
               "logs": [

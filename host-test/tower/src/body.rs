@@ -169,7 +169,7 @@ where
                         Ok(part) => match &this.reader {
                             Some(BodyReader::Upstream(side)) => side.feed(part),
                             Some(BodyReader::Client(exchange)) => {
-                                exchange.feed(Direction::Response, part)
+                                exchange.feed(Direction::Response, part);
                             }
                             Some(BodyReader::Aborted) | None => {}
                         },

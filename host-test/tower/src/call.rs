@@ -231,7 +231,7 @@ impl Grpc {
                     loop {
                         match grpc::take_message(&mut received, self.caller.max_bytes) {
                             Ok(Some(message)) if is_stream => {
-                                self.caller.answer(CalloutAnswer::GrpcMessage(message))
+                                self.caller.answer(CalloutAnswer::GrpcMessage(message));
                             }
                             Ok(Some(message)) => self.message = Some(message),
                             Ok(None) => break,

@@ -76,7 +76,7 @@ impl Driver {
                 tokio::time::sleep(Duration::from_nanos(
                     next.saturating_sub(self.clock.monotonic_nanos()),
                 ))
-                .await
+                .await;
             }
             None => std::future::pending().await,
         }

@@ -2,7 +2,6 @@
 //! exchange ends when the client's side is dropped.
 
 #[cfg(test)]
-#[path = "abandoned_tests.rs"]
 mod tests;
 
 use std::sync::Arc;

@@ -145,12 +145,12 @@ where
                 this.calling.set(None);
                 match result {
                     Ok(response) => {
-                        (*this.kept, *this.answer) = inbound(exchange, response, this.method)
+                        (*this.kept, *this.answer) = inbound(exchange, response, this.method);
                     }
                     Err(error) => match this.errors.failure(&error) {
                         UpstreamFailure::Reset(reason) => exchange.upstream_reset(reason),
                         UpstreamFailure::Reply { status, body, details } => {
-                            exchange.reply(status, &body, &details)
+                            exchange.reply(status, &body, &details);
                         }
                     },
                 }

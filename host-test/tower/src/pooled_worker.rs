@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 /// Called for each trap of a guest.
 pub type OnTrap = Arc<dyn Fn(&CallError) + Send + Sync>;
 
+/// A worker, the exchanges on it, and what wakes its driver.
 pub(crate) struct PooledWorker {
     state: Mutex<State>,
     /// Wakes the task that sends callouts and runs timers. It outlives the worker, so that the task

@@ -312,10 +312,10 @@ fn info(request: &Request, properties: &BTreeMap<String, Spanned<Property>>) -> 
     for (name, property) in properties {
         match (name.as_str(), &property.value.0) {
             ("route_name" | "xds.route_name", PropertyValue::Bytes(text)) => {
-                info.route_name = text.clone()
+                info.route_name = text.clone();
             }
             ("cluster_name" | "xds.cluster_name", PropertyValue::Bytes(text)) => {
-                info.cluster_name = Some(text.clone())
+                info.cluster_name = Some(text.clone());
             }
             (_, value) => info.properties.push((name.clone(), value.clone())),
         }

@@ -84,7 +84,7 @@ impl Check<'_> {
         for Header { key, value } in expected {
             match found.get(key.as_bytes()) {
                 _ if key.is_empty() => {
-                    self.differs("has_header", "a key", "none: this expectation names no header")
+                    self.differs("has_header", "a key", "none: this expectation names no header");
                 }
                 None => self.differs(format!("header {key}"), quoted(value), "none"),
                 Some(have) if have != value => {
@@ -100,7 +100,7 @@ impl Check<'_> {
         for Header { key, .. } in expected {
             match found.get(key.as_bytes()) {
                 _ if key.is_empty() => {
-                    self.differs("no_header", "a key", "none: this expectation names no header")
+                    self.differs("no_header", "a key", "none: this expectation names no header");
                 }
                 Some(have) => self.differs(format!("header {key}"), "none", quoted(have)),
                 None => {}

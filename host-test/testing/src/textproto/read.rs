@@ -34,8 +34,10 @@ impl Suite {
     /// # Errors
     /// The first thing that is wrong; the format's parser stops there.
     pub(crate) fn parse(path: &Path, source: Source) -> Result<Self, Report> {
-        let read = read(&source).map_err(|error| Report::new(Arc::new(source), vec![error]));
-        read.map(|(env, tests)| Self { path: path.to_owned(), env, tests })
+        match read(&source) {
+            Ok((env, tests)) => Ok(Self { path: path.to_owned(), env, tests }),
+            Err(error) => Err(Report::new(Arc::new(source), vec![*error])),
+        }
     }
 
     /// A path that is relative to the file.
@@ -51,16 +53,17 @@ impl Suite {
     }
 }
 
-fn read(source: &Source) -> Result<(schema::Env, Vec<schema::Test>), Diagnostic> {
-    let whole =
-        |code, message: String| Diagnostic::error(code, message).at(source, Span::default());
+fn read(source: &Source) -> Result<(schema::Env, Vec<schema::Test>), Box<Diagnostic>> {
+    let whole = |code, message: String| {
+        Box::new(Diagnostic::error(code, message).at(source, Span::default()))
+    };
     // The schema is built into the program, so only a broken build lacks it.
     let descriptor = SUITE.clone().ok_or_else(|| {
         whole("broken-build", "the schema of test files is broken in this build".to_owned())
     })?;
     let colons = Colons::put_into(source.text());
     let parsed = DynamicMessage::parse_text_format(descriptor, &colons.text)
-        .map_err(|error| parse_error(source, &colons, &error))?;
+        .map_err(|error| Box::new(parse_error(source, &colons, &error)))?;
     let suite: schema::TestSuite =
         parsed.transcode_to().map_err(|error| whole("invalid-value", error.to_string()))?;
     match (suite.env, suite.runtime) {
@@ -162,7 +165,8 @@ mod tests {
         assert_eq!(phase.result.as_ref().unwrap().no_header.len(), 1);
         assert_eq!(
             parse("test { name: \"a\"\n  properties [ { paht: \"a\" } ] }").unwrap_err(),
-            "dir/tests.textpb:2:18: field 'paht' not found for message 'Property'; did you mean `path`?"
+            "dir/tests.textpb:2:18: field 'paht' not found for message 'Property'; did you mean \
+             `path`?"
         );
     }
 
@@ -170,15 +174,17 @@ mod tests {
     fn a_fault_has_its_place_and_a_suggestion() {
         assert_eq!(
             parse("test {\n  name: \"a\"\n  request_header { }\n}").unwrap_err(),
-            "dir/tests.textpb:3:3: field 'request_header' not found for message 'Test'; did you mean `request_headers`?"
+            "dir/tests.textpb:3:3: field 'request_header' not found for message 'Test'; did you \
+             mean `request_headers`?"
         );
         assert_eq!(
-            parse("env { log_level: WARNING }").unwrap_err(),
-            "dir/tests.textpb:1:18: value 'WARNING' was not found for enum 'Env.LogLevel'"
+            parse("env { log_level: LOUD }").unwrap_err(),
+            "dir/tests.textpb:1:18: value 'LOUD' was not found for enum 'Env.LogLevel'"
         );
         assert_eq!(
             parse("env { log_level: DEBUGG }").unwrap_err(),
-            "dir/tests.textpb:1:18: value 'DEBUGG' was not found for enum 'Env.LogLevel'; did you mean `DEBUG`?"
+            "dir/tests.textpb:1:18: value 'DEBUGG' was not found for enum 'Env.LogLevel'; did you \
+             mean `DEBUG`?"
         );
         assert_eq!(
             parse("env { } runtime { }").unwrap_err(),

@@ -53,10 +53,10 @@ impl Judge {
             match (at, at.and_then(|at| expected.get(at)), call) {
                 // The parts that differ say more than the whole call.
                 (Some(at), Some(expected), Some(call)) => {
-                    self.called(&format!("callouts[{at}]"), expected, call)
+                    self.called(&format!("callouts[{at}]"), expected, call);
                 }
                 (at, expected, call) => {
-                    self.unlike("callouts", "call", at, expected.map(show), call.map(shown))
+                    self.unlike("callouts", "call", at, expected.map(show), call.map(shown));
                 }
             }
         }

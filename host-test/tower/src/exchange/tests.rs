@@ -69,9 +69,9 @@ async fn exchanges_that_are_given_up_anywhere_leave_nothing_behind() {
                 let whole = async {
                     service.oneshot(request).await.unwrap().into_body().collect().await.is_ok()
                 };
-                tokio::time::timeout(Duration::from_millis(number % 40), whole)
-                    .await
-                    .unwrap_or(false)
+                // A few have time enough on a slow machine.
+                let millis = if number % 50 == 49 { 5_000 } else { number % 40 };
+                tokio::time::timeout(Duration::from_millis(millis), whole).await.unwrap_or(false)
             })
         })
         .collect();
