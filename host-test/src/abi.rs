@@ -62,8 +62,7 @@ impl std::fmt::Display for AbiVersion {
 /// use gatepost_host::Status;
 ///
 /// assert_eq!(Status::NotFound.code(), 1);
-/// assert_eq!(format!("{:?}", Status::CasMismatch), "CasMismatch"); // as effects show it
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// assert_eq!(format!("{:?}", Status::CasMismatch), "CasMismatch"); // as recorded events show it
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[repr(u32)]
@@ -121,7 +120,7 @@ impl LogLevel {
 }
 
 impl LogLevel {
-    /// The name in effects and reports.
+    /// The name in recorded events and reports.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -146,7 +145,7 @@ impl std::fmt::Display for LogLevel {
 /// ```
 /// use gatepost_host::MapKind;
 ///
-/// assert_eq!(MapKind::ResponseTrailers.name(), "response_trailers"); // as effects show it
+/// assert_eq!(MapKind::ResponseTrailers.name(), "response_trailers"); // as recorded events show it
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -164,7 +163,7 @@ pub enum MapKind {
 }
 
 impl MapKind {
-    /// The name in effects and reports.
+    /// The name in recorded events and reports.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -205,7 +204,7 @@ impl MapKind {
 /// ```
 /// use gatepost_host::BufferKind;
 ///
-/// assert_eq!(BufferKind::PluginConfiguration.name(), "plugin_configuration"); // as effects show it
+/// assert_eq!(BufferKind::PluginConfiguration.name(), "plugin_configuration"); // as recorded events show it
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -224,7 +223,7 @@ pub enum BufferKind {
 }
 
 impl BufferKind {
-    /// The name in effects and reports.
+    /// The name in recorded events and reports.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -266,7 +265,7 @@ impl BufferKind {
 /// ```
 /// use gatepost_host::StreamKind;
 ///
-/// assert_eq!(StreamKind::HttpRequest.name(), "http_request"); // as effects show it
+/// assert_eq!(StreamKind::HttpRequest.name(), "http_request"); // as recorded events show it
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -280,7 +279,7 @@ pub enum StreamKind {
 }
 
 impl StreamKind {
-    /// The name in effects and reports.
+    /// The name in recorded events and reports.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

@@ -10,20 +10,20 @@ use wasmtime::{Cache, CacheConfig};
 /// What became of [`EngineOptions::cache`](crate::EngineOptions).
 ///
 /// ```
-/// use gatepost_host::{CacheState, Engine, EngineOptions, Module};
+/// use gatepost_host::{CacheState, Engine, EngineOptions};
+/// # use gatepost_host_fixtures::module_on;
 ///
-/// # let wasm = wat::parse_file("tests/data/tag.wat")?;
 /// # let directory = tempfile::tempdir()?;
 /// let directory = directory.path().join("modules");
 /// let options = EngineOptions { cache: Some(directory), ..EngineOptions::default() };
 ///
 /// let first = Engine::new(options.clone())?;
-/// Module::new(&first, "tag", &wasm)?;
+/// module_on(&first, "tag"); // loads a module
 /// assert_eq!(first.cache(), CacheState::On { hits: 0, written: 1 });
 ///
 /// // The next process finds it compiled.
 /// let next = Engine::new(options)?;
-/// Module::new(&next, "tag", &wasm)?;
+/// module_on(&next, "tag");
 /// assert_eq!(next.cache(), CacheState::On { hits: 1, written: 0 });
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -13,14 +13,12 @@ use crate::profile::Profile;
 ///
 /// ```
 /// use gatepost_host::{ChainPlugin, FailPolicy, PluginConfig};
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/tag.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+/// # use gatepost_host_fixtures::*;
+/// # let module = module("tag");
 ///
 /// let config = PluginConfig { name: "tag".into(), fail_policy: FailPolicy::Open, ..PluginConfig::default() };
 /// let plugin = ChainPlugin { module, config };
 /// assert_eq!(plugin.module.name(), "tag");
-/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct ChainPlugin {
@@ -34,9 +32,8 @@ pub struct ChainPlugin {
 ///
 /// ```
 /// use gatepost_host::{Chain, ChainOptions, ChainPlugin, Headers, Host, Message, PluginConfig, Worker};
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/redact.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "redact", &wasm)?;
+/// # use gatepost_host_fixtures::*;
+/// # let module = module("redact");
 ///
 /// // This guest keeps a request's body whole.
 /// let plugin = ChainPlugin { module, config: PluginConfig::default() };
@@ -85,20 +82,15 @@ impl Default for ChainOptions {
 /// share everything.
 ///
 /// ```
-/// use gatepost_host::{Chain, ChainPlugin, Engine, EngineOptions, Headers, Host, Message, Module, PluginConfig, Worker};
+/// # use gatepost_host_fixtures::*;
+/// use gatepost_host::{Chain, ChainPlugin, Host, Message, Worker};
+/// # use gatepost_host_fixtures::*;
 ///
-/// let engine = Engine::new(EngineOptions::default())?;
-/// let plugin = |name: &str| -> Result<ChainPlugin, Box<dyn std::error::Error>> {
-///     let wasm = wat::parse_file(format!("tests/data/{name}.wat"))?;
-///     let config = PluginConfig { name: name.into(), configuration: "blue".into(), ..PluginConfig::default() };
-///     Ok(ChainPlugin { module: Module::new(&engine, name, &wasm)?, config })
-/// };
-/// // `tag` adds a header, `deny` answers each request that comes to it.
-/// let chain = Chain::new(vec![plugin("tag")?, plugin("deny")?]);
-/// let mut worker = Worker::new(&chain, Host::default())?;
-///
-/// # let headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
-/// # let request = Message::new(headers);
+/// // `tag` adds a header, `deny` answers every request that reaches it.
+/// let tag = ChainPlugin { module: module("tag"), config: config("tag") };
+/// let deny = ChainPlugin { module: module("deny"), config: config("deny") };
+/// let mut worker = Worker::new(&Chain::new(vec![tag, deny]), Host::default())?;
+/// # let request = Message::new(request());
 /// let finished = worker.run(request, &mut |_: &Message| None);
 /// assert_eq!(finished.local_reply.unwrap().plugin.as_deref(), Some("deny"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -113,12 +105,10 @@ impl Chain {
     /// A chain with the default rules.
     ///
     /// ```
-    /// # use gatepost_host::*;
-    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
-    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+    /// # use gatepost_host_fixtures::*;
+    /// # let module = module("tag");
     /// let chain = Chain::new(vec![ChainPlugin { module, config: PluginConfig::default() }]);
     /// assert_eq!(chain.options().buffer_bytes, 1 << 20);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
     pub fn new(plugins: Vec<ChainPlugin>) -> Self {
@@ -129,15 +119,13 @@ impl Chain {
     ///
     /// ```
     /// # use std::time::Duration;
-    /// # use gatepost_host::*;
-    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
-    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+    /// # use gatepost_host_fixtures::*;
+    /// # let module = module("tag");
     /// # let plugins = vec![ChainPlugin { module, config: PluginConfig::default() }];
     /// let options = ChainOptions { profile: Profile::Gcp, reload_backoff: Duration::from_secs(5), ..ChainOptions::default() };
     /// let chain = Chain::with_options(plugins, options);
     /// assert_eq!(chain.options().profile, Profile::Gcp);
     /// assert_eq!(chain.plugins().len(), 1);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
     pub fn with_options(plugins: Vec<ChainPlugin>, options: ChainOptions) -> Self {

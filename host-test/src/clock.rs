@@ -75,9 +75,8 @@ fn nanos(duration: Duration) -> u64 {
 /// use std::sync::Arc;
 /// use std::time::Duration;
 /// use gatepost_host::{Clock, Host, MemoryLog, VirtualClock, Vm, VmOptions};
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/count.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "count", &wasm)?;
+/// # use gatepost_host_fixtures::*;
+/// # let module = module("count");
 ///
 /// let (clock, log) = (VirtualClock::default(), MemoryLog::default());
 /// let host = Host { clock: Arc::new(clock.clone()), log: Arc::new(log.clone()), ..Host::default() };
@@ -175,14 +174,13 @@ pub struct RandomUnavailable;
 /// }
 ///
 /// let options = VmOptions { random: Some(Box::new(Zeros)), ..VmOptions::default() };
-/// # let wasm = wat::parse_file("tests/data/random.wat")?;
-/// # use gatepost_host::*;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "random", &wasm)?;
+/// # use gatepost_host_fixtures::*;
+/// # let module = module("random");
 /// # let log = MemoryLog::default();
 /// # let mut vm = Vm::new(&module, Host { log: std::sync::Arc::new(log.clone()), ..Host::default() }, options)?;
 /// # let plugin = vm.start_plugin(PluginConfig::default())?;
 /// # let stream = vm.stream(plugin, StreamInfo::default())?;
-/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+/// # let mut headers = request();
 /// let _ = vm.request_headers(stream, &mut headers, true)?;
 /// assert_eq!(log.messages(), ["aaaaaaaa"]); // this guest logs a random word
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -219,9 +217,8 @@ impl RandomSource for SystemRandom {
 /// ```
 /// use std::sync::Arc;
 /// use gatepost_host::{Host, MemoryLog, SeededRandom, Vm, VmOptions};
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/random.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "random", &wasm)?;
+/// # use gatepost_host_fixtures::*;
+/// # let module = module("random");
 ///
 /// // This guest logs a random word. Two VMs with one seed log the same one.
 /// let log = MemoryLog::default();

@@ -23,9 +23,8 @@ use crate::{hostcalls, wasi};
 ///     ..EngineOptions::default()
 /// };
 /// let engine = Engine::new(options)?;
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/count.wat")?;
-/// # let module = Module::new(&engine, "count", &wasm)?;
+/// # use gatepost_host_fixtures::*;
+/// # let module = module_on(&engine, "count");
 ///
 /// let limits = Limits { fuel_per_callback: Some(1_000_000), ..Limits::default() };
 /// let vm = Vm::new(&module, Host::default(), VmOptions { limits, ..VmOptions::default() });
@@ -63,11 +62,10 @@ pub struct EngineOptions {
 /// More VMs at once than there is room for are refused, and so is a module that wants more memory.
 ///
 /// ```
-/// # use gatepost_host::*;
+/// # use gatepost_host_fixtures::*;
 /// let pool = Pool { vms: 1, memory_bytes: 1 << 20 };
 /// let engine = Engine::new(EngineOptions { pool: Some(pool), ..EngineOptions::default() })?;
-/// # let wasm = wat::parse_file("tests/data/tag.wat")?;
-/// let module = Module::new(&engine, "tag", &wasm)?;
+/// let module = module_on(&engine, "tag");
 ///
 /// let first = Vm::new(&module, Host::default(), VmOptions::default())?;
 /// let second = Vm::new(&module, Host::default(), VmOptions::default());
@@ -92,11 +90,11 @@ pub struct Pool {
 /// Compile a module once, and give each thread a VM of its own:
 ///
 /// ```
-/// use gatepost_host::{Engine, EngineOptions, Headers, Host, Module, PluginConfig, StreamInfo, Vm, VmOptions};
+/// use gatepost_host::{Headers, Host, PluginConfig, StreamInfo, Vm, VmOptions};
+/// # use gatepost_host_fixtures::*;
 ///
-/// // Any module will do, as from `std::fs::read("filter.wasm")`. This one counts requests in a metric `requests`.
-/// let wasm = wat::parse_file("tests/data/count.wat")?;
-/// let module = Module::new(&Engine::new(EngineOptions::default())?, "count", &wasm)?;
+/// // This module counts requests in the metric `requests`.
+/// # let module = module("count");
 /// let host = Host::default();
 /// std::thread::scope(|threads| {
 ///     for _ in 0..2 {
@@ -189,11 +187,10 @@ impl Engine {
     ///
     /// ```
     /// use std::time::Duration;
-    /// # use gatepost_host::*;
-    /// # let wasm = wat::parse_file("tests/data/spin.wat")?;
+    /// # use gatepost_host_fixtures::*;
     /// # let module = Module::new(&Engine::new(EngineOptions { epochs: true, ..EngineOptions::default() })?, "spin", &wasm)?;
     /// # let engine = Engine::new(EngineOptions { epochs: true, ..EngineOptions::default() })?;
-    /// # let module = Module::new(&engine, "spin", &wasm)?;
+    /// # let module = module_on(&engine, "spin");
     ///
     /// // One thread ticks for every VM of the engine; a tick is a millisecond here.
     /// std::thread::spawn(move || loop {
@@ -206,7 +203,7 @@ impl Engine {
     /// let mut vm = Vm::new(&module, Host::default(), VmOptions { limits, ..VmOptions::default() })?;
     /// # let plugin = vm.start_plugin(PluginConfig::default())?;
     /// # let stream = vm.stream(plugin, StreamInfo::default())?;
-    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// # let mut headers = request();
     /// let error = vm.request_headers(stream, &mut headers, true).unwrap_err();
     /// assert_eq!(error.trap().and_then(|trap| trap.limit), Some("epochs_per_callback"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -74,9 +74,8 @@ pub enum ModuleError {
 ///
 /// ```
 /// use gatepost_host::{Host, Limits, PluginConfig, StartError, Vm, VmOptions};
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/tag.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+/// # use gatepost_host_fixtures::*;
+/// # let module = module("tag");
 ///
 /// let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
 /// // This guest refuses an empty configuration. The VM goes on.
@@ -144,13 +143,10 @@ pub enum StartError {
 ///
 /// ```
 /// use gatepost_host::CallError;
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/trap.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "trap", &wasm)?;
-/// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
-/// # let plugin = vm.start_plugin(PluginConfig { name: "trap".into(), ..PluginConfig::default() })?;
+/// # use gatepost_host_fixtures::*;
+/// # let (mut vm, plugin) = started("trap");
 /// # let stream = vm.stream(plugin, StreamInfo::default())?;
-/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+/// # let mut headers = request();
 ///
 /// // A trap poisons the VM: it answers each further call with the same report.
 /// let error = vm.request_headers(stream, &mut headers, true).unwrap_err();
@@ -202,16 +198,11 @@ impl CallError {
     /// What trapped, now or earlier.
     ///
     /// ```
-    /// # use gatepost_host::*;
-    /// # let wasm = wat::parse_file("tests/data/trap.wat")?;
-    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "trap", &wasm)?;
-    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
-    /// # let plugin = vm.start_plugin(PluginConfig { name: "trap".into(), ..PluginConfig::default() })?;
-    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
-    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// # use gatepost_host_fixtures::*;
+    /// # let (mut vm, stream) = opened("trap");
+    /// # let mut headers = request();
     /// let error = vm.request_headers(stream, &mut headers, true).unwrap_err();
     /// assert!(error.trap().unwrap().trap.contains("unreachable"));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
     pub fn trap(&self) -> Option<&TrapReport> {
@@ -228,13 +219,10 @@ impl CallError {
 /// What stopped a guest.
 ///
 /// ```
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/trap.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "trap", &wasm)?;
-/// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
-/// # let plugin = vm.start_plugin(PluginConfig { name: "trap".into(), ..PluginConfig::default() })?;
+/// # use gatepost_host_fixtures::*;
+/// # let (mut vm, plugin) = started("trap");
 /// # let stream = vm.stream(plugin, StreamInfo::default())?;
-/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+/// # let mut headers = request();
 /// let _ = vm.request_headers(stream, &mut headers, true);
 /// let report = vm.trap().unwrap();
 /// assert_eq!(report.guest, "trap (plugin trap)");

@@ -53,7 +53,7 @@
 //! | run whole requests through plugins, as a test does | [`Worker::run`], [`Upstream`], [`Finished`] |
 //! | drive plugins from a proxy of your own | [`Worker`], [`Part`], [`Event`]; or [`Vm`], [`Outcome`] for each callback |
 //! | answer the calls that guests make | [`Callout`], [`CalloutAnswer`] |
-//! | see what guests log, count and do | [`MemoryLog`], [`Metrics`], [`EffectLog`], [`StrictEffects`] |
+//! | see what guests log, count and do | [`MemoryLog`], [`Metrics`], [`Recording`], [`StrictRecorder`] |
 //! | have a run come out the same each time | [`VirtualClock`], [`SeededRandom`], [`WorkerOptions::seed`] |
 //! | keep a guest within bounds | [`Limits`], [`EngineOptions`], [`TrapReport`], [`FailPolicy`] |
 //! | give guests something of your own | [`ForeignFunctions`], [`StreamInfo`], [`PropertyValue`] |
@@ -66,33 +66,40 @@
 #![forbid(unsafe_code)]
 
 mod abi;
+mod attributes;
 mod cache;
 mod callbacks;
 mod callout;
 mod chain;
 mod clock;
-mod effect;
+mod contexts;
 mod engine;
 mod error;
 mod expression;
 mod filter_state;
 mod foreign;
 mod grpc;
+mod guest_clock;
 mod headers;
+mod host;
 mod hostcalls;
 mod limits;
 mod memory;
 mod metrics;
 mod module;
+mod outcome;
 mod pairs;
 mod plugin;
 mod profile;
 mod property;
+mod recording;
 mod shared;
 mod sink;
 mod state;
 mod stream;
+mod text;
 mod vm;
+mod vm_options;
 mod wasi;
 mod worker;
 
@@ -105,28 +112,30 @@ pub use chain::{Chain, ChainOptions, ChainPlugin};
 pub use clock::{
     Clock, RandomSource, RandomUnavailable, SeededRandom, SystemClock, SystemRandom, VirtualClock,
 };
-pub use effect::{
-    Effect, EffectEvent, EffectLog, Expected, Fields, Mismatch, Recorder, StrictEffects, Text,
-    Value,
-};
 pub use engine::{Engine, EngineOptions, Pool};
 pub use error::{CallError, ModuleError, StartError, TrapReport};
 pub use filter_state::FilterState;
 pub use foreign::{ForeignCall, ForeignFunctions};
 pub use headers::{HeaderScope, Headers};
+pub use host::Host;
 pub use hostcalls::{HOSTCALLS, Hostcall};
 pub use limits::Limits;
 pub use metrics::{HistogramValue, MetricKind, MetricValue, Metrics};
 pub use module::{CapabilityReport, Module, Unserved};
+pub use outcome::{LocalReply, Outcome, Pause};
 pub use plugin::{Environment, FailPolicy, Plugin, PluginConfig};
 pub use profile::Profile;
 pub use property::PropertyValue;
+pub use recording::{
+    ExpectedHostcall, Fields, HostcallMismatch, Recorded, RecordedEvent, Recorder, Recording,
+    StrictRecorder, Value,
+};
 pub use shared::{Shared, SharedLimits};
 pub use sink::{LogLine, LogRecord, LogSink, MemoryLog, NoLog};
-pub use state::Host;
-pub use stream::{LocalReply, Outcome, Pause, StreamId, StreamInfo};
-pub use vm::{CloseType, FinalMaps, Stopped, Vm, VmOptions};
-pub use wasi::WasiOptions;
+pub use stream::{StreamId, StreamInfo};
+pub use text::Text;
+pub use vm::{CloseType, FinalMaps, Stopped, Vm};
+pub use vm_options::{VmOptions, WasiOptions};
 pub use worker::{
     Callout, CalloutId, Direction, End, Event, ExchangeId, Finished, LocalReplySent, Message, Part,
     Upstream, Worker, WorkerOptions,

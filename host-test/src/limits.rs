@@ -8,16 +8,16 @@ use wasmtime::ResourceLimiter;
 ///
 /// ```
 /// use gatepost_host::{EngineOptions, Host, Limits, Vm, VmOptions};
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/spin.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions { fuel: true, ..EngineOptions::default() })?, "spin", &wasm)?;
+/// # use gatepost_host_fixtures::*;
+/// # let engine = Engine::new(EngineOptions { fuel: true, ..EngineOptions::default() })?;
+/// # let module = module_on(&engine, "spin");
 ///
 /// // `spin` never comes back from a request. The engine was made with `EngineOptions::fuel`.
 /// let limits = Limits { fuel_per_callback: Some(100_000), ..Limits::default() };
 /// let mut vm = Vm::new(&module, Host::default(), VmOptions { limits, ..VmOptions::default() })?;
 /// # let plugin = vm.start_plugin(PluginConfig { name: "p".into(), ..PluginConfig::default() })?;
 /// # let stream = vm.stream(plugin, StreamInfo::default())?;
-/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+/// # let mut headers = request();
 ///
 /// let error = vm.request_headers(stream, &mut headers, true).unwrap_err();
 /// // The error names guest, callback and limit.

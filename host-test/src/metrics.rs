@@ -31,7 +31,7 @@ pub enum MetricKind {
 impl MetricKind {
     const ALL: [MetricKind; 3] = [MetricKind::Counter, MetricKind::Gauge, MetricKind::Histogram];
 
-    /// The name in effects and reports.
+    /// The name in recorded events and reports.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -74,11 +74,8 @@ pub struct HistogramValue {
 /// A metric's value when it was read.
 ///
 /// ```
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/count.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "count", &wasm)?;
-/// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
-/// # let plugin = vm.start_plugin(PluginConfig { name: "count".into(), ..PluginConfig::default() })?;
+/// # use gatepost_host_fixtures::*;
+/// # let (mut vm, plugin) = started("count");
 /// let all = vm.host().metrics.snapshot();
 /// assert_eq!(serde_json::to_string(&all)?, r#"[{"name":"requests","kind":"counter","value":0}]"#);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -124,15 +121,14 @@ type Registry = HashMap<(MetricKind, Arc<str>), Arc<Metric>>;
 ///
 /// ```
 /// use gatepost_host::{Host, MetricKind, Vm, VmOptions};
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/count.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "count", &wasm)?;
+/// # use gatepost_host_fixtures::*;
+/// # let module = module("count");
 ///
 /// let host = Host::default();
 /// let mut vm = Vm::new(&module, host.clone(), VmOptions::default())?;
 /// # let plugin = vm.start_plugin(PluginConfig::default())?;
 /// # let stream = vm.stream(plugin, StreamInfo::default())?;
-/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+/// # let mut headers = request();
 /// let _ = vm.request_headers(stream, &mut headers, true)?;
 ///
 /// assert_eq!(host.metrics.value("requests"), Some(1));
@@ -150,15 +146,11 @@ impl Metrics {
     /// has defined it.
     ///
     /// ```
-    /// # use gatepost_host::*;
-    /// # let wasm = wat::parse_file("tests/data/count.wat")?;
-    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "count", &wasm)?;
-    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
-    /// # let plugin = vm.start_plugin(PluginConfig { name: "count".into(), ..PluginConfig::default() })?;
+    /// # use gatepost_host_fixtures::*;
+    /// # let (mut vm, plugin) = started("count");
     /// let metrics = &vm.host().metrics;
     /// assert_eq!(metrics.value("requests"), Some(0)); // this guest defines it when it starts
     /// assert_eq!(metrics.value("request"), None);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
     pub fn value(&self, name: &str) -> Option<u64> {
@@ -173,16 +165,12 @@ impl Metrics {
     /// Every metric, by name and kind.
     ///
     /// ```
-    /// # use gatepost_host::*;
-    /// # let wasm = wat::parse_file("tests/data/count.wat")?;
-    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "count", &wasm)?;
-    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
-    /// # let plugin = vm.start_plugin(PluginConfig { name: "count".into(), ..PluginConfig::default() })?;
+    /// # use gatepost_host_fixtures::*;
+    /// # let (mut vm, plugin) = started("count");
     /// for metric in vm.host().metrics.snapshot() {
     ///     println!("{} {} {}", metric.kind.name(), metric.name, metric.value);
     /// }
     /// # assert_eq!(vm.host().metrics.snapshot().len(), 1);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
     pub fn snapshot(&self) -> Vec<MetricValue> {

@@ -13,11 +13,9 @@ use crate::wasi;
 /// An import that the host does not serve.
 ///
 /// ```
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/newer.wat")?;
-/// # let engine = Engine::new(EngineOptions::default())?;
-/// // A module that imports `proxy_teleport`, which no version of the ABI has.
-/// let module = Module::new(&engine, "newer", &wasm)?;
+/// # use gatepost_host_fixtures::*;
+/// // This module imports `proxy_teleport`, which no version of the ABI has.
+/// # let module = module("newer");
 /// let [unserved] = &module.capabilities().unserved[..] else { panic!("one import is not served") };
 /// assert_eq!((unserved.module.as_str(), unserved.name.as_str()), ("env", "proxy_teleport"));
 /// assert_eq!(unserved.answer, "Unimplemented");
@@ -36,15 +34,13 @@ pub struct Unserved {
 /// What a module asks for and what the host makes of it.
 ///
 /// ```
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/tag.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+/// # use gatepost_host_fixtures::*;
+/// # let module = module("tag");
 /// let report = module.capabilities();
 /// assert_eq!(report.abi, AbiVersion::V0_2_1);
 /// assert_eq!(report.imports, ["env.proxy_get_buffer_bytes", "env.proxy_add_header_map_value"]);
 /// assert!(report.exports.iter().any(|export| export == "proxy_on_request_headers"));
 /// assert!(report.unserved.is_empty());
-/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CapabilityReport {
@@ -64,8 +60,12 @@ pub struct CapabilityReport {
 /// ```
 /// use gatepost_host::{AbiVersion, Engine, EngineOptions, Module};
 ///
-/// // Any module will do, as from `std::fs::read("filter.wasm")`. This one imports `proxy_teleport`, which nobody serves.
-/// let wasm = wat::parse_file("tests/data/newer.wat")?;
+/// // A module that imports `proxy_teleport`, which no version of the ABI has.
+/// let wasm = wat::parse_str(r#"(module
+///     (import "env" "proxy_teleport" (func (param i32) (result i32)))
+///     (memory (export "memory") 1)
+///     (func (export "proxy_abi_version_0_2_1"))
+///     (func (export "malloc") (param i32) (result i32) (i32.const 1024)))"#)?;
 /// let engine = Engine::new(EngineOptions::default())?;
 /// let module = Module::new(&engine, "newer", &wasm)?;
 /// assert_eq!(module.abi(), AbiVersion::V0_2_1);
@@ -235,12 +235,10 @@ impl Module {
     /// What it asks for and what the host makes of it.
     ///
     /// ```
-    /// # use gatepost_host::*;
-    /// # let wasm = wat::parse_file("tests/data/newer.wat")?;
-    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "newer", &wasm)?;
+    /// # use gatepost_host_fixtures::*;
+    /// # let module = module("newer");
     /// assert_eq!(module.capabilities().unserved[0].name, "proxy_teleport");
     /// assert_eq!(module.capabilities().abi, module.abi());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
     pub fn capabilities(&self) -> &CapabilityReport {

@@ -13,9 +13,8 @@ use crate::expression::Expressions;
 /// Names one plugin of one VM. It stays valid until the plugin is stopped.
 ///
 /// ```
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/tag.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+/// # use gatepost_host_fixtures::*;
+/// # let module = module("tag");
 /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
 /// # let plugin = vm.start_plugin(PluginConfig { configuration: "blue".into(), ..PluginConfig::default() })?;
 /// # let mut other = Vm::new(&module, Host::default(), VmOptions::default())?;
@@ -45,16 +44,14 @@ impl Plugin {
 /// ```
 /// use gatepost_host::{Chain, ChainPlugin, FailPolicy, Headers, Host, Message, PluginConfig, Worker};
 ///
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/trap.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "trap", &wasm)?;
+/// # use gatepost_host_fixtures::*;
+/// # let module = module("trap");
 /// // It traps on every request.
 /// let config = PluginConfig { name: "trap".into(), fail_policy: FailPolicy::Open, ..PluginConfig::default() };
 /// let chain = Chain::new(vec![ChainPlugin { module, config }]);
 /// let mut worker = Worker::new(&chain, Host::default())?;
 ///
-/// # let headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
-/// # let request = Message::new(headers);
+/// # let request = Message::new(request());
 /// let mut status = || {
 ///     let finished = worker.run(request.clone(), &mut |_: &Message| Some(Message::new(Headers::response([(":status", "200")]))));
 ///     finished.response.and_then(|response| response.headers.get(":status").map(<[u8]>::to_vec))
@@ -86,9 +83,8 @@ pub enum FailPolicy {
 ///
 /// ```
 /// use gatepost_host::PluginConfig;
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/tag.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+/// # use gatepost_host_fixtures::*;
+/// # let module = module("tag");
 /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
 ///
 /// let config = PluginConfig {
@@ -98,7 +94,7 @@ pub enum FailPolicy {
 /// };
 /// let plugin = vm.start_plugin(config)?;
 /// # let stream = vm.stream(plugin, StreamInfo::default())?;
-/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+/// # let mut headers = request();
 /// let _ = vm.request_headers(stream, &mut headers, true)?;
 /// // This guest adds its configuration to the request.
 /// assert_eq!(headers.get("x-tag"), Some(&br#"{"tag": "blue"}"#[..]));

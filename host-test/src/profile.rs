@@ -10,9 +10,8 @@ use crate::headers::Headers;
 ///
 /// ```
 /// use gatepost_host::{Host, Profile, Vm, VmOptions};
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/tag.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+/// # use gatepost_host_fixtures::*;
+/// # let module = module("tag");
 /// # let mut seen = Vec::new();
 ///
 /// // This guest adds `x-tag: blue` to a request that has an `x-tag` already.

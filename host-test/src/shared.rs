@@ -91,9 +91,8 @@ struct Queue {
 ///
 /// ```
 /// use gatepost_host::{Headers, Host, PluginConfig, StreamInfo, Vm, VmOptions};
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/share.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "share", &wasm)?;
+/// # use gatepost_host_fixtures::*;
+/// # let module = module("share");
 ///
 /// // Two VMs, as on two workers. This guest keeps a request's path in shared data, and adds the one before to the next request.
 /// let host = Host::default();
@@ -147,14 +146,13 @@ impl Shared {
     /// argument is the [`vm_id`](crate::PluginConfig) of the plugin that set it.
     ///
     /// ```
-    /// # use gatepost_host::*;
-    /// # let wasm = wat::parse_file("tests/data/share.wat")?;
-    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "share", &wasm)?;
+    /// # use gatepost_host_fixtures::*;
+    /// # let module = module("share");
     /// # let host = Host::default();
     /// # let mut vm = Vm::new(&module, host.clone(), VmOptions::default())?;
     /// # let plugin = vm.start_plugin(PluginConfig { vm_id: "paths".into(), ..PluginConfig::default() })?;
     /// # let stream = vm.stream(plugin, StreamInfo::default())?;
-    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// # let mut headers = request();
     /// // This guest keeps the request's path under the key `paths`.
     /// let _ = vm.request_headers(stream, &mut headers, true)?;
     /// let (path, _) = host.shared.get(&"paths".into(), &"paths".into()).unwrap();

@@ -59,11 +59,8 @@ pub struct LogRecord<'a> {
 ///
 /// let warnings = Arc::new(Warnings::default());
 /// let host = Host { log: warnings.clone(), ..Host::default() };
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/count.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "count", &wasm)?;
-/// # let mut vm = Vm::new(&module, host, VmOptions::default())?;
-/// # let plugin = vm.start_plugin(PluginConfig::default())?;
+/// # use gatepost_host_fixtures::*;
+/// # let (mut vm, plugin) = started_with("count", host);
 /// vm.tick(plugin)?; // this guest logs `tick` with the level `Info`, which is not wanted
 /// assert_eq!(warnings.0.load(Ordering::Relaxed), 0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -118,9 +115,8 @@ pub struct LogLine {
 /// ```
 /// use std::sync::Arc;
 /// use gatepost_host::{Host, LogLevel, MemoryLog, Vm, VmOptions};
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/count.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "count", &wasm)?;
+/// # use gatepost_host_fixtures::*;
+/// # let module = module("count");
 ///
 /// let log = MemoryLog::default();
 /// let mut vm = Vm::new(&module, Host { log: Arc::new(log.clone()), ..Host::default() }, VmOptions::default())?;

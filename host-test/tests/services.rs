@@ -1,13 +1,13 @@
 //! What a host offers its guests beside the stream: metrics, properties, shared data, queues,
-//! foreign functions, logs, and the list of effects.
+//! foreign functions, logs, and recorded events.
 
 mod common;
 
 use bytes::Bytes;
 use common::{config, host, module, on_request, ordinary, start, start_with};
 use gatepost_host::{
-    EffectLog, Expected, FinalMaps, Host, LogLevel, LogRecord, LogSink, MetricKind, Mismatch,
-    PluginConfig, PropertyValue, Status, StreamInfo, StrictEffects, Vm, VmOptions,
+    ExpectedHostcall, FinalMaps, Host, HostcallMismatch, LogLevel, LogRecord, LogSink, MetricKind,
+    PluginConfig, PropertyValue, Recording, Status, StreamInfo, StrictRecorder, Vm, VmOptions,
 };
 
 #[test]
@@ -214,9 +214,9 @@ fn the_sinks_level_is_told_to_the_guest_and_lower_lines_do_not_come() {
 }
 
 #[test]
-fn effects_are_one_ordered_list() {
-    let effects = EffectLog::default();
-    let options = VmOptions { recorder: Some(Box::new(effects.clone())), ..VmOptions::default() };
+fn recorded_events_are_one_ordered_list() {
+    let recording = Recording::default();
+    let options = VmOptions { recorder: Some(Box::new(recording.clone())), ..VmOptions::default() };
     let guest = module(&on_request(
         "(drop (call $proxy_replace_header_map_value (i32.const 0) @\"env\" @\"x\"))
          (drop (call $proxy_set_property @\"a\\00b\" @\"v\"))
@@ -225,12 +225,12 @@ fn effects_are_one_ordered_list() {
             (i32.const -1)))",
     ));
     let mut bench = start_with(&guest, options, config("p"));
-    assert_eq!(effects.take(), []);
+    assert_eq!(recording.take(), []);
     let stream = bench.stream();
     let _ = bench.vm.request_headers(stream, &mut ordinary(), true).unwrap();
     bench.vm.finish(stream, FinalMaps::default()).unwrap();
     assert_eq!(
-        effects.to_string(),
+        recording.to_string(),
         r#"2 > proxy_on_request_headers(headers: 5, end_of_stream: 1)
 2   proxy_replace_header_map_value(map: request_headers, name: "env", value: "x") = Ok
 2   proxy_set_property(path: "a.b", value: "v") = Ok
@@ -239,7 +239,7 @@ fn effects_are_one_ordered_list() {
 2 < proxy_on_request_headers = 0
 "#
     );
-    let first = effects.take().remove(0);
+    let first = recording.take().remove(0);
     assert_eq!(
         serde_json::to_string(&first).unwrap(),
         r#"{"plugin":"p","context":2,"enter":"proxy_on_request_headers","arguments":{"headers":5,"end_of_stream":1}}"#
@@ -248,8 +248,8 @@ fn effects_are_one_ordered_list() {
 
 #[test]
 fn a_hostcall_that_fails_is_recorded_with_its_status_and_what_was_read_with_its_value() {
-    let effects = EffectLog::default();
-    let options = VmOptions { recorder: Some(Box::new(effects.clone())), ..VmOptions::default() };
+    let recording = Recording::default();
+    let options = VmOptions { recorder: Some(Box::new(recording.clone())), ..VmOptions::default() };
     let guest = module(&on_request(&format!(
         "(drop (call $proxy_get_header_map_value (i32.const 0) @\"env\" {TO}))
          (drop (call $proxy_get_header_map_value (i32.const 0) @\"none\" {TO}))
@@ -257,7 +257,7 @@ fn a_hostcall_that_fails_is_recorded_with_its_status_and_what_was_read_with_its_
     )));
     let mut bench = start_with(&guest, options, config("p"));
     bench.request(&mut ordinary());
-    let lines: Vec<String> = effects.take().iter().map(ToString::to_string).collect();
+    let lines: Vec<String> = recording.take().iter().map(ToString::to_string).collect();
     assert_eq!(
         lines[1..4],
         [
@@ -269,9 +269,9 @@ fn a_hostcall_that_fails_is_recorded_with_its_status_and_what_was_read_with_its_
 }
 
 #[test]
-fn strict_effects_name_the_first_hostcall_that_was_not_expected() {
-    let strict = |expected: Vec<Expected>| {
-        let strict = StrictEffects::new(expected);
+fn the_strict_recorder_names_the_first_hostcall_that_was_not_expected() {
+    let strict = |expected: Vec<ExpectedHostcall>| {
+        let strict = StrictRecorder::new(expected);
         let options =
             VmOptions { recorder: Some(Box::new(strict.clone())), ..VmOptions::default() };
         let guest = module(&on_request(
@@ -280,22 +280,22 @@ fn strict_effects_name_the_first_hostcall_that_was_not_expected() {
         start_with(&guest, options, config("p")).request(&mut ordinary());
         strict.finish()
     };
-    let log = |message: &str| Expected::call("proxy_log").with("message", message);
+    let log = |message: &str| ExpectedHostcall::new("proxy_log").with("message", message);
     assert_eq!(
         strict(vec![log("hi").with("level", "info"), log("ho").answers(Status::Ok)]),
         Ok(())
     );
     assert!(matches!(
         strict(vec![log("hi"), log("hi")]),
-        Err(Mismatch::Unexpected { at: 2, expected: Some(_), .. })
+        Err(HostcallMismatch::Unexpected { at: 2, expected: Some(_), .. })
     ));
     assert!(matches!(
         strict(vec![log("hi")]),
-        Err(Mismatch::Unexpected { at: 2, expected: None, .. })
+        Err(HostcallMismatch::Unexpected { at: 2, expected: None, .. })
     ));
     assert!(matches!(
         strict(vec![log("hi"), log("ho"), log("ha")]),
-        Err(Mismatch::Missing { at: 3, .. })
+        Err(HostcallMismatch::Missing { at: 3, .. })
     ));
 }
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hashbrown::HashMap;
 
-use super::{CalloutKind, CalloutRequest, CalloutToken, VmCallout};
+use super::request::{CalloutKind, CalloutRequest, CalloutToken, VmCallout};
 use crate::abi::{BufferKind, MapKind, Status};
 use crate::headers::Headers;
+use crate::limits::Limits;
 
 /// The callouts of one VM.
 #[derive(Debug, Default)]
@@ -39,7 +40,7 @@ impl Callouts {
         root: u32,
         plugin: Arc<str>,
         request: CalloutRequest,
-        limits: &crate::limits::Limits,
+        limits: &Limits,
     ) -> Result<u32, Status> {
         if self.open.len() >= limits.callouts {
             return Err(Status::InternalFailure);
@@ -52,7 +53,7 @@ impl Callouts {
     }
 
     /// Opens a gRPC call that is to fail at once, as Envoy does with one to an unknown cluster.
-    pub(crate) fn refuse(&mut self, kind: CalloutKind, root: u32, limits: &crate::limits::Limits) {
+    pub(crate) fn refuse(&mut self, kind: CalloutKind, root: u32, limits: &Limits) {
         if self.open.len() < limits.callouts {
             let token = self.number(kind);
             self.open.insert(token, Open { root, local_closed: false, remote_closed: false });
@@ -97,7 +98,7 @@ impl Callouts {
         number: u32,
         plugin: Arc<str>,
         request: CalloutRequest,
-        limits: &crate::limits::Limits,
+        limits: &Limits,
     ) -> Result<(), Status> {
         if number == 0 {
             return Err(Status::BadArgument);
@@ -124,7 +125,7 @@ impl Callouts {
         Ok(())
     }
 
-    fn fits(&self, request: &CalloutRequest, limits: &crate::limits::Limits) -> Result<(), Status> {
+    fn fits(&self, request: &CalloutRequest, limits: &Limits) -> Result<(), Status> {
         let bytes = self.queued_bytes.saturating_add(request.bytes());
         let most = limits.callouts.saturating_mul(4);
         if bytes > limits.body_bytes || self.queued.len() >= most {
@@ -209,9 +210,8 @@ pub(crate) struct CalloutStatus {
 
 #[cfg(test)]
 mod tests {
-    use super::super::GrpcService;
     use super::*;
-    use crate::limits::Limits;
+    use crate::callout::GrpcService;
 
     fn stream() -> CalloutRequest {
         CalloutRequest::GrpcStream {

@@ -3,9 +3,9 @@
 //! an embedder relies on.
 
 mod bench;
-mod effects;
 mod ending;
 mod failing;
 mod messages;
 mod random;
+mod recorded;
 mod waiting;
