@@ -1,5 +1,5 @@
-//! Callouts: the HTTP and gRPC calls that guests start. A VM hands out their requests and takes their
-//! answers; its driver sends the requests and applies the timeouts.
+//! Callouts: the HTTP and gRPC calls that guests start. A VM hands out their requests and takes
+//! their answers; its driver sends the requests and applies the timeouts.
 
 mod answer;
 mod clusters;
@@ -8,7 +8,7 @@ mod open;
 mod request;
 
 pub use self::answer::CalloutAnswer;
-pub(crate) use self::answer::PROTOCOL_ERROR;
+pub(crate) use self::answer::{PROTOCOL_ERROR, reset_text};
 pub use self::clusters::Clusters;
 pub use self::grpc_service::GrpcService;
 pub(crate) use self::open::{CalloutStatus, Callouts, Delivery};

@@ -173,8 +173,8 @@ impl Contexts {
         }
     }
 
-    /// The stream that hostcalls act on, to be continued, closed or answered. After the callback the
-    /// driver looks at the entered stream only; another stream is put on a list for it.
+    /// The stream that hostcalls act on, to be continued, closed or answered. After the callback
+    /// the driver looks at the entered stream only; another stream is put on a list for it.
     pub(crate) fn touch(&mut self) -> Option<&mut Stream> {
         let ContextRef::Stream(slot) = self.effective else { return None };
         if self.effective != self.entered && !self.touched.contains(&slot) {

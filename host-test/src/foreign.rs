@@ -31,7 +31,7 @@ use crate::limits::Limits;
 /// }
 /// # use gatepost_host_fixtures::*;
 /// # let module = module("foreign");
-/// # // The guest calls `reverse`.
+/// # // This guest calls `reverse`.
 /// # let foreign = ForeignFunctions::none().with("reverse", remember);
 /// # let mut vm = Vm::new(&module, Host { foreign, ..Host::default() }, VmOptions::default())?;
 /// # let plugin = vm.start_plugin(PluginConfig { name: "p".into(), ..PluginConfig::default() })?;
@@ -39,7 +39,8 @@ use crate::limits::Limits;
 /// # let mut headers = request();
 /// # let _ = vm.request_headers(stream, &mut headers, true)?;
 /// # assert_eq!(headers.get("x-back"), Some(&b"3"[..]));
-/// # vm.stream_info(stream, |info| assert_eq!(info.filter_state.get("remembered.p").unwrap(), "abc"))?;
+/// # let kept = vm.stream_info(stream, |info| info.filter_state.get("remembered.p").cloned())?;
+/// # assert_eq!(kept.unwrap(), "abc");
 ///
 /// let functions = ForeignFunctions::envoy().with("remember", remember);
 /// assert!(functions.names().any(|name| name == "remember"));
@@ -85,16 +86,17 @@ impl<'a> ForeignCall<'a> {
     ///
     /// ```
     /// # use gatepost_host_fixtures::*;
-    /// # // This guest calls it `reverse`.
+    /// # // This guest calls `reverse` with `abc`.
     /// let reroute = |call: &mut ForeignCall<'_>| {
     ///     call.clear_route_cache();
     ///     Ok(bytes::Bytes::new())
     /// };
-    /// # let host = Host { foreign: ForeignFunctions::none().with("reverse", reroute), ..Host::default() };
+    /// # let foreign = ForeignFunctions::none().with("reverse", reroute);
+    /// # let host = Host { foreign, ..Host::default() };
     /// # let (mut vm, plugin) = started_with("foreign", host);
     /// # let stream = vm.stream(plugin, StreamInfo::default())?;
     /// # let mut headers = request();
-    /// let _ = vm.request_headers(stream, &mut headers, true)?; // this guest calls it
+    /// let _ = vm.request_headers(stream, &mut headers, true)?;
     /// assert!(vm.take_route_cache_cleared(stream)?);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -108,17 +110,19 @@ impl<'a> ForeignCall<'a> {
     ///
     /// ```
     /// # use gatepost_host_fixtures::*;
-    /// # // This guest calls it `reverse`.
+    /// # // This guest calls `reverse` with `abc`.
     /// let keep = |call: &mut ForeignCall<'_>| {
     ///     call.set_filter_state("kept", call.arguments())?;
     ///     Ok(bytes::Bytes::new())
     /// };
-    /// # let host = Host { foreign: ForeignFunctions::none().with("reverse", keep), ..Host::default() };
+    /// # let foreign = ForeignFunctions::none().with("reverse", keep);
+    /// # let host = Host { foreign, ..Host::default() };
     /// # let (mut vm, plugin) = started_with("foreign", host);
     /// # let stream = vm.stream(plugin, StreamInfo::default())?;
     /// # let mut headers = request();
-    /// let _ = vm.request_headers(stream, &mut headers, true)?; // this guest calls it with `abc`
-    /// assert_eq!(vm.stream_info(stream, |info| info.filter_state.get("kept").cloned())?.unwrap(), "abc");
+    /// let _ = vm.request_headers(stream, &mut headers, true)?;
+    /// let kept = vm.stream_info(stream, |info| info.filter_state.get("kept").cloned())?;
+    /// assert_eq!(kept.unwrap(), "abc");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -215,13 +219,13 @@ impl ForeignFunctions {
     /// ```
     /// # use gatepost_host_fixtures::*;
     /// # let module = module("foreign");
-    /// let reverse = |call: &mut ForeignCall<'_>| Ok(call.arguments().iter().rev().copied().collect());
-    /// let foreign = ForeignFunctions::none().with("reverse", reverse);
+    /// let foreign = ForeignFunctions::none()
+    ///     .with("reverse", |call| Ok(call.arguments().iter().rev().copied().collect()));
     /// let mut vm = Vm::new(&module, Host { foreign, ..Host::default() }, VmOptions::default())?;
     /// # let plugin = vm.start_plugin(PluginConfig::default())?;
     /// # let stream = vm.stream(plugin, StreamInfo::default())?;
     /// # let mut headers = request();
-    /// // This guest has `abc` reversed, and sets a header to the answer.
+    /// // This guest calls `reverse` with `abc`, and sets a header to the result.
     /// let _ = vm.request_headers(stream, &mut headers, true)?;
     /// assert_eq!(headers.get("x-back"), Some(&b"cba"[..]));
     /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -1,5 +1,5 @@
-//! The clocks of one guest. A guest cannot make the host wait: a sleep ends at once, and the guest's
-//! own clocks move forward by that time.
+//! The clocks of one guest. A guest cannot make the host wait: a sleep ends at once, and the
+//! guest's own clocks move forward by that time.
 
 use crate::clock::Clock;
 

@@ -163,8 +163,8 @@ impl Headers {
         self.list.lengths()
     }
 
-    /// Names and values in order, each followed by a zero byte, which is their form in the ABI. They
-    /// come in few slices, mostly in one.
+    /// Names and values in order, each followed by a zero byte, which is their form in the ABI.
+    /// They come in few slices, mostly in one.
     pub(crate) fn pieces(&self) -> impl Iterator<Item = &[u8]> {
         self.list.pieces()
     }
@@ -220,8 +220,8 @@ impl Headers {
         Some(joined.into())
     }
 
-    /// Adds a value. If Envoy keeps the header in one slot, the value is joined to the first one with
-    /// a comma. A map holds at most 4 GiB; a value beyond that is not added.
+    /// Adds a value. If Envoy keeps the header in one slot, the value is joined to the first one
+    /// with a comma. A map holds at most 4 GiB; a value beyond that is not added.
     ///
     /// ```
     /// # use gatepost_host::*;

@@ -1,6 +1,6 @@
 //! The hostcalls of proxy-wasm: one file for each family, with the rows that declare its hostcalls
 //! and the functions that serve them. An import that no row names answers `Unimplemented`, and
-//! stands in the capability report.
+//! is listed in the capability report.
 //!
 //! To add a hostcall, add its row and its function to the file of its family, its line to
 //! `docs/host/abi.md`, and a test. A new family is also added to [`FAMILIES`].

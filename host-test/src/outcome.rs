@@ -1,5 +1,5 @@
-//! What a callback on a stream can ask the driver to do: continue, pause, reset the stream, or answer
-//! with a local reply.
+//! What a callback on a stream can ask the driver to do: continue, pause, reset the stream, or
+//! answer with a local reply.
 
 use serde::Serialize;
 

@@ -117,7 +117,7 @@ impl HostState {
         request: CalloutRequest,
     ) -> Result<(), Status> {
         let plugin = self.plugin_name().ok_or(Status::BadArgument)?;
-        self.callouts.go_on(number, plugin, request, &self.limits)
+        self.callouts.send_more(number, plugin, request, &self.limits)
     }
 
     fn plugin_name(&self) -> Option<Arc<str>> {

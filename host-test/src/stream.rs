@@ -1,5 +1,5 @@
-//! One stream as a plugin sees it: what the proxy knows of it, and the header maps and bodies that a
-//! callback may read and change. Moving a message through a chain is the worker's.
+//! One stream as a plugin sees it: what the proxy knows of it, and the header maps and bodies that
+//! a callback may read and change. Moving a message through a chain is the worker's.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -5,12 +5,12 @@ use std::fmt;
 use bytes::Bytes;
 use serde::{Serialize, Serializer};
 
-/// Bytes that are shown as text.
+/// Bytes that are shown as text. Bytes that are not UTF-8 are shown as `\xNN`.
 ///
 /// ```
 /// use gatepost_host::Text;
 ///
-/// let text = Text(b"caf\xe9"[..].into()); // Latin-1, so no UTF-8
+/// let text = Text(b"caf\xe9"[..].into()); // Latin-1
 /// assert_eq!(text.to_string(), r"caf\xe9");
 /// assert_eq!(text.as_bytes(), b"caf\xe9");
 /// ```
@@ -18,7 +18,7 @@ use serde::{Serialize, Serializer};
 pub struct Text(pub Bytes);
 
 impl Text {
-    /// The bytes as they are.
+    /// The bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

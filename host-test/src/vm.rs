@@ -1,5 +1,6 @@
-//! A VM: one instance of a module with its memory, and the plugins and streams in it. Each callback of
-//! the guest is one method. A trap poisons the VM: it answers every later call with the same report.
+//! A VM: one instance of a module with its memory, and the plugins and streams in it. Each callback
+//! of the guest is one method. A trap poisons the VM: it answers every later call with the same
+//! report.
 
 mod callouts;
 mod command;

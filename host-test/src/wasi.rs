@@ -111,11 +111,11 @@ mod tests {
     fn the_documentation_names_every_function() {
         let table = include_str!("../../docs/host/wasi.md");
         for name in FUNCTIONS {
-            let told = table
+            let documented = table
                 .lines()
                 .filter(|line| line.starts_with('|'))
                 .any(|line| line.contains(&format!("`{name}`")));
-            assert!(told, "docs/host/wasi.md does not say what {name} answers");
+            assert!(documented, "docs/host/wasi.md does not say what {name} answers");
         }
     }
 }

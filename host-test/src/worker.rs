@@ -1,10 +1,11 @@
-//! The stream driver: runs HTTP exchanges through a chain of plugins, as Envoy's filter manager does.
-//! It does no input or output. Parts of messages and answers to callouts go in, events and callouts
-//! come out; the program around it sends, receives and waits.
+//! The stream driver: runs HTTP exchanges through a chain of plugins, as Envoy's filter manager
+//! does. It does no input or output. Parts of messages and answers to callouts go in, events and
+//! callouts come out; the program around it sends, receives and waits.
 
 mod callout_id;
 mod callouts;
 mod drive;
+mod emit;
 mod ending;
 mod event;
 mod exchange;

@@ -6,7 +6,7 @@ use super::request::CalloutKind;
 use crate::grpc::{UNAVAILABLE, status_of_http};
 use crate::headers::{HeaderScope, Headers};
 
-/// What came back for a callout.
+/// The answer of a callout.
 ///
 /// ```
 /// use gatepost_host::{CalloutAnswer, StreamKind};
@@ -14,7 +14,7 @@ use crate::headers::{HeaderScope, Headers};
 /// # let (mut vm, stream) = opened("grpc");
 /// # let mut headers = request();
 ///
-/// // This guest lets a request go on when its gRPC call is answered, and answers 429 when that fails.
+/// // This guest continues a request when its gRPC call succeeds, and answers 429 when it fails.
 /// let _ = vm.request_headers(stream, &mut headers, true)?;
 /// let call = vm.take_callouts().remove(0);
 /// vm.answer(call.token, CalloutAnswer::GrpcMessage("granted".into()))?;
@@ -28,17 +28,16 @@ use crate::headers::{HeaderScope, Headers};
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub enum CalloutAnswer {
-    /// The whole answer to an HTTP call. A proxy that got none within the timeout answers 504
-    /// itself, as Envoy does.
+    /// The whole response to an HTTP call. After the timeout, deliver [`timeout`](Self::timeout).
     Http {
-        /// `:status` among them.
+        /// The headers, with `:status`.
         headers: Headers,
         /// The body.
         body: Bytes,
-        /// The trailers; none when empty.
+        /// The trailers; empty for none.
         trailers: Headers,
     },
-    /// The call was reset without an answer. A gRPC call is closed with `UNAVAILABLE`.
+    /// The call was reset without a response. A gRPC call is closed with `UNAVAILABLE`.
     Failed,
     /// A gRPC stream's initial metadata.
     GrpcInitialMetadata(Headers),
@@ -50,13 +49,13 @@ pub enum CalloutAnswer {
     GrpcClose {
         /// The gRPC status.
         status: u32,
-        /// Its message.
+        /// The status message.
         message: String,
     },
 }
 
 impl CalloutAnswer {
-    /// The answer to an HTTP call that has no trailers.
+    /// A response without trailers.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -74,11 +73,12 @@ impl CalloutAnswer {
         }
     }
 
-    /// What Envoy's guests get when nothing came within the timeout.
+    /// The answer of Envoy to an HTTP call whose timeout has passed.
     ///
     /// ```
     /// # use gatepost_host::*;
-    /// let CalloutAnswer::Http { headers, body, .. } = CalloutAnswer::timeout() else { unreachable!() };
+    /// let answer = CalloutAnswer::timeout();
+    /// let CalloutAnswer::Http { headers, body, .. } = answer else { unreachable!() };
     /// assert_eq!(headers.get(":status"), Some(&b"504"[..]));
     /// assert_eq!(body, "upstream request timeout");
     /// ```
@@ -87,12 +87,7 @@ impl CalloutAnswer {
         local(504, "upstream request timeout".to_owned())
     }
 
-    /// What Envoy's guests get when nothing came for a gRPC call within the timeout: `UNAVAILABLE`.
-    ///
-    /// ```
-    /// # use gatepost_host::*;
-    /// assert!(matches!(CalloutAnswer::grpc_timeout(), CalloutAnswer::GrpcClose { status: 14, .. }));
-    /// ```
+    /// The answer of Envoy to a gRPC call whose timeout has passed: `UNAVAILABLE`.
     #[must_use]
     pub fn grpc_timeout() -> Self {
         CalloutAnswer::GrpcClose {
@@ -101,8 +96,8 @@ impl CalloutAnswer {
         }
     }
 
-    /// What Envoy's guests get, one after the other, when a gRPC call's cluster has no host that
-    /// accepts a connection.
+    /// The answers of Envoy, in order, to a gRPC call whose cluster has no host that accepts a
+    /// connection.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -113,9 +108,9 @@ impl CalloutAnswer {
     /// ```
     #[must_use]
     pub fn grpc_unreachable(kind: CalloutKind) -> Vec<Self> {
-        let reason = "remote connection failure";
-        let text = "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure";
-        let details = "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}";
+        let text = reset_text("remote connection failure");
+        let details = "upstream_reset_before_response_started\
+                       {remote_connection_failure|delayed_connect_error:_Connection_refused}";
         let close = CalloutAnswer::GrpcClose {
             status: UNAVAILABLE,
             message: format!("{text}{{{details}}}"),
@@ -123,17 +118,12 @@ impl CalloutAnswer {
         if kind != CalloutKind::GrpcStream {
             return vec![close];
         }
-        // The answer that Envoy makes itself has its headers and trailers in one.
+        // A response that Envoy makes itself has only trailers.
         let pairs = [
             (":status", "200".to_owned()),
             ("content-type", "application/grpc".to_owned()),
             ("grpc-status", UNAVAILABLE.to_string()),
-            (
-                "grpc-message",
-                format!(
-                    "upstream connect error or disconnect/reset before headers. reset reason: {reason}"
-                ),
-            ),
+            ("grpc-message", text),
         ];
         let trailing = Headers::collect(HeaderScope::ResponseTrailers, pairs);
         let initial = Headers::new(HeaderScope::Response);
@@ -144,8 +134,8 @@ impl CalloutAnswer {
         ]
     }
 
-    /// The end of a gRPC stream, or the failure of a unary call, as the other side told it: Envoy's
-    /// guests see in the message who did.
+    /// The end of a gRPC stream, or the failure of a unary call, with the status of the upstream.
+    /// As in Envoy, the message says that the upstream gave it.
     #[must_use]
     pub fn grpc_closed(status: u32, message: &str) -> Self {
         let details = "via_upstream";
@@ -154,17 +144,18 @@ impl CalloutAnswer {
         CalloutAnswer::GrpcClose { status, message }
     }
 
-    /// The same for an answer with this HTTP status, which is not 200, and no gRPC status.
+    /// The same for a response with this HTTP status, other than 200, and no gRPC status.
     #[must_use]
     pub fn grpc_closed_by_http(status: u16) -> Self {
         Self::grpc_closed(status_of_http(status.into()), "")
     }
 
-    /// What Envoy's guests get when the cluster has no host that accepts a connection.
+    /// The answer of Envoy to an HTTP call whose cluster has no host that accepts a connection.
     ///
     /// ```
     /// # use gatepost_host::*;
-    /// let CalloutAnswer::Http { headers, body, .. } = CalloutAnswer::unreachable() else { unreachable!() };
+    /// let answer = CalloutAnswer::unreachable();
+    /// let CalloutAnswer::Http { headers, body, .. } = answer else { unreachable!() };
     /// assert_eq!(headers.get(":status"), Some(&b"503"[..]));
     /// assert!(body.ends_with(b"reset reason: remote connection failure"));
     /// ```
@@ -173,7 +164,7 @@ impl CalloutAnswer {
         Self::reset("remote connection failure")
     }
 
-    /// What Envoy's guests get when the other side ended the call before its answer began, with the
+    /// The answer of Envoy to an HTTP call that was reset before its response began, with the
     /// reason in Envoy's words, as in `remote reset`.
     ///
     /// ```
@@ -183,22 +174,24 @@ impl CalloutAnswer {
     ///     _ => None,
     /// };
     /// assert_eq!(status(CalloutAnswer::reset("remote reset")).unwrap(), b"503");
-    /// assert_eq!(status(CalloutAnswer::reset("protocol error")).unwrap(), b"502"); // the one that differs
+    /// // The one exception.
+    /// assert_eq!(status(CalloutAnswer::reset("protocol error")).unwrap(), b"502");
     /// ```
     #[must_use]
     pub fn reset(reason: &str) -> Self {
         let status = if reason == PROTOCOL_ERROR { 502 } else { 503 };
-        local(
-            status,
-            format!(
-                "upstream connect error or disconnect/reset before headers. reset reason: {reason}"
-            ),
-        )
+        local(status, reset_text(reason))
     }
 }
 
 /// The reason for which Envoy answers 502 instead of 503.
 pub(crate) const PROTOCOL_ERROR: &str = "protocol error";
+
+/// The text of Envoy for an upstream whose stream was reset before its response began.
+pub(crate) fn reset_text(reason: &str) -> String {
+    let error = "upstream connect error or disconnect/reset before headers";
+    format!("{error}. reset reason: {reason}")
+}
 
 fn local(status: u16, body: String) -> CalloutAnswer {
     let pairs = [

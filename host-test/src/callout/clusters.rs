@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-/// Which clusters guests may call.
+/// The clusters that guests may call.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -22,11 +22,11 @@ use std::sync::Arc;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Clusters {
-    /// Every name is one.
+    /// Every name.
     #[default]
     Any,
-    /// These. As in Envoy, an HTTP call to another is `BadArgument`, a gRPC call is
-    /// `InternalFailure` and then closed with `UNAVAILABLE`, or `ParseFailure` when its service was
+    /// These clusters. As in Envoy, an HTTP call to another one is `BadArgument`. A gRPC call is
+    /// `InternalFailure` and is then closed with `UNAVAILABLE`, or `ParseFailure` if its service is
     /// plain text.
     Only(Arc<[String]>),
 }

@@ -1,4 +1,4 @@
-//! The callouts of one VM that are open, and what of their answers a guest may look at.
+//! The open callouts of one VM, and the answer that a guest may read in its callback.
 
 use std::sync::Arc;
 
@@ -15,25 +15,24 @@ use crate::limits::Limits;
 pub(crate) struct Callouts {
     queued: Vec<VmCallout>,
     queued_bytes: usize,
-    /// Calls to clusters that do not exist: their guests are told once the callback that made them
-    /// is over.
+    /// Calls to unknown clusters, which fail after the callback that made them.
     refused: Vec<CalloutToken>,
     open: HashMap<CalloutToken, Open>,
     last_http: u32,
     last_grpc: u32,
 }
 
-/// A callout whose answer has not come.
+/// A callout that waits for its answer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Open {
-    /// The plugin's slot: answers go to root contexts, whichever context called.
+    /// The slot of the plugin, whose root context gets the answer.
     pub(crate) root: u32,
     local_closed: bool,
     remote_closed: bool,
 }
 
 impl Callouts {
-    /// Opens a call and queues its first request; the number that the guest gets.
+    /// Opens a call and queues its request; returns the number that the guest gets.
     pub(crate) fn start(
         &mut self,
         kind: CalloutKind,
@@ -52,7 +51,7 @@ impl Callouts {
         Ok(token.token)
     }
 
-    /// Opens a gRPC call that is to fail at once, as Envoy does with one to an unknown cluster.
+    /// Opens a gRPC call that will fail, as Envoy does with a call to an unknown cluster.
     pub(crate) fn refuse(&mut self, kind: CalloutKind, root: u32, limits: &Limits) {
         if self.open.len() < limits.callouts {
             let token = self.number(kind);
@@ -73,7 +72,7 @@ impl Callouts {
                     self.last_http = self.last_http.wrapping_add(1);
                     self.last_http
                 }
-                // Calls have odd numbers and streams even ones, as in Envoy.
+                // As in Envoy: calls have odd numbers, streams have even numbers.
                 CalloutKind::GrpcCall | CalloutKind::GrpcStream => {
                     let odd = u32::from(kind == CalloutKind::GrpcCall);
                     self.last_grpc = self.last_grpc.wrapping_add(1);
@@ -92,8 +91,8 @@ impl Callouts {
         }
     }
 
-    /// Queues a further request of an open gRPC call.
-    pub(crate) fn go_on(
+    /// Queues another request of an open gRPC call.
+    pub(crate) fn send_more(
         &mut self,
         number: u32,
         plugin: Arc<str>,
@@ -153,7 +152,7 @@ impl Callouts {
         self.open.is_empty() && self.queued.is_empty()
     }
 
-    /// The other side will say no more.
+    /// The other side has closed the call.
     pub(crate) fn remote_closed(&mut self, token: CalloutToken) {
         let Some(open) = self.open.get_mut(&token) else { return };
         open.remote_closed = true;
@@ -162,7 +161,7 @@ impl Callouts {
         }
     }
 
-    /// Forgets the calls of a plugin that is gone.
+    /// Removes the calls of a plugin that is deleted.
     pub(crate) fn drop_root(&mut self, root: u32) {
         self.open.retain(|_, open| open.root != root);
         let Self { queued, open, .. } = self;
@@ -170,7 +169,7 @@ impl Callouts {
     }
 }
 
-/// The part of a callout's answer that a guest may look at during the callback that tells it.
+/// The part of a callout's answer that a guest may read in the callback for it.
 #[derive(Debug)]
 pub(crate) enum Delivery {
     Http { headers: Headers, body: Bytes, trailers: Headers },
@@ -201,7 +200,7 @@ impl Delivery {
     }
 }
 
-/// What `proxy_get_status` answers.
+/// The answer of `proxy_get_status`.
 #[derive(Debug, Default)]
 pub(crate) struct CalloutStatus {
     pub(crate) code: u32,
@@ -240,12 +239,12 @@ mod tests {
         let number =
             callouts.start(CalloutKind::GrpcStream, 0, "p".into(), stream(), &limits).unwrap();
         let token = CalloutToken { kind: CalloutKind::GrpcStream, token: number };
-        callouts.go_on(number, "p".into(), CalloutRequest::GrpcClose, &limits).unwrap();
+        callouts.send_more(number, "p".into(), CalloutRequest::GrpcClose, &limits).unwrap();
         assert!(callouts.find(token).is_some());
         callouts.remote_closed(token);
         assert!(callouts.find(token).is_none());
         assert_eq!(
-            callouts.go_on(number, "p".into(), CalloutRequest::GrpcClose, &limits),
+            callouts.send_more(number, "p".into(), CalloutRequest::GrpcClose, &limits),
             Err(Status::NotFound)
         );
     }

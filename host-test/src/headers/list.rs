@@ -81,8 +81,8 @@ impl PairList {
         self.entries.iter().map(|entry| (entry.name, entry.value))
     }
 
-    /// Names and values in order, each followed by a zero byte. Entries that are adjacent in the text
-    /// are one slice.
+    /// Names and values in order, each followed by a zero byte. Entries that are adjacent in the
+    /// text are one slice.
     pub(super) fn pieces(&self) -> impl Iterator<Item = &[u8]> {
         let mut entries = self.entries.iter().peekable();
         std::iter::from_fn(move || {

@@ -1,6 +1,6 @@
 //! The message that a header map belongs to, and the headers that Envoy keeps in one slot of such a
-//! map. The names are those of Envoy's `envoy/http/header_map.h`. Extensions of a full build (cache,
-//! compressor, CORS, gRPC-Web and others) register more, which are in tables of their own.
+//! map. The names are those of Envoy's `envoy/http/header_map.h`. Extensions of a full build
+//! (cache, compressor, CORS, gRPC-Web and others) register more, which are in tables of their own.
 
 /// The message that a header map belongs to. It decides which headers Envoy keeps in one slot, and
 /// whether `host` means `:authority`.

@@ -1,6 +1,6 @@
 //! Functions that AssemblyScript's runtime imports from `env`, in modules built without the flags
-//! that remove them: `abort`, and `seed` for `Math.random`. Envoy has neither, and does not load such
-//! a module. They answer no status and are not recorded.
+//! that remove them: `abort`, and `seed` for `Math.random`. Envoy has neither, and does not load
+//! such a module. They answer no status and are not recorded.
 
 use wasmtime::Caller;
 
@@ -53,9 +53,9 @@ fn abort(
     Err(wasmtime::Error::new(Abort { message, file, line, column }))
 }
 
-/// A string of the guest's runtime: UTF-16, with its length in bytes in the word before it. None for
-/// null, or for a pointer outside of memory. It becomes part of an error, so it is cut to the length
-/// of a log line.
+/// A string of the guest's runtime: UTF-16, with its length in bytes in the word before it. None
+/// for null, or for a pointer outside of memory. It becomes part of an error, so it is cut to the
+/// length of a log line.
 fn string(guest: Guest<'_, '_>, pointer: u32) -> Option<String> {
     let (memory, state) = parts(guest).ok()?;
     let bytes = read_u32(memory, pointer.checked_sub(4)?).ok()?;

@@ -9,9 +9,11 @@ use crate::memory::{Guest, HostcallResult, Span, give, parts, slice, write_u32};
 use crate::state::HostState;
 
 pub(super) const FAMILY: &[Definition] = family! {
-    proxy_get_buffer_bytes(buffer: u32, start: u32, length: u32, to: u32, len_to: u32) in V0_1_0..=V0_2_1
+    proxy_get_buffer_bytes(buffer: u32, start: u32, length: u32, to: u32, len_to: u32)
+        in V0_1_0..=V0_2_1
         => |guest| get(guest, buffer, start, length, to, len_to);
-    proxy_set_buffer_bytes(buffer: u32, start: u32, length: u32, data: u32, len: u32) in V0_1_0..=V0_2_1
+    proxy_set_buffer_bytes(buffer: u32, start: u32, length: u32, data: u32, len: u32)
+        in V0_1_0..=V0_2_1
         => |guest| set(guest, buffer, start, length, (data, len));
     proxy_get_buffer_status(buffer: u32, length_to: u32, flags_to: u32) in V0_1_0..=V0_2_1
         => |guest| status(guest, buffer, length_to, flags_to);

@@ -54,7 +54,9 @@ pub(super) struct Definition {
 /// `FIRST` and `LAST` are the ABI versions that have the hostcall. The function gets the guest and
 /// returns a [`HostcallResult`], which becomes the status that the guest sees.
 macro_rules! family {
-    ($($name:ident($($param:ident: $type:ident),*) in $since:ident..=$until:ident => $serve:expr;)*) => {
+    ($(
+        $name:ident($($param:ident: $type:ident),*) in $since:ident..=$until:ident => $serve:expr;
+    )*) => {
         &[$($crate::hostcalls::definition::Definition {
             hostcall: $crate::hostcalls::definition::Hostcall {
                 name: stringify!($name),
@@ -64,14 +66,11 @@ macro_rules! family {
                 results: "i",
             },
             link: |linker| {
-                linker.func_wrap(
-                    "env",
-                    stringify!($name),
-                    |mut guest: wasmtime::Caller<'_, $crate::state::HostState>, $($param: $type),*| {
-                        $crate::hostcalls::definition::serve(&mut guest, stringify!($name), $serve)
-                    },
-                )?;
-                Ok(())
+                type Caller<'a> = wasmtime::Caller<'a, $crate::state::HostState>;
+                let function = |mut guest: Caller<'_>, $($param: $type),*| {
+                    $crate::hostcalls::definition::serve(&mut guest, stringify!($name), $serve)
+                };
+                linker.func_wrap("env", stringify!($name), function).map(drop)
             },
         }),*]
     };

@@ -1,5 +1,5 @@
-//! gRPC callouts: unary calls, and streams with messages in both directions. They belong to the root
-//! context, as HTTP calls do.
+//! gRPC callouts: unary calls, and streams with messages in both directions. They belong to the
+//! root context, as HTTP calls do.
 
 use std::time::Duration;
 

@@ -13,7 +13,8 @@ use crate::recording::Value;
 use crate::state::HostState;
 
 pub(super) const FAMILY: &[Definition] = family! {
-    proxy_get_header_map_value(map: u32, name: u32, len: u32, to: u32, len_to: u32) in V0_1_0..=V0_2_1
+    proxy_get_header_map_value(map: u32, name: u32, len: u32, to: u32, len_to: u32)
+        in V0_1_0..=V0_2_1
         => |guest| get(guest, map, (name, len), to, len_to);
     proxy_add_header_map_value(map: u32, name: u32, name_len: u32, value: u32, value_len: u32)
         in V0_1_0..=V0_2_1

@@ -1,5 +1,5 @@
-//! Shared queues. A queue has a VM id and a name, and a token that the other hostcalls use. New items
-//! are announced to the plugin that registered the queue: `Vm::deliver_queue_items` calls its
+//! Shared queues. A queue has a VM id and a name, and a token that the other hostcalls use. New
+//! items are announced to the plugin that registered the queue: `Vm::deliver_queue_items` calls its
 //! `proxy_on_queue_ready`.
 
 use bytes::Bytes;

@@ -11,7 +11,8 @@ use crate::state::HostState;
 pub(super) const FAMILY: &[Definition] = family! {
     proxy_get_shared_data(key: u32, len: u32, to: u32, len_to: u32, cas_to: u32) in V0_1_0..=V0_2_1
         => |guest| get(guest, (key, len), to, len_to, cas_to);
-    proxy_set_shared_data(key: u32, key_len: u32, value: u32, value_len: u32, cas: u32) in V0_1_0..=V0_2_1
+    proxy_set_shared_data(key: u32, key_len: u32, value: u32, value_len: u32, cas: u32)
+        in V0_1_0..=V0_2_1
         => |guest| set(guest, (key, key_len), (value, value_len), cas);
 };
 

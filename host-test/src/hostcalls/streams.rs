@@ -1,5 +1,5 @@
-//! What a guest asks for on a stream: a local reply, to continue it, to close it, to clear its route
-//! cache. The hostcalls store that on the stream, and the driver reads it after the callback.
+//! What a guest asks for on a stream: a local reply, to continue it, to close it, to clear its
+//! route cache. The hostcalls store that on the stream, and the driver reads it after the callback.
 
 use bytes::Bytes;
 
@@ -67,8 +67,8 @@ fn send_local_response(
             .arg("headers", &headers[..]);
         note.arg("grpc_status", reply.grpc_status.map_or(-1, i64::from))
     });
-    // As in Envoy: `Ok` outside a stream, where nothing can be answered. Of two replies the first is
-    // sent.
+    // As in Envoy: `Ok` outside a stream, where nothing can be answered. Of two replies the first
+    // is sent.
     if let Some(stream) = state.contexts.touch() {
         stream.local_reply.get_or_insert_with(|| Box::new(reply));
     }
@@ -85,7 +85,8 @@ fn continue_stream(guest: Guest<'_, '_>, stream: u32) -> HostcallResult {
     }
     if let Some(stream) = state.contexts.touch() {
         Stream::note(&mut stream.continued, kind);
-        // As in Envoy: after the call the guest cannot read the request, whichever direction continues.
+        // As in Envoy: after the call the guest cannot read the request, whichever direction
+        // continues.
         stream.hide_request();
     }
     Ok(())

@@ -192,7 +192,9 @@ mod tests {
     #[test]
     fn a_recorded_event_is_one_flat_json_object() {
         let json = serde_json::to_string(&called(vec![("value", "v".into())])).unwrap();
-        let want = r#"{"plugin":"p","context":2,"call":"proxy_get_header_map_value","arguments":{"map":"request_headers","name":"\\xffb"},"status":"Ok","returned":{"value":"v"}}"#;
+        let want = r#"{"plugin":"p","context":2,"call":"proxy_get_header_map_value","#.to_owned()
+            + r#""arguments":{"map":"request_headers","name":"\\xffb"},"#
+            + r#""status":"Ok","returned":{"value":"v"}}"#;
         assert_eq!(json, want);
     }
 

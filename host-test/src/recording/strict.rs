@@ -1,4 +1,5 @@
-//! A recorder for tests: the guest must make exactly the hostcalls that a test lists, in that order.
+//! A recorder for tests: the guest must make exactly the hostcalls that a test lists, in that
+//! order.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,7 +19,7 @@ use crate::abi::Status;
 ///     status: Status::NotFound,
 ///     returned: Fields::default(),
 /// };
-/// // Arguments that the test does not name, and a status that it does not name, may have any value.
+/// // What the test does not name may have any value.
 /// let expected = ExpectedHostcall::new("proxy_get_header_map_value");
 /// assert!(expected.clone().matches(&event));
 /// // A word of the ABI is written as text.

@@ -23,7 +23,7 @@ use crate::text::Text;
 pub struct Fields(pub Vec<(&'static str, Value)>);
 
 impl Fields {
-    /// Whether there is none.
+    /// Whether there are no values.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -60,11 +60,11 @@ impl Serialize for Fields {
 pub enum Value {
     /// A number.
     Number(i64),
-    /// Truth.
+    /// A boolean.
     Truth(bool),
     /// A word of the ABI, as in `request_headers`.
     Word(&'static str),
-    /// Bytes that the guest gave or got.
+    /// Bytes.
     Text(Text),
     /// Header pairs.
     Pairs(Vec<(Text, Text)>),

@@ -73,8 +73,8 @@ impl Vm {
     /// ```
     ///
     /// # Errors
-    /// [`CallError::UnknownCallout`] when the guest does not wait for such an answer: the callout was
-    /// cancelled or answered, or the answer is of another kind. When the guest traps.
+    /// [`CallError::UnknownCallout`] when the guest does not wait for such an answer: the callout
+    /// was cancelled or answered, or the answer is of another kind. When the guest traps.
     pub fn answer(&mut self, token: CalloutToken, answer: CalloutAnswer) -> Result<(), CallError> {
         self.guest.check()?;
         let unknown = || CallError::UnknownCallout { token: token.token };
@@ -153,8 +153,8 @@ impl Vm {
     }
 
     /// Fails the gRPC calls that guests made to unknown clusters: `proxy_on_grpc_close` with
-    /// `UNAVAILABLE`. Call it after every callback. The hostcall has answered `InternalFailure`, and
-    /// such a call is never in [`take_callouts`](Self::take_callouts).
+    /// `UNAVAILABLE`. Call it after every callback. The hostcall has answered `InternalFailure`,
+    /// and such a call is never in [`take_callouts`](Self::take_callouts).
     ///
     /// ```
     /// # use gatepost_host_fixtures::*;

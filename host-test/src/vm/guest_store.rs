@@ -1,5 +1,5 @@
-//! Calls into the guest: set the context, apply fuel and epochs, call, and turn a trap into a report
-//! that poisons the VM.
+//! Calls into the guest: set the context, apply fuel and epochs, call, and turn a trap into a
+//! report that poisons the VM.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! The callbacks of an HTTP stream, a method for each. A method lends the caller's headers or body to
-//! the guest for the time of the call, and returns what the guest asks for. A callback that the
+//! The callbacks of an HTTP stream, a method for each. A method lends the caller's headers or body
+//! to the guest for the time of the call, and returns what the guest asks for. A callback that the
 //! module does not export is skipped.
 
 use std::sync::{Arc, Mutex};
@@ -243,8 +243,8 @@ impl Vm {
         )
     }
 
-    /// `proxy_on_response_body`, with one piece of the body or with all that was buffered. The guest
-    /// changes the bytes in place. At `end_of_stream` nothing follows, no trailers either.
+    /// `proxy_on_response_body`, with one piece of the body or with all that was buffered. The
+    /// guest changes the bytes in place. At `end_of_stream` nothing follows, no trailers either.
     ///
     /// ```
     /// # use gatepost_host_fixtures::*;
@@ -308,7 +308,8 @@ impl Vm {
     /// # use gatepost_host_fixtures::*;
     /// # let (mut vm, stream) = opened("tag");
     /// # let mut headers = request();
-    /// vm.finish(stream, FinalMaps { request_headers: Some(&mut headers), ..FinalMaps::default() })?;
+    /// let maps = FinalMaps { request_headers: Some(&mut headers), ..FinalMaps::default() };
+    /// vm.finish(stream, maps)?;
     /// let again = vm.finish(stream, FinalMaps::default());
     /// assert!(matches!(again, Err(CallError::UnknownStream { .. })));
     /// # Ok::<(), Box<dyn std::error::Error>>(())

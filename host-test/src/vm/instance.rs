@@ -1,5 +1,5 @@
-//! One instance of a module: how it is made, and what can be read of it. Its plugins are in `plugins`,
-//! the callbacks of streams in `http` and `network`.
+//! One instance of a module: how it is made, and what can be read of it. Its plugins are in
+//! `plugins`, the callbacks of streams in `http` and `network`.
 
 use std::sync::Arc;
 
@@ -69,8 +69,8 @@ impl Vm {
     /// ```
     ///
     /// # Errors
-    /// When a limit needs an engine with another option, the module needs more memory than the limit,
-    /// a callback has the wrong signature, or the start-up traps.
+    /// When a limit needs an engine with another option, the module needs more memory than the
+    /// limit, a callback has the wrong signature, or the start-up traps.
     pub fn new(module: &Module, host: Host, options: VmOptions) -> Result<Self, StartError> {
         let (mut guest, instance) = instantiate(module, host, options)?;
         let memory = instance.get_memory(&mut guest.store, "memory");
@@ -91,7 +91,8 @@ impl Vm {
                 guest.call(main.name, ContextRef::Vm, function, (0, 0))?;
             }
         } else if let Some(function) = &start.function {
-            // A command ends with proc_exit(0) or by returning. The instance can be used after both.
+            // A command ends with proc_exit(0) or by returning. The instance can be used after
+            // both.
             guest.call_until(start.name, ContextRef::Vm, function, (), |error| {
                 matches!(error.downcast_ref(), Some(ProcExit(0)))
             })?;
@@ -150,7 +151,8 @@ impl Vm {
     /// # let engine = Engine::new(EngineOptions { fuel: true, ..EngineOptions::default() })?;
     /// # let module = module_on(&engine, "count");
     /// # let limits = Limits { fuel_per_callback: Some(100_000), ..Limits::default() };
-    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions { limits, ..VmOptions::default() })?;
+    /// # let options = VmOptions { limits, ..VmOptions::default() };
+    /// # let mut vm = Vm::new(&module, Host::default(), options)?;
     /// # let plugin = vm.start_plugin(PluginConfig::default())?;
     /// vm.tick(plugin)?;
     /// let fuel = vm.fuel_used().unwrap();

@@ -37,9 +37,9 @@ impl Vm {
         Ok(self.guest.stream_mut(stream)?.info.write(with))
     }
 
-    /// Lends a map to the VM after a callback that paused the stream. Callbacks of other contexts can
-    /// then use it with `proxy_set_effective_context`: for instance one that gets the answer to a
-    /// callout and changes the request. [`reclaim_map`](Self::reclaim_map) takes the map back.
+    /// Lends a map to the VM after a callback that paused the stream. Callbacks of other contexts
+    /// can then use it with `proxy_set_effective_context`: for instance one that gets the answer to
+    /// a callout and changes the request. [`reclaim_map`](Self::reclaim_map) takes the map back.
     ///
     /// ```
     /// # use gatepost_host_fixtures::*;
@@ -113,7 +113,8 @@ impl Vm {
         Ok(())
     }
 
-    /// Takes the trailers that a guest added in the last body callback of a message without trailers.
+    /// Takes the trailers that a guest added in the last body callback of a message without
+    /// trailers.
     ///
     /// ```
     /// # use gatepost_host_fixtures::*;
@@ -135,9 +136,9 @@ impl Vm {
         Ok(self.guest.stream_mut(stream)?.take_added(kind))
     }
 
-    /// Takes the list of streams that a guest has continued, closed or answered in callbacks of other
-    /// contexts. [`take_continued`](Self::take_continued), [`take_closed`](Self::take_closed) and
-    /// [`take_local_reply`](Self::take_local_reply) say which it was.
+    /// Takes the list of streams that a guest has continued, closed or answered in callbacks of
+    /// other contexts. [`take_continued`](Self::take_continued), [`take_closed`](Self::take_closed)
+    /// and [`take_local_reply`](Self::take_local_reply) say which it was.
     ///
     /// ```
     /// # use gatepost_host_fixtures::*;

@@ -1,7 +1,7 @@
 //! The callbacks of a connection, for network filters: its start, the bytes of each direction, and
-//! its ends. A method lends the caller's buffer to the guest for the time of the call. While a guest
-//! pauses, the caller keeps the bytes and shows them again together with the next ones, as Envoy
-//! does.
+//! its ends. A method lends the caller's buffer to the guest for the time of the call. While a
+//! guest pauses, the caller keeps the bytes and shows them again together with the next ones, as
+//! Envoy does.
 
 use bytes::Bytes;
 

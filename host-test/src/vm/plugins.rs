@@ -35,7 +35,7 @@ pub enum Stopped {
 
 impl Vm {
     /// Starts a plugin: creates its root context, then `proxy_on_vm_start`, then
-    /// `proxy_on_configure`. A plugin that refuses is deleted; the VM and its other plugins go on.
+    /// `proxy_on_configure`. A plugin that refuses is deleted; the VM and its other plugins still run.
     ///
     /// ```
     /// # use gatepost_host_fixtures::*;
@@ -197,8 +197,8 @@ impl Vm {
         root.tick_period.filter(|_| root.context == plugin.context)
     }
 
-    /// When the plugin's next tick is due, in nanoseconds of the host's monotonic clock; none without
-    /// ticks.
+    /// When the plugin's next tick is due, in nanoseconds of the host's monotonic clock; none
+    /// without ticks.
     ///
     /// ```
     /// # use gatepost_host_fixtures::*;

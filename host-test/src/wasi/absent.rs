@@ -1,5 +1,5 @@
 //! Directories, files and sockets: there are none. These functions answer errors, with Envoy's
-//! numbers, and the guest goes on.
+//! numbers, and the guest can continue.
 
 use wasmtime::Linker;
 

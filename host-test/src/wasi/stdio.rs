@@ -1,5 +1,6 @@
 //! Standard input, output and error: the only descriptors that are open. Input is at its end;
-//! output and error are log lines, unless [`WasiOptions`](crate::WasiOptions) gives a writer for them.
+//! output and error are log lines, unless [`WasiOptions`](crate::WasiOptions) gives a writer for
+//! them.
 
 use wasmtime::{Caller, Linker};
 
@@ -95,8 +96,8 @@ pub(super) fn link(linker: &mut Linker<HostState>, wasi: &str) -> wasmtime::Resu
     Ok(())
 }
 
-/// Each write is one log line, without the newline at its end, as in Envoy. A write longer than a log
-/// line is cut: the guest gets the number of bytes that were taken, and writes the rest again.
+/// Each write is one log line, without the newline at its end, as in Envoy. A write longer than a
+/// log line is cut: the guest gets the number of bytes that were taken, and writes the rest again.
 fn fd_write(
     guest: Guest<'_, '_>,
     fd: u32,

@@ -1,6 +1,6 @@
-//! Clocks and waiting. A guest cannot make the host wait: a sleep ends at once and moves the guest's
-//! clocks forward. So the schedulers of Go and TinyGo continue at once, where in Envoy, whose clocks
-//! do not move, they spin until the time has passed.
+//! Clocks and waiting. A guest cannot make the host wait: a sleep ends at once and moves the
+//! guest's clocks forward. So the schedulers of Go and TinyGo continue at once, where in Envoy,
+//! whose clocks do not move, they spin until the time has passed.
 
 use wasmtime::{Caller, Linker};
 

@@ -1,5 +1,5 @@
-//! How an exchange ends: aborted messages, resets of the client and the upstream, and the end of the
-//! guests' streams.
+//! How an exchange ends: aborted messages, resets of the client and the upstream, and the end of
+//! the guests' streams.
 
 use super::event::{Direction, Event};
 use super::exchange::{Exchange, Iteration, StreamState};
@@ -49,8 +49,8 @@ impl Exchange {
         }
     }
 
-    /// Ends the guests' streams: every plugin logs, in the order of the request, and then each is done
-    /// and deleted. As in Envoy, plugins that the request has not reached log, too.
+    /// Ends the guests' streams: every plugin logs, in the order of the request, and then each is
+    /// done and deleted. As in Envoy, plugins that the request has not reached log, too.
     pub(super) fn finish(&mut self, guests: &mut Guests) {
         if std::mem::replace(&mut self.is_ended, true) {
             return;

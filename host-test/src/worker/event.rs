@@ -1,5 +1,5 @@
-//! What a worker is asked about and what it gives: exchanges, directions, events, and the result of a
-//! whole exchange.
+//! What a worker is asked about and what it gives: exchanges, directions, events, and the result of
+//! a whole exchange.
 
 use std::sync::Arc;
 
@@ -79,8 +79,8 @@ pub enum Event {
     Response(Part),
     /// Reset the client's stream: the response does not continue.
     ResponseReset,
-    /// A guest has changed something that the route may depend on: select the route again. It comes at
-    /// most once, and only before the request's headers.
+    /// A guest has changed something that the route may depend on: select the route again. It comes
+    /// at most once, and only before the request's headers.
     RouteCacheCleared,
 }
 

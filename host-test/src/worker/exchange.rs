@@ -319,8 +319,8 @@ impl Exchange {
         }
     }
 
-    /// Lends what waits at a plugin to its VM, so that the guest can change it in callbacks of other
-    /// contexts: in a tick, or when a callout is answered.
+    /// Lends what waits at a plugin to its VM, so that the guest can change it in callbacks of
+    /// other contexts: in a tick, or when a callout is answered.
     pub(super) fn lend_waiting(
         &mut self,
         guests: &mut Guests,

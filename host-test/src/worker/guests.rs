@@ -152,8 +152,8 @@ impl Guests {
         self.waker = Some(waker);
     }
 
-    /// Rebuilds the VMs that have trapped, have a plugin with the policy to reload, and whose back-off
-    /// is over.
+    /// Rebuilds the VMs that have trapped, have a plugin with the policy to reload, and whose
+    /// back-off is over.
     pub(super) fn reload(&mut self) {
         for number in 0..self.vms.len() {
             let reloads = |index: &usize| self.plugins[*index].policy == FailPolicy::Reload;

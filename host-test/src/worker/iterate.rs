@@ -1,17 +1,15 @@
 //! Moving a message through the chain, as Envoy's filter manager does: each part is shown to one
-//! plugin after another until one stops it. It then waits at that plugin, and resumes from there when
-//! the plugin continues.
+//! plugin after another until one stops it. It then waits at that plugin, and resumes from there
+//! when the plugin continues.
 
 use bytes::{Bytes, BytesMut};
 
-use super::event::{Direction, Event};
+use super::event::Direction;
 use super::exchange::{Exchange, Iteration, Step, body_kind, map_kinds};
 use super::guests::Guests;
 use super::message::Part;
 use super::reply::Reply;
-use super::verify;
 use crate::abi::StreamKind;
-use crate::headers::Headers;
 use crate::outcome::Pause;
 use crate::vm::Vm;
 
@@ -148,8 +146,8 @@ impl Exchange {
                 return self.end_with(guests, ending);
             }
             if is_too_large {
-                // As Envoy: it shows the plugin a request's body that is too large, and then answers
-                // 413, whatever the plugin returned.
+                // As Envoy: it shows the plugin a request's body that is too large, and then
+                // answers 413, whatever the plugin returned.
                 return self.too_large(guests, direction);
             }
             if end_stream && self.take_added_trailers(guests, direction, at) {
@@ -368,72 +366,6 @@ impl Exchange {
             self.message_mut(direction).trailers = added;
         }
         has_added
-    }
-
-    fn emit_headers(&mut self, guests: &mut Guests, direction: Direction, end_stream: bool) {
-        let Some(headers) = self.message(direction).headers.clone() else { return };
-        let checked = match direction {
-            Direction::Request => verify::request(&headers),
-            Direction::Response => verify::response(&headers),
-        };
-        match checked {
-            Err(_) if direction == Direction::Response && self.reply.is_some() => {
-                self.is_undeliverable = true
-            }
-            Err(reply) => return self.local_reply(guests, reply),
-            Ok(()) => {}
-        }
-        if direction == Direction::Request && self.route_cache_cleared {
-            self.events.push_back(Event::RouteCacheCleared);
-        }
-        self.message_mut(direction).emitted = true;
-        self.emit(direction, Part::Headers { headers, end_stream });
-    }
-
-    fn emit_data(&mut self, direction: Direction, data: Bytes, end_stream: bool) {
-        if end_stream || !data.is_empty() {
-            self.emit(direction, Part::Data { data, end_stream });
-        }
-    }
-
-    fn emit_trailers(&mut self, direction: Direction) {
-        let trailers = self
-            .message(direction)
-            .trailers
-            .clone()
-            .unwrap_or_else(|| Headers::new(direction.trailers()));
-        self.emit(direction, Part::Trailers(trailers));
-    }
-
-    pub(super) fn emit(&mut self, direction: Direction, part: Part) {
-        let end_stream = part.end_stream();
-        self.message_mut(direction).emitted_end |= end_stream;
-        match direction {
-            Direction::Request => self.events.push_back(Event::Request(part)),
-            Direction::Response => {
-                if let Part::Data { data, .. } = &part {
-                    let bytes = u64::try_from(data.len()).unwrap_or(u64::MAX);
-                    self.info(|info| {
-                        info.response_bytes = info.response_bytes.saturating_add(bytes)
-                    });
-                }
-                if !self.is_undeliverable {
-                    self.events.push_back(Event::Response(part));
-                }
-                if end_stream {
-                    self.response_is_out();
-                }
-            }
-        }
-    }
-
-    /// The response was sent. The rest of the request is dropped.
-    fn response_is_out(&mut self) {
-        self.reset_upstream();
-        if self.is_undeliverable {
-            self.events.push_back(Event::ResponseReset);
-        }
-        self.is_over = true;
     }
 }
 

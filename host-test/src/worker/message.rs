@@ -73,7 +73,8 @@ pub enum End {
 /// ```
 /// use gatepost_host::{HeaderScope, Headers, Message, Part};
 ///
-/// let mut message = Message::new(Headers::request([(":method", "POST"), (":path", "/")])).with_body("one ");
+/// let headers = Headers::request([(":method", "POST"), (":path", "/")]);
+/// let mut message = Message::new(headers).with_body("one ");
 /// message.body.push("two".into()); // in pieces, as a client may send it
 /// message.trailers = Some(Headers::collect(HeaderScope::RequestTrailers, [("x-sum", "42")]));
 /// assert_eq!(message.whole_body(), "one two");
@@ -164,7 +165,7 @@ impl Message {
     /// # use gatepost_host::*;
     /// let mut message = Message::default();
     /// message.push(Part::Data { data: "one".into(), end_stream: false });
-    /// message.push(Part::Data { data: "".into(), end_stream: true }); // an empty piece leaves nothing
+    /// message.push(Part::Data { data: "".into(), end_stream: true }); // an empty piece is dropped
     /// assert_eq!(message.body, ["one"]);
     /// ```
     pub fn push(&mut self, part: Part) {

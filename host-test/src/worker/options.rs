@@ -1,6 +1,7 @@
 //! How a worker is set up.
 
-/// The options of a worker. The default records nothing and uses the operating system's random bytes.
+/// The options of a worker. The default records nothing and uses the operating system's random
+/// bytes.
 ///
 /// ```
 /// use gatepost_host::{Host, Message, Worker, WorkerOptions};
@@ -20,7 +21,7 @@ pub struct WorkerOptions {
     /// Makes the guests' random bytes follow from this number.
     pub seed: Option<u64>,
     /// Records events, for [`Worker::take_recorded`](crate::Worker::take_recorded) and
-    /// [`Worker::take_recorded_by_roots`](crate::Worker::take_recorded_by_roots). They are kept until
-    /// they are taken.
+    /// [`Worker::take_recorded_by_roots`](crate::Worker::take_recorded_by_roots). They are kept
+    /// until they are taken.
     pub record: bool,
 }

@@ -38,8 +38,8 @@ impl Worker {
         self.exchange(id).is_some_and(|exchange| exchange.holds_back(direction, limit))
     }
 
-    /// Whether the exchange is over: its response was sent, or it was reset. There may be events that
-    /// were not taken yet.
+    /// Whether the exchange is over: its response was sent, or it was reset. There may be events
+    /// that were not taken yet.
     ///
     /// ```
     /// # use gatepost_host_fixtures::*;

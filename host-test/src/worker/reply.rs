@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::event::LocalReplySent;
-use crate::callout::PROTOCOL_ERROR;
+use crate::callout::{PROTOCOL_ERROR, reset_text};
 use crate::grpc::{UNAVAILABLE, status_of_http};
 use crate::headers::Headers;
 use crate::outcome::LocalReply;
@@ -48,13 +48,10 @@ impl Reply {
 
     /// What Envoy's router answers when the upstream's stream ends before its response began.
     pub(super) fn of_upstream(reason: &str) -> Self {
-        let body = format!(
-            "upstream connect error or disconnect/reset before headers. reset reason: {reason}"
-        );
         let details =
             format!("upstream_reset_before_response_started{{{}}}", reason.replace(' ', "_"));
         let status = if reason == PROTOCOL_ERROR { 502 } else { 503 };
-        Self::of_chain(status, &body, &details)
+        Self::of_chain(status, &reset_text(reason), &details)
     }
 
     pub(super) fn sent(&self) -> LocalReplySent {
@@ -154,7 +151,8 @@ mod tests {
     fn a_grpc_client_is_answered_in_grpc() {
         let text = |code| {
             format!(
-                ":status: 200\ncontent-type: application/grpc\ngrpc-status: {code}\ngrpc-message: 100%25%0Aoff\n"
+                ":status: 200\ncontent-type: application/grpc\ngrpc-status: {code}\n\
+                 grpc-message: 100%25%0Aoff\n"
             )
         };
         assert_eq!(made(guest(&[], "100%\noff", None), false, true), (text(7), Bytes::new()));

@@ -1,5 +1,5 @@
-//! A whole exchange in one call, for tests and tools that have whole messages. The trait [`Upstream`]
-//! answers the request and the callouts.
+//! A whole exchange in one call, for tests and tools that have whole messages. The trait
+//! [`Upstream`] answers the request and the callouts.
 
 use super::callout_id::Callout;
 use super::event::{Direction, Event, ExchangeId, Finished};
@@ -8,8 +8,8 @@ use super::state::Worker;
 use crate::callout::{CalloutAnswer, CalloutRequest};
 use crate::stream::StreamInfo;
 
-/// Answers the request of a whole exchange and the callouts of its guests. A closure from a request to
-/// a response is an `Upstream` that answers no callouts.
+/// Answers the request of a whole exchange and the callouts of its guests. A closure from a request
+/// to a response is an `Upstream` that answers no callouts.
 ///
 /// ```
 /// # use std::{sync::Arc, time::Duration};
@@ -51,8 +51,8 @@ pub trait Upstream {
     /// Answers the request that left the chain; none if the connection failed.
     fn respond(&mut self, request: &Message) -> Option<Message>;
 
-    /// Answers a callout: one answer for a call, any number for a stream. None if the cluster cannot
-    /// be reached. With an empty list no answer comes, and the callout times out.
+    /// Answers a callout: one answer for a call, any number for a stream. None if the cluster
+    /// cannot be reached. With an empty list no answer comes, and the callout times out.
     fn callout(&mut self, callout: &Callout) -> Option<Vec<CalloutAnswer>> {
         let _ = callout;
         None

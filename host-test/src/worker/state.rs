@@ -1,5 +1,6 @@
-//! What a worker holds, and what must follow every call into a guest: ending exchanges that are over,
-//! acting on streams that guests touched from other contexts, and failing streams whose VM trapped.
+//! What a worker holds, and what must follow every call into a guest: ending exchanges that are
+//! over, acting on streams that guests touched from other contexts, and failing streams whose VM
+//! trapped.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,12 +19,13 @@ use crate::host::Host;
 use crate::recording::Recorded;
 use crate::stream::StreamId;
 
-/// The VMs of a chain, and the exchanges that pass through it, on one thread of a proxy. A worker can
-/// move between threads, and runs on one at a time. Several workers of one chain share their
+/// The VMs of a chain, and the exchanges that pass through it, on one thread of a proxy. A worker
+/// can move between threads, and runs on one at a time. Several workers of one chain share their
 /// [`Host`], and nothing else.
 ///
 /// ```
-/// use gatepost_host::{Chain, ChainPlugin, Engine, EngineOptions, Headers, Host, Message, Module, PluginConfig, Worker};
+/// use gatepost_host::{Chain, ChainPlugin, Engine, EngineOptions, Headers, Host, Message, Module};
+/// use gatepost_host::{PluginConfig, Worker};
 ///
 /// // Answers every request with 403.
 /// let wasm = wat::parse_str(r#"(module
@@ -33,8 +35,8 @@ use crate::stream::StreamId;
 ///     (func (export "proxy_abi_version_0_2_1"))
 ///     (func (export "malloc") (param i32) (result i32) (i32.const 1024))
 ///     (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
-///         (drop (call $reply (i32.const 403) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
-///             (i32.const 0) (i32.const 0) (i32.const -1)))
+///         (drop (call $reply (i32.const 403) (i32.const 0) (i32.const 0) (i32.const 0)
+///             (i32.const 0) (i32.const 0) (i32.const 0) (i32.const -1)))
 ///         (i32.const 1)))"#)?;
 /// let module = Module::new(&Engine::new(EngineOptions::default())?, "deny", &wasm)?;
 /// let chain = Chain::new(vec![ChainPlugin { module, config: PluginConfig::default() }]);
@@ -184,8 +186,8 @@ impl Worker {
         }
     }
 
-    /// Acts on what guests have done to streams from other contexts, and on traps, until nothing new
-    /// comes from it.
+    /// Acts on what guests have done to streams from other contexts, and on traps, until nothing
+    /// new comes from it.
     pub(super) fn settle(&mut self) {
         loop {
             let mut touched = Vec::new();
@@ -257,7 +259,8 @@ impl Worker {
         }
     }
 
-    /// Fails the streams that a plugin has paused whose VM has trapped: nothing would continue them.
+    /// Fails the streams that a plugin has paused whose VM has trapped: nothing would continue
+    /// them.
     fn fail_paused(&mut self) {
         for slot in 0..self.exchanges.len() {
             let Self { guests, exchanges, .. } = &mut *self;

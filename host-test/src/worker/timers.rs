@@ -94,8 +94,9 @@ impl Worker {
         ticks.chain(deadline).chain(has_items.then(|| guests.host.clock.monotonic_nanos())).min()
     }
 
-    /// Sets a waker that is woken when an item comes into a queue of this worker's guests, also from
-    /// another worker: then [`run_timers`](Self::run_timers) is due. It must not call the host.
+    /// Sets a waker that is woken when an item comes into a queue of this worker's guests, also
+    /// from another worker: then [`run_timers`](Self::run_timers) is due. It must not call the
+    /// host.
     pub fn wake_on_queue_items(&mut self, waker: std::task::Waker) {
         self.guests.wake_on_queue_items(waker);
     }

@@ -1,4 +1,4 @@
-//! What is recorded: one ordered list for an exchange, whatever VM its plugins are in.
+//! Recorded events: one ordered list for an exchange, also if its plugins are in several VMs.
 
 use gatepost_host::{ChainOptions, Message, WorkerOptions};
 
@@ -30,7 +30,8 @@ fn the_recorded_events_of_an_exchange_are_its_own_and_in_order() {
             "a 2 > proxy_on_context_create(parent_context: 1)",
             "a 2 < proxy_on_context_create",
             "a 2 > proxy_on_request_headers(headers: 3, end_of_stream: 1)",
-            "a 2   proxy_add_header_map_value(map: request_headers, name: \"x\", value: \"1\") = Ok",
+            "a 2   proxy_add_header_map_value(map: request_headers, \
+             name: \"x\", value: \"1\") = Ok",
             "a 2 < proxy_on_request_headers = 0",
             "b 2 > proxy_on_context_create(parent_context: 1)",
             "b 2 < proxy_on_context_create",
