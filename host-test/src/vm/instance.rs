@@ -147,7 +147,7 @@ impl Vm {
     /// [`Limits::fuel_per_callback`](crate::Limits::fuel_per_callback).
     ///
     /// ```
-    /// # use gatepost_host::*;
+    /// # use gatepost_host_fixtures::*;
     /// # let engine = Engine::new(EngineOptions { fuel: true, ..EngineOptions::default() })?;
     /// # let module = module_on(&engine, "count");
     /// # let limits = Limits { fuel_per_callback: Some(100_000), ..Limits::default() };
