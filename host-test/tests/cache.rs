@@ -89,7 +89,7 @@ fn a_directory_that_cannot_be_made_is_named_and_the_module_runs() {
     load(&engine);
     match engine.cache() {
         CacheState::Unusable(CacheProblem::Directory { path, .. }) => {
-            assert_eq!(path, file.join("below"))
+            assert_eq!(path, file.join("below"));
         }
         other => panic!("{other:?}"),
     }

@@ -25,7 +25,7 @@ impl Exchange {
         };
         match checked {
             Err(_) if direction == Direction::Response && self.reply.is_some() => {
-                self.is_undeliverable = true
+                self.is_undeliverable = true;
             }
             Err(reply) => return self.local_reply(guests, reply),
             Ok(()) => {}
@@ -64,7 +64,7 @@ impl Exchange {
                 if let Part::Data { data, .. } = &part {
                     let bytes = u64::try_from(data.len()).unwrap_or(u64::MAX);
                     self.info(|info| {
-                        info.response_bytes = info.response_bytes.saturating_add(bytes)
+                        info.response_bytes = info.response_bytes.saturating_add(bytes);
                     });
                 }
                 if !self.is_undeliverable {

@@ -340,9 +340,9 @@ impl Exchange {
             if let Some(mut map) = map.take() {
                 let _ = vm.lend_map(id, kind, &mut map);
                 if is_trailers {
-                    progress.lent.trailers = true
+                    progress.lent.trailers = true;
                 } else {
-                    progress.lent.headers = true
+                    progress.lent.headers = true;
                 }
             }
         }

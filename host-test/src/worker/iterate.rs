@@ -35,7 +35,7 @@ impl Exchange {
                 if direction == Direction::Response {
                     self.note_response_code(&headers);
                     self.info(|info| {
-                        info.response_code_details = Bytes::from_static(b"via_upstream")
+                        info.response_code_details = Bytes::from_static(b"via_upstream");
                     });
                 }
                 self.message_mut(direction).headers = Some(headers);
