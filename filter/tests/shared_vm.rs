@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use gatepost_host::{
-    Effect, EffectEvent, EffectLog, Engine, EngineOptions, ForeignFunctions, Headers, Host,
+    Recorded, RecordedEvent, Recording, Engine, EngineOptions, ForeignFunctions, Headers, Host,
     MemoryLog, Module, Plugin, PluginConfig, StreamInfo, Vm, VmOptions,
 };
 
 struct Shared {
     vm: Vm,
-    effects: EffectLog,
+    effects: Recording,
 }
 
 impl Shared {
@@ -18,7 +18,7 @@ impl Shared {
         let engine = Engine::new(EngineOptions::default()).expect("an engine");
         let module =
             Module::new(&engine, "gatepost", gatepost_filter_wasm::MODULE).expect("a module");
-        let effects = EffectLog::default();
+        let effects = Recording::default();
         let options =
             VmOptions { recorder: Some(Box::new(effects.clone())), ..VmOptions::default() };
         Self { vm: Vm::new(&module, host, options).expect("a VM"), effects }
@@ -56,8 +56,8 @@ impl Shared {
     /// How often the guest called a foreign function since the last question.
     fn asked(&self) -> usize {
         let hostcalls =
-            self.effects.take().into_iter().filter_map(|Effect { event, .. }| match event {
-                EffectEvent::Called { hostcall, .. } => Some(hostcall),
+            self.effects.take().into_iter().filter_map(|Recorded { event, .. }| match event {
+                RecordedEvent::Called { hostcall, .. } => Some(hostcall),
                 _ => None,
             });
         hostcalls.filter(|hostcall| *hostcall == "proxy_call_foreign_function").count()

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use gatepost_host::{
-    Callout, CalloutAnswer, CalloutId, CalloutRequest, Clock as _, Direction, EffectEvent, Event,
+    Callout, CalloutAnswer, CalloutId, CalloutRequest, Clock as _, Direction, RecordedEvent, Event,
     ExchangeId, MetricKind, Part, StreamInfo, Value, VirtualClock, Worker,
 };
 
@@ -72,7 +72,7 @@ impl<'a> Drive<'a> {
         stubs: Stubs<'a>,
     ) -> Self {
         // What the plugins did to start is the same in every test of a file.
-        let _ = worker.recorded();
+        let _ = worker.take_all_recorded();
         Self {
             worker,
             clock,
@@ -136,7 +136,7 @@ impl<'a> Drive<'a> {
         self.worker.close(id);
         self.turn();
         self.exchange = None;
-        self.observed.effects = self.worker.recorded();
+        self.observed.effects = self.worker.take_all_recorded();
         self.observed.traps.extend(self.worker.errors().iter().map(ToString::to_string));
         self.observed.reply = reply.map(|reply| Reply {
             status: reply.status,
@@ -155,7 +155,7 @@ impl<'a> Drive<'a> {
     fn grpc_status(&self, plugin: Option<&str>) -> Option<u32> {
         let given =
             self.observed.effects.iter().find_map(|effect| match &effect.event {
-                EffectEvent::Called {
+                RecordedEvent::Called {
                     hostcall: "proxy_send_local_response", arguments, ..
                 } if Some(&*effect.plugin) == plugin => arguments.get("grpc_status"),
                 _ => None,

@@ -1,12 +1,12 @@
 //! Compares recorded hostcalls with the hostcalls that a test lists.
 
-use gatepost_host::{Effect, EffectEvent, Value};
+use gatepost_host::{Recorded, RecordedEvent, Value};
 
 use super::model::Hostcall;
 
 /// Whether an effect is this hostcall. Arguments that the test does not name may be anything.
-pub(super) fn fits(expected: &Hostcall, effect: &Effect) -> bool {
-    let EffectEvent::Called { hostcall, arguments, status, .. } = &effect.event else {
+pub(super) fn fits(expected: &Hostcall, effect: &Recorded) -> bool {
+    let RecordedEvent::Called { hostcall, arguments, status, .. } = &effect.event else {
         return false;
     };
     *hostcall == expected.call.value
@@ -18,8 +18,8 @@ pub(super) fn fits(expected: &Hostcall, effect: &Effect) -> bool {
 }
 
 /// Whether an effect is a call of the same hostcall.
-pub(super) fn has_name(expected: &Hostcall, effect: &Effect) -> bool {
-    matches!(&effect.event, EffectEvent::Called { hostcall, .. } if *hostcall == expected.call.value)
+pub(super) fn has_name(expected: &Hostcall, effect: &Recorded) -> bool {
+    matches!(&effect.event, RecordedEvent::Called { hostcall, .. } if *hostcall == expected.call.value)
 }
 
 /// A value as a test writes it.
@@ -39,7 +39,7 @@ fn bytes(value: &Value) -> Vec<u8> {
 }
 
 /// A hostcall that was made, in words.
-pub(super) fn event(effect: &Effect) -> String {
+pub(super) fn event(effect: &Recorded) -> String {
     effect.event.to_string().trim_start().to_owned()
 }
 

@@ -2,7 +2,7 @@
 //! Whatever drives the chain fills it; [`judge`](super::judge()) compares it with what is expected.
 
 use bytes::Bytes;
-use gatepost_host::{Effect, Headers, LogLevel};
+use gatepost_host::{Recorded, Headers, LogLevel};
 
 use super::model::Half;
 use crate::report::Difference;
@@ -72,7 +72,7 @@ pub(super) struct Observed {
     /// The calls that the plugins made.
     pub(super) callouts: Vec<Called>,
     /// What passed between the plugins and their host once they had started.
-    pub(super) effects: Vec<Effect>,
+    pub(super) effects: Vec<Recorded>,
     /// Guests that trapped.
     pub(super) traps: Vec<String>,
     /// Why the plugins did not start, if they did not.
