@@ -6,7 +6,7 @@ use std::path::Path;
 
 use gatepost_authoring::PolicyFile;
 use gatepost_host::{
-    Chain, ChainPlugin, Effect, EffectEvent, Engine, EngineOptions, Finished, Headers, Host,
+    Chain, ChainPlugin, Recorded, RecordedEvent, Engine, EngineOptions, Finished, Headers, Host,
     Message, Module, PluginConfig, StreamInfo, Worker, WorkerOptions,
 };
 
@@ -36,11 +36,11 @@ fn shipped(policy: &str) -> Worker {
     Worker::with_options(&chain, Host::default(), &options).expect("a worker")
 }
 
-fn send(worker: &mut Worker, headers: &[(&str, &str)]) -> Vec<Effect> {
+fn send(worker: &mut Worker, headers: &[(&str, &str)]) -> Vec<Recorded> {
     let request = Message::new(Headers::request(headers.iter().copied()));
     let info = StreamInfo { source: Some(([10, 0, 0, 1], 4711).into()), ..StreamInfo::default() };
     let upstream = &mut |_: &Message| Some(Message::new(Headers::response([(":status", "200")])));
-    let Finished { effects, .. } = worker.run_with(request, info, upstream);
+    let Finished { recorded: effects, .. } = worker.run_with(request, info, upstream);
     effects
 }
 
@@ -52,12 +52,12 @@ fn assert_calls(policy: &str, headers: &[(&str, &str)], expected: &[&str]) {
     send(&mut worker, headers);
     let effects = send(&mut worker, headers);
     let called = effects.iter().filter_map(|effect| match effect.event {
-        EffectEvent::Called { hostcall, .. } => Some(hostcall),
+        RecordedEvent::Called { hostcall, .. } => Some(hostcall),
         _ => None,
     });
     assert_eq!(called.collect::<Vec<_>>(), expected, "{policy}");
     let entered = effects.iter().filter_map(|effect| match effect.event {
-        EffectEvent::Entered { callback, .. } => Some(callback),
+        RecordedEvent::Entered { callback, .. } => Some(callback),
         _ => None,
     });
     let callbacks = ["proxy_on_context_create", "proxy_on_request_headers"];

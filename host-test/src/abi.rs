@@ -1,6 +1,5 @@
 //! The numbers of the proxy-wasm ABI: versions, statuses, log levels, and the kinds of maps,
-//! buffers and streams. Nothing here acts; the hostcalls turn a guest's integers into these and
-//! back.
+//! buffers and streams. Hostcalls convert a guest's integers to these types and back.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// use gatepost_host::AbiVersion;
 ///
 /// assert_eq!(AbiVersion::V0_2_1.to_string(), "0.2.1");
-/// assert_eq!(AbiVersion::V0_2_1.marker(), "proxy_abi_version_0_2_1"); // the export that a module announces it with
+/// assert_eq!(AbiVersion::V0_2_1.marker(), "proxy_abi_version_0_2_1");
 /// assert!(AbiVersion::V0_1_0 < AbiVersion::V0_2_0);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -27,15 +26,10 @@ pub enum AbiVersion {
 }
 
 impl AbiVersion {
-    /// Every version this host runs, oldest first.
-    ///
-    /// ```
-    /// # use gatepost_host::*;
-    /// assert_eq!(AbiVersion::ALL.map(|abi| abi.to_string()), ["0.1.0", "0.2.0", "0.2.1"]);
-    /// ```
+    /// Every version that this host runs, oldest first.
     pub const ALL: [AbiVersion; 3] = [AbiVersion::V0_1_0, AbiVersion::V0_2_0, AbiVersion::V0_2_1];
 
-    /// The export that announces this version.
+    /// The export with which a module announces this version.
     #[must_use]
     pub fn marker(self) -> &'static str {
         match self {
@@ -56,14 +50,13 @@ impl std::fmt::Display for AbiVersion {
     }
 }
 
-/// What a hostcall answers the guest (`proxy_status_t`).
+/// The status that a hostcall returns to the guest (`proxy_status_t`).
 ///
 /// ```
 /// use gatepost_host::Status;
 ///
 /// assert_eq!(Status::NotFound.code(), 1);
-/// assert_eq!(format!("{:?}", Status::CasMismatch), "CasMismatch"); // as effects show it
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// assert_eq!(format!("{:?}", Status::CasMismatch), "CasMismatch"); // in recorded events
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[repr(u32)]
@@ -85,14 +78,14 @@ pub enum Status {
 }
 
 impl Status {
-    /// The number the guest sees.
+    /// The number that the guest gets.
     #[must_use]
     pub fn code(self) -> u32 {
         self as u32
     }
 }
 
-/// How urgent a log line is (`proxy_log_level_t`), least first.
+/// The level of a log line (`proxy_log_level_t`), lowest first.
 ///
 /// ```
 /// use gatepost_host::LogLevel;
@@ -121,7 +114,7 @@ impl LogLevel {
 }
 
 impl LogLevel {
-    /// The name in effects and reports.
+    /// The name in recorded events and reports.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -146,7 +139,7 @@ impl std::fmt::Display for LogLevel {
 /// ```
 /// use gatepost_host::MapKind;
 ///
-/// assert_eq!(MapKind::ResponseTrailers.name(), "response_trailers"); // as effects show it
+/// assert_eq!(MapKind::ResponseTrailers.name(), "response_trailers");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -164,7 +157,7 @@ pub enum MapKind {
 }
 
 impl MapKind {
-    /// The name in effects and reports.
+    /// The name in recorded events and reports.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -205,7 +198,7 @@ impl MapKind {
 /// ```
 /// use gatepost_host::BufferKind;
 ///
-/// assert_eq!(BufferKind::PluginConfiguration.name(), "plugin_configuration"); // as effects show it
+/// assert_eq!(BufferKind::PluginConfiguration.name(), "plugin_configuration");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -224,7 +217,7 @@ pub enum BufferKind {
 }
 
 impl BufferKind {
-    /// The name in effects and reports.
+    /// The name in recorded events and reports.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -266,7 +259,7 @@ impl BufferKind {
 /// ```
 /// use gatepost_host::StreamKind;
 ///
-/// assert_eq!(StreamKind::HttpRequest.name(), "http_request"); // as effects show it
+/// assert_eq!(StreamKind::HttpRequest.name(), "http_request");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -280,7 +273,7 @@ pub enum StreamKind {
 }
 
 impl StreamKind {
-    /// The name in effects and reports.
+    /// The name in recorded events and reports.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

@@ -1,50 +1,49 @@
-//! Compiled modules kept on disk, so that a process that starts again need not compile: what a
-//! directory must be like, and how often it was of use. wasmtime reads and writes the files and
-//! keeps their number and size within bounds.
+//! The cache of compiled modules on disk: the checks of its directory, and the counters of its use.
+//! wasmtime reads and writes the files and bounds their number and size.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use wasmtime::{Cache, CacheConfig};
 
-/// What became of [`EngineOptions::cache`](crate::EngineOptions).
+/// The state of [`EngineOptions::cache`](crate::EngineOptions).
 ///
 /// ```
-/// use gatepost_host::{CacheState, Engine, EngineOptions, Module};
+/// use gatepost_host::{CacheState, Engine, EngineOptions};
+/// # use gatepost_host_fixtures::module_on;
 ///
-/// # let wasm = wat::parse_file("tests/data/tag.wat")?;
 /// # let directory = tempfile::tempdir()?;
 /// let directory = directory.path().join("modules");
 /// let options = EngineOptions { cache: Some(directory), ..EngineOptions::default() };
 ///
 /// let first = Engine::new(options.clone())?;
-/// Module::new(&first, "tag", &wasm)?;
+/// module_on(&first, "tag"); // loads a module
 /// assert_eq!(first.cache(), CacheState::On { hits: 0, written: 1 });
 ///
-/// // The next process finds it compiled.
+/// // The next process finds the compiled module.
 /// let next = Engine::new(options)?;
-/// Module::new(&next, "tag", &wasm)?;
+/// module_on(&next, "tag");
 /// assert_eq!(next.cache(), CacheState::On { hits: 1, written: 0 });
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CacheState {
-    /// None was asked for.
+    /// No cache was set.
     Off,
-    /// It is in use.
+    /// The cache is used.
     On {
-        /// Modules that were found there.
+        /// Modules that were found in the cache.
         hits: usize,
-        /// Modules that were compiled and written there.
+        /// Modules that were compiled and written to the cache.
         written: usize,
     },
-    /// The directory cannot be used, so modules are compiled.
+    /// The directory cannot be used: each module is compiled.
     Unusable(CacheProblem),
 }
 
 /// Why a directory cannot be used to keep compiled modules.
 ///
-/// It does not keep an engine from being made: it is told, and modules are compiled.
+/// An engine works without its cache: it compiles each module.
 ///
 /// ```
 /// use gatepost_host::{CacheProblem, CacheState, Engine, EngineOptions};
@@ -61,25 +60,27 @@ pub enum CacheState {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CacheProblem {
-    /// It cannot be made, or not be read.
+    /// The directory cannot be created or read.
     #[error("{path}: {reason}: choose another directory for compiled modules")]
     Directory {
         /// The directory.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         reason: String,
     },
-    /// Whoever can write there can have this process run any code.
+    /// The directory belongs to another user, who could make this process run any code.
     #[error(
-        "{path}: belongs to another user, who could put machine code there: choose another directory for compiled modules"
+        "{path}: belongs to another user, who could put machine code there: choose another \
+         directory for compiled modules"
     )]
     Foreign {
         /// The directory.
         path: PathBuf,
     },
-    /// Whoever can write there can have this process run any code.
+    /// Other users can write there, and could make this process run any code.
     #[error(
-        "{path}: others may write there, and so put machine code there: take the right from them (chmod go-w)"
+        "{path}: others may write there, and so put machine code there: take the right from them \
+         (chmod go-w)"
     )]
     Shared {
         /// The directory.
@@ -87,7 +88,7 @@ pub enum CacheProblem {
     },
 }
 
-/// Opens a cache, and makes its directory where it is missing.
+/// Opens a cache, and creates its directory if it is missing.
 pub(crate) fn open(directory: &Path) -> Result<Cache, CacheProblem> {
     let problem =
         |path: &Path, reason: String| CacheProblem::Directory { path: path.to_owned(), reason };
@@ -104,7 +105,7 @@ pub(crate) fn state(cache: &Cache) -> CacheState {
     CacheState::On { hits: cache.cache_hits(), written: cache.cache_misses() }
 }
 
-/// Makes the directory for its owner alone, whatever the process's umask.
+/// Creates the directory for its owner only, with any umask of the process.
 fn make(path: &Path) -> std::io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
@@ -113,7 +114,8 @@ fn make(path: &Path) -> std::io::Result<()> {
     builder.create(path)
 }
 
-/// What lies in the directory is run as it is.
+/// Files in the directory are machine code that this process runs, so only its user may write
+/// there.
 #[cfg(unix)]
 fn check(path: &Path) -> Result<(), CacheProblem> {
     use std::os::unix::fs::MetadataExt;
@@ -129,7 +131,7 @@ fn check(path: &Path) -> Result<(), CacheProblem> {
     }
 }
 
-/// The system's own rights are not looked at here.
+/// Access rights of other systems are not checked.
 #[cfg(not(unix))]
 fn check(_: &Path) -> Result<(), CacheProblem> {
     Ok(())

@@ -1,5 +1,5 @@
-//! The guest's exports that the host calls, looked up once for each VM. An export that is missing
-//! is skipped, as in Envoy; one with another signature than its ABI version's is an error.
+//! The guest's exports that the host calls, looked up once for each VM. As in Envoy, a missing
+//! export is skipped; one with another signature than its ABI version's is an error.
 
 use wasmtime::{Instance, Store, TypedFunc, WasmParams, WasmResults};
 
@@ -16,13 +16,13 @@ pub(crate) type Body = TypedFunc<(u32, u32, u32), u32>;
 pub(crate) type NotifyWithTwo = TypedFunc<(u32, u32, u32), ()>;
 pub(crate) type HttpCallResponse = TypedFunc<(u32, u32, u32, u32, u32), ()>;
 
-/// Header callbacks got a third parameter, `end_of_stream`, with ABI 0.2.0.
+/// Since ABI 0.2.0, header callbacks have a third parameter, `end_of_stream`.
 pub(crate) enum HeadersCallback {
     Old(AskWith),
     New(Body),
 }
 
-/// A callback and its name for reports.
+/// A callback, and its name for reports.
 pub(crate) struct Export<F> {
     pub(crate) name: &'static str,
     pub(crate) function: Option<F>,
@@ -122,8 +122,7 @@ impl Lookup<'_> {
     }
 }
 
-/// Every export of a guest that the host may call, with the names of its parameters after the
-/// context.
+/// Every export that the host calls, with the names of its parameters after the context.
 pub(crate) const CALLBACKS: &[(&str, &[&str])] = &[
     ("_initialize", &[]),
     ("_start", &[]),

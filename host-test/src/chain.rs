@@ -1,4 +1,4 @@
-//! A chain: which plugins HTTP exchanges pass, in which order, and under which rules. It is a
+//! A chain: the plugins that HTTP exchanges pass, in order, and the rules for it. It is a
 //! description that is cheap to clone; a [`Worker`](crate::Worker) runs it.
 
 use std::sync::Arc;
@@ -13,37 +13,34 @@ use crate::profile::Profile;
 ///
 /// ```
 /// use gatepost_host::{ChainPlugin, FailPolicy, PluginConfig};
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/tag.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+/// # use gatepost_host_fixtures::*;
+/// # let module = module("tag");
 ///
-/// let config = PluginConfig { name: "tag".into(), fail_policy: FailPolicy::Open, ..PluginConfig::default() };
+/// let config = PluginConfig { fail_policy: FailPolicy::Open, ..PluginConfig::default() };
 /// let plugin = ChainPlugin { module, config };
 /// assert_eq!(plugin.module.name(), "tag");
-/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct ChainPlugin {
-    /// What it runs.
+    /// The module.
     pub module: Module,
-    /// Its configuration, with what happens to streams when its VM has trapped.
+    /// The configuration, with the policy for streams after a trap.
     pub config: PluginConfig,
 }
 
-/// The rules of a chain. The default is Envoy's, with default limits.
+/// The rules of a chain. The default is Envoy's rules, with default limits.
 ///
 /// ```
-/// use gatepost_host::{Chain, ChainOptions, ChainPlugin, Headers, Host, Message, PluginConfig, Worker};
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/redact.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "redact", &wasm)?;
+/// use gatepost_host::{Chain, ChainOptions, ChainPlugin, Headers, Host, Message};
+/// use gatepost_host::{PluginConfig, Worker};
+/// # use gatepost_host_fixtures::*;
+/// # let module = module("redact");
 ///
-/// // This guest keeps a request's body whole.
+/// // This guest buffers the body of a request.
 /// let plugin = ChainPlugin { module, config: PluginConfig::default() };
 /// let options = ChainOptions { buffer_bytes: 4, ..ChainOptions::default() };
 /// let mut worker = Worker::new(&Chain::with_options(vec![plugin], options), Host::default())?;
-/// # let headers = Headers::request([(":method", "POST"), (":path", "/"), (":authority", "shop.example")]);
-/// let mut request = Message::new(headers);
+/// let mut request = Message::new(Headers::request([(":method", "POST"), (":path", "/")]));
 /// request.body = vec!["four".into(), "more".into(), "end".into()];
 ///
 /// let finished = worker.run(request, &mut |_: &Message| None);
@@ -53,17 +50,17 @@ pub struct ChainPlugin {
 /// ```
 #[derive(Clone, Debug)]
 pub struct ChainOptions {
-    /// Whose rules hold where proxies differ.
+    /// The proxy whose rules apply where proxies differ.
     pub profile: Profile,
-    /// Bytes of a body that the chain keeps for one plugin that buffers it. One byte more, and the
-    /// client gets 413 for a request's body, 500 for a response's. Default 1 MiB, Envoy's
+    /// The most bytes of a body that the chain buffers for one plugin. Beyond it the client gets
+    /// 413 for a request's body, 500 for a response's. Default 1 MiB, as of Envoy's
     /// `per_connection_buffer_limit_bytes`.
     pub buffer_bytes: usize,
-    /// How long a VM must have lived before it is built anew after a trap, for plugins with
-    /// [`FailPolicy::Reload`](crate::FailPolicy). Default one second, Envoy's; Envoy adds some at
-    /// random.
+    /// The least time between two builds of a VM that traps, for plugins with
+    /// [`FailPolicy::Reload`](crate::FailPolicy). Default one second, as in Envoy, which adds a
+    /// random time.
     pub reload_backoff: Duration,
-    /// What each VM may use.
+    /// The limits of each VM.
     pub limits: Limits,
     /// The environment variables of each VM.
     pub environment: Environment,
@@ -81,24 +78,19 @@ impl Default for ChainOptions {
     }
 }
 
-/// Plugins in order. A request passes the first one first, its response passes it last. Clones
-/// share everything.
+/// Plugins in order. A request passes the first plugin first; its response passes the first plugin
+/// last. Clones share everything.
 ///
 /// ```
-/// use gatepost_host::{Chain, ChainPlugin, Engine, EngineOptions, Headers, Host, Message, Module, PluginConfig, Worker};
+/// # use gatepost_host_fixtures::*;
+/// use gatepost_host::{Chain, ChainPlugin, Host, Message, Worker};
+/// # use gatepost_host_fixtures::*;
 ///
-/// let engine = Engine::new(EngineOptions::default())?;
-/// let plugin = |name: &str| -> Result<ChainPlugin, Box<dyn std::error::Error>> {
-///     let wasm = wat::parse_file(format!("tests/data/{name}.wat"))?;
-///     let config = PluginConfig { name: name.into(), configuration: "blue".into(), ..PluginConfig::default() };
-///     Ok(ChainPlugin { module: Module::new(&engine, name, &wasm)?, config })
-/// };
-/// // `tag` adds a header, `deny` answers each request that comes to it.
-/// let chain = Chain::new(vec![plugin("tag")?, plugin("deny")?]);
-/// let mut worker = Worker::new(&chain, Host::default())?;
-///
-/// # let headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
-/// # let request = Message::new(headers);
+/// // `tag` adds a header, `deny` answers every request that reaches it.
+/// let tag = ChainPlugin { module: module("tag"), config: config("tag") };
+/// let deny = ChainPlugin { module: module("deny"), config: config("deny") };
+/// let mut worker = Worker::new(&Chain::new(vec![tag, deny]), Host::default())?;
+/// # let request = Message::new(request());
 /// let finished = worker.run(request, &mut |_: &Message| None);
 /// assert_eq!(finished.local_reply.unwrap().plugin.as_deref(), Some("deny"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -113,12 +105,10 @@ impl Chain {
     /// A chain with the default rules.
     ///
     /// ```
-    /// # use gatepost_host::*;
-    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
-    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+    /// # use gatepost_host_fixtures::*;
+    /// # let module = module("tag");
     /// let chain = Chain::new(vec![ChainPlugin { module, config: PluginConfig::default() }]);
     /// assert_eq!(chain.options().buffer_bytes, 1 << 20);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
     pub fn new(plugins: Vec<ChainPlugin>) -> Self {
@@ -128,16 +118,13 @@ impl Chain {
     /// A chain with these rules.
     ///
     /// ```
-    /// # use std::time::Duration;
-    /// # use gatepost_host::*;
-    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
-    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+    /// # use gatepost_host_fixtures::*;
+    /// # let module = module("tag");
     /// # let plugins = vec![ChainPlugin { module, config: PluginConfig::default() }];
-    /// let options = ChainOptions { profile: Profile::Gcp, reload_backoff: Duration::from_secs(5), ..ChainOptions::default() };
+    /// let options = ChainOptions { profile: Profile::Gcp, ..ChainOptions::default() };
     /// let chain = Chain::with_options(plugins, options);
     /// assert_eq!(chain.options().profile, Profile::Gcp);
     /// assert_eq!(chain.plugins().len(), 1);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
     pub fn with_options(plugins: Vec<ChainPlugin>, options: ChainOptions) -> Self {
@@ -158,8 +145,8 @@ impl Chain {
 }
 
 impl ChainPlugin {
-    /// Whether both live in one VM: the same module with the same `vm_id` and VM configuration, as
-    /// in Envoy.
+    /// Whether both are in one VM: as in Envoy, if they have the same module, `vm_id` and VM
+    /// configuration.
     pub(crate) fn shares_vm(&self, other: &Self) -> bool {
         let (a, b) = (&self.config, &other.config);
         a.vm_id == b.vm_id

@@ -1,11 +1,11 @@
-//! Time and randomness as the guest sees them. The real ones are the default; the virtual clock and
-//! the seeded source make a run repeatable.
+//! The sources of time and of random bytes. The system's are the default; a virtual clock and a
+//! seeded source make a run repeatable.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Where a VM reads the time.
+/// A source of time.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -31,7 +31,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 pub trait Clock: Send + Sync {
     /// Nanoseconds since the Unix epoch.
     fn wall_nanos(&self) -> u64;
-    /// Nanoseconds since some fixed moment; never goes back.
+    /// Nanoseconds since a fixed time; never decreases.
     fn monotonic_nanos(&self) -> u64;
 }
 
@@ -69,20 +69,23 @@ fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// A clock that moves only when told to. Clones show the same time.
+/// A clock that moves only when [`advance`](Self::advance) is called. Clones have the same time.
 ///
 /// ```
 /// use std::sync::Arc;
 /// use std::time::Duration;
 /// use gatepost_host::{Clock, Host, MemoryLog, VirtualClock, Vm, VmOptions};
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/count.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "count", &wasm)?;
+/// # use gatepost_host_fixtures::*;
+/// # let module = module("count");
 ///
 /// let (clock, log) = (VirtualClock::default(), MemoryLog::default());
-/// let host = Host { clock: Arc::new(clock.clone()), log: Arc::new(log.clone()), ..Host::default() };
+/// let host = Host {
+///     clock: Arc::new(clock.clone()),
+///     log: Arc::new(log.clone()),
+///     ..Host::default()
+/// };
 /// let mut vm = Vm::new(&module, host, VmOptions::default())?;
-/// // This guest wants a tick each second, and logs it.
+/// // This guest sets a tick period of one second, and logs each tick.
 /// # let plugin = vm.start_plugin(PluginConfig::default())?;
 ///
 /// clock.advance(Duration::from_secs(1));
@@ -99,7 +102,7 @@ pub struct VirtualClock {
 }
 
 impl VirtualClock {
-    /// A clock that stands at this wall time, in nanoseconds since the Unix epoch.
+    /// A clock at this wall time, in nanoseconds since the Unix epoch.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -114,7 +117,7 @@ impl VirtualClock {
         clock
     }
 
-    /// Moves both times on.
+    /// Moves both times forward.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -140,26 +143,26 @@ impl Clock for VirtualClock {
     }
 }
 
-/// The random source had nothing to give; the guest's call fails with `EIO`.
+/// The random source has no bytes; the guest's call fails with `EIO`.
 ///
 /// ```
 /// use gatepost_host::{RandomSource, RandomUnavailable};
 ///
-/// /// A source that is empty: a guest must cope with that.
-/// struct Dry;
+/// /// A source without bytes.
+/// struct Empty;
 ///
-/// impl RandomSource for Dry {
+/// impl RandomSource for Empty {
 ///     fn fill(&mut self, _: &mut [u8]) -> Result<(), RandomUnavailable> {
 ///         Err(RandomUnavailable)
 ///     }
 /// }
-/// assert_eq!(Dry.fill(&mut [0]).unwrap_err().to_string(), "the random source is unavailable");
+/// assert_eq!(Empty.fill(&mut [0]).unwrap_err().to_string(), "the random source is unavailable");
 /// ```
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the random source is unavailable")]
 pub struct RandomUnavailable;
 
-/// Where a VM reads random bytes.
+/// A source of random bytes.
 ///
 /// ```
 /// use gatepost_host::{RandomSource, RandomUnavailable, VmOptions};
@@ -175,14 +178,13 @@ pub struct RandomUnavailable;
 /// }
 ///
 /// let options = VmOptions { random: Some(Box::new(Zeros)), ..VmOptions::default() };
-/// # let wasm = wat::parse_file("tests/data/random.wat")?;
-/// # use gatepost_host::*;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "random", &wasm)?;
-/// # let log = MemoryLog::default();
-/// # let mut vm = Vm::new(&module, Host { log: std::sync::Arc::new(log.clone()), ..Host::default() }, options)?;
+/// # use gatepost_host_fixtures::*;
+/// # let module = module("random");
+/// # let (host, log) = host_with_log();
+/// # let mut vm = Vm::new(&module, host, options)?;
 /// # let plugin = vm.start_plugin(PluginConfig::default())?;
 /// # let stream = vm.stream(plugin, StreamInfo::default())?;
-/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+/// # let mut headers = request();
 /// let _ = vm.request_headers(stream, &mut headers, true)?;
 /// assert_eq!(log.messages(), ["aaaaaaaa"]); // this guest logs a random word
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -191,7 +193,7 @@ pub trait RandomSource: Send {
     /// Fills the whole buffer.
     ///
     /// # Errors
-    /// When the source has no bytes.
+    /// If the source has no bytes.
     fn fill(&mut self, buffer: &mut [u8]) -> Result<(), RandomUnavailable>;
 }
 
@@ -214,20 +216,20 @@ impl RandomSource for SystemRandom {
     }
 }
 
-/// The same bytes for the same seed. For tests, never for secrets.
+/// A source that gives the same bytes for the same seed. For tests, never for secrets.
 ///
 /// ```
 /// use std::sync::Arc;
 /// use gatepost_host::{Host, MemoryLog, SeededRandom, Vm, VmOptions};
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/random.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "random", &wasm)?;
+/// # use gatepost_host_fixtures::*;
+/// # let module = module("random");
 ///
 /// // This guest logs a random word. Two VMs with one seed log the same one.
 /// let log = MemoryLog::default();
 /// for _ in 0..2 {
 ///     let host = Host { log: Arc::new(log.clone()), ..Host::default() };
-///     let options = VmOptions { random: Some(Box::new(SeededRandom::new(7))), ..VmOptions::default() };
+///     let random = Some(Box::new(SeededRandom::new(7)) as _);
+///     let options = VmOptions { random, ..VmOptions::default() };
 ///     let mut vm = Vm::new(&module, host, options)?;
 ///     # let plugin = vm.start_plugin(PluginConfig::default())?;
 ///     # let stream = vm.stream(plugin, StreamInfo::default())?;
@@ -240,16 +242,7 @@ impl RandomSource for SystemRandom {
 pub struct SeededRandom(fastrand::Rng);
 
 impl SeededRandom {
-    /// A source whose bytes follow from the seed.
-    ///
-    /// ```
-    /// # use gatepost_host::*;
-    /// let (mut first, mut second) = ([0; 8], [0; 8]);
-    /// SeededRandom::new(7).fill(&mut first)?;
-    /// SeededRandom::new(7).fill(&mut second)?;
-    /// assert_eq!(first, second);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// A source with this seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self(fastrand::Rng::with_seed(seed))
@@ -268,7 +261,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_virtual_clock_moves_only_when_told_to() {
+    fn a_virtual_clock_moves_only_when_it_is_advanced() {
         let clock = VirtualClock::at(7);
         assert_eq!((clock.wall_nanos(), clock.monotonic_nanos()), (7, 0));
         clock.clone().advance(Duration::from_nanos(5));

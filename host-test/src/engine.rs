@@ -1,4 +1,4 @@
-//! The wasm engine: settings that every module and VM of it share, and what of the ABI it serves.
+//! The wasm engine: the options that all its modules and VMs share, and the imports that it links.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,8 +11,7 @@ use crate::error::ModuleError;
 use crate::state::HostState;
 use crate::{hostcalls, wasi};
 
-/// Settings of an engine. They change the code that modules compile to, so they come before any
-/// module.
+/// The options of an engine. They change the code that modules are compiled to.
 ///
 /// ```
 /// use gatepost_host::{Engine, EngineOptions, Pool};
@@ -23,9 +22,8 @@ use crate::{hostcalls, wasi};
 ///     ..EngineOptions::default()
 /// };
 /// let engine = Engine::new(options)?;
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/count.wat")?;
-/// # let module = Module::new(&engine, "count", &wasm)?;
+/// # use gatepost_host_fixtures::*;
+/// # let module = module_on(&engine, "count");
 ///
 /// let limits = Limits { fuel_per_callback: Some(1_000_000), ..Limits::default() };
 /// let vm = Vm::new(&module, Host::default(), VmOptions { limits, ..VmOptions::default() });
@@ -34,40 +32,35 @@ use crate::{hostcalls, wasi};
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EngineOptions {
-    /// Count fuel, so that [`Limits::fuel_per_callback`](crate::Limits) can be set. It slows guests
-    /// down. Default off.
+    /// Counts fuel, for [`Limits::fuel_per_callback`](crate::Limits). It makes guests slower.
+    /// Default off.
     pub fuel: bool,
-    /// Check epochs, so that [`Limits::epochs_per_callback`](crate::Limits) can be set. Default
-    /// off.
+    /// Checks epochs, for [`Limits::epochs_per_callback`](crate::Limits). Default off.
     pub epochs: bool,
-    /// Reserve room for so many VMs at once, each with at most this much memory: VMs then start
-    /// faster. Default none.
+    /// Reserves address space for a number of VMs, so that they start faster. Default none.
     pub pool: Option<Pool>,
-    /// The directory where compiled modules are kept, so that the next engine with the same
-    /// settings need not compile them: a few milliseconds instead of hundreds. It is made when it
-    /// is missing. Default none.
+    /// The directory where compiled modules are kept, so that another engine with the same options
+    /// loads them in a few milliseconds instead of hundreds. It is created if it is missing.
+    /// Default none.
     ///
-    /// A module is found again by its bytes, the engine's settings, the version of wasmtime and
-    /// what the processor can do; when one of them changes it is compiled anew. So it is when its
-    /// file is cut off or is something else, and when the directory cannot be read or written: a
-    /// cache never makes loading a module fail, and [`Engine::cache`] says what became of it.
+    /// The key of a module is its bytes, the engine's options, the version of wasmtime and the
+    /// features of the processor. A cache never makes loading a module fail: if a file is damaged,
+    /// or the directory cannot be read or written, the module is compiled. [`Engine::cache`]
+    /// returns the state of the cache.
     ///
-    /// What lies there is machine code that runs with the rights of this process, so nobody may
-    /// write there whom you would not let do that: a directory of another user's, or that others
-    /// may write to, is not used. Files are not signed.
+    /// The files are machine code, run with the rights of this process, and they are not signed. So
+    /// a directory that belongs to another user, or that other users can write to, is not used.
     pub cache: Option<PathBuf>,
 }
 
-/// Room for VMs, reserved in advance.
-///
-/// More VMs at once than there is room for are refused, and so is a module that wants more memory.
+/// Address space for VMs, reserved in advance. A VM beyond that number fails to start, and a module
+/// that needs more memory fails to load.
 ///
 /// ```
-/// # use gatepost_host::*;
+/// # use gatepost_host_fixtures::*;
 /// let pool = Pool { vms: 1, memory_bytes: 1 << 20 };
 /// let engine = Engine::new(EngineOptions { pool: Some(pool), ..EngineOptions::default() })?;
-/// # let wasm = wat::parse_file("tests/data/tag.wat")?;
-/// let module = Module::new(&engine, "tag", &wasm)?;
+/// let module = module_on(&engine, "tag");
 ///
 /// let first = Vm::new(&module, Host::default(), VmOptions::default())?;
 /// let second = Vm::new(&module, Host::default(), VmOptions::default());
@@ -81,22 +74,22 @@ pub struct EngineOptions {
 /// [`Module::new`](crate::Module::new) refuses others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pool {
-    /// How many VMs may live at once.
+    /// The most VMs at one time.
     pub vms: u32,
     /// The most linear memory of one VM, in bytes.
     pub memory_bytes: usize,
 }
 
-/// Compiles modules and runs VMs. Clones are the same engine.
+/// Compiles modules and runs VMs. Clones share one engine.
 ///
 /// Compile a module once, and give each thread a VM of its own:
 ///
 /// ```
-/// use gatepost_host::{Engine, EngineOptions, Headers, Host, Module, PluginConfig, StreamInfo, Vm, VmOptions};
+/// use gatepost_host::{Headers, Host, PluginConfig, StreamInfo, Vm, VmOptions};
+/// # use gatepost_host_fixtures::*;
 ///
-/// // Any module will do, as from `std::fs::read("filter.wasm")`. This one counts requests in a metric `requests`.
-/// let wasm = wat::parse_file("tests/data/count.wat")?;
-/// let module = Module::new(&Engine::new(EngineOptions::default())?, "count", &wasm)?;
+/// // This module counts requests in the metric `requests`.
+/// # let module = module("count");
 /// let host = Host::default();
 /// std::thread::scope(|threads| {
 ///     for _ in 0..2 {
@@ -126,7 +119,7 @@ impl std::fmt::Debug for Engine {
 }
 
 impl Engine {
-    /// An engine with these settings.
+    /// An engine with these options.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -136,7 +129,7 @@ impl Engine {
     /// ```
     ///
     /// # Errors
-    /// [`ModuleError::Engine`] when the machine cannot do it, as when a pool needs more address
+    /// [`ModuleError::Engine`] if the machine cannot run it, as with a pool that needs more address
     /// space than there is.
     pub fn new(options: EngineOptions) -> Result<Self, ModuleError> {
         let mut config = Config::new();
@@ -160,19 +153,14 @@ impl Engine {
         Ok(Self { wasmtime, options: Arc::new(options), cache: Arc::new(cache) })
     }
 
-    /// What became of [`EngineOptions::cache`].
+    /// The state of [`EngineOptions::cache`].
     ///
     /// ```
     /// # use gatepost_host::*;
     /// # let directory = tempfile::tempdir()?;
     /// # let cache = Some(directory.path().join("modules"));
     /// let engine = Engine::new(EngineOptions { cache, ..EngineOptions::default() })?;
-    /// match engine.cache() {
-    ///     CacheState::Off => println!("no cache"),
-    ///     CacheState::On { hits, written } => println!("{hits} modules found, {written} compiled"),
-    ///     CacheState::Unusable(problem) => eprintln!("modules are compiled each time: {problem}"),
-    /// }
-    /// # assert_eq!(engine.cache(), CacheState::On { hits: 0, written: 0 });
+    /// assert_eq!(engine.cache(), CacheState::On { hits: 0, written: 0 });
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
@@ -184,29 +172,28 @@ impl Engine {
         }
     }
 
-    /// Moves the epoch on by one tick. Call it from a timer when VMs have
+    /// Advances the epoch by one tick. Call it from a timer if VMs have
     /// [`Limits::epochs_per_callback`](crate::Limits).
     ///
     /// ```
     /// use std::time::Duration;
-    /// # use gatepost_host::*;
-    /// # let wasm = wat::parse_file("tests/data/spin.wat")?;
-    /// # let module = Module::new(&Engine::new(EngineOptions { epochs: true, ..EngineOptions::default() })?, "spin", &wasm)?;
+    /// # use gatepost_host_fixtures::*;
     /// # let engine = Engine::new(EngineOptions { epochs: true, ..EngineOptions::default() })?;
-    /// # let module = Module::new(&engine, "spin", &wasm)?;
+    /// # let module = module_on(&engine, "spin");
     ///
-    /// // One thread ticks for every VM of the engine; a tick is a millisecond here.
+    /// // One thread advances the epoch for all VMs of the engine, here every millisecond.
     /// std::thread::spawn(move || loop {
     ///     std::thread::sleep(Duration::from_millis(1));
     ///     engine.tick_epoch();
     /// });
     ///
-    /// // A guest that loops for ever.
+    /// // This guest loops for ever.
     /// let limits = Limits { epochs_per_callback: Some(20), ..Limits::default() };
-    /// let mut vm = Vm::new(&module, Host::default(), VmOptions { limits, ..VmOptions::default() })?;
+    /// let options = VmOptions { limits, ..VmOptions::default() };
+    /// let mut vm = Vm::new(&module, Host::default(), options)?;
     /// # let plugin = vm.start_plugin(PluginConfig::default())?;
     /// # let stream = vm.stream(plugin, StreamInfo::default())?;
-    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// # let mut headers = request();
     /// let error = vm.request_headers(stream, &mut headers, true).unwrap_err();
     /// assert_eq!(error.trap().and_then(|trap| trap.limit), Some("epochs_per_callback"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -215,20 +202,17 @@ impl Engine {
         self.wasmtime.increment_epoch();
     }
 
-    /// Whether a function is there for modules of a version, whatever its signature.
+    /// Whether modules of a version can import this function, of any signature.
     pub(crate) fn serves(&self, abi: AbiVersion, module: &str, name: &str) -> bool {
         if wasi::MODULES.contains(&module) {
             return wasi::FUNCTIONS.contains(&name);
         }
-        let served = |call: &hostcalls::Hostcall| {
-            call.name == name && (call.since..=call.until).contains(&abi)
-        };
+        let served = |call: &hostcalls::Hostcall| call.name == name && call.is_in(abi);
         module == "env" && hostcalls::HOSTCALLS.iter().any(served)
     }
 
-    /// Everything that modules of a version may import. It is made for each module: that is nothing
-    /// beside compiling one, and an engine whose modules are all of one version does not make the
-    /// others.
+    /// Everything that modules of a version can import. It is made for each module, which costs
+    /// little compared with compiling the module.
     pub(crate) fn linker(&self, abi: AbiVersion) -> Result<Linker<HostState>, ModuleError> {
         let mut linker = Linker::new(&self.wasmtime);
         hostcalls::link(&mut linker, abi)

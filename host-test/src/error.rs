@@ -1,5 +1,5 @@
-//! The ways to fail: a module that cannot run, a plugin that does not start, a guest that traps.
-//! Each names the guest and what it was doing.
+//! Errors: a module that cannot be loaded, a plugin that does not start, a guest that traps. Each
+//! names the guest and what it was doing.
 
 use std::sync::Arc;
 
@@ -9,15 +9,14 @@ use std::sync::Arc;
 /// use gatepost_host::{Engine, EngineOptions, Module, ModuleError};
 ///
 /// # let engine = Engine::new(EngineOptions::default())?;
-/// match Module::new(&engine, "filter.wasm", b"GIF89a") {
-///     Err(error @ ModuleError::Compile { .. }) => assert!(error.to_string().starts_with("filter.wasm: not a valid wasm module")),
-///     other => panic!("{other:?}"),
-/// }
+/// let error = Module::new(&engine, "filter.wasm", b"GIF89a").unwrap_err();
+/// assert!(matches!(error, ModuleError::Compile { .. }));
+/// assert!(error.to_string().starts_with("filter.wasm: not a valid wasm module"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, thiserror::Error)]
 pub enum ModuleError {
-    /// The engine's settings are impossible on this machine.
+    /// The engine's options cannot be used on this machine.
     #[error("the wasm engine cannot be set up: {0:#}")]
     Engine(wasmtime::Error),
     /// Not wasm, or wasm that Cranelift cannot compile.
@@ -25,12 +24,13 @@ pub enum ModuleError {
     Compile {
         /// The module's name.
         module: String,
-        /// What the compiler says.
+        /// The compiler's error.
         error: wasmtime::Error,
     },
     /// No export announces the ABI version.
     #[error(
-        "{module}: no export proxy_abi_version_0_1_0, proxy_abi_version_0_2_0 or proxy_abi_version_0_2_1: not a proxy-wasm module"
+        "{module}: no export proxy_abi_version_0_1_0, proxy_abi_version_0_2_0 or \
+         proxy_abi_version_0_2_1: not a proxy-wasm module"
     )]
     NoAbiVersion {
         /// The module's name.
@@ -44,7 +44,7 @@ pub enum ModuleError {
         /// What is missing.
         export: &'static str,
     },
-    /// A program was asked for, and this is none.
+    /// The module was loaded as a command, and is none.
     #[error(
         "{module}: exports no _start: it is a filter or a library, and no program that could be run"
     )]
@@ -52,12 +52,12 @@ pub enum ModuleError {
         /// The module's name.
         module: String,
     },
-    /// An import that is no function of proxy-wasm or WASI: nobody can answer for it.
+    /// An import that is not a function of proxy-wasm or WASI.
     #[error("{module}: imports {import}, which is neither a proxy-wasm nor a WASI function")]
     UnknownImport {
         /// The module's name.
         module: String,
-        /// Module and name of the import.
+        /// The import's module and name.
         import: String,
     },
     /// A known import with another signature than the specification's.
@@ -65,7 +65,7 @@ pub enum ModuleError {
     Link {
         /// The module's name.
         module: String,
-        /// What does not fit.
+        /// The difference.
         error: wasmtime::Error,
     },
 }
@@ -74,25 +74,25 @@ pub enum ModuleError {
 ///
 /// ```
 /// use gatepost_host::{Host, Limits, PluginConfig, StartError, Vm, VmOptions};
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/tag.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+/// # use gatepost_host_fixtures::*;
+/// # let module = module("tag");
 ///
 /// let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
-/// // This guest refuses an empty configuration. The VM goes on.
+/// // This guest refuses an empty configuration. The VM can start other plugins.
 /// let refused = vm.start_plugin(PluginConfig { name: "tag".into(), ..PluginConfig::default() });
 /// assert!(matches!(refused, Err(StartError::Refused { plugin }) if plugin == "tag"));
-/// assert!(vm.start_plugin(PluginConfig { configuration: "blue".into(), ..PluginConfig::default() }).is_ok());
+/// assert!(vm.start_plugin(config("tag")).is_ok());
 ///
-/// // A limit that the engine does not count.
+/// // This limit needs an engine that counts fuel.
 /// let limits = Limits { fuel_per_callback: Some(1000), ..Limits::default() };
-/// let error = Vm::new(&module, Host::default(), VmOptions { limits, ..VmOptions::default() }).unwrap_err();
-/// assert_eq!(error.to_string(), "the limit fuel_per_callback needs an engine with EngineOptions::fuel");
+/// let options = VmOptions { limits, ..VmOptions::default() };
+/// let error = Vm::new(&module, Host::default(), options).unwrap_err();
+/// assert!(error.to_string().ends_with("needs an engine with EngineOptions::fuel"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// A limit that the engine was not set up for.
+    /// A limit that needs an engine with another option.
     #[error("the limit {limit} needs an engine with EngineOptions::{option}")]
     LimitNeedsEngine {
         /// The field of `Limits`.
@@ -106,7 +106,7 @@ pub enum StartError {
     Instantiate {
         /// The module's name.
         module: String,
-        /// What wasmtime says.
+        /// wasmtime's error.
         error: wasmtime::Error,
     },
     /// A callback is exported with another signature than its ABI version's.
@@ -116,20 +116,22 @@ pub enum StartError {
         module: String,
         /// The export.
         export: &'static str,
-        /// What wasmtime expected and found.
+        /// The expected and the found signature.
         error: wasmtime::Error,
     },
-    /// `proxy_on_vm_start` answered false.
+    /// `proxy_on_vm_start` returned false.
     #[error(
-        "plugin {plugin:?}: refused its VM configuration (proxy_on_vm_start answered false); its log says why"
+        "plugin {plugin:?}: refused its VM configuration (proxy_on_vm_start answered false); its \
+         log says why"
     )]
     VmRefused {
         /// The plugin's name.
         plugin: String,
     },
-    /// `proxy_on_configure` answered false.
+    /// `proxy_on_configure` returned false.
     #[error(
-        "plugin {plugin:?}: refused its configuration (proxy_on_configure answered false); its log says why"
+        "plugin {plugin:?}: refused its configuration (proxy_on_configure answered false); its \
+         log says why"
     )]
     Refused {
         /// The plugin's name.
@@ -144,15 +146,12 @@ pub enum StartError {
 ///
 /// ```
 /// use gatepost_host::CallError;
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/trap.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "trap", &wasm)?;
-/// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
-/// # let plugin = vm.start_plugin(PluginConfig { name: "trap".into(), ..PluginConfig::default() })?;
+/// # use gatepost_host_fixtures::*;
+/// # let (mut vm, plugin) = started("trap");
 /// # let stream = vm.stream(plugin, StreamInfo::default())?;
-/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+/// # let mut headers = request();
 ///
-/// // A trap poisons the VM: it answers each further call with the same report.
+/// // A trap poisons the VM: it answers each later call with the same report.
 /// let error = vm.request_headers(stream, &mut headers, true).unwrap_err();
 /// assert!(matches!(error, CallError::Trapped(_)));
 /// let error = vm.tick(plugin).unwrap_err();
@@ -162,10 +161,10 @@ pub enum StartError {
 /// ```
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum CallError {
-    /// The guest trapped now. The VM is of no more use.
+    /// The guest trapped in this call. The VM cannot be used any more.
     #[error("{0}")]
     Trapped(Arc<TrapReport>),
-    /// The guest trapped earlier.
+    /// The guest trapped in an earlier call.
     #[error("the VM is poisoned: {0}")]
     Poisoned(Arc<TrapReport>),
     /// The plugin was stopped, or belongs to another VM.
@@ -174,20 +173,21 @@ pub enum CallError {
         /// The root context's id.
         context: u32,
     },
-    /// A plugin cannot be stopped while streams of it are open.
+    /// A plugin cannot be stopped while it has open streams.
     #[error(
-        "the plugin with root context {context} has {streams} open streams: finish them before it is stopped"
+        "the plugin with root context {context} has {streams} open streams: finish them before \
+         it is stopped"
     )]
     StreamsOpen {
         /// The root context's id.
         context: u32,
-        /// How many.
+        /// The number of open streams.
         streams: usize,
     },
-    /// No guest waits for an answer to this callout: it was cancelled, or answered before.
+    /// No guest waits for such an answer to this callout: it was cancelled or answered.
     #[error("no callout {token} awaits such an answer in this VM")]
     UnknownCallout {
-        /// The number that the guest knew it by.
+        /// The number of the callout that the guest got.
         token: u32,
     },
     /// The stream was finished, or belongs to another VM.
@@ -199,19 +199,14 @@ pub enum CallError {
 }
 
 impl CallError {
-    /// What trapped, now or earlier.
+    /// The report of the trap, in this call or an earlier one.
     ///
     /// ```
-    /// # use gatepost_host::*;
-    /// # let wasm = wat::parse_file("tests/data/trap.wat")?;
-    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "trap", &wasm)?;
-    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
-    /// # let plugin = vm.start_plugin(PluginConfig { name: "trap".into(), ..PluginConfig::default() })?;
-    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
-    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// # use gatepost_host_fixtures::*;
+    /// # let (mut vm, stream) = opened("trap");
+    /// # let mut headers = request();
     /// let error = vm.request_headers(stream, &mut headers, true).unwrap_err();
     /// assert!(error.trap().unwrap().trap.contains("unreachable"));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
     pub fn trap(&self) -> Option<&TrapReport> {
@@ -225,16 +220,13 @@ impl CallError {
     }
 }
 
-/// What stopped a guest.
+/// A trap that stopped a guest.
 ///
 /// ```
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/trap.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "trap", &wasm)?;
-/// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
-/// # let plugin = vm.start_plugin(PluginConfig { name: "trap".into(), ..PluginConfig::default() })?;
+/// # use gatepost_host_fixtures::*;
+/// # let (mut vm, plugin) = started("trap");
 /// # let stream = vm.stream(plugin, StreamInfo::default())?;
-/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+/// # let mut headers = request();
 /// let _ = vm.request_headers(stream, &mut headers, true);
 /// let report = vm.trap().unwrap();
 /// assert_eq!(report.guest, "trap (plugin trap)");
@@ -245,15 +237,15 @@ impl CallError {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrapReport {
-    /// The module, and the plugin if one was running.
+    /// The module, and the plugin if the host had called it for one.
     pub guest: String,
-    /// The export that the host had called.
+    /// The export that the host called.
     pub callback: &'static str,
-    /// Why, in one line.
+    /// The reason, in one line.
     pub trap: String,
-    /// The field of [`Limits`](crate::Limits) that was reached, if one was.
+    /// The field of [`Limits`](crate::Limits) that was exceeded, if one was.
     pub limit: Option<&'static str>,
-    /// The guest's stack, innermost first; empty when it is not known.
+    /// The guest's stack, innermost frame first; empty if it is unknown.
     pub backtrace: String,
 }
 

@@ -1,5 +1,5 @@
-//! Expressions that a guest keeps with its plugin: Envoy's foreign functions `expr_create`,
-//! `expr_evaluate` and `expr_delete`. Envoy's are CEL; these are the two forms of CEL that need no
+//! Expressions that a guest keeps with its plugin, for Envoy's foreign functions `expr_create`,
+//! `expr_evaluate` and `expr_delete`. Envoy's are CEL. Here are the two forms of CEL that need no
 //! evaluation: a literal, and an attribute by its path.
 
 use std::collections::BTreeMap;
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::abi::Status;
 use crate::property::PropertyValue;
 
-/// What is evaluated.
+/// An expression.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Expression {
     Literal(PropertyValue),
@@ -22,16 +22,17 @@ pub(crate) struct Expressions {
     next: u32,
 }
 
-/// How many a plugin may keep, and how long each may be, in bytes.
-const MOST: usize = 1024;
-const LONGEST: usize = 4096;
+/// The most expressions of a plugin.
+const MAX_COUNT: usize = 1024;
+/// The most bytes of an expression.
+const MAX_BYTES: usize = 4096;
 
 impl Expressions {
-    /// Keeps an expression under a token of its own.
+    /// Keeps an expression; returns its token.
     pub(crate) fn create(&mut self, text: &[u8]) -> Result<u32, Status> {
         let expression =
             std::str::from_utf8(text).ok().and_then(read).ok_or(Status::BadArgument)?;
-        if self.kept.len() >= MOST || text.len() > LONGEST {
+        if self.kept.len() >= MAX_COUNT || text.len() > MAX_BYTES {
             return Err(Status::InternalFailure);
         }
         while self.kept.contains_key(&self.next) {
@@ -83,7 +84,7 @@ fn literal(text: &str) -> Option<PropertyValue> {
     }
 }
 
-/// The text between quotes, if it needs no unescaping.
+/// The text between quotes, if it has no escapes.
 fn quoted(text: &str) -> Option<&str> {
     let inner =
         ['"', '\''].into_iter().find_map(|quote| text.strip_prefix(quote)?.strip_suffix(quote))?;
@@ -175,19 +176,20 @@ mod tests {
     #[test]
     fn tokens_count_up_and_are_limited() {
         let mut expressions = Expressions::default();
-        let tokens: Vec<u32> = (0..MOST).map(|_| expressions.create(b"1").unwrap()).collect();
-        assert!(tokens.into_iter().eq(0..u32::try_from(MOST).unwrap()));
+        let tokens: Vec<u32> = (0..MAX_COUNT).map(|_| expressions.create(b"1").unwrap()).collect();
+        assert!(tokens.into_iter().eq(0..u32::try_from(MAX_COUNT).unwrap()));
         assert_eq!(expressions.create(b"1"), Err(Status::InternalFailure));
         expressions.delete(3);
         assert_eq!(expressions.get(3), None);
-        assert_eq!(expressions.create(b"1"), Ok(u32::try_from(MOST).unwrap()));
+        assert_eq!(expressions.create(b"1"), Ok(u32::try_from(MAX_COUNT).unwrap()));
     }
 
     proptest! {
         #[test]
         fn no_text_is_too_odd_to_be_read(text in "[-a-z0-9_.'\"\\[\\] \u{e9}]{0,20}") {
             if let Some(Expression::Attribute(path)) = read(&text) {
-                prop_assert!(path.split(|byte| *byte == 0).next().is_some_and(|first| !first.is_empty()), "{path:?}");
+                let first = path.split(|byte| *byte == 0).next();
+                prop_assert!(first.is_some_and(|first| !first.is_empty()), "{path:?}");
             }
         }
     }

@@ -1,11 +1,11 @@
-//! What guests keep on a stream, and every plugin of that stream sees: Envoy's filter state as far
-//! as guests reach it.
+//! The values that guests keep on a stream, shared by all its plugins: the part of Envoy's filter
+//! state that guests can use.
 
 use bytes::Bytes;
 
 use crate::abi::Status;
 
-/// Envoy keeps what `proxy_set_property` writes under this prefix.
+/// Envoy's prefix for the keys that `proxy_set_property` writes.
 const PREFIX: &[u8] = b"wasm.";
 
 /// Keys and values in the order in which they were first set. `proxy_set_property` writes under the
@@ -32,7 +32,7 @@ impl FilterState {
     /// ```
     /// # use gatepost_host::*;
     /// let mut state = FilterState::default();
-    /// state.set(b"wasm.seen", b"yes", 100).unwrap(); // what a guest calls `seen`
+    /// state.set(b"wasm.seen", b"yes", 100).unwrap(); // the property `seen`
     /// assert_eq!(state.get("wasm.seen").unwrap(), "yes");
     /// assert_eq!(state.get("seen"), None);
     /// ```
@@ -46,7 +46,7 @@ impl FilterState {
         self.entries.iter().map(|(key, value)| (key, value))
     }
 
-    /// Writes a value, and keeps all of it together within a limit of bytes.
+    /// Sets a value, if all keys and values together stay within a limit of bytes.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -57,7 +57,7 @@ impl FilterState {
     /// ```
     ///
     /// # Errors
-    /// `InternalFailure` beyond the limit; nothing is changed then.
+    /// `InternalFailure` beyond the limit; then nothing is changed.
     pub fn set(&mut self, key: &[u8], value: &[u8], limit: usize) -> Result<(), Status> {
         let at = self.entries.iter().position(|(have, _)| have == key);
         let freed = at

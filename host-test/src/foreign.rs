@@ -1,5 +1,6 @@
-//! Foreign functions: what a proxy offers its guests beside the ABI, by name. Envoy's that need no
-//! more than this crate has are built in; an embedding program registers its own.
+//! Foreign functions: what a proxy offers its guests beside the ABI, by name. Those of Envoy's that
+//! need nothing outside this crate are built in; an embedding program registers its own. The
+//! hostcall that calls them is in `hostcalls/foreign`.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -9,16 +10,17 @@ use bytes::Bytes;
 use prost::Message;
 
 use crate::abi::Status;
+use crate::attributes;
+use crate::contexts::Contexts;
 use crate::expression::{Expression, Expressions};
-use crate::property;
-use crate::state::HostState;
+use crate::limits::Limits;
 
-/// A foreign function as it is called: what the guest gave, and what it may act on.
+/// One call of a foreign function: the arguments, and what the function may read and change.
 ///
 /// ```
 /// use gatepost_host::{ForeignCall, ForeignFunctions, Status};
 ///
-/// /// Keeps what the guest gives under a key of its plugin, and answers its length.
+/// /// Keeps the arguments under a key of the plugin, and returns their length.
 /// fn remember(call: &mut ForeignCall<'_>) -> Result<bytes::Bytes, Status> {
 ///     if call.arguments().is_empty() {
 ///         return Err(Status::BadArgument);
@@ -27,18 +29,18 @@ use crate::state::HostState;
 ///     call.set_filter_state(&key, call.arguments())?;
 ///     Ok(call.arguments().len().to_string().into())
 /// }
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/foreign.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "foreign", &wasm)?;
-/// # // The guest calls `reverse`.
+/// # use gatepost_host_fixtures::*;
+/// # let module = module("foreign");
+/// # // This guest calls `reverse`.
 /// # let foreign = ForeignFunctions::none().with("reverse", remember);
 /// # let mut vm = Vm::new(&module, Host { foreign, ..Host::default() }, VmOptions::default())?;
 /// # let plugin = vm.start_plugin(PluginConfig { name: "p".into(), ..PluginConfig::default() })?;
 /// # let stream = vm.stream(plugin, StreamInfo::default())?;
-/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+/// # let mut headers = request();
 /// # let _ = vm.request_headers(stream, &mut headers, true)?;
 /// # assert_eq!(headers.get("x-back"), Some(&b"3"[..]));
-/// # vm.stream_info(stream, |info| assert_eq!(info.filter_state.get("remembered.p").unwrap(), "abc"))?;
+/// # let kept = vm.stream_info(stream, |info| info.filter_state.get("remembered.p").cloned())?;
+/// # assert_eq!(kept.unwrap(), "abc");
 ///
 /// let functions = ForeignFunctions::envoy().with("remember", remember);
 /// assert!(functions.names().any(|name| name == "remember"));
@@ -46,7 +48,8 @@ use crate::state::HostState;
 /// ```
 pub struct ForeignCall<'a> {
     arguments: &'a [u8],
-    state: &'a mut HostState,
+    contexts: &'a mut Contexts,
+    limits: &'a Limits,
 }
 
 impl std::fmt::Debug for ForeignCall<'_> {
@@ -56,82 +59,70 @@ impl std::fmt::Debug for ForeignCall<'_> {
 }
 
 impl<'a> ForeignCall<'a> {
-    pub(crate) fn new(arguments: &'a [u8], state: &'a mut HostState) -> Self {
-        Self { arguments, state }
+    pub(crate) fn new(arguments: &'a [u8], contexts: &'a mut Contexts, limits: &'a Limits) -> Self {
+        Self { arguments, contexts, limits }
     }
 
-    /// The bytes that the guest gave. By convention they are a protobuf message.
-    ///
-    /// ```
-    /// # use gatepost_host::*;
-    /// let checked = |call: &mut ForeignCall<'_>| match call.arguments() {
-    ///     b"" => Err(Status::BadArgument),
-    ///     bytes => Ok(bytes::Bytes::copy_from_slice(bytes)),
-    /// };
-    /// let functions = ForeignFunctions::none().with("echo", checked);
-    /// assert_eq!(functions.names().collect::<Vec<_>>(), ["echo"]);
-    /// ```
+    /// The arguments. By convention they are a protobuf message.
     #[must_use]
     pub fn arguments(&self) -> &'a [u8] {
         self.arguments
     }
 
-    /// The plugin that calls.
+    /// The name of the plugin that calls.
     #[must_use]
     pub fn plugin(&self) -> &str {
-        self.state.root().map_or("", |root| &root.config.name)
+        self.contexts.root().map_or("", |root| &root.config.name)
     }
 
-    /// The context that calls, as the guest numbers it.
+    /// The id of the context that calls.
     #[must_use]
     pub fn context(&self) -> u32 {
-        self.state.context()
+        self.contexts.id()
     }
 
-    /// Has the stream's route chosen anew; does nothing outside a stream.
+    /// Clears the stream's route cache: the proxy selects the route again. Does nothing outside a
+    /// stream.
     ///
     /// ```
-    /// # use gatepost_host::*;
-    /// # let wasm = wat::parse_file("tests/data/foreign.wat")?;
-    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "foreign", &wasm)?;
-    /// # // This guest calls it `reverse`.
+    /// # use gatepost_host_fixtures::*;
+    /// # // This guest calls `reverse` with `abc`.
     /// let reroute = |call: &mut ForeignCall<'_>| {
     ///     call.clear_route_cache();
     ///     Ok(bytes::Bytes::new())
     /// };
-    /// # let host = Host { foreign: ForeignFunctions::none().with("reverse", reroute), ..Host::default() };
-    /// # let mut vm = Vm::new(&module, host, VmOptions::default())?;
-    /// # let plugin = vm.start_plugin(PluginConfig::default())?;
+    /// # let foreign = ForeignFunctions::none().with("reverse", reroute);
+    /// # let host = Host { foreign, ..Host::default() };
+    /// # let (mut vm, plugin) = started_with("foreign", host);
     /// # let stream = vm.stream(plugin, StreamInfo::default())?;
-    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
-    /// let _ = vm.request_headers(stream, &mut headers, true)?; // this guest calls it
+    /// # let mut headers = request();
+    /// let _ = vm.request_headers(stream, &mut headers, true)?;
     /// assert!(vm.take_route_cache_cleared(stream)?);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn clear_route_cache(&mut self) {
-        if let Some(stream) = self.state.stream_mut() {
+        if let Some(stream) = self.contexts.stream_mut() {
             stream.route_cache_cleared = true;
         }
     }
 
-    /// Keeps a value on the stream, which guests read as the property `filter_state` and this key.
+    /// Keeps a value on the stream. Guests read it as the property `filter_state` with this key.
     ///
     /// ```
-    /// # use gatepost_host::*;
-    /// # let wasm = wat::parse_file("tests/data/foreign.wat")?;
-    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "foreign", &wasm)?;
-    /// # // This guest calls it `reverse`.
+    /// # use gatepost_host_fixtures::*;
+    /// # // This guest calls `reverse` with `abc`.
     /// let keep = |call: &mut ForeignCall<'_>| {
     ///     call.set_filter_state("kept", call.arguments())?;
     ///     Ok(bytes::Bytes::new())
     /// };
-    /// # let host = Host { foreign: ForeignFunctions::none().with("reverse", keep), ..Host::default() };
-    /// # let mut vm = Vm::new(&module, host, VmOptions::default())?;
-    /// # let plugin = vm.start_plugin(PluginConfig::default())?;
+    /// # let foreign = ForeignFunctions::none().with("reverse", keep);
+    /// # let host = Host { foreign, ..Host::default() };
+    /// # let (mut vm, plugin) = started_with("foreign", host);
     /// # let stream = vm.stream(plugin, StreamInfo::default())?;
-    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
-    /// let _ = vm.request_headers(stream, &mut headers, true)?; // this guest calls it with `abc`
-    /// assert_eq!(vm.stream_info(stream, |info| info.filter_state.get("kept").cloned())?.unwrap(), "abc");
+    /// # let mut headers = request();
+    /// let _ = vm.request_headers(stream, &mut headers, true)?;
+    /// let kept = vm.stream_info(stream, |info| info.filter_state.get("kept").cloned())?;
+    /// assert_eq!(kept.unwrap(), "abc");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -139,31 +130,32 @@ impl<'a> ForeignCall<'a> {
     /// `NotFound` outside a stream, `InternalFailure` beyond
     /// [`Limits::filter_state_bytes`](crate::Limits).
     pub fn set_filter_state(&mut self, key: &str, value: &[u8]) -> Result<(), Status> {
-        let limit = self.state.limits.filter_state_bytes;
-        let stream = self.state.stream_mut().ok_or(Status::NotFound)?;
+        let limit = self.limits.filter_state_bytes;
+        let stream = self.contexts.stream_mut().ok_or(Status::NotFound)?;
         stream.info.write(|info| info.filter_state.set(key.as_bytes(), value, limit))
     }
 
-    fn room(&self) -> usize {
-        self.state.limits.body_bytes
+    fn max_result_bytes(&self) -> usize {
+        self.limits.body_bytes
     }
 
-    /// The expressions of the plugin that the guest was entered for: Envoy looks at no other
-    /// context that the guest chose.
+    /// The expressions of the plugin that the host called the guest for. As in Envoy,
+    /// `proxy_set_effective_context` does not change which.
     fn expressions(&mut self) -> Result<&mut Expressions, Status> {
-        self.state.entered_root_mut().map(|root| &mut root.expressions).ok_or(Status::NotFound)
+        self.contexts.entered_root_mut().map(|root| &mut root.expressions).ok_or(Status::NotFound)
     }
 }
 
 type Function = dyn Fn(&mut ForeignCall<'_>) -> Result<Bytes, Status> + Send + Sync;
 
-/// The foreign functions of a host, by name. The default are Envoy's.
+/// The foreign functions of a host, by name. The default is [`envoy`](Self::envoy).
 ///
 /// ```
 /// use gatepost_host::{ForeignFunctions, Host};
 ///
-/// let reverse = |call: &mut gatepost_host::ForeignCall<'_>| Ok(call.arguments().iter().rev().copied().collect());
-/// let host = Host { foreign: ForeignFunctions::envoy().with("reverse", reverse), ..Host::default() };
+/// let functions = ForeignFunctions::envoy()
+///     .with("reverse", |call| Ok(call.arguments().iter().rev().copied().collect()));
+/// let host = Host { foreign: functions, ..Host::default() };
 /// assert!(host.foreign.names().any(|name| name == "reverse"));
 /// ```
 #[derive(Clone)]
@@ -184,7 +176,7 @@ impl Default for ForeignFunctions {
 }
 
 impl ForeignFunctions {
-    /// None at all: every call is `NotFound`.
+    /// No functions: every call is `NotFound`.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -197,8 +189,8 @@ impl ForeignFunctions {
 
     /// Envoy's `clear_route_cache`, `set_envoy_filter_state`, `compress` and `uncompress`; and
     /// `expr_create`, `expr_evaluate` and `expr_delete` for expressions that are a literal or an
-    /// attribute, as in `7`, `"text"` or `request.headers["x-id"]`. Any other expression is a
-    /// `BadArgument`, as one is for Envoy that is not CEL.
+    /// attribute, as in `7`, `"text"` or `request.headers["x-id"]`. Any other expression is
+    /// `BadArgument`, which Envoy answers to text that is not CEL.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -222,19 +214,18 @@ impl ForeignFunctions {
             .with("expr_delete", expr_delete)
     }
 
-    /// With this function too, in the place of one of the same name.
+    /// Adds a function, or replaces the one of the same name.
     ///
     /// ```
-    /// # use gatepost_host::*;
-    /// # let wasm = wat::parse_file("tests/data/foreign.wat")?;
-    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "foreign", &wasm)?;
-    /// let reverse = |call: &mut ForeignCall<'_>| Ok(call.arguments().iter().rev().copied().collect());
-    /// let foreign = ForeignFunctions::none().with("reverse", reverse);
+    /// # use gatepost_host_fixtures::*;
+    /// # let module = module("foreign");
+    /// let foreign = ForeignFunctions::none()
+    ///     .with("reverse", |call| Ok(call.arguments().iter().rev().copied().collect()));
     /// let mut vm = Vm::new(&module, Host { foreign, ..Host::default() }, VmOptions::default())?;
     /// # let plugin = vm.start_plugin(PluginConfig::default())?;
     /// # let stream = vm.stream(plugin, StreamInfo::default())?;
-    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
-    /// // This guest has `abc` reversed, and sets a header to the answer.
+    /// # let mut headers = request();
+    /// // This guest calls `reverse` with `abc`, and sets a header to the result.
     /// let _ = vm.request_headers(stream, &mut headers, true)?;
     /// assert_eq!(headers.get("x-back"), Some(&b"cba"[..]));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -259,8 +250,8 @@ impl ForeignFunctions {
     }
 }
 
-/// Envoy's `SetEnvoyFilterStateArguments`. The life span is accepted and has no effect: a stream is
-/// all that lives here.
+/// Envoy's `SetEnvoyFilterStateArguments`. The life span is accepted and ignored: filter state here
+/// lasts as long as its stream.
 #[derive(Clone, PartialEq, Message)]
 struct SetEnvoyFilterState {
     #[prost(string, tag = "1")]
@@ -271,8 +262,7 @@ struct SetEnvoyFilterState {
     span: i32,
 }
 
-/// The keys that Envoy knows how to make an object for ("Well Known Filter State Objects" in its
-/// documentation).
+/// The keys for which Envoy has a factory ("Well Known Filter State Objects" in its documentation).
 const FILTER_STATE_OBJECTS: [&str; 15] = [
     "envoy.filters.listener.original_dst.local_ip",
     "envoy.filters.listener.original_dst.remote_ip",
@@ -308,11 +298,15 @@ fn compress(call: &mut ForeignCall<'_>) -> Result<Bytes, Status> {
 }
 
 fn uncompress(call: &mut ForeignCall<'_>) -> Result<Bytes, Status> {
-    let room = u64::try_from(call.room()).unwrap_or(u64::MAX);
+    let limit = u64::try_from(call.max_result_bytes()).unwrap_or(u64::MAX);
     let mut plain = Vec::new();
-    let mut decoder = flate2::read::ZlibDecoder::new(call.arguments()).take(room.saturating_add(1));
+    let mut decoder =
+        flate2::read::ZlibDecoder::new(call.arguments()).take(limit.saturating_add(1));
     decoder.read_to_end(&mut plain).map_err(|_| Status::SerializationFailure)?;
-    if plain.len() > call.room() { Err(Status::InternalFailure) } else { Ok(plain.into()) }
+    if plain.len() > call.max_result_bytes() {
+        return Err(Status::InternalFailure);
+    }
+    Ok(plain.into())
 }
 
 fn expr_create(call: &mut ForeignCall<'_>) -> Result<Bytes, Status> {
@@ -327,9 +321,9 @@ fn expr_evaluate(call: &mut ForeignCall<'_>) -> Result<Bytes, Status> {
     let value = match expression {
         Expression::Literal(value) => value,
         Expression::Attribute(path) => {
-            let found =
-                property::get(&path, call.state.entered_stream(), call.state.entered_root());
-            // What is missing is an error of the evaluation.
+            let (stream, root) = (call.contexts.entered_stream(), call.contexts.entered_root());
+            let found = attributes::get(&path, stream, root);
+            // A missing attribute makes the evaluation fail.
             found.map_err(|status| {
                 if status == Status::NotFound { Status::InternalFailure } else { status }
             })?

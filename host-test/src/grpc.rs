@@ -1,9 +1,9 @@
-//! gRPC's numbers where HTTP and gRPC meet.
+//! gRPC status codes for HTTP statuses.
 
 /// `UNAVAILABLE`.
 pub(crate) const UNAVAILABLE: u32 = 14;
 
-/// The gRPC status that stands for an HTTP status: gRPC's own table, as Envoy applies it.
+/// The gRPC status for an HTTP status: gRPC's own table, as Envoy applies it.
 pub(crate) fn status_of_http(status: u32) -> u32 {
     match status {
         400 => 13,

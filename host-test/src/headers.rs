@@ -1,10 +1,9 @@
-//! A header map with Envoy's rules: ordered, several values per name, names in lower case,
-//! pseudo-headers first, and the headers that Envoy keeps in one slot joined with a comma when they
-//! are added twice. It does not check that names and values are valid in HTTP; whoever sends them
-//! must.
+//! A header map with Envoy's rules: ordered, several values for a name, names in lower case,
+//! pseudo-headers first, and the headers that Envoy keeps in one slot joined with a comma. It does
+//! not check that names and values are valid in HTTP; the sender of a message must.
 
-mod inline;
 mod list;
+mod scope;
 #[cfg(test)]
 mod tests;
 
@@ -13,56 +12,18 @@ use serde::Serialize;
 use serde::ser::SerializeSeq;
 
 use self::list::PairList;
+pub use self::scope::HeaderScope;
 
-/// What each header counts for beside its name and value.
+/// The bytes that each header counts for, beside its name and value.
 pub(crate) const HEADER_CHARGE: usize = 32;
-
-/// Which message a header map belongs to. It decides which names Envoy keeps in one slot, and that
-/// `host` means `:authority`.
-///
-/// ```
-/// use gatepost_host::{HeaderScope, Headers};
-///
-/// // `host` is another name of `:authority` in a request, and a header like others elsewhere.
-/// let authority = |scope| Headers::collect(scope, [("host", "shop.example")]).get(":authority").is_some();
-/// assert!(authority(HeaderScope::Request));
-/// assert!(!authority(HeaderScope::Response));
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum HeaderScope {
-    /// A request's headers.
-    #[default]
-    Request,
-    /// A response's headers.
-    Response,
-    /// A request's trailers.
-    RequestTrailers,
-    /// A response's trailers.
-    ResponseTrailers,
-}
-
-impl HeaderScope {
-    /// Whether Envoy keeps this header, in lower case, in one slot of such a map: a second value is
-    /// joined to the first with a comma.
-    ///
-    /// ```
-    /// # use gatepost_host::*;
-    /// assert!(HeaderScope::Request.keeps_in_one_slot(b"user-agent"));
-    /// let headers = Headers::request([("user-agent", "a"), ("user-agent", "b"), ("x-tag", "a"), ("x-tag", "b")]);
-    /// assert_eq!(headers.to_string(), "user-agent: a,b\nx-tag: a\nx-tag: b\n");
-    /// ```
-    #[must_use]
-    pub fn keeps_in_one_slot(self, name: &[u8]) -> bool {
-        inline::is_inline(self, name)
-    }
-}
 
 /// An ordered multi-map of byte strings with Envoy's semantics.
 ///
 /// ```
 /// use gatepost_host::Headers;
 ///
-/// let mut headers = Headers::request([(":method", "GET"), ("X-Tag", "a"), (":authority", "shop.example")]);
+/// let pairs = [(":method", "GET"), ("X-Tag", "a"), (":authority", "shop.example")];
+/// let mut headers = Headers::request(pairs);
 /// headers.add("x-tag", "b");
 /// assert_eq!(headers.get("x-tag"), Some(&b"a"[..])); // the first value
 /// headers.replace("x-tag", "c"); // all values
@@ -72,7 +33,7 @@ impl HeaderScope {
 pub struct Headers {
     scope: HeaderScope,
     list: PairList,
-    /// Pseudo-headers stand in the first so many entries.
+    /// The number of pseudo-headers; they are the first entries.
     pseudo: usize,
 }
 
@@ -90,8 +51,8 @@ impl Headers {
         Self { scope, ..Self::default() }
     }
 
-    /// An empty map with room for so many headers, whose names and values have so many bytes in
-    /// all, and for some more.
+    /// An empty map with capacity for a number of headers and for the bytes of all their names and
+    /// values, and for some more.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -109,7 +70,7 @@ impl Headers {
     ///
     /// ```
     /// # use gatepost_host::*;
-    /// let headers = Headers::request([(":authority", "shop.example"), (":method", "GET"), (":path", "/")]);
+    /// let headers = Headers::request([(":authority", "shop.example"), (":path", "/")]);
     /// assert_eq!(headers.get("host"), Some(&b"shop.example"[..])); // another name of `:authority`
     /// ```
     pub fn request<N: AsRef<[u8]>, V: AsRef<[u8]>>(
@@ -122,7 +83,8 @@ impl Headers {
     ///
     /// ```
     /// # use gatepost_host::*;
-    /// let headers = Headers::response([(":status", "200"), ("set-cookie", "a=1"), ("set-cookie", "b=2")]);
+    /// let pairs = [(":status", "200"), ("set-cookie", "a=1"), ("set-cookie", "b=2")];
+    /// let headers = Headers::response(pairs);
     /// assert_eq!(headers.len(), 3);
     /// ```
     pub fn response<N: AsRef<[u8]>, V: AsRef<[u8]>>(
@@ -149,19 +111,19 @@ impl Headers {
         headers
     }
 
-    /// Which message the map belongs to.
+    /// The message that the map belongs to.
     #[must_use]
     pub fn scope(&self) -> HeaderScope {
         self.scope
     }
 
-    /// How many entries; a name with two values counts twice.
+    /// The number of entries; a name with two values counts twice.
     #[must_use]
     pub fn len(&self) -> usize {
         self.list.len()
     }
 
-    /// Whether there is no entry.
+    /// Whether the map is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -178,8 +140,8 @@ impl Headers {
         self.list.bytes()
     }
 
-    /// What counts for [`Limits::header_map_bytes`](crate::Limits): 32 bytes more for each header,
-    /// as HTTP/2 counts, so that empty ones are not free.
+    /// The bytes that count for [`Limits::header_map_bytes`](crate::Limits): 32 more for each
+    /// header, as HTTP/2 counts, so that empty headers are not free.
     pub(crate) fn charge(&self) -> usize {
         self.byte_size().saturating_add(self.len().saturating_mul(HEADER_CHARGE))
     }
@@ -201,13 +163,13 @@ impl Headers {
         self.list.lengths()
     }
 
-    /// Names and values in order, each with a zero byte after it, as the ABI shows them: in few
-    /// pieces, mostly one.
+    /// Names and values in order, each followed by a zero byte, which is their form in the ABI.
+    /// They come in few slices, mostly in one.
     pub(crate) fn pieces(&self) -> impl Iterator<Item = &[u8]> {
         self.list.pieces()
     }
 
-    /// The first value of a name, whatever the case it is asked in.
+    /// The first value of a name, in any case.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -219,7 +181,7 @@ impl Headers {
         self.value_at(self.find(name.as_ref())?)
     }
 
-    /// Which entry has the first value of a name.
+    /// The index of the first entry of a name.
     pub(crate) fn find(&self, name: &[u8]) -> Option<usize> {
         self.list.position(self.canonical(name), 0)
     }
@@ -240,7 +202,7 @@ impl Headers {
         self.iter().filter(move |(have, _)| have.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// Every value of a name, joined with commas as Envoy's `request.headers` property shows them.
+    /// Every value of a name, joined with commas as in Envoy's attribute `request.headers`.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -258,8 +220,8 @@ impl Headers {
         Some(joined.into())
     }
 
-    /// Adds a value after the others of its name. A header that Envoy keeps in one slot grows by a
-    /// comma and the value instead. A map holds at most 4 GiB; what would go beyond is not added.
+    /// Adds a value. If Envoy keeps the header in one slot, the value is joined to the first one
+    /// with a comma. A map holds at most 4 GiB; a value beyond that is not added.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -270,11 +232,11 @@ impl Headers {
     /// ```
     pub fn add(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
         let (name, value) = (self.canonical(name.as_ref()), value.as_ref());
-        // The table of such headers is looked at only for a repeat: most names come once.
+        // Most names come once. Only for a repeated name the table is searched.
         let repeated = self.list.position(name, 0);
-        match repeated.filter(|at| {
-            self.list.name(*at).is_some_and(|name| inline::is_inline(self.scope, name))
-        }) {
+        match repeated
+            .filter(|at| self.list.name(*at).is_some_and(|name| self.scope.keeps_in_one_slot(name)))
+        {
             Some(at) => {
                 self.list.extend(at, [b",", value]);
             }
@@ -282,12 +244,13 @@ impl Headers {
         }
     }
 
-    /// Removes every value of a name and adds this one: it moves to the end, or to the end of the
+    /// Replaces every value of a name by this one, which stands at the end, or at the end of the
     /// pseudo-headers.
     ///
     /// ```
     /// # use gatepost_host::*;
-    /// let mut headers = Headers::request([(":path", "/a"), (":method", "GET"), ("x-tag", "a"), ("x-other", "o")]);
+    /// let pairs = [(":path", "/a"), (":method", "GET"), ("x-tag", "a"), ("x-other", "o")];
+    /// let mut headers = Headers::request(pairs);
     /// headers.replace("x-tag", "b");
     /// headers.replace(":path", "/b");
     /// assert_eq!(headers.to_string(), ":method: GET\n:path: /b\nx-other: o\nx-tag: b\n");
@@ -304,8 +267,8 @@ impl Headers {
         }
     }
 
-    /// Writes a value over the first one of its name, which keeps its place, and removes the
-    /// others; adds it when there is none.
+    /// Replaces the first value of a name in place and removes its other values. Adds the value if
+    /// there is none.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -324,7 +287,7 @@ impl Headers {
         }
     }
 
-    /// Removes every value of a name; how many there were.
+    /// Removes every value of a name; returns their number.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -336,7 +299,7 @@ impl Headers {
         self.remove_from(self.canonical(name.as_ref()), 0)
     }
 
-    /// Removes every entry and keeps the scope and the memory.
+    /// Removes every entry. The scope and the memory stay.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -393,7 +356,7 @@ impl std::fmt::Debug for Headers {
     }
 }
 
-/// One `name: value` line per entry, bytes that are no UTF-8 replaced.
+/// A line `name: value` for each entry. Bytes that are not UTF-8 are replaced.
 impl std::fmt::Display for Headers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (name, value) in self.iter() {
@@ -403,7 +366,7 @@ impl std::fmt::Display for Headers {
     }
 }
 
-/// A sequence of pairs of strings, bytes that are no UTF-8 replaced.
+/// A sequence of pairs of strings. Bytes that are not UTF-8 are replaced.
 impl Serialize for Headers {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut pairs = serializer.serialize_seq(Some(self.len()))?;

@@ -1,51 +1,53 @@
-//! What one VM may use: memory, table elements, fuel, time, and the host memory that a guest can
-//! fill through hostcalls. wasmtime's store limiter applies the first two; the VM and the hostcalls
-//! apply the rest.
+//! The limits of one VM: memory, table elements, fuel, time, and the host memory that a guest can
+//! use through hostcalls. wasmtime's store limiter applies the first two, the VM and the hostcalls
+//! the others.
 
 use wasmtime::ResourceLimiter;
 
-/// Limits of one VM. The defaults are generous for a filter and still contain one that runs wild.
+/// The limits of one VM. The defaults are enough for any filter, and stop one that is out of
+/// control.
 ///
 /// ```
 /// use gatepost_host::{EngineOptions, Host, Limits, Vm, VmOptions};
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/spin.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions { fuel: true, ..EngineOptions::default() })?, "spin", &wasm)?;
+/// # use gatepost_host_fixtures::*;
+/// # let engine = Engine::new(EngineOptions { fuel: true, ..EngineOptions::default() })?;
+/// # let module = module_on(&engine, "spin");
 ///
-/// // `spin` never comes back from a request. The engine was made with `EngineOptions::fuel`.
+/// // This guest never returns. The engine was made with `EngineOptions::fuel`.
 /// let limits = Limits { fuel_per_callback: Some(100_000), ..Limits::default() };
-/// let mut vm = Vm::new(&module, Host::default(), VmOptions { limits, ..VmOptions::default() })?;
-/// # let plugin = vm.start_plugin(PluginConfig { name: "p".into(), ..PluginConfig::default() })?;
+/// let options = VmOptions { limits, ..VmOptions::default() };
+/// let mut vm = Vm::new(&module, Host::default(), options)?;
+/// # let plugin = vm.start_plugin(config("spin"))?;
 /// # let stream = vm.stream(plugin, StreamInfo::default())?;
-/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+/// # let mut headers = request();
 ///
 /// let error = vm.request_headers(stream, &mut headers, true).unwrap_err();
-/// // The error names guest, callback and limit.
+/// // The error names the guest, the callback and the limit.
 /// let message = error.to_string();
-/// assert!(message.starts_with("spin (plugin p): trapped in proxy_on_request_headers: "), "{message}");
-/// assert!(message.ends_with("(limit fuel_per_callback)"), "{message}");
+/// assert!(message.starts_with("spin (plugin spin): trapped in proxy_on_request_headers: "));
+/// assert!(message.ends_with("(limit fuel_per_callback)"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Linear memory, all memories together, in bytes. Default 128 MiB. Growth beyond it fails in
-    /// the guest (`memory.grow` gives -1).
+    /// Bytes of linear memory, of all memories together. Default 128 MiB. Beyond it, growth fails
+    /// in the guest (`memory.grow` returns -1).
     pub memory_bytes: usize,
     /// Elements of each table. Default 100,000.
     pub table_elements: usize,
-    /// Fuel for each callback; out of it, the callback traps. wasmtime takes about one for each
-    /// instruction of the guest, so the same work costs the same on every machine. Default none.
-    /// Needs [`EngineOptions::fuel`](crate::EngineOptions).
+    /// Fuel for each callback; without fuel left, the callback traps. wasmtime uses about one unit
+    /// for each instruction, so the same work costs the same on every machine. Default none. Needs
+    /// [`EngineOptions::fuel`](crate::EngineOptions).
     pub fuel_per_callback: Option<u64>,
     /// Epoch ticks for each callback; after them, the callback traps. Default none. Needs
-    /// [`EngineOptions::epochs`](crate::EngineOptions), and somebody who calls
+    /// [`EngineOptions::epochs`](crate::EngineOptions) and regular calls of
     /// [`Engine::tick_epoch`](crate::Engine::tick_epoch).
     pub epochs_per_callback: Option<u64>,
-    /// Bytes of names and values that a guest may grow one header map to, with 32 more for each
-    /// header, as HTTP/2 counts. Default 1 MiB. Beyond it a hostcall answers `InternalFailure`.
+    /// Bytes of one header map that a guest writes to: names and values, and 32 for each header, as
+    /// HTTP/2 counts. Default 1 MiB. Beyond it a hostcall answers `InternalFailure`.
     pub header_map_bytes: usize,
-    /// Bytes of a body buffer that a guest may grow it to. Default 64 MiB. Beyond it a hostcall
-    /// answers `InternalFailure`.
+    /// Bytes of one body that a guest writes to. Default 64 MiB. Beyond it a hostcall answers
+    /// `InternalFailure`.
     pub body_bytes: usize,
     /// Bytes of one log line; longer lines are cut. Default 64 KiB.
     pub log_bytes: usize,
@@ -53,7 +55,7 @@ pub struct Limits {
     /// `InternalFailure`.
     pub metrics: usize,
     /// Callouts that one VM may have open at once. Default 1,024. Beyond it a hostcall answers
-    /// `InternalFailure`, as it does when the calls that nobody has taken yet hold more than
+    /// `InternalFailure`, and also when the requests that were not taken yet have more bytes than
     /// `body_bytes`.
     pub callouts: usize,
     /// Bytes that a guest may keep on one stream with `proxy_set_property`. Default 1 MiB. Beyond
@@ -78,8 +80,8 @@ impl Default for Limits {
     }
 }
 
-/// Counts what wasmtime hands out and remembers what it denied, so that a trap that follows can
-/// name the limit.
+/// Counts the memory that wasmtime allocates, and remembers which limit denied some, so that the
+/// report of a trap can name it.
 #[derive(Debug)]
 pub(crate) struct Limiter {
     memory_limit: usize,

@@ -1,6 +1,5 @@
-//! Counters, gauges and histograms that guests define. The registry is shared by every VM of a
-//! host, as Envoy's is by its workers; the numbers that a guest knows its metrics by belong to its
-//! VM.
+//! Counters, gauges and histograms that guests define. All VMs of a host share the registry, as
+//! Envoy's workers do; the numbers by which a guest uses its metrics belong to its VM.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -10,7 +9,7 @@ use serde::Serialize;
 
 use crate::abi::Status;
 
-/// What a metric measures (`proxy_metric_type_t`).
+/// The kind of a metric (`proxy_metric_type_t`).
 ///
 /// ```
 /// use gatepost_host::MetricKind;
@@ -31,12 +30,7 @@ pub enum MetricKind {
 impl MetricKind {
     const ALL: [MetricKind; 3] = [MetricKind::Counter, MetricKind::Gauge, MetricKind::Histogram];
 
-    /// The name in effects and reports.
-    ///
-    /// ```
-    /// # use gatepost_host::*;
-    /// assert_eq!(MetricKind::Counter.name(), "counter");
-    /// ```
+    /// The name in recorded events and reports.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -51,7 +45,7 @@ impl MetricKind {
     }
 }
 
-/// What a histogram has seen.
+/// The values of a histogram, summed up.
 ///
 /// ```
 /// use gatepost_host::HistogramValue;
@@ -61,37 +55,34 @@ impl MetricKind {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct HistogramValue {
-    /// How many values.
+    /// The number of values.
     pub count: u64,
     /// Their sum.
     pub sum: u64,
-    /// The least; 0 before the first.
+    /// The lowest value; 0 before the first.
     pub min: u64,
-    /// The greatest.
+    /// The highest value.
     pub max: u64,
 }
 
 /// A metric's value when it was read.
 ///
 /// ```
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/count.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "count", &wasm)?;
-/// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
-/// # let plugin = vm.start_plugin(PluginConfig { name: "count".into(), ..PluginConfig::default() })?;
+/// # use gatepost_host_fixtures::*;
+/// # let (mut vm, plugin) = started("count");
 /// let all = vm.host().metrics.snapshot();
 /// assert_eq!(serde_json::to_string(&all)?, r#"[{"name":"requests","kind":"counter","value":0}]"#);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct MetricValue {
-    /// The name as the guest gave it; bytes that are no UTF-8 replaced.
+    /// The name that the guest gave. Bytes that are not UTF-8 are replaced.
     pub name: String,
-    /// Its kind. One name may stand for one metric of each kind.
+    /// The kind. One name can have a metric of each kind.
     pub kind: MetricKind,
     /// A counter's or gauge's value; a histogram's count.
     pub value: u64,
-    /// What a histogram has seen; none for the others.
+    /// The values of a histogram; none for other kinds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub histogram: Option<HistogramValue>,
 }
@@ -117,26 +108,25 @@ impl Metric {
     }
 }
 
-/// One name may stand for one metric of each kind, as in Envoy.
+/// As in Envoy, one name can have a metric of each kind.
 type Registry = HashMap<(MetricKind, Arc<str>), Arc<Metric>>;
 
 /// The metrics of a host. Clones share them.
 ///
 /// ```
 /// use gatepost_host::{Host, MetricKind, Vm, VmOptions};
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/count.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "count", &wasm)?;
+/// # use gatepost_host_fixtures::*;
+/// # let module = module("count");
 ///
 /// let host = Host::default();
 /// let mut vm = Vm::new(&module, host.clone(), VmOptions::default())?;
 /// # let plugin = vm.start_plugin(PluginConfig::default())?;
 /// # let stream = vm.stream(plugin, StreamInfo::default())?;
-/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+/// # let mut headers = request();
 /// let _ = vm.request_headers(stream, &mut headers, true)?;
 ///
 /// assert_eq!(host.metrics.value("requests"), Some(1));
-/// assert_eq!(host.metrics.value("errors"), None); // defined by nobody
+/// assert_eq!(host.metrics.value("errors"), None); // not defined
 /// assert_eq!(host.metrics.snapshot()[0].kind, MetricKind::Counter);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -146,19 +136,16 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// The value of the counter, gauge or histogram (its count) with this name; none when no guest
-    /// has defined it.
+    /// The value of the counter or gauge with this name, or the count of the histogram; none if no
+    /// guest has defined it.
     ///
     /// ```
-    /// # use gatepost_host::*;
-    /// # let wasm = wat::parse_file("tests/data/count.wat")?;
-    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "count", &wasm)?;
-    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
-    /// # let plugin = vm.start_plugin(PluginConfig { name: "count".into(), ..PluginConfig::default() })?;
+    /// # use gatepost_host_fixtures::*;
+    /// # let (mut vm, plugin) = started("count");
     /// let metrics = &vm.host().metrics;
-    /// assert_eq!(metrics.value("requests"), Some(0)); // this guest defines it when it starts
+    /// // This guest defines the metric when it starts.
+    /// assert_eq!(metrics.value("requests"), Some(0));
     /// assert_eq!(metrics.value("request"), None);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
     pub fn value(&self, name: &str) -> Option<u64> {
@@ -170,19 +157,15 @@ impl Metrics {
             .map(|metric| metric.read().value)
     }
 
-    /// Every metric, by name and kind.
+    /// Every metric, sorted by name and kind.
     ///
     /// ```
-    /// # use gatepost_host::*;
-    /// # let wasm = wat::parse_file("tests/data/count.wat")?;
-    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "count", &wasm)?;
-    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
-    /// # let plugin = vm.start_plugin(PluginConfig { name: "count".into(), ..PluginConfig::default() })?;
+    /// # use gatepost_host_fixtures::*;
+    /// # let (mut vm, plugin) = started("count");
     /// for metric in vm.host().metrics.snapshot() {
     ///     println!("{} {} {}", metric.kind.name(), metric.name, metric.value);
     /// }
     /// # assert_eq!(vm.host().metrics.snapshot().len(), 1);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
     pub fn snapshot(&self) -> Vec<MetricValue> {
@@ -207,8 +190,8 @@ impl Metrics {
     }
 }
 
-/// One VM's numbers for its metrics. As in Envoy the two low bits of a number are the kind, and
-/// counting starts at 1.
+/// One VM's numbers for its metrics. As in Envoy, the two low bits of a number are the kind, and
+/// the other bits count from 1.
 #[derive(Debug, Default)]
 pub(crate) struct MetricIds {
     defined: [Vec<Arc<Metric>>; 3],
@@ -242,8 +225,8 @@ impl MetricIds {
     }
 
     pub(crate) fn find(&self, id: u32) -> Result<&Arc<Metric>, Status> {
-        // Envoy masks the kind out first, so the unused fourth kind is an argument error and not an
-        // unknown metric.
+        // As in Envoy, which looks at the kind first: the unused fourth kind is an argument error
+        // and not an unknown metric.
         let kind = MetricKind::from_code(id & 3).ok_or(Status::BadArgument)?;
         let index = (id >> 2)
             .checked_sub(1)
@@ -259,7 +242,7 @@ impl MetricIds {
         let metric = self.find(id)?;
         match metric.kind {
             MetricKind::Counter if offset <= 0 => return Err(Status::BadArgument),
-            // Two's complement: adding a negative offset is Envoy's `sub`.
+            // Two's complement: adding a negative offset subtracts.
             MetricKind::Counter | MetricKind::Gauge => {
                 metric.value.fetch_add(offset.cast_unsigned(), Ordering::Relaxed)
             }
@@ -269,8 +252,7 @@ impl MetricIds {
     }
 
     pub(crate) fn record(&self, id: u32, value: u64) -> Result<(), Status> {
-        // An unknown kind is NotFound here and BadArgument elsewhere: Envoy's fall-through differs
-        // by call.
+        // As in Envoy: an unknown kind is NotFound here, and BadArgument in the other hostcalls.
         let metric = self.find(id).map_err(|_| Status::NotFound)?;
         match metric.kind {
             MetricKind::Counter => {

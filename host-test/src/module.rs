@@ -1,5 +1,5 @@
-//! A compiled module: checked to be proxy-wasm, linked once, ready for any number of VMs. It tells
-//! what the module asks for that the host does not serve.
+//! A compiled module: checked to be proxy-wasm, linked once, for any number of VMs. Its report
+//! names the imports that the host does not serve.
 
 use serde::Serialize;
 use wasmtime::{ExternType, InstancePre, Val};
@@ -13,38 +13,34 @@ use crate::wasi;
 /// An import that the host does not serve.
 ///
 /// ```
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/newer.wat")?;
-/// # let engine = Engine::new(EngineOptions::default())?;
-/// // A module that imports `proxy_teleport`, which no version of the ABI has.
-/// let module = Module::new(&engine, "newer", &wasm)?;
-/// let [unserved] = &module.capabilities().unserved[..] else { panic!("one import is not served") };
-/// assert_eq!((unserved.module.as_str(), unserved.name.as_str()), ("env", "proxy_teleport"));
+/// # use gatepost_host_fixtures::*;
+/// // This module imports `proxy_teleport`, which no version of the ABI has.
+/// # let module = module("newer");
+/// let unserved = &module.capabilities().unserved[0];
+/// assert_eq!(unserved.name, "proxy_teleport");
 /// assert_eq!(unserved.answer, "Unimplemented");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unserved {
-    /// The import's module: `env`, or WASI's.
+    /// The import's module: `env`, or one of WASI's.
     pub module: String,
-    /// Its name.
+    /// The import's name.
     pub name: String,
-    /// What a call answers: `Unimplemented` or `ENOSYS`.
+    /// The answer to a call: `Unimplemented` or `ENOSYS`.
     pub answer: &'static str,
 }
 
-/// What a module asks for and what the host makes of it.
+/// What a module imports and exports, and what of it the host does not serve.
 ///
 /// ```
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/tag.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+/// # use gatepost_host_fixtures::*;
+/// # let module = module("tag");
 /// let report = module.capabilities();
 /// assert_eq!(report.abi, AbiVersion::V0_2_1);
 /// assert_eq!(report.imports, ["env.proxy_get_buffer_bytes", "env.proxy_add_header_map_value"]);
 /// assert!(report.exports.iter().any(|export| export == "proxy_on_request_headers"));
 /// assert!(report.unserved.is_empty());
-/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CapabilityReport {
@@ -54,8 +50,7 @@ pub struct CapabilityReport {
     pub imports: Vec<String>,
     /// Its exports, in order.
     pub exports: Vec<String>,
-    /// The imports that are not served. They are linked, and a call to one says that it is not
-    /// there.
+    /// The imports that are not served. They are linked, and a call answers that they are missing.
     pub unserved: Vec<Unserved>,
 }
 
@@ -64,17 +59,18 @@ pub struct CapabilityReport {
 /// ```
 /// use gatepost_host::{AbiVersion, Engine, EngineOptions, Module};
 ///
-/// // Any module will do, as from `std::fs::read("filter.wasm")`. This one imports `proxy_teleport`, which nobody serves.
-/// let wasm = wat::parse_file("tests/data/newer.wat")?;
+/// // A module that imports `proxy_teleport`, which no version of the ABI has.
+/// let wasm = wat::parse_str(r#"(module
+///     (import "env" "proxy_teleport" (func (param i32) (result i32)))
+///     (memory (export "memory") 1)
+///     (func (export "proxy_abi_version_0_2_1"))
+///     (func (export "malloc") (param i32) (result i32) (i32.const 1024)))"#)?;
 /// let engine = Engine::new(EngineOptions::default())?;
 /// let module = Module::new(&engine, "newer", &wasm)?;
 /// assert_eq!(module.abi(), AbiVersion::V0_2_1);
 ///
-/// // It loads all the same, and a call to that answers `Unimplemented`.
-/// for import in &module.capabilities().unserved {
-///     eprintln!("{}: {}.{} answers {}", module.name(), import.module, import.name, import.answer);
-/// }
-/// # assert_eq!(module.capabilities().unserved.len(), 1);
+/// // The module loads, and a call of `proxy_teleport` answers `Unimplemented`.
+/// assert_eq!(module.capabilities().unserved[0].answer, "Unimplemented");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
@@ -96,7 +92,7 @@ impl std::fmt::Debug for Module {
 }
 
 impl Module {
-    /// Compiles a module from its bytes. The name stands in errors.
+    /// Compiles a module from its bytes. Errors and reports contain the name.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -108,13 +104,13 @@ impl Module {
     /// ```
     ///
     /// # Errors
-    /// When the bytes are no wasm, or wasm that is no proxy-wasm module, or imports what nobody can
-    /// answer for.
+    /// If the bytes are not a proxy-wasm module, or the module imports something that is neither
+    /// proxy-wasm nor WASI.
     pub fn new(engine: &Engine, name: &str, wasm: &[u8]) -> Result<Self, ModuleError> {
         let module = || name.to_owned();
         let compiled = compile(engine, name, wasm)?;
         let has = |export: &str| compiled.get_export(export).is_some();
-        let abi = marked(&compiled).ok_or(ModuleError::NoAbiVersion { module: module() })?;
+        let abi = announced_abi(&compiled).ok_or(ModuleError::NoAbiVersion { module: module() })?;
         if !matches!(compiled.get_export("memory"), Some(ExternType::Memory(_))) {
             return Err(ModuleError::MissingExport { module: module(), export: "memory" });
         }
@@ -126,21 +122,20 @@ impl Module {
         Self::link(engine, name, &compiled, abi, malloc)
     }
 
-    /// Compiles a command: a WASI program that is run once, from `_start` to its end, as a binary
-    /// of tests made by `cargo test --target wasm32-wasip1` is. It may call what proxy-wasm offers,
-    /// and finds itself outside of every stream. One that announces no ABI version is taken for
-    /// 0.2.1. [`Vm::run_command`](crate::Vm::run_command) runs it.
+    /// Compiles a command: a WASI program that runs once, from `_start` to its end, like a test
+    /// binary of `cargo test --target wasm32-wasip1`. It can make hostcalls, outside of every
+    /// stream. If it announces no ABI version, 0.2.1 is used.
+    /// [`Vm::run_command`](crate::Vm::run_command) runs it.
     ///
     /// # Errors
-    /// When the bytes are no wasm, or wasm that is no command, or imports what nobody can answer
-    /// for.
+    /// If the bytes are not a command, or the module imports something that is neither proxy-wasm
+    /// nor WASI.
     pub fn command(engine: &Engine, name: &str, wasm: &[u8]) -> Result<Self, ModuleError> {
         let compiled = compile(engine, name, wasm)?;
         if !matches!(compiled.get_export("_start"), Some(ExternType::Func(_))) {
             return Err(ModuleError::NotACommand { module: name.to_owned() });
         }
-        // One that lends no memory is given no values, and is told so by the hostcalls that have
-        // some.
+        // Without an allocator, hostcalls that return values answer an error.
         let malloc = ["malloc", "proxy_on_memory_allocate"]
             .into_iter()
             .find(|name| compiled.get_export(name).is_some());
@@ -148,7 +143,7 @@ impl Module {
             engine,
             name,
             &compiled,
-            marked(&compiled).unwrap_or(AbiVersion::V0_2_1),
+            announced_abi(&compiled).unwrap_or(AbiVersion::V0_2_1),
             malloc.unwrap_or("malloc"),
         )
     }
@@ -215,7 +210,7 @@ impl Module {
         Ok(Self { name: module(), engine: engine.clone(), pre, malloc, report })
     }
 
-    /// The name it was given.
+    /// The module's name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -226,22 +221,13 @@ impl Module {
         self.pre.module().image_range() == other.pre.module().image_range()
     }
 
-    /// The ABI version it announces.
+    /// The ABI version that the module announces.
     #[must_use]
     pub fn abi(&self) -> AbiVersion {
         self.report.abi
     }
 
-    /// What it asks for and what the host makes of it.
-    ///
-    /// ```
-    /// # use gatepost_host::*;
-    /// # let wasm = wat::parse_file("tests/data/newer.wat")?;
-    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "newer", &wasm)?;
-    /// assert_eq!(module.capabilities().unserved[0].name, "proxy_teleport");
-    /// assert_eq!(module.capabilities().abi, module.abi());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// What the module imports and exports, and what of it the host does not serve.
     #[must_use]
     pub fn capabilities(&self) -> &CapabilityReport {
         &self.report
@@ -253,8 +239,7 @@ fn compile(engine: &Engine, name: &str, wasm: &[u8]) -> Result<wasmtime::Module,
         .map_err(|error| ModuleError::Compile { module: name.to_owned(), error })
 }
 
-/// The ABI version that a module announces. Envoy takes the first marker it finds; a module with
-/// two means the newest.
-fn marked(compiled: &wasmtime::Module) -> Option<AbiVersion> {
+/// The ABI version that a module announces; of several, the newest.
+fn announced_abi(compiled: &wasmtime::Module) -> Option<AbiVersion> {
     AbiVersion::ALL.into_iter().rev().find(|abi| compiled.get_export(abi.marker()).is_some())
 }

@@ -1,19 +1,19 @@
-//! The byte form in which header pairs cross the ABI: a count, the lengths of each name and value,
-//! then names and values, each followed by a zero byte; all integers little-endian. Decoding is as
-//! strict as Envoy's and never trusts a length.
+//! The byte form of header pairs in the ABI: a count, the lengths of each name and value, then
+//! names and values, each followed by a zero byte. Integers are little-endian. Decoding is as
+//! strict as Envoy's and checks every length.
 
 use crate::headers::Headers;
 
-/// Envoy's bounds on what a guest may pass in.
+/// Envoy's limits on the pairs that a guest passes.
 const MAX_BYTES: usize = 1 << 20;
 const MAX_PAIRS: usize = 1024;
 
-/// How many bytes [`encode`] writes.
+/// The number of bytes that [`encode`] writes.
 pub(crate) fn encoded_len(headers: &Headers) -> usize {
     4 + headers.len() * 10 + headers.byte_size()
 }
 
-/// Writes the map into a buffer of exactly [`encoded_len`] bytes; none when the buffer has another
+/// Writes the map into a buffer of exactly [`encoded_len`] bytes; none if the buffer has another
 /// size.
 pub(crate) fn encode(headers: &Headers, out: &mut [u8]) -> Option<()> {
     if out.len() != encoded_len(headers) {
@@ -35,8 +35,8 @@ pub(crate) fn encode(headers: &Headers, out: &mut [u8]) -> Option<()> {
     Some(())
 }
 
-/// Reads pairs; none when the bytes are not exactly one well-formed list. Envoy then acts on an
-/// empty list.
+/// Reads pairs; none unless the bytes are exactly one well-formed list. Envoy then uses an empty
+/// list.
 pub(crate) fn decode(bytes: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
     if bytes.len() > MAX_BYTES {
         return None;
@@ -88,10 +88,10 @@ mod tests {
         }
         assert!(decode(&[&good[..], b"x"].concat()).is_none());
         assert!(decode(&u32::MAX.to_le_bytes()).is_none());
-        let wild =
+        let too_long =
             [&1u32.to_le_bytes()[..], &u32::MAX.to_le_bytes(), &1u32.to_le_bytes(), b"a\0b\0"]
                 .concat();
-        assert!(decode(&wild).is_none());
+        assert!(decode(&too_long).is_none());
         let mut unterminated = good.clone();
         unterminated[13] = b'!';
         assert!(decode(&unterminated).is_none());

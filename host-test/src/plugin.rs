@@ -1,5 +1,5 @@
-//! A plugin: one root context in a VM, with its own configuration. Several plugins may share a VM,
-//! as in Envoy.
+//! A plugin: one root context in a VM, with its own configuration. As in Envoy, several plugins can
+//! share a VM.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,14 +10,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::expression::Expressions;
 
-/// Names one plugin of one VM. It stays valid until the plugin is stopped.
+/// Identifies one plugin of one VM, until the plugin is stopped.
 ///
 /// ```
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/tag.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+/// # use gatepost_host_fixtures::*;
+/// # let module = module("tag");
 /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
-/// # let plugin = vm.start_plugin(PluginConfig { configuration: "blue".into(), ..PluginConfig::default() })?;
+/// # let plugin = vm.start_plugin(config("tag"))?;
 /// # let mut other = Vm::new(&module, Host::default(), VmOptions::default())?;
 /// assert_eq!(plugin.context(), 1); // the first context of the VM
 /// assert!(vm.runs(plugin));
@@ -31,32 +30,31 @@ pub struct Plugin {
 }
 
 impl Plugin {
-    /// The root context's id as the guest sees it.
+    /// The id of the root context, which the guest knows.
     #[must_use]
     pub fn context(self) -> u32 {
         self.context
     }
 }
 
-/// What happens to streams once the plugin's VM has trapped, as in Envoy: the stream whose own
-/// callback trapped is answered with 503 whatever the policy, those that wait and those that come
-/// later go by it.
+/// What happens to streams after the plugin's VM has trapped, as in Envoy. It applies to paused and
+/// later streams; the stream whose own callback trapped is always answered with 503.
 ///
 /// ```
-/// use gatepost_host::{Chain, ChainPlugin, FailPolicy, Headers, Host, Message, PluginConfig, Worker};
+/// use gatepost_host::{Chain, ChainPlugin, FailPolicy, Headers, Host, Message};
+/// use gatepost_host::{PluginConfig, Worker};
 ///
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/trap.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "trap", &wasm)?;
-/// // It traps on every request.
-/// let config = PluginConfig { name: "trap".into(), fail_policy: FailPolicy::Open, ..PluginConfig::default() };
+/// # use gatepost_host_fixtures::*;
+/// # let module = module("trap");
+/// // This guest traps on every request.
+/// let config = PluginConfig { fail_policy: FailPolicy::Open, ..PluginConfig::default() };
 /// let chain = Chain::new(vec![ChainPlugin { module, config }]);
 /// let mut worker = Worker::new(&chain, Host::default())?;
 ///
-/// # let headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
-/// # let request = Message::new(headers);
+/// # let request = Message::new(request());
 /// let mut status = || {
-///     let finished = worker.run(request.clone(), &mut |_: &Message| Some(Message::new(Headers::response([(":status", "200")]))));
+///     let ok = Message::new(Headers::response([(":status", "200")]));
+///     let finished = worker.run(request.clone(), &mut |_: &Message| Some(ok.clone()));
 ///     finished.response.and_then(|response| response.headers.get(":status").map(<[u8]>::to_vec))
 /// };
 /// assert_eq!(status().unwrap(), b"503");
@@ -65,8 +63,7 @@ impl Plugin {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// A [`Worker`](crate::Worker) applies it. A [`Vm`](crate::Vm) only carries it, for whoever drives
-/// its streams.
+/// A [`Worker`](crate::Worker) applies the policy; a [`Vm`](crate::Vm) does not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum FailPolicy {
@@ -74,21 +71,20 @@ pub enum FailPolicy {
     #[default]
     #[serde(rename = "FAIL_CLOSED")]
     Closed,
-    /// Go on without the plugin (`FAIL_OPEN`).
+    /// Continue without the plugin (`FAIL_OPEN`).
     #[serde(rename = "FAIL_OPEN")]
     Open,
-    /// Answer 503 until the VM has been built anew after a back-off (`FAIL_RELOAD`).
+    /// Answer 503 until the VM is rebuilt, after a back-off (`FAIL_RELOAD`).
     #[serde(rename = "FAIL_RELOAD")]
     Reload,
 }
 
-/// A plugin's configuration, in the words of Envoy's `PluginConfig`.
+/// A plugin's configuration, with the names of Envoy's `PluginConfig`.
 ///
 /// ```
 /// use gatepost_host::PluginConfig;
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/tag.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+/// # use gatepost_host_fixtures::*;
+/// # let module = module("tag");
 /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
 ///
 /// let config = PluginConfig {
@@ -98,7 +94,7 @@ pub enum FailPolicy {
 /// };
 /// let plugin = vm.start_plugin(config)?;
 /// # let stream = vm.stream(plugin, StreamInfo::default())?;
-/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+/// # let mut headers = request();
 /// let _ = vm.request_headers(stream, &mut headers, true)?;
 /// // This guest adds its configuration to the request.
 /// assert_eq!(headers.get("x-tag"), Some(&br#"{"tag": "blue"}"#[..]));
@@ -108,20 +104,20 @@ pub enum FailPolicy {
 pub struct PluginConfig {
     /// The plugin's name: in log lines, and the property `plugin_name`.
     pub name: String,
-    /// The property `plugin_root_id`; SDKs choose a root context by it.
+    /// The property `plugin_root_id`, by which SDKs select a root context.
     pub root_id: String,
-    /// The property `plugin_vm_id`; shared data and queues are kept by it.
+    /// The property `plugin_vm_id`, to which shared data and queues belong.
     pub vm_id: String,
     /// The buffer `VmConfiguration`, for `proxy_on_vm_start`.
     pub vm_configuration: Bytes,
     /// The buffer `PluginConfiguration`, for `proxy_on_configure`.
     pub configuration: Bytes,
-    /// What to do with streams once the VM has trapped.
+    /// What happens to streams after the VM has trapped.
     pub fail_policy: FailPolicy,
-    /// Keeps a header callback's "stop iteration" as it is. Off, as in Envoy by default, it stops
-    /// the body too.
+    /// Lets a header callback stop the headers only. If it is off, as by default in Envoy, that
+    /// stops the body, too.
     pub allow_on_headers_stop_iteration: bool,
-    /// The property `listener_direction`: 1 inbound, 2 outbound; at 0 there is none.
+    /// The property `listener_direction`: 1 inbound, 2 outbound; 0 for none.
     pub listener_direction: i64,
 }
 
@@ -142,20 +138,20 @@ pub(crate) struct Root {
     /// The context id; 0 while the slot is free.
     pub(crate) context: u32,
     pub(crate) config: PluginConfig,
-    /// The plugin's name, shared with the effects.
+    /// The plugin's name, shared with recorded events.
     pub(crate) name: Arc<str>,
     pub(crate) tick_period: Option<Duration>,
     /// When the next tick is due, on the host's monotonic clock.
     pub(crate) next_tick: Option<u64>,
-    /// Whether the plugin configuration may be read now.
+    /// Whether the guest may read the plugin configuration now.
     pub(crate) configuring: bool,
-    /// `proxy_on_done` answered false: the guest will call `proxy_done`.
+    /// `proxy_on_done` returned false: the guest will call `proxy_done`.
     pub(crate) awaiting_done: bool,
-    /// The guest called `proxy_done`: delete the context when the callback has ended.
+    /// The guest has called `proxy_done`: the context is deleted after the callback.
     pub(crate) done: bool,
-    /// Streams that are open for the plugin. It cannot go before they do.
+    /// The number of open streams. The plugin cannot be stopped before they are finished.
     pub(crate) open_streams: usize,
-    /// The root's id for shared data, kept so that a hostcall does not allocate.
+    /// The VM id as bytes, kept so that a hostcall does not allocate.
     pub(crate) vm_id: Bytes,
     pub(crate) expressions: Expressions,
 }
@@ -179,7 +175,7 @@ impl Root {
         }
     }
 
-    /// Sets the tick's timer anew, or off.
+    /// Sets the next tick one period from now, or none.
     pub(crate) fn arm_tick(&mut self, now: u64) {
         let period =
             self.tick_period.map(|period| u64::try_from(period.as_nanos()).unwrap_or(u64::MAX));

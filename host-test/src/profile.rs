@@ -1,24 +1,23 @@
-//! Whose rules a guest lives under where two proxies differ: Envoy's, or Google Cloud's Service
-//! Extensions.
+//! The rules that differ between proxies: Envoy, and Google Cloud's Service Extensions.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::headers::Headers;
 
-/// Whose rules hold where they differ.
+/// The proxy whose rules apply.
 ///
 /// ```
 /// use gatepost_host::{Host, Profile, Vm, VmOptions};
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/tag.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
+/// # use gatepost_host_fixtures::*;
+/// # let module = module("tag");
 /// # let mut seen = Vec::new();
 ///
 /// // This guest adds `x-tag: blue` to a request that has an `x-tag` already.
 /// for profile in [Profile::Envoy, Profile::Gcp] {
-///     let mut vm = Vm::new(&module, Host::default(), VmOptions { profile, ..VmOptions::default() })?;
-///     # let plugin = vm.start_plugin(PluginConfig { configuration: "blue".into(), ..PluginConfig::default() })?;
+///     let options = VmOptions { profile, ..VmOptions::default() };
+///     let mut vm = Vm::new(&module, Host::default(), options)?;
+///     # let plugin = vm.start_plugin(config("tag"))?;
 ///     # let stream = vm.stream(plugin, StreamInfo::default())?;
 ///     # let mut headers = Headers::request([("x-tag", "red")]);
 ///     let _ = vm.request_headers(stream, &mut headers, true)?;
@@ -30,13 +29,13 @@ use crate::headers::Headers;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Profile {
-    /// Envoy's: a header may have several values, a map's size is its bytes, a body is written at
-    /// its start or end.
+    /// Envoy: a header can have several values, a map's size is its bytes, and a body is written at
+    /// its start or its end.
     #[default]
     Envoy,
-    /// Google Cloud's, as its plugin tester has them: a header has one value, to which others are
-    /// added after `, `; replacing keeps its place; a map's size is its number of headers; any part
-    /// of a body may be written.
+    /// Google Cloud, as in its plugin tester: a header has one value, to which others are joined
+    /// with `, `; replacing a header keeps its position; a map's size is its number of headers; and
+    /// any part of a body can be written.
     Gcp,
 }
 
@@ -66,8 +65,8 @@ impl Profile {
         }
     }
 
-    /// What stays of a body before and after the data that a guest writes. Envoy drains `length`
-    /// bytes at the start, appends at or beyond the end, and writes nowhere else.
+    /// The parts of a body before and after the data that a guest writes. Envoy replaces `length`
+    /// bytes at the start or appends at the end, and refuses other positions.
     pub(crate) fn splice(
         self,
         body: &Bytes,

@@ -1,5 +1,5 @@
-//! Data and queues that VMs share. Both are keyed by the VM's configured id, as in Envoy, so that
-//! every worker's copy of a VM sees the same data; a queue may be found from another VM by its id.
+//! Data and queues that VMs share. As in Envoy, both belong to a configured VM id, so that the VMs
+//! of all workers share them; a VM can find another VM's queue by that id.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 
 use crate::abi::Status;
 
-/// Bounds on what all guests together may keep. A guest that goes beyond gets `InternalFailure`.
+/// Limits on what all guests together can keep. Beyond them a hostcall answers `InternalFailure`.
 ///
 /// ```
 /// use gatepost_host::{Host, Shared, SharedLimits};
@@ -23,9 +23,9 @@ use crate::abi::Status;
 pub struct SharedLimits {
     /// Bytes of keys and values in shared data. Default 64 MiB.
     pub data_bytes: usize,
-    /// Bytes waiting in all queues. Default 64 MiB.
+    /// Bytes of the items in all queues. Default 64 MiB.
     pub queue_bytes: usize,
-    /// Queues that exist. Default 4,096.
+    /// The number of queues. Default 4,096.
     pub queues: usize,
 }
 
@@ -35,8 +35,8 @@ impl Default for SharedLimits {
     }
 }
 
-/// Where the items of a VM's queues are announced: root context and token. Bounded, because only
-/// its VM empties it.
+/// The new items of a VM's queues: the root context to call and the queue's token for each. It is
+/// bounded, because only the driver of the VM empties it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Mailbox {
     announced: Arc<Mutex<Announced>>,
@@ -45,12 +45,12 @@ pub(crate) struct Mailbox {
 #[derive(Debug, Default)]
 struct Announced {
     items: Vec<(u32, u32)>,
-    /// Whoever drives the VM, and may be asleep while another VM fills its queues.
+    /// Wakes the driver of the VM: it may wait while another VM fills the queues.
     waker: Option<Waker>,
 }
 
 impl Mailbox {
-    const MOST: usize = 65_536;
+    const MAX_ITEMS: usize = 65_536;
 
     pub(crate) fn take(&self) -> Vec<(u32, u32)> {
         std::mem::take(&mut self.lock().items)
@@ -66,7 +66,7 @@ impl Mailbox {
 
     fn announce(&self, context: u32, token: u32) {
         let mut announced = self.lock();
-        if announced.items.len() < Self::MOST {
+        if announced.items.len() < Self::MAX_ITEMS {
             announced.items.push((context, token));
         }
         if let Some(waker) = &announced.waker {
@@ -82,7 +82,7 @@ impl Mailbox {
 #[derive(Debug)]
 struct Queue {
     items: VecDeque<Bytes>,
-    /// Who hears of new items: the one that registered last, as in Envoy.
+    /// Where new items are announced: the VM and root context that registered last, as in Envoy.
     mailbox: Mailbox,
     root: u32,
 }
@@ -91,11 +91,11 @@ struct Queue {
 ///
 /// ```
 /// use gatepost_host::{Headers, Host, PluginConfig, StreamInfo, Vm, VmOptions};
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/share.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "share", &wasm)?;
+/// # use gatepost_host_fixtures::*;
+/// # let module = module("share");
 ///
-/// // Two VMs, as on two workers. This guest keeps a request's path in shared data, and adds the one before to the next request.
+/// // Two VMs, as on two workers. This guest keeps the path of a request in shared data, and
+/// // adds it to the next request.
 /// let host = Host::default();
 /// let config = PluginConfig { vm_id: "paths".into(), ..PluginConfig::default() };
 /// let mut seen = Vec::new();
@@ -127,7 +127,7 @@ struct Inner {
 }
 
 impl Shared {
-    /// An empty store with these bounds.
+    /// Empty data and queues with these limits.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -143,18 +143,18 @@ impl Shared {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A value of shared data, with the number that a compare-and-swap names it by. The first
-    /// argument is the [`vm_id`](crate::PluginConfig) of the plugin that set it.
+    /// A value of shared data, with its number for compare-and-swap. The first argument is the
+    /// [`vm_id`](crate::PluginConfig) of the plugin that set it.
     ///
     /// ```
-    /// # use gatepost_host::*;
-    /// # let wasm = wat::parse_file("tests/data/share.wat")?;
-    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "share", &wasm)?;
+    /// # use gatepost_host_fixtures::*;
+    /// # let module = module("share");
     /// # let host = Host::default();
     /// # let mut vm = Vm::new(&module, host.clone(), VmOptions::default())?;
-    /// # let plugin = vm.start_plugin(PluginConfig { vm_id: "paths".into(), ..PluginConfig::default() })?;
+    /// # let config = PluginConfig { vm_id: "paths".into(), ..PluginConfig::default() };
+    /// # let plugin = vm.start_plugin(config)?;
     /// # let stream = vm.stream(plugin, StreamInfo::default())?;
-    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// # let mut headers = request();
     /// // This guest keeps the request's path under the key `paths`.
     /// let _ = vm.request_headers(stream, &mut headers, true)?;
     /// let (path, _) = host.shared.get(&"paths".into(), &"paths".into()).unwrap();
@@ -177,7 +177,7 @@ impl Shared {
         let mut inner = self.lock();
         let id = (vm_id, key);
         let old = inner.data.get(&id);
-        // A CAS of 0 means "whatever is there"; a key that is not there takes any CAS, as in Envoy.
+        // As in Envoy: a CAS of 0 writes always, and a missing key accepts any CAS.
         if old.is_some_and(|(_, current)| cas != 0 && cas != *current) {
             return Err(Status::CasMismatch);
         }

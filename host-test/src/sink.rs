@@ -1,11 +1,10 @@
-//! Where a guest's log lines go. The host keeps no log of its own: the embedding program gives a
-//! sink.
+//! The log lines of guests. The host has no log of its own: the embedding program gives a sink.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::abi::LogLevel;
 
-/// One line that a guest logged, with the plugin it came from.
+/// One line that a guest logged, and the plugin that logged it.
 ///
 /// ```
 /// use gatepost_host::{LogLevel, LogRecord};
@@ -14,42 +13,47 @@ use crate::abi::LogLevel;
 ///     format!("{} {}: {}", record.level, record.plugin, String::from_utf8_lossy(record.message))
 /// }
 ///
-/// let record =
-///     LogRecord { level: LogLevel::Warn, plugin: "tag", root_id: "", vm_id: "", context: 2, message: b"no such tag" };
+/// let record = LogRecord {
+///     level: LogLevel::Warn,
+///     plugin: "tag",
+///     root_id: "",
+///     vm_id: "",
+///     context: 2,
+///     message: b"no such tag",
+/// };
 /// assert_eq!(line(&record), "warn tag: no such tag");
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct LogRecord<'a> {
-    /// How urgent the guest says it is. Standard output is `Info`, standard error `Error`.
+    /// The level. Standard output is `Info`, standard error `Error`.
     pub level: LogLevel,
-    /// The plugin's name; empty while a VM starts, before any plugin does.
+    /// The plugin's name; empty while a VM starts.
     pub plugin: &'a str,
     /// The root context's id as configured.
     pub root_id: &'a str,
     /// The VM's id as configured.
     pub vm_id: &'a str,
-    /// The context that logged, as the guest numbers it; 0 while a VM starts.
+    /// The id of the context that logged; 0 while a VM starts.
     pub context: u32,
-    /// What was logged. A guest may write bytes that are no UTF-8.
+    /// The message. It may have bytes that are not UTF-8.
     pub message: &'a [u8],
 }
 
-/// Takes log lines. Called on the thread that runs the VM, between two instructions of the guest:
-/// it should not block.
+/// Takes log lines. It is called on the thread that runs the VM, while the guest waits, so it
+/// should not block.
 ///
 /// ```
 /// use std::sync::Arc;
 /// use std::sync::atomic::{AtomicUsize, Ordering};
 /// use gatepost_host::{Host, LogLevel, LogRecord, LogSink};
 ///
-/// /// Prints warnings and worse, and counts them.
+/// /// Counts warnings and errors.
 /// #[derive(Default)]
 /// struct Warnings(AtomicUsize);
 ///
 /// impl LogSink for Warnings {
-///     fn log(&self, record: LogRecord<'_>) {
+///     fn log(&self, _: LogRecord<'_>) {
 ///         self.0.fetch_add(1, Ordering::Relaxed);
-///         eprintln!("{} {}: {}", record.level, record.plugin, String::from_utf8_lossy(record.message));
 ///     }
 ///
 ///     fn level(&self) -> LogLevel {
@@ -59,19 +63,16 @@ pub struct LogRecord<'a> {
 ///
 /// let warnings = Arc::new(Warnings::default());
 /// let host = Host { log: warnings.clone(), ..Host::default() };
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/count.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "count", &wasm)?;
-/// # let mut vm = Vm::new(&module, host, VmOptions::default())?;
-/// # let plugin = vm.start_plugin(PluginConfig::default())?;
-/// vm.tick(plugin)?; // this guest logs `tick` with the level `Info`, which is not wanted
+/// # use gatepost_host_fixtures::*;
+/// # let (mut vm, plugin) = started_with("count", host);
+/// vm.tick(plugin)?; // this guest logs `tick` with the level `Info`
 /// assert_eq!(warnings.0.load(Ordering::Relaxed), 0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait LogSink: Send + Sync {
-    /// Takes one line. Lines below [`level`](LogSink::level) do not come.
+    /// Takes one line. It is not called for lines below [`level`](LogSink::level).
     fn log(&self, record: LogRecord<'_>);
-    /// The least level that is wanted; `proxy_get_log_level` answers it.
+    /// The lowest level that is logged; guests get it with `proxy_get_log_level`.
     fn level(&self) -> LogLevel {
         LogLevel::Trace
     }
@@ -82,7 +83,8 @@ pub trait LogSink: Send + Sync {
 /// ```
 /// use gatepost_host::{LogLevel, LogSink, NoLog};
 ///
-/// assert_eq!(NoLog.level(), LogLevel::Critical); // guests that ask need not make the others
+/// // Guests that ask for the level make no other lines.
+/// assert_eq!(NoLog.level(), LogLevel::Critical);
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoLog;
@@ -96,20 +98,13 @@ impl LogSink for NoLog {
 }
 
 /// A line kept by [`MemoryLog`].
-///
-/// ```
-/// # use gatepost_host::*;
-/// # let log = MemoryLog::default();
-/// # log.log(LogRecord { level: LogLevel::Info, plugin: "p", root_id: "", vm_id: "", context: 1, message: b"tick" });
-/// assert_eq!(log.lines(), [LogLine { level: LogLevel::Info, plugin: "p".into(), message: "tick".into() }]);
-/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
-    /// How urgent.
+    /// The level.
     pub level: LogLevel,
     /// The plugin's name.
     pub plugin: String,
-    /// The message, bytes that are no UTF-8 replaced.
+    /// The message. Bytes that are not UTF-8 are replaced.
     pub message: String,
 }
 
@@ -118,12 +113,12 @@ pub struct LogLine {
 /// ```
 /// use std::sync::Arc;
 /// use gatepost_host::{Host, LogLevel, MemoryLog, Vm, VmOptions};
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/count.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "count", &wasm)?;
+/// # use gatepost_host_fixtures::*;
+/// # let module = module("count");
 ///
 /// let log = MemoryLog::default();
-/// let mut vm = Vm::new(&module, Host { log: Arc::new(log.clone()), ..Host::default() }, VmOptions::default())?;
+/// let host = Host { log: Arc::new(log.clone()), ..Host::default() };
+/// let mut vm = Vm::new(&module, host, VmOptions::default())?;
 /// # let plugin = vm.start_plugin(PluginConfig::default())?;
 /// vm.tick(plugin)?;
 /// assert_eq!(log.messages(), ["tick"]);
@@ -137,27 +132,12 @@ pub struct MemoryLog {
 
 impl MemoryLog {
     /// The lines so far, oldest first.
-    ///
-    /// ```
-    /// # use gatepost_host::*;
-    /// # let log = MemoryLog::default();
-    /// # log.log(LogRecord { level: LogLevel::Warn, plugin: "p", root_id: "", vm_id: "", context: 1, message: b"late" });
-    /// let warnings = log.lines().into_iter().filter(|line| line.level >= LogLevel::Warn).count();
-    /// assert_eq!(warnings, 1);
-    /// ```
     #[must_use]
     pub fn lines(&self) -> Vec<LogLine> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The messages so far, oldest first.
-    ///
-    /// ```
-    /// # use gatepost_host::*;
-    /// # let log = MemoryLog::default();
-    /// # log.log(LogRecord { level: LogLevel::Warn, plugin: "p", root_id: "", vm_id: "", context: 1, message: b"late" });
-    /// assert_eq!(log.messages(), ["late"]);
-    /// ```
     #[must_use]
     pub fn messages(&self) -> Vec<String> {
         self.lines().into_iter().map(|line| line.message).collect()

@@ -1,27 +1,22 @@
-//! One HTTP stream as a plugin sees it: what is known of the request, which maps and bodies a
-//! callback may touch, and how a callback ends. Walking a chain of plugins and buffering bodies are
-//! not here.
+//! One stream as a plugin sees it: what the proxy knows of it, and the header maps and bodies that
+//! a callback may read and change. Moving a message through a chain is the worker's.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use serde::Serialize;
 
 use crate::abi::{BufferKind, MapKind, StreamKind};
-use crate::effect::Text;
 use crate::filter_state::FilterState;
 use crate::headers::{HeaderScope, Headers};
+use crate::outcome::LocalReply;
 use crate::property::PropertyValue;
 
-/// Names one stream of one VM. It stays valid until the stream is finished.
+/// Identifies one stream of one VM, until the stream is finished.
 ///
 /// ```
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/tag.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
-/// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
-/// # let plugin = vm.start_plugin(PluginConfig { configuration: "blue".into(), ..PluginConfig::default() })?;
+/// # use gatepost_host_fixtures::*;
+/// # let (mut vm, plugin) = started("tag");
 /// let first = vm.stream(plugin, StreamInfo::default())?;
 /// assert_eq!((plugin.context(), first.context()), (1, 2));
 /// vm.finish(first, FinalMaps::default())?;
@@ -36,7 +31,7 @@ pub struct StreamId {
 }
 
 impl StreamId {
-    /// The context's id as the guest sees it.
+    /// The id of the stream's context, which the guest knows.
     #[must_use]
     pub fn context(self) -> u32 {
         self.context
@@ -47,11 +42,8 @@ impl StreamId {
 ///
 /// ```
 /// use gatepost_host::StreamInfo;
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/route.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "route", &wasm)?;
-/// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
-/// # let plugin = vm.start_plugin(PluginConfig { name: "route".into(), ..PluginConfig::default() })?;
+/// # use gatepost_host_fixtures::*;
+/// # let (mut vm, plugin) = started("route");
 ///
 /// let info = StreamInfo {
 ///     source: Some("203.0.113.7:4711".parse()?),
@@ -60,7 +52,7 @@ impl StreamId {
 ///     ..StreamInfo::default()
 /// };
 /// let stream = vm.stream(plugin, info)?;
-/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+/// # let mut headers = request();
 /// // This guest puts the route's name into a header, and sets the property `seen`.
 /// let _ = vm.request_headers(stream, &mut headers, true)?;
 /// assert_eq!(headers.get("x-route"), Some(&b"shop"[..]));
@@ -96,16 +88,13 @@ pub struct StreamInfo {
     pub response_bytes: u64,
     /// Any other property by its dotted path, as in `connection.id`.
     pub properties: Vec<(String, PropertyValue)>,
-    /// What guests keep on the stream; every plugin of it sees it.
+    /// Values that guests keep on the stream. All plugins of the stream share them.
     pub filter_state: FilterState,
 }
 
-/// What is known of a stream, for one plugin or for every plugin that the stream passes.
+/// A stream's information: its own, or shared by all plugins that the stream passes.
 #[derive(Debug)]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "a stream with its own information must not need memory of its own"
-)]
+#[allow(clippy::large_enum_variant, reason = "a stream with its own information must not allocate")]
 pub(crate) enum Info {
     Own(StreamInfo),
     Shared(Arc<Mutex<StreamInfo>>),
@@ -133,109 +122,6 @@ impl Info {
     }
 }
 
-/// How a callback on a stream ended.
-///
-/// ```
-/// use gatepost_host::{Outcome, Pause};
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/redact.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "redact", &wasm)?;
-/// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
-/// # let plugin = vm.start_plugin(PluginConfig { name: "redact".into(), ..PluginConfig::default() })?;
-/// # let stream = vm.stream(plugin, StreamInfo::default())?;
-/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
-/// # let mut body = bytes::Bytes::from_static(b"secret");
-///
-/// match vm.request_body(stream, &mut body, false)? {
-///     Outcome::Continue => println!("send {} bytes on", body.len()),
-///     Outcome::Pause(Pause::Buffer) => println!("keep {} bytes until the guest has seen the end", body.len()),
-///     Outcome::Pause(how) => println!("wait: {how:?}"),
-///     Outcome::LocalReply(reply) => println!("answer {}", reply.status),
-///     Outcome::Close => println!("reset the stream"),
-/// }
-/// # assert_eq!(vm.request_body(stream, &mut body, false)?, Outcome::Pause(Pause::Buffer));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[must_use]
-pub enum Outcome {
-    /// Go on to the next filter.
-    Continue,
-    /// Stop here.
-    Pause(Pause),
-    /// Answer the client with this instead. Boxed: it is rare and large.
-    LocalReply(Box<LocalReply>),
-    /// The guest closed the stream: reset it.
-    Close,
-}
-
-/// What happens to the rest of the message while a plugin pauses.
-///
-/// ```
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/auth.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
-/// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
-/// # let plugin = vm.start_plugin(PluginConfig { name: "auth".into(), ..PluginConfig::default() })?;
-/// # let stream = vm.stream(plugin, StreamInfo::default())?;
-/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
-/// // This guest stops at the headers. Unless it is allowed to stop those alone, the body waits with them.
-/// assert_eq!(vm.request_headers(stream, &mut headers, false)?, Outcome::Pause(Pause::Watermark));
-///
-/// let config = PluginConfig { allow_on_headers_stop_iteration: true, ..PluginConfig::default() };
-/// let plugin = vm.start_plugin(config)?;
-/// # let stream = vm.stream(plugin, StreamInfo::default())?;
-/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
-/// assert_eq!(vm.request_headers(stream, &mut headers, false)?, Outcome::Pause(Pause::Headers));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Pause {
-    /// Headers wait, body callbacks still come. Only with
-    /// [`PluginConfig::allow_on_headers_stop_iteration`](crate::PluginConfig).
-    Headers,
-    /// Everything waits; the body is buffered up to the limit, beyond which the stream fails.
-    Buffer,
-    /// Everything waits; the body is buffered up to the limit, at which the sender is held back.
-    Watermark,
-    /// This chunk is kept by nobody and the next one comes.
-    NoBuffer,
-}
-
-/// An answer that a plugin gives in the upstream's place (`proxy_send_local_response`).
-///
-/// ```
-/// use gatepost_host::Outcome;
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/deny.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "deny", &wasm)?;
-/// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
-/// # let plugin = vm.start_plugin(PluginConfig { name: "deny".into(), ..PluginConfig::default() })?;
-/// # let stream = vm.stream(plugin, StreamInfo::default())?;
-/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
-///
-/// let Outcome::LocalReply(reply) = vm.request_headers(stream, &mut headers, true)? else { panic!("this guest always answers") };
-/// assert_eq!(reply.status, 403);
-/// assert_eq!((reply.body.to_string(), reply.details.to_string()), ("no".into(), "denied".into()));
-/// assert_eq!(reply.grpc_status, None);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct LocalReply {
-    /// The HTTP status as the guest gave it. A guest may give a number that is no status.
-    pub status: u32,
-    /// Why, for access logs; white space replaced by `_` as Envoy does.
-    pub details: Text,
-    /// Headers to add, names in lower case.
-    pub headers: Vec<(Text, Text)>,
-    /// The body.
-    pub body: Text,
-    /// The gRPC status for a gRPC request, 0 to 16; none when the guest gave none.
-    pub grpc_status: Option<u32>,
-}
-
 /// The streams of an HTTP exchange.
 pub(crate) const HTTP: [StreamKind; 2] = [StreamKind::HttpRequest, StreamKind::HttpResponse];
 /// The sides of a connection.
@@ -244,7 +130,7 @@ pub(crate) const CONNECTION: [StreamKind; 2] = [StreamKind::Downstream, StreamKi
 /// The four maps of an HTTP stream.
 pub(crate) const HTTP_MAPS: usize = 4;
 
-/// A stream in a VM. Slots are used again, so that a stream needs no memory of its own.
+/// A stream in a VM. Slots are reused, so that opening a stream allocates nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Stream {
     /// The context id; 0 while the slot is free.
@@ -252,26 +138,27 @@ pub(crate) struct Stream {
     /// The plugin's slot.
     pub(crate) root: u32,
     pub(crate) info: Info,
-    /// Maps lent for the callback that runs, by [`MapKind`].
+    /// Maps lent for the current callback, by [`MapKind`].
     pub(crate) maps: [Headers; HTTP_MAPS],
-    /// Which maps the guest may reach, one bit each.
+    /// Which maps the guest may use, one bit each.
     pub(crate) lent: u8,
-    /// Which maps come to be when the guest adds to them, one bit each: trailers, in the last body
+    /// Which maps are created when the guest adds to them, one bit each: trailers, in the last body
     /// callback.
     pub(crate) addable: u8,
-    /// Whether the lent maps may be read only, as in `proxy_on_log`.
+    /// Whether the guest may only read the lent maps, as in `proxy_on_log`.
     pub(crate) read_only: bool,
-    /// Bodies lent for the callback that runs, by [`BufferKind`]: request, response, downstream,
+    /// Bodies lent for the current callback, by [`BufferKind`]: request, response, downstream,
     /// upstream.
     pub(crate) bodies: [Bytes; 4],
     /// Which bodies are lent, one bit each.
     pub(crate) bodies_lent: u8,
     pub(crate) local_reply: Option<Box<LocalReply>>,
     pub(crate) route_cache_cleared: bool,
-    /// Streams the guest continued or closed since the last question, one bit per [`StreamKind`].
+    /// Directions that the guest continued or closed and the driver has not taken yet, one bit for
+    /// each [`StreamKind`].
     pub(crate) continued: u8,
     pub(crate) closed: u8,
-    /// Whom the driver opened the stream for.
+    /// A number of the driver's, which it finds its exchange by.
     pub(crate) owner: u64,
 }
 
@@ -310,8 +197,7 @@ impl Stream {
         self.maps.get_mut(kind as usize)
     }
 
-    /// In the last body callback of a message without trailers a guest may add some. One that has
-    /// them says so with the callback of its trailers, not with the end of its body.
+    /// In the last body callback of a message without trailers, the guest may add trailers.
     pub(crate) fn make_addable(&mut self, body: BufferKind, end_of_stream: bool) {
         let (kind, scope) = match body {
             BufferKind::HttpRequestBody => (MapKind::RequestTrailers, HeaderScope::RequestTrailers),
@@ -327,7 +213,7 @@ impl Stream {
         }
     }
 
-    /// Whether the guest has added to a map that was [addable](Self::addable); it no longer is.
+    /// Takes the trailers that the guest has added; the map is no longer [addable](Self::addable).
     pub(crate) fn take_added(&mut self, kind: MapKind) -> Option<Headers> {
         let bit = 1 << kind as u8;
         let added = std::mem::take(&mut self.addable) & self.lent & bit != 0;
@@ -338,8 +224,7 @@ impl Stream {
         self.maps.get_mut(kind as usize).map(std::mem::take).filter(|map| !map.is_empty())
     }
 
-    /// Takes or gives back a map: before a callback the caller's map comes in, after it goes out
-    /// again.
+    /// Swaps a map in before a callback and out after it.
     pub(crate) fn swap_map(&mut self, kind: MapKind, headers: &mut Headers, lent: bool) {
         if let Some(map) = self.maps.get_mut(kind as usize) {
             std::mem::swap(map, headers);
@@ -352,7 +237,7 @@ impl Stream {
         self.bodies.get(kind as usize).map_or(&[], |body| body)
     }
 
-    /// Takes a body, or gives it back.
+    /// Swaps a body in before a callback and out after it.
     pub(crate) fn swap_body(&mut self, kind: BufferKind, body: &mut Bytes) {
         if let Some(lent) = self.bodies.get_mut(kind as usize) {
             std::mem::swap(lent, body);
@@ -365,13 +250,13 @@ impl Stream {
         (!self.read_only && self.bodies_lent & (1 << kind as u8) != 0).then_some(body)
     }
 
-    /// The guest may no longer look at the request, though it is still lent.
+    /// The guest may no longer read the request, although its map is still here.
     pub(crate) fn hide_request(&mut self) {
         self.lent &= !(1 << MapKind::RequestHeaders as u8 | 1 << MapKind::RequestTrailers as u8);
     }
 
-    /// Whether the guest has closed one of these since the last question. Closing a connection's
-    /// side means nothing on an HTTP stream, nor the other way round.
+    /// Whether the guest has closed one of these directions since the last call. A direction of a
+    /// connection has no meaning on an HTTP stream, and the reverse.
     pub(crate) fn take_closed(&mut self, kinds: [StreamKind; 2]) -> bool {
         let bits = kinds.iter().fold(0, |bits, kind| bits | 1 << *kind as u8);
         std::mem::take(&mut self.closed) & bits != 0

@@ -1,4 +1,5 @@
-//! Compiled modules on disk: found again, and never in the way.
+//! The cache of compiled modules: it is used again, and its errors never make loading a module
+//! fail.
 
 mod common;
 
@@ -88,7 +89,7 @@ fn a_directory_that_cannot_be_made_is_named_and_the_module_runs() {
     load(&engine);
     match engine.cache() {
         CacheState::Unusable(CacheProblem::Directory { path, .. }) => {
-            assert_eq!(path, file.join("below"))
+            assert_eq!(path, file.join("below"));
         }
         other => panic!("{other:?}"),
     }
@@ -97,9 +98,8 @@ fn a_directory_that_cannot_be_made_is_named_and_the_module_runs() {
 #[test]
 fn a_file_that_cannot_be_written_does_not_stop_the_module() {
     let folder = tempfile::tempdir().unwrap();
-    // What is to hold the compiled modules is a file: that stops root, too. It is put there before
-    // any engine has written, for a thread of wasmtime's tidies up after the first writing and
-    // would take the file away.
+    // A file in place of wasmtime's directory: root cannot write there either. It is created before
+    // any engine writes, because wasmtime removes such a file after the first write.
     let modules = folder.path().join("modules");
     fs::write(&modules, "").unwrap();
     let engine = engine(folder.path());

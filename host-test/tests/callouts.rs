@@ -1,4 +1,4 @@
-//! HTTP and gRPC callouts: what guests want sent, and what they are told.
+//! HTTP and gRPC callouts: the requests of guests, and the answers that they get.
 
 mod common;
 
@@ -11,13 +11,16 @@ use gatepost_host::{
 };
 
 /// Three pairs: `:method: GET`, `:path: /a`, `:authority: x`.
-const PAIRS: &str = r#"@"\03\00\00\00\07\00\00\00\03\00\00\00\05\00\00\00\02\00\00\00\0a\00\00\00\01\00\00\00:method\00GET\00:path\00/a\00:authority\00x\00""#;
+const PAIRS: &str = "@\"\\03\\00\\00\\00\\07\\00\\00\\00\\03\\00\\00\\00\
+    \\05\\00\\00\\00\\02\\00\\00\\00\\0a\\00\\00\\00\\01\\00\\00\\00\
+    :method\\00GET\\00:path\\00/a\\00:authority\\00x\\00\"";
 const NONE: &str = "(i32.const 0) (i32.const 0)";
 const TO: &str = "(i32.const 200) (i32.const 204)";
 
 fn http_call(timeout: i32) -> String {
     format!(
-        "(call $status (call $proxy_http_call @\"auth\" {PAIRS} @\"body\" {NONE} (i32.const {timeout}) (i32.const 208)))"
+        "(call $status (call $proxy_http_call @\"auth\" {PAIRS} @\"body\" {NONE}
+             (i32.const {timeout}) (i32.const 208)))"
     )
 }
 
@@ -31,9 +34,12 @@ fn an_http_call_waits_in_the_vm_until_it_is_taken_and_its_answer_reaches_the_roo
         "{}{}",
         on_request(&http_call(5)),
         on_response(&format!(
-            "(call $number (local.get 0)) (call $number (local.get 2)) (call $number (local.get 3)) (call $number (local.get 4))
-             (call $status (call $proxy_get_header_map_value (i32.const 6) @\":status\" {TO})) (call $show)
-             (call $status (call $proxy_get_buffer_bytes (i32.const 4) (i32.const 0) (i32.const 99) {TO})) (call $show)"
+            "(call $number (local.get 0)) (call $number (local.get 2)) (call $number (local.get 3))
+                 (call $number (local.get 4))
+             (call $status (call $proxy_get_header_map_value (i32.const 6) @\":status\" {TO}))
+                 (call $show)
+             (call $status (call $proxy_get_buffer_bytes (i32.const 4) (i32.const 0)
+                 (i32.const 99) {TO})) (call $show)"
         ))
     ));
     assert_eq!(bench.request(&mut ordinary()), ["00"]);
@@ -66,7 +72,8 @@ fn a_call_that_was_reset_is_told_without_headers_and_has_a_status() {
         on_request(&http_call(0)),
         on_response(&format!(
             "(call $number (local.get 2))
-             (call $status (call $proxy_get_status (i32.const 220) {TO})) (call $number (i32.load (i32.const 220))) (call $show)
+             (call $status (call $proxy_get_status (i32.const 220) {TO}))
+                 (call $number (i32.load (i32.const 220))) (call $show)
              (call $status (call $proxy_get_header_map_value (i32.const 6) @\":status\" {TO}))"
         ))
     ));
@@ -81,10 +88,14 @@ fn a_call_that_was_reset_is_told_without_headers_and_has_a_status() {
 fn a_call_needs_a_known_cluster_the_pseudo_headers_and_a_timeout_that_is_none_or_positive() {
     let guest = module(&on_request(&format!(
         "{}
-         (call $status (call $proxy_http_call @\"other\" {PAIRS} {NONE} {NONE} (i32.const 0) (i32.const 208)))
-         (call $status (call $proxy_http_call @\"auth\" {NONE} {NONE} {NONE} (i32.const 0) (i32.const 208)))
-         (call $status (call $proxy_http_call @\"auth\" {PAIRS} {NONE} {NONE} (i32.const -1) (i32.const 208)))
-         (call $status (call $proxy_http_call @\"auth\" {PAIRS} {NONE} {NONE} (i32.const 0) (i32.const -4)))
+         (call $status (call $proxy_http_call @\"other\" {PAIRS} {NONE} {NONE} (i32.const 0)
+             (i32.const 208)))
+         (call $status (call $proxy_http_call @\"auth\" {NONE} {NONE} {NONE} (i32.const 0)
+             (i32.const 208)))
+         (call $status (call $proxy_http_call @\"auth\" {PAIRS} {NONE} {NONE} (i32.const -1)
+             (i32.const 208)))
+         (call $status (call $proxy_http_call @\"auth\" {PAIRS} {NONE} {NONE} (i32.const 0)
+             (i32.const -4)))
          {}",
         http_call(1),
         http_call(1),
@@ -129,7 +140,8 @@ fn the_answer_to_a_callout_may_decide_what_becomes_of_a_paused_request() {
     assert_eq!(bench.vm.take_touched(), [stream]);
     assert!(bench.vm.take_continued(stream, gatepost_host::StreamKind::HttpRequest).unwrap());
     bench.vm.reclaim_map(stream, gatepost_host::MapKind::RequestHeaders, &mut headers).unwrap();
-    // On the root context there is no request; after it was continued it is the guest's no more.
+    // On the root context there is no request. After the request was continued, the guest cannot
+    // read it.
     assert_eq!(bench.log.messages()[1..], ["02", "00", "00", "00", "02"]);
     assert_eq!(headers.get("user"), Some(&b"ann"[..]));
 }
@@ -146,14 +158,18 @@ fn grpc(body: &str) -> String {
         callback(
             "proxy_on_grpc_receive",
             &format!(
-                "{} (drop (call $proxy_get_buffer_bytes (i32.const 5) (i32.const 0) (i32.const 99) {TO})) (call $show)",
+                "{} (drop (call $proxy_get_buffer_bytes (i32.const 5) (i32.const 0)
+                     (i32.const 99) {TO})) (call $show)",
                 say("receive")
             ),
         ),
         callback("proxy_on_grpc_receive_trailing_metadata", &say("trailing")),
         callback(
             "proxy_on_grpc_close",
-            &format!("{} (drop (call $proxy_get_status (i32.const 220) {TO})) (call $show)", say("close")),
+            &format!(
+                "{} (drop (call $proxy_get_status (i32.const 220) {TO})) (call $show)",
+                say("close")
+            ),
         ),
     ]
     .concat()
@@ -162,7 +178,8 @@ fn grpc(body: &str) -> String {
 #[test]
 fn a_unary_grpc_call_ends_with_its_message_or_with_a_status() {
     let call = format!(
-        "(call $status (call $proxy_grpc_call @\"auth\" @\"pkg.Auth\" @\"Check\" {NONE} @\"ask\" (i32.const 7) (i32.const 208)))"
+        "(call $status (call $proxy_grpc_call @\"auth\" @\"pkg.Auth\" @\"Check\" {NONE} @\"ask\"
+             (i32.const 7) (i32.const 208)))"
     );
     let mut bench = start(&grpc(&format!("{call}{call}")));
     bench.request(&mut ordinary());
@@ -190,7 +207,8 @@ fn a_unary_grpc_call_ends_with_its_message_or_with_a_status() {
 #[test]
 fn a_grpc_stream_has_messages_each_way_until_both_sides_have_closed_it() {
     let mut bench = start(&grpc(&format!(
-        "(call $status (call $proxy_grpc_stream @\"auth\" @\"pkg.Auth\" @\"Watch\" {NONE} (i32.const 208)))
+        "(call $status (call $proxy_grpc_stream @\"auth\" @\"pkg.Auth\" @\"Watch\" {NONE}
+             (i32.const 208)))
          (call $status (call $proxy_grpc_send (i32.load (i32.const 208)) @\"one\" (i32.const 0)))
          (call $status (call $proxy_grpc_close (i32.load (i32.const 208))))
          (call $status (call $proxy_grpc_send (i32.const 98) @\"lost\" (i32.const 0)))

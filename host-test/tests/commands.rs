@@ -1,4 +1,4 @@
-//! Programs: run once from `_start` to their end, with what proxy-wasm offers around them.
+//! Commands: programs that run once, from `_start` to their end, and may make hostcalls.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -12,13 +12,19 @@ fn module(body: &str, options: EngineOptions) -> Result<Module, ModuleError> {
     let wasm = wat::parse_str(format!(
         r#"(module
             (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
-            (import "wasi_snapshot_preview1" "args_sizes_get" (func $args_sizes_get (param i32 i32) (result i32)))
-            (import "wasi_snapshot_preview1" "args_get" (func $args_get (param i32 i32) (result i32)))
-            (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+            (import "wasi_snapshot_preview1" "args_sizes_get"
+                (func $args_sizes_get (param i32 i32) (result i32)))
+            (import "wasi_snapshot_preview1" "args_get"
+                (func $args_get (param i32 i32) (result i32)))
+            (import "wasi_snapshot_preview1" "fd_write"
+                (func $fd_write (param i32 i32 i32 i32) (result i32)))
             (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
-            (import "env" "proxy_get_header_map_value" (func $get (param i32 i32 i32 i32 i32) (result i32)))
-            (import "env" "proxy_get_buffer_bytes" (func $body (param i32 i32 i32 i32 i32) (result i32)))
-            (import "env" "proxy_set_property" (func $set_property (param i32 i32 i32 i32) (result i32)))
+            (import "env" "proxy_get_header_map_value"
+                (func $get (param i32 i32 i32 i32 i32) (result i32)))
+            (import "env" "proxy_get_buffer_bytes"
+                (func $body (param i32 i32 i32 i32 i32) (result i32)))
+            (import "env" "proxy_set_property"
+                (func $set_property (param i32 i32 i32 i32) (result i32)))
             (memory (export "memory") 1)
             (data (i32.const 0) "hello")
             {body})"#
@@ -81,9 +87,12 @@ fn hostcalls_answer_as_outside_of_every_stream_and_lines_are_logged() {
         (drop (call $log (i32.const 2) (i32.const 0) (i32.const 5)))
         (call $exit (i32.add
             (i32.add
-                (call $get (i32.const 0) (i32.const 0) (i32.const 5) (i32.const 100) (i32.const 104))
-                (i32.mul (i32.const 100) (call $body (i32.const 0) (i32.const 0) (i32.const 9) (i32.const 100) (i32.const 104))))
-            (i32.mul (i32.const 10000) (call $set_property (i32.const 0) (i32.const 5) (i32.const 0) (i32.const 5))))))"#;
+                (call $get (i32.const 0) (i32.const 0) (i32.const 5) (i32.const 100)
+                    (i32.const 104))
+                (i32.mul (i32.const 100) (call $body (i32.const 0) (i32.const 0) (i32.const 9)
+                    (i32.const 100) (i32.const 104))))
+            (i32.mul (i32.const 10000) (call $set_property (i32.const 0) (i32.const 5) (i32.const 0)
+                (i32.const 5))))))"#;
     let log = MemoryLog::default();
     let host = Host { log: Arc::new(log.clone()), ..Host::default() };
     let module = module(body, EngineOptions::default()).unwrap();
@@ -96,7 +105,8 @@ fn hostcalls_answer_as_outside_of_every_stream_and_lines_are_logged() {
 
 #[test]
 fn only_start_is_run_even_where_there_is_an_initialisation_too() {
-    let body = r#"(func (export "_initialize") unreachable) (func (export "_start") (call $exit (i32.const 7)))"#;
+    let body = r#"(func (export "_initialize") unreachable)
+        (func (export "_start") (call $exit (i32.const 7)))"#;
     assert_eq!(run(body, VmOptions::default()).unwrap(), 7);
 }
 

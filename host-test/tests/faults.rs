@@ -1,4 +1,5 @@
-//! Guests that misbehave: each is contained, and the error names guest, callback and limit.
+//! Guests that misbehave: each stops only itself, and the error names the guest, the callback and
+//! the limit.
 
 mod common;
 
@@ -52,12 +53,13 @@ fn a_trap_poisons_its_vm_and_no_other() {
 
 #[test]
 fn wild_pointers_and_lengths_are_a_status_in_every_hostcall() {
-    let wild = [u32::MAX, 0x7fff_ffff, 65_535];
+    let out_of_range = [u32::MAX, 0x7fff_ffff, 65_535];
     for call in
         HOSTCALLS.iter().filter(|call| call.until == AbiVersion::V0_2_1 && call.results == "i")
     {
-        for value in wild {
-            // The first parameter is a map, buffer or level in many calls: try it valid too.
+        for value in out_of_range {
+            // In many hostcalls the first parameter is a map, a buffer or a level: try valid ones,
+            // too.
             for first in [0, value] {
                 let arguments: String = call
                     .params
@@ -87,10 +89,13 @@ fn wild_pointers_and_lengths_are_a_status_in_every_hostcall() {
 fn a_pointer_past_the_end_is_an_invalid_memory_access() {
     let lines = start(&on_request(
         "(call $status (call $proxy_log (i32.const 2) (i32.const 65535) (i32.const 2)))
-         (call $status (call $proxy_get_header_map_value (i32.const 0) (i32.const -1) (i32.const -1) (i32.const 200) (i32.const 204)))
-         (call $status (call $proxy_get_header_map_value (i32.const 0) @\"env\" (i32.const -2) (i32.const 204)))
+         (call $status (call $proxy_get_header_map_value (i32.const 0) (i32.const -1) (i32.const -1)
+             (i32.const 200) (i32.const 204)))
+         (call $status (call $proxy_get_header_map_value (i32.const 0) @\"env\" (i32.const -2)
+             (i32.const 204)))
          (call $status (call $proxy_get_current_time_nanoseconds (i32.const 65529)))
-         (call $status (call $proxy_define_metric (i32.const 0) (i32.const 0) (i32.const 65537) (i32.const 200)))",
+         (call $status (call $proxy_define_metric (i32.const 0) (i32.const 0) (i32.const 65537)
+             (i32.const 200)))",
     ))
     .request(&mut ordinary());
     assert_eq!(lines, ["06", "06", "06", "06", "06"]);
@@ -100,11 +105,13 @@ fn a_pointer_past_the_end_is_an_invalid_memory_access() {
 fn with_malloc(malloc: &str) -> Module {
     let text = format!(
         r#"(module
-            (import "env" "proxy_get_header_map_value" (func $get (param i32 i32 i32 i32 i32) (result i32)))
+            (import "env" "proxy_get_header_map_value"
+                (func $get (param i32 i32 i32 i32 i32) (result i32)))
             (memory (export "memory") 1)
             (data (i32.const 0) "env")
             (func (export "proxy_abi_version_0_2_1"))
-            (func $ask (result i32) (call $get (i32.const 0) (i32.const 0) (i32.const 3) (i32.const 200) (i32.const 204)))
+            (func $ask (result i32) (call $get (i32.const 0) (i32.const 0) (i32.const 3)
+                (i32.const 200) (i32.const 204)))
             (func (export "proxy_on_memory_allocate") (param i32) (result i32) {malloc})
             (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
                 (if (i32.ne (call $ask) (i32.const 6)) (then unreachable)) (i32.const 0)))"#
@@ -208,7 +215,11 @@ fn a_trap_while_starting_is_an_error_of_that_plugin() {
     let mut vm = Vm::new(&common::module(body), host, VmOptions::default()).unwrap();
     let error = vm.start_plugin(config("p")).unwrap_err();
     assert!(
-        matches!(&error, StartError::Call(CallError::Trapped(report)) if report.callback == "proxy_on_configure"),
+        matches!(
+            &error,
+            StartError::Call(CallError::Trapped(report))
+                if report.callback == "proxy_on_configure"
+        ),
         "{error}"
     );
 }

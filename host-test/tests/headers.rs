@@ -36,7 +36,8 @@ fn a_missing_header_is_not_found() {
 fn a_missing_header_is_empty_for_abi_0_1_0() {
     let body = format!(
         "(func (export \"proxy_on_request_headers\") (param i32 i32) (result i32)
-            (call $status (call {GET} @\"none\" {TO})) (call $number (i32.load (i32.const 204))) (i32.const 0))"
+            (call $status (call {GET} @\"none\" {TO})) (call $number (i32.load (i32.const 204)))
+                (i32.const 0))"
     );
     let module =
         Module::new(&common::engine(), "old", &wasm(AbiVersion::V0_1_0, "", &body)).unwrap();
@@ -77,7 +78,8 @@ fn all_pairs_come_in_one_buffer_and_can_be_set_from_it() {
         "(call $status (call $proxy_get_header_map_pairs (i32.const 0) {TO}))
          (call $number (i32.load (i32.load (i32.const 200))))
          (drop (call $proxy_remove_header_map_value (i32.const 0) @\"env\"))
-         (call $status (call $proxy_set_header_map_pairs (i32.const 0) (i32.load (i32.const 200)) (i32.load (i32.const 204))))"
+         (call $status (call $proxy_set_header_map_pairs (i32.const 0) (i32.load (i32.const 200))
+             (i32.load (i32.const 204))))"
     ));
     assert_eq!(lines, ["00", "5", "00"]);
     assert_eq!(headers, ordinary());
@@ -94,7 +96,8 @@ fn malformed_pairs_change_nothing() {
 #[test]
 fn the_size_is_in_bytes() {
     let (lines, _) = logged_by(
-        "(call $status (call $proxy_get_header_map_size (i32.const 0) (i32.const 200))) (call $number (i32.load (i32.const 200)))",
+        "(call $status (call $proxy_get_header_map_size (i32.const 0) (i32.const 200)))
+             (call $number (i32.load (i32.const 200)))",
     );
     assert_eq!(lines, ["00", &ordinary().byte_size().to_string()]);
 }
@@ -115,7 +118,8 @@ fn a_map_of_another_callback_cannot_be_used() {
 fn bytes_that_are_no_utf_8_pass_unchanged() {
     let body = on_request(&format!(
         "(drop (call {GET} @\"user-agent\" {TO}))
-         (drop (call $proxy_replace_header_map_value (i32.const 0) @\"copy\" (i32.load (i32.const 200)) (i32.load (i32.const 204))))"
+         (drop (call $proxy_replace_header_map_value (i32.const 0) @\"copy\"
+             (i32.load (i32.const 200)) (i32.load (i32.const 204))))"
     ));
     let mut headers = Headers::request([(&b"user-agent"[..], &b"\xff\xfe"[..])]);
     let mut bench = start_with(&module(&body), VmOptions::default(), common::config("bytes"));
@@ -129,7 +133,8 @@ fn headers_without_name_and_value_cannot_be_added_without_end() {
         "(local $i i32)
          (loop $again
             (local.set $i (i32.add (local.get $i) (i32.const 1)))
-            (br_if $again (i32.eqz (call $proxy_add_header_map_value (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)))))",
+            (br_if $again (i32.eqz (call $proxy_add_header_map_value (i32.const 0) (i32.const 0)
+                (i32.const 0) (i32.const 0) (i32.const 0)))))",
     );
     let mut bench = start(&body);
     let mut headers = ordinary();
@@ -143,7 +148,8 @@ fn a_guest_cannot_grow_a_map_without_end() {
         "(local $i i32)
          (loop $again
             (local.set $i (i32.add (local.get $i) (i32.const 1)))
-            (br_if $again (i32.eqz (call $proxy_add_header_map_value (i32.const 0) @\"x-filler\" (i32.const 0) (i32.const 32768)))))
+            (br_if $again (i32.eqz (call $proxy_add_header_map_value (i32.const 0) @\"x-filler\"
+                (i32.const 0) (i32.const 32768)))))
          (call $number (local.get $i))",
     );
     let mut bench = start(&body);

@@ -13,12 +13,15 @@ use gatepost_host::{
 /// Accepts every configuration but one of three bytes, and logs it.
 const CONFIGURED: &str = r#"
     (func (export "proxy_on_vm_start") (param $context i32) (param $len i32) (result i32)
-        (call $status (call $proxy_get_buffer_bytes (i32.const 7) (i32.const 0) (i32.const 99) (i32.const 200) (i32.const 204)))
-        (drop (call $proxy_get_buffer_bytes (i32.const 6) (i32.const 0) (local.get $len) (i32.const 200) (i32.const 204)))
+        (call $status (call $proxy_get_buffer_bytes (i32.const 7) (i32.const 0) (i32.const 99)
+            (i32.const 200) (i32.const 204)))
+        (drop (call $proxy_get_buffer_bytes (i32.const 6) (i32.const 0) (local.get $len)
+            (i32.const 200) (i32.const 204)))
         (call $show)
         (i32.ne (local.get $len) (i32.const 3)))
     (func (export "proxy_on_configure") (param $context i32) (param $len i32) (result i32)
-        (drop (call $proxy_get_buffer_bytes (i32.const 7) (i32.const 0) (local.get $len) (i32.const 200) (i32.const 204)))
+        (drop (call $proxy_get_buffer_bytes (i32.const 7) (i32.const 0) (local.get $len)
+            (i32.const 200) (i32.const 204)))
         (call $show)
         (i32.ne (local.get $len) (i32.const 3)))
     (func (export "proxy_on_delete") (param $context i32)
@@ -60,7 +63,8 @@ fn a_refused_configuration_leaves_the_vm_and_its_plugins_running() {
 #[test]
 fn two_plugins_in_one_vm_keep_their_names_apart_and_share_its_memory() {
     let guest = common::on_request(
-        "(drop (call $proxy_get_property @\"plugin_name\" (i32.const 200) (i32.const 204))) (call $show)
+        "(drop (call $proxy_get_property @\"plugin_name\" (i32.const 200) (i32.const 204)))
+             (call $show)
          (i32.store (i32.const 300) (i32.add (i32.load (i32.const 300)) (i32.const 1)))
          (call $number (i32.load (i32.const 300)))",
     );
@@ -122,7 +126,8 @@ fn a_plugin_may_put_its_end_off_until_it_is_done() {
         "(func (export \"proxy_on_done\") (param i32) (result i32) (i32.const 0))
          (func (export \"proxy_on_tick\") (param i32)
             (call $status (call $proxy_done)))
-         (func (export \"proxy_on_delete\") (param i32) (drop (call $proxy_log (i32.const 2) @\"deleted\")))",
+         (func (export \"proxy_on_delete\") (param i32)
+             (drop (call $proxy_log (i32.const 2) @\"deleted\")))",
     );
     bench.vm.tick(bench.plugin).unwrap();
     assert_eq!(bench.vm.stop_plugin(bench.plugin).unwrap(), Stopped::Later);
@@ -139,9 +144,11 @@ fn a_plugin_may_put_its_end_off_until_it_is_done() {
 #[test]
 fn abi_0_1_0_reads_its_configuration_with_the_old_call() {
     let body = "(func (export \"proxy_on_configure\") (param i32 i32) (result i32)
-            (drop (call $proxy_get_configuration (i32.const 200) (i32.const 204))) (call $show) (i32.const 1))
+            (drop (call $proxy_get_configuration (i32.const 200) (i32.const 204))) (call $show)
+                (i32.const 1))
         (func (export \"proxy_on_request_headers\") (param i32 i32) (result i32)
-            (drop (call $proxy_continue_request)) (drop (call $proxy_clear_route_cache)) (i32.const 1))";
+            (drop (call $proxy_continue_request)) (drop (call $proxy_clear_route_cache))
+                (i32.const 1))";
     let wasm = common::wasm(gatepost_host::AbiVersion::V0_1_0, "", body);
     let module = gatepost_host::Module::new(&common::engine(), "old", &wasm).unwrap();
     let mut bench = start_with(&module, VmOptions::default(), configured("", "settings"));

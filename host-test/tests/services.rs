@@ -1,13 +1,13 @@
 //! What a host offers its guests beside the stream: metrics, properties, shared data, queues,
-//! foreign functions, logs, and the list of effects.
+//! foreign functions, logs, and recorded events.
 
 mod common;
 
 use bytes::Bytes;
 use common::{config, host, module, on_request, ordinary, start, start_with};
 use gatepost_host::{
-    EffectLog, Expected, FinalMaps, Host, LogLevel, LogRecord, LogSink, MetricKind, Mismatch,
-    PluginConfig, PropertyValue, Status, StreamInfo, StrictEffects, Vm, VmOptions,
+    ExpectedHostcall, FinalMaps, Host, HostcallMismatch, LogLevel, LogRecord, LogSink, MetricKind,
+    PluginConfig, PropertyValue, Recording, Status, StreamInfo, StrictRecorder, Vm, VmOptions,
 };
 
 #[test]
@@ -172,9 +172,11 @@ fn an_item_put_into_another_vms_queue_is_announced_to_it() {
 #[test]
 fn clear_route_cache_is_a_foreign_function_and_other_names_are_not_found() {
     let mut bench = start(&on_request(
-        "(call $status (call $proxy_call_foreign_function @\"clear_route_cache\" (i32.const 0) (i32.const 0)
+        "(call $status (call $proxy_call_foreign_function @\"clear_route_cache\" (i32.const 0)
+             (i32.const 0)
             (i32.const 200) (i32.const 204)))
-         (call $status (call $proxy_call_foreign_function @\"unheard_of\" (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)))
+         (call $status (call $proxy_call_foreign_function @\"unheard_of\" (i32.const 0)
+             (i32.const 0) (i32.const 0) (i32.const 0)))
          (call $status (call $proxy_get_status (i32.const 200) (i32.const 204) (i32.const 208)))",
     ));
     let stream = bench.stream();
@@ -206,7 +208,8 @@ fn the_sinks_level_is_told_to_the_guest_and_lower_lines_do_not_come() {
             (drop (call $proxy_get_log_level (i32.const 300)))
             (drop (call $proxy_log (i32.const 2) @\"info\"))
             (drop (call $proxy_log (i32.const 3) @\"warning\"))
-            (if (i32.ne (call $proxy_log (i32.const 6) @\"no level\") (i32.const 2)) (then unreachable))
+            (if (i32.ne (call $proxy_log (i32.const 6) @\"no level\") (i32.const 2))
+                (then unreachable))
             (i32.eq (i32.load (i32.const 300)) (i32.const 3)))",
     );
     Vm::new(&guest, host, VmOptions::default()).unwrap().start_plugin(config("p")).unwrap();
@@ -214,42 +217,48 @@ fn the_sinks_level_is_told_to_the_guest_and_lower_lines_do_not_come() {
 }
 
 #[test]
-fn effects_are_one_ordered_list() {
-    let effects = EffectLog::default();
-    let options = VmOptions { recorder: Some(Box::new(effects.clone())), ..VmOptions::default() };
+fn recorded_events_are_one_ordered_list() {
+    let recording = Recording::default();
+    let options = VmOptions { recorder: Some(Box::new(recording.clone())), ..VmOptions::default() };
     let guest = module(&on_request(
         "(drop (call $proxy_replace_header_map_value (i32.const 0) @\"env\" @\"x\"))
          (drop (call $proxy_set_property @\"a\\00b\" @\"v\"))
          (drop (call $proxy_log (i32.const 1) @\"said\"))
-         (drop (call $proxy_send_local_response (i32.const 404) @\"why\" (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+         (drop (call $proxy_send_local_response (i32.const 404) @\"why\" (i32.const 0) (i32.const 0)
+             (i32.const 0) (i32.const 0)
             (i32.const -1)))",
     ));
     let mut bench = start_with(&guest, options, config("p"));
-    assert_eq!(effects.take(), []);
+    assert_eq!(recording.take(), []);
     let stream = bench.stream();
     let _ = bench.vm.request_headers(stream, &mut ordinary(), true).unwrap();
     bench.vm.finish(stream, FinalMaps::default()).unwrap();
+    let text = recording.to_string();
     assert_eq!(
-        effects.to_string(),
-        r#"2 > proxy_on_request_headers(headers: 5, end_of_stream: 1)
-2   proxy_replace_header_map_value(map: request_headers, name: "env", value: "x") = Ok
-2   proxy_set_property(path: "a.b", value: "v") = Ok
-2   proxy_log(level: debug, message: "said") = Ok
-2   proxy_send_local_response(status: 404, details: "why", body: "", headers: [], grpc_status: -1) = Ok
-2 < proxy_on_request_headers = 0
-"#
+        text.lines().collect::<Vec<_>>(),
+        [
+            "2 > proxy_on_request_headers(headers: 5, end_of_stream: 1)",
+            "2   proxy_replace_header_map_value(map: request_headers, name: \"env\", \
+             value: \"x\") = Ok",
+            "2   proxy_set_property(path: \"a.b\", value: \"v\") = Ok",
+            "2   proxy_log(level: debug, message: \"said\") = Ok",
+            "2   proxy_send_local_response(status: 404, details: \"why\", body: \"\", \
+             headers: [], grpc_status: -1) = Ok",
+            "2 < proxy_on_request_headers = 0",
+        ]
     );
-    let first = effects.take().remove(0);
+    let first = recording.take().remove(0);
     assert_eq!(
         serde_json::to_string(&first).unwrap(),
-        r#"{"plugin":"p","context":2,"enter":"proxy_on_request_headers","arguments":{"headers":5,"end_of_stream":1}}"#
+        r#"{"plugin":"p","context":2,"enter":"proxy_on_request_headers","#.to_owned()
+            + r#""arguments":{"headers":5,"end_of_stream":1}}"#
     );
 }
 
 #[test]
 fn a_hostcall_that_fails_is_recorded_with_its_status_and_what_was_read_with_its_value() {
-    let effects = EffectLog::default();
-    let options = VmOptions { recorder: Some(Box::new(effects.clone())), ..VmOptions::default() };
+    let recording = Recording::default();
+    let options = VmOptions { recorder: Some(Box::new(recording.clone())), ..VmOptions::default() };
     let guest = module(&on_request(&format!(
         "(drop (call $proxy_get_header_map_value (i32.const 0) @\"env\" {TO}))
          (drop (call $proxy_get_header_map_value (i32.const 0) @\"none\" {TO}))
@@ -257,11 +266,12 @@ fn a_hostcall_that_fails_is_recorded_with_its_status_and_what_was_read_with_its_
     )));
     let mut bench = start_with(&guest, options, config("p"));
     bench.request(&mut ordinary());
-    let lines: Vec<String> = effects.take().iter().map(ToString::to_string).collect();
+    let lines: Vec<String> = recording.take().iter().map(ToString::to_string).collect();
     assert_eq!(
         lines[1..4],
         [
-            r#"2   proxy_get_header_map_value(map: request_headers, name: "env") = Ok, value: "one""#,
+            "2   proxy_get_header_map_value(map: request_headers, name: \"env\") = Ok, \
+             value: \"one\"",
             r#"2   proxy_get_header_map_value(map: request_headers, name: "none") = NotFound"#,
             "2   proxy_log() = InvalidMemoryAccess",
         ]
@@ -269,33 +279,34 @@ fn a_hostcall_that_fails_is_recorded_with_its_status_and_what_was_read_with_its_
 }
 
 #[test]
-fn strict_effects_name_the_first_hostcall_that_was_not_expected() {
-    let strict = |expected: Vec<Expected>| {
-        let strict = StrictEffects::new(expected);
+fn the_strict_recorder_names_the_first_hostcall_that_was_not_expected() {
+    let strict = |expected: Vec<ExpectedHostcall>| {
+        let strict = StrictRecorder::new(expected);
         let options =
             VmOptions { recorder: Some(Box::new(strict.clone())), ..VmOptions::default() };
         let guest = module(&on_request(
-            "(drop (call $proxy_log (i32.const 2) @\"hi\")) (drop (call $proxy_log (i32.const 3) @\"ho\"))",
+            "(drop (call $proxy_log (i32.const 2) @\"hi\"))
+                 (drop (call $proxy_log (i32.const 3) @\"ho\"))",
         ));
         start_with(&guest, options, config("p")).request(&mut ordinary());
         strict.finish()
     };
-    let log = |message: &str| Expected::call("proxy_log").with("message", message);
+    let log = |message: &str| ExpectedHostcall::new("proxy_log").with("message", message);
     assert_eq!(
         strict(vec![log("hi").with("level", "info"), log("ho").answers(Status::Ok)]),
         Ok(())
     );
     assert!(matches!(
         strict(vec![log("hi"), log("hi")]),
-        Err(Mismatch::Unexpected { at: 2, expected: Some(_), .. })
+        Err(HostcallMismatch::Unexpected { at: 2, expected: Some(_), .. })
     ));
     assert!(matches!(
         strict(vec![log("hi")]),
-        Err(Mismatch::Unexpected { at: 2, expected: None, .. })
+        Err(HostcallMismatch::Unexpected { at: 2, expected: None, .. })
     ));
     assert!(matches!(
         strict(vec![log("hi"), log("ho"), log("ha")]),
-        Err(Mismatch::Missing { at: 3, .. })
+        Err(HostcallMismatch::Missing { at: 3, .. })
     ));
 }
 

@@ -1,4 +1,4 @@
-//! A stream's life: its callbacks, how they end, bodies, and local replies.
+//! A stream from its start to its end: its callbacks, their outcomes, bodies, and local replies.
 
 mod common;
 
@@ -8,7 +8,8 @@ use gatepost_host::{CallError, FinalMaps, Headers, Outcome, Pause, StreamInfo, S
 
 fn answering(code: u32) -> String {
     format!(
-        "(func (export \"proxy_on_request_headers\") (param i32 i32 i32) (result i32) (i32.const {code}))"
+        "(func (export \"proxy_on_request_headers\") (param i32 i32 i32) (result i32)
+             (i32.const {code}))"
     )
 }
 
@@ -43,7 +44,8 @@ fn a_local_reply_carries_everything_the_guest_said() {
     // One pair: X-Why: because, white space in the details, a gRPC status.
     let mut bench = start(&on_request(
         "(drop (call $proxy_send_local_response (i32.const 403) @\"not here\" @\"go away\"
-            @\"\\01\\00\\00\\00\\05\\00\\00\\00\\07\\00\\00\\00X-Why\\00because\\00\" (i32.const 7)))",
+            @\"\\01\\00\\00\\00\\05\\00\\00\\00\\07\\00\\00\\00X-Why\\00because\\00\"
+                (i32.const 7)))",
     ));
     let stream = bench.stream();
     let Outcome::LocalReply(reply) =
@@ -66,7 +68,8 @@ fn a_local_reply_carries_everything_the_guest_said() {
 fn the_first_of_two_local_replies_is_sent_and_minus_one_is_no_grpc_status() {
     let reply = |status| {
         format!(
-            "(drop (call $proxy_send_local_response (i32.const {status}) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+            "(drop (call $proxy_send_local_response (i32.const {status}) (i32.const 0) (i32.const 0)
+                 (i32.const 0) (i32.const 0)
                 (i32.const 0) (i32.const 0) (i32.const -1)))"
         )
     };
@@ -102,7 +105,8 @@ fn continuing_is_noted_once_and_only_for_http() {
     assert!(!bench.vm.take_continued(stream, StreamKind::HttpResponse).unwrap());
 }
 
-const BODY: &str = "(func (export \"proxy_on_request_body\") (param $context i32) (param $len i32) (param $end i32) (result i32)";
+const BODY: &str = "(func (export \"proxy_on_request_body\") (param $context i32) (param $len i32)
+    (param $end i32) (result i32)";
 
 #[test]
 fn a_body_can_be_read_replaced_and_extended() {
@@ -110,12 +114,17 @@ fn a_body_can_be_read_replaced_and_extended() {
         "{BODY}
             (call $number (local.get $len))
             (call $number (local.get $end))
-            (call $status (call $proxy_get_buffer_bytes (i32.const 0) (i32.const 1) (i32.const 99) (i32.const 200) (i32.const 204)))
+            (call $status (call $proxy_get_buffer_bytes (i32.const 0) (i32.const 1) (i32.const 99)
+                (i32.const 200) (i32.const 204)))
             (call $show)
-            (call $status (call $proxy_set_buffer_bytes (i32.const 0) (i32.const 0) (i32.const 0x7fffffff) @\"new\"))
-            (call $status (call $proxy_set_buffer_bytes (i32.const 0) (i32.const 3) (i32.const 0) @\"er\"))
-            (call $status (call $proxy_set_buffer_bytes (i32.const 0) (i32.const 1) (i32.const 0) @\"er\"))
-            (call $status (call $proxy_get_buffer_status (i32.const 0) (i32.const 200) (i32.const 204)))
+            (call $status (call $proxy_set_buffer_bytes (i32.const 0) (i32.const 0)
+                (i32.const 0x7fffffff) @\"new\"))
+            (call $status (call $proxy_set_buffer_bytes (i32.const 0) (i32.const 3)
+                (i32.const 0) @\"er\"))
+            (call $status (call $proxy_set_buffer_bytes (i32.const 0) (i32.const 1)
+                (i32.const 0) @\"er\"))
+            (call $status (call $proxy_get_buffer_status (i32.const 0) (i32.const 200)
+                (i32.const 204)))
             (call $number (i32.load (i32.const 200)))
             (i32.const 1))"
     ));
@@ -133,11 +142,16 @@ fn a_body_can_be_read_replaced_and_extended() {
 fn a_body_is_empty_and_cannot_be_written_after_its_end_or_past_it() {
     let mut bench = start(&format!(
         "{BODY}
-            (call $status (call $proxy_get_buffer_bytes (i32.const 0) (i32.const 9) (i32.const 1) (i32.const 200) (i32.const 204)))
-            (call $status (call $proxy_get_buffer_bytes (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 200) (i32.const 204)))
-            (call $status (call $proxy_get_buffer_bytes (i32.const 4) (i32.const 0) (i32.const 1) (i32.const 200) (i32.const 204)))
-            (call $status (call $proxy_set_buffer_bytes (i32.const 6) (i32.const 0) (i32.const 1) @\"x\"))
-            (call $status (call $proxy_get_buffer_status (i32.const 9) (i32.const 200) (i32.const 204)))
+            (call $status (call $proxy_get_buffer_bytes (i32.const 0) (i32.const 9) (i32.const 1)
+                (i32.const 200) (i32.const 204)))
+            (call $status (call $proxy_get_buffer_bytes (i32.const 1) (i32.const 0) (i32.const 1)
+                (i32.const 200) (i32.const 204)))
+            (call $status (call $proxy_get_buffer_bytes (i32.const 4) (i32.const 0) (i32.const 1)
+                (i32.const 200) (i32.const 204)))
+            (call $status (call $proxy_set_buffer_bytes (i32.const 6) (i32.const 0)
+                (i32.const 1) @\"x\"))
+            (call $status (call $proxy_get_buffer_status (i32.const 9) (i32.const 200)
+                (i32.const 204)))
             (i32.const 0))"
     ));
     let stream = bench.stream();
@@ -150,7 +164,8 @@ fn the_whole_way_of_a_stream_ends_with_log_done_and_delete() {
     let says = |name: &str, params: &str, result: &str| {
         let value = if result.is_empty() { "" } else { "(i32.const 0)" };
         format!(
-            "(func (export \"proxy_on_{name}\") (param {params}) {result} (drop (call $proxy_log (i32.const 2) @\"{name}\")) {value})\n"
+            "(func (export \"proxy_on_{name}\") (param {params}) {result}
+                 (drop (call $proxy_log (i32.const 2) @\"{name}\")) {value})\n"
         )
     };
     let i = "(result i32)";
@@ -209,12 +224,14 @@ fn the_whole_way_of_a_stream_ends_with_log_done_and_delete() {
 fn the_log_callback_reads_both_messages_and_writes_neither() {
     let get = |map, name| {
         format!(
-            "(call $status (call $proxy_get_header_map_value (i32.const {map}) @\"{name}\" (i32.const 200) (i32.const 204))) (call $show)"
+            "(call $status (call $proxy_get_header_map_value (i32.const {map}) @\"{name}\"
+                 (i32.const 200) (i32.const 204))) (call $show)"
         )
     };
     let mut bench = start(&format!(
         "(func (export \"proxy_on_log\") (param i32) {} {}
-            (call $status (call $proxy_get_header_map_value (i32.const 3) @\"x\" (i32.const 200) (i32.const 204)))
+            (call $status (call $proxy_get_header_map_value (i32.const 3) @\"x\" (i32.const 200)
+                (i32.const 204)))
             (call $status (call $proxy_replace_header_map_value (i32.const 0) @\"env\" @\"x\")))",
         get(0, "env"),
         get(2, ":status")
@@ -246,7 +263,8 @@ fn a_local_reply_sent_for_a_stream_from_a_tick_waits_for_the_driver() {
         "(func (export \"proxy_on_tick\") (param i32)
             (call $status (call $proxy_set_effective_context (i32.const 2)))
             (call $status (call $proxy_set_effective_context (i32.const 77)))
-            (drop (call $proxy_send_local_response (i32.const 504) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+            (drop (call $proxy_send_local_response (i32.const 504) (i32.const 0) (i32.const 0)
+                (i32.const 0) (i32.const 0)
                 (i32.const 0) (i32.const 0) (i32.const -1))))",
     );
     let stream = bench.stream();
@@ -260,14 +278,18 @@ fn a_local_reply_sent_for_a_stream_from_a_tick_waits_for_the_driver() {
 fn streams_that_are_open_together_keep_apart_what_guests_did_to_them() {
     // The guest marks every stream with its context, and answers the second.
     let mut bench = start(
-        "(func (export \"proxy_on_request_headers\") (param $context i32) (param i32 i32) (result i32)
+        "(func (export \"proxy_on_request_headers\") (param $context i32) (param i32 i32)
+             (result i32)
             (i32.store8 (i32.const 300) (i32.add (i32.const 48) (local.get $context)))
             (drop (call $proxy_set_property @\"context\" (i32.const 300) (i32.const 1)))
-            (if (i32.eq (local.get $context) (i32.const 3)) (then (drop (call $proxy_send_local_response (i32.const 404)
-                (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const -1)))))
+            (if (i32.eq (local.get $context) (i32.const 3))
+                (then (drop (call $proxy_send_local_response (i32.const 404)
+                (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+                    (i32.const -1)))))
             (i32.const 0))
          (func (export \"proxy_on_response_headers\") (param i32 i32 i32) (result i32)
-            (drop (call $proxy_get_property @\"context\" (i32.const 200) (i32.const 204))) (call $show) (i32.const 0))",
+            (drop (call $proxy_get_property @\"context\" (i32.const 200) (i32.const 204)))
+                (call $show) (i32.const 0))",
     );
     let (first, second) = (bench.stream(), bench.stream());
     let vm = &mut bench.vm;
@@ -280,7 +302,7 @@ fn streams_that_are_open_together_keep_apart_what_guests_did_to_them() {
     vm.finish(first, FinalMaps::default()).unwrap();
     let _ =
         vm.response_headers(second, &mut Headers::response([(":status", "404")]), true).unwrap();
-    // The slot of a finished stream is used again, and nothing of it is left.
+    // The slot of a finished stream is reused, and keeps nothing of the old stream.
     let third = vm.stream(bench.plugin, StreamInfo::default()).unwrap();
     assert!(vm.stream_info(third, |info| info.filter_state.iter().next().is_none()).unwrap());
     assert!(matches!(

@@ -1,4 +1,4 @@
-//! WASI as the SDKs' runtimes use it, and imports that nobody serves.
+//! WASI as the runtimes of the SDKs use it, and imports that are not served.
 
 mod common;
 
@@ -13,29 +13,44 @@ use gatepost_host::{
 };
 
 const IMPORTS: &str = r#"
-    (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_write"
+        (func $fd_write (param i32 i32 i32 i32) (result i32)))
     (import "wasi_snapshot_preview1" "fd_read" (func $fd_read (param i32 i32 i32 i32) (result i32)))
     (import "wasi_snapshot_preview1" "fd_seek" (func $fd_seek (param i32 i64 i32 i32) (result i32)))
     (import "wasi_snapshot_preview1" "fd_close" (func $fd_close (param i32) (result i32)))
-    (import "wasi_snapshot_preview1" "fd_fdstat_get" (func $fd_fdstat_get (param i32 i32) (result i32)))
-    (import "wasi_snapshot_preview1" "fd_prestat_get" (func $fd_prestat_get (param i32 i32) (result i32)))
-    (import "wasi_snapshot_preview1" "environ_sizes_get" (func $environ_sizes_get (param i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_fdstat_get"
+        (func $fd_fdstat_get (param i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_prestat_get"
+        (func $fd_prestat_get (param i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "environ_sizes_get"
+        (func $environ_sizes_get (param i32 i32) (result i32)))
     (import "wasi_snapshot_preview1" "environ_get" (func $environ_get (param i32 i32) (result i32)))
-    (import "wasi_snapshot_preview1" "args_sizes_get" (func $args_sizes_get (param i32 i32) (result i32)))
-    (import "wasi_snapshot_preview1" "clock_time_get" (func $clock_time_get (param i32 i64 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "args_sizes_get"
+        (func $args_sizes_get (param i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "clock_time_get"
+        (func $clock_time_get (param i32 i64 i32) (result i32)))
     (import "wasi_snapshot_preview1" "random_get" (func $random_get (param i32 i32) (result i32)))
     (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
     (import "wasi_snapshot_preview1" "args_get" (func $args_get (param i32 i32) (result i32)))
-    (import "wasi_snapshot_preview1" "fd_filestat_get" (func $fd_filestat_get (param i32 i32) (result i32)))
-    (import "wasi_unstable" "fd_filestat_get" (func $fd_filestat_get_old (param i32 i32) (result i32)))
-    (import "wasi_snapshot_preview1" "fd_pread" (func $fd_pread (param i32 i32 i32 i64 i32) (result i32)))
-    (import "wasi_snapshot_preview1" "fd_readdir" (func $fd_readdir (param i32 i32 i32 i64 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_filestat_get"
+        (func $fd_filestat_get (param i32 i32) (result i32)))
+    (import "wasi_unstable" "fd_filestat_get"
+        (func $fd_filestat_get_old (param i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_pread"
+        (func $fd_pread (param i32 i32 i32 i64 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_readdir"
+        (func $fd_readdir (param i32 i32 i32 i64 i32) (result i32)))
     (import "wasi_snapshot_preview1" "fd_renumber" (func $fd_renumber (param i32 i32) (result i32)))
-    (import "wasi_snapshot_preview1" "path_open" (func $path_open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
-    (import "wasi_snapshot_preview1" "path_unlink_file" (func $path_unlink_file (param i32 i32 i32) (result i32)))
-    (import "wasi_snapshot_preview1" "sock_accept" (func $sock_accept (param i32 i32 i32) (result i32)))
-    (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll_oneoff (param i32 i32 i32 i32) (result i32)))
-    (import "wasi_unstable" "poll_oneoff" (func $poll_oneoff_old (param i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "path_open"
+        (func $path_open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "path_unlink_file"
+        (func $path_unlink_file (param i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "sock_accept"
+        (func $sock_accept (param i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "poll_oneoff"
+        (func $poll_oneoff (param i32 i32 i32 i32) (result i32)))
+    (import "wasi_unstable" "poll_oneoff"
+        (func $poll_oneoff_old (param i32 i32 i32 i32) (result i32)))
     (import "wasi_snapshot_preview1" "proc_raise" (func $proc_raise (param i32) (result i32)))
     (import "env" "proxy_not_yet_invented" (func $unknown (param i64) (result i32)))
 "#;
@@ -62,8 +77,10 @@ fn standard_output_and_error_become_log_lines() {
          (call $number (i32.load (i32.const 416)))
          (call $number (call $fd_write (i32.const 2) (i32.const 400) (i32.const 2) (i32.const 416)))
          (call $number (call $fd_write (i32.const 3) (i32.const 400) (i32.const 2) (i32.const 416)))
-         (call $number (call $fd_write (i32.const 1) (i32.const 65532) (i32.const 1) (i32.const 416)))
-         (call $number (call $fd_write (i32.const 1) (i32.const 400) (i32.const -1) (i32.const 416)))"
+         (call $number (call $fd_write (i32.const 1) (i32.const 65532) (i32.const 1)
+             (i32.const 416)))
+         (call $number (call $fd_write (i32.const 1) (i32.const 400) (i32.const -1)
+             (i32.const 416)))"
     );
     let mut bench = start_with(&load(&on_request(&body)), VmOptions::default(), config("test"));
     assert_eq!(bench.request(&mut ordinary()), ["abc", "0", "4", "abc", "0", "8", "21", "21"]);
@@ -93,8 +110,10 @@ fn standard_streams_are_open_and_nothing_else_is() {
         (call $number (i32.load (i32.const 408)))
         (call $number (call $fd_fdstat_get (i32.const 1) (i32.const 65520)))
         (call $number (call $fd_fdstat_get (i32.const 3) (i32.const 400)))
-        (call $number (call $fd_pread (i32.const 0) (i32.const 400) (i32.const 1) (i64.const 0) (i32.const 416)))
-        (call $number (call $fd_readdir (i32.const 0) (i32.const 400) (i32.const 1) (i64.const 0) (i32.const 416)))
+        (call $number (call $fd_pread (i32.const 0) (i32.const 400) (i32.const 1) (i64.const 0)
+            (i32.const 416)))
+        (call $number (call $fd_readdir (i32.const 0) (i32.const 400) (i32.const 1) (i64.const 0)
+            (i32.const 416)))
         (call $number (call $fd_renumber (i32.const 0) (i32.const 1)))
         (call $number (call $fd_renumber (i32.const 0) (i32.const 7)))";
     let answers =
@@ -105,7 +124,8 @@ fn standard_streams_are_open_and_nothing_else_is() {
 #[test]
 fn files_and_sockets_do_not_exist_and_say_so() {
     let body = "
-        (call $number (call $path_open (i32.const 3) (i32.const 0) (i32.const 400) (i32.const 4) (i32.const 0) (i64.const 0) (i64.const 0) (i32.const 0) (i32.const 416)))
+        (call $number (call $path_open (i32.const 3) (i32.const 0) (i32.const 400) (i32.const 4)
+            (i32.const 0) (i64.const 0) (i64.const 0) (i32.const 0) (i32.const 416)))
         (call $number (call $path_unlink_file (i32.const 3) (i32.const 400) (i32.const 4)))
         (call $number (call $sock_accept (i32.const 3) (i32.const 0) (i32.const 400)))";
     assert_eq!(lines(body, VmOptions::default()), ["44", "58", "58"]);
@@ -149,7 +169,8 @@ fn a_command_has_arguments_and_writes_bytes_where_it_is_told_to() {
          (drop (call $proxy_log (i32.const 2) (i32.load (i32.const 604)) (i32.const 5)))
          (call $number (call $args_get (i32.const 600) (i32.const 65530)))
          (call $number (call $fd_write (i32.const 1) (i32.const 400) (i32.const 2) (i32.const 416)))
-         (call $number (call $fd_write (i32.const 2) (i32.const 400) (i32.const 1) (i32.const 416)))"
+         (call $number (call $fd_write (i32.const 2) (i32.const 400) (i32.const 1)
+             (i32.const 416)))"
     );
     let (out, err) = (Written::default(), Written::default());
     let wasi = WasiOptions {
@@ -187,11 +208,15 @@ fn the_environment_is_what_the_vm_was_given_and_there_are_no_arguments() {
 #[test]
 fn time_and_randomness_come_from_the_host() {
     let body = "
-        (drop (call $clock_time_get (i32.const 0) (i64.const 0) (i32.const 400))) (call $number (i32.load (i32.const 400)))
-        (drop (call $clock_time_get (i32.const 1) (i64.const 0) (i32.const 400))) (call $number (i32.load (i32.const 400)))
+        (drop (call $clock_time_get (i32.const 0) (i64.const 0) (i32.const 400)))
+            (call $number (i32.load (i32.const 400)))
+        (drop (call $clock_time_get (i32.const 1) (i64.const 0) (i32.const 400)))
+            (call $number (i32.load (i32.const 400)))
         (call $number (call $clock_time_get (i32.const 2) (i64.const 0) (i32.const 400)))
-        (drop (call $proxy_get_current_time_nanoseconds (i32.const 400))) (call $number (i32.load (i32.const 400)))
-        (call $number (call $random_get (i32.const 400) (i32.const 4))) (call $number (i32.load (i32.const 400)))
+        (drop (call $proxy_get_current_time_nanoseconds (i32.const 400)))
+            (call $number (i32.load (i32.const 400)))
+        (call $number (call $random_get (i32.const 400) (i32.const 4)))
+            (call $number (i32.load (i32.const 400)))
         (call $number (call $random_get (i32.const 400) (i32.const -1)))";
     let run = || {
         let clock = VirtualClock::at(1_000);
@@ -231,7 +256,8 @@ fn a_process_exit_is_a_trap_except_at_the_end_of_start() {
 fn a_reactor_runs_initialize_then_main() {
     let says = |export: &str, ty: &str, end: &str| {
         format!(
-            "(func (export \"{export}\") {ty} (drop (call $proxy_log (i32.const 2) @\"{export}\")) {end})"
+            "(func (export \"{export}\") {ty}
+                 (drop (call $proxy_log (i32.const 2) @\"{export}\")) {end})"
         )
     };
     let body = says("_initialize", "", "")
@@ -273,8 +299,10 @@ fn what_is_not_served_is_reported_and_answers_so() {
 /// clock in a minute, at 1096 standard input, at 1144 standard output, at 1192 descriptor 9, at
 /// 1240 the clock of CPU time, at 1288 a kind that there is not.
 const SUBSCRIPTIONS: &str = r#"
-    (data (i32.const 1000) "\01\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\01\00\00\00\00\00\00\00\00\ca\9a\3b")
-    (data (i32.const 1048) "\02\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\58\47\f8\0d")
+    (data (i32.const 1000) "\01\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00"
+        "\01\00\00\00\00\00\00\00\00\ca\9a\3b")
+    (data (i32.const 1048) "\02\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00"
+        "\00\00\00\00\00\00\00\00\00\58\47\f8\0d")
     (data (i32.const 1096) "\03\00\00\00\00\00\00\00\01")
     (data (i32.const 1144) "\04\00\00\00\00\00\00\00\02\00\00\00\00\00\00\00\01")
     (data (i32.const 1192) "\05\00\00\00\00\00\00\00\02\00\00\00\00\00\00\00\09")
@@ -285,7 +313,8 @@ const SUBSCRIPTIONS: &str = r#"
         (i32.wrap_i64 (i64.div_u (i64.load (i32.const 400)) (i64.const 1000000000))))
     (func $poll (param $at i32) (param $count i32)
         (i32.store (i32.const 416) (i32.const 0))
-        (call $number (call $poll_oneoff (local.get $at) (i32.const 2000) (local.get $count) (i32.const 416)))
+        (call $number (call $poll_oneoff (local.get $at) (i32.const 2000) (local.get $count)
+            (i32.const 416)))
         (call $number (i32.load (i32.const 416))))
     (func $event (param $i i32) (local $at i32)
         (local.set $at (i32.add (i32.const 2000) (i32.mul (local.get $i) (i32.const 32))))
@@ -320,9 +349,10 @@ fn a_sleep_is_over_at_once_and_moves_the_guests_clocks() {
 
 #[test]
 fn an_absolute_moment_is_waited_for_once() {
-    // The wall clock at 160 seconds: a minute from now, and then no more.
+    // A timer of the wall clock at 160 seconds, a minute from now, and then one that has passed.
     let body = "
-        (i64.store (i32.const 1072) (i64.const 160000000000)) (i32.store16 (i32.const 1088) (i32.const 1))
+        (i64.store (i32.const 1072) (i64.const 160000000000))
+            (i32.store16 (i32.const 1088) (i32.const 1))
         (call $poll (i32.const 1048) (i32.const 1)) (call $number (call $seconds (i32.const 0)))
         (call $poll (i32.const 1048) (i32.const 1)) (call $number (call $seconds (i32.const 0)))
         (call $number (call $seconds (i32.const 1)))";
@@ -336,7 +366,7 @@ fn what_is_ready_is_told_before_anything_is_waited_for() {
         (call $event (i32.const 0)) (call $number (i32.load16_u (i32.const 2024)))
         (call $event (i32.const 1)) (call $event (i32.const 2)) (call $event (i32.const 3))
         (call $number (call $seconds (i32.const 1)))";
-    // Standard input at its end, standard output, a descriptor and a clock that are not there; no
+    // Standard input at its end, standard output, an unknown descriptor and an unknown clock; no
     // time has passed.
     let input = ["3", "0", "1", "1"];
     assert_eq!(
@@ -350,11 +380,15 @@ fn what_is_ready_is_told_before_anything_is_waited_for() {
 fn the_first_wasi_has_its_clock_subscriptions_eight_bytes_longer() {
     let body = "
         (i32.store8 (i32.const 3000) (i32.const 8))
-        (i32.store (i32.const 3024) (i32.const 1)) (i64.store (i32.const 3032) (i64.const 5000000000))
+        (i32.store (i32.const 3024) (i32.const 1))
+            (i64.store (i32.const 3032) (i64.const 5000000000))
         (i32.store8 (i32.const 3056) (i32.const 9))
-        (i32.store (i32.const 3080) (i32.const 1)) (i64.store (i32.const 3088) (i64.const 5000000000))
-        (call $number (call $poll_oneoff_old (i32.const 3000) (i32.const 2000) (i32.const 2) (i32.const 416)))
-        (call $number (i32.load (i32.const 416))) (call $event (i32.const 0)) (call $event (i32.const 1))
+        (i32.store (i32.const 3080) (i32.const 1))
+            (i64.store (i32.const 3088) (i64.const 5000000000))
+        (call $number (call $poll_oneoff_old (i32.const 3000) (i32.const 2000) (i32.const 2)
+            (i32.const 416)))
+        (call $number (i32.load (i32.const 416))) (call $event (i32.const 0))
+            (call $event (i32.const 1))
         (call $number (call $seconds (i32.const 1)))";
     assert_eq!(polled(body), ["0", "2", "8", "0", "0", "9", "0", "0", "5"]);
 }

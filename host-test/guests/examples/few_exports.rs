@@ -1,5 +1,5 @@
-//! A guest that exports as little as it can: no context, no configuration, one callback, which sets
-//! a header of the request.
+//! A guest with the fewest exports: no context, no configuration, and one callback, which sets a
+//! header of the request.
 
 #[cfg(target_arch = "wasm32")]
 mod guest {

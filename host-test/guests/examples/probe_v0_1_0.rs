@@ -1,5 +1,5 @@
-//! The probe of ABI 0.1.0: header callbacks without `end_of_stream`, and the hostcalls that 0.2.0
-//! dropped.
+//! The probe of ABI 0.1.0: header callbacks without `end_of_stream`, and the hostcalls that only
+//! 0.1.0 has.
 
 #[cfg(target_arch = "wasm32")]
 mod guest {

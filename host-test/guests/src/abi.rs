@@ -1,6 +1,6 @@
-//! The hostcalls of the proxy-wasm ABI, each as a function that gives the status and what was
-//! returned, and the memory that the host hands values over in. All `unsafe` of the guests is here
-//! and in [`crate::exports`].
+//! The hostcalls of the proxy-wasm ABI, each as a function that returns the status and the results,
+//! and the allocator for the values that the host gives. All `unsafe` of the guests is here and in
+//! [`crate::exports`].
 
 mod imports;
 
@@ -9,10 +9,10 @@ use std::ptr;
 
 use imports::*;
 
-/// What the host answers to a call.
+/// The status of a hostcall.
 pub type Status = u32;
 
-/// Memory for a value that the host is about to hand over.
+/// Allocates memory for a value that the host gives.
 #[must_use]
 pub fn allocate(size: usize) -> *mut u8 {
     match Layout::array::<u8>(size) {
@@ -22,7 +22,7 @@ pub fn allocate(size: usize) -> *mut u8 {
     }
 }
 
-/// A status and bytes from a call that hands memory over.
+/// The status and the bytes of a hostcall that returns bytes.
 fn bytes(call: impl FnOnce(*mut *mut u8, *mut usize) -> Status) -> (Status, Vec<u8>) {
     let mut data = ptr::null_mut();
     let mut len = 0;
@@ -40,7 +40,7 @@ fn bytes(call: impl FnOnce(*mut *mut u8, *mut usize) -> Status) -> (Status, Vec<
     (status, value)
 }
 
-/// A status and a number from a call that writes one.
+/// The status and the number of a hostcall that returns a number.
 fn number<T: Default>(call: impl FnOnce(*mut T) -> Status) -> (Status, T) {
     let mut value = T::default();
     let status = call(&raw mut value);

@@ -1,6 +1,5 @@
-//! What the commands of a script do: each makes one hostcall and tells its status and what it
-//! returned. A command that the guest does not know, or words that make no sense, are told in the
-//! log too, so that a script's mistake shows.
+//! The commands of a script: each makes one hostcall and returns its status and results as text,
+//! for the log. A mistake in the script is logged, too.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -22,7 +21,7 @@ pub struct Call<'a> {
     pub answer: u32,
 }
 
-/// What commands keep for later ones of the same VM.
+/// The values that commands keep for later commands of the same VM.
 #[derive(Default)]
 struct Kept {
     last: Vec<u8>,
@@ -84,7 +83,7 @@ const METRICS: [&str; 3] = ["counter", "gauge", "histogram"];
 
 const LEVELS: [&str; 6] = ["trace", "debug", "info", "warn", "error", "critical"];
 
-/// Runs a command. What it tells is empty for commands that make no hostcall.
+/// Runs a command; the text for the log, empty for commands that make no hostcall.
 pub fn run(call: &mut Call<'_>, line: &Line) -> String {
     let last = KEPT.with_borrow(|kept| kept.last.clone());
     let words = Words(
@@ -216,7 +215,7 @@ fn services(call: &Call<'_>, line: &Line, words: &Words) -> Option<String> {
             KEPT.with_borrow_mut(|kept| kept.cas = cas);
             format!("{}{}", value((code, bytes)), if cas == 0 { " cas 0" } else { " cas" })
         }
-        // set_shared KEY VALUE CAS, where `cas` is the number that the last `shared` told.
+        // set_shared KEY VALUE CAS, where `cas` is the number of the last `shared`.
         "set_shared" => {
             let cas = if words.text(2) == "cas" {
                 KEPT.with_borrow(|kept| kept.cas)
@@ -292,13 +291,13 @@ fn quoted(bytes: &[u8]) -> String {
 }
 
 fn value((code, bytes): (Status, Vec<u8>)) -> String {
-    let told = if code == 0 || !bytes.is_empty() {
+    let text = if code == 0 || !bytes.is_empty() {
         format!("{} {}", status(code), quoted(&bytes))
     } else {
         status(code)
     };
     KEPT.with_borrow_mut(|kept| kept.last = bytes);
-    told
+    text
 }
 
 fn shown<T: ToString>((code, number): (Status, T)) -> String {
@@ -319,7 +318,7 @@ fn queue(name: &[u8], (code, id): (Status, u32)) -> String {
     status(code)
 }
 
-/// The words of a command, where one that is missing is empty or zero.
+/// The words of a command; a missing word is empty or zero.
 struct Words(Vec<Vec<u8>>);
 
 impl Words {
@@ -335,7 +334,7 @@ impl Words {
         self.text(index).parse().unwrap_or_default()
     }
 
-    /// A name's place in a list, or the number itself.
+    /// A name's index in a list, or the number itself.
     fn code(&self, index: usize, names: &[&str]) -> u32 {
         let word = self.text(index);
         names
@@ -344,7 +343,7 @@ impl Words {
             .map_or_else(|| word.parse().unwrap_or(u32::MAX), |at| at as u32)
     }
 
-    /// Every word from `start` in twos, as names and values.
+    /// The words from `start` on, in pairs of a name and a value.
     fn pairs(&self, start: usize) -> Vec<(&[u8], &[u8])> {
         let rest = self.0.get(start..).unwrap_or_default();
         rest.chunks(2)
@@ -352,7 +351,7 @@ impl Words {
             .collect()
     }
 
-    /// The pairs before the word `trailers`, and those after it, serialised.
+    /// The pairs before the word `trailers` and those after it, in the ABI's form.
     fn two_maps(&self, start: usize) -> (Vec<u8>, Vec<u8>) {
         let rest = self.0.get(start..).unwrap_or_default();
         let split = rest.iter().position(|word| word == b"trailers").unwrap_or(rest.len());
@@ -361,7 +360,7 @@ impl Words {
         (pairs::serialize(&headers.pairs(0)), pairs::serialize(&trailers.pairs(0)))
     }
 
-    /// Words as a property path: its parts are separated by zero bytes.
+    /// Words as a property path, separated by zero bytes.
     fn path(&self, start: usize, end: usize) -> Vec<u8> {
         self.0.get(start..end).unwrap_or_default().join(&0)
     }

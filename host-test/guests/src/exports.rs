@@ -1,31 +1,33 @@
-//! What a host calls: the exports of a probe, as macros, because only the module that is built may
-//! define them, and each version of the ABI has its own.
+//! The exports of a probe, which a host calls. They are macros, because each module defines those
+//! of its version of the ABI.
 
 unsafe extern "C" {
-    /// What the linker gathers of a module's static constructors.
+    /// The module's static constructors, a function of the linker's.
     fn __wasm_call_ctors();
 }
 
-/// WASI calls this once, before anything else. A module without it would be taken for a command,
-/// and the linker would wrap every export in a call of all constructors and destructors.
+/// WASI calls this once, before anything else. Without it the module would be a command, and the
+/// linker would call all constructors and destructors in every export.
 #[unsafe(no_mangle)]
 extern "C" fn _initialize() {
     // SAFETY: the ABI promises that this runs once, and first.
     unsafe { __wasm_call_ctors() }
 }
 
-/// Memory for a value that the host is about to hand over.
+/// Allocates memory for a value that the host gives.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
     crate::abi::allocate(size)
 }
 
 /// Exports callbacks that log their arguments and run their lines:
-/// `callbacks!(DIALECT; export, "name", answer, (numbers), end;…)`. The first parameter of each is
-/// its context.
+/// `callbacks!(DIALECT; export, "name", answer, (numbers), (end);…)`. The first parameter of each
+/// callback is its context.
 #[macro_export]
 macro_rules! callbacks {
-    ($dialect:path; $($export:ident, $name:literal, $answer:literal, ($($number:ident),*), ($($end:ident)?);)*) => {$(
+    ($dialect:path; $(
+        $export:ident, $name:literal, $answer:literal, ($($number:ident),*), ($($end:ident)?);
+    )*) => {$(
         #[unsafe(no_mangle)]
         extern "C" fn $export(context: u32 $(, $number: u32)* $(, $end: u32)?) -> u32 {
             let mut arguments: Vec<String> = Vec::new();
@@ -40,7 +42,9 @@ macro_rules! callbacks {
 /// As [`callbacks!`], for callbacks that return nothing.
 #[macro_export]
 macro_rules! notices {
-    ($dialect:path; $($export:ident, $name:literal, ($($hidden:ident),*), ($($number:ident),*);)*) => {$(
+    ($dialect:path; $(
+        $export:ident, $name:literal, ($($hidden:ident),*), ($($number:ident),*);
+    )*) => {$(
         #[unsafe(no_mangle)]
         extern "C" fn $export(context: u32 $(, $hidden: u32)* $(, $number: u32)*) {
             $(let _ = $hidden;)*
@@ -97,9 +101,11 @@ macro_rules! probe {
             proxy_on_downstream_connection_close, "downstream_close", (), (peer);
             proxy_on_upstream_connection_close, "upstream_close", (), (peer);
             proxy_on_http_call_response, "http_call_response", (token), (headers, body, trailers);
-            proxy_on_grpc_receive_initial_metadata, "grpc_receive_initial_metadata", (token), (count);
+            proxy_on_grpc_receive_initial_metadata,
+                "grpc_receive_initial_metadata", (token), (count);
             proxy_on_grpc_receive, "grpc_receive", (token), (size);
-            proxy_on_grpc_receive_trailing_metadata, "grpc_receive_trailing_metadata", (token), (count);
+            proxy_on_grpc_receive_trailing_metadata,
+                "grpc_receive_trailing_metadata", (token), (count);
             proxy_on_grpc_close, "grpc_close", (token), (status);
         }
     };
@@ -116,7 +122,7 @@ macro_rules! header_callbacks {
     };
 }
 
-/// The header callbacks of ABI 0.1.0, which are not told the end of the stream.
+/// The header callbacks of ABI 0.1.0, which have no `end_of_stream`.
 #[macro_export]
 macro_rules! header_callbacks_v0_1_0 {
     ($dialect:path) => {

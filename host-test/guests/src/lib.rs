@@ -1,10 +1,9 @@
-//! What the guest modules in examples/ share: the hostcalls of the ABI, declared here rather than
-//! by an SDK so that every status is visible (`abi`), a small language of hostcalls ([`script`])
-//! and its interpreter (`run`). It holds no expectations: what a guest logs is for a test to judge.
+//! What the guest modules in examples/ share: the hostcalls of the ABI, declared here and not by an
+//! SDK, so that every status is visible (`abi`), a small language of hostcalls ([`script`]) and its
+//! interpreter (`run`). Guests check nothing: a test reads what they log.
 //!
 //! The `probe` guests take a script as plugin configuration. A line names a callback and a
-//! hostcall; each callback that runs logs its entry, and each hostcall logs its status and what it
-//! returned:
+//! hostcall. Each callback logs its arguments, and each hostcall logs its status and its results:
 //!
 //! ```text
 //! request_headers: get request_headers x-a

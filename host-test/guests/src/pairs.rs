@@ -1,7 +1,7 @@
-//! Header maps as the ABI serialises them: the count, all lengths, then names and values, each with
-//! a zero byte after it.
+//! The byte form of header maps in the ABI: the count, all lengths, then names and values, each
+//! followed by a zero byte.
 
-/// Pairs as the ABI serialises them.
+/// Writes pairs in the ABI's form.
 #[must_use]
 pub fn serialize<K: AsRef<[u8]>, V: AsRef<[u8]>>(pairs: &[(K, V)]) -> Vec<u8> {
     let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes();
@@ -19,7 +19,7 @@ pub fn serialize<K: AsRef<[u8]>, V: AsRef<[u8]>>(pairs: &[(K, V)]) -> Vec<u8> {
     serialized
 }
 
-/// Pairs out of the ABI's form, as far as it goes.
+/// Reads pairs in the ABI's form, up to the first that is incomplete.
 #[must_use]
 pub fn deserialize(bytes: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
     let word = |at: usize| {

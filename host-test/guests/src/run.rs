@@ -1,5 +1,5 @@
-//! Runs a script: keeps what each context is, finds the lines of a callback and logs how they went.
-//! What a command does is in [`crate::commands`].
+//! Runs a script: keeps the contexts, finds the lines of a callback, runs them and logs their
+//! results. The commands are in [`crate::commands`].
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -14,13 +14,13 @@ const CRITICAL: u32 = 5;
 const VM_CONFIGURATION: u32 = 6;
 const PLUGIN_CONFIGURATION: u32 = 7;
 
-/// A hostcall that hands bytes over.
+/// A hostcall that returns bytes.
 type GetBytes = fn() -> (Status, Vec<u8>);
 
-/// What differs between the versions of the ABI, so that a module imports only what its version
-/// has.
+/// The hostcalls that differ between versions of the ABI: a module imports only those of its
+/// version.
 pub struct Dialect {
-    /// Goes on with a stream of this kind.
+    /// Continues a stream of this kind.
     pub continue_stream: fn(u32) -> Status,
     /// Closes a stream of this kind.
     pub close_stream: Option<fn(u32) -> Status>,
@@ -32,7 +32,7 @@ pub struct Dialect {
     pub configuration: Option<GetBytes>,
 }
 
-/// What is kept of a context.
+/// The state of a context.
 #[derive(Default)]
 struct Context {
     root: u32,
@@ -67,7 +67,7 @@ pub fn create(dialect: &Dialect, context: u32, parent: u32) {
     }
 }
 
-/// The stream context that was created last, for commands that act on it from elsewhere.
+/// The stream context that was created last, for commands in other contexts.
 #[must_use]
 pub fn last_stream() -> u32 {
     GUEST.with_borrow(|guest| guest.last_stream)
@@ -79,7 +79,7 @@ pub fn root_of(context: u32) -> u32 {
     GUEST.with_borrow(|guest| guest.contexts.get(&context).map_or(context, |context| context.root))
 }
 
-/// The VM's configuration is a script as well, which `configure` replaces where it gets one.
+/// Takes the VM configuration as the script of this root context, until `configure` gets another.
 pub fn vm_start(dialect: &Dialect, root: u32, size: u32) -> u32 {
     read_script(root, VM_CONFIGURATION, size)
         .map_or(0, |()| callback(dialect, "vm_start", root, &size.to_string(), false, 1))
@@ -109,7 +109,7 @@ fn read_script(root: u32, kind: u32, size: u32) -> Option<()> {
     }
 }
 
-/// Runs the lines of a callback and returns what the last `answer` says, or `answer`.
+/// Runs the lines of a callback; returns the value of the last command `answer`, or `answer`.
 pub fn callback(
     dialect: &Dialect,
     name: &'static str,
@@ -127,15 +127,15 @@ pub fn callback(
     abi::log(INFO, &format!("{name}({arguments})"));
     let mut call = Call { dialect, context, number: call, answer };
     for line in script.lines(name, call.number, end) {
-        let told = commands::run(&mut call, line);
-        if !told.is_empty() {
-            abi::log(INFO, &format!("{name}: {} -> {told}", line.text));
+        let result = commands::run(&mut call, line);
+        if !result.is_empty() {
+            abi::log(INFO, &format!("{name}: {} -> {result}", line.text));
         }
     }
     call.answer
 }
 
-/// Forgets a context.
+/// Removes a context.
 pub fn delete(dialect: &Dialect, context: u32) {
     callback(dialect, "delete", context, "", false, 0);
     GUEST.with_borrow_mut(|guest| guest.contexts.remove(&context));

@@ -1,10 +1,11 @@
-//! The language of the probe guests: lines of `callback: command words…`. It splits lines into
-//! words and says which lines a callback runs; what a command means is the interpreter's business.
+//! The language of the probe guests: lines of `callback: command words…`. This module splits lines
+//! into words and finds the lines of a callback; the interpreter runs the commands.
 //!
 //! - `callback` runs at each call, `callback#2` at the second of its context, `callback.end` when
-//!   the host says that the stream ends there, `callback.more` when it does not.
-//! - A word is split at spaces. `"…"` keeps them and knows `\n`, `\r`, `\t`, `\0`, `\"`, `\\` and
-//!   `\xHH`. `a*1000` is a thousand times `a`. `$` is what the last hostcall returned.
+//!   the stream ends with this call, `callback.more` when it does not.
+//! - Words are separated by spaces. `"…"` is one word, with the escapes `\n`, `\r`, `\t`, `\0`,
+//!   `\"`, `\\` and `\xHH`. `a*1000` is `a` a thousand times. `$` is the result of the last
+//!   hostcall.
 //! - A line that starts with `//` is a comment. Empty lines are skipped.
 
 /// A word of a command.
@@ -12,7 +13,7 @@
 pub enum Word {
     /// These bytes.
     Bytes(Vec<u8>),
-    /// What the last hostcall returned.
+    /// The result of the last hostcall.
     Last,
 }
 
@@ -34,17 +35,17 @@ pub enum When {
 pub struct Line {
     /// The callback's name without `proxy_on_`.
     pub callback: String,
-    /// At which of its calls.
+    /// The calls that it runs at.
     pub when: When,
     /// The command's name.
     pub command: String,
-    /// Its words.
+    /// The command's words.
     pub words: Vec<Word>,
-    /// Command and words as they are written.
+    /// The command and its words, as written.
     pub text: String,
 }
 
-/// A script that was read.
+/// A script.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Script(Vec<Line>);
 
@@ -52,7 +53,7 @@ impl Script {
     /// Reads a script.
     ///
     /// # Errors
-    /// The line that is not understood, and why.
+    /// The line that is wrong, and the reason.
     pub fn parse(text: &str) -> Result<Self, String> {
         let lines =
             text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"));
@@ -62,7 +63,8 @@ impl Script {
             .map(Self)
     }
 
-    /// The lines that a call runs, in order. `call` is its number in its context, from 1.
+    /// The lines that a call of a callback runs, in order. `call` is its number in its context,
+    /// from 1.
     pub fn lines<'a>(
         &'a self,
         callback: &'a str,

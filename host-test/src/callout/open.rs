@@ -1,45 +1,45 @@
-//! The callouts of one VM that are open, and what of their answers a guest may look at.
+//! The open callouts of one VM, and the answer that a guest may read in its callback.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use hashbrown::HashMap;
 
-use super::{CalloutKind, CalloutRequest, CalloutToken, VmCallout};
+use super::request::{CalloutKind, CalloutRequest, CalloutToken, VmCallout};
 use crate::abi::{BufferKind, MapKind, Status};
 use crate::headers::Headers;
+use crate::limits::Limits;
 
 /// The callouts of one VM.
 #[derive(Debug, Default)]
 pub(crate) struct Callouts {
     queued: Vec<VmCallout>,
     queued_bytes: usize,
-    /// Calls to clusters that do not exist: their guests are told once the callback that made them
-    /// is over.
+    /// Calls to unknown clusters, which fail after the callback that made them.
     refused: Vec<CalloutToken>,
     open: HashMap<CalloutToken, Open>,
     last_http: u32,
     last_grpc: u32,
 }
 
-/// A callout whose answer has not come.
+/// A callout that waits for its answer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Open {
-    /// The plugin's slot: answers go to root contexts, whichever context called.
+    /// The slot of the plugin, whose root context gets the answer.
     pub(crate) root: u32,
     local_closed: bool,
     remote_closed: bool,
 }
 
 impl Callouts {
-    /// Opens a call and queues its first request; the number that the guest gets.
+    /// Opens a call and queues its request; returns the number that the guest gets.
     pub(crate) fn start(
         &mut self,
         kind: CalloutKind,
         root: u32,
         plugin: Arc<str>,
         request: CalloutRequest,
-        limits: &crate::limits::Limits,
+        limits: &Limits,
     ) -> Result<u32, Status> {
         if self.open.len() >= limits.callouts {
             return Err(Status::InternalFailure);
@@ -51,8 +51,8 @@ impl Callouts {
         Ok(token.token)
     }
 
-    /// Opens a gRPC call that is to fail at once, as Envoy does with one to an unknown cluster.
-    pub(crate) fn refuse(&mut self, kind: CalloutKind, root: u32, limits: &crate::limits::Limits) {
+    /// Opens a gRPC call that will fail, as Envoy does with a call to an unknown cluster.
+    pub(crate) fn refuse(&mut self, kind: CalloutKind, root: u32, limits: &Limits) {
         if self.open.len() < limits.callouts {
             let token = self.number(kind);
             self.open.insert(token, Open { root, local_closed: false, remote_closed: false });
@@ -72,7 +72,7 @@ impl Callouts {
                     self.last_http = self.last_http.wrapping_add(1);
                     self.last_http
                 }
-                // Calls have odd numbers and streams even ones, as in Envoy.
+                // As in Envoy: calls have odd numbers, streams have even numbers.
                 CalloutKind::GrpcCall | CalloutKind::GrpcStream => {
                     let odd = u32::from(kind == CalloutKind::GrpcCall);
                     self.last_grpc = self.last_grpc.wrapping_add(1);
@@ -91,13 +91,13 @@ impl Callouts {
         }
     }
 
-    /// Queues a further request of an open gRPC call.
-    pub(crate) fn go_on(
+    /// Queues another request of an open gRPC call.
+    pub(crate) fn send_more(
         &mut self,
         number: u32,
         plugin: Arc<str>,
         request: CalloutRequest,
-        limits: &crate::limits::Limits,
+        limits: &Limits,
     ) -> Result<(), Status> {
         if number == 0 {
             return Err(Status::BadArgument);
@@ -124,7 +124,7 @@ impl Callouts {
         Ok(())
     }
 
-    fn fits(&self, request: &CalloutRequest, limits: &crate::limits::Limits) -> Result<(), Status> {
+    fn fits(&self, request: &CalloutRequest, limits: &Limits) -> Result<(), Status> {
         let bytes = self.queued_bytes.saturating_add(request.bytes());
         let most = limits.callouts.saturating_mul(4);
         if bytes > limits.body_bytes || self.queued.len() >= most {
@@ -152,7 +152,7 @@ impl Callouts {
         self.open.is_empty() && self.queued.is_empty()
     }
 
-    /// The other side will say no more.
+    /// The other side has closed the call.
     pub(crate) fn remote_closed(&mut self, token: CalloutToken) {
         let Some(open) = self.open.get_mut(&token) else { return };
         open.remote_closed = true;
@@ -161,7 +161,7 @@ impl Callouts {
         }
     }
 
-    /// Forgets the calls of a plugin that is gone.
+    /// Removes the calls of a plugin that is deleted.
     pub(crate) fn drop_root(&mut self, root: u32) {
         self.open.retain(|_, open| open.root != root);
         let Self { queued, open, .. } = self;
@@ -169,7 +169,7 @@ impl Callouts {
     }
 }
 
-/// The part of a callout's answer that a guest may look at during the callback that tells it.
+/// The part of a callout's answer that a guest may read in the callback for it.
 #[derive(Debug)]
 pub(crate) enum Delivery {
     Http { headers: Headers, body: Bytes, trailers: Headers },
@@ -200,7 +200,7 @@ impl Delivery {
     }
 }
 
-/// What `proxy_get_status` answers.
+/// The answer of `proxy_get_status`.
 #[derive(Debug, Default)]
 pub(crate) struct CalloutStatus {
     pub(crate) code: u32,
@@ -209,9 +209,8 @@ pub(crate) struct CalloutStatus {
 
 #[cfg(test)]
 mod tests {
-    use super::super::GrpcService;
     use super::*;
-    use crate::limits::Limits;
+    use crate::callout::GrpcService;
 
     fn stream() -> CalloutRequest {
         CalloutRequest::GrpcStream {
@@ -240,12 +239,12 @@ mod tests {
         let number =
             callouts.start(CalloutKind::GrpcStream, 0, "p".into(), stream(), &limits).unwrap();
         let token = CalloutToken { kind: CalloutKind::GrpcStream, token: number };
-        callouts.go_on(number, "p".into(), CalloutRequest::GrpcClose, &limits).unwrap();
+        callouts.send_more(number, "p".into(), CalloutRequest::GrpcClose, &limits).unwrap();
         assert!(callouts.find(token).is_some());
         callouts.remote_closed(token);
         assert!(callouts.find(token).is_none());
         assert_eq!(
-            callouts.go_on(number, "p".into(), CalloutRequest::GrpcClose, &limits),
+            callouts.send_more(number, "p".into(), CalloutRequest::GrpcClose, &limits),
             Err(Status::NotFound)
         );
     }

@@ -1,21 +1,19 @@
-//! An ordered list of names and values in one piece of memory: the text of all of them, and where
-//! each stands in it. A copy is two copies of memory, however many headers there are. It knows
-//! nothing of HTTP: which names are the same, and which order they must have, is the map's
-//! business.
+//! An ordered list of names and values in two allocations: the text of all of them, and the offsets
+//! of each in it. So a clone costs two copies of memory, for any number of headers. The list knows
+//! nothing of HTTP: the map decides which names are equal and in which order they stand.
 
 /// Names and values in order, names in lower case.
 #[derive(Debug, Default)]
 pub(super) struct PairList {
-    /// Names and values, each followed by a zero byte, a name before its value: the form in which
-    /// the ABI shows pairs. Entries that are gone leave theirs behind until there is more of it
-    /// than of the rest.
+    /// Names and values, each followed by a zero byte, a name before its value: their form in the
+    /// ABI. The text of removed entries stays here until it is more than the text in use.
     text: Vec<u8>,
     entries: Vec<Entry>,
-    /// The bytes of all names and values that are not gone.
+    /// The bytes of all names and values in use.
     bytes: usize,
 }
 
-/// Where a name and its value stand in the text.
+/// The offset of a name in the text, and the lengths of the name and of its value.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     at: u32,
@@ -23,10 +21,10 @@ struct Entry {
     value: u32,
 }
 
-/// What may be left behind in the text beside as much again as is in use.
+/// Unused text is removed when there is more of it than of text in use, and more than this.
 const SLACK: usize = 256;
 
-/// Room for what a filter adds to a copy, so that it needs no new memory.
+/// Extra capacity of a clone, so that a filter can add headers to it without an allocation.
 const SPARE_TEXT: usize = 96;
 const SPARE_ENTRIES: usize = 4;
 
@@ -41,12 +39,12 @@ impl Entry {
         text.get(at..at + self.value as usize).unwrap_or_default()
     }
 
-    /// Name and value with their zero bytes.
+    /// The name and the value with their zero bytes.
     fn both(self, text: &[u8]) -> &[u8] {
         text.get(self.at as usize..self.end()).unwrap_or_default()
     }
 
-    /// The bytes of name and value.
+    /// The bytes of the name and the value.
     fn size(self) -> usize {
         self.name as usize + self.value as usize
     }
@@ -57,7 +55,7 @@ impl Entry {
 }
 
 impl PairList {
-    /// With room for so many pairs of so many bytes in all.
+    /// With capacity for a number of pairs and for the bytes of all of them.
     pub(super) fn with_capacity(pairs: usize, bytes: usize) -> Self {
         let text = Vec::with_capacity(
             bytes.saturating_add(pairs.saturating_mul(2)).saturating_add(SPARE_TEXT),
@@ -83,8 +81,8 @@ impl PairList {
         self.entries.iter().map(|entry| (entry.name, entry.value))
     }
 
-    /// Names and values in order, each with a zero byte after it, in pieces as long as they stand
-    /// together in the text.
+    /// Names and values in order, each followed by a zero byte. Entries that are adjacent in the
+    /// text are one slice.
     pub(super) fn pieces(&self) -> impl Iterator<Item = &[u8]> {
         let mut entries = self.entries.iter().peekable();
         std::iter::from_fn(move || {
@@ -97,8 +95,8 @@ impl PairList {
         })
     }
 
-    /// The first entry with this name in any case, `from` an entry on. Lengths are compared first:
-    /// they differ for most.
+    /// The index of the first entry with this name, in any case, at or after `from`. Lengths are
+    /// compared first, because they differ for most names.
     pub(super) fn position(&self, name: &[u8], from: usize) -> Option<usize> {
         let len = u32::try_from(name.len()).ok()?;
         let mut entries = self.entries.get(from..)?.iter();
@@ -116,13 +114,13 @@ impl PairList {
         self.entries.get(at).map(|entry| entry.value(&self.text))
     }
 
-    /// Adds a pair at the end. `false` when the list would hold more than 4 GiB, and is as it was.
+    /// Adds a pair at the end. `false`, and no change, if the list would hold more than 4 GiB.
     pub(super) fn push(&mut self, name: &[u8], value: &[u8]) -> bool {
         let at = self.entries.len();
         self.insert(at, name, value)
     }
 
-    /// Adds a pair before the entry `at`; as [`push`](Self::push).
+    /// Adds a pair before the entry `at`; otherwise as [`push`](Self::push).
     pub(super) fn insert(&mut self, at: usize, name: &[u8], value: &[u8]) -> bool {
         let Some(entry) = self.write(name, value) else { return false };
         self.bytes += entry.size();
@@ -134,13 +132,13 @@ impl PairList {
         true
     }
 
-    /// Adds to an entry's value.
+    /// Extends an entry's value.
     pub(super) fn extend(&mut self, at: usize, parts: [&[u8]; 2]) -> bool {
         let Some(entry) = self.entries.get(at).copied() else { return false };
         let more = parts[0].len() + parts[1].len();
         if entry.end() == self.text.len() {
-            // The last of the text grows where it is, so that many small additions do not copy it
-            // each time.
+            // The entry is the last in the text: it grows in place, so that many small additions do
+            // not copy it each time.
             let (Ok(value), Ok(_)) =
                 (u32::try_from(entry.value as usize + more), u32::try_from(self.text.len() + more))
             else {
@@ -161,7 +159,7 @@ impl PairList {
         self.overwrite(at, &longer)
     }
 
-    /// Gives an entry, whose name this is, another value, and the last place before the entry
+    /// Replaces the value of an entry, whose name this is, and moves the entry to the place before
     /// `end`.
     pub(super) fn renew(&mut self, at: usize, end: usize, name: &[u8], value: &[u8]) -> bool {
         let Some(old) = self.entries.get(at).copied() else { return false };
@@ -176,7 +174,7 @@ impl PairList {
         true
     }
 
-    /// Gives an entry another value, at its place.
+    /// Replaces the value of an entry.
     pub(super) fn overwrite(&mut self, at: usize, value: &[u8]) -> bool {
         let Some(old) = self.entries.get(at).copied() else { return false };
         let name = old.name(&self.text).to_vec();
@@ -195,15 +193,14 @@ impl PairList {
         }
     }
 
-    /// Removes all and keeps the memory.
+    /// Removes all entries and keeps the memory.
     pub(super) fn clear(&mut self) {
         self.entries.clear();
         self.text.clear();
         self.bytes = 0;
     }
 
-    /// Puts a pair behind the text. What entries that are gone left there goes first when there is
-    /// too much of it.
+    /// Appends a pair to the text. Removes unused text before that, if there is too much of it.
     fn write(&mut self, name: &[u8], value: &[u8]) -> Option<Entry> {
         let needed = name.len() + value.len() + 2;
         if self.text.len() > 2 * self.in_use() + SLACK
@@ -242,14 +239,14 @@ impl PairList {
         self.text = text;
     }
 
-    /// The bytes of the text, with what is left behind in it.
+    /// The bytes of the text, with its unused part.
     #[cfg(test)]
     pub(super) fn held(&self) -> usize {
         self.text.len()
     }
 }
 
-/// With room for some more: what is copied goes through filters, and they add headers.
+/// With extra capacity: a clone goes through filters, which add headers.
 impl Clone for PairList {
     fn clone(&self) -> Self {
         let mut text = Vec::with_capacity(self.text.len() + SPARE_TEXT);

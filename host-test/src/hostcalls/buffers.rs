@@ -1,74 +1,34 @@
-//! Buffers: bodies in their callbacks, and the configurations. Only a body can be written, at its
-//! start or its end.
+//! Buffers: bodies, callouts' answers and the configurations, each readable in its callback. Only a
+//! body can be written; where, the profile says.
 
 use bytes::Bytes;
-use wasmtime::{Caller, Linker};
 
-use super::Guest;
-use crate::abi::{AbiVersion, BufferKind, Status};
-use crate::memory::{HostResult, give, parts, serve, slice, write_u32};
+use super::definition::{Definition, family};
+use crate::abi::{BufferKind, Status};
+use crate::memory::{Guest, HostcallResult, Span, give, parts, slice, write_u32};
 use crate::state::HostState;
 
-pub(super) fn link(linker: &mut Linker<HostState>, abi: AbiVersion) -> wasmtime::Result<()> {
-    linker.func_wrap(
-        "env",
-        "proxy_get_buffer_bytes",
-        |mut guest: Caller<'_, HostState>,
-         buffer: u32,
-         start: u32,
-         length: u32,
-         to: u32,
-         len_to: u32| {
-            serve(&mut guest, "proxy_get_buffer_bytes", |guest| {
-                get(guest, buffer, start, length, to, len_to)
-            })
-        },
-    )?;
-    linker.func_wrap(
-        "env",
-        "proxy_set_buffer_bytes",
-        |mut guest: Caller<'_, HostState>,
-         buffer: u32,
-         start: u32,
-         length: u32,
-         data: u32,
-         len: u32| {
-            serve(&mut guest, "proxy_set_buffer_bytes", |guest| {
-                set(guest, buffer, start, length, data, len)
-            })
-        },
-    )?;
-    linker.func_wrap(
-        "env",
-        "proxy_get_buffer_status",
-        |mut guest: Caller<'_, HostState>, buffer: u32, length_to: u32, flags_to: u32| {
-            serve(&mut guest, "proxy_get_buffer_status", |guest| {
-                status(guest, buffer, length_to, flags_to)
-            })
-        },
-    )?;
-    if abi == AbiVersion::V0_1_0 {
-        linker.func_wrap(
-            "env",
-            "proxy_get_configuration",
-            |mut guest: Caller<'_, HostState>, to: u32, len_to: u32| {
-                serve(&mut guest, "proxy_get_configuration", |guest| {
-                    configuration(guest, to, len_to)
-                })
-            },
-        )?;
-    }
-    Ok(())
-}
+pub(super) const FAMILY: &[Definition] = family! {
+    proxy_get_buffer_bytes(buffer: u32, start: u32, length: u32, to: u32, len_to: u32)
+        in V0_1_0..=V0_2_1
+        => |guest| get(guest, buffer, start, length, to, len_to);
+    proxy_set_buffer_bytes(buffer: u32, start: u32, length: u32, data: u32, len: u32)
+        in V0_1_0..=V0_2_1
+        => |guest| set(guest, buffer, start, length, (data, len));
+    proxy_get_buffer_status(buffer: u32, length_to: u32, flags_to: u32) in V0_1_0..=V0_2_1
+        => |guest| status(guest, buffer, length_to, flags_to);
+    proxy_get_configuration(to: u32, len_to: u32) in V0_1_0..=V0_1_0
+        => |guest| configuration(guest, to, len_to);
+};
 
-/// The buffer's bytes now. What belongs to a callback that does not run is empty or `NotFound`, as
-/// it is in Envoy.
+/// The buffer's bytes now. A buffer of another callback is empty or `NotFound`, as in Envoy.
 fn read(state: &HostState, kind: BufferKind) -> Result<Bytes, Status> {
     match kind {
         BufferKind::HttpRequestBody
         | BufferKind::HttpResponseBody
         | BufferKind::DownstreamData
         | BufferKind::UpstreamData => Ok(state
+            .contexts
             .stream()
             .and_then(|stream| stream.bodies.get(kind as usize))
             .cloned()
@@ -86,10 +46,13 @@ fn read(state: &HostState, kind: BufferKind) -> Result<Bytes, Status> {
         BufferKind::ForeignFunctionArguments => {
             Ok(state.foreign_arguments.clone().unwrap_or_default())
         }
-        BufferKind::VmConfiguration => {
-            Ok(state.root().map(|root| root.config.vm_configuration.clone()).unwrap_or_default())
-        }
+        BufferKind::VmConfiguration => Ok(state
+            .contexts
+            .root()
+            .map(|root| root.config.vm_configuration.clone())
+            .unwrap_or_default()),
         BufferKind::PluginConfiguration => state
+            .contexts
             .root()
             .filter(|root| root.configuring)
             .map(|root| root.config.configuration.clone())
@@ -104,7 +67,7 @@ fn get(
     length: u32,
     to: u32,
     len_to: u32,
-) -> HostResult {
+) -> HostcallResult {
     let kind = BufferKind::from_code(buffer).ok_or(Status::BadArgument)?;
     guest
         .data_mut()
@@ -114,29 +77,22 @@ fn get(
     let end = start.saturating_add(length as usize).min(bytes.len());
     let bytes = bytes.slice(start.min(end)..end);
     guest.data_mut().note(|note| note.ret("data", bytes.clone()));
-    // Nothing to give is Ok, and the guest's pointers stay as they are: so in Envoy.
+    // As in Envoy: no bytes are `Ok`, and nothing is written to the guest's pointers.
     if bytes.is_empty() {
         return Ok(());
     }
     give(guest, &bytes, to, len_to)
 }
 
-fn set(
-    guest: Guest<'_, '_>,
-    buffer: u32,
-    start: u32,
-    length: u32,
-    data: u32,
-    len: u32,
-) -> HostResult {
+fn set(guest: Guest<'_, '_>, buffer: u32, start: u32, length: u32, data: Span) -> HostcallResult {
     let kind = BufferKind::from_code(buffer).ok_or(Status::BadArgument)?;
     let (memory, state) = parts(guest)?;
-    let data = slice(memory, data, len)?;
+    let data = slice(memory, data)?;
     state.note(|note| {
         note.arg("buffer", kind).arg("start", start).arg("length", length).arg("data", data)
     });
     let (limit, profile) = (state.limits.body_bytes, state.profile);
-    let body = state.stream_mut().and_then(|stream| stream.body_mut(kind));
+    let body = state.contexts.stream_mut().and_then(|stream| stream.body_mut(kind));
     let body = body.ok_or(Status::BadArgument)?;
     let (before, after) =
         profile.splice(body, start as usize, length as usize).ok_or(Status::BadArgument)?;
@@ -147,7 +103,7 @@ fn set(
     Ok(())
 }
 
-fn status(guest: Guest<'_, '_>, buffer: u32, length_to: u32, flags_to: u32) -> HostResult {
+fn status(guest: Guest<'_, '_>, buffer: u32, length_to: u32, flags_to: u32) -> HostcallResult {
     let kind = BufferKind::from_code(buffer).ok_or(Status::BadArgument)?;
     let (memory, state) = parts(guest)?;
     state.note(|note| note.arg("buffer", kind));
@@ -157,7 +113,7 @@ fn status(guest: Guest<'_, '_>, buffer: u32, length_to: u32, flags_to: u32) -> H
     Ok(write_u32(memory, flags_to, 0)?)
 }
 
-fn configuration(guest: Guest<'_, '_>, to: u32, len_to: u32) -> HostResult {
+fn configuration(guest: Guest<'_, '_>, to: u32, len_to: u32) -> HostcallResult {
     let state = guest.data();
     let bytes = match read(state, BufferKind::PluginConfiguration) {
         Ok(bytes) => bytes,

@@ -1,49 +1,28 @@
-//! `proxy_call_foreign_function`: finds the function in the host's registry. A name that is not
-//! there is `NotFound`, as in a proxy that does not offer it.
+//! `proxy_call_foreign_function`: calls a function of `Host::foreign` by its name. An unknown name
+//! is `NotFound`.
 
-use wasmtime::{Caller, Linker};
-
-use super::Guest;
+use super::definition::{Definition, family};
 use crate::abi::Status;
 use crate::foreign::ForeignCall;
-use crate::memory::{HostResult, parts, place, serve, slice, write_u32};
-use crate::state::HostState;
+use crate::memory::{Guest, HostcallResult, Span, copy_to_guest, parts, slice, write_u32};
 
-pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
-    linker.func_wrap(
-        "env",
-        "proxy_call_foreign_function",
-        |mut guest: Caller<'_, HostState>,
-         name: u32,
-         name_len: u32,
-         arguments: u32,
-         arguments_len: u32,
-         to: u32,
-         len_to: u32| {
-            serve(&mut guest, "proxy_call_foreign_function", |guest| {
-                call(guest, (name, name_len), (arguments, arguments_len), to, len_to)
-            })
-        },
-    )?;
-    Ok(())
-}
+pub(super) const FAMILY: &[Definition] = family! {
+    proxy_call_foreign_function(
+        name: u32, name_len: u32, arguments: u32, arguments_len: u32, to: u32, len_to: u32
+    ) in V0_1_0..=V0_2_1
+        => |guest| call(guest, (name, name_len), (arguments, arguments_len), to, len_to);
+};
 
-fn call(
-    guest: Guest<'_, '_>,
-    name: (u32, u32),
-    arguments: (u32, u32),
-    to: u32,
-    len_to: u32,
-) -> HostResult {
+fn call(guest: Guest<'_, '_>, name: Span, arguments: Span, to: u32, len_to: u32) -> HostcallResult {
     let (memory, state) = parts(guest)?;
-    let name = slice(memory, name.0, name.1)?;
-    let arguments = slice(memory, arguments.0, arguments.1)?;
+    let name = slice(memory, name)?;
+    let arguments = slice(memory, arguments)?;
     state.note(|note| note.arg("name", name).arg("arguments", arguments));
     let function = state.host.foreign.find(name).ok_or(Status::NotFound)?;
-    let result = function(&mut ForeignCall::new(arguments, state))?;
+    let result = function(&mut ForeignCall::new(arguments, &mut state.contexts, &state.limits))?;
     state.note(|note| note.ret("result", result.clone()));
-    // A guest that wants no result passes no place for it.
-    let pointer = if to == 0 { 0 } else { place(guest, &result)? };
+    // A guest that does not want the result passes null pointers.
+    let pointer = if to == 0 { 0 } else { copy_to_guest(guest, &result)? };
     let (memory, _) = parts(guest)?;
     if to != 0 {
         write_u32(memory, to, pointer)?;

@@ -1,102 +1,48 @@
-//! gRPC callouts: one call, or a stream with messages each way. They belong to the root context, as
-//! HTTP calls do.
+//! gRPC callouts: unary calls, and streams with messages in both directions. They belong to the
+//! root context, as HTTP calls do.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use wasmtime::{Caller, Linker};
 
-use super::Guest;
+use super::definition::{Definition, family};
 use crate::abi::Status;
 use crate::callout::{CalloutKind, CalloutRequest, GrpcService};
 use crate::headers::Headers;
-use crate::memory::{HostResult, parts, serve, slice, write_u32};
+use crate::memory::{Guest, HostcallResult, Span, parts, slice, write_u32};
 use crate::pairs;
 use crate::state::HostState;
 
-type Span = (u32, u32);
+pub(super) const FAMILY: &[Definition] = family! {
+    proxy_grpc_call(
+        service: u32, service_len: u32, name: u32, name_len: u32, method: u32, method_len: u32,
+        metadata: u32, metadata_len: u32, message: u32, message_len: u32, timeout: u32,
+        token_to: u32
+    ) in V0_1_0..=V0_2_1
+        => |guest| {
+            let (service, name) = ((service, service_len), (name, name_len));
+            let (method, metadata) = ((method, method_len), (metadata, metadata_len));
+            let target = [service, name, method, metadata];
+            call(guest, target, (message, message_len), timeout, token_to)
+        };
+    proxy_grpc_stream(
+        service: u32, service_len: u32, name: u32, name_len: u32, method: u32, method_len: u32,
+        metadata: u32, metadata_len: u32, token_to: u32
+    ) in V0_1_0..=V0_2_1
+        => |guest| {
+            let (service, name) = ((service, service_len), (name, name_len));
+            let (method, metadata) = ((method, method_len), (metadata, metadata_len));
+            stream(guest, [service, name, method, metadata], token_to)
+        };
+    proxy_grpc_send(token: u32, message: u32, len: u32, end_stream: u32) in V0_1_0..=V0_2_1
+        => |guest| send(guest, token, (message, len), end_stream != 0);
+    proxy_grpc_close(token: u32) in V0_1_0..=V0_2_1
+        => |guest| end(guest, token, CalloutRequest::GrpcClose);
+    proxy_grpc_cancel(token: u32) in V0_1_0..=V0_2_1
+        => |guest| end(guest, token, CalloutRequest::GrpcCancel);
+};
 
-pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
-    linker.func_wrap(
-        "env",
-        "proxy_grpc_call",
-        |mut guest: Caller<'_, HostState>,
-         service: u32,
-         service_len: u32,
-         name: u32,
-         name_len: u32,
-         method: u32,
-         method_len: u32,
-         metadata: u32,
-         metadata_len: u32,
-         message: u32,
-         message_len: u32,
-         timeout: u32,
-         token_to: u32| {
-            let target = [
-                (service, service_len),
-                (name, name_len),
-                (method, method_len),
-                (metadata, metadata_len),
-            ];
-            serve(&mut guest, "proxy_grpc_call", |guest| {
-                call(guest, target, (message, message_len), timeout, token_to)
-            })
-        },
-    )?;
-    linker.func_wrap(
-        "env",
-        "proxy_grpc_stream",
-        |mut guest: Caller<'_, HostState>,
-         service: u32,
-         service_len: u32,
-         name: u32,
-         name_len: u32,
-         method: u32,
-         method_len: u32,
-         metadata: u32,
-         metadata_len: u32,
-         token_to: u32| {
-            let target = [
-                (service, service_len),
-                (name, name_len),
-                (method, method_len),
-                (metadata, metadata_len),
-            ];
-            serve(&mut guest, "proxy_grpc_stream", |guest| stream(guest, target, token_to))
-        },
-    )?;
-    linker.func_wrap(
-        "env",
-        "proxy_grpc_send",
-        |mut guest: Caller<'_, HostState>, token: u32, message: u32, len: u32, end_stream: u32| {
-            serve(&mut guest, "proxy_grpc_send", |guest| {
-                send(guest, token, (message, len), end_stream != 0)
-            })
-        },
-    )?;
-    linker.func_wrap(
-        "env",
-        "proxy_grpc_close",
-        |mut guest: Caller<'_, HostState>, token: u32| {
-            serve(&mut guest, "proxy_grpc_close", |guest| {
-                end(guest, token, CalloutRequest::GrpcClose)
-            })
-        },
-    )?;
-    linker.func_wrap(
-        "env",
-        "proxy_grpc_cancel",
-        |mut guest: Caller<'_, HostState>, token: u32| {
-            serve(&mut guest, "proxy_grpc_cancel", |guest| {
-                end(guest, token, CalloutRequest::GrpcCancel)
-            })
-        },
-    )?;
-    Ok(())
-}
-
-/// What a call and a stream begin with: where to, service, method, metadata.
+/// What a call and a stream start with: the cluster, the service, the method and the metadata.
 struct Target {
     service: Bytes,
     service_name: String,
@@ -104,12 +50,12 @@ struct Target {
     initial_metadata: Headers,
 }
 
-fn target(memory: &[u8], state: &mut HostState, spans: [Span; 4]) -> HostResult<Target> {
+fn target(memory: &[u8], state: &mut HostState, spans: [Span; 4]) -> HostcallResult<Target> {
     let [service, name, method, metadata] = spans;
-    let service = Bytes::copy_from_slice(slice(memory, service.0, service.1)?);
-    let service_name = String::from_utf8_lossy(slice(memory, name.0, name.1)?).into_owned();
-    let method_name = String::from_utf8_lossy(slice(memory, method.0, method.1)?).into_owned();
-    let pairs = pairs::decode(slice(memory, metadata.0, metadata.1)?).unwrap_or_default();
+    let service = Bytes::copy_from_slice(slice(memory, service)?);
+    let service_name = String::from_utf8_lossy(slice(memory, name)?).into_owned();
+    let method_name = String::from_utf8_lossy(slice(memory, method)?).into_owned();
+    let pairs = pairs::decode(slice(memory, metadata)?).unwrap_or_default();
     state.note(|note| {
         note.arg("service", service.clone()).arg("service_name", service_name.as_str());
         note.arg("method_name", method_name.as_str()).arg("initial_metadata", &pairs[..])
@@ -117,13 +63,17 @@ fn target(memory: &[u8], state: &mut HostState, spans: [Span; 4]) -> HostResult<
     Ok(Target { service, service_name, method_name, initial_metadata: Headers::request(pairs) })
 }
 
-fn known(state: &mut HostState, kind: CalloutKind, service: Bytes) -> Result<GrpcService, Status> {
+fn known_service(
+    state: &mut HostState,
+    kind: CalloutKind,
+    service: Bytes,
+) -> Result<GrpcService, Status> {
     let service = GrpcService::parse(service)?;
     if state.host.clusters.has(&service.target) {
         return Ok(service);
     }
-    // Plain text must name a cluster. With a message that names none Envoy begins a call, which
-    // fails.
+    // As in Envoy: plain text must name a known cluster. For an encoded message with an unknown
+    // cluster, Envoy starts a call that fails.
     if service.raw == service.target {
         return Err(Status::ParseFailure);
     }
@@ -137,14 +87,14 @@ fn call(
     message: Span,
     timeout: u32,
     token_to: u32,
-) -> HostResult {
+) -> HostcallResult {
     let (memory, state) = parts(guest)?;
     write_u32(memory, token_to, 0)?;
     let Target { service, service_name, method_name, initial_metadata } =
         target(memory, state, spans)?;
-    let message = Bytes::copy_from_slice(slice(memory, message.0, message.1)?);
+    let message = Bytes::copy_from_slice(slice(memory, message)?);
     state.note(|note| note.arg("message", message.clone()).arg("timeout", timeout));
-    let service = known(state, CalloutKind::GrpcCall, service)?;
+    let service = known_service(state, CalloutKind::GrpcCall, service)?;
     let timeout = (timeout > 0).then(|| Duration::from_millis(timeout.into()));
     let request = CalloutRequest::GrpcCall {
         service,
@@ -159,12 +109,12 @@ fn call(
     Ok(write_u32(memory, token_to, token)?)
 }
 
-fn stream(guest: Guest<'_, '_>, spans: [Span; 4], token_to: u32) -> HostResult {
+fn stream(guest: Guest<'_, '_>, spans: [Span; 4], token_to: u32) -> HostcallResult {
     let (memory, state) = parts(guest)?;
     write_u32(memory, token_to, 0)?;
     let Target { service, service_name, method_name, initial_metadata } =
         target(memory, state, spans)?;
-    let service = known(state, CalloutKind::GrpcStream, service)?;
+    let service = known_service(state, CalloutKind::GrpcStream, service)?;
     let request =
         CalloutRequest::GrpcStream { service, service_name, method_name, initial_metadata };
     let token = state.start_callout(CalloutKind::GrpcStream, request)?;
@@ -172,17 +122,17 @@ fn stream(guest: Guest<'_, '_>, spans: [Span; 4], token_to: u32) -> HostResult {
     Ok(write_u32(memory, token_to, token)?)
 }
 
-fn send(guest: Guest<'_, '_>, token: u32, message: Span, end_stream: bool) -> HostResult {
+fn send(guest: Guest<'_, '_>, token: u32, message: Span, end_stream: bool) -> HostcallResult {
     let (memory, state) = parts(guest)?;
-    let message = Bytes::copy_from_slice(slice(memory, message.0, message.1)?);
+    let message = Bytes::copy_from_slice(slice(memory, message)?);
     state.note(|note| {
         note.arg("token", token).arg("message", message.clone()).arg("end_stream", end_stream)
     });
-    Ok(state.go_on_callout(token, CalloutRequest::GrpcSend { message, end_stream })?)
+    Ok(state.continue_callout(token, CalloutRequest::GrpcSend { message, end_stream })?)
 }
 
-fn end(guest: Guest<'_, '_>, token: u32, request: CalloutRequest) -> HostResult {
+fn end(guest: Guest<'_, '_>, token: u32, request: CalloutRequest) -> HostcallResult {
     let state = guest.data_mut();
     state.note(|note| note.arg("token", token));
-    Ok(state.go_on_callout(token, request)?)
+    Ok(state.continue_callout(token, request)?)
 }

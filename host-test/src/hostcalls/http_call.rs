@@ -1,58 +1,43 @@
-//! `proxy_http_call`. The call belongs to the root context, so that it outlives the stream that
-//! made it; the request waits in the VM until the driver takes it.
+//! `proxy_http_call`. The call belongs to the root context, so it can outlive the stream that made
+//! it. The request waits in the VM until the driver takes it.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use wasmtime::{Caller, Linker};
 
-use super::Guest;
+use super::definition::{Definition, family};
 use crate::abi::Status;
 use crate::callout::{CalloutKind, CalloutRequest};
 use crate::headers::{HeaderScope, Headers};
-use crate::memory::{HostResult, parts, serve, slice, write_u32};
+use crate::memory::{Guest, HostcallResult, Span, parts, slice, write_u32};
 use crate::pairs;
-use crate::state::HostState;
 
-type Span = (u32, u32);
+pub(super) const FAMILY: &[Definition] = family! {
+    proxy_http_call(
+        cluster: u32, cluster_len: u32, headers: u32, headers_len: u32, body: u32, body_len: u32,
+        trailers: u32, trailers_len: u32, timeout: i32, token_to: u32
+    ) in V0_1_0..=V0_2_1
+        => |guest| {
+            let (cluster, headers) = ((cluster, cluster_len), (headers, headers_len));
+            let (body, trailers) = ((body, body_len), (trailers, trailers_len));
+            http_call(guest, [cluster, headers, body, trailers], timeout, token_to)
+        };
+};
 
-pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
-    linker.func_wrap(
-        "env",
-        "proxy_http_call",
-        |mut guest: Caller<'_, HostState>,
-         cluster: u32,
-         cluster_len: u32,
-         headers: u32,
-         headers_len: u32,
-         body: u32,
-         body_len: u32,
-         trailers: u32,
-         trailers_len: u32,
-         timeout: i32,
-         token_to: u32| {
-            let spans = [
-                (cluster, cluster_len),
-                (headers, headers_len),
-                (body, body_len),
-                (trailers, trailers_len),
-            ];
-            serve(&mut guest, "proxy_http_call", |guest| http_call(guest, spans, timeout, token_to))
-        },
-    )?;
-    Ok(())
-}
-
-fn http_call(guest: Guest<'_, '_>, spans: [Span; 4], timeout: i32, token_to: u32) -> HostResult {
+fn http_call(
+    guest: Guest<'_, '_>,
+    spans: [Span; 4],
+    timeout: i32,
+    token_to: u32,
+) -> HostcallResult {
     let (memory, state) = parts(guest)?;
-    // The place for the token is tried first: a call that was started must not be lost to its
-    // guest.
+    // Written first: if the pointer is wrong, no call is started whose token the guest never gets.
     write_u32(memory, token_to, 0)?;
     let [cluster, headers, body, trailers] = spans;
-    let cluster = String::from_utf8_lossy(slice(memory, cluster.0, cluster.1)?).into_owned();
-    let headers = pairs::decode(slice(memory, headers.0, headers.1)?).unwrap_or_default();
-    let body = slice(memory, body.0, body.1)?;
-    let trailers = pairs::decode(slice(memory, trailers.0, trailers.1)?).unwrap_or_default();
+    let cluster = String::from_utf8_lossy(slice(memory, cluster)?).into_owned();
+    let headers = pairs::decode(slice(memory, headers)?).unwrap_or_default();
+    let body = slice(memory, body)?;
+    let trailers = pairs::decode(slice(memory, trailers)?).unwrap_or_default();
     state.note(|note| {
         note.arg("cluster", cluster.as_str()).arg("headers", &headers[..]).arg("body", body);
         note.arg("trailers", &trailers[..]).arg("timeout", i64::from(timeout))

@@ -1,49 +1,26 @@
-//! Metrics: defined by name, then named by number.
+//! Metrics. A guest defines a metric by its name, and uses the number that it gets.
 
-use wasmtime::{Caller, Linker};
-
-use super::Guest;
+use super::definition::{Definition, family};
 use crate::abi::Status;
-use crate::effect::Value;
-use crate::memory::{HostResult, parts, serve, slice, write_u32, write_u64};
+use crate::memory::{Guest, HostcallResult, Span, parts, slice, write_u32, write_u64};
 use crate::metrics::MetricKind;
+use crate::recording::Value;
 use crate::state::HostState;
 
-pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
-    linker.func_wrap(
-        "env",
-        "proxy_define_metric",
-        |mut guest: Caller<'_, HostState>, kind: u32, name: u32, len: u32, to: u32| {
-            serve(&mut guest, "proxy_define_metric", |guest| define(guest, kind, name, len, to))
-        },
-    )?;
-    linker.func_wrap(
-        "env",
-        "proxy_increment_metric",
-        |mut guest: Caller<'_, HostState>, id: u32, offset: i64| {
-            serve(&mut guest, "proxy_increment_metric", |guest| increment(guest, id, offset))
-        },
-    )?;
-    linker.func_wrap(
-        "env",
-        "proxy_record_metric",
-        |mut guest: Caller<'_, HostState>, id: u32, value: u64| {
-            serve(&mut guest, "proxy_record_metric", |guest| record(guest, id, value))
-        },
-    )?;
-    linker.func_wrap(
-        "env",
-        "proxy_get_metric",
-        |mut guest: Caller<'_, HostState>, id: u32, to: u32| {
-            serve(&mut guest, "proxy_get_metric", |guest| get(guest, id, to))
-        },
-    )?;
-    Ok(())
-}
+pub(super) const FAMILY: &[Definition] = family! {
+    proxy_define_metric(kind: u32, name: u32, len: u32, to: u32) in V0_1_0..=V0_2_1
+        => |guest| define(guest, kind, (name, len), to);
+    proxy_increment_metric(id: u32, offset: i64) in V0_1_0..=V0_2_1
+        => |guest| increment(guest, id, offset);
+    proxy_record_metric(id: u32, value: u64) in V0_1_0..=V0_2_1
+        => |guest| record(guest, id, value);
+    proxy_get_metric(id: u32, to: u32) in V0_1_0..=V0_2_1
+        => |guest| get(guest, id, to);
+};
 
-fn define(guest: Guest<'_, '_>, kind: u32, name: u32, len: u32, to: u32) -> HostResult {
+fn define(guest: Guest<'_, '_>, kind: u32, name: Span, to: u32) -> HostcallResult {
     let (memory, state) = parts(guest)?;
-    let name = String::from_utf8_lossy(slice(memory, name, len)?);
+    let name = String::from_utf8_lossy(slice(memory, name)?);
     let kind = MetricKind::from_code(kind).ok_or(Status::BadArgument)?;
     state.note(|note| note.arg("kind", kind.name()).arg("name", name.as_bytes()));
     let id = state.metrics.define(&state.host.metrics, kind, &name, state.limits.metrics)?;
@@ -52,30 +29,30 @@ fn define(guest: Guest<'_, '_>, kind: u32, name: u32, len: u32, to: u32) -> Host
     Ok(write_u32(memory, to, id)?)
 }
 
-fn increment(guest: Guest<'_, '_>, id: u32, offset: i64) -> HostResult {
+fn increment(guest: Guest<'_, '_>, id: u32, offset: i64) -> HostcallResult {
     let state = guest.data_mut();
-    name(state, id);
+    note_name(state, id);
     state.note(|note| note.arg("offset", offset));
     Ok(state.metrics.increment(id, offset)?)
 }
 
-fn record(guest: Guest<'_, '_>, id: u32, value: u64) -> HostResult {
+fn record(guest: Guest<'_, '_>, id: u32, value: u64) -> HostcallResult {
     let state = guest.data_mut();
-    name(state, id);
+    note_name(state, id);
     state.note(|note| note.arg("value", value));
     Ok(state.metrics.record(id, value)?)
 }
 
-fn get(guest: Guest<'_, '_>, id: u32, to: u32) -> HostResult {
+fn get(guest: Guest<'_, '_>, id: u32, to: u32) -> HostcallResult {
     let (memory, state) = parts(guest)?;
-    name(state, id);
+    note_name(state, id);
     let value = state.metrics.get(id)?;
     state.note(|note| note.ret("value", value));
     Ok(write_u64(memory, to, value)?)
 }
 
-/// An effect names a metric by its name; a number means something to its VM only.
-fn name(state: &mut HostState, id: u32) {
+/// Records the metric by its name: a number has a meaning in its VM only.
+fn note_name(state: &mut HostState, id: u32) {
     if state.draft.is_some() {
         let name = state.metrics.find(id).map(|metric| metric.name.clone()).ok();
         state.note(|note| {

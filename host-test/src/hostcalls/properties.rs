@@ -1,49 +1,34 @@
 //! `proxy_get_property` and `proxy_set_property`.
 
 use bytes::Bytes;
-use wasmtime::{Caller, Linker};
 
-use super::Guest;
+use super::definition::{Definition, family};
 use crate::abi::Status;
-use crate::memory::{HostResult, give, parts, serve, slice};
-use crate::property;
-use crate::state::HostState;
+use crate::attributes;
+use crate::memory::{Guest, HostcallResult, Span, give, parts, slice};
 
-pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
-    linker.func_wrap(
-        "env",
-        "proxy_get_property",
-        |mut guest: Caller<'_, HostState>, path: u32, len: u32, to: u32, len_to: u32| {
-            serve(&mut guest, "proxy_get_property", |guest| get(guest, path, len, to, len_to))
-        },
-    )?;
-    linker.func_wrap(
-        "env",
-        "proxy_set_property",
-        |mut guest: Caller<'_, HostState>, path: u32, path_len: u32, value: u32, value_len: u32| {
-            serve(&mut guest, "proxy_set_property", |guest| {
-                set(guest, path, path_len, value, value_len)
-            })
-        },
-    )?;
-    Ok(())
-}
+pub(super) const FAMILY: &[Definition] = family! {
+    proxy_get_property(path: u32, len: u32, to: u32, len_to: u32) in V0_1_0..=V0_2_1
+        => |guest| get(guest, (path, len), to, len_to);
+    proxy_set_property(path: u32, path_len: u32, value: u32, value_len: u32) in V0_1_0..=V0_2_1
+        => |guest| set(guest, (path, path_len), (value, value_len));
+};
 
-fn get(guest: Guest<'_, '_>, path: u32, len: u32, to: u32, len_to: u32) -> HostResult {
+fn get(guest: Guest<'_, '_>, path: Span, to: u32, len_to: u32) -> HostcallResult {
     let (memory, state) = parts(guest)?;
-    let path = slice(memory, path, len)?;
+    let path = slice(memory, path)?;
     state.note(|note| note.arg("path", dotted(path)));
-    let value = property::get(path, state.stream(), state.root())?.into_bytes();
+    let value = attributes::get(path, state.contexts.stream(), state.contexts.root())?.into_bytes();
     state.note(|note| note.ret("value", value.clone()));
     give(guest, &value, to, len_to)
 }
 
-fn set(guest: Guest<'_, '_>, path: u32, path_len: u32, value: u32, value_len: u32) -> HostResult {
+fn set(guest: Guest<'_, '_>, path: Span, value: Span) -> HostcallResult {
     let (memory, state) = parts(guest)?;
-    let (path, value) = (slice(memory, path, path_len)?, slice(memory, value, value_len)?);
+    let (path, value) = (slice(memory, path)?, slice(memory, value)?);
     state.note(|note| note.arg("path", dotted(path)).arg("value", value));
     let limit = state.limits.filter_state_bytes;
-    let stream = state.stream_mut().ok_or(Status::NotFound)?;
+    let stream = state.contexts.stream_mut().ok_or(Status::NotFound)?;
     Ok(stream.info.write(|info| info.filter_state.set_by_guest(path, value, limit))?)
 }
 

@@ -1,62 +1,30 @@
-//! Shared queues: named by VM id and name, then by token. Whoever registered a queue hears of new
-//! items through `proxy_on_queue_ready`, which `Vm::deliver_queue_items` calls.
+//! Shared queues. A queue has a VM id and a name, and a token that the other hostcalls use. New
+//! items are announced to the plugin that registered the queue: `Vm::deliver_queue_items` calls its
+//! `proxy_on_queue_ready`.
 
 use bytes::Bytes;
-use wasmtime::{Caller, Linker};
 
-use super::Guest;
+use super::definition::{Definition, family};
 use super::shared_data::vm_id;
-use crate::memory::{HostResult, give, parts, serve, slice, write_u32};
-use crate::state::HostState;
+use crate::memory::{Guest, HostcallResult, Span, give, parts, slice, write_u32};
 
-pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
-    linker.func_wrap(
-        "env",
-        "proxy_register_shared_queue",
-        |mut guest: Caller<'_, HostState>, name: u32, len: u32, to: u32| {
-            serve(&mut guest, "proxy_register_shared_queue", |guest| register(guest, name, len, to))
-        },
-    )?;
-    linker.func_wrap(
-        "env",
-        "proxy_resolve_shared_queue",
-        |mut guest: Caller<'_, HostState>,
-         vm: u32,
-         vm_len: u32,
-         name: u32,
-         name_len: u32,
-         to: u32| {
-            serve(&mut guest, "proxy_resolve_shared_queue", |guest| {
-                resolve(guest, (vm, vm_len), (name, name_len), to)
-            })
-        },
-    )?;
-    linker.func_wrap(
-        "env",
-        "proxy_enqueue_shared_queue",
-        |mut guest: Caller<'_, HostState>, token: u32, data: u32, len: u32| {
-            serve(&mut guest, "proxy_enqueue_shared_queue", |guest| {
-                enqueue(guest, token, data, len)
-            })
-        },
-    )?;
-    linker.func_wrap(
-        "env",
-        "proxy_dequeue_shared_queue",
-        |mut guest: Caller<'_, HostState>, token: u32, to: u32, len_to: u32| {
-            serve(&mut guest, "proxy_dequeue_shared_queue", |guest| {
-                dequeue(guest, token, to, len_to)
-            })
-        },
-    )?;
-    Ok(())
-}
+pub(super) const FAMILY: &[Definition] = family! {
+    proxy_register_shared_queue(name: u32, len: u32, to: u32) in V0_1_0..=V0_2_1
+        => |guest| register(guest, (name, len), to);
+    proxy_resolve_shared_queue(vm: u32, vm_len: u32, name: u32, name_len: u32, to: u32)
+        in V0_1_0..=V0_2_1
+        => |guest| resolve(guest, (vm, vm_len), (name, name_len), to);
+    proxy_enqueue_shared_queue(token: u32, data: u32, len: u32) in V0_1_0..=V0_2_1
+        => |guest| enqueue(guest, token, (data, len));
+    proxy_dequeue_shared_queue(token: u32, to: u32, len_to: u32) in V0_1_0..=V0_2_1
+        => |guest| dequeue(guest, token, to, len_to);
+};
 
-fn register(guest: Guest<'_, '_>, name: u32, len: u32, to: u32) -> HostResult {
+fn register(guest: Guest<'_, '_>, name: Span, to: u32) -> HostcallResult {
     let (memory, state) = parts(guest)?;
-    let name = Bytes::copy_from_slice(slice(memory, name, len)?);
-    // A queue registered from a stream is heard of on its root context.
-    let root = state.root().map_or(0, |root| root.context);
+    let name = Bytes::copy_from_slice(slice(memory, name)?);
+    // Items are announced to the root context, also when a stream registers the queue.
+    let root = state.contexts.root().map_or(0, |root| root.context);
     state.note(|note| note.arg("name", name.clone()));
     let token =
         state.host.shared.register_queue(vm_id(state), name, state.mailbox.clone(), root)?;
@@ -64,10 +32,10 @@ fn register(guest: Guest<'_, '_>, name: u32, len: u32, to: u32) -> HostResult {
     Ok(write_u32(memory, to, token)?)
 }
 
-fn resolve(guest: Guest<'_, '_>, vm: (u32, u32), name: (u32, u32), to: u32) -> HostResult {
+fn resolve(guest: Guest<'_, '_>, vm: Span, name: Span, to: u32) -> HostcallResult {
     let (memory, state) = parts(guest)?;
-    let vm = Bytes::copy_from_slice(slice(memory, vm.0, vm.1)?);
-    let name = Bytes::copy_from_slice(slice(memory, name.0, name.1)?);
+    let vm = Bytes::copy_from_slice(slice(memory, vm)?);
+    let name = Bytes::copy_from_slice(slice(memory, name)?);
     state.note(|note| note.arg("vm_id", vm.clone()).arg("name", name.clone()));
     let vm = if vm.is_empty() { vm_id(state) } else { vm };
     let token = state.host.shared.resolve_queue(vm, name)?;
@@ -75,14 +43,14 @@ fn resolve(guest: Guest<'_, '_>, vm: (u32, u32), name: (u32, u32), to: u32) -> H
     Ok(write_u32(memory, to, token)?)
 }
 
-fn enqueue(guest: Guest<'_, '_>, token: u32, data: u32, len: u32) -> HostResult {
+fn enqueue(guest: Guest<'_, '_>, token: u32, data: Span) -> HostcallResult {
     let (memory, state) = parts(guest)?;
-    let data = Bytes::copy_from_slice(slice(memory, data, len)?);
+    let data = Bytes::copy_from_slice(slice(memory, data)?);
     state.note(|note| note.arg("queue", token).arg("data", data.clone()));
     Ok(state.host.shared.enqueue(token, data)?)
 }
 
-fn dequeue(guest: Guest<'_, '_>, token: u32, to: u32, len_to: u32) -> HostResult {
+fn dequeue(guest: Guest<'_, '_>, token: u32, to: u32, len_to: u32) -> HostcallResult {
     let state = guest.data_mut();
     state.note(|note| note.arg("queue", token));
     let item = state.host.shared.dequeue(token)?;

@@ -1,101 +1,50 @@
-//! What a guest does to the stream itself: answer it, let it go on, close it, have its route chosen
-//! anew. These are noted on the stream; the driver reads them when the callback has ended.
+//! What a guest asks for on a stream: a local reply, to continue it, to close it, to clear its
+//! route cache. The hostcalls store that on the stream, and the driver reads it after the callback.
 
 use bytes::Bytes;
-use wasmtime::{Caller, Linker};
 
-use super::Guest;
-use crate::abi::{AbiVersion, Status, StreamKind};
-use crate::effect::Text;
+use super::definition::{Definition, family};
+use crate::abi::{Status, StreamKind};
 use crate::headers::lower_case;
-use crate::memory::{HostResult, parts, serve, slice};
+use crate::memory::{Guest, HostcallResult, Span, parts, slice};
+use crate::outcome::LocalReply;
 use crate::pairs;
-use crate::state::HostState;
-use crate::stream::{LocalReply, Stream};
+use crate::stream::Stream;
+use crate::text::Text;
 
-pub(super) fn link(linker: &mut Linker<HostState>, abi: AbiVersion) -> wasmtime::Result<()> {
-    linker.func_wrap(
-        "env",
-        "proxy_send_local_response",
-        |mut guest: Caller<'_, HostState>,
-         status: u32,
-         details: u32,
-         details_len: u32,
-         body: u32,
-         body_len: u32,
-         headers: u32,
-         headers_len: u32,
-         grpc_status: u32| {
-            let spans = Spans {
-                details: (details, details_len),
-                body: (body, body_len),
-                headers: (headers, headers_len),
-            };
-            serve(&mut guest, "proxy_send_local_response", |guest| {
-                send_local_response(guest, status, &spans, grpc_status)
-            })
-        },
-    )?;
-    if abi == AbiVersion::V0_1_0 {
-        linker.func_wrap("env", "proxy_continue_request", |mut guest: Caller<'_, HostState>| {
-            serve(&mut guest, "proxy_continue_request", |guest| {
-                continue_stream(guest, StreamKind::HttpRequest as u32)
-            })
-        })?;
-        linker.func_wrap(
-            "env",
-            "proxy_continue_response",
-            |mut guest: Caller<'_, HostState>| {
-                serve(&mut guest, "proxy_continue_response", |guest| {
-                    continue_stream(guest, StreamKind::HttpResponse as u32)
-                })
-            },
-        )?;
-        linker.func_wrap(
-            "env",
-            "proxy_clear_route_cache",
-            |mut guest: Caller<'_, HostState>| {
-                clear_route_cache(guest.data_mut());
-                Status::Ok.code()
-            },
-        )?;
-    } else {
-        linker.func_wrap(
-            "env",
-            "proxy_continue_stream",
-            |mut guest: Caller<'_, HostState>, stream: u32| {
-                serve(&mut guest, "proxy_continue_stream", |guest| continue_stream(guest, stream))
-            },
-        )?;
-        linker.func_wrap(
-            "env",
-            "proxy_close_stream",
-            |mut guest: Caller<'_, HostState>, stream: u32| {
-                serve(&mut guest, "proxy_close_stream", |guest| close_stream(guest, stream))
-            },
-        )?;
-    }
-    Ok(())
-}
-
-struct Spans {
-    details: (u32, u32),
-    body: (u32, u32),
-    headers: (u32, u32),
-}
+pub(super) const FAMILY: &[Definition] = family! {
+    proxy_send_local_response(
+        status: u32, details: u32, details_len: u32, body: u32, body_len: u32,
+        headers: u32, headers_len: u32, grpc_status: u32
+    ) in V0_1_0..=V0_2_1
+        => |guest| {
+            let spans = [(details, details_len), (body, body_len), (headers, headers_len)];
+            send_local_response(guest, status, spans, grpc_status)
+        };
+    proxy_continue_stream(stream: u32) in V0_2_0..=V0_2_1
+        => |guest| continue_stream(guest, stream);
+    proxy_close_stream(stream: u32) in V0_2_0..=V0_2_1
+        => |guest| close_stream(guest, stream);
+    proxy_continue_request() in V0_1_0..=V0_1_0
+        => |guest| continue_stream(guest, StreamKind::HttpRequest as u32);
+    proxy_continue_response() in V0_1_0..=V0_1_0
+        => |guest| continue_stream(guest, StreamKind::HttpResponse as u32);
+    proxy_clear_route_cache() in V0_1_0..=V0_1_0
+        => clear_route_cache;
+};
 
 fn send_local_response(
     guest: Guest<'_, '_>,
     status: u32,
-    spans: &Spans,
+    spans: [Span; 3],
     grpc_status: u32,
-) -> HostResult {
+) -> HostcallResult {
     let (memory, state) = parts(guest)?;
-    let details = slice(memory, spans.details.0, spans.details.1)?;
-    let body = slice(memory, spans.body.0, spans.body.1)?;
-    // Envoy takes malformed pairs for none; here nothing is lost by it but the headers.
-    let headers =
-        pairs::decode(slice(memory, spans.headers.0, spans.headers.1)?).unwrap_or_default();
+    let [details, body, headers] = spans;
+    let details = slice(memory, details)?;
+    let body = slice(memory, body)?;
+    // As in Envoy: malformed pairs are an empty list.
+    let headers = pairs::decode(slice(memory, headers)?).unwrap_or_default();
     let reply = LocalReply {
         status,
         details: Text(
@@ -118,42 +67,44 @@ fn send_local_response(
             .arg("headers", &headers[..]);
         note.arg("grpc_status", reply.grpc_status.map_or(-1, i64::from))
     });
-    // Outside a stream there is nobody to answer; Envoy says Ok and so does this. The first of two
-    // replies is sent.
-    if let Some(stream) = state.touch() {
+    // As in Envoy: `Ok` outside a stream, where nothing can be answered. Of two replies the first
+    // is sent.
+    if let Some(stream) = state.contexts.touch() {
         stream.local_reply.get_or_insert_with(|| Box::new(reply));
     }
     Ok(())
 }
 
-fn continue_stream(guest: Guest<'_, '_>, stream: u32) -> HostResult {
+fn continue_stream(guest: Guest<'_, '_>, stream: u32) -> HostcallResult {
     let kind = StreamKind::from_code(stream).ok_or(Status::BadArgument)?;
     let state = guest.data_mut();
     state.note(|note| note.arg("stream", kind));
-    // A connection cannot be continued, as in Envoy: it goes on with its next data.
+    // As in Envoy, this does not continue a connection: it continues with its next data.
     if matches!(kind, StreamKind::Downstream | StreamKind::Upstream) {
         return Ok(());
     }
-    if let Some(stream) = state.touch() {
+    if let Some(stream) = state.contexts.touch() {
         Stream::note(&mut stream.continued, kind);
-        // Envoy lets go of the request's map and body with the call, whichever half goes on.
+        // As in Envoy: after the call the guest cannot read the request, whichever direction
+        // continues.
         stream.hide_request();
     }
     Ok(())
 }
 
-fn close_stream(guest: Guest<'_, '_>, stream: u32) -> HostResult {
+fn close_stream(guest: Guest<'_, '_>, stream: u32) -> HostcallResult {
     let kind = StreamKind::from_code(stream).ok_or(Status::BadArgument)?;
     let state = guest.data_mut();
     state.note(|note| note.arg("stream", kind));
-    if let Some(stream) = state.touch() {
+    if let Some(stream) = state.contexts.touch() {
         Stream::note(&mut stream.closed, kind);
     }
     Ok(())
 }
 
-pub(super) fn clear_route_cache(state: &mut HostState) {
-    if let Some(stream) = state.stream_mut() {
+fn clear_route_cache(guest: Guest<'_, '_>) -> HostcallResult {
+    if let Some(stream) = guest.data_mut().contexts.stream_mut() {
         stream.route_cache_cleared = true;
     }
+    Ok(())
 }

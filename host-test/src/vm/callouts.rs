@@ -1,57 +1,49 @@
-//! Callouts of a VM: handing out what guests want sent, and telling them what came back.
+//! Callouts of a VM: taking the requests of its guests, and delivering the answers.
 
 use bytes::Bytes;
 
-use super::{Vm, byte_len};
+use super::instance::{Vm, byte_len};
 use crate::callout::{
     CalloutAnswer, CalloutKind, CalloutStatus, CalloutToken, Delivery, VmCallout,
 };
+use crate::contexts::ContextRef;
 use crate::error::CallError;
 use crate::grpc::UNAVAILABLE;
 use crate::headers::Headers;
-use crate::state::Place;
 
 /// The status of a failed HTTP call: `BrokenConnection`.
 const BROKEN: u32 = 11;
 
 impl Vm {
-    /// Takes what guests have wanted sent since the last question, in order.
+    /// Takes the requests that guests have made since the last call, in order.
     ///
     /// ```
-    /// # use gatepost_host::*;
-    /// # let wasm = wat::parse_file("tests/data/auth.wat")?;
-    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
-    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
-    /// # let plugin = vm.start_plugin(PluginConfig { name: "auth".into(), ..PluginConfig::default() })?;
-    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
-    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// # use gatepost_host_fixtures::*;
+    /// # let (mut vm, stream) = opened("auth");
+    /// # let mut headers = request();
     /// let _ = vm.request_headers(stream, &mut headers, true)?; // this guest makes a call
     /// assert_eq!(vm.take_callouts().len(), 1);
     /// assert_eq!(vm.take_callouts().len(), 0);
-    /// assert!(vm.has_callouts()); // it waits for the answer
+    /// assert!(vm.has_callouts()); // the guest waits for the answer
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
     pub fn take_callouts(&mut self) -> Vec<VmCallout> {
-        self.core.store.data_mut().callouts.take()
+        self.guest.store.data_mut().callouts.take()
     }
 
-    /// Whether a guest waits for an answer, or wants something sent.
+    /// Whether a guest waits for an answer, or has made a request that was not taken.
     #[must_use]
     pub fn has_callouts(&self) -> bool {
-        !self.core.store.data().callouts.is_empty()
+        !self.guest.store.data().callouts.is_empty()
     }
 
     /// Whether the guest still waits for an answer to this callout.
     ///
     /// ```
-    /// # use gatepost_host::*;
-    /// # let wasm = wat::parse_file("tests/data/auth.wat")?;
-    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
-    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
-    /// # let plugin = vm.start_plugin(PluginConfig { name: "auth".into(), ..PluginConfig::default() })?;
-    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
-    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// # use gatepost_host_fixtures::*;
+    /// # let (mut vm, stream) = opened("auth");
+    /// # let mut headers = request();
     /// let _ = vm.request_headers(stream, &mut headers, true)?;
     /// let callout = vm.take_callouts().remove(0);
     /// assert!(vm.awaits(callout.token));
@@ -61,35 +53,32 @@ impl Vm {
     /// ```
     #[must_use]
     pub fn awaits(&self, token: CalloutToken) -> bool {
-        self.core.store.data().callouts.find(token).is_some()
+        self.guest.store.data().callouts.find(token).is_some()
     }
 
-    /// Tells a guest what came back for a callout: `proxy_on_http_call_response` or one of
+    /// Delivers the answer of a callout to its guest: `proxy_on_http_call_response` or one of
     /// `proxy_on_grpc_*`, on the root context.
     ///
     /// ```
-    /// # use gatepost_host::*;
-    /// # let wasm = wat::parse_file("tests/data/auth.wat")?;
-    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
-    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
-    /// # let plugin = vm.start_plugin(PluginConfig { name: "auth".into(), ..PluginConfig::default() })?;
-    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
-    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// # use gatepost_host_fixtures::*;
+    /// # let (mut vm, stream) = opened("auth");
+    /// # let mut headers = request();
     /// let _ = vm.request_headers(stream, &mut headers, true)?;
     /// let callout = vm.take_callouts().remove(0);
-    /// vm.answer(callout.token, CalloutAnswer::http(Headers::response([(":status", "200")]), "ok"))?;
+    /// let answer = CalloutAnswer::http(Headers::response([(":status", "200")]), "ok");
+    /// vm.answer(callout.token, answer)?;
     /// let again = vm.answer(callout.token, CalloutAnswer::Failed);
     /// assert!(matches!(again, Err(CallError::UnknownCallout { token: 1 })));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// [`CallError::UnknownCallout`] when the guest waits for none such: it was cancelled, or
-    /// answered before, or the answer is of another kind. When the guest traps.
+    /// [`CallError::UnknownCallout`] when the guest does not wait for such an answer: the callout
+    /// was cancelled or answered, or the answer is of another kind. When the guest traps.
     pub fn answer(&mut self, token: CalloutToken, answer: CalloutAnswer) -> Result<(), CallError> {
-        self.core.check()?;
+        self.guest.check()?;
         let unknown = || CallError::UnknownCallout { token: token.token };
-        let open = self.core.store.data().callouts.find(token).ok_or_else(unknown)?;
+        let open = self.guest.store.data().callouts.find(token).ok_or_else(unknown)?;
         let answered = match (token.kind, answer) {
             (CalloutKind::Http, CalloutAnswer::Http { headers, body, trailers }) => {
                 self.close(token);
@@ -157,26 +146,24 @@ impl Vm {
             }
             _ => return Err(unknown()),
         };
-        // The message goes with the callback, the number stays.
-        self.core.store.data_mut().callout_status.message = Bytes::new();
+        // The message is valid for the callback only; the code stays.
+        self.guest.store.data_mut().callout_status.message = Bytes::new();
         answered?;
-        self.reap()
+        self.delete_done_plugins()
     }
 
-    /// Tells guests of the gRPC calls that they made to unknown clusters: `proxy_on_grpc_close`
-    /// with `UNAVAILABLE`, once the callback is over in which the hostcall answered
-    /// `InternalFailure`. Nothing of such a call is in [`take_callouts`](Self::take_callouts).
+    /// Fails the gRPC calls that guests made to unknown clusters: `proxy_on_grpc_close` with
+    /// `UNAVAILABLE`. Call it after every callback. The hostcall has answered `InternalFailure`,
+    /// and such a call is never in [`take_callouts`](Self::take_callouts).
     ///
     /// ```
-    /// # use gatepost_host::*;
-    /// # let wasm = wat::parse_file("tests/data/grpc.wat")?;
-    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "grpc", &wasm)?;
+    /// # use gatepost_host_fixtures::*;
     /// # let clusters = Clusters::Only(std::sync::Arc::from(["shop".to_owned()]));
-    /// # let mut vm = Vm::new(&module, Host { clusters, ..Host::default() }, VmOptions::default())?;
-    /// # let plugin = vm.start_plugin(PluginConfig::default())?;
+    /// # let host = Host { clusters, ..Host::default() };
+    /// # let (mut vm, plugin) = started_with("grpc", host);
     /// # let stream = vm.stream(plugin, StreamInfo::default())?;
-    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
-    /// // This guest calls a cluster that is not there, and answers 429 when it hears of the failure.
+    /// # let mut headers = request();
+    /// // This guest calls an unknown cluster, and answers 429 when the call fails.
     /// let _ = vm.request_headers(stream, &mut headers, true)?;
     /// assert!(vm.take_callouts().is_empty());
     /// vm.fail_refused_callouts()?;
@@ -187,7 +174,7 @@ impl Vm {
     /// # Errors
     /// When the guest traps.
     pub fn fail_refused_callouts(&mut self) -> Result<(), CallError> {
-        for token in self.core.store.data_mut().callouts.take_refused() {
+        for token in self.guest.store.data_mut().callouts.take_refused() {
             let message = "Cluster not available".to_owned();
             match self.answer(token, CalloutAnswer::GrpcClose { status: UNAVAILABLE, message }) {
                 Ok(()) | Err(CallError::UnknownCallout { .. }) => {}
@@ -198,15 +185,15 @@ impl Vm {
     }
 
     fn close(&mut self, token: CalloutToken) {
-        self.core.store.data_mut().callouts.remote_closed(token);
+        self.guest.store.data_mut().callouts.remote_closed(token);
     }
 
     fn status(&mut self, code: u32, message: Bytes) {
-        self.core.store.data_mut().callout_status = CalloutStatus { code, message };
+        self.guest.store.data_mut().callout_status = CalloutStatus { code, message };
     }
 
     fn root_context(&self, slot: u32) -> u32 {
-        self.core.store.data().roots.get(slot as usize).map_or(0, |root| root.context)
+        self.guest.store.data().contexts.roots.get(slot as usize).map_or(0, |root| root.context)
     }
 
     fn http_answer(
@@ -217,10 +204,10 @@ impl Vm {
         delivery: Option<Delivery>,
     ) -> Result<(), CallError> {
         let params = (self.root_context(root), token.token, headers, body, trailers);
-        self.core.store.data_mut().delivery = delivery.map(|delivery| (root, delivery));
+        self.guest.store.data_mut().delivery = delivery.map(|delivery| (root, delivery));
         let called =
-            self.core.notify(&self.callbacks.http_call_response, Place::Root(root), params);
-        self.core.store.data_mut().delivery = None;
+            self.guest.notify(&self.callbacks.http_call_response, ContextRef::Root(root), params);
+        self.guest.store.data_mut().delivery = None;
         called
     }
 
@@ -248,9 +235,9 @@ impl Vm {
     ) -> Result<(), CallError> {
         let Some(function) = export(self) else { return Ok(()) };
         let params = (self.root_context(root), token.token, argument);
-        self.core.store.data_mut().delivery = delivery.map(|delivery| (root, delivery));
-        let called = self.core.call(name, Place::Root(root), &function, params);
-        self.core.store.data_mut().delivery = None;
+        self.guest.store.data_mut().delivery = delivery.map(|delivery| (root, delivery));
+        let called = self.guest.call(name, ContextRef::Root(root), &function, params);
+        self.guest.store.data_mut().delivery = None;
         called
     }
 }

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{Vm, VmOptions, instantiate};
+use super::instance::{Vm, instantiate};
 use crate::callbacks::Lookup;
+use crate::contexts::ContextRef;
 use crate::error::StartError;
+use crate::host::Host;
 use crate::module::Module;
-use crate::state::{Host, Place};
+use crate::vm_options::VmOptions;
 use crate::wasi::ProcExit;
 
 impl Vm {
@@ -29,17 +31,17 @@ impl Vm {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn run_command(module: &Module, host: Host, options: VmOptions) -> Result<u32, StartError> {
-        let (mut core, instance) = instantiate(module, host, options)?;
-        let memory = instance.get_memory(&mut core.store, "memory");
-        let mut lookup = Lookup { module: module.name(), instance, store: &mut core.store };
+        let (mut guest, instance) = instantiate(module, host, options)?;
+        let memory = instance.get_memory(&mut guest.store, "memory");
+        let mut lookup = Lookup { module: module.name(), instance, store: &mut guest.store };
         let malloc = lookup.find(module.malloc)?.function;
         let start = lookup.find::<(), ()>("_start")?;
-        let state = core.store.data_mut();
+        let state = guest.store.data_mut();
         state.memory = memory;
         state.malloc = malloc.map(Arc::new);
         let mut code = 0;
         if let Some(function) = &start.function {
-            core.call_until(start.name, Place::Vm, function, (), |error| {
+            guest.call_until(start.name, ContextRef::Vm, function, (), |error| {
                 match error.downcast_ref() {
                     Some(ProcExit(given)) => {
                         code = *given;

@@ -1,32 +1,29 @@
-//! The callbacks of an HTTP stream, one call each. The caller's headers and body are lent to the
-//! guest for the time of the call, changed in place, and the guest's answer says how to go on.
-//! Callbacks that the module does not export are skipped.
+//! The callbacks of an HTTP stream, a method for each. A method lends the caller's headers or body
+//! to the guest for the time of the call, and returns what the guest asks for. A callback that the
+//! module does not export is skipped.
 
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 
-use super::core::Core;
-use super::{Vm, byte_len};
+use super::guest_store::GuestStore;
+use super::instance::{Vm, byte_len};
 use crate::abi::{BufferKind, MapKind};
 use crate::callbacks::{AskWith, Body, Export, HeadersCallback};
+use crate::contexts::ContextRef;
 use crate::error::CallError;
 use crate::headers::Headers;
+use crate::outcome::{Outcome, Pause};
 use crate::plugin::Plugin;
-use crate::state::Place;
-use crate::stream::{HTTP, Info, Outcome, Pause, Stream, StreamId, StreamInfo};
+use crate::stream::{HTTP, Info, Stream, StreamId, StreamInfo};
 
-/// The maps that `proxy_on_log` may read. What the stream never had is none.
+/// The maps that `proxy_on_log` may read; none for a message that the stream did not have.
 ///
 /// ```
 /// use gatepost_host::FinalMaps;
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/tag.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
-/// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
-/// # let plugin = vm.start_plugin(PluginConfig { configuration: "blue".into(), ..PluginConfig::default() })?;
-/// # let stream = vm.stream(plugin, StreamInfo::default())?;
-/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+/// # use gatepost_host_fixtures::*;
+/// # let (mut vm, stream) = opened("tag");
+/// # let mut headers = request();
 /// # let _ = vm.request_headers(stream, &mut headers, true)?;
 /// # let mut response = Headers::response([(":status", "200")]);
 ///
@@ -36,14 +33,14 @@ use crate::stream::{HTTP, Info, Outcome, Pause, Stream, StreamId, StreamInfo};
 ///     ..FinalMaps::default()
 /// };
 /// vm.finish(stream, maps)?;
-/// assert_eq!(headers.get("x-tag"), Some(&b"blue"[..])); // they come back
+/// assert_eq!(headers.get("x-tag"), Some(&b"blue"[..])); // the maps are returned
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Default)]
 pub struct FinalMaps<'a> {
-    /// The request's headers as they went upstream.
+    /// The request's headers, as sent upstream.
     pub request_headers: Option<&'a mut Headers>,
-    /// The response's headers as they went downstream.
+    /// The response's headers, as sent downstream.
     pub response_headers: Option<&'a mut Headers>,
     /// The response's trailers.
     pub response_trailers: Option<&'a mut Headers>,
@@ -53,11 +50,8 @@ impl Vm {
     /// Opens a stream for a plugin and calls `proxy_on_context_create`.
     ///
     /// ```
-    /// # use gatepost_host::*;
-    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
-    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
-    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
-    /// # let plugin = vm.start_plugin(PluginConfig { configuration: "blue".into(), ..PluginConfig::default() })?;
+    /// # use gatepost_host_fixtures::*;
+    /// # let (mut vm, plugin) = started("tag");
     /// let stream = vm.stream(plugin, StreamInfo::default())?;
     /// assert_eq!(vm.open_streams(), 1);
     /// vm.finish(stream, FinalMaps::default())?;
@@ -66,35 +60,32 @@ impl Vm {
     /// ```
     ///
     /// # Errors
-    /// When the plugin is unknown or being stopped, or the guest traps.
+    /// When the plugin is unknown or was stopped, or the guest traps.
     #[inline]
     pub fn stream(&mut self, plugin: Plugin, info: StreamInfo) -> Result<StreamId, CallError> {
         self.open(plugin, Info::Own(info), 0)
     }
 
-    /// As [`stream`](Self::stream), with what is known of the stream shared by every plugin that it
-    /// passes.
+    /// As [`stream`](Self::stream), with information that all plugins of the stream share.
     ///
     /// ```
     /// # use std::sync::{Arc, Mutex};
-    /// # use gatepost_host::*;
-    /// # let wasm = wat::parse_file("tests/data/route.wat")?;
-    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "route", &wasm)?;
-    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
-    /// # let plugin = vm.start_plugin(PluginConfig { name: "route".into(), ..PluginConfig::default() })?;
+    /// # use gatepost_host_fixtures::*;
+    /// # let (mut vm, plugin) = started("route");
     /// # let other = vm.start_plugin(PluginConfig::default())?;
-    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
-    /// let info = Arc::new(Mutex::new(StreamInfo { route_name: "shop".into(), ..StreamInfo::default() }));
+    /// # let mut headers = request();
+    /// let info = StreamInfo { route_name: "shop".into(), ..StreamInfo::default() };
+    /// let info = Arc::new(Mutex::new(info));
     /// let first = vm.stream_sharing(plugin, Arc::clone(&info))?;
     /// let second = vm.stream_sharing(other, Arc::clone(&info))?;
-    /// // What the first plugin sets (this guest sets `seen`), the second reads.
+    /// // The first plugin sets the property `seen`, and the second can read it.
     /// let _ = vm.request_headers(first, &mut headers, true)?;
     /// assert!(vm.stream_info(second, |info| info.filter_state.get("wasm.seen").is_some())?);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// When the plugin is unknown or being stopped, or the guest traps.
+    /// When the plugin is unknown or was stopped, or the guest traps.
     pub fn stream_sharing(
         &mut self,
         plugin: Plugin,
@@ -110,39 +101,36 @@ impl Vm {
         info: Info,
         owner: u64,
     ) -> Result<StreamId, CallError> {
-        self.core.check_plugin(plugin)?;
+        self.guest.check_plugin(plugin)?;
         if self
-            .core
+            .guest
             .store
             .data()
+            .contexts
             .roots
             .get(plugin.slot as usize)
             .is_none_or(|root| root.awaiting_done)
         {
             return Err(CallError::UnknownPlugin { context: plugin.context });
         }
-        let (slot, context) = self.core.store.data_mut().add_stream(plugin.slot, info);
+        let (slot, context) = self.guest.store.data_mut().contexts.add_stream(plugin.slot, info);
         let stream = StreamId { slot, context };
-        self.core.stream_mut(stream)?.owner = owner;
-        self.core.notify(
+        self.guest.stream_mut(stream)?.owner = owner;
+        self.guest.notify(
             &self.callbacks.context_create,
-            Place::Stream(slot),
+            ContextRef::Stream(slot),
             (context, plugin.context),
         )?;
         Ok(stream)
     }
 
     /// `proxy_on_request_headers`: the guest changes the headers in place. At `end_of_stream`
-    /// neither body nor trailers follow.
+    /// no body and no trailers follow.
     ///
     /// ```
-    /// # use gatepost_host::*;
-    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
-    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
-    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
-    /// # let plugin = vm.start_plugin(PluginConfig { configuration: "blue".into(), ..PluginConfig::default() })?;
-    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
-    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// # use gatepost_host_fixtures::*;
+    /// # let (mut vm, stream) = opened("tag");
+    /// # let mut headers = request();
     /// let outcome = vm.request_headers(stream, &mut headers, true)?;
     /// assert_eq!(outcome, Outcome::Continue);
     /// assert_eq!(headers.get("x-tag"), Some(&b"blue"[..])); // this guest has added it
@@ -158,7 +146,7 @@ impl Vm {
         end_of_stream: bool,
     ) -> Result<Outcome, CallError> {
         on_headers(
-            &mut self.core,
+            &mut self.guest,
             &self.callbacks.request_headers,
             stream,
             MapKind::RequestHeaders,
@@ -167,17 +155,13 @@ impl Vm {
         )
     }
 
-    /// `proxy_on_request_body`, with one chunk or all that has been buffered. The guest changes the
-    /// bytes in place. At `end_of_stream` nothing follows, no trailers either.
+    /// `proxy_on_request_body`, with one piece of the body or with all that was buffered. The guest
+    /// changes the bytes in place. At `end_of_stream` nothing follows, no trailers either.
     ///
     /// ```
-    /// # use gatepost_host::*;
-    /// # let wasm = wat::parse_file("tests/data/redact.wat")?;
-    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "redact", &wasm)?;
-    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
-    /// # let plugin = vm.start_plugin(PluginConfig { name: "redact".into(), ..PluginConfig::default() })?;
-    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
-    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
+    /// # use gatepost_host_fixtures::*;
+    /// # let (mut vm, stream) = opened("redact");
+    /// # let mut headers = request();
     /// let mut body = bytes::Bytes::from("secret");
     /// assert_eq!(vm.request_body(stream, &mut body, true)?, Outcome::Continue);
     /// assert_eq!(body, "redacted"); // this guest has written it
@@ -193,7 +177,7 @@ impl Vm {
         end_of_stream: bool,
     ) -> Result<Outcome, CallError> {
         on_body(
-            &mut self.core,
+            &mut self.guest,
             &self.callbacks.request_body,
             stream,
             BufferKind::HttpRequestBody,
@@ -205,12 +189,8 @@ impl Vm {
     /// `proxy_on_request_trailers`, the end of a request that has trailers.
     ///
     /// ```
-    /// # use gatepost_host::*;
-    /// # let wasm = wat::parse_file("tests/data/stamp.wat")?;
-    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "stamp", &wasm)?;
-    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
-    /// # let plugin = vm.start_plugin(PluginConfig { name: "stamp".into(), ..PluginConfig::default() })?;
-    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// # use gatepost_host_fixtures::*;
+    /// # let (mut vm, stream) = opened("stamp");
     /// let mut trailers = Headers::new(HeaderScope::RequestTrailers);
     /// assert_eq!(vm.request_trailers(stream, &mut trailers)?, Outcome::Continue);
     /// assert_eq!(trailers.get("x-stamp"), Some(&b"yes"[..])); // this guest has added it
@@ -225,7 +205,7 @@ impl Vm {
         trailers: &mut Headers,
     ) -> Result<Outcome, CallError> {
         on_trailers(
-            &mut self.core,
+            &mut self.guest,
             &self.callbacks.request_trailers,
             stream,
             MapKind::RequestTrailers,
@@ -234,15 +214,11 @@ impl Vm {
     }
 
     /// `proxy_on_response_headers`: the guest changes the headers in place. At `end_of_stream`
-    /// neither body nor trailers follow.
+    /// no body and no trailers follow.
     ///
     /// ```
-    /// # use gatepost_host::*;
-    /// # let wasm = wat::parse_file("tests/data/stamp.wat")?;
-    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "stamp", &wasm)?;
-    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
-    /// # let plugin = vm.start_plugin(PluginConfig { name: "stamp".into(), ..PluginConfig::default() })?;
-    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// # use gatepost_host_fixtures::*;
+    /// # let (mut vm, stream) = opened("stamp");
     /// let mut headers = Headers::response([(":status", "200")]);
     /// assert_eq!(vm.response_headers(stream, &mut headers, true)?, Outcome::Continue);
     /// assert_eq!(headers.get("x-stamp"), Some(&b"yes"[..])); // this guest has added it
@@ -258,7 +234,7 @@ impl Vm {
         end_of_stream: bool,
     ) -> Result<Outcome, CallError> {
         on_headers(
-            &mut self.core,
+            &mut self.guest,
             &self.callbacks.response_headers,
             stream,
             MapKind::ResponseHeaders,
@@ -267,16 +243,12 @@ impl Vm {
         )
     }
 
-    /// `proxy_on_response_body`, with one chunk or all that has been buffered. The guest changes
-    /// the bytes in place. At `end_of_stream` nothing follows, no trailers either.
+    /// `proxy_on_response_body`, with one piece of the body or with all that was buffered. The
+    /// guest changes the bytes in place. At `end_of_stream` nothing follows, no trailers either.
     ///
     /// ```
-    /// # use gatepost_host::*;
-    /// # let wasm = wat::parse_file("tests/data/stamp.wat")?;
-    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "stamp", &wasm)?;
-    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
-    /// # let plugin = vm.start_plugin(PluginConfig { name: "stamp".into(), ..PluginConfig::default() })?;
-    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// # use gatepost_host_fixtures::*;
+    /// # let (mut vm, stream) = opened("stamp");
     /// let mut body = bytes::Bytes::from("hello");
     /// assert_eq!(vm.response_body(stream, &mut body, true)?, Outcome::Continue);
     /// assert_eq!(body, "hello!"); // this guest adds to the end
@@ -292,7 +264,7 @@ impl Vm {
         end_of_stream: bool,
     ) -> Result<Outcome, CallError> {
         on_body(
-            &mut self.core,
+            &mut self.guest,
             &self.callbacks.response_body,
             stream,
             BufferKind::HttpResponseBody,
@@ -304,13 +276,10 @@ impl Vm {
     /// `proxy_on_response_trailers`, the end of a response that has trailers.
     ///
     /// ```
-    /// # use gatepost_host::*;
-    /// # let wasm = wat::parse_file("tests/data/stamp.wat")?;
-    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "stamp", &wasm)?;
-    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
-    /// # let plugin = vm.start_plugin(PluginConfig { name: "stamp".into(), ..PluginConfig::default() })?;
-    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
-    /// let mut trailers = Headers::collect(HeaderScope::ResponseTrailers, [("grpc-status", "0")]);
+    /// # use gatepost_host_fixtures::*;
+    /// # let (mut vm, stream) = opened("stamp");
+    /// let pairs = [("grpc-status", "0")];
+    /// let mut trailers = Headers::collect(HeaderScope::ResponseTrailers, pairs);
     /// assert_eq!(vm.response_trailers(stream, &mut trailers)?, Outcome::Continue);
     /// assert_eq!(trailers.to_string(), "grpc-status: 0\nx-stamp: yes\n");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -324,7 +293,7 @@ impl Vm {
         trailers: &mut Headers,
     ) -> Result<Outcome, CallError> {
         on_trailers(
-            &mut self.core,
+            &mut self.guest,
             &self.callbacks.response_trailers,
             stream,
             MapKind::ResponseTrailers,
@@ -336,42 +305,38 @@ impl Vm {
     /// connection manager. The stream is closed even when a callback traps.
     ///
     /// ```
-    /// # use gatepost_host::*;
-    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
-    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
-    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
-    /// # let plugin = vm.start_plugin(PluginConfig { configuration: "blue".into(), ..PluginConfig::default() })?;
-    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
-    /// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
-    /// vm.finish(stream, FinalMaps { request_headers: Some(&mut headers), ..FinalMaps::default() })?;
-    /// assert!(matches!(vm.finish(stream, FinalMaps::default()), Err(CallError::UnknownStream { .. })));
+    /// # use gatepost_host_fixtures::*;
+    /// # let (mut vm, stream) = opened("tag");
+    /// # let mut headers = request();
+    /// let maps = FinalMaps { request_headers: Some(&mut headers), ..FinalMaps::default() };
+    /// vm.finish(stream, maps)?;
+    /// let again = vm.finish(stream, FinalMaps::default());
+    /// assert!(matches!(again, Err(CallError::UnknownStream { .. })));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
     /// When the stream is not open, or the guest traps.
     pub fn finish(&mut self, stream: StreamId, maps: FinalMaps<'_>) -> Result<(), CallError> {
-        self.core.stream(stream)?;
-        let logged = self.core.check().and_then(|()| self.log(stream, maps));
+        self.guest.stream(stream)?;
+        let logged = self.guest.check().and_then(|()| self.log(stream, maps));
         let deleted = self.delete(stream);
         logged.and(deleted)
     }
 
-    /// The first part of [`finish`](Self::finish): `proxy_on_log`. In a chain every plugin logs
-    /// before the first is done.
+    /// The first part of [`finish`](Self::finish): `proxy_on_log`. In a chain, call it for every
+    /// plugin before the first [`delete`](Self::delete).
     ///
     /// ```
-    /// # use gatepost_host::*;
-    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
-    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
-    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
-    /// # let plugin = vm.start_plugin(PluginConfig { configuration: "blue".into(), ..PluginConfig::default() })?;
-    /// # let other = vm.start_plugin(PluginConfig { configuration: "red".into(), ..PluginConfig::default() })?;
-    /// let streams = [vm.stream(plugin, StreamInfo::default())?, vm.stream(other, StreamInfo::default())?];
-    /// for stream in streams {
+    /// # use gatepost_host_fixtures::*;
+    /// # let (mut vm, plugin) = started("tag");
+    /// # let other = vm.start_plugin(config("tag"))?;
+    /// let first = vm.stream(plugin, StreamInfo::default())?;
+    /// let second = vm.stream(other, StreamInfo::default())?;
+    /// for stream in [first, second] {
     ///     vm.log(stream, FinalMaps::default())?;
     /// }
-    /// for stream in streams {
+    /// for stream in [first, second] {
     ///     vm.delete(stream)?;
     /// }
     /// assert_eq!(vm.open_streams(), 0);
@@ -381,8 +346,8 @@ impl Vm {
     /// # Errors
     /// When the stream is not open, or the guest traps.
     pub fn log(&mut self, stream: StreamId, mut maps: FinalMaps<'_>) -> Result<(), CallError> {
-        self.core.stream(stream)?;
-        let place = Place::Stream(stream.slot);
+        self.guest.stream(stream)?;
+        let context = ContextRef::Stream(stream.slot);
         if let Some(function) = &self.callbacks.log.function {
             let lend = |stream: &mut Stream, maps: &mut FinalMaps<'_>, lent: bool| {
                 stream.read_only = lent;
@@ -396,9 +361,10 @@ impl Vm {
                     }
                 }
             };
-            lend(self.core.stream_mut(stream)?, &mut maps, true);
-            let logged = self.core.call(self.callbacks.log.name, place, function, stream.context);
-            lend(self.core.stream_mut(stream)?, &mut maps, false);
+            lend(self.guest.stream_mut(stream)?, &mut maps, true);
+            let logged =
+                self.guest.call(self.callbacks.log.name, context, function, stream.context);
+            lend(self.guest.stream_mut(stream)?, &mut maps, false);
             logged?;
         }
         Ok(())
@@ -408,11 +374,8 @@ impl Vm {
     /// is closed even when one traps.
     ///
     /// ```
-    /// # use gatepost_host::*;
-    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
-    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
-    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
-    /// # let plugin = vm.start_plugin(PluginConfig { configuration: "blue".into(), ..PluginConfig::default() })?;
+    /// # use gatepost_host_fixtures::*;
+    /// # let (mut vm, plugin) = started("tag");
     /// let stream = vm.stream(plugin, StreamInfo::default())?;
     /// vm.log(stream, FinalMaps::default())?;
     /// vm.delete(stream)?;
@@ -423,112 +386,120 @@ impl Vm {
     /// # Errors
     /// When the stream is not open, or the guest traps.
     pub fn delete(&mut self, stream: StreamId) -> Result<(), CallError> {
-        self.core.stream(stream)?;
-        let ended = self.core.check().and_then(|()| self.done(stream));
-        self.core.store.data_mut().remove_stream(stream.slot);
+        self.guest.stream(stream)?;
+        let ended = self.guest.check().and_then(|()| self.done(stream));
+        self.guest.store.data_mut().contexts.remove_stream(stream.slot);
         ended?;
-        self.reap()
+        self.delete_done_plugins()
     }
 
     fn done(&mut self, stream: StreamId) -> Result<(), CallError> {
-        let place = Place::Stream(stream.slot);
+        let context = ContextRef::Stream(stream.slot);
         if let Some(function) = &self.callbacks.done.function {
-            // Only a root context can put its end off.
-            self.core.call(self.callbacks.done.name, place, function, stream.context)?;
+            // Only a root context can delay its end, so the answer does not matter.
+            self.guest.call(self.callbacks.done.name, context, function, stream.context)?;
         }
-        self.core.notify(&self.callbacks.delete, place, stream.context)
+        self.guest.notify(&self.callbacks.delete, context, stream.context)
     }
 }
 
 fn on_headers(
-    core: &mut Core,
+    guest: &mut GuestStore,
     export: &Export<HeadersCallback>,
     stream: StreamId,
     kind: MapKind,
     headers: &mut Headers,
     end_of_stream: bool,
 ) -> Result<Outcome, CallError> {
-    core.check()?;
-    let Some(callback) = &export.function else { return skipped(core, stream) };
-    let (place, count) =
-        (Place::Stream(stream.slot), u32::try_from(headers.len()).unwrap_or(u32::MAX));
-    core.stream_mut(stream)?.swap_map(kind, headers, true);
+    guest.check()?;
+    let Some(callback) = &export.function else { return skipped(guest, stream) };
+    let (context, count) =
+        (ContextRef::Stream(stream.slot), u32::try_from(headers.len()).unwrap_or(u32::MAX));
+    guest.stream_mut(stream)?.swap_map(kind, headers, true);
     let code = match callback {
         HeadersCallback::Old(function) => {
-            core.call(export.name, place, function, (stream.context, count))
+            guest.call(export.name, context, function, (stream.context, count))
         }
-        HeadersCallback::New(function) => {
-            core.call(export.name, place, function, (stream.context, count, end_of_stream.into()))
-        }
+        HeadersCallback::New(function) => guest.call(
+            export.name,
+            context,
+            function,
+            (stream.context, count, end_of_stream.into()),
+        ),
     };
-    core.stream_mut(stream)?.swap_map(kind, headers, false);
+    guest.stream_mut(stream)?.swap_map(kind, headers, false);
     let pause = match code? {
-        // 2 would be "continue and end the stream", which Envoy takes for "continue".
+        // 2 is "continue and end the stream" in the ABI; Envoy takes it for "continue".
         0 | 2 => None,
-        1 if allows_stop_iteration(core, stream) => Some(Pause::Headers),
+        1 if allows_stop_iteration(guest, stream) => Some(Pause::Headers),
         3 => Some(Pause::Buffer),
         _ => Some(Pause::Watermark),
     };
-    outcome(core, stream, pause)
+    outcome(guest, stream, pause)
 }
 
 fn on_body(
-    core: &mut Core,
+    guest: &mut GuestStore,
     export: &Export<Body>,
     stream: StreamId,
     kind: BufferKind,
     body: &mut Bytes,
     end_of_stream: bool,
 ) -> Result<Outcome, CallError> {
-    core.check()?;
-    let Some(function) = &export.function else { return skipped(core, stream) };
-    let (place, len) = (Place::Stream(stream.slot), byte_len(body));
-    let open = core.stream_mut(stream)?;
+    guest.check()?;
+    let Some(function) = &export.function else { return skipped(guest, stream) };
+    let (context, len) = (ContextRef::Stream(stream.slot), byte_len(body));
+    let open = guest.stream_mut(stream)?;
     open.swap_body(kind, body);
     open.make_addable(kind, end_of_stream);
-    let code = core.call(export.name, place, function, (stream.context, len, end_of_stream.into()));
-    core.stream_mut(stream)?.swap_body(kind, body);
+    let code =
+        guest.call(export.name, context, function, (stream.context, len, end_of_stream.into()));
+    guest.stream_mut(stream)?.swap_body(kind, body);
     let pause = match code? {
         0 => None,
         1 => Some(Pause::Buffer),
         2 => Some(Pause::Watermark),
         _ => Some(Pause::NoBuffer),
     };
-    outcome(core, stream, pause)
+    outcome(guest, stream, pause)
 }
 
 fn on_trailers(
-    core: &mut Core,
+    guest: &mut GuestStore,
     export: &Export<AskWith>,
     stream: StreamId,
     kind: MapKind,
     trailers: &mut Headers,
 ) -> Result<Outcome, CallError> {
-    core.check()?;
-    let Some(function) = &export.function else { return skipped(core, stream) };
-    let (place, count) =
-        (Place::Stream(stream.slot), u32::try_from(trailers.len()).unwrap_or(u32::MAX));
-    core.stream_mut(stream)?.swap_map(kind, trailers, true);
-    let code = core.call(export.name, place, function, (stream.context, count));
-    core.stream_mut(stream)?.swap_map(kind, trailers, false);
-    outcome(core, stream, (code? != 0).then_some(Pause::Watermark))
+    guest.check()?;
+    let Some(function) = &export.function else { return skipped(guest, stream) };
+    let (context, count) =
+        (ContextRef::Stream(stream.slot), u32::try_from(trailers.len()).unwrap_or(u32::MAX));
+    guest.stream_mut(stream)?.swap_map(kind, trailers, true);
+    let code = guest.call(export.name, context, function, (stream.context, count));
+    guest.stream_mut(stream)?.swap_map(kind, trailers, false);
+    outcome(guest, stream, (code? != 0).then_some(Pause::Watermark))
 }
 
-fn skipped(core: &Core, stream: StreamId) -> Result<Outcome, CallError> {
-    core.stream(stream).map(|_| Outcome::Continue)
+fn skipped(guest: &GuestStore, stream: StreamId) -> Result<Outcome, CallError> {
+    guest.stream(stream).map(|_| Outcome::Continue)
 }
 
-fn allows_stop_iteration(core: &Core, stream: StreamId) -> bool {
-    let root = core
+fn allows_stop_iteration(guest: &GuestStore, stream: StreamId) -> bool {
+    let root = guest
         .stream(stream)
         .ok()
-        .and_then(|stream| core.store.data().roots.get(stream.root as usize));
+        .and_then(|stream| guest.store.data().contexts.roots.get(stream.root as usize));
     root.is_some_and(|root| root.config.allow_on_headers_stop_iteration)
 }
 
-/// A local reply or a close that the callback asked for comes before its answer.
-fn outcome(core: &mut Core, stream: StreamId, pause: Option<Pause>) -> Result<Outcome, CallError> {
-    let stream = core.stream_mut(stream)?;
+/// A local reply or a close that the callback asked for takes precedence over its return value.
+fn outcome(
+    guest: &mut GuestStore,
+    stream: StreamId,
+    pause: Option<Pause>,
+) -> Result<Outcome, CallError> {
+    let stream = guest.stream_mut(stream)?;
     if let Some(reply) = stream.local_reply.take() {
         return Ok(Outcome::LocalReply(reply));
     }

@@ -1,30 +1,28 @@
 //! The callbacks of a connection, for network filters: its start, the bytes of each direction, and
-//! its ends. The caller's buffer is lent to the guest for the time of a call. While a guest pauses,
-//! the caller keeps the bytes and shows them again with the next ones, as Envoy does.
+//! its ends. A method lends the caller's buffer to the guest for the time of the call. While a
+//! guest pauses, the caller keeps the bytes and shows them again together with the next ones, as
+//! Envoy does.
 
 use bytes::Bytes;
 
-use super::core::Core;
-use super::{Vm, byte_len};
+use super::guest_store::GuestStore;
+use super::instance::{Vm, byte_len};
 use crate::abi::BufferKind;
 use crate::callbacks::{Body, Export};
+use crate::contexts::ContextRef;
 use crate::error::CallError;
-use crate::state::Place;
-use crate::stream::{CONNECTION, Outcome, Pause, StreamId};
+use crate::outcome::{Outcome, Pause};
+use crate::stream::{CONNECTION, StreamId};
 
-/// How a side of a connection ended (`proxy_close_type_t`).
+/// How a side of a connection was closed (`proxy_close_type_t`).
 ///
 /// ```
 /// use gatepost_host::CloseType;
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/lines.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "lines", &wasm)?;
-/// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
-/// # let plugin = vm.start_plugin(PluginConfig { name: "lines".into(), ..PluginConfig::default() })?;
-/// # let stream = vm.stream(plugin, StreamInfo::default())?;
+/// # use gatepost_host_fixtures::*;
+/// # let (mut vm, stream) = opened("lines");
 /// # let _ = vm.new_connection(stream)?;
 ///
-/// vm.downstream_close(stream, CloseType::Remote)?; // the client has gone
+/// vm.downstream_close(stream, CloseType::Remote)?; // the client closed it
 /// vm.finish(stream, FinalMaps::default())?;
 /// assert_eq!(vm.open_streams(), 0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -32,7 +30,7 @@ use crate::stream::{CONNECTION, Outcome, Pause, StreamId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum CloseType {
-    /// It is not known who closed it.
+    /// Unknown.
     Unknown = 0,
     /// The proxy closed it.
     Local = 1,
@@ -44,13 +42,9 @@ impl Vm {
     /// `proxy_on_new_connection`, on a stream that [`stream`](Self::stream) has opened.
     ///
     /// ```
-    /// # use gatepost_host::*;
-    /// # let wasm = wat::parse_file("tests/data/lines.wat")?;
-    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "lines", &wasm)?;
-    /// # let log = MemoryLog::default();
-    /// # let host = Host { log: std::sync::Arc::new(log.clone()), ..Host::default() };
-    /// # let mut vm = Vm::new(&module, host, VmOptions::default())?;
-    /// # let plugin = vm.start_plugin(PluginConfig::default())?;
+    /// # use gatepost_host_fixtures::*;
+    /// # let (host, log) = host_with_log();
+    /// # let (mut vm, plugin) = started_with("lines", host);
     /// let stream = vm.stream(plugin, StreamInfo::default())?;
     /// assert_eq!(vm.new_connection(stream)?, Outcome::Continue);
     /// assert_eq!(log.messages(), ["hello"]); // this guest logs it
@@ -60,31 +54,30 @@ impl Vm {
     /// # Errors
     /// When the stream is not open, or the guest traps.
     pub fn new_connection(&mut self, stream: StreamId) -> Result<Outcome, CallError> {
-        self.core.stream(stream)?;
+        self.guest.stream(stream)?;
         let export = &self.callbacks.new_connection;
         let answer = match &export.function {
-            Some(function) => {
-                self.core.call(export.name, Place::Stream(stream.slot), function, stream.context)?
-            }
+            Some(function) => self.guest.call(
+                export.name,
+                ContextRef::Stream(stream.slot),
+                function,
+                stream.context,
+            )?,
             None => 0,
         };
-        outcome(&mut self.core, stream, answer)
+        outcome(&mut self.guest, stream, answer)
     }
 
-    /// `proxy_on_downstream_data`, with all bytes from downstream that have not gone on yet.
+    /// `proxy_on_downstream_data`, with all bytes from downstream that were not sent on yet.
     ///
     /// ```
-    /// # use gatepost_host::*;
-    /// # let wasm = wat::parse_file("tests/data/lines.wat")?;
-    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "lines", &wasm)?;
-    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
-    /// # let plugin = vm.start_plugin(PluginConfig { name: "lines".into(), ..PluginConfig::default() })?;
-    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// # use gatepost_host_fixtures::*;
+    /// # let (mut vm, stream) = opened("lines");
     /// # let _ = vm.new_connection(stream)?;
     /// // This guest waits for the end of a line, and puts `> ` before it.
     /// let mut data = bytes::Bytes::from("he");
     /// assert!(matches!(vm.downstream_data(stream, &mut data, false)?, Outcome::Pause(_)));
-    /// // Nothing has gone on, so all of it is shown again.
+    /// // Nothing was sent on, so all bytes are shown again.
     /// let mut data = bytes::Bytes::from("hello\n");
     /// assert_eq!(vm.downstream_data(stream, &mut data, false)?, Outcome::Continue);
     /// assert_eq!(data, "> hello\n");
@@ -100,7 +93,7 @@ impl Vm {
         end_of_stream: bool,
     ) -> Result<Outcome, CallError> {
         on_data(
-            &mut self.core,
+            &mut self.guest,
             &self.callbacks.downstream_data,
             stream,
             BufferKind::DownstreamData,
@@ -109,23 +102,19 @@ impl Vm {
         )
     }
 
-    /// `proxy_on_upstream_data`, with all bytes from upstream that have not gone on yet. The last
-    /// one is followed by `proxy_on_upstream_connection_close`, as in Envoy.
+    /// `proxy_on_upstream_data`, with all bytes from upstream that were not sent on yet. At
+    /// `end_of_stream` it also calls `proxy_on_upstream_connection_close`, as Envoy does.
     ///
     /// ```
-    /// # use gatepost_host::*;
-    /// # let wasm = wat::parse_file("tests/data/lines.wat")?;
-    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "lines", &wasm)?;
-    /// # let log = MemoryLog::default();
-    /// # let host = Host { log: std::sync::Arc::new(log.clone()), ..Host::default() };
-    /// # let mut vm = Vm::new(&module, host, VmOptions::default())?;
-    /// # let plugin = vm.start_plugin(PluginConfig::default())?;
+    /// # use gatepost_host_fixtures::*;
+    /// # let (host, log) = host_with_log();
+    /// # let (mut vm, plugin) = started_with("lines", host);
     /// # let stream = vm.stream(plugin, StreamInfo::default())?;
     /// # let _ = vm.new_connection(stream)?;
     /// let mut data = bytes::Bytes::from("bye\n");
     /// assert_eq!(vm.upstream_data(stream, &mut data, true)?, Outcome::Continue);
     /// assert_eq!(data, "bye\n");
-    /// assert_eq!(log.messages().last().unwrap(), "closed"); // this guest logs the upstream's end
+    /// assert_eq!(log.messages().last().unwrap(), "closed"); // logged at the end
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -139,7 +128,7 @@ impl Vm {
     ) -> Result<Outcome, CallError> {
         let kind = BufferKind::UpstreamData;
         let outcome = on_data(
-            &mut self.core,
+            &mut self.guest,
             &self.callbacks.upstream_data,
             stream,
             kind,
@@ -152,17 +141,13 @@ impl Vm {
         Ok(outcome)
     }
 
-    /// `proxy_on_downstream_connection_close`: the client's side has ended.
+    /// `proxy_on_downstream_connection_close`: the client's side was closed.
     ///
     /// ```
-    /// # use gatepost_host::*;
-    /// # let wasm = wat::parse_file("tests/data/lines.wat")?;
-    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "lines", &wasm)?;
-    /// # let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
-    /// # let plugin = vm.start_plugin(PluginConfig { name: "lines".into(), ..PluginConfig::default() })?;
-    /// # let stream = vm.stream(plugin, StreamInfo::default())?;
+    /// # use gatepost_host_fixtures::*;
+    /// # let (mut vm, stream) = opened("lines");
     /// # let _ = vm.new_connection(stream)?;
-    /// vm.downstream_close(stream, CloseType::Remote)?; // the client has gone
+    /// vm.downstream_close(stream, CloseType::Remote)?; // the client closed it
     /// vm.finish(stream, FinalMaps::default())?;
     /// assert_eq!(vm.open_streams(), 0);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -171,25 +156,21 @@ impl Vm {
     /// # Errors
     /// When the stream is not open, or the guest traps.
     pub fn downstream_close(&mut self, stream: StreamId, how: CloseType) -> Result<(), CallError> {
-        self.core.stream(stream)?;
+        self.guest.stream(stream)?;
         let params = (stream.context, how as u32);
-        self.core.notify(
+        self.guest.notify(
             &self.callbacks.downstream_connection_close,
-            Place::Stream(stream.slot),
+            ContextRef::Stream(stream.slot),
             params,
         )
     }
 
-    /// `proxy_on_upstream_connection_close`: the upstream's side has ended.
+    /// `proxy_on_upstream_connection_close`: the upstream's side was closed.
     ///
     /// ```
-    /// # use gatepost_host::*;
-    /// # let wasm = wat::parse_file("tests/data/lines.wat")?;
-    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "lines", &wasm)?;
-    /// # let log = MemoryLog::default();
-    /// # let host = Host { log: std::sync::Arc::new(log.clone()), ..Host::default() };
-    /// # let mut vm = Vm::new(&module, host, VmOptions::default())?;
-    /// # let plugin = vm.start_plugin(PluginConfig::default())?;
+    /// # use gatepost_host_fixtures::*;
+    /// # let (host, log) = host_with_log();
+    /// # let (mut vm, plugin) = started_with("lines", host);
     /// # let stream = vm.stream(plugin, StreamInfo::default())?;
     /// vm.upstream_close(stream, CloseType::Remote)?;
     /// assert_eq!(log.messages(), ["closed"]); // this guest logs it
@@ -199,44 +180,44 @@ impl Vm {
     /// # Errors
     /// When the stream is not open, or the guest traps.
     pub fn upstream_close(&mut self, stream: StreamId, how: CloseType) -> Result<(), CallError> {
-        self.core.stream(stream)?;
+        self.guest.stream(stream)?;
         let params = (stream.context, how as u32);
-        self.core.notify(
+        self.guest.notify(
             &self.callbacks.upstream_connection_close,
-            Place::Stream(stream.slot),
+            ContextRef::Stream(stream.slot),
             params,
         )
     }
 }
 
 fn on_data(
-    core: &mut Core,
+    guest: &mut GuestStore,
     export: &Export<Body>,
     stream: StreamId,
     kind: BufferKind,
     data: &mut Bytes,
     end_of_stream: bool,
 ) -> Result<Outcome, CallError> {
-    core.check()?;
+    guest.check()?;
     let answer = match &export.function {
         None => {
-            core.stream(stream)?;
+            guest.stream(stream)?;
             0
         }
         Some(function) => {
-            core.stream_mut(stream)?.swap_body(kind, data);
+            guest.stream_mut(stream)?.swap_body(kind, data);
             let params =
-                (stream.context, byte_len(core.stream(stream)?.body(kind)), end_of_stream.into());
-            let answer = core.call(export.name, Place::Stream(stream.slot), function, params);
-            core.stream_mut(stream)?.swap_body(kind, data);
+                (stream.context, byte_len(guest.stream(stream)?.body(kind)), end_of_stream.into());
+            let answer = guest.call(export.name, ContextRef::Stream(stream.slot), function, params);
+            guest.stream_mut(stream)?.swap_body(kind, data);
             answer?
         }
     };
-    outcome(core, stream, answer)
+    outcome(guest, stream, answer)
 }
 
-fn outcome(core: &mut Core, stream: StreamId, answer: u32) -> Result<Outcome, CallError> {
-    let open = core.stream_mut(stream)?;
+fn outcome(guest: &mut GuestStore, stream: StreamId, answer: u32) -> Result<Outcome, CallError> {
+    let open = guest.stream_mut(stream)?;
     if open.take_closed(CONNECTION) {
         return Ok(Outcome::Close);
     }

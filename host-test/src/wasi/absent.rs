@@ -1,14 +1,13 @@
-//! Directories, files and sockets: there are none. A module that asks hears so and goes on; the
-//! error numbers are Envoy's.
+//! Directories, files and sockets: there are none. These functions answer errors, with Envoy's
+//! numbers, and the guest can continue.
 
 use wasmtime::Linker;
 
-use super::{EBADF, ENOENT, ENOTSUP};
+use super::errno::{EBADF, ENOENT, ENOTSUP};
 use crate::state::HostState;
 
 pub(super) fn link(linker: &mut Linker<HostState>, wasi: &str) -> wasmtime::Result<()> {
-    // A runtime asks for descriptor 3, 4, … until one is no directory given to it: the first is
-    // not.
+    // A runtime asks for descriptors 3, 4, … until one is no directory. The first one is none.
     linker.func_wrap(wasi, "fd_prestat_get", |_fd: u32, _to: u32| EBADF)?;
     linker.func_wrap(wasi, "fd_prestat_dir_name", |_fd: u32, _path: u32, _len: u32| EBADF)?;
 

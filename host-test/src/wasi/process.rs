@@ -2,12 +2,12 @@
 
 use wasmtime::{Caller, Linker};
 
-use super::{EIO, Guest, SUCCESS, errno};
+use super::errno::{EIO, SUCCESS, errno};
 use crate::abi::Status;
-use crate::memory::{HostResult, parts, slice_mut, write, write_u32};
+use crate::memory::{Guest, HostcallResult, parts, slice_mut, write, write_u32};
 use crate::state::HostState;
 
-/// The guest ended itself. A trap, except with code 0 in `_start`.
+/// The guest called `proc_exit`. It is a trap, except with code 0 in `_start`.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the guest called proc_exit({0})")]
 pub(crate) struct ProcExit(pub(crate) u32);
@@ -18,7 +18,7 @@ pub(super) fn link(linker: &mut Linker<HostState>, wasi: &str) -> wasmtime::Resu
         "args_sizes_get",
         |mut guest: Caller<'_, HostState>, count_to: u32, size_to: u32| {
             errno(sizes(&mut guest, count_to, size_to, |state| {
-                let args = &state.wasi.options.args;
+                let args = &state.wasi.args;
                 (args.len(), args.iter().map(|arg| arg.len() + 1).sum())
             }))
         },
@@ -56,7 +56,7 @@ pub(super) fn link(linker: &mut Linker<HostState>, wasi: &str) -> wasmtime::Resu
             errno(random_get(&mut guest, to, len))
         },
     )?;
-    // One thread: there is nobody to give way to.
+    // A guest has one thread, so there is no other to run.
     linker.func_wrap(wasi, "sched_yield", || SUCCESS)?;
     linker.func_wrap(wasi, "proc_exit", |code: u32| -> wasmtime::Result<()> {
         Err(wasmtime::Error::new(ProcExit(code)))
@@ -69,7 +69,7 @@ fn sizes(
     count_to: u32,
     size_to: u32,
     of: impl FnOnce(&HostState) -> (usize, usize),
-) -> HostResult<u32> {
+) -> HostcallResult<u32> {
     let (memory, state) = parts(guest)?;
     let (count, size) = of(state);
     write_u32(memory, count_to, u32::try_from(count).unwrap_or(u32::MAX))?;
@@ -77,12 +77,12 @@ fn sizes(
     Ok(SUCCESS)
 }
 
-fn args_get(guest: Guest<'_, '_>, to: u32, buffer: u32) -> HostResult<u32> {
+fn args_get(guest: Guest<'_, '_>, to: u32, buffer: u32) -> HostcallResult<u32> {
     let (memory, state) = parts(guest)?;
-    write_strings(memory, to, buffer, state.wasi.options.args.iter().map(|arg| format!("{arg}\0")))
+    write_strings(memory, to, buffer, state.wasi.args.iter().map(|arg| format!("{arg}\0")))
 }
 
-fn environ_get(guest: Guest<'_, '_>, to: u32, buffer: u32) -> HostResult<u32> {
+fn environ_get(guest: Guest<'_, '_>, to: u32, buffer: u32) -> HostcallResult<u32> {
     let (memory, state) = parts(guest)?;
     write_strings(
         memory,
@@ -92,13 +92,13 @@ fn environ_get(guest: Guest<'_, '_>, to: u32, buffer: u32) -> HostResult<u32> {
     )
 }
 
-/// The strings one after another in the buffer, and a pointer to each.
+/// Writes the strings one after another into the buffer, and a pointer to each.
 fn write_strings(
     memory: &mut [u8],
     mut to: u32,
     mut buffer: u32,
     strings: impl Iterator<Item = String>,
-) -> HostResult<u32> {
+) -> HostcallResult<u32> {
     for string in strings {
         write_u32(memory, to, buffer)?;
         write(memory, buffer, string.as_bytes())?;
@@ -109,9 +109,9 @@ fn write_strings(
     Ok(SUCCESS)
 }
 
-fn random_get(guest: Guest<'_, '_>, to: u32, len: u32) -> HostResult<u32> {
+fn random_get(guest: Guest<'_, '_>, to: u32, len: u32) -> HostcallResult<u32> {
     let (memory, state) = parts(guest)?;
-    match state.random.fill(slice_mut(memory, to, len)?) {
+    match state.random.fill(slice_mut(memory, (to, len))?) {
         Ok(()) => Ok(SUCCESS),
         Err(_) => Ok(EIO),
     }

@@ -1,12 +1,15 @@
 //! Standard input, output and error: the only descriptors that are open. Input is at its end;
-//! output and error are log lines, or go where [`WasiOptions`](super::WasiOptions) says.
+//! output and error are log lines, unless [`WasiOptions`](crate::WasiOptions) gives a writer for
+//! them.
 
 use wasmtime::{Caller, Linker};
 
-use super::{EBADF, EINVAL, EIO, ENOTDIR, ENOTSUP, ESPIPE, Guest, SUCCESS, errno, open_or_bad};
+use super::errno::{EBADF, EINVAL, EIO, ENOTDIR, ENOTSUP, ESPIPE, SUCCESS, errno, open_or_bad};
 use crate::abi::{LogLevel, Status};
-use crate::effect::{EffectEvent, Fields};
-use crate::memory::{HostResult, parts, read_u32, slice, slice_mut, write_u32, write_u64};
+use crate::memory::{
+    Guest, HostcallResult, parts, read_u32, slice, slice_mut, write_u32, write_u64,
+};
+use crate::recording::{Fields, RecordedEvent};
 use crate::state::HostState;
 
 pub(super) const INPUT: u32 = 0;
@@ -35,7 +38,7 @@ pub(super) fn link(linker: &mut Linker<HostState>, wasi: &str) -> wasmtime::Resu
             errno(fd_fdstat_get(&mut guest, fd, to))
         },
     )?;
-    // The record grew by four bytes between the two versions; the guest has room for its own.
+    // The record has four bytes more in the newer version; the guest allocates its own version's.
     let stat_bytes = if wasi == "wasi_unstable" { 56 } else { 64 };
     linker.func_wrap(
         wasi,
@@ -50,7 +53,7 @@ pub(super) fn link(linker: &mut Linker<HostState>, wasi: &str) -> wasmtime::Resu
         "fd_renumber",
         |fd: u32, to: u32| if fd <= 2 && to <= 2 { ENOTSUP } else { EBADF },
     )?;
-    // Nothing blocks, so that a guest may ask for it not to.
+    // Nothing blocks, so a guest may ask for non-blocking descriptors.
     linker
         .func_wrap(wasi, "fd_fdstat_set_flags", |fd: u32, _flags: u32| open_or_bad(fd, SUCCESS))?;
     linker.func_wrap(wasi, "fd_fdstat_set_rights", |fd: u32, _base: u64, _inheriting: u64| {
@@ -93,16 +96,15 @@ pub(super) fn link(linker: &mut Linker<HostState>, wasi: &str) -> wasmtime::Resu
     Ok(())
 }
 
-/// As log lines, one write is one line, without the newline at its end, as in Envoy. A write longer
-/// than a log line may be is cut, and the guest told how much was taken, so that it writes the
-/// rest.
+/// Each write is one log line, without the newline at its end, as in Envoy. A write longer than a
+/// log line is cut: the guest gets the number of bytes that were taken, and writes the rest again.
 fn fd_write(
     guest: Guest<'_, '_>,
     fd: u32,
     vectors: u32,
     count: u32,
     written_to: u32,
-) -> HostResult<u32> {
+) -> HostcallResult<u32> {
     let level = match fd {
         OUTPUT => LogLevel::Info,
         ERROR => LogLevel::Error,
@@ -111,10 +113,9 @@ fn fd_write(
     let (memory, state) = parts(guest)?;
     let text = gather(memory, vectors, count, state.limits.log_bytes)?;
     let written = u32::try_from(text.len()).map_err(|_| Status::InternalFailure)?;
-    // Checked first, so that nothing is written when the guest is told that nothing was.
-    slice_mut(memory, written_to, 4)?;
-    let raw =
-        if fd == OUTPUT { &mut state.wasi.options.stdout } else { &mut state.wasi.options.stderr };
+    // Checked first: a guest that gets an error must not have written anything.
+    slice_mut(memory, (written_to, 4))?;
+    let raw = if fd == OUTPUT { &mut state.wasi.stdout } else { &mut state.wasi.stderr };
     if let Some(raw) = raw {
         if raw.write_all(&text).and_then(|()| raw.flush()).is_err() {
             return Ok(EIO);
@@ -123,7 +124,7 @@ fn fd_write(
         let line = text.strip_suffix(b"\n").unwrap_or(&text);
         if state.recorder.is_some() {
             let arguments = Fields(vec![("fd", fd.into()), ("data", (&text[..]).into())]);
-            state.record(EffectEvent::Called {
+            state.record(RecordedEvent::Called {
                 hostcall: "fd_write",
                 arguments,
                 status: Status::Ok,
@@ -136,7 +137,7 @@ fn fd_write(
     Ok(SUCCESS)
 }
 
-/// The pieces of a write in one, up to a limit.
+/// The pieces of a write, joined, up to a limit of bytes.
 fn gather(memory: &[u8], vectors: u32, count: u32, limit: usize) -> Result<Vec<u8>, Status> {
     let mut text = Vec::new();
     for i in 0..count {
@@ -145,9 +146,9 @@ fn gather(memory: &[u8], vectors: u32, count: u32, limit: usize) -> Result<Vec<u
             .and_then(|offset| vectors.checked_add(offset))
             .ok_or(Status::InvalidMemoryAccess)?;
         let length = vector.checked_add(4).ok_or(Status::InvalidMemoryAccess)?;
-        let part = slice(memory, read_u32(memory, vector)?, read_u32(memory, length)?)?;
-        let room = limit.saturating_sub(text.len());
-        text.extend_from_slice(part.get(..room).unwrap_or(part));
+        let part = slice(memory, (read_u32(memory, vector)?, read_u32(memory, length)?))?;
+        let left = limit.saturating_sub(text.len());
+        text.extend_from_slice(part.get(..left).unwrap_or(part));
         if text.len() >= limit {
             break;
         }
@@ -155,7 +156,7 @@ fn gather(memory: &[u8], vectors: u32, count: u32, limit: usize) -> Result<Vec<u
     Ok(text)
 }
 
-fn fd_read(guest: Guest<'_, '_>, fd: u32, read_to: u32) -> HostResult<u32> {
+fn fd_read(guest: Guest<'_, '_>, fd: u32, read_to: u32) -> HostcallResult<u32> {
     if fd != INPUT {
         return Ok(EBADF);
     }
@@ -164,9 +165,9 @@ fn fd_read(guest: Guest<'_, '_>, fd: u32, read_to: u32) -> HostResult<u32> {
     Ok(SUCCESS)
 }
 
-/// Of unknown type, as in Envoy: a C library takes them for no terminal. Input may be read, the
-/// others written.
-fn fd_fdstat_get(guest: Guest<'_, '_>, fd: u32, to: u32) -> HostResult<u32> {
+/// Descriptors are of unknown type, as in Envoy, so a C library does not take them for a terminal.
+/// Input can be read, the others written.
+fn fd_fdstat_get(guest: Guest<'_, '_>, fd: u32, to: u32) -> HostcallResult<u32> {
     const RIGHT_TO_READ: u64 = 2;
     const RIGHT_TO_WRITE: u64 = 64;
     let rights = match fd {
@@ -175,18 +176,18 @@ fn fd_fdstat_get(guest: Guest<'_, '_>, fd: u32, to: u32) -> HostResult<u32> {
         _ => return Ok(EBADF),
     };
     let (memory, _) = parts(guest)?;
-    let stat = slice_mut(memory, to, 24)?;
+    let stat = slice_mut(memory, (to, 24))?;
     stat.fill(0);
     write_u64(stat, 8, rights)?;
     Ok(SUCCESS)
 }
 
-/// Of unknown type and no size.
-fn fd_filestat_get(guest: Guest<'_, '_>, fd: u32, to: u32, bytes: u32) -> HostResult<u32> {
+/// Descriptors are of unknown type and have no size.
+fn fd_filestat_get(guest: Guest<'_, '_>, fd: u32, to: u32, bytes: u32) -> HostcallResult<u32> {
     if fd > 2 {
         return Ok(EBADF);
     }
     let (memory, _) = parts(guest)?;
-    slice_mut(memory, to, bytes)?.fill(0);
+    slice_mut(memory, (to, bytes))?.fill(0);
     Ok(SUCCESS)
 }

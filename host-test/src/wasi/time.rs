@@ -1,13 +1,15 @@
-//! Clocks, and waiting. A guest cannot make the host wait: a sleep ends at once, and this guest's
-//! own clocks move on by as much. So Go's and TinyGo's schedulers find that the time has come,
-//! where in Envoy, whose clocks do not move, they spin until it has.
+//! Clocks and waiting. A guest cannot make the host wait: a sleep ends at once and moves the
+//! guest's clocks forward. So the schedulers of Go and TinyGo continue at once, where in Envoy,
+//! whose clocks do not move, they spin until the time has passed.
 
 use wasmtime::{Caller, Linker};
 
-use super::{EBADF, EINVAL, ENOTSUP, Guest, SUCCESS, errno, stdio};
+use super::errno::{EBADF, EINVAL, ENOTSUP, SUCCESS, errno};
+use super::stdio;
 use crate::abi::Status;
-use crate::clock::Clock;
-use crate::memory::{HostResult, parts, read_u32, slice, slice_mut, write_u32, write_u64};
+use crate::memory::{
+    Guest, HostcallResult, parts, read_u32, slice, slice_mut, write_u32, write_u64,
+};
 use crate::state::HostState;
 
 const WALL: u32 = 0;
@@ -43,63 +45,24 @@ pub(super) fn link(linker: &mut Linker<HostState>, wasi: &str) -> wasmtime::Resu
     Ok(())
 }
 
-/// How far a guest's clocks are from the host's, because it slept.
-///
-/// The monotonic clock, whose start means nothing, keeps what it was moved by, so that every
-/// duration is right. The wall clock must not stay wrong: it stands still until the host's has
-/// caught up.
-#[derive(Default)]
-pub(super) struct Slept {
-    monotonic_ahead: u64,
-    wall_at_least: u64,
-}
-
-/// A guest may sleep 146 years in all. Beyond it a runtime's signed nanoseconds would overflow.
-const LONGEST: u64 = 1 << 62;
-
-impl Slept {
-    fn wall(&self, clock: &dyn Clock) -> u64 {
-        clock.wall_nanos().max(self.wall_at_least)
-    }
-
-    /// Starts at 1: Go takes 0 for a clock that is broken, and stops.
-    fn monotonic(&self, clock: &dyn Clock) -> u64 {
-        clock.monotonic_nanos().saturating_add(self.monotonic_ahead).saturating_add(1)
-    }
-
-    /// Moves both clocks on, or says that it is too much.
-    fn sleep(&mut self, clock: &dyn Clock, nanos: u64) -> bool {
-        let ahead = self.monotonic_ahead.saturating_add(nanos);
-        let wall = self.wall(clock).saturating_add(nanos);
-        if ahead > LONGEST || wall > i64::MAX.cast_unsigned() {
-            return false;
-        }
-        self.monotonic_ahead = ahead;
-        if nanos > 0 {
-            self.wall_at_least = wall;
-        }
-        true
-    }
-}
-
-fn clock_time_get(guest: Guest<'_, '_>, id: u32, to: u32) -> HostResult<u32> {
+fn clock_time_get(guest: Guest<'_, '_>, id: u32, to: u32) -> HostcallResult<u32> {
     let (memory, state) = parts(guest)?;
     let Some(now) = now(state, id) else { return Ok(ENOTSUP) };
     write_u64(memory, to, now)?;
     Ok(SUCCESS)
 }
 
-/// The time on a guest's clock. The clocks of CPU time are not there.
+/// The time on a guest's clock; none for the clocks of CPU time, which are not served.
 fn now(state: &HostState, id: u32) -> Option<u64> {
-    let (slept, clock) = (&state.wasi.slept, &*state.host.clock);
+    let clock = &*state.host.clock;
     match id {
-        WALL => Some(slept.wall(clock)),
-        MONOTONIC => Some(slept.monotonic(clock)),
+        WALL => Some(state.clock.wall(clock)),
+        MONOTONIC => Some(state.clock.monotonic(clock)),
         _ => None,
     }
 }
 
-fn clock_res_get(guest: Guest<'_, '_>, id: u32, to: u32) -> HostResult<u32> {
+fn clock_res_get(guest: Guest<'_, '_>, id: u32, to: u32) -> HostcallResult<u32> {
     if id > MONOTONIC {
         return Ok(ENOTSUP);
     }
@@ -108,7 +71,7 @@ fn clock_res_get(guest: Guest<'_, '_>, id: u32, to: u32) -> HostResult<u32> {
     Ok(SUCCESS)
 }
 
-/// Where the parts of a subscription are.
+/// The offsets of a subscription's fields.
 struct Layout {
     bytes: u32,
     clock: u32,
@@ -117,17 +80,17 @@ struct Layout {
 }
 
 const PREVIEW_1: Layout = Layout { bytes: 48, clock: 16, timeout: 24, flags: 40 };
-/// A clock had an identifier of its own first.
+/// The old version has one more field before the clock.
 const UNSTABLE: Layout = Layout { bytes: 56, clock: 24, timeout: 32, flags: 48 };
 
 const EVENT_BYTES: u32 = 32;
 
-/// What one subscription is about, and how it stands.
+/// What one subscription waits for.
 enum Wanted {
-    /// A moment that is so many nanoseconds away.
-    Moment(u64),
-    /// The event is here: its error, bytes that may be read or written, and whether the other end
-    /// is gone.
+    /// A time this many nanoseconds away.
+    Time(u64),
+    /// Nothing: the event is ready, with an error, the bytes that can be read or written, and
+    /// whether the other end is closed.
     Ready { errno: u32, bytes: u64, hangup: bool },
 }
 
@@ -137,7 +100,7 @@ struct Subscription {
     wanted: Wanted,
 }
 
-/// Tells of every event that is there, and when there is none, of the one that comes next.
+/// Reports every event that is ready, or, if none is, the earliest time.
 fn poll_oneoff(
     guest: Guest<'_, '_>,
     layout: &Layout,
@@ -145,14 +108,14 @@ fn poll_oneoff(
     events: u32,
     count: u32,
     count_to: u32,
-) -> HostResult<u32> {
+) -> HostcallResult<u32> {
     if count == 0 {
         return Ok(EINVAL);
     }
     let (memory, state) = parts(guest)?;
-    // The guest's memory bounds how many there can be.
+    // Both lists must lie in memory, which bounds the number of subscriptions.
     for (at, count, bytes) in [(subscriptions, count, layout.bytes), (events, count, EVENT_BYTES)] {
-        slice(memory, at, count.checked_mul(bytes).ok_or(Status::InvalidMemoryAccess)?)?;
+        slice(memory, (at, count.checked_mul(bytes).ok_or(Status::InvalidMemoryAccess)?))?;
     }
     let at = |i: u32| subscriptions + i * layout.bytes;
     let mut wait = u64::MAX;
@@ -161,7 +124,7 @@ fn poll_oneoff(
             return Ok(EINVAL);
         };
         wait = wait.min(match subscription.wanted {
-            Wanted::Moment(away) => away,
+            Wanted::Time(away) => away,
             Wanted::Ready { .. } => 0,
         });
     }
@@ -171,11 +134,11 @@ fn poll_oneoff(
             return Ok(EINVAL);
         };
         let (errno, bytes, hangup) = match subscription.wanted {
-            Wanted::Moment(away) if away > wait => continue,
-            Wanted::Moment(_) => (SUCCESS, 0, false),
+            Wanted::Time(away) if away > wait => continue,
+            Wanted::Time(_) => (SUCCESS, 0, false),
             Wanted::Ready { errno, bytes, hangup } => (errno, bytes, hangup),
         };
-        let event = slice_mut(memory, events + happened * EVENT_BYTES, EVENT_BYTES)?;
+        let event = slice_mut(memory, (events + happened * EVENT_BYTES, EVENT_BYTES))?;
         event.fill(0);
         write_u64(event, 0, subscription.user_data)?;
         write_u32(event, 8, errno | u32::from(subscription.kind) << 16)?;
@@ -184,14 +147,14 @@ fn poll_oneoff(
         happened += 1;
     }
     let clock = &*state.host.clock;
-    if !state.wasi.slept.sleep(clock, wait) {
+    if !state.clock.sleep(clock, wait) {
         return Ok(EINVAL);
     }
     write_u32(memory, count_to, happened)?;
     Ok(SUCCESS)
 }
 
-/// Reads a subscription; none when it is of no kind that WASI has.
+/// Reads a subscription; none when its kind is unknown.
 fn subscription(
     memory: &[u8],
     state: &HostState,
@@ -202,19 +165,19 @@ fn subscription(
     const READ: u8 = 1;
     const WRITE: u8 = 2;
     const ABSOLUTE: u32 = 1;
-    let bytes = slice(memory, at, layout.bytes)?;
-    let kind = slice(bytes, 8, 1)?.first().copied().unwrap_or(u8::MAX);
+    let bytes = slice(memory, (at, layout.bytes))?;
+    let kind = slice(bytes, (8, 1))?.first().copied().unwrap_or(u8::MAX);
     let ready = |errno, bytes, hangup| Wanted::Ready { errno, bytes, hangup };
     let wanted = match kind {
         CLOCK => match now(state, read_u32(bytes, layout.clock)?) {
             Some(now) => {
                 let timeout = read_u64(bytes, layout.timeout)?;
                 let absolute = read_u32(bytes, layout.flags)? & ABSOLUTE != 0;
-                Wanted::Moment(if absolute { timeout.saturating_sub(now) } else { timeout })
+                Wanted::Time(if absolute { timeout.saturating_sub(now) } else { timeout })
             }
             None => ready(ENOTSUP, 0, false),
         },
-        // Standard input is at its end, which is an event too.
+        // Standard input is at its end, and that is an event.
         READ if read_u32(bytes, 16)? == stdio::INPUT => ready(SUCCESS, 0, true),
         WRITE if [stdio::OUTPUT, stdio::ERROR].contains(&read_u32(bytes, 16)?) => {
             ready(SUCCESS, state.limits.log_bytes as u64, false)
@@ -226,6 +189,6 @@ fn subscription(
 }
 
 fn read_u64(memory: &[u8], pointer: u32) -> Result<u64, Status> {
-    let bytes = slice(memory, pointer, 8)?;
+    let bytes = slice(memory, (pointer, 8))?;
     bytes.try_into().map(u64::from_le_bytes).map_err(|_| Status::InvalidMemoryAccess)
 }

@@ -1,56 +1,62 @@
-//! The VMs of a worker: started for the plugins of its chain, shared where Envoy shares them, built
-//! anew after a trap when the plugin wants that.
+//! The VMs of a worker, with the plugins of its chain in them. Plugins share a VM where they do in
+//! Envoy, and a VM is rebuilt after a trap if a plugin's policy is to reload.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 
-use super::WorkerOptions;
+use super::options::WorkerOptions;
 use super::reply::Reply;
 use crate::chain::Chain;
 use crate::clock::{RandomSource, SeededRandom};
-use crate::effect::{Effect, Recorder};
 use crate::error::{CallError, StartError};
+use crate::host::Host;
 use crate::plugin::{FailPolicy, Plugin};
-use crate::state::Host;
-use crate::vm::{Vm, VmOptions};
+use crate::recording::{Recorded, Recorder};
+use crate::vm::Vm;
+use crate::vm_options::VmOptions;
 
-/// What VMs have recorded since the worker last looked, with the number of the VM.
-type Tape = Arc<Mutex<Vec<(usize, Effect)>>>;
+/// The events that VMs have recorded and the worker has not taken yet, each with its VM's number.
+type SharedEvents = Arc<Mutex<Vec<(usize, Recorded)>>>;
 
-struct TapeRecorder {
+/// The recorder of one VM.
+struct VmRecorder {
     vm: usize,
-    tape: Tape,
+    events: SharedEvents,
 }
 
-impl Recorder for TapeRecorder {
-    fn record(&mut self, effect: Effect) {
-        self.tape.lock().unwrap_or_else(PoisonError::into_inner).push((self.vm, effect));
+impl Recorder for VmRecorder {
+    fn record(&mut self, recorded: Recorded) {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).push((self.vm, recorded));
     }
 }
 
-/// One VM and the plugins in it, by their place in the chain.
+/// One VM and its plugins.
 pub(super) struct GuestVm {
     pub(super) vm: Vm,
-    /// How often it has been built; a stream of an earlier build is gone.
+    /// How often the VM was rebuilt. Streams of an earlier generation are lost.
     pub(super) generation: u32,
-    /// When it was built, on the host's monotonic clock.
+    /// When the VM was built, on the host's monotonic clock.
     built_at: u64,
+    /// Its plugins, by their index in the chain.
     members: Vec<usize>,
 }
 
-/// A plugin of the chain in its VM.
-pub(super) struct Resident {
+/// A plugin of the chain, started in a VM.
+pub(super) struct PluginInstance {
     pub(super) vm: usize,
     pub(super) plugin: Plugin,
     pub(super) name: Arc<str>,
     policy: FailPolicy,
 }
 
-/// What a stream finds at a plugin's place.
+/// What a stream does at a plugin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Entry {
+pub(super) enum Availability {
+    /// It runs the plugin.
     Run,
+    /// It continues without the plugin, whose VM has trapped.
     Skip,
+    /// It fails: the plugin's VM has trapped.
     Fail,
 }
 
@@ -58,17 +64,18 @@ pub(super) struct Guests {
     pub(super) chain: Chain,
     pub(super) host: Host,
     pub(super) vms: Vec<GuestVm>,
-    pub(super) residents: Vec<Resident>,
-    /// Traps that nobody has asked for yet.
+    pub(super) plugins: Vec<PluginInstance>,
+    /// Traps that were not taken yet.
     pub(super) errors: Vec<CallError>,
-    /// Whether a VM has trapped whose waiting streams have not been failed yet.
+    /// Whether a VM has trapped whose paused streams were not failed yet.
     pub(super) has_fresh_trap: bool,
     seed: Option<u64>,
-    tape: Option<Tape>,
+    /// None unless the worker records.
+    recorded: Option<SharedEvents>,
     waker: Option<Waker>,
 }
 
-/// Traps are kept until they are asked for, but no more than these.
+/// The most traps that are kept.
 const MOST_ERRORS: usize = 1024;
 
 impl Guests {
@@ -81,21 +88,21 @@ impl Guests {
             chain: chain.clone(),
             host,
             vms: Vec::new(),
-            residents: Vec::new(),
+            plugins: Vec::new(),
             errors: Vec::new(),
             has_fresh_trap: false,
             seed: options.seed,
-            tape: options.record.then(Tape::default),
+            recorded: options.record.then(SharedEvents::default),
             waker: None,
         };
-        for (place, plugin) in chain.plugins().iter().enumerate() {
+        for (index, plugin) in chain.plugins().iter().enumerate() {
             let shared =
-                chain.plugins()[..place].iter().position(|earlier| earlier.shares_vm(plugin));
-            let vm = match shared.and_then(|earlier| guests.residents.get(earlier)) {
+                chain.plugins()[..index].iter().position(|earlier| earlier.shares_vm(plugin));
+            let vm = match shared.and_then(|earlier| guests.plugins.get(earlier)) {
                 Some(earlier) => earlier.vm,
                 None => {
                     let number = guests.vms.len();
-                    let vm = guests.new_vm(number, place)?;
+                    let vm = guests.new_vm(number, index)?;
                     guests.vms.push(GuestVm {
                         vm,
                         generation: 0,
@@ -105,24 +112,24 @@ impl Guests {
                     number
                 }
             };
-            guests.vms[vm].members.push(place);
+            guests.vms[vm].members.push(index);
             let handle = guests.vms[vm].vm.start_plugin(plugin.config.clone())?;
             let (name, policy) =
                 (Arc::from(plugin.config.name.as_str()), plugin.config.fail_policy);
-            guests.residents.push(Resident { vm, plugin: handle, name, policy });
+            guests.plugins.push(PluginInstance { vm, plugin: handle, name, policy });
         }
         Ok(guests)
     }
 
-    fn new_vm(&self, number: usize, place: usize) -> Result<Vm, StartError> {
+    fn new_vm(&self, number: usize, index: usize) -> Result<Vm, StartError> {
         let options = self.chain.options();
         let seeded = |seed: u64| {
             Box::new(SeededRandom::new(seed.wrapping_add(number as u64))) as Box<dyn RandomSource>
         };
         let recorder = self
-            .tape
+            .recorded
             .clone()
-            .map(|tape| Box::new(TapeRecorder { vm: number, tape }) as Box<dyn Recorder>);
+            .map(|events| Box::new(VmRecorder { vm: number, events }) as Box<dyn Recorder>);
         let options = VmOptions {
             limits: options.limits.clone(),
             environment: options.environment.clone(),
@@ -131,7 +138,7 @@ impl Guests {
             profile: options.profile,
             ..VmOptions::default()
         };
-        let mut vm = Vm::new(&self.chain.plugins()[place].module, self.host.clone(), options)?;
+        let mut vm = Vm::new(&self.chain.plugins()[index].module, self.host.clone(), options)?;
         if let Some(waker) = &self.waker {
             vm.wake_on_queue_items(waker.clone());
         }
@@ -145,25 +152,25 @@ impl Guests {
         self.waker = Some(waker);
     }
 
-    /// Before a new exchange, the VMs are built anew that have trapped, whose plugins want it, and
-    /// whose back-off is over.
+    /// Rebuilds the VMs that have trapped, have a plugin with the policy to reload, and whose
+    /// back-off is over.
     pub(super) fn reload(&mut self) {
         for number in 0..self.vms.len() {
-            let is_wanted = |place: &usize| self.residents[*place].policy == FailPolicy::Reload;
+            let reloads = |index: &usize| self.plugins[*index].policy == FailPolicy::Reload;
             let guest = &self.vms[number];
-            if guest.vm.trap().is_some() && guest.members.iter().any(is_wanted) {
+            if guest.vm.trap().is_some() && guest.members.iter().any(reloads) {
                 self.rebuild(number);
             }
         }
     }
 
-    /// What a stream finds at this place.
-    pub(super) fn entry(&self, place: usize) -> Entry {
-        let Some(resident) = self.residents.get(place) else { return Entry::Skip };
-        match resident.policy {
-            _ if self.vms[resident.vm].vm.trap().is_none() => Entry::Run,
-            FailPolicy::Open => Entry::Skip,
-            FailPolicy::Closed | FailPolicy::Reload => Entry::Fail,
+    /// What a stream does at the plugin with this index.
+    pub(super) fn availability(&self, index: usize) -> Availability {
+        let Some(plugin) = self.plugins.get(index) else { return Availability::Skip };
+        match plugin.policy {
+            _ if self.vms[plugin.vm].vm.trap().is_none() => Availability::Run,
+            FailPolicy::Open => Availability::Skip,
+            FailPolicy::Closed | FailPolicy::Reload => Availability::Fail,
         }
     }
 
@@ -174,7 +181,7 @@ impl Guests {
         if now < self.vms[number].built_at.saturating_add(backoff) {
             return;
         }
-        match self.built(number) {
+        match self.build_again(number) {
             Ok((vm, handles)) => {
                 let guest = &mut self.vms[number];
                 let members = guest.members.clone();
@@ -184,58 +191,58 @@ impl Guests {
                     built_at: now,
                     members: members.clone(),
                 };
-                for (place, handle) in members.into_iter().zip(handles) {
-                    self.residents[place].plugin = handle;
+                for (index, handle) in members.into_iter().zip(handles) {
+                    self.plugins[index].plugin = handle;
                 }
             }
             Err(error) => {
                 self.vms[number].built_at = now;
                 if let StartError::Call(error) = error {
-                    self.note(error);
+                    self.keep(error);
                 }
             }
         }
     }
 
-    fn built(&self, number: usize) -> Result<(Vm, Vec<Plugin>), StartError> {
+    fn build_again(&self, number: usize) -> Result<(Vm, Vec<Plugin>), StartError> {
         let members = &self.vms[number].members;
         let mut vm = self.new_vm(number, members.first().copied().unwrap_or_default())?;
-        let configs = members.iter().map(|place| self.chain.plugins()[*place].config.clone());
+        let configs = members.iter().map(|index| self.chain.plugins()[*index].config.clone());
         let handles = configs.map(|config| vm.start_plugin(config)).collect::<Result<_, _>>()?;
         Ok((vm, handles))
     }
 
-    /// What a client gets because of a plugin whose VM has trapped.
-    pub(super) fn failed(&self, place: usize) -> Reply {
-        Reply::failed_plugin(self.residents.get(place).map(|resident| Arc::clone(&resident.name)))
+    /// What a client gets when a stream fails at this plugin.
+    pub(super) fn failure_reply(&self, index: usize) -> Reply {
+        Reply::failed_plugin(self.plugins.get(index).map(|plugin| Arc::clone(&plugin.name)))
     }
 
-    /// Whether streams go on without this plugin when its VM has trapped.
-    pub(super) fn is_open(&self, place: usize) -> bool {
-        self.residents.get(place).is_some_and(|resident| resident.policy == FailPolicy::Open)
+    /// Whether streams continue without this plugin when its VM has trapped.
+    pub(super) fn fails_open(&self, index: usize) -> bool {
+        self.plugins.get(index).is_some_and(|plugin| plugin.policy == FailPolicy::Open)
     }
 
-    /// Takes note of a call into a VM that failed.
-    pub(super) fn caught(&mut self, error: CallError) {
+    /// Keeps the error of a call into a VM, if it is a new trap.
+    pub(super) fn note_failure(&mut self, error: CallError) {
         if matches!(error, CallError::Trapped(_)) {
             self.has_fresh_trap = true;
-            self.note(error);
+            self.keep(error);
         }
     }
 
-    fn note(&mut self, error: CallError) {
+    fn keep(&mut self, error: CallError) {
         if self.errors.len() < MOST_ERRORS {
             self.errors.push(error);
         }
     }
 
-    /// What has been recorded since the last question.
-    pub(super) fn recorded(&mut self) -> Vec<(usize, Effect)> {
-        let Some(tape) = &self.tape else { return Vec::new() };
-        std::mem::take(&mut *tape.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Takes the recorded events.
+    pub(super) fn take_recorded(&mut self) -> Vec<(usize, Recorded)> {
+        let Some(recorded) = &self.recorded else { return Vec::new() };
+        std::mem::take(&mut *recorded.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(super) fn is_recording(&self) -> bool {
-        self.tape.is_some()
+        self.recorded.is_some()
     }
 }

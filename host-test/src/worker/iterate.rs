@@ -1,29 +1,28 @@
 //! Moving a message through the chain, as Envoy's filter manager does: each part is shown to one
-//! plugin after another until one stops it; what it stopped waits at that plugin, and goes on from
-//! there when the plugin continues.
+//! plugin after another until one stops it. It then waits at that plugin, and resumes from there
+//! when the plugin continues.
 
 use bytes::{Bytes, BytesMut};
 
+use super::event::Direction;
 use super::exchange::{Exchange, Iteration, Step, body_kind, map_kinds};
 use super::guests::Guests;
-use super::message::{Direction, Event, Part};
+use super::message::Part;
 use super::reply::Reply;
-use super::verify;
-use crate::headers::Headers;
-use crate::stream::Pause;
+use crate::abi::StreamKind;
+use crate::outcome::Pause;
 use crate::vm::Vm;
 
 impl Exchange {
-    /// Takes a part from outside. Parts before the headers, after the end, or of a message that is
-    /// over are nobody's.
+    /// Receives a part of a message. Parts before the headers and after the end are ignored.
     pub(super) fn receive(&mut self, guests: &mut Guests, direction: Direction, part: Part) {
-        let half = self.half_mut(direction);
+        let message = self.message_mut(direction);
         let is_headers = matches!(part, Part::Headers { .. });
-        if half.received_end || half.started == is_headers {
+        if message.received_end || message.started == is_headers {
             return;
         }
-        half.started = true;
-        half.received_end = part.end_stream();
+        message.started = true;
+        message.received_end = part.end_stream();
         if self.is_stopped(direction) {
             return;
         }
@@ -36,10 +35,10 @@ impl Exchange {
                 if direction == Direction::Response {
                     self.note_response_code(&headers);
                     self.info(|info| {
-                        info.response_code_details = Bytes::from_static(b"via_upstream")
+                        info.response_code_details = Bytes::from_static(b"via_upstream");
                     });
                 }
-                self.half_mut(direction).headers = Some(headers);
+                self.message_mut(direction).headers = Some(headers);
                 self.headers(guests, direction, 0, end_stream);
             }
             Part::Data { data, end_stream } => {
@@ -50,13 +49,13 @@ impl Exchange {
                 self.data(guests, direction, 0, data, end_stream);
             }
             Part::Trailers(trailers) => {
-                self.half_mut(direction).trailers = Some(trailers);
+                self.message_mut(direction).trailers = Some(trailers);
                 self.trailers(guests, direction, 0);
             }
         }
     }
 
-    /// Shows the headers to the plugins from this step on.
+    /// Shows the headers to the plugins, starting at a step.
     pub(super) fn headers(
         &mut self,
         guests: &mut Guests,
@@ -65,37 +64,37 @@ impl Exchange {
         end_stream: bool,
     ) {
         let (kind, _) = map_kinds(direction);
-        for step in from..self.legs.len() {
+        for step in from..self.plugins.len() {
             if self.is_stopped(direction) {
                 return;
             }
-            let at = self.place(direction, step);
-            self.cursor(at, direction).ended |= end_stream;
+            let at = self.index_of(direction, step);
+            self.progress(at, direction).ended |= end_stream;
             if direction == Direction::Request && !self.create(guests, at) {
-                return self.local_reply(guests, guests.failed(at));
+                return self.local_reply(guests, guests.failure_reply(at));
             }
-            let Some(mut headers) = self.half_mut(direction).headers.take() else { return };
+            let Some(mut headers) = self.message_mut(direction).headers.take() else { return };
             let answer = self.call(guests, direction, at, |vm, stream| match direction {
                 Direction::Request => vm.request_headers(stream, &mut headers, end_stream),
                 Direction::Response => vm.response_headers(stream, &mut headers, end_stream),
             });
-            self.half_mut(direction).headers = Some(headers);
-            let cursor = self.cursor(at, direction);
+            self.message_mut(direction).headers = Some(headers);
+            let progress = self.progress(at, direction);
             match answer {
                 Step::Stop(ending) => return self.end_with(guests, ending),
-                Step::Skip => cursor.headers_continued = true,
+                Step::Skip => progress.headers_continued = true,
                 Step::Continue => {
-                    cursor.headers_continued = true;
+                    progress.headers_continued = true;
                     self.continued(guests, at);
                 }
                 Step::Pause(pause) => {
-                    cursor.iteration = match pause {
+                    progress.iteration = match pause {
                         Pause::Headers => Iteration::StopSingle,
                         Pause::Buffer => Iteration::StopAllBuffer,
                         Pause::Watermark | Pause::NoBuffer => Iteration::StopAllWatermark,
                     };
-                    cursor.streaming = cursor.iteration == Iteration::StopAllWatermark;
-                    self.park(guests, direction, at, Some(kind));
+                    progress.streaming = progress.iteration == Iteration::StopAllWatermark;
+                    self.lend_waiting(guests, direction, at, Some(kind));
                     return self.continued(guests, at);
                 }
             }
@@ -105,8 +104,8 @@ impl Exchange {
         }
     }
 
-    /// Shows a piece of body to the plugins from this step on. One that stopped everything keeps it
-    /// instead.
+    /// Shows a piece of body to the plugins, starting at a step. It waits at the first plugin that
+    /// has stopped everything.
     pub(super) fn data(
         &mut self,
         guests: &mut Guests,
@@ -117,21 +116,21 @@ impl Exchange {
     ) {
         let (mut data, mut end_stream, mut trailers_from) = (data, end_stream, None);
         let mut passed = true;
-        for step in from..self.legs.len() {
-            let at = self.place(direction, step);
-            let cursor = self.cursor(at, direction);
-            cursor.ended |= end_stream;
-            if cursor.iteration.stops_all() {
+        for step in from..self.plugins.len() {
+            let at = self.index_of(direction, step);
+            let progress = self.progress(at, direction);
+            progress.ended |= end_stream;
+            if progress.iteration.stops_all() {
                 self.hold(guests, direction, at, data);
                 data = Bytes::new();
                 passed = false;
                 break;
             }
-            self.unpark_body(guests, direction, at);
-            let cursor = self.cursor(at, direction);
+            self.take_back_body(guests, direction, at);
+            let progress = self.progress(at, direction);
             let mut is_too_large = false;
-            if cursor.buffering
-                && let Some(held) = cursor.held.take()
+            if progress.buffering
+                && let Some(held) = progress.held.take()
             {
                 data = joined(held, &data);
                 is_too_large = data.len() > guests.chain.options().buffer_bytes;
@@ -147,8 +146,8 @@ impl Exchange {
                 return self.end_with(guests, ending);
             }
             if is_too_large {
-                // Envoy shows a request's plugin what is too much, and then answers whatever the
-                // plugin says.
+                // As Envoy: it shows the plugin a request's body that is too large, and then
+                // answers 413, whatever the plugin returned.
                 return self.too_large(guests, direction);
             }
             if end_stream && self.take_added_trailers(guests, direction, at) {
@@ -158,36 +157,36 @@ impl Exchange {
             match answer {
                 Step::Stop(_) => return,
                 Step::Skip | Step::Continue => {
-                    if self.cursor(at, direction).iteration == Iteration::Going {
+                    if self.progress(at, direction).iteration == Iteration::Continue {
                         self.continued(guests, at);
                         if self.is_stopped(direction) {
                             return;
                         }
                         continue;
                     }
-                    self.cursor(at, direction).buffering = false;
+                    self.progress(at, direction).buffering = false;
                     self.append(direction, at, data);
                     self.wait_for_added(direction, at, &mut trailers_from, step);
                     self.resume(guests, direction, at);
                     data = Bytes::new();
                 }
                 Step::Pause(pause) => {
-                    let cursor = self.cursor(at, direction);
-                    cursor.iteration = Iteration::StopSingle;
-                    cursor.buffering = matches!(pause, Pause::Buffer | Pause::Headers);
-                    cursor.streaming = pause == Pause::Watermark;
+                    let progress = self.progress(at, direction);
+                    progress.iteration = Iteration::StopSingle;
+                    progress.buffering = matches!(pause, Pause::Buffer | Pause::Headers);
+                    progress.streaming = pause == Pause::Watermark;
                     if pause != Pause::NoBuffer {
                         self.hold(guests, direction, at, data);
-                    } else if cursor.ended && cursor.held.is_none() {
-                        // The end itself has to wait, too.
-                        cursor.held = Some(Bytes::new());
+                    } else if progress.ended && progress.held.is_none() {
+                        // The end of the message waits, too.
+                        progress.held = Some(Bytes::new());
                     }
                     data = Bytes::new();
                     if self.is_stopped(direction) {
                         return;
                     }
                     self.wait_for_added(direction, at, &mut trailers_from, step);
-                    self.park(guests, direction, at, None);
+                    self.lend_waiting(guests, direction, at, None);
                     self.continued(guests, at);
                 }
             }
@@ -205,7 +204,7 @@ impl Exchange {
         }
     }
 
-    /// Trailers that the plugin added which now stops the body wait with it.
+    /// Trailers wait with the body if the plugin that added them stops the body.
     fn wait_for_added(
         &mut self,
         direction: Direction,
@@ -215,29 +214,29 @@ impl Exchange {
     ) {
         if *trailers_from == Some(step + 1) {
             *trailers_from = None;
-            self.cursor(at, direction).trailers = true;
+            self.progress(at, direction).trailers = true;
         }
     }
 
-    /// Shows the trailers to the plugins from this step on.
+    /// Shows the trailers to the plugins, starting at a step.
     pub(super) fn trailers(&mut self, guests: &mut Guests, direction: Direction, from: usize) {
         let (_, kind) = map_kinds(direction);
-        for step in from..self.legs.len() {
+        for step in from..self.plugins.len() {
             if self.is_stopped(direction) {
                 return;
             }
-            let at = self.place(direction, step);
-            let cursor = self.cursor(at, direction);
-            cursor.ended = true;
-            if cursor.iteration.stops_all() {
-                cursor.trailers = true;
+            let at = self.index_of(direction, step);
+            let progress = self.progress(at, direction);
+            progress.ended = true;
+            if progress.iteration.stops_all() {
+                progress.trailers = true;
                 return;
             }
-            let Some(mut trailers) = self.half_mut(direction).trailers.take() else { return };
-            self.unpark_body(guests, direction, at);
-            // What the plugin has buffered it can still change.
-            let cursor = self.cursor(at, direction);
-            let mut held = if cursor.buffering { cursor.held.take() } else { None };
+            let Some(mut trailers) = self.message_mut(direction).trailers.take() else { return };
+            self.take_back_body(guests, direction, at);
+            // The plugin can still change the body that it has buffered.
+            let progress = self.progress(at, direction);
+            let mut held = if progress.buffering { progress.held.take() } else { None };
             let answer = self.call(guests, direction, at, |vm, stream| {
                 let swap = |vm: &mut Vm, held: &mut Option<Bytes>| {
                     held.as_mut().map(|held| vm.swap_body(stream, body_kind(direction), held))
@@ -250,25 +249,25 @@ impl Exchange {
                 swap(vm, &mut held);
                 answer
             });
-            let cursor = self.cursor(at, direction);
-            cursor.held = held.or(cursor.held.take());
-            self.half_mut(direction).trailers = Some(trailers);
-            let cursor = self.cursor(at, direction);
+            let progress = self.progress(at, direction);
+            progress.held = held.or(progress.held.take());
+            self.message_mut(direction).trailers = Some(trailers);
+            let progress = self.progress(at, direction);
             match answer {
                 Step::Stop(ending) => return self.end_with(guests, ending),
                 Step::Skip | Step::Continue => {
-                    if cursor.iteration != Iteration::Going {
-                        cursor.trailers = true;
+                    if progress.iteration != Iteration::Continue {
+                        progress.trailers = true;
                         return self.resume(guests, direction, at);
                     }
                     self.continued(guests, at);
                 }
                 Step::Pause(_) => {
-                    cursor.trailers = true;
-                    if cursor.iteration == Iteration::Going {
-                        cursor.iteration = Iteration::StopSingle;
+                    progress.trailers = true;
+                    if progress.iteration == Iteration::Continue {
+                        progress.iteration = Iteration::StopSingle;
                     }
-                    self.park(guests, direction, at, Some(kind));
+                    self.lend_waiting(guests, direction, at, Some(kind));
                     return self.continued(guests, at);
                 }
             }
@@ -278,18 +277,18 @@ impl Exchange {
         }
     }
 
-    /// Lets what waits at a plugin go on. A plugin that had stopped everything is shown the body
-    /// and the trailers that came meanwhile itself.
+    /// Resumes what waits at a plugin. A plugin that has stopped everything is first shown the body
+    /// and the trailers that came since.
     pub(super) fn resume(&mut self, guests: &mut Guests, direction: Direction, at: usize) {
-        self.unpark(guests, direction, at);
-        let next = self.step(direction, at) + 1;
-        let cursor = self.cursor(at, direction);
-        let from = if cursor.iteration.stops_all() { next - 1 } else { next };
-        cursor.iteration = Iteration::Going;
-        cursor.buffering = false;
-        let (held, trailers) = (cursor.held.take(), std::mem::take(&mut cursor.trailers));
+        self.take_back(guests, direction, at);
+        let next = self.step_of(direction, at) + 1;
+        let progress = self.progress(at, direction);
+        let from = if progress.iteration.stops_all() { next - 1 } else { next };
+        progress.iteration = Iteration::Continue;
+        progress.buffering = false;
+        let (held, trailers) = (progress.held.take(), std::mem::take(&mut progress.trailers));
         let (ended, headers_continued) =
-            (cursor.ended, std::mem::replace(&mut cursor.headers_continued, true));
+            (progress.ended, std::mem::replace(&mut progress.headers_continued, true));
         if !headers_continued {
             self.headers(guests, direction, next, ended && held.is_none() && !trailers);
         }
@@ -303,20 +302,38 @@ impl Exchange {
         }
     }
 
-    /// Keeps a piece of body at a plugin; too much of it fails the stream, unless the sender can be
-    /// held back.
+    /// Resumes the messages that wait at a plugin and that its guest has continued.
+    pub(super) fn continued(&mut self, guests: &mut Guests, at: usize) {
+        for (direction, kind) in [
+            (Direction::Request, StreamKind::HttpRequest),
+            (Direction::Response, StreamKind::HttpResponse),
+        ] {
+            let asked = self
+                .open_stream_at(guests, at)
+                .is_some_and(|(vm, id)| vm.take_continued(id, kind).unwrap_or(false));
+            if asked
+                && !self.is_stopped(direction)
+                && self.progress(at, direction).iteration != Iteration::Continue
+            {
+                self.resume(guests, direction, at);
+            }
+        }
+    }
+
+    /// Keeps a piece of body at a plugin. Too much of it fails the stream, unless the sender has to
+    /// wait.
     fn hold(&mut self, guests: &mut Guests, direction: Direction, at: usize, data: Bytes) {
         self.append(direction, at, data);
-        let cursor = self.cursor(at, direction);
-        let held = cursor.held.as_ref().map_or(0, Bytes::len);
-        if !cursor.streaming && held > guests.chain.options().buffer_bytes {
+        let progress = self.progress(at, direction);
+        let held = progress.held.as_ref().map_or(0, Bytes::len);
+        if !progress.streaming && held > guests.chain.options().buffer_bytes {
             self.too_large(guests, direction);
         }
     }
 
     fn append(&mut self, direction: Direction, at: usize, data: Bytes) {
-        let cursor = self.cursor(at, direction);
-        cursor.held = Some(match cursor.held.take() {
+        let progress = self.progress(at, direction);
+        progress.held = Some(match progress.held.take() {
             Some(held) => joined(held, &data),
             None => data,
         });
@@ -342,83 +359,17 @@ impl Exchange {
     ) -> bool {
         let (_, kind) = map_kinds(direction);
         let added = self
-            .living(guests, at)
+            .open_stream_at(guests, at)
             .and_then(|(vm, stream)| vm.take_added_trailers(stream, kind).ok().flatten());
         let has_added = added.is_some();
         if has_added {
-            self.half_mut(direction).trailers = added;
+            self.message_mut(direction).trailers = added;
         }
         has_added
     }
-
-    fn emit_headers(&mut self, guests: &mut Guests, direction: Direction, end_stream: bool) {
-        let Some(headers) = self.half(direction).headers.clone() else { return };
-        let checked = match direction {
-            Direction::Request => verify::request(&headers),
-            Direction::Response => verify::response(&headers),
-        };
-        match checked {
-            Err(_) if direction == Direction::Response && self.reply.is_some() => {
-                self.is_undeliverable = true
-            }
-            Err(reply) => return self.local_reply(guests, reply),
-            Ok(()) => {}
-        }
-        if direction == Direction::Request && self.route_cache_cleared {
-            self.events.push_back(Event::RouteCacheCleared);
-        }
-        self.half_mut(direction).emitted = true;
-        self.emit(direction, Part::Headers { headers, end_stream });
-    }
-
-    fn emit_data(&mut self, direction: Direction, data: Bytes, end_stream: bool) {
-        if end_stream || !data.is_empty() {
-            self.emit(direction, Part::Data { data, end_stream });
-        }
-    }
-
-    fn emit_trailers(&mut self, direction: Direction) {
-        let trailers = self
-            .half(direction)
-            .trailers
-            .clone()
-            .unwrap_or_else(|| Headers::new(direction.trailers()));
-        self.emit(direction, Part::Trailers(trailers));
-    }
-
-    pub(super) fn emit(&mut self, direction: Direction, part: Part) {
-        let end_stream = part.end_stream();
-        self.half_mut(direction).emitted_end |= end_stream;
-        match direction {
-            Direction::Request => self.events.push_back(Event::Request(part)),
-            Direction::Response => {
-                if let Part::Data { data, .. } = &part {
-                    let bytes = u64::try_from(data.len()).unwrap_or(u64::MAX);
-                    self.info(|info| {
-                        info.response_bytes = info.response_bytes.saturating_add(bytes)
-                    });
-                }
-                if !self.is_undeliverable {
-                    self.events.push_back(Event::Response(part));
-                }
-                if end_stream {
-                    self.response_is_out();
-                }
-            }
-        }
-    }
-
-    /// The response is out. What is left of the request is of no use to anyone.
-    fn response_is_out(&mut self) {
-        self.reset_upstream();
-        if self.is_undeliverable {
-            self.events.push_back(Event::ResponseReset);
-        }
-        self.is_over = true;
-    }
 }
 
-/// Envoy's rule for a request that wants a gRPC answer.
+/// Whether a request is gRPC, by Envoy's rule.
 fn is_grpc(content_type: &[u8]) -> bool {
     content_type
         .strip_prefix(b"application/grpc")

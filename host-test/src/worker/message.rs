@@ -1,60 +1,11 @@
-//! What crosses a worker's boundary: parts of messages going in, events coming out, and whole
-//! messages for those who have them whole.
-
-use std::sync::Arc;
+//! HTTP messages: in parts, as a worker takes and gives them, and whole, as tests have them.
 
 use bytes::Bytes;
 
-use crate::effect::{Effect, Text};
-use crate::headers::{HeaderScope, Headers};
+use crate::headers::Headers;
 
-/// Names one exchange of one worker: a request and its response. It stays valid until the exchange
-/// is closed.
-///
-/// ```
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/tag.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
-/// # let config = PluginConfig { name: "tag".into(), configuration: "blue".into(), ..PluginConfig::default() };
-/// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
-/// # let mut worker = Worker::new(&chain, Host::default())?;
-/// let (first, second) = (worker.open(StreamInfo::default()), worker.open(StreamInfo::default()));
-/// worker.close(first);
-/// assert!(worker.is_over(first));
-/// assert!(!worker.is_over(second));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ExchangeId {
-    pub(crate) slot: u32,
-    pub(crate) generation: u32,
-}
-
-/// The two messages of an exchange.
-///
-/// ```
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/auth.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
-/// # let config = PluginConfig { name: "auth".into(), ..PluginConfig::default() };
-/// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
-/// # let mut worker = Worker::new(&chain, Host::default())?;
-/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
-/// # let id = worker.open(StreamInfo::default());
-/// worker.request(id, Part::Headers { headers, end_stream: true });
-/// assert_eq!(worker.paused(id), Some(Direction::Request)); // this guest waits for an answer
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Direction {
-    /// From the client to the upstream.
-    Request = 0,
-    /// From the upstream to the client.
-    Response = 1,
-}
-
-/// A part of a message. Headers come first and once, then data, then trailers or not; `end_stream`
-/// is true on the last part.
+/// A part of a message. The headers come first and once, then any number of data parts, then
+/// trailers or none. `end_stream` is true on the last part.
 ///
 /// ```
 /// use gatepost_host::{Headers, Part};
@@ -69,16 +20,16 @@ pub enum Direction {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// The headers, pseudo-headers among them.
+    /// The headers, with the pseudo-headers.
     Headers {
-        /// The map.
+        /// The headers.
         headers: Headers,
         /// Whether nothing follows.
         end_stream: bool,
     },
     /// A piece of the body.
     Data {
-        /// The bytes; they may be none.
+        /// The bytes; it may be empty.
         data: Bytes,
         /// Whether nothing follows.
         end_stream: bool,
@@ -98,86 +49,22 @@ impl Part {
     }
 }
 
-/// What leaves a chain.
-///
-/// ```
-/// use gatepost_host::{Event, Part};
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/tag.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
-/// # let config = PluginConfig { name: "tag".into(), configuration: "blue".into(), ..PluginConfig::default() };
-/// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
-/// # let mut worker = Worker::new(&chain, Host::default())?;
-/// # let mut headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
-///
-/// let id = worker.open(StreamInfo::default());
-/// worker.request(id, Part::Headers { headers, end_stream: true });
-/// // This guest adds a header, on which the route may depend.
-/// assert_eq!(worker.next(id), Some(Event::RouteCacheCleared));
-/// let Some(Event::Request(Part::Headers { headers, .. })) = worker.next(id) else { panic!("the request goes on") };
-/// assert_eq!(headers.get("x-tag"), Some(&b"blue"[..]));
-/// assert_eq!(worker.next(id), None);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// A part of the request goes to the upstream.
-    Request(Part),
-    /// The upstream's part is no longer wanted: what was sent of the request is to be reset.
-    RequestReset,
-    /// A part of the response goes to the client.
-    Response(Part),
-    /// The response ends here unfinished: reset the client's stream.
-    ResponseReset,
-    /// A guest has changed what the route depends on: choose it anew before the request goes out.
-    /// At most once, and only before the request's headers.
-    RouteCacheCleared,
-}
-
-/// An answer that was not the upstream's.
-///
-/// ```
-/// use gatepost_host::{Message, Worker};
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/deny.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "deny", &wasm)?;
-/// # let config = PluginConfig { name: "deny".into(), ..PluginConfig::default() };
-/// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
-/// # let mut worker = Worker::new(&chain, Host::default())?;
-/// # let headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
-/// # let request = Message::new(headers);
-///
-/// let finished = worker.run(request, &mut |_: &Message| None);
-/// let reply = finished.local_reply.unwrap();
-/// assert_eq!((reply.status, reply.plugin.as_deref()), (403, Some("deny")));
-/// assert_eq!(reply.details.to_string(), "denied");
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LocalReplySent {
-    /// Whose answer it is; none when the chain itself gave it, as for a body that is too large.
-    pub plugin: Option<Arc<str>>,
-    /// The HTTP status that was asked for. A gRPC client gets 200, and a gRPC status made from it.
-    pub status: u32,
-    /// Why: what the guest said, or Envoy's name for it, as in `request_payload_too_large`.
-    pub details: Text,
-}
-
 /// How a message ends.
 ///
 /// ```
 /// use gatepost_host::{End, Headers, Message};
 ///
-/// let parts = |end| Message { end, ..Message::new(Headers::request([(":path", "/")])).with_body("all") }.into_parts().count();
-/// assert_eq!(parts(End::OnLast), 2);
-/// assert_eq!(parts(End::Empty), 3); // some clients end a body so: a plugin must not count on the last piece having bytes
+/// let message = Message::new(Headers::request([(":path", "/")])).with_body("all");
+/// assert_eq!(message.clone().into_parts().count(), 2);
+/// // Some clients end a body with an empty piece, and a plugin must accept that.
+/// assert_eq!(Message { end: End::Empty, ..message }.into_parts().count(), 3);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum End {
     /// With its last part.
     #[default]
     OnLast,
-    /// With an empty piece of body after its last part. One that has trailers ends with them.
+    /// With an empty piece of body after its last part. A message with trailers ends with those.
     Empty,
 }
 
@@ -186,13 +73,14 @@ pub enum End {
 /// ```
 /// use gatepost_host::{HeaderScope, Headers, Message, Part};
 ///
-/// let mut message = Message::new(Headers::request([(":method", "POST"), (":path", "/")])).with_body("one ");
+/// let headers = Headers::request([(":method", "POST"), (":path", "/")]);
+/// let mut message = Message::new(headers).with_body("one ");
 /// message.body.push("two".into()); // in pieces, as a client may send it
 /// message.trailers = Some(Headers::collect(HeaderScope::RequestTrailers, [("x-sum", "42")]));
 /// assert_eq!(message.whole_body(), "one two");
 ///
 /// let parts: Vec<Part> = message.clone().into_parts().collect();
-/// assert!(matches!(&parts[..], [Part::Headers { .. }, Part::Data { .. }, Part::Data { .. }, Part::Trailers(_)]));
+/// assert_eq!(parts.len(), 4); // headers, two pieces of body, trailers
 ///
 /// let mut again = Message::default();
 /// parts.into_iter().for_each(|part| again.push(part));
@@ -206,7 +94,7 @@ pub struct Message {
     pub body: Vec<Bytes>,
     /// The trailers.
     pub trailers: Option<Headers>,
-    /// How it ends.
+    /// How the message ends.
     pub end: End,
 }
 
@@ -217,7 +105,7 @@ impl Message {
         Self { headers, ..Self::default() }
     }
 
-    /// The same with a body of one piece.
+    /// This message with a body of one piece.
     ///
     /// ```
     /// # use gatepost_host::*;
@@ -271,13 +159,13 @@ impl Message {
         parts.into_iter()
     }
 
-    /// Adds a part that has arrived.
+    /// Adds a part that was received.
     ///
     /// ```
     /// # use gatepost_host::*;
     /// let mut message = Message::default();
     /// message.push(Part::Data { data: "one".into(), end_stream: false });
-    /// message.push(Part::Data { data: "".into(), end_stream: true }); // an empty piece leaves nothing
+    /// message.push(Part::Data { data: "".into(), end_stream: true }); // an empty piece is dropped
     /// assert_eq!(message.body, ["one"]);
     /// ```
     pub fn push(&mut self, part: Part) {
@@ -293,55 +181,10 @@ impl Message {
     }
 }
 
-/// What became of an exchange that was run whole.
-///
-/// ```
-/// use gatepost_host::{Direction, Finished, Message};
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/auth.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
-/// # let config = PluginConfig { name: "auth".into(), ..PluginConfig::default() };
-/// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
-/// # let mut worker = Worker::new(&chain, Host::default())?;
-/// # let headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
-/// # let request = Message::new(headers);
-///
-/// // This guest asks before it lets the request go on. The closure answers no callouts, so its answer is 503.
-/// let finished: Finished = worker.run(request.clone(), &mut |_: &Message| None);
-/// assert_eq!(finished.upstream_request, None);
-/// assert_eq!(finished.response.unwrap().headers.get(":status"), Some(&b"403"[..]));
-/// assert_eq!(finished.local_reply.unwrap().plugin.as_deref(), Some("auth"));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Finished {
-    /// The request as it went upstream; none when it did not, or not whole.
-    pub upstream_request: Option<Message>,
-    /// The response as the client got it; none when the stream was reset or the exchange still
-    /// waits.
-    pub response: Option<Message>,
-    /// Why the chain answered itself, if it did.
-    pub local_reply: Option<LocalReplySent>,
-    /// The direction in which a plugin still paused when nothing more could happen.
-    pub paused: Option<Direction>,
-    /// Everything that was recorded meanwhile, in order, root contexts included. Empty without
-    /// [`WorkerOptions::record`](crate::WorkerOptions).
-    pub effects: Vec<Effect>,
-}
-
-/// A default map is a request's; a response's headers need their own rules.
-impl Direction {
-    pub(crate) fn trailers(self) -> HeaderScope {
-        match self {
-            Direction::Request => HeaderScope::RequestTrailers,
-            Direction::Response => HeaderScope::ResponseTrailers,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::headers::HeaderScope;
 
     fn shape(message: Message) -> Vec<(&'static str, bool)> {
         let name = |part: &Part| match part {

@@ -1,20 +1,19 @@
-//! Local replies: answers that a plugin or the chain itself gives. Built as Envoy builds them, and
-//! sent through the plugins that the request has come to, unless a response is on its way already.
+//! Local replies: answers of a plugin or of the chain itself, and the messages that Envoy makes of
+//! them. `local_reply` sends them.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::exchange::Exchange;
-use super::guests::Guests;
-use super::message::{Direction, LocalReplySent, Part};
-use crate::effect::Text;
+use super::event::LocalReplySent;
+use crate::callout::{PROTOCOL_ERROR, reset_text};
 use crate::grpc::{UNAVAILABLE, status_of_http};
 use crate::headers::Headers;
-use crate::stream::LocalReply;
+use crate::outcome::LocalReply;
+use crate::text::Text;
 
-/// An answer before it has been made a message.
+/// A local reply, before it becomes a message.
 #[derive(Clone, Debug)]
 pub(super) struct Reply {
     plugin: Option<Arc<str>>,
@@ -22,7 +21,7 @@ pub(super) struct Reply {
     headers: Vec<(Text, Text)>,
     pub(super) body: Bytes,
     grpc_status: Option<u32>,
-    details: Text,
+    pub(super) details: Text,
 }
 
 impl Reply {
@@ -31,7 +30,7 @@ impl Reply {
         Self { plugin, status, headers, body: body.0, grpc_status, details }
     }
 
-    /// What a client gets when a plugin's VM has trapped and its policy is not to go on without it.
+    /// What a client gets when a plugin's VM has trapped and its policy fails the stream.
     pub(super) fn failed_plugin(plugin: Option<Arc<str>>) -> Self {
         Self {
             plugin,
@@ -40,24 +39,22 @@ impl Reply {
         }
     }
 
+    /// An answer of the chain itself.
     pub(super) fn of_chain(status: u32, body: &str, details: &str) -> Self {
         let (body, details) =
             (Bytes::copy_from_slice(body.as_bytes()), Text::copy(details.as_bytes()));
         Self { plugin: None, status, headers: Vec::new(), body, grpc_status: None, details }
     }
 
-    /// What Envoy's router answers when the upstream's stream ends before its answer began.
+    /// What Envoy's router answers when the upstream's stream ends before its response began.
     pub(super) fn of_upstream(reason: &str) -> Self {
-        let body = format!(
-            "upstream connect error or disconnect/reset before headers. reset reason: {reason}"
-        );
         let details =
             format!("upstream_reset_before_response_started{{{}}}", reason.replace(' ', "_"));
-        let status = if reason == crate::callout::PROTOCOL_ERROR { 502 } else { 503 };
-        Self::of_chain(status, &body, &details)
+        let status = if reason == PROTOCOL_ERROR { 502 } else { 503 };
+        Self::of_chain(status, &reset_text(reason), &details)
     }
 
-    fn sent(&self) -> LocalReplySent {
+    pub(super) fn sent(&self) -> LocalReplySent {
         LocalReplySent {
             plugin: self.plugin.clone(),
             status: self.status,
@@ -66,7 +63,7 @@ impl Reply {
     }
 
     /// The message: its headers, and its body if it has one.
-    fn message(self, is_head: bool, is_grpc: bool) -> (Headers, Bytes) {
+    pub(super) fn message(self, is_head: bool, is_grpc: bool) -> (Headers, Bytes) {
         let Self { status, headers: given, body, grpc_status, .. } = self;
         let mut headers = Headers::response([(":status", "")]);
         for (name, value) in &given {
@@ -99,63 +96,7 @@ impl Reply {
     }
 }
 
-impl Exchange {
-    /// The upstream went away: the client is answered, or its stream is reset when the response has
-    /// begun.
-    pub(super) fn upstream_gone(&mut self, guests: &mut Guests, reason: &str) {
-        self.upstream_is_gone = true;
-        if self.half(Direction::Response).started {
-            self.reset_client(guests);
-        } else {
-            self.local_reply(guests, Reply::of_upstream(reason));
-        }
-    }
-
-    /// Answers the client. The request goes no further, and what the upstream says no longer
-    /// counts.
-    pub(super) fn local_reply(&mut self, guests: &mut Guests, reply: Reply) {
-        if self.is_over {
-            return;
-        }
-        let response = self.half(Direction::Response);
-        if response.emitted {
-            // Too late: all that can be said is that it ends.
-            return self.reset_client(guests);
-        }
-        let is_on_its_way = response.started;
-        self.reset_upstream();
-        self.abort(guests, Direction::Request);
-        self.reply = Some(reply.sent());
-        self.info(|info| info.response_code_details = reply.details.0.clone());
-        let (headers, body) = reply.message(self.is_head, self.is_grpc);
-        let end_stream = body.is_empty();
-        if is_on_its_way {
-            // Plugins have seen another answer, so none of them sees this one.
-            self.abort(guests, Direction::Response);
-        }
-        let response = self.half_mut(Direction::Response);
-        response.started = true;
-        response.received_end = true;
-        response.trailers = None;
-        response.headers = Some(headers.clone());
-        self.note_response_code(&headers);
-        let response = self.half_mut(Direction::Response);
-        if is_on_its_way {
-            response.emitted = true;
-            self.emit(Direction::Response, Part::Headers { headers, end_stream });
-            if !end_stream {
-                self.emit(Direction::Response, Part::Data { data: body, end_stream: true });
-            }
-            return;
-        }
-        self.headers(guests, Direction::Response, 0, end_stream);
-        if !end_stream && !self.is_stopped(Direction::Response) {
-            self.data(guests, Direction::Response, 0, body, true);
-        }
-    }
-}
-
-/// gRPC's encoding of a status message: printable ASCII but `%` as it is.
+/// gRPC's encoding of a status message: printable ASCII except `%` stays as it is.
 fn percent_encoded(message: &[u8]) -> String {
     message.iter().fold(String::new(), |mut text, byte| {
         match byte {
@@ -210,7 +151,8 @@ mod tests {
     fn a_grpc_client_is_answered_in_grpc() {
         let text = |code| {
             format!(
-                ":status: 200\ncontent-type: application/grpc\ngrpc-status: {code}\ngrpc-message: 100%25%0Aoff\n"
+                ":status: 200\ncontent-type: application/grpc\ngrpc-status: {code}\n\
+                 grpc-message: 100%25%0Aoff\n"
             )
         };
         assert_eq!(made(guest(&[], "100%\noff", None), false, true), (text(7), Bytes::new()));

@@ -1,66 +1,66 @@
-//! A whole exchange in one call, for tests and tools that have whole messages: the upstream and
-//! those who answer callouts are a trait.
+//! A whole exchange in one call, for tests and tools that have whole messages. The trait
+//! [`Upstream`] answers the request and the callouts.
 
-use super::message::{Direction, Event, ExchangeId, Finished, Message};
-use super::{Callout, Worker};
+use super::callout_id::Callout;
+use super::event::{Direction, Event, ExchangeId, Finished};
+use super::message::Message;
+use super::state::Worker;
 use crate::callout::{CalloutAnswer, CalloutRequest};
 use crate::stream::StreamInfo;
 
-/// What stands around a chain. A closure from the request to a response is one that answers no
-/// callouts.
+/// Answers the request of a whole exchange and the callouts of its guests. A closure from a request
+/// to a response is an `Upstream` that answers no callouts.
 ///
 /// ```
 /// # use std::{sync::Arc, time::Duration};
-/// use gatepost_host::{Callout, CalloutAnswer, Clock, Headers, Host, Message, Upstream, VirtualClock, Worker};
-/// # use gatepost_host::*;
-/// # let wasm = wat::parse_file("tests/data/auth.wat")?;
-/// # let module = Module::new(&Engine::new(EngineOptions::default())?, "auth", &wasm)?;
-/// # let config = PluginConfig { name: "auth".into(), ..PluginConfig::default() };
-/// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
+/// use gatepost_host::{Callout, CalloutAnswer, Clock, Headers, Host, Message};
+/// use gatepost_host::{Upstream, VirtualClock, Worker};
+/// # use gatepost_host_fixtures::*;
+/// # let chain = chain("auth");
 ///
-/// /// Answers 200; is slow to answer callouts.
-/// struct Slow(VirtualClock);
+/// /// Answers 200, and callouts never.
+/// struct Silent(VirtualClock);
 ///
-/// impl Upstream for Slow {
+/// impl Upstream for Silent {
 ///     fn respond(&mut self, _: &Message) -> Option<Message> {
 ///         Some(Message::new(Headers::response([(":status", "200")])))
 ///     }
 ///
 ///     fn callout(&mut self, _: &Callout) -> Option<Vec<CalloutAnswer>> {
-///         Some(Vec::new()) // not now, so it times out
+///         Some(Vec::new()) // no answer, so it times out
 ///     }
 ///
 ///     fn wait(&mut self, until_nanos: u64) -> bool {
-///         self.0.advance(Duration::from_nanos(until_nanos - self.0.monotonic_nanos()));
+///         let nanos = until_nanos - self.0.monotonic_nanos();
+///         self.0.advance(Duration::from_nanos(nanos));
 ///         true
 ///     }
 /// }
 ///
 /// let clock = VirtualClock::default();
-/// let mut worker = Worker::new(&chain, Host { clock: Arc::new(clock.clone()), ..Host::default() })?;
-/// # let headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
-/// # let request = Message::new(headers);
-/// // This guest gives its callout a second, and answers 403 without it.
-/// let finished = worker.run(request, &mut Slow(clock.clone()));
+/// let host = Host { clock: Arc::new(clock.clone()), ..Host::default() };
+/// let mut worker = Worker::new(&chain, host)?;
+/// # let request = Message::new(request());
+/// // This guest gives its callout a timeout of one second, and answers 403 after that.
+/// let finished = worker.run(request, &mut Silent(clock.clone()));
 /// assert_eq!(finished.response.unwrap().headers.get(":status"), Some(&b"403"[..]));
 /// assert_eq!(clock.monotonic_nanos(), 1_000_000_000);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Upstream {
-    /// Answers the request that left the chain. None: the connection failed.
+    /// Answers the request that left the chain; none if the connection failed.
     fn respond(&mut self, request: &Message) -> Option<Message>;
 
-    /// Answers a callout, with as many answers as come back: one for a call, any number for a
-    /// stream. None: the other side cannot be reached. An empty list: no answer comes, and the
-    /// callout times out.
+    /// Answers a callout: one answer for a call, any number for a stream. None if the cluster
+    /// cannot be reached. With an empty list no answer comes, and the callout times out.
     fn callout(&mut self, callout: &Callout) -> Option<Vec<CalloutAnswer>> {
         let _ = callout;
         None
     }
 
-    /// Nothing more happens before this time of the host's monotonic clock. An upstream that can
-    /// wait, or move a [`VirtualClock`](crate::VirtualClock) on, does so and says true; at false
-    /// the exchange stays as it is.
+    /// Waits until this time of the host's monotonic clock, when the next timer is due, or advances
+    /// a [`VirtualClock`](crate::VirtualClock) to it, and returns true. If it returns false, the
+    /// exchange ends as it is.
     fn wait(&mut self, until_nanos: u64) -> bool {
         let _ = until_nanos;
         false
@@ -74,20 +74,14 @@ impl<F: FnMut(&Message) -> Option<Message>> Upstream for F {
 }
 
 impl Worker {
-    /// Runs a whole exchange: the request through the chain, the upstream's answer back, callouts
-    /// and timers as they come. The exchange is closed when the response is out, when nothing more
-    /// can happen, or when guests have kept it busy with callouts, ticks and queue items for 10,000
-    /// rounds.
+    /// Runs a whole exchange: the request through the chain, the upstream's response back, with the
+    /// callouts and timers on the way. The exchange is closed when the response was sent, when
+    /// nothing more can happen, or after 10,000 rounds of callouts, ticks and queue items.
     ///
     /// ```
-    /// # use gatepost_host::*;
-    /// # let wasm = wat::parse_file("tests/data/tag.wat")?;
-    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "tag", &wasm)?;
-    /// # let config = PluginConfig { name: "tag".into(), configuration: "blue".into(), ..PluginConfig::default() };
-    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
-    /// # let mut worker = Worker::new(&chain, Host::default())?;
-    /// # let headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
-    /// # let request = Message::new(headers);
+    /// # use gatepost_host_fixtures::*;
+    /// # let mut worker = worker("tag");
+    /// # let request = Message::new(request());
     /// let mut tags = Vec::new();
     /// let finished = worker.run(request, &mut |request: &Message| {
     ///     tags.push(request.headers.get("x-tag").map(<[u8]>::to_vec));
@@ -95,28 +89,21 @@ impl Worker {
     /// });
     /// assert_eq!(tags, [Some(b"blue".to_vec())]); // what the upstream got
     /// assert_eq!(finished.response.unwrap().whole_body(), "hello"); // what the client got
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn run(&mut self, request: Message, upstream: &mut dyn Upstream) -> Finished {
         self.run_with(request, StreamInfo::default(), upstream)
     }
 
-    /// The same with what the proxy knows of the stream.
+    /// As [`run`](Self::run), with what the proxy knows of the stream.
     ///
     /// ```
-    /// # use gatepost_host::*;
-    /// # let wasm = wat::parse_file("tests/data/route.wat")?;
-    /// # let module = Module::new(&Engine::new(EngineOptions::default())?, "route", &wasm)?;
-    /// # let config = PluginConfig { name: "route".into(), ..PluginConfig::default() };
-    /// # let chain = Chain::new(vec![ChainPlugin { module, config }]);
-    /// # let mut worker = Worker::new(&chain, Host::default())?;
-    /// # let headers = Headers::request([(":method", "GET"), (":path", "/"), (":authority", "shop.example")]);
-    /// # let request = Message::new(headers);
+    /// # use gatepost_host_fixtures::*;
+    /// # let mut worker = worker("route");
+    /// # let request = Message::new(request());
     /// let info = StreamInfo { route_name: "shop".into(), ..StreamInfo::default() };
     /// let finished = worker.run_with(request, info, &mut |_: &Message| None);
     /// // This guest puts the route's name into a header.
     /// assert_eq!(finished.upstream_request.unwrap().headers.get("x-route"), Some(&b"shop"[..]));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn run_with(
         &mut self,
@@ -124,9 +111,9 @@ impl Worker {
         info: StreamInfo,
         upstream: &mut dyn Upstream,
     ) -> Finished {
-        let before = self.tape.len();
+        let before = self.recorded.len();
         let id = self.open(info);
-        let mut run = Run { rounds: MOST_ROUNDS, ..Run::default() };
+        let mut run = Run { rounds: MAX_ROUNDS, ..Run::default() };
         for part in request.into_parts() {
             self.wait_while_held_back(id, Direction::Request, &mut run, upstream);
             self.request(id, part);
@@ -158,13 +145,13 @@ impl Worker {
         let paused = self.paused(id);
         let local_reply = self.local_reply(id).cloned();
         self.close(id);
-        let effects = self.tape.split_off(before).into_iter().map(|(_, effect)| effect).collect();
+        let recorded = self.recorded.split_off(before).into_iter();
         Finished {
             upstream_request: run.sent_end.then_some(run.sent),
             response: run.got.filter(|_| run.got_end),
             local_reply,
             paused,
-            effects,
+            recorded: recorded.map(|(_, recorded)| recorded).collect(),
         }
     }
 
@@ -180,8 +167,8 @@ impl Worker {
         }
     }
 
-    /// Lets time go on to the next timer; false when there is none, the upstream does not wait, or
-    /// it has been enough.
+    /// Waits for the next timer and runs it. False if there is none, the upstream does not wait, or
+    /// the rounds are used up.
     fn pass_time(&mut self, run: &mut Run, upstream: &mut dyn Upstream) -> bool {
         let Some(due) = self.next_timer() else { return false };
         if !run.has_round() || (due > self.now() && !upstream.wait(due)) {
@@ -191,7 +178,7 @@ impl Worker {
         true
     }
 
-    /// Everything that happens without time going on.
+    /// Runs everything that happens without waiting.
     fn turn(&mut self, id: ExchangeId, run: &mut Run, upstream: &mut dyn Upstream) {
         loop {
             while let Some(event) = self.next(id) {
@@ -220,10 +207,10 @@ impl Worker {
     }
 }
 
-/// A guest that answers each answer with another callout must not keep a test for ever.
-const MOST_ROUNDS: usize = 10_000;
+/// A guest that makes a callout for each answer must not keep a test running for ever.
+const MAX_ROUNDS: usize = 10_000;
 
-/// What has left the chain so far.
+/// What has left the chain so far, and the rounds that are left.
 #[derive(Default)]
 struct Run {
     rounds: usize,

@@ -1,4 +1,4 @@
-//! Guests for the tests, written as WAT. A guest's text may use every hostcall under its own name,
+//! Guests for the tests, written as WebAssembly text. A guest can use every hostcall by its name,
 //! `@"text"` for a pointer and a length, and the helpers below.
 
 #![allow(dead_code, reason = "each test file uses its part")]
@@ -20,21 +20,26 @@ const HELPERS: &str = r#"
         (global.set $free (i32.add (global.get $free) (local.get $len)))
         (i32.sub (global.get $free) (local.get $len)))
     (func $status (param $code i32)
-        (i32.store8 (i32.const 100) (i32.add (i32.const 48) (i32.div_u (local.get $code) (i32.const 10))))
-        (i32.store8 (i32.const 101) (i32.add (i32.const 48) (i32.rem_u (local.get $code) (i32.const 10))))
+        (i32.store8 (i32.const 100) (i32.add (i32.const 48)
+            (i32.div_u (local.get $code) (i32.const 10))))
+        (i32.store8 (i32.const 101) (i32.add (i32.const 48)
+            (i32.rem_u (local.get $code) (i32.const 10))))
         (drop (call $proxy_log (i32.const 2) (i32.const 100) (i32.const 2))))
     (func $show
-        (drop (call $proxy_log (i32.const 2) (i32.load (i32.const 200)) (i32.load (i32.const 204)))))
+        (drop (call $proxy_log (i32.const 2) (i32.load (i32.const 200))
+            (i32.load (i32.const 204)))))
     (func $number (param $value i32) (local $at i32)
         (local.set $at (i32.const 120))
         (loop $digit
             (local.set $at (i32.sub (local.get $at) (i32.const 1)))
-            (i32.store8 (local.get $at) (i32.add (i32.const 48) (i32.rem_u (local.get $value) (i32.const 10))))
+            (i32.store8 (local.get $at) (i32.add (i32.const 48)
+                (i32.rem_u (local.get $value) (i32.const 10))))
             (br_if $digit (local.tee $value (i32.div_u (local.get $value) (i32.const 10)))))
-        (drop (call $proxy_log (i32.const 2) (local.get $at) (i32.sub (i32.const 120) (local.get $at)))))
+        (drop (call $proxy_log (i32.const 2) (local.get $at)
+            (i32.sub (i32.const 120) (local.get $at)))))
 "#;
 
-/// The type that stands for a letter in a table of hostcalls.
+/// The type of a letter in the table of hostcalls.
 pub fn value_type(letter: char) -> &'static str {
     match letter {
         'I' => " i64",
@@ -116,7 +121,7 @@ impl Bench {
         self.vm.stream(self.plugin, StreamInfo::default()).unwrap()
     }
 
-    /// Sends a request's headers through a stream of its own; what the guest logged meanwhile.
+    /// Sends a request's headers through a new stream; returns what the guest logged.
     pub fn request(&mut self, headers: &mut Headers) -> Vec<String> {
         let before = self.log.lines().len();
         let stream = self.stream();
@@ -128,7 +133,8 @@ impl Bench {
 /// The callback that most guests act in.
 pub fn on_request(body: &str) -> String {
     format!(
-        "(func (export \"proxy_on_request_headers\") (param i32 i32 i32) (result i32) {body} (i32.const 0))"
+        "(func (export \"proxy_on_request_headers\") (param i32 i32 i32) (result i32) {body}
+             (i32.const 0))"
     )
 }
 

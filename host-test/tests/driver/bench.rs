@@ -54,19 +54,19 @@ impl Bench {
         self.worker.open(StreamInfo::default())
     }
 
-    /// What has left the chain, one word each; a body as its text.
+    /// What has left the chain, a word for each event; a body as its text.
     pub fn events(&mut self, id: ExchangeId) -> Vec<String> {
-        let mut told = Vec::new();
+        let mut events = Vec::new();
         while let Some(event) = self.worker.next(id) {
-            told.push(match event {
-                Event::Request(part) => format!("> {}", tell(&part)),
-                Event::Response(part) => format!("< {}", tell(&part)),
+            events.push(match event {
+                Event::Request(part) => format!("> {}", text(&part)),
+                Event::Response(part) => format!("< {}", text(&part)),
                 Event::RequestReset => "> reset".to_owned(),
                 Event::ResponseReset => "< reset".to_owned(),
                 Event::RouteCacheCleared => "reroute".to_owned(),
             });
         }
-        told
+        events
     }
 
     /// Whether a guest has logged such a line.
@@ -75,7 +75,7 @@ impl Bench {
     }
 }
 
-fn tell(part: &Part) -> String {
+fn text(part: &Part) -> String {
     let (what, end) = match part {
         Part::Headers { headers, end_stream } => {
             let first = headers.get(":status").or(headers.get(":path")).unwrap_or_default();

@@ -72,7 +72,8 @@ fn an_upstream_that_goes_away_is_a_503_before_its_answer_and_a_reset_after() {
     let id = bench.open();
     bench.worker.request(id, headers(get(), true));
     bench.worker.upstream_reset(id, "connection termination");
-    let text = "upstream connect error or disconnect/reset before headers. reset reason: connection termination";
+    let text = "upstream connect error or disconnect/reset before headers. \
+                reset reason: connection termination";
     assert_eq!(
         bench.events(id),
         ["> headers / end".to_owned(), "< headers 503".to_owned(), format!("< data {text} end")]

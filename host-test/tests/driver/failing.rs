@@ -1,4 +1,4 @@
-//! Guests that trap: what happens to the exchange, to those after it, and to those that wait.
+//! Guests that trap: what happens to the exchange, to later ones, and to those that are paused.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ fn a_trap_is_a_503_and_the_policy_decides_about_the_next() {
         assert_eq!(bench.worker.errors().len(), 1, "{policy:?}");
         assert_eq!(status(&mut bench), next, "{policy:?}");
         if policy == FailPolicy::Reload {
-            // The VM lives again, and traps again.
+            // The VM was rebuilt, and traps again.
             bench.clock.advance(Duration::from_secs(1));
             assert_eq!(status(&mut bench), "503");
             assert_eq!(bench.worker.errors().len(), 1);

@@ -1,11 +1,11 @@
-//! The stream driver with guests that run scripts: what becomes of messages, and of hosts whose
-//! guests misbehave. That it does as Envoy does is tested side by side elsewhere; here stands what
-//! an embedder relies on.
+//! The stream driver, with guests that run scripts: how messages move, and what happens when guests
+//! misbehave. The parity tests compare it with Envoy; these tests check what an embedding program
+//! relies on.
 
 mod bench;
-mod effects;
 mod ending;
 mod failing;
 mod messages;
 mod random;
+mod recorded;
 mod waiting;

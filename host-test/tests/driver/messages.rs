@@ -46,7 +46,9 @@ fn parts_out_of_order_are_nobodys() {
 
 #[test]
 fn a_body_that_is_buffered_is_changed_as_a_whole() {
-    let script = "request_body: set_body request 0 99 new\nrequest_body.more: pause\nresponse_body: set_body response 0 0 got-";
+    let script = "request_body: set_body request 0 99 new\n\
+                  request_body.more: pause\n\
+                  response_body: set_body response 0 0 got-";
     let mut bench = Bench::new(vec![plugin("a", script)]);
     let message = Message { body: vec!["one".into(), "two".into()], ..Message::new(get()) };
     let finished = bench.worker.run(message, &mut Echo(bench.clock.clone()));
@@ -91,7 +93,11 @@ fn too_much_that_a_plugin_wants_to_buffer_is_413_and_500() {
 
 #[test]
 fn a_sender_is_held_back_when_a_plugin_waits_for_something_else() {
-    let script = "request_headers: pause\nrequest_headers: tick 100\ntick#1: effective stream\ntick#1: continue request\ntick#1: tick 0";
+    let script = "request_headers: pause\n\
+                  request_headers: tick 100\n\
+                  tick#1: effective stream\n\
+                  tick#1: continue request\n\
+                  tick#1: tick 0";
     let mut bench = Bench::with(vec![plugin("a", script)], small(), &WorkerOptions::default());
     let id = bench.open();
     bench.worker.request(id, headers(get(), false));
@@ -134,7 +140,9 @@ fn a_write_to_the_request_asks_for_the_route_again_once() {
 
 #[test]
 fn workers_of_one_chain_run_on_threads_of_their_own_and_share_only_the_host() {
-    let script = "configure: define counter hits\nrequest_headers: increment hits 1\nrequest_headers: set_shared last x 0";
+    let script = "configure: define counter hits\n\
+                  request_headers: increment hits 1\n\
+                  request_headers: set_shared last x 0";
     let chain = Chain::new(vec![plugin("a", script), plugin("b", script)]);
     let host = Host::default();
     let threads: Vec<_> = (0..4)

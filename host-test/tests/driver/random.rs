@@ -1,5 +1,5 @@
-//! Whatever guests do and in whatever order a driver's events come: nothing panics, what leaves the
-//! chain is a well-formed message or a reset, and nothing is left behind.
+//! Random guests and random orders of events: nothing panics, every message that leaves the chain
+//! is well-formed or reset, and nothing stays open.
 
 use std::time::Duration;
 
@@ -152,7 +152,11 @@ impl Seen {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 500,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn nothing_that_guests_or_peers_do_breaks_the_driver(
@@ -160,14 +164,16 @@ proptest! {
         acts in prop::collection::vec((0..2_usize, act()), 0..24),
     ) {
         let plugins = scripts.iter().enumerate().map(|(at, (script, policy, allow_stop))| {
-            let policy = [FailPolicy::Closed, FailPolicy::Open, FailPolicy::Reload][usize::from(*policy)];
+            let policies = [FailPolicy::Closed, FailPolicy::Open, FailPolicy::Reload];
+            let policy = policies[usize::from(*policy)];
             let mut plugin = failing(script, policy);
             plugin.config.name = format!("p{at}");
             plugin.config.allow_on_headers_stop_iteration = *allow_stop;
             plugin
         });
         let options = ChainOptions { buffer_bytes: 6, ..ChainOptions::default() };
-        let mut bench = Bench::with(plugins.collect(), options, &WorkerOptions { record: true, seed: Some(7) });
+        let recording = WorkerOptions { record: true, seed: Some(7) };
+        let mut bench = Bench::with(plugins.collect(), options, &recording);
         let ids = [bench.open(), bench.open()];
         let mut seen = [Seen::default(), Seen::default()];
         let mut callouts = Vec::new();

@@ -1,4 +1,5 @@
-//! Waiting: pauses that a tick, a callout or nobody ends.
+//! Waiting: pauses that end with a tick or with the answer of a callout, and pauses that do not
+//! end.
 
 use std::time::Duration;
 
@@ -64,7 +65,11 @@ fn a_callout_that_nobody_answers_times_out_when_time_goes_on() {
 
 #[test]
 fn a_response_waits_for_a_tick() {
-    let script = "response_headers: pause\nresponse_headers: tick 50\ntick#1: effective stream\ntick#1: continue response\ntick#1: tick 0";
+    let script = "response_headers: pause\n\
+                  response_headers: tick 50\n\
+                  tick#1: effective stream\n\
+                  tick#1: continue response\n\
+                  tick#1: tick 0";
     let mut bench = Bench::new(vec![plugin("a", script)]);
     let finished =
         bench.worker.run(Message::new(get()).with_body("x"), &mut Echo(bench.clock.clone()));
@@ -93,7 +98,10 @@ fn a_guest_that_never_stops_calling_ends_the_run_and_not_the_host() {
     let finished = bench.worker.run(Message::new(get()), &mut Answering(Some(vec![answer])));
     assert_eq!(finished.paused, Some(REQUEST));
 
-    let requeues = "configure: register jobs\nrequest_headers: pause\nrequest_headers: enqueue jobs x\nqueue_ready: enqueue jobs x";
+    let requeues = "configure: register jobs\n\
+                    request_headers: pause\n\
+                    request_headers: enqueue jobs x\n\
+                    queue_ready: enqueue jobs x";
     let mut bench = Bench::new(vec![plugin("a", requeues)]);
     let finished = bench.worker.run(Message::new(get()), &mut Echo(bench.clock.clone()));
     assert_eq!(finished.paused, Some(REQUEST));

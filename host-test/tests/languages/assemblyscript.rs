@@ -1,6 +1,6 @@
-//! AssemblyScript with its SDK: read off a module of compiler 0.14.9 and `@solo-io/proxy-runtime`
-//! 0.1.8, built with `--use abort=abort_proc_exit`. Without that flag a module imports `env.abort`,
-//! and `env.seed` for `Math.random`.
+//! AssemblyScript with its SDK. The modules do what those of compiler 0.14.9 and
+//! `@solo-io/proxy-runtime` 0.1.8 do, built with `--use abort=abort_proc_exit`. Without that flag a
+//! module imports `env.abort`, and `env.seed` for `Math.random`.
 
 use gatepost_host::{AbiVersion, StreamInfo};
 
@@ -13,7 +13,8 @@ fn module() -> String {
         (func $top (drop (call $proxy_log (i32.const 2) (i32.const 64) (i32.const 9))))
         (func (export "malloc") (param i32) (result i32) (i32.const 1024))
         (func (export "proxy_abi_version_0_2_0"))
-        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (call $proc_exit (i32.const 255)) unreachable))"#,
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+            (call $proc_exit (i32.const 255)) unreachable))"#,
         imports("wasi_unstable", &["proxy_log iii->i", "proc_exit i->"])
     )
 }
@@ -46,7 +47,8 @@ fn plain(body: &str) -> gatepost_host::Module {
         (data (i32.const 100) "\24\00\00\00{}") (data (i32.const 150) "\12\00\00\00{}")
         (func (export "malloc") (param i32) (result i32) (i32.const 1024))
         (func (export "proxy_abi_version_0_2_1"))
-        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) {body} (i32.const 0)))"#,
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) {body}
+            (i32.const 0)))"#,
         imports("wasi_unstable", &["proxy_log iii->i", "abort iiii->", "seed ->F"]),
         utf16("index out of range"),
         utf16("filter.ts"),
@@ -78,7 +80,8 @@ fn an_abort_of_a_plain_module_says_what_and_where() {
 #[test]
 fn a_seed_comes_from_the_vms_source_of_randomness() {
     let module = plain(
-        "(i32.store8 (i32.const 8) (i32.add (i32.const 48) (i32.rem_u (i32.trunc_f64_u (call $seed)) (i32.const 10))))
+        "(i32.store8 (i32.const 8) (i32.add (i32.const 48)
+             (i32.rem_u (i32.trunc_f64_u (call $seed)) (i32.const 10))))
          (drop (call $proxy_log (i32.const 2) (i32.const 8) (i32.const 1)))",
     );
     let digits = |seed| {

@@ -1,6 +1,6 @@
-//! Emscripten, which the C++ SDK is built with: read off modules of release 3.1.6, built with
-//! `-sSTANDALONE_WASM --no-entry` and with a `main`. With `-fexceptions` a module imports
-//! `invoke_…` and `__cxa_…` besides, which no proxy has.
+//! Emscripten, with which the C++ SDK is built. The modules do what those of release 3.1.6 do,
+//! built with `-sSTANDALONE_WASM --no-entry` and with a `main`. With `-fexceptions` a module
+//! imports `invoke_…` and `__cxa_…` besides, which no proxy has.
 
 use crate::{imports, started};
 
@@ -43,7 +43,8 @@ fn a_reactors_constructors_run_in_its_initialize() {
 fn a_command_runs_constructors_and_main_and_may_end_by_proc_exit() {
     let (_, log) = started(&module(
         r#"(func (export "_start") (call $ctors)
-            (drop (call $proxy_log (i32.const 2) (i32.const 76) (i32.const 4))) (call $proc_exit (i32.const 0)) unreachable)
+            (drop (call $proxy_log (i32.const 2) (i32.const 76) (i32.const 4)))
+                (call $proc_exit (i32.const 0)) unreachable)
         (func (export "main") (param i32 i32) (result i32) unreachable)"#,
     ));
     assert_eq!(log.messages(), ["constructors", "main"]);

@@ -1,6 +1,6 @@
-//! What each toolchain's modules import and how they start, written down as the smallest module
-//! that does the same. The real ones, built by the real toolchains, run in the end-to-end tests;
-//! these stand for those that are too large to fetch.
+//! The imports and the start-up of each toolchain's modules, as the smallest module that does the
+//! same. Modules that the toolchains built run in the end-to-end tests; these are for toolchains
+//! that are too large to download.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -34,7 +34,7 @@ fn imports(wasi: &str, list: &[&str]) -> String {
         .collect()
 }
 
-/// Loads a module that has no import the host does not serve, starts a plugin of it, and tells what
+/// Loads a module that has no import the host does not serve, starts a plugin of it, and returns what
 /// it logged.
 fn started(text: &str) -> (Vm, MemoryLog) {
     let engine = Engine::new(EngineOptions::default()).unwrap();

@@ -1,6 +1,6 @@
 //! TinyGo, from its runtime's source: `_start` (the default, and `-buildmode=wasi-legacy`) or
-//! `_initialize` (`c-shared`), `malloc` for the host, and a scheduler that sleeps until the wall
-//! clock, not the monotonic one, says that it is time.
+//! `_initialize` (`c-shared`), `malloc` for the host, and a scheduler that sleeps by the wall
+//! clock, not the monotonic one.
 
 use crate::{imports, started};
 
@@ -29,18 +29,22 @@ const IMPORTS: [&str; 17] = [
 fn module(entry: &str, end: &str) -> String {
     format!(
         r#"(module {imports} (memory (export "memory") 1)
-        (func $now (result i64) (drop (call $clock_time_get (i32.const 0) (i64.const 1000) (i32.const 200))) (i64.load (i32.const 200)))
+        (func $now (result i64) (drop (call $clock_time_get (i32.const 0) (i64.const 1000)
+            (i32.const 200))) (i64.load (i32.const 200)))
         (func (export "{entry}") (local $until i64) (local $times i32)
-            (if (i32.or (call $args_sizes_get (i32.const 300) (i32.const 304)) (i32.load (i32.const 300))) (then unreachable))
+            (if (i32.or (call $args_sizes_get (i32.const 300) (i32.const 304))
+                (i32.load (i32.const 300))) (then unreachable))
             (if (call $environ_sizes_get (i32.const 300) (i32.const 304)) (then unreachable))
             (if (call $random_get (i32.const 300) (i32.const 8)) (then unreachable))
-            (if (i32.ne (call $fd_prestat_get (i32.const 3) (i32.const 300)) (i32.const 8)) (then unreachable))
+            (if (i32.ne (call $fd_prestat_get (i32.const 3) (i32.const 300)) (i32.const 8))
+                (then unreachable))
             (i64.store (i32.const 432) (i64.const 1000))
             (local.set $until (i64.add (call $now) (i64.const 3600000000000)))
             (block $over (loop $again
                 (br_if $over (i64.ge_u (call $now) (local.get $until)))
                 (i64.store (i32.const 424) (i64.sub (local.get $until) (call $now)))
-                (drop (call $poll_oneoff (i32.const 400) (i32.const 500) (i32.const 1) (i32.const 600)))
+                (drop (call $poll_oneoff (i32.const 400) (i32.const 500) (i32.const 1)
+                    (i32.const 600)))
                 (local.set $times (i32.add (local.get $times) (i32.const 1)))
                 (br $again)))
             (i32.store8 (i32.const 700) (i32.add (i32.const 48) (local.get $times)))

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gatepost_host::{
-    AbiVersion, CallError, CalloutAnswer, CalloutKind, CloseType, Effect, EffectLog, Engine,
+    AbiVersion, CallError, CalloutAnswer, CalloutKind, CloseType, Recorded, Recording, Engine,
     EngineOptions, FinalMaps, HeaderScope, Headers, Host, Limits, MemoryLog, Module, Plugin,
     PluginConfig, Recorder, SeededRandom, StreamId, StreamInfo, VirtualClock, Vm, VmOptions,
 };
@@ -54,9 +54,9 @@ pub fn holds(bytes: &[u8]) {
 /// # Panics
 /// When something does not hold.
 #[must_use]
-pub fn effects(bytes: &[u8]) -> Vec<Effect> {
+pub fn effects(bytes: &[u8]) -> Vec<Recorded> {
     let program = Program::read(bytes);
-    let effects = EffectLog::default();
+    let effects = Recording::default();
     let (seen, recorded) =
         (Run::of(&program, None), Run::of(&program, Some(Box::new(effects.clone()))));
     assert_eq!(seen, recorded, "recording changes nothing: {program:?}");

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use gatepost_host::{AbiVersion, EffectEvent, HOSTCALLS, Status};
+use gatepost_host::{AbiVersion, RecordedEvent, HOSTCALLS, Status};
 use gatepost_invariants_wasm::{filter, seeds, wild};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -68,7 +68,7 @@ fn the_seeds_reach_every_hostcall_of_the_newest_version_and_most_of_them_well() 
         .collect::<Vec<_>>();
     let called = |only: Option<Status>| -> BTreeSet<&str> {
         let called = events.iter().filter_map(|event| match event {
-            EffectEvent::Called { hostcall, status, .. }
+            RecordedEvent::Called { hostcall, status, .. }
                 if only.is_none_or(|only| *status == only) =>
             {
                 Some(*hostcall)

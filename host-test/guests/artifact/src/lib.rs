@@ -1,19 +1,19 @@
-//! The guest modules that tests run: built from `gatepost-guests` when this crate is built, and
-//! held as bytes. What they do stands there.
+//! The guest modules that tests run, as bytes: the examples of `gatepost-guests`, built together
+//! with this crate.
 
-/// Runs a script, speaking ABI 0.2.1.
+/// Runs a script, on ABI 0.2.1.
 pub const PROBE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/probe.wasm"));
 
-/// Runs a script, speaking ABI 0.2.0.
+/// Runs a script, on ABI 0.2.0.
 pub const PROBE_V0_2_0: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/probe_v0_2_0.wasm"));
 
-/// Runs a script, speaking ABI 0.1.0.
+/// Runs a script, on ABI 0.1.0.
 pub const PROBE_V0_1_0: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/probe_v0_1_0.wasm"));
 
-/// Exports no more than one callback.
+/// Exports one callback.
 pub const FEW_EXPORTS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/few_exports.wasm"));
 
-/// A guest by the name of its example.
+/// A guest, by the name of its example.
 #[must_use]
 pub fn by_name(name: &str) -> Option<&'static [u8]> {
     match name {

@@ -1,6 +1,6 @@
-//! The declarations of the hostcalls, by the versions of the ABI that have them: a module imports
-//! those that it calls, and a host refuses imports that its version does not know. Nothing here is
-//! safe to call with other pointers than [`super`] passes.
+//! The declarations of the hostcalls, by ABI version. A module imports only the hostcalls that it
+//! calls, and a host refuses imports that its version does not have. [`super`] makes the calls,
+//! with valid pointers.
 
 use super::Status;
 
@@ -166,8 +166,8 @@ unsafe extern "C" {
     pub(super) fn proxy_grpc_close(token: u32) -> Status;
 }
 
-/// Imports that only modules of ABI 0.2.0 and later may have. A module of 0.1.0 does not call, and
-/// so does not import, them.
+/// Imports of ABI 0.2.0 and later. A module of 0.1.0 does not call them, so it does not import
+/// them.
 pub(super) mod since_0_2_0 {
     use super::Status;
 
@@ -188,7 +188,7 @@ pub(super) mod since_0_2_1 {
     }
 }
 
-/// Imports that ABI 0.1.0 has and 0.2.0 dropped.
+/// Imports of ABI 0.1.0 only.
 pub(super) mod before_0_2_0 {
     use super::Status;
 

@@ -7,7 +7,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use gatepost_host::{
-    Callout, CalloutAnswer, CalloutId, CalloutRequest, Clock as _, Direction, EffectEvent, Event,
+    Callout, CalloutAnswer, CalloutId, CalloutRequest, Clock as _, Direction, RecordedEvent, Event,
     ExchangeId, MetricKind, Part, StreamInfo, Value, VirtualClock, Worker,
 };
 
@@ -138,7 +138,7 @@ impl<'a> Drive<'a> {
         self.worker.close(id);
         self.settle();
         self.exchange = None;
-        self.observed.effects = self.worker.recorded();
+        self.observed.effects = self.worker.take_all_recorded();
         self.observed.traps.extend(self.worker.errors().iter().map(ToString::to_string));
         self.observed.reply = reply.map(|reply| Reply {
             status: reply.status,
@@ -161,7 +161,7 @@ impl<'a> Drive<'a> {
     fn grpc_status(&self, plugin: Option<&str>) -> Option<u32> {
         let given =
             self.observed.effects.iter().find_map(|effect| match &effect.event {
-                EffectEvent::Called {
+                RecordedEvent::Called {
                     hostcall: "proxy_send_local_response", arguments, ..
                 } if Some(&*effect.plugin) == plugin => arguments.get("grpc_status"),
                 _ => None,

@@ -1,6 +1,6 @@
 //! Compares recorded hostcalls with the hostcalls that a test lists.
 
-use gatepost_host::{Effect, EffectEvent, Value};
+use gatepost_host::{Recorded, RecordedEvent, Value};
 
 use super::model::Hostcall;
 
@@ -41,7 +41,7 @@ fn bytes(value: &Value) -> Vec<u8> {
 }
 
 /// A hostcall that was made, in words.
-pub(super) fn event(effect: &Effect) -> String {
+pub(super) fn event(effect: &Recorded) -> String {
     effect.event.to_string().trim_start().to_owned()
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use gatepost_host::{Effect, EffectEvent};
+use gatepost_host::{Recorded, RecordedEvent};
 
 use super::Judge;
 use crate::suite::effects;
@@ -19,9 +19,9 @@ impl Judge {
             let calls = observed
                 .effects
                 .iter()
-                .filter(|effect| matches!(effect.event, EffectEvent::Called { .. }));
-            let calls: Vec<&Effect> = calls.collect();
-            let fits = |expected: &Hostcall, call: &&Effect| effects::fits(expected, call);
+                .filter(|effect| matches!(effect.event, RecordedEvent::Called { .. }));
+            let calls: Vec<&Recorded> = calls.collect();
+            let fits = |expected: &Hostcall, call: &&Recorded| effects::fits(expected, call);
             let pairs = self
                 .pair(expected, &calls, fits, |expected, call| effects::has_name(expected, call));
             for (at, call) in pairs {

@@ -1,8 +1,56 @@
-//! The names that Envoy's header maps keep in one slot. Adding such a header twice joins the values
-//! with a comma. Read in Envoy's `envoy/http/header_map.h`; the extensions of a full build (cache,
-//! compressor, CORS, gRPC-Web and others) register more names, which have tables of their own.
+//! The message that a header map belongs to, and the headers that Envoy keeps in one slot of such a
+//! map. The names are those of Envoy's `envoy/http/header_map.h`. Extensions of a full build
+//! (cache, compressor, CORS, gRPC-Web and others) register more, which are in tables of their own.
 
-use super::HeaderScope;
+/// The message that a header map belongs to. It decides which headers Envoy keeps in one slot, and
+/// whether `host` means `:authority`.
+///
+/// ```
+/// use gatepost_host::{HeaderScope, Headers};
+///
+/// // In a request, `host` is another name of `:authority`. In a response it is a header as others.
+/// let headers = |scope| Headers::collect(scope, [("host", "shop.example")]);
+/// assert!(headers(HeaderScope::Request).get(":authority").is_some());
+/// assert!(headers(HeaderScope::Response).get(":authority").is_none());
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HeaderScope {
+    /// A request's headers.
+    #[default]
+    Request,
+    /// A response's headers.
+    Response,
+    /// A request's trailers.
+    RequestTrailers,
+    /// A response's trailers.
+    ResponseTrailers,
+}
+
+impl HeaderScope {
+    /// Whether Envoy keeps this header in one slot of such a map: a second value is joined to the
+    /// first with a comma. The name must be in lower case.
+    ///
+    /// ```
+    /// # use gatepost_host::*;
+    /// assert!(HeaderScope::Request.keeps_in_one_slot(b"user-agent"));
+    /// let pairs = [("user-agent", "a"), ("user-agent", "b"), ("x-tag", "a"), ("x-tag", "b")];
+    /// assert_eq!(Headers::request(pairs).to_string(), "user-agent: a,b\nx-tag: a\nx-tag: b\n");
+    /// ```
+    #[must_use]
+    pub fn keeps_in_one_slot(self, name: &[u8]) -> bool {
+        let has = |names: &[&str]| names.iter().any(|inline| inline.as_bytes() == name);
+        match self {
+            HeaderScope::Request => {
+                has(&REQUEST_AND_RESPONSE) || has(&REQUEST) || has(&REQUEST_EXTENSIONS)
+            }
+            HeaderScope::Response => {
+                has(&REQUEST_AND_RESPONSE) || has(&RESPONSE) || has(&RESPONSE_EXTENSIONS)
+            }
+            HeaderScope::RequestTrailers => false,
+            HeaderScope::ResponseTrailers => has(&RESPONSE_TRAILERS),
+        }
+    }
+}
 
 const REQUEST_AND_RESPONSE: [&str; 12] = [
     "connection",
@@ -111,31 +159,16 @@ const RESPONSE_EXTENSIONS: [&str; 13] = [
 
 const RESPONSE_TRAILERS: [&str; 2] = ["grpc-message", "grpc-status"];
 
-/// Whether Envoy keeps this header, in lower case, in one slot.
-pub(super) fn is_inline(scope: HeaderScope, name: &[u8]) -> bool {
-    let has = |names: &[&str]| names.iter().any(|inline| inline.as_bytes() == name);
-    match scope {
-        HeaderScope::Request => {
-            has(&REQUEST_AND_RESPONSE) || has(&REQUEST) || has(&REQUEST_EXTENSIONS)
-        }
-        HeaderScope::Response => {
-            has(&REQUEST_AND_RESPONSE) || has(&RESPONSE) || has(&RESPONSE_EXTENSIONS)
-        }
-        HeaderScope::RequestTrailers => false,
-        HeaderScope::ResponseTrailers => has(&RESPONSE_TRAILERS),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_scope_decides_which_names_have_one_slot() {
-        assert!(is_inline(HeaderScope::Request, b"x-forwarded-for"));
-        assert!(!is_inline(HeaderScope::Response, b"x-forwarded-for"));
-        assert!(is_inline(HeaderScope::ResponseTrailers, b"grpc-status"));
-        assert!(!is_inline(HeaderScope::RequestTrailers, b"via"));
-        assert!(!is_inline(HeaderScope::Request, b"env"));
+        assert!(HeaderScope::Request.keeps_in_one_slot(b"x-forwarded-for"));
+        assert!(!HeaderScope::Response.keeps_in_one_slot(b"x-forwarded-for"));
+        assert!(HeaderScope::ResponseTrailers.keeps_in_one_slot(b"grpc-status"));
+        assert!(!HeaderScope::RequestTrailers.keeps_in_one_slot(b"via"));
+        assert!(!HeaderScope::Request.keeps_in_one_slot(b"env"));
     }
 }

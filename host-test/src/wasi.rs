@@ -1,27 +1,25 @@
 //! The WASI preview 1 functions that modules of the Rust, C++, TinyGo, Go and AssemblyScript
-//! toolchains import, under both names that modules know them by. There are no files, directories
-//! or sockets. Standard output and error are log lines, standard input is at its end, and a sleep
-//! takes no time of the host's. What is not listed here answers `ENOSYS`.
+//! toolchains import, under both module names. There are no files, directories or sockets. Standard
+//! output and standard error become log lines, standard input is at its end, and a sleep ends at
+//! once. A function that is not listed here answers `ENOSYS`.
 
 mod absent;
-mod options;
+mod errno;
 mod process;
 mod stdio;
 mod time;
 
-pub use options::WasiOptions;
-use wasmtime::{Caller, Linker};
+use wasmtime::Linker;
 
-pub(crate) use self::options::Wasi;
+pub(crate) use self::errno::ENOSYS;
 pub(crate) use self::process::ProcExit;
-use crate::memory::{Fault, HostResult};
 use crate::state::HostState;
 
-/// The names under which modules import WASI; old toolchains use the first.
+/// The module names under which WASI is imported; old toolchains use the first.
 pub(crate) const MODULES: [&str; 2] = ["wasi_unstable", "wasi_snapshot_preview1"];
 
 /// Every function that is served: all of preview 1 but `proc_raise`, which no toolchain's runtime
-/// calls and Envoy lacks too.
+/// calls and Envoy does not have.
 pub(crate) const FUNCTIONS: [&str; 45] = [
     "args_get",
     "args_sizes_get",
@@ -70,33 +68,6 @@ pub(crate) const FUNCTIONS: [&str; 45] = [
     "sock_shutdown",
 ];
 
-pub(crate) const ENOSYS: u32 = 52;
-const SUCCESS: u32 = 0;
-const EBADF: u32 = 8;
-const EFAULT: u32 = 21;
-const EINVAL: u32 = 28;
-const EIO: u32 = 29;
-const ENOENT: u32 = 44;
-const ENOTDIR: u32 = 54;
-const ENOTSUP: u32 = 58;
-const ESPIPE: u32 = 70;
-
-type Guest<'a, 'b> = &'a mut Caller<'b, HostState>;
-
-/// A hostcall's way of failing becomes WASI's: every wild pointer is `EFAULT`.
-fn errno(result: HostResult<u32>) -> wasmtime::Result<u32> {
-    match result {
-        Ok(errno) => Ok(errno),
-        Err(Fault::Status(_)) => Ok(EFAULT),
-        Err(Fault::Trap(error)) => Err(error),
-    }
-}
-
-/// The error for a descriptor: standard input, output and error are open and nothing else is.
-const fn open_or_bad(descriptor: u32, if_open: u32) -> u32 {
-    if descriptor <= 2 { if_open } else { EBADF }
-}
-
 pub(crate) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     for wasi in MODULES {
         stdio::link(linker, wasi)?;
@@ -110,17 +81,16 @@ pub(crate) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::abi::AbiVersion;
+    use crate::host::Host;
+    use crate::vm_options::VmOptions;
 
     #[test]
     fn the_list_is_what_the_linker_defines_under_both_names() {
         let engine = wasmtime::Engine::default();
         let mut linker = Linker::new(&engine);
         link(&mut linker).unwrap();
-        let state = HostState::new(
-            crate::abi::AbiVersion::V0_2_1,
-            crate::state::Host::default(),
-            crate::vm::VmOptions::default(),
-        );
+        let state = HostState::new(AbiVersion::V0_2_1, Host::default(), VmOptions::default());
         let mut store = wasmtime::Store::new(&engine, state);
         let mut defined: Vec<(String, String)> = linker
             .iter(&mut store)
@@ -139,13 +109,13 @@ mod tests {
 
     #[test]
     fn the_documentation_names_every_function() {
-        let table = include_str!("../../../docs/host/wasi.md");
+        let table = include_str!("../../docs/host/wasi.md");
         for name in FUNCTIONS {
-            let told = table
+            let documented = table
                 .lines()
                 .filter(|line| line.starts_with('|'))
                 .any(|line| line.contains(&format!("`{name}`")));
-            assert!(told, "docs/host/wasi.md does not say what {name} answers");
+            assert!(documented, "docs/host/wasi.md does not say what {name} answers");
         }
     }
 }
