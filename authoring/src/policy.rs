@@ -48,14 +48,15 @@ impl PolicyFile {
         for error in compiled.as_ref().err().into_iter().flatten() {
             let span = span_of(&source, root, error);
             if !reading.explains(span) {
-                errors.push(diagnostic(&source, root, span, error));
+                let found = Diagnostic::error(error.code(), error.kind.to_string());
+                errors.push(placed(found, &source, root, error));
             }
         }
         match compiled {
             Ok(policy) if errors.is_empty() => {
                 let warnings = policy.warnings().iter().map(|warning| {
-                    let span = span_of(&source, root, warning);
-                    diagnostic(&source, root, span, warning).into_warning()
+                    let found = Diagnostic::warning(warning.code(), warning.kind.to_string());
+                    placed(found, &source, root, warning)
                 });
                 let warnings = warnings.collect();
                 Ok(Self { source, json, policy, warnings })
@@ -75,10 +76,10 @@ fn span_of(source: &Source, root: &Node, error: &PolicyError) -> Span {
     locate(source, root, error.path.segments(), error.place)
 }
 
-/// An error of the engine as a diagnostic.
-fn diagnostic(source: &Source, root: &Node, span: Span, error: &PolicyError) -> Diagnostic {
-    let diagnostic = Diagnostic::error(error.kind.code(), error.kind.to_string())
-        .at(source, span)
+/// What the engine found, at its place in the text.
+fn placed(found: Diagnostic, source: &Source, root: &Node, error: &PolicyError) -> Diagnostic {
+    let diagnostic = found
+        .at(source, span_of(source, root, error))
         .with_path(path_text(&error.path))
         .with_help(error.help());
     match &error.kind {

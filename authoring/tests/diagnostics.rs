@@ -66,16 +66,21 @@ fn a_report_without_findings_says_nothing() {
 }
 
 #[test]
-fn an_empty_policy_passes_everything_and_says_so() {
-    for empty in ["", "# later\n", "null\n", "---\n"] {
-        let file = PolicyFile::parse("policy.yaml", empty).expect("an empty policy is a policy");
-        assert_eq!(file.json, "");
-        assert!(file.policy.is_pass_through());
-        assert_eq!(file.report().count(Severity::Warning), 1, "{empty:?}");
+fn an_empty_document_is_no_policy() {
+    for empty in ["", "# later\n", "null\n", "---\n", "{}\n"] {
+        let report = PolicyFile::parse("policy.yaml", empty).expect_err("no policy");
+        assert_eq!(report.count(Severity::Error), 1, "{empty:?}");
     }
-    insta::assert_snapshot!(text(&[PolicyFile::parse("policy.yaml", "# later\n")
-        .expect("a policy")
-        .report()]));
+    insta::assert_snapshot!(text(&[
+        PolicyFile::parse("policy.yaml", "# later\n").expect_err("no policy")
+    ]));
+}
+
+#[test]
+fn what_a_policy_should_no_longer_say_is_a_warning() {
+    let file =
+        PolicyFile::parse("policy.yaml", "apiVersion: gatepost/v1\nhosts:\n  invalid: reject\n");
+    insta::assert_snapshot!(text(&[file.expect("a policy").report()]));
 }
 
 #[test]

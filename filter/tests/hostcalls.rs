@@ -6,8 +6,8 @@ use std::path::Path;
 
 use gatepost_authoring::PolicyFile;
 use gatepost_host::{
-    Chain, ChainPlugin, Recorded, RecordedEvent, Engine, EngineOptions, Finished, Headers, Host,
-    Message, Module, PluginConfig, StreamInfo, Worker, WorkerOptions,
+    Chain, ChainPlugin, Engine, EngineOptions, Finished, Headers, Host, Message, Module,
+    PluginConfig, Recorded, RecordedEvent, StreamInfo, Worker, WorkerOptions,
 };
 
 const BROWSER: &[(&str, &str)] = &[

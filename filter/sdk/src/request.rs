@@ -4,7 +4,8 @@
 use std::net::IpAddr;
 
 use gatepost_engine::{
-    Counters, HeaderMutations, Mode, Policy, Reply, Request, SourceAddress, is_grpc, parse_source_address,
+    Counters, HeaderMutations, Mode, Policy, Reply, Request, SourceAddress, is_grpc,
+    parse_source_address,
 };
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::MapType;

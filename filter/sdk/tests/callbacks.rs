@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use gatepost_host::{
-    Chain, ChainOptions, ChainPlugin, Effect, EffectEvent, Engine, EngineOptions, Finished,
-    Headers, Host, Limits, MemoryLog, Message, Module, PluginConfig, StreamInfo, Worker,
+    Chain, ChainOptions, ChainPlugin, Engine, EngineOptions, Finished, Headers, Host, Limits,
+    MemoryLog, Message, Module, PluginConfig, Recorded, RecordedEvent, StreamInfo, Worker,
     WorkerOptions,
 };
 use gatepost_proxy_wasm_example::{HSTS, POLICY_ALONE};
@@ -94,19 +94,19 @@ fn a_request_whose_header_the_proxy_refuses_to_write_is_answered_with_500() {
 #[test]
 fn a_request_that_passes_costs_three_entries_and_one_call() {
     let mut worker = worker(POLICY_ALONE, POLICY, Limits::default());
-    let effects = get(&mut worker, "www.example.com").effects;
+    let effects = get(&mut worker, "www.example.com").recorded;
     let entered: Vec<_> = effects
         .iter()
-        .filter_map(|Effect { event, .. }| match event {
-            EffectEvent::Entered { callback, .. } => Some(*callback),
+        .filter_map(|Recorded { event, .. }| match event {
+            RecordedEvent::Entered { callback, .. } => Some(*callback),
             _ => None,
         })
         .collect();
     assert_eq!(entered, ["proxy_on_context_create", "proxy_on_request_headers", "proxy_on_delete"]);
     let called: Vec<_> = effects
         .iter()
-        .filter_map(|Effect { event, .. }| match event {
-            EffectEvent::Called { hostcall, .. } => Some(*hostcall),
+        .filter_map(|Recorded { event, .. }| match event {
+            RecordedEvent::Called { hostcall, .. } => Some(*hostcall),
             _ => None,
         })
         .collect();

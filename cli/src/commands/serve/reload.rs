@@ -5,8 +5,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use gatepost_authoring::PolicyFile;
 use gatepost_authoring::FileError;
+use gatepost_authoring::PolicyFile;
 use gatepost_gateway::{FilterModule, FilterSlot, PolicyLayer};
 use gatepost_host::Metrics;
 

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gatepost_host::{
-    AbiVersion, CallError, CalloutAnswer, CalloutKind, CloseType, Recorded, Recording, Engine,
-    EngineOptions, FinalMaps, HeaderScope, Headers, Host, Limits, MemoryLog, Module, Plugin,
-    PluginConfig, Recorder, SeededRandom, StreamId, StreamInfo, VirtualClock, Vm, VmOptions,
+    AbiVersion, CallError, CalloutAnswer, CalloutKind, CloseType, Engine, EngineOptions, FinalMaps,
+    HeaderScope, Headers, Host, Limits, MemoryLog, Module, Plugin, PluginConfig, Recorded,
+    Recorder, Recording, SeededRandom, StreamId, StreamInfo, VirtualClock, Vm, VmOptions,
 };
 
 use self::program::Program;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use gatepost_host::{AbiVersion, RecordedEvent, HOSTCALLS, Status};
+use gatepost_host::{AbiVersion, HOSTCALLS, RecordedEvent, Status};
 use gatepost_invariants_wasm::{filter, seeds, wild};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};

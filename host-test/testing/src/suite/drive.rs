@@ -7,8 +7,8 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use gatepost_host::{
-    Callout, CalloutAnswer, CalloutId, CalloutRequest, Clock as _, Direction, RecordedEvent, Event,
-    ExchangeId, MetricKind, Part, StreamInfo, Value, VirtualClock, Worker,
+    Callout, CalloutAnswer, CalloutId, CalloutRequest, Clock as _, Direction, Event, ExchangeId,
+    MetricKind, Part, RecordedEvent, StreamInfo, Value, VirtualClock, Worker,
 };
 
 use super::model::Paused;
@@ -74,7 +74,7 @@ impl<'a> Drive<'a> {
         stubs: Stubs<'a>,
     ) -> Self {
         // The calls of the plugins' start are no part of an exchange.
-        let _ = worker.recorded();
+        let _ = worker.take_all_recorded();
         Self {
             worker,
             clock,

@@ -6,8 +6,8 @@ use super::model::Hostcall;
 
 /// Whether a recorded call is the expected one. Arguments that the test does not name may be
 /// anything.
-pub(super) fn fits(expected: &Hostcall, effect: &Effect) -> bool {
-    let EffectEvent::Called { hostcall, arguments, status, .. } = &effect.event else {
+pub(super) fn fits(expected: &Hostcall, effect: &Recorded) -> bool {
+    let RecordedEvent::Called { hostcall, arguments, status, .. } = &effect.event else {
         return false;
     };
     *hostcall == expected.call.value
@@ -19,8 +19,8 @@ pub(super) fn fits(expected: &Hostcall, effect: &Effect) -> bool {
 }
 
 /// Whether a recorded call is of the same hostcall.
-pub(super) fn has_name(expected: &Hostcall, effect: &Effect) -> bool {
-    let EffectEvent::Called { hostcall, .. } = &effect.event else { return false };
+pub(super) fn has_name(expected: &Hostcall, effect: &Recorded) -> bool {
+    let RecordedEvent::Called { hostcall, .. } = &effect.event else { return false };
     *hostcall == expected.call.value
 }
 

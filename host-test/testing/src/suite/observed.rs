@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use gatepost_diagnostics::Diagnostic;
-use gatepost_host::{Effect, Headers, LogLevel};
+use gatepost_host::{Headers, LogLevel, Recorded};
 
 use super::model::Paused;
 
@@ -72,7 +72,7 @@ pub(super) struct Observed {
     /// The calls that the plugins made.
     pub(super) callouts: Vec<Called>,
     /// The calls between the plugins and their host after the start.
-    pub(super) effects: Vec<Effect>,
+    pub(super) effects: Vec<Recorded>,
     /// Guests that trapped.
     pub(super) traps: Vec<String>,
     /// Why the plugins did not start, if they did not.
