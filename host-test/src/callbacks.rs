@@ -28,6 +28,7 @@ pub(crate) struct Export<F> {
     pub(crate) function: Option<F>,
 }
 
+/// The callbacks of one instance.
 pub(crate) struct Callbacks {
     pub(crate) context_create: Export<Create>,
     pub(crate) vm_start: Export<AskWith>,

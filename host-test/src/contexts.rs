@@ -15,6 +15,7 @@ pub(crate) enum ContextRef {
     Stream(u32),
 }
 
+/// The contexts of one VM.
 pub(crate) struct Contexts {
     pub(crate) roots: Vec<Root>,
     pub(crate) streams: Vec<Stream>,

@@ -23,6 +23,7 @@ use crate::shared::Mailbox;
 use crate::sink::LogRecord;
 use crate::vm_options::{VmOptions, WasiOptions};
 
+/// The state of one VM on the host's side.
 pub(crate) struct HostState {
     pub(crate) memory: Option<Memory>,
     /// In an `Arc`, because every value that the guest gets clones it, and a clone of the function

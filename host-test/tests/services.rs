@@ -4,10 +4,11 @@
 mod common;
 
 use bytes::Bytes;
-use common::{config, host, module, on_request, ordinary, start, start_with};
+use common::{config, engine, host, module, on_request, ordinary, start, start_with, wasm};
 use gatepost_host::{
-    ExpectedHostcall, FinalMaps, Host, HostcallMismatch, LogLevel, LogRecord, LogSink, MetricKind,
-    PluginConfig, PropertyValue, Recording, Status, StreamInfo, StrictRecorder, Vm, VmOptions,
+    AbiVersion, ExpectedHostcall, FinalMaps, Host, HostcallMismatch, LogLevel, LogRecord, LogSink,
+    MetricKind, Module, PluginConfig, PropertyValue, Recording, Status, StreamInfo, StrictRecorder,
+    Vm, VmOptions,
 };
 
 #[test]
@@ -276,6 +277,22 @@ fn a_hostcall_that_fails_is_recorded_with_its_status_and_what_was_read_with_its_
             "2   proxy_log() = InvalidMemoryAccess",
         ]
     );
+}
+
+#[test]
+fn the_hostcalls_of_old_versions_are_recorded_too() {
+    let recording = Recording::default();
+    let options = VmOptions { recorder: Some(Box::new(recording.clone())), ..VmOptions::default() };
+    let old = wasm(
+        AbiVersion::V0_1_0,
+        "",
+        "(func (export \"proxy_on_request_headers\") (param i32 i32) (result i32)
+            (drop (call $proxy_clear_route_cache)) (i32.const 0))",
+    );
+    let guest = Module::new(&engine(), "old", &old).unwrap();
+    start_with(&guest, options, config("p")).request(&mut ordinary());
+    let lines: Vec<String> = recording.take().iter().map(ToString::to_string).collect();
+    assert!(lines.contains(&"2   proxy_clear_route_cache() = Ok".to_owned()), "{lines:?}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The language of the probe guests: lines of `callback: command words…`. This module splits lines
+//! The language of the probe guests: lines of `callback: command words`. This module splits lines
 //! into words and finds the lines of a callback; the interpreter runs the commands.
 //!
 //! - `callback` runs at each call, `callback#2` at the second of its context, `callback.end` when

@@ -35,7 +35,8 @@ pub enum Stopped {
 
 impl Vm {
     /// Starts a plugin: creates its root context, then `proxy_on_vm_start`, then
-    /// `proxy_on_configure`. A plugin that refuses is deleted; the VM and its other plugins still run.
+    /// `proxy_on_configure`. A plugin that refuses is deleted; the VM and its other plugins still
+    /// run.
     ///
     /// ```
     /// # use gatepost_host_fixtures::*;

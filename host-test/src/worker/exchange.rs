@@ -55,6 +55,7 @@ pub(super) struct Progress {
     lent: Lent,
 }
 
+/// The parts of a message that are lent to a VM.
 #[derive(Clone, Copy, Debug, Default)]
 struct Lent {
     headers: bool,
@@ -100,6 +101,7 @@ pub(super) struct MessageState {
     pub(super) aborted: bool,
 }
 
+/// A request and its response, at all plugins of the chain.
 #[derive(Debug, Default)]
 pub(super) struct Exchange {
     pub(super) is_open: bool,
@@ -111,8 +113,11 @@ pub(super) struct Exchange {
     pub(super) messages: [MessageState; 2],
     pub(super) events: VecDeque<Event>,
     pub(super) reply: Option<LocalReplySent>,
+    /// The request's method is `HEAD`: its response has no body.
     pub(super) is_head: bool,
+    /// The request is gRPC, and so is a local reply to it.
     pub(super) is_grpc: bool,
+    /// A guest has cleared the route cache.
     pub(super) route_cache_cleared: bool,
     /// When it was opened, on the host's monotonic clock.
     pub(super) opened_at: u64,

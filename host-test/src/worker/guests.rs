@@ -60,6 +60,7 @@ pub(super) enum Availability {
     Fail,
 }
 
+/// The chain's plugins, started in their VMs.
 pub(super) struct Guests {
     pub(super) chain: Chain,
     pub(super) host: Host,

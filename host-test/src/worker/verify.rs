@@ -1,26 +1,29 @@
-//! What Envoy refuses to send when guests have made it of a message's headers: the checks of its
-//! router and its codecs.
+//! The checks that Envoy's router and codecs make before they send a message's headers, which
+//! guests may have changed.
 
 use super::reply::Reply;
 use crate::headers::Headers;
 
-/// A request needs a method and a path, and names and values that HTTP can carry. `CONNECT` needs
-/// an authority and no path.
+/// A request needs a method and a path, and names and values that are valid in HTTP. `CONNECT`
+/// needs an authority and no path.
 pub(super) fn request(headers: &Headers) -> Result<(), Reply> {
     let is_connect = headers.get(":method") == Some(b"CONNECT");
     if headers.get(":path").is_none() && !is_connect {
         return Err(Reply::of_chain(404, "", "route_not_found"));
     }
-    let fault = match headers.get(":method") {
+    let reason = match headers.get(":method") {
         None => Some("missing required header: :method".to_owned()),
         Some(_) if is_connect && headers.get(":authority").is_none() => {
             Some("missing required header: :authority".to_owned())
         }
         Some(_) => invalid(headers),
     };
-    match fault {
-        // In Envoy it is the upstream's codec that refuses, so it reads as a failed upstream.
-        Some(fault) => Err(Reply::of_chain(503, &fault, "filter_removed_required_request_headers")),
+    match reason {
+        // In Envoy the upstream's codec refuses the request, so the answer is that of a failed
+        // upstream.
+        Some(reason) => {
+            Err(Reply::of_chain(503, &reason, "filter_removed_required_request_headers"))
+        }
         None => Ok(()),
     }
 }
@@ -62,7 +65,7 @@ fn is_token(byte: u8) -> bool {
 mod tests {
     use super::*;
 
-    fn fault(pairs: &[(&str, &str)]) -> Option<(u32, String)> {
+    fn refusal(pairs: &[(&str, &str)]) -> Option<(u32, String)> {
         let reply = request(&Headers::request(pairs.iter().copied())).err()?;
         Some((reply.status, String::from_utf8_lossy(&reply.body).into_owned()))
     }
@@ -70,15 +73,15 @@ mod tests {
     #[test]
     fn a_request_is_sent_only_when_http_can_carry_it() {
         let whole = [(":method", "GET"), (":path", "/"), ("x-ok", "caf\u{e9}")];
-        assert_eq!(fault(&whole), None);
-        assert_eq!(fault(&whole[..1]), Some((404, String::new())));
-        assert_eq!(fault(&whole[1..]), Some((503, "missing required header: :method".into())));
-        assert_eq!(fault(&[(":method", "CONNECT"), (":authority", "a:1")]), None);
+        assert_eq!(refusal(&whole), None);
+        assert_eq!(refusal(&whole[..1]), Some((404, String::new())));
+        assert_eq!(refusal(&whole[1..]), Some((503, "missing required header: :method".into())));
+        assert_eq!(refusal(&[(":method", "CONNECT"), (":authority", "a:1")]), None);
         assert_eq!(
-            fault(&[(":method", "CONNECT")]),
+            refusal(&[(":method", "CONNECT")]),
             Some((503, "missing required header: :authority".into()))
         );
-        let with = |name, value| fault(&[whole[0], whole[1], (name, value)]);
+        let with = |name, value| refusal(&[whole[0], whole[1], (name, value)]);
         assert_eq!(with("x-line", "a\nb"), Some((503, "invalid header value for: x-line".into())));
         assert_eq!(with("x a", "b"), Some((503, "invalid header name: x a".into())));
         assert_eq!(with("", "b"), Some((503, "invalid header name: ".into())));

@@ -34,8 +34,8 @@ fn imports(wasi: &str, list: &[&str]) -> String {
         .collect()
 }
 
-/// Loads a module that has no import the host does not serve, starts a plugin of it, and returns what
-/// it logged.
+/// Loads a module that has no import the host does not serve, starts a plugin of it, and returns
+/// what it logged.
 fn started(text: &str) -> (Vm, MemoryLog) {
     let engine = Engine::new(EngineOptions::default()).unwrap();
     let wasm = wat::parse_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
