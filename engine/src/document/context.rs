@@ -1,6 +1,6 @@
 //! Where reading stands, and what was wrong so far.
 
-use super::section::Seen;
+use super::seen::Seen;
 use crate::errors::{Path, Place, PolicyError, PolicyErrorKind, Segment};
 
 /// A document with more errors than this has one cause, and nobody reads them all.

@@ -10,9 +10,11 @@ mod context;
 mod json;
 mod number;
 mod section;
+mod seen;
 mod value;
 
 pub(crate) use context::Context;
 pub(crate) use json::read;
-pub(crate) use section::{Section, Seen};
+pub(crate) use section::Section;
+pub(crate) use seen::Seen;
 pub(crate) use value::{Aborted, Value};

@@ -6,7 +6,7 @@
 
 use super::context::Context;
 use super::number::Number;
-use super::section::{Section, Seen};
+use super::seen::Seen;
 use crate::errors::{PolicyErrorKind, Segment};
 
 /// The text is no document at all, and reading cannot go on. `json.rs` keeps the reason.
@@ -165,19 +165,6 @@ impl<'v> Value<'v> {
             count = count.saturating_add(1);
         }
         Ok(())
-    }
-
-    /// An object with the fields that the policy language gives it.
-    pub fn section<S: Section>(
-        self,
-        context: &mut Context,
-        mut section: S,
-    ) -> Result<Option<S::Out>, Aborted> {
-        let field = &mut |context: &mut Context, name, value: Value<'_>| {
-            section.field(context, name, value)
-        };
-        let seen = self.fields(context, "an object", S::FIELDS, field)?;
-        Ok(seen.and_then(|seen| section.finish(context, seen)))
     }
 
     /// An object with these fields, each of them once, and no others.

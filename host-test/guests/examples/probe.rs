@@ -2,7 +2,7 @@
 
 #[cfg(target_arch = "wasm32")]
 mod guest {
-    use gatepost_guests::run::Dialect;
+    use gatepost_guests::dialect::Dialect;
     use gatepost_guests::{abi, header_callbacks, probe};
 
     static DIALECT: Dialect = Dialect {

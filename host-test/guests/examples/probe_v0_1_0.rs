@@ -4,7 +4,7 @@
 #[cfg(target_arch = "wasm32")]
 mod guest {
     use gatepost_guests::abi;
-    use gatepost_guests::run::Dialect;
+    use gatepost_guests::dialect::Dialect;
     use gatepost_guests::{header_callbacks_v0_1_0, probe};
 
     static DIALECT: Dialect = Dialect {

@@ -5,8 +5,9 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use crate::abi::{self, Status};
+use crate::contexts;
+use crate::dialect::Dialect;
 use crate::pairs;
-use crate::run::{self, Dialect};
 use crate::script::{Line, Word};
 
 /// A callback that is running.
@@ -170,8 +171,8 @@ fn streams(call: &mut Call<'_>, line: &Line, words: &Words) -> Option<String> {
         "effective" => {
             let context = match words.text(0).as_str() {
                 "self" => call.context,
-                "root" => run::root_of(call.context),
-                "stream" => run::last_stream(),
+                "root" => contexts::root_of(call.context),
+                "stream" => contexts::last_stream(),
                 number => number.parse().unwrap_or(u32::MAX),
             };
             status(abi::set_effective_context(context))

@@ -20,6 +20,10 @@ pub mod abi;
 #[cfg(target_arch = "wasm32")]
 pub mod commands;
 #[cfg(target_arch = "wasm32")]
+pub mod contexts;
+#[cfg(target_arch = "wasm32")]
+pub mod dialect;
+#[cfg(target_arch = "wasm32")]
 pub mod exports;
 #[cfg(target_arch = "wasm32")]
 pub mod run;
