@@ -1,6 +1,6 @@
 //! What a Gatepost policy means: a document is compiled to tables, and the tables give a decision
 //! for each request. Pure: no I/O, no proxy-wasm, no YAML. The filter inside Envoy and every tool
-//! outside it use this one crate, so they agree.
+//! outside it use this one crate, so what a tool explains is what the filter does.
 //!
 //! ```
 //! use gatepost_engine::{Request, Verdict, compile_json};
@@ -8,7 +8,7 @@
 //! let policy = compile_json(br#"{
 //!   "apiVersion": "gatepost/v1",
 //!   "hosts": { "mappings": [{ "host": "my-service.test.com", "authority": "my-service.default.example.com" }] }
-//! }"#).expect("no faults");
+//! }"#).expect("no errors");
 //!
 //! let headers = [(":method", "GET"), (":path", "/"), (":authority", "My-Service.test.com.:443")];
 //! let headers = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
@@ -18,9 +18,10 @@
 //! assert_eq!(writes.authority.as_deref(), Some("my-service.default.example.com"));
 //! ```
 //!
-//! A request's way: [`Policy::decide`] in `decide.rs` walks through the rules in the order that the
-//! policy language fixes. A document's way: [`compile_json`] in `policy.rs` reads each section with
-//! the reader beside its type.
+//! A request's way is `decide.rs`: [`Policy::decide`] evaluates the rules in the order that the
+//! policy language fixes. A document's way begins in `policy.rs`: [`compile_json`] reads each section
+//! as the file of its folder says (`environment/`, `health_check/`, `host/`), by the means of
+//! `document/`; what is wrong is named in `errors/`.
 
 // A panic in the filter kills the VM of a whole worker thread, so nothing here may be able to.
 #![cfg_attr(
