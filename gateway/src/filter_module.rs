@@ -60,7 +60,7 @@ impl FilterModule {
         Self(module)
     }
 
-    /// Starts the filter with a plugin configuration (a policy as JSON, or nothing) in one VM,
+    /// Starts the filter with a plugin configuration (a policy as JSON) in one VM,
     /// which reads its time from `clock`. A VM that trapped is replaced at once.
     ///
     /// # Errors

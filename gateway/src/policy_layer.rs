@@ -24,7 +24,7 @@ use crate::router::Router;
 pub struct PolicyLayer(WasmLayer<fn(&LocalReply) -> UpstreamFailure>);
 
 impl PolicyLayer {
-    /// Starts the filter with a plugin configuration (a policy as JSON, or nothing) in `workers`
+    /// Starts the filter with a plugin configuration (a policy as JSON) in `workers`
     /// VMs. Pass the `metrics` of the layer before a reload to continue its counters. Call it
     /// inside a tokio runtime.
     ///

@@ -138,9 +138,6 @@ fn text(
     source: Option<IpAddr>,
 ) -> String {
     let mut lines: Vec<String> = steps.iter().map(|one| step(one, source)).collect();
-    if lines.is_empty() {
-        lines.push("the policy is empty".to_owned());
-    }
     lines.push(String::new());
     if policy.mode() == Mode::Observe {
         lines.push("mode: observe, so nothing of this is carried out".to_owned());
