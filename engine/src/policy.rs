@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use crate::counter::Counter;
-use crate::document::{self, Aborted, Context, Section, Seen, Value};
+use crate::document::{self, Context, Read, Section, Seen, Value};
 use crate::environment::{Environments, EnvironmentsSection};
 use crate::errors::{Path, Place, PolicyError, PolicyErrorKind};
 use crate::headers::{HeaderTable, NameUse, read_name};
@@ -118,12 +118,7 @@ impl Section for PolicySection {
     const FIELDS: &'static [&'static str] =
         &["apiVersion", "mode", "healthChecks", "strip", "environments", "hosts"];
 
-    fn field(
-        &mut self,
-        context: &mut Context,
-        name: &'static str,
-        value: Value<'_>,
-    ) -> Result<(), Aborted> {
+    fn field(&mut self, context: &mut Context, name: &'static str, value: Value<'_>) -> Read {
         let policy = &mut self.policy;
         match name {
             "apiVersion" => {

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess};
 
 use super::number::Number;
-use super::value::{Aborted, Elements, Fields, Value, Visitor};
+use super::value::{Aborted, Elements, Fields, Read, Value, Visitor};
 
 /// Reads a whole document.
 ///
@@ -90,25 +90,25 @@ struct Access<A, E> {
 }
 
 impl<A, E: Error> Access<A, E> {
-    fn keep<T>(&mut self, result: Result<T, E>) -> Result<T, Aborted> {
+    fn keep<T>(&mut self, result: Result<T, E>) -> Read<T> {
         result.map_err(|error| {
             self.error = Some(error);
             Aborted
         })
     }
 
-    fn finish(self, result: Result<(), Aborted>) -> Result<(), E> {
+    fn finish(self, result: Read) -> Result<(), E> {
         self.error.map_or_else(|| result.map_err(aborted), Err)
     }
 }
 
 impl<'de, A: SeqAccess<'de>> Elements for Access<A, A::Error> {
-    fn next(&mut self, visitor: &mut Visitor<'_>) -> Result<bool, Aborted> {
+    fn next(&mut self, visitor: &mut Visitor<'_>) -> Read<bool> {
         let element = self.access.next_element_seed(Bridge(visitor));
         Ok(self.keep(element)?.is_some())
     }
 
-    fn skip_rest(&mut self) -> Result<bool, Aborted> {
+    fn skip_rest(&mut self) -> Read<bool> {
         let mut any = false;
         loop {
             let element = self.access.next_element::<IgnoredAny>();
@@ -121,17 +121,17 @@ impl<'de, A: SeqAccess<'de>> Elements for Access<A, A::Error> {
 }
 
 impl<'de, A: MapAccess<'de>> Fields for Access<A, A::Error> {
-    fn next_name(&mut self, name: &mut String) -> Result<bool, Aborted> {
+    fn next_name(&mut self, name: &mut String) -> Read<bool> {
         let key = self.access.next_key_seed(Name(name));
         Ok(self.keep(key)?.is_some())
     }
 
-    fn value(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Aborted> {
+    fn value(&mut self, visitor: &mut Visitor<'_>) -> Read {
         let value = self.access.next_value_seed(Bridge(visitor));
         self.keep(value)
     }
 
-    fn skip_value(&mut self) -> Result<(), Aborted> {
+    fn skip_value(&mut self) -> Read {
         let value = self.access.next_value::<IgnoredAny>();
         self.keep(value).map(drop)
     }

@@ -17,4 +17,4 @@ pub(crate) use context::Context;
 pub(crate) use json::read;
 pub(crate) use section::Section;
 pub(crate) use seen::Seen;
-pub(crate) use value::{Aborted, Value};
+pub(crate) use value::{Read, Value};

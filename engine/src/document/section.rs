@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::seen::Seen;
-use super::value::{Aborted, Value};
+use super::value::{Read, Value};
 
 /// An object with the fields that the policy language gives it.
 pub(crate) trait Section: Sized {
@@ -10,12 +10,7 @@ pub(crate) trait Section: Sized {
     const FIELDS: &'static [&'static str];
 
     /// Reads one of [`Section::FIELDS`]. The context stands at the field.
-    fn field(
-        &mut self,
-        context: &mut Context,
-        name: &'static str,
-        value: Value<'_>,
-    ) -> Result<(), Aborted>;
+    fn field(&mut self, context: &mut Context, name: &'static str, value: Value<'_>) -> Read;
 
     /// What the section means, once all its fields are read. The context stands at the section.
     fn finish(self, context: &mut Context, seen: Seen) -> Option<Self::Out>;
@@ -27,7 +22,7 @@ impl Value<'_> {
         self,
         context: &mut Context,
         mut section: S,
-    ) -> Result<Option<S::Out>, Aborted> {
+    ) -> Read<Option<S::Out>> {
         let field = &mut |context: &mut Context, name, value: Value<'_>| {
             section.field(context, name, value)
         };

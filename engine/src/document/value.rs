@@ -13,28 +13,31 @@ use crate::errors::{PolicyErrorKind, Segment};
 #[derive(Debug)]
 pub(crate) struct Aborted;
 
+/// What reading a part of a document gives. Errors of the document are in the context.
+pub(crate) type Read<T = ()> = Result<T, Aborted>;
+
 /// What takes one value.
-pub(crate) type Visitor<'v> = dyn FnMut(Value<'_>) -> Result<(), Aborted> + 'v;
+pub(crate) type Visitor<'v> = dyn FnMut(Value<'_>) -> Read + 'v;
 
 /// The elements of a list.
 pub(crate) trait Elements {
     /// Shows the next one; false when there is none.
-    fn next(&mut self, visitor: &mut Visitor<'_>) -> Result<bool, Aborted>;
+    fn next(&mut self, visitor: &mut Visitor<'_>) -> Read<bool>;
 
     /// Passes over all that are left; whether there were any.
-    fn skip_rest(&mut self) -> Result<bool, Aborted>;
+    fn skip_rest(&mut self) -> Read<bool>;
 }
 
 /// The fields of an object.
 pub(crate) trait Fields {
     /// Gives the next field's name; false when there is none.
-    fn next_name(&mut self, name: &mut String) -> Result<bool, Aborted>;
+    fn next_name(&mut self, name: &mut String) -> Read<bool>;
 
     /// Shows the value of the field whose name was given last.
-    fn value(&mut self, visitor: &mut Visitor<'_>) -> Result<(), Aborted>;
+    fn value(&mut self, visitor: &mut Visitor<'_>) -> Read;
 
     /// Passes over that value.
-    fn skip_value(&mut self) -> Result<(), Aborted>;
+    fn skip_value(&mut self) -> Read;
 }
 
 /// A value of a document.
@@ -48,17 +51,17 @@ pub(crate) enum Value<'v> {
 }
 
 /// Reads one value of a list. The context stands at it.
-type Element<'e> = dyn FnMut(&mut Context, Value<'_>) -> Result<(), Aborted> + 'e;
+type Element<'e> = dyn FnMut(&mut Context, Value<'_>) -> Read + 'e;
 
 /// Reads the value behind a name of the author's choice. The context stands at it.
-type Entry<'e> = dyn FnMut(&mut Context, &str, Value<'_>) -> Result<(), Aborted> + 'e;
+type Entry<'e> = dyn FnMut(&mut Context, &str, Value<'_>) -> Read + 'e;
 
 /// Reads a field that the section knows. The context stands at it.
-type Field<'f> = dyn FnMut(&mut Context, &'static str, Value<'_>) -> Result<(), Aborted> + 'f;
+type Field<'f> = dyn FnMut(&mut Context, &'static str, Value<'_>) -> Read + 'f;
 
 impl<'v> Value<'v> {
     /// Adds the error that this is not what was `expected`, which has an article.
-    pub fn refuse(self, context: &mut Context, expected: &'static str) -> Result<(), Aborted> {
+    pub fn refuse(self, context: &mut Context, expected: &'static str) -> Read {
         let found = match self {
             Self::Text(text) => format!("the string {text:?}"),
             Self::Number(Number::Integer(number)) => format!("the number {number}"),
@@ -80,7 +83,7 @@ impl<'v> Value<'v> {
     }
 
     /// A string.
-    pub fn text(self, context: &mut Context) -> Result<Option<&'v str>, Aborted> {
+    pub fn text(self, context: &mut Context) -> Read<Option<&'v str>> {
         match self {
             Self::Text(text) => Ok(Some(text)),
             other => other.refuse(context, "a string").map(|()| None),
@@ -92,7 +95,7 @@ impl<'v> Value<'v> {
         self,
         context: &mut Context,
         parse: impl FnOnce(&str) -> Result<T, PolicyErrorKind>,
-    ) -> Result<Option<T>, Aborted> {
+    ) -> Read<Option<T>> {
         let text = self.text(context)?;
         Ok(text.and_then(|text| context.check(parse(text))))
     }
@@ -103,7 +106,7 @@ impl<'v> Value<'v> {
         context: &mut Context,
         words: &'static [&'static str],
         values: &[T],
-    ) -> Result<Option<T>, Aborted> {
+    ) -> Read<Option<T>> {
         let choice = self.parse(context, |text| {
             let unknown =
                 || PolicyErrorKind::UnknownChoice { value: text.to_owned(), known: words };
@@ -113,7 +116,7 @@ impl<'v> Value<'v> {
     }
 
     /// An integer.
-    pub fn integer(self, context: &mut Context) -> Result<Option<i64>, Aborted> {
+    pub fn integer(self, context: &mut Context) -> Read<Option<i64>> {
         match self {
             Self::Number(Number::Integer(integer)) => Ok(Some(integer)),
             other => other.refuse(context, "an integer").map(|()| None),
@@ -128,7 +131,7 @@ impl<'v> Value<'v> {
         what: &'static str,
         limit: usize,
         element: &mut Element<'_>,
-    ) -> Result<Option<usize>, Aborted> {
+    ) -> Read<Option<usize>> {
         let Self::List(list) = self else { return self.refuse(context, "a list").map(|()| None) };
         let mut count = 0;
         context.enter(Segment::Index(0));
@@ -150,7 +153,7 @@ impl<'v> Value<'v> {
         what: &'static str,
         limit: usize,
         entry: &mut Entry<'_>,
-    ) -> Result<(), Aborted> {
+    ) -> Read {
         let Self::Object(object) = self else { return self.refuse(context, "an object") };
         let (mut count, mut name): (usize, _) = (0, String::new());
         while object.next_name(&mut name)? {
@@ -174,7 +177,7 @@ impl<'v> Value<'v> {
         expected: &'static str,
         known: &'static [&'static str],
         field: &mut Field<'_>,
-    ) -> Result<Option<Seen>, Aborted> {
+    ) -> Read<Option<Seen>> {
         let Self::Object(object) = self else {
             return self.refuse(context, expected).map(|()| None);
         };
@@ -205,7 +208,7 @@ impl<'v> Value<'v> {
     }
 }
 
-fn skip_fields(object: &mut dyn Fields) -> Result<(), Aborted> {
+fn skip_fields(object: &mut dyn Fields) -> Read {
     let mut name = String::new();
     while object.next_name(&mut name)? {
         object.skip_value()?;

@@ -1,6 +1,6 @@
 //! What the gateway's routes see of the environment: headers, and an authority.
 
-use crate::document::{Aborted, Context, Section, Seen, Value};
+use crate::document::{Context, Read, Section, Seen, Value};
 use crate::errors::PolicyErrorKind;
 use crate::headers::{NameUse, is_value, read_name};
 use crate::host::{Authority, Template, Values, read_authority};
@@ -39,12 +39,7 @@ impl Section for HintsSection {
     type Out = Hints;
     const FIELDS: &'static [&'static str] = &["headers", "authority"];
 
-    fn field(
-        &mut self,
-        context: &mut Context,
-        name: &'static str,
-        value: Value<'_>,
-    ) -> Result<(), Aborted> {
+    fn field(&mut self, context: &mut Context, name: &'static str, value: Value<'_>) -> Read {
         let Hints { headers, authority } = &mut self.0;
         match name {
             "headers" => {

@@ -8,7 +8,7 @@ mod source;
 
 use std::borrow::Cow;
 
-use crate::document::{Aborted, Context, Section, Seen, Value};
+use crate::document::{Context, Read, Section, Seen, Value};
 use crate::errors::{Path, Place, PolicyErrorKind};
 use crate::headers::HeaderTable;
 use hints::HintsSection;
@@ -89,12 +89,7 @@ impl Section for EnvironmentsSection {
     const FIELDS: &'static [&'static str] =
         &["sources", "allow", "aliases", "default", "unknown", "hints"];
 
-    fn field(
-        &mut self,
-        context: &mut Context,
-        name: &'static str,
-        value: Value<'_>,
-    ) -> Result<(), Aborted> {
+    fn field(&mut self, context: &mut Context, name: &'static str, value: Value<'_>) -> Read {
         match name {
             "sources" => {
                 let what = "environment sources";

@@ -3,7 +3,7 @@
 //! environment's name never needs it. To add a source: a variant of [`Source`] and its arms in this
 //! file.
 
-use crate::document::{Aborted, Context, Section, Seen, Value};
+use crate::document::{Context, Read, Section, Seen, Value};
 use crate::errors::{PatternError, PolicyErrorKind};
 use crate::headers::{HeaderScan, NameUse, is_token, read_name};
 use crate::host::{Host, HostPattern, HostTable, Labels};
@@ -129,12 +129,7 @@ impl Section for SourceSection {
     type Out = Source;
     const FIELDS: &'static [&'static str] = &["header", "cookie", "query", "baggage", "subdomain"];
 
-    fn field(
-        &mut self,
-        context: &mut Context,
-        name: &'static str,
-        value: Value<'_>,
-    ) -> Result<(), Aborted> {
+    fn field(&mut self, context: &mut Context, name: &'static str, value: Value<'_>) -> Read {
         self.0 = value.parse(context, |text| match name {
             "header" => read_name(text, NameUse::Read).map(|name| Source::Header(name.into())),
             "cookie" => token(text, "cookie").map(Source::Cookie),

@@ -3,7 +3,7 @@
 
 use super::cidr::Block;
 use super::text_match::{Compared, TextMatch, TextMatchSection};
-use crate::document::{Aborted, Context, Section, Seen, Value};
+use crate::document::{Context, Read, Section, Seen, Value};
 use crate::errors::PolicyErrorKind;
 use crate::headers::{HeaderScan, HeaderTable, NameUse, read_name};
 use crate::request::SourceAddress;
@@ -105,12 +105,7 @@ impl Section for MatchSection {
     const FIELDS: &'static [&'static str] =
         &["userAgent", "method", "path", "host", "sources", "absentHeaders"];
 
-    fn field(
-        &mut self,
-        context: &mut Context,
-        name: &'static str,
-        value: Value<'_>,
-    ) -> Result<(), Aborted> {
+    fn field(&mut self, context: &mut Context, name: &'static str, value: Value<'_>) -> Read {
         let mut text = |value: Value<'_>, compared, condition: fn(TextMatch) -> Condition| {
             let text = value.section(context, TextMatchSection::new(compared))?;
             Ok(text.map(condition))
@@ -145,7 +140,7 @@ fn read_list<T>(
     value: Value<'_>,
     what: &'static str,
     parse: impl Fn(&str) -> Result<T, PolicyErrorKind>,
-) -> Result<Option<Vec<T>>, Aborted> {
+) -> Read<Option<Vec<T>>> {
     const LIMIT: usize = 1024;
     let mut list = Vec::new();
     let count = value.list(context, what, LIMIT, &mut |context, value| {

@@ -7,7 +7,7 @@ mod condition;
 mod prefilter;
 mod text_match;
 
-use crate::document::{Aborted, Context, Section, Seen, Value};
+use crate::document::{Context, Read, Section, Seen, Value};
 use crate::errors::{Path, Place, PolicyErrorKind};
 use crate::headers::HeaderTable;
 use crate::host::Authority;
@@ -89,7 +89,7 @@ fn check_bit(number: usize) -> u64 {
 }
 
 /// Reads the list `healthChecks`.
-pub(crate) fn read(context: &mut Context, value: Value<'_>) -> Result<HealthChecks, Aborted> {
+pub(crate) fn read(context: &mut Context, value: Value<'_>) -> Read<HealthChecks> {
     let mut read = HealthChecks::default();
     let mut names: Vec<(Box<str>, Path)> = Vec::new();
     value.list(context, "health checks", MAX_HEALTH_CHECKS, &mut |context, value| {
@@ -124,12 +124,7 @@ impl Section for HealthCheckSection {
     type Out = HealthCheck;
     const FIELDS: &'static [&'static str] = &["name", "match", "rewrite", "respond", "pass"];
 
-    fn field(
-        &mut self,
-        context: &mut Context,
-        name: &'static str,
-        value: Value<'_>,
-    ) -> Result<(), Aborted> {
+    fn field(&mut self, context: &mut Context, name: &'static str, value: Value<'_>) -> Read {
         match name {
             "name" => self.name = value.parse(context, read_check_name)?,
             "match" => {
@@ -167,7 +162,7 @@ fn read_check_name(text: &str) -> Result<String, PolicyErrorKind> {
 }
 
 /// `pass: {}`, or `pass:` with nothing behind it, which means the same to a person.
-fn read_pass(context: &mut Context, value: Value<'_>) -> Result<Option<Action>, Aborted> {
+fn read_pass(context: &mut Context, value: Value<'_>) -> Read<Option<Action>> {
     if let Value::Null = value {
         return Ok(Some(Action::Pass));
     }
@@ -187,12 +182,7 @@ impl Section for RewriteSection {
     type Out = Action;
     const FIELDS: &'static [&'static str] = &["authority", "path"];
 
-    fn field(
-        &mut self,
-        context: &mut Context,
-        name: &'static str,
-        value: Value<'_>,
-    ) -> Result<(), Aborted> {
+    fn field(&mut self, context: &mut Context, name: &'static str, value: Value<'_>) -> Read {
         match name {
             "authority" => self.authority = value.parse(context, read_authority)?,
             _ => self.path = value.parse(context, read_path)?,
@@ -228,12 +218,7 @@ impl Section for RespondSection {
     type Out = Action;
     const FIELDS: &'static [&'static str] = &["status", "body"];
 
-    fn field(
-        &mut self,
-        context: &mut Context,
-        name: &'static str,
-        value: Value<'_>,
-    ) -> Result<(), Aborted> {
+    fn field(&mut self, context: &mut Context, name: &'static str, value: Value<'_>) -> Read {
         match name {
             "status" => {
                 let status = value.integer(context)?.map(read_status);

@@ -1,7 +1,7 @@
 //! Comparing a part of a request with a text: the whole of it, its beginning or its end. A
 //! condition that could never hold is refused when it is read.
 
-use crate::document::{Aborted, Context, Section, Seen, Value};
+use crate::document::{Context, Read, Section, Seen, Value};
 use crate::errors::PolicyErrorKind;
 use crate::headers::is_value;
 use crate::host::Authority;
@@ -79,12 +79,7 @@ impl Section for TextMatchSection {
     type Out = TextMatch;
     const FIELDS: &'static [&'static str] = &["exact", "prefix", "suffix"];
 
-    fn field(
-        &mut self,
-        context: &mut Context,
-        name: &'static str,
-        value: Value<'_>,
-    ) -> Result<(), Aborted> {
+    fn field(&mut self, context: &mut Context, name: &'static str, value: Value<'_>) -> Read {
         let text = value.parse(context, |text| self.compared.check(name, text))?;
         self.found = text.map(|text| match name {
             "exact" => TextMatch::Exact(text),

@@ -13,7 +13,7 @@ mod template;
 
 use std::borrow::Cow;
 
-use crate::document::{Aborted, Context, Section, Seen, Value};
+use crate::document::{Context, Read, Section, Seen, Value};
 use crate::errors::{Path, Place, PolicyErrorKind};
 use crate::headers::{HeaderTable, NameUse, read_name};
 use table::{MAX_SHAPES, Refused};
@@ -110,12 +110,7 @@ impl Section for HostsSection {
     const FIELDS: &'static [&'static str] =
         &["private", "port", "mappings", "unmapped", "originalHost", "invalid"];
 
-    fn field(
-        &mut self,
-        context: &mut Context,
-        name: &'static str,
-        value: Value<'_>,
-    ) -> Result<(), Aborted> {
+    fn field(&mut self, context: &mut Context, name: &'static str, value: Value<'_>) -> Read {
         let hosts = &mut self.0;
         match name {
             "private" => {
@@ -234,12 +229,7 @@ impl Section for MappingSection {
     type Out = (HostPattern, String);
     const FIELDS: &'static [&'static str] = &["host", "authority"];
 
-    fn field(
-        &mut self,
-        context: &mut Context,
-        name: &'static str,
-        value: Value<'_>,
-    ) -> Result<(), Aborted> {
+    fn field(&mut self, context: &mut Context, name: &'static str, value: Value<'_>) -> Read {
         match name {
             "host" => self.host = value.parse(context, HostPattern::read)?,
             _ => self.authority = value.text(context)?.map(str::to_owned),
