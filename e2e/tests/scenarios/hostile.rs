@@ -43,7 +43,6 @@ environments:
     headers: { x-gatepost-env: \"{env}\", x-gatepost-host: \"{host}\" }
     authority: \"app-service.{env}.svc.cluster.local\"
 hosts:
-  invalid: pass
   private: [\"*.svc\"]
   port: strip
   mappings:

@@ -227,7 +227,7 @@ fn whatever_is_right_already_allocates_only_for_what_templates_give() {
     let pass = policy(
         r#"{ "healthChecks": [{ "name": "own", "match": { "method": { "exact": "GET" } }, "pass": {} }] }"#,
     );
-    changes_nothing_and_allocates_nothing(&pass, &get("Other.Test."));
+    changes_nothing_and_allocates_nothing(&pass, &get("other.test"));
 }
 
 #[test]
