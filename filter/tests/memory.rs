@@ -43,7 +43,7 @@ fn policy(mappings: usize, environments: usize) -> Bytes {
     let mappings = list(mappings, &|number| {
         let star = if number % 7 == 0 { "*." } else { "" };
         format!(
-            r#"{{"host":"{star}customer{number}.example.com","authority":"service{number}.example.org"}}"#
+            r#"{{"host":"{star}s{number}.test.com","authority":"s{number}.default.example.com"}}"#
         )
     });
     let names = list(environments, &|number| format!(r#""env{number}""#));
