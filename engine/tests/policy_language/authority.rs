@@ -8,7 +8,7 @@
 
 use gatepost_engine::Policy;
 
-use crate::vocabulary::{fault, get, policy, request};
+use crate::vocabulary::{error, get, policy, request};
 
 fn plain() -> Policy {
     policy("{}")
@@ -169,7 +169,7 @@ fn hosts_invalid_reject_is_accepted_with_a_warning_and_pass_is_refused() {
     );
     get("a b").decided_by(&reject).replies(400, "gatepost.host.invalid");
     assert_eq!(
-        fault(r#"{ "hosts": { "invalid": "pass" } }"#),
+        error(r#"{ "hosts": { "invalid": "pass" } }"#),
         "hosts.invalid: a request whose Host is no valid authority is always refused, because a \
          proxy that passes it cannot keep private hosts private; remove the field; `mode: \
          observe` counts such requests without refusing them"

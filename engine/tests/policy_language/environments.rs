@@ -8,7 +8,7 @@
 
 use gatepost_engine::Policy;
 
-use crate::vocabulary::{Arrival, Outcome, fault, get, policy, request};
+use crate::vocabulary::{Arrival, Outcome, error, get, policy, request};
 
 /// A policy with these environments, which tells the environment in `x-env`.
 fn environments(fields: &str) -> Policy {
@@ -317,11 +317,11 @@ fn aliases_are_not_followed_twice() {
 #[test]
 fn an_alias_and_a_default_must_name_an_allowed_environment() {
     let alias = r#"{ "environments": { "sources": [{ "header": "env" }], "allow": ["env1"], "aliases": { "stg": "env2" } } }"#;
-    assert!(fault(alias).starts_with(
+    assert!(error(alias).starts_with(
         "environments.aliases.stg: the environment `env2` is not in `environments.allow`"
     ));
     let default = r#"{ "environments": { "allow": ["env1"], "default": "env2" } }"#;
-    assert!(fault(default).starts_with(
+    assert!(error(default).starts_with(
         "environments.default: the environment `env2` is not in `environments.allow`"
     ));
 }
@@ -375,15 +375,15 @@ fn unknown_ignore_goes_on_without_an_environment_and_without_the_default() {
 fn unknown_default_needs_a_default() {
     let json = r#"{ "environments": { "sources": [{ "header": "env" }], "unknown": "default" } }"#;
     assert!(
-        fault(json)
+        error(json)
             .starts_with("environments.unknown: `unknown: default` needs `environments.default`")
     );
 }
 
 #[test]
-fn environments_that_nothing_can_select_are_a_fault() {
+fn environments_that_nothing_can_select_are_an_error() {
     assert!(
-        fault(r#"{ "environments": { "allow": ["env1"] } }"#)
+        error(r#"{ "environments": { "allow": ["env1"] } }"#)
             .contains("no environment can ever be selected")
     );
 }

@@ -7,7 +7,7 @@
 
 use gatepost_engine::Policy;
 
-use crate::vocabulary::{Arrival, fault, get, policy, request};
+use crate::vocabulary::{Arrival, error, get, policy, request};
 
 /// A policy with one health check `p` that passes whatever these conditions match.
 fn check(conditions: &str) -> Policy {
@@ -82,7 +82,7 @@ fn the_first_health_check_that_matches_wins() {
 fn a_name_is_unique_in_the_policy() {
     let json = r#"{ "healthChecks": [
       { "name": "a", "match": { "path": { "exact": "/" } }, "pass": {} }, { "name": "a", "match": { "path": { "exact": "/b" } }, "pass": {} }] }"#;
-    assert_eq!(fault(json), "healthChecks[1].name: `a` is already given at healthChecks[0].name");
+    assert_eq!(error(json), "healthChecks[1].name: `a` is already given at healthChecks[0].name");
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn a_name_is_1_to_63_of_a_to_z_0_to_9_and_hyphens() {
         );
     }
     for name in ["", "A", "a.b", "a_b", "\u{e9}", &"a".repeat(64)] {
-        assert!(fault(&named(name)).starts_with("healthChecks[0].name: "), "{name}");
+        assert!(error(&named(name)).starts_with("healthChecks[0].name: "), "{name}");
     }
 }
 
@@ -133,7 +133,7 @@ fn every_condition_given_must_hold() {
 #[test]
 fn at_least_one_condition_must_be_given() {
     let json = r#"{ "healthChecks": [{ "name": "a", "match": {}, "pass": {} }] }"#;
-    assert!(fault(json).starts_with("healthChecks[0].match: at least one of "), "{}", fault(json));
+    assert!(error(json).starts_with("healthChecks[0].match: at least one of "), "{}", error(json));
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn a_text_condition_has_exactly_one_way_to_compare() {
             r#"{{ "healthChecks": [{{ "name": "a", "match": {{ "path": {condition} }}, "pass": {{}} }}] }}"#
         );
         assert!(
-            fault(&json).starts_with(
+            error(&json).starts_with(
                 "healthChecks[0].match.path: exactly one of `exact`, `prefix`, `suffix`"
             )
         );
@@ -165,7 +165,7 @@ fn a_text_condition_has_exactly_one_way_to_compare() {
 }
 
 #[test]
-fn a_condition_that_could_never_hold_or_always_would_is_a_fault() {
+fn a_condition_that_could_never_hold_or_always_would_is_an_error() {
     for (condition, reason) in [
         (r#""path": { "exact": "healthz" }"#, "can never match"),
         (r#""path": { "exact": "/?q" }"#, "can never match"),
@@ -181,7 +181,7 @@ fn a_condition_that_could_never_hold_or_always_would_is_a_fault() {
         let json = format!(
             r#"{{ "healthChecks": [{{ "name": "a", "match": {{ {condition} }}, "pass": {{}} }}] }}"#
         );
-        assert!(fault(&json).contains(reason), "{}", fault(&json));
+        assert!(error(&json).contains(reason), "{}", error(&json));
     }
 }
 
@@ -306,7 +306,7 @@ fn rewrite_changes_the_authority_the_path_or_both() {
 #[test]
 fn rewrite_needs_an_authority_or_a_path_and_they_must_be_valid() {
     let rewriting = |fields: &str| {
-        fault(&format!(
+        error(&format!(
             r#"{{ "healthChecks": [{{ "name": "p", "match": {{ "path": {{ "exact": "/" }} }}, "rewrite": {{ {fields} }} }}] }}"#
         ))
     };
@@ -346,7 +346,7 @@ fn respond_answers_with_a_status_and_a_body() {
 #[test]
 fn respond_needs_a_status_of_200_to_599_and_a_body_of_at_most_4096_bytes() {
     let responding = |fields: &str| {
-        fault(&format!(
+        error(&format!(
             r#"{{ "healthChecks": [{{ "name": "p", "match": {{ "path": {{ "exact": "/" }} }}, "respond": {{ {fields} }} }}] }}"#
         ))
     };
@@ -380,10 +380,10 @@ fn a_health_check_does_exactly_one_thing() {
             r#"{{ "healthChecks": [{{ "name": "a", "match": {{ "path": {{ "exact": "/" }} }}{actions} }}] }}"#
         );
         assert!(
-            fault(&json)
+            error(&json)
                 .starts_with("healthChecks[0]: exactly one of `rewrite`, `respond`, `pass`"),
             "{}",
-            fault(&json)
+            error(&json)
         );
     }
 }
@@ -397,7 +397,7 @@ fn a_reply_whose_status_has_no_body_is_given_none() {
     };
     for status in [204, 205, 304] {
         assert_eq!(
-            fault(&respond(&format!(r#"{{ "status": {status}, "body": "alive" }}"#))),
+            error(&respond(&format!(r#"{{ "status": {status}, "body": "alive" }}"#))),
             format!(
                 "healthChecks[0].respond.body: a reply with status {status} has no body; remove \
                  the body, or answer with another status, such as 200"

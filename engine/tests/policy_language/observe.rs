@@ -3,7 +3,7 @@
 
 use gatepost_engine::{Mode, Policy};
 
-use crate::vocabulary::{fault, get, policy};
+use crate::vocabulary::{error, get, policy};
 
 fn in_mode(mode: &str) -> Policy {
     policy(&format!(
@@ -39,9 +39,9 @@ fn observe_decides_and_counts_as_enforce_does() {
 }
 
 #[test]
-fn another_mode_is_a_fault() {
+fn another_mode_is_an_error() {
     assert_eq!(
-        fault(r#"{ "mode": "observed" }"#),
+        error(r#"{ "mode": "observed" }"#),
         "mode: `observed` is no choice here; did you mean `observe`?"
     );
 }

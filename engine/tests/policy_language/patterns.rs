@@ -4,7 +4,7 @@
 
 use gatepost_engine::Policy;
 
-use crate::vocabulary::{fault, get, policy};
+use crate::vocabulary::{error, get, policy};
 
 /// Maps each pattern to an authority that tells its number: `p0.test`, `p1.test`.
 fn mapping(patterns: &[&str]) -> Policy {
@@ -132,17 +132,17 @@ fn the_same_pattern_twice_is_an_error() {
         let json = format!(
             r#"{{ "hosts": {{ "mappings": [{{ "host": "{first}", "authority": "b.test" }}, {{ "host": "{second}", "authority": "c.test" }}] }} }}"#
         );
-        let fault = fault(&json);
-        assert!(fault.starts_with("hosts.mappings[1].host: "), "{fault}");
-        assert!(fault.ends_with("is already given at hosts.mappings[0].host"), "{fault}");
+        let error = error(&json);
+        assert!(error.starts_with("hosts.mappings[1].host: "), "{error}");
+        assert!(error.ends_with("is already given at hosts.mappings[0].host"), "{error}");
         let json = format!(r#"{{ "hosts": {{ "private": ["{first}", "{second}"] }} }}"#);
-        assert!(crate::vocabulary::fault(&json).ends_with("is already given at hosts.private[0]"));
+        assert!(crate::vocabulary::error(&json).ends_with("is already given at hosts.private[0]"));
     }
 }
 
 #[test]
-fn a_duplicate_is_found_behind_faulty_mappings_and_names_its_place_in_the_document() {
-    let faults = crate::vocabulary::faults(
+fn a_duplicate_is_found_behind_invalid_mappings_and_names_its_place_in_the_document() {
+    let errors = crate::vocabulary::errors(
         r#"{ "hosts": { "mappings": [
           { "host": "a..test", "authority": "b.test" },
           { "host": "a.test", "authority": "b.test" },
@@ -150,9 +150,9 @@ fn a_duplicate_is_found_behind_faulty_mappings_and_names_its_place_in_the_docume
           { "host": "a.test", "authority": "b.test" }
         ] } }"#,
     );
-    assert_eq!(faults.len(), 3, "{faults:#?}");
+    assert_eq!(errors.len(), 3, "{errors:#?}");
     assert_eq!(
-        faults[2],
+        errors[2],
         "hosts.mappings[3].host: `a.test` is already given at hosts.mappings[1].host"
     );
 }
@@ -173,8 +173,8 @@ fn what_is_no_pattern_is_refused_with_its_reason() {
         ("a b.test", "it holds the byte ` `"),
         ("a..test", "it has an empty label"),
     ] {
-        let fault = fault(&format!(r#"{{ "hosts": {{ "private": ["{pattern}"] }} }}"#));
-        assert!(fault.starts_with("hosts.private[0]: "), "{fault}");
-        assert!(fault.contains(reason), "{pattern}: {fault}");
+        let error = error(&format!(r#"{{ "hosts": {{ "private": ["{pattern}"] }} }}"#));
+        assert!(error.starts_with("hosts.private[0]: "), "{error}");
+        assert!(error.contains(reason), "{pattern}: {error}");
     }
 }

@@ -14,7 +14,7 @@ use crate::vocabulary::get;
 
 fn compile(document: &Value) -> Policy {
     compile_json(document.to_string().as_bytes())
-        .unwrap_or_else(|faults| panic!("{document}: {faults:?}"))
+        .unwrap_or_else(|errors| panic!("{document}: {errors:?}"))
 }
 
 fn is_private(document: &Value, authority: &[u8]) -> bool {

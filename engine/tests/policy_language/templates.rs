@@ -2,7 +2,7 @@
 //! placeholder is a compile error. Only validated labels are substituted, so a result is always a
 //! valid host."
 
-use crate::vocabulary::{fault, get, policy};
+use crate::vocabulary::{error, get, policy};
 
 #[test]
 fn a_capture_goes_into_the_authority_of_its_mapping() {
@@ -84,18 +84,18 @@ fn a_value_without_placeholders_is_set_for_every_environment() {
 fn an_unknown_placeholder_is_a_compile_error_that_names_the_nearest_known_one() {
     let in_mapping = r#"{ "hosts": { "mappings": [{ "host": "{service}.test", "authority": "{servcie}.svc" }] } }"#;
     assert_eq!(
-        fault(in_mapping),
+        error(in_mapping),
         "hosts.mappings[0].authority: `{servcie}.svc` is no valid template: unknown placeholder `{servcie}`; did you mean `service`?"
     );
     let in_header =
         r#"{ "environments": { "default": "a", "hints": { "headers": { "x-env": "{enw}" } } } }"#;
     assert_eq!(
-        fault(in_header),
+        error(in_header),
         "environments.hints.headers.x-env: `{enw}` is no valid template: unknown placeholder `{enw}`; did you mean `env`?"
     );
     let in_hint =
         r#"{ "environments": { "default": "a", "hints": { "authority": "{service}.svc" } } }"#;
-    assert!(fault(in_hint).starts_with("environments.hints.authority: "), "{}", fault(in_hint));
+    assert!(error(in_hint).starts_with("environments.hints.authority: "), "{}", error(in_hint));
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn braces_without_a_partner_are_a_compile_error() {
         let json = format!(
             r#"{{ "environments": {{ "default": "a", "hints": {{ "authority": "{template}" }} }} }}"#
         );
-        assert!(fault(&json).contains("a `{` or `}` has no partner"), "{}", fault(&json));
+        assert!(error(&json).contains("a `{` or `}` has no partner"), "{}", error(&json));
     }
 }
 
@@ -112,7 +112,7 @@ fn braces_without_a_partner_are_a_compile_error() {
 fn an_environment_in_a_mapping_of_a_policy_without_environments_is_a_compile_error() {
     let json = r#"{ "hosts": { "mappings": [{ "host": "a.test", "authority": "{env}.test" }] } }"#;
     assert_eq!(
-        fault(json),
+        error(json),
         "hosts.mappings[0].authority: `{env}` has no value: the policy has no `environments`; add `environments`, or remove the placeholder"
     );
 }
@@ -125,7 +125,7 @@ fn a_template_that_never_gives_a_valid_authority_is_a_compile_error() {
         let json = format!(
             r#"{{ "hosts": {{ "mappings": [{{ "host": "{{service}}.test", "authority": "{template}" }}] }} }}"#
         );
-        assert!(fault(&json).contains("it would give no valid authority"), "{}", fault(&json));
+        assert!(error(&json).contains("it would give no valid authority"), "{}", error(&json));
     }
 }
 

@@ -5,7 +5,7 @@
 
 use gatepost_engine::Policy;
 
-use crate::vocabulary::{Arrival, fault, get, policy, request};
+use crate::vocabulary::{Arrival, error, get, policy, request};
 
 fn trusting() -> Policy {
     policy(
@@ -105,11 +105,11 @@ fn a_hint_may_not_name_a_header_that_frames_or_routes_the_request() {
         ("x-envoy-original-path", "it is one of Envoy's own"),
         ("X-Envoy-Internal", "it is one of Envoy's own"),
     ] {
-        let hint = fault(&format!(
+        let hint = error(&format!(
             r#"{{ "environments": {{ "default": "a", "hints": {{ "headers": {{ "{name}": "{{env}}" }} }} }} }}"#
         ));
         assert!(hint.contains("may not be named here") && hint.contains(reason), "{hint}");
-        let original = fault(&format!(r#"{{ "hosts": {{ "originalHost": "{name}" }} }}"#));
+        let original = error(&format!(r#"{{ "hosts": {{ "originalHost": "{name}" }} }}"#));
         assert!(
             original.starts_with("hosts.originalHost: ") && original.contains(reason),
             "{original}"
@@ -123,7 +123,7 @@ fn strip_may_name_envoys_own_headers_and_nothing_that_frames_or_routes_the_reque
     get("a.test").header("x-envoy-retry-on", "5xx").decided_by(&policy).removes("x-envoy-retry-on");
     for name in [":path", "host", "content-length", "transfer-encoding", "connection"] {
         assert!(
-            fault(&format!(r#"{{ "strip": ["{name}"] }}"#)).starts_with("strip[0]: the header")
+            error(&format!(r#"{{ "strip": ["{name}"] }}"#)).starts_with("strip[0]: the header")
         );
     }
 }
@@ -140,15 +140,15 @@ fn an_environment_source_may_be_a_header_that_is_stripped() {
 fn a_header_of_the_hints_may_not_be_the_one_of_the_original_host() {
     let json = r#"{ "environments": { "default": "a", "hints": { "headers": { "x-a": "{env}" } } }, "hosts": { "originalHost": "X-A" } }"#;
     assert_eq!(
-        fault(json),
+        error(json),
         "hosts.originalHost: `x-a` is already given at environments.hints.headers"
     );
 }
 
 #[test]
-fn a_header_value_that_no_header_can_carry_is_a_fault() {
+fn a_header_value_that_no_header_can_carry_is_an_error() {
     let json = "{ \"environments\": { \"default\": \"a\", \"hints\": { \"headers\": { \"x-a\": \"{env}\\r\\nx-b: 1\" } } } }";
-    assert!(fault(json).starts_with(
+    assert!(error(json).starts_with(
         "environments.hints.headers.x-a: the value holds bytes that a header cannot carry"
     ));
 }

@@ -14,34 +14,34 @@ pub use gatepost_invariants::carried::{Header, values};
 pub fn policy(json: &str) -> Policy {
     match compile_json(versioned(json).as_bytes()) {
         Ok(policy) => policy,
-        Err(faults) => panic!(
-            "faults in {json}: {}",
-            faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        Err(errors) => panic!(
+            "errors in {json}: {}",
+            errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
         ),
     }
 }
 
-/// The faults of a policy, as a person reads them. `apiVersion` may be left out.
+/// The errors of a policy, as a person reads them. `apiVersion` may be left out.
 #[track_caller]
-pub fn faults(json: &str) -> Vec<String> {
-    faults_of(versioned(json).as_bytes())
+pub fn errors(json: &str) -> Vec<String> {
+    errors_of(versioned(json).as_bytes())
 }
 
-/// The faults of a plugin configuration, as a person reads them.
+/// The errors of a plugin configuration, as a person reads them.
 #[track_caller]
-pub fn faults_of(configuration: &[u8]) -> Vec<String> {
+pub fn errors_of(configuration: &[u8]) -> Vec<String> {
     match compile_json(configuration) {
-        Ok(_) => panic!("no fault in {}", String::from_utf8_lossy(configuration)),
-        Err(faults) => faults.iter().map(ToString::to_string).collect(),
+        Ok(_) => panic!("no error in {}", String::from_utf8_lossy(configuration)),
+        Err(errors) => errors.iter().map(ToString::to_string).collect(),
     }
 }
 
-/// The one fault of a policy.
+/// The one error of a policy.
 #[track_caller]
-pub fn fault(json: &str) -> String {
-    let faults = faults(json);
-    assert_eq!(faults.len(), 1, "{faults:#?}");
-    faults.concat()
+pub fn error(json: &str) -> String {
+    let errors = errors(json);
+    assert_eq!(errors.len(), 1, "{errors:#?}");
+    errors.concat()
 }
 
 fn versioned(json: &str) -> String {

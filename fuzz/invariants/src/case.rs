@@ -114,7 +114,7 @@ fn compiled((number, changes): Choice) -> Known {
         .for_each(|(_, (_, change))| change(&mut document));
     let configuration = document.to_string();
     let policy = compile_json(configuration.as_bytes())
-        .unwrap_or_else(|faults| panic!("{configuration}: {faults:?}"));
+        .unwrap_or_else(|errors| panic!("{configuration}: {errors:?}"));
     Known { configuration, document: Document(document), policy }
 }
 

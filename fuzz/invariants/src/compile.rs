@@ -1,4 +1,4 @@
-//! Any bytes as plugin configuration: faults that a person can read, or a policy that decides.
+//! Any bytes as plugin configuration: errors that a person can read, or a policy that decides.
 
 use std::collections::BTreeSet;
 
@@ -50,13 +50,13 @@ pub fn holds(configuration: &[u8]) {
     );
     let policy = match compiled {
         Ok(policy) => policy,
-        Err(faults) => {
-            assert!(!faults.is_empty(), "{}: refused without an error", shown());
-            for fault in faults {
-                let text = fault.to_string();
+        Err(errors) => {
+            assert!(!errors.is_empty(), "{}: refused without an error", shown());
+            for error in errors {
+                let text = error.to_string();
                 assert!(
                     !text.is_empty() && !text.contains(char::is_control),
-                    "{}: a fault is one line: {text:?}",
+                    "{}: an error is one line: {text:?}",
                     shown()
                 );
             }

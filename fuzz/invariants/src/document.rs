@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::pattern::matches;
 
-/// A policy as a document. It is taken to have no faults.
+/// A policy as a document. It is taken to have no errors.
 #[derive(Debug, Clone)]
 pub struct Document(pub Value);
 

@@ -59,7 +59,7 @@ impl Running {
         let configuration = known.configuration.clone().into();
         let plugin = vm
             .start_plugin(PluginConfig { configuration, ..PluginConfig::default() })
-            .expect("the policy has no faults");
+            .expect("the policy has no errors");
         let memory = vm.memory_bytes();
         Self { vm, plugin, host, counts: BTreeMap::new(), memory }
     }
