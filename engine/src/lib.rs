@@ -7,7 +7,9 @@
 //!
 //! let policy = compile_json(br#"{
 //!   "apiVersion": "gatepost/v1",
-//!   "hosts": { "mappings": [{ "host": "my-service.test.com", "authority": "my-service.default.example.com" }] }
+//!   "hosts": { "mappings": [
+//!     { "host": "my-service.test.com", "authority": "my-service.default.example.com" }
+//!   ] }
 //! }"#).expect("no errors");
 //!
 //! let headers = [(":method", "GET"), (":path", "/"), (":authority", "My-Service.test.com.:443")];
@@ -18,10 +20,10 @@
 //! assert_eq!(writes.authority.as_deref(), Some("my-service.default.example.com"));
 //! ```
 //!
-//! A request's way is `decide.rs`: [`Policy::decide`] evaluates the rules in the order that the
-//! policy language fixes. A document's way begins in `policy.rs`: [`compile_json`] reads each section
-//! as the file of its folder says (`environment/`, `health_check/`, `host/`), by the means of
-//! `document/`; what is wrong is named in `errors/`.
+//! A request is handled in `decide.rs`: [`Policy::decide`] evaluates the rules in the order that the
+//! policy language fixes. A document is read from `policy.rs` on: [`compile_json`] reads the
+//! sections, each in its own folder (`environment/`, `health_check/`, `host/`), with the reader in
+//! `document/`. `errors/` defines what can be wrong with a document.
 
 // A panic in the filter kills the VM of a whole worker thread, so nothing here may be able to.
 #![cfg_attr(

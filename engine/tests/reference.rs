@@ -55,12 +55,22 @@ fn every_refused_example_has_the_errors_that_the_reference_shows() {
 /// A policy with an unknown field in every object of the language: its errors list all the fields
 /// that there are.
 const UNKNOWN_EVERYWHERE: &str = r#"{
-  "apiVersion": "gatepost/v1", "?": 0,
+  "apiVersion": "gatepost/v1",
+  "?": 0,
   "healthChecks": [
-    { "?": 0, "name": "a", "match": { "?": 0, "path": { "?": 0, "exact": "/" } }, "rewrite": { "?": 0, "path": "/" } },
+    {
+      "?": 0,
+      "name": "a",
+      "match": { "?": 0, "path": { "?": 0, "exact": "/" } },
+      "rewrite": { "?": 0, "path": "/" }
+    },
     { "name": "b", "match": { "path": { "exact": "/" } }, "respond": { "?": 0, "status": 200 } }
   ],
-  "environments": { "?": 0, "sources": [{ "?": 0, "header": "env" }], "hints": { "?": 0, "headers": {} } },
+  "environments": {
+    "?": 0,
+    "sources": [{ "?": 0, "header": "env" }],
+    "hints": { "?": 0, "headers": {} }
+  },
   "hosts": { "?": 0, "mappings": [{ "?": 0, "host": "a.test", "authority": "b.test" }] }
 }"#;
 

@@ -42,8 +42,8 @@ impl Allocator {
     }
 }
 
-// SAFETY: a piece comes from the system with its rounded size, and is in the list of that size or in
-// use, never both. What has no list is passed on as it came.
+// SAFETY: a piece comes from the system with its rounded size, and is either in the list of that
+// size or in use, never both. A layout that has no list goes to the system's allocator unchanged.
 unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let Some(list) = self.list_of(layout) else {

@@ -16,7 +16,8 @@ const BROWSER: &[(&str, &str)] = &[
     (":scheme", "https"),
     (
         "user-agent",
-        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/137.0.0.0 Safari/537.36",
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/137.0.0.0 \
+         Safari/537.36",
     ),
     ("accept", "text/html,application/xhtml+xml"),
     ("accept-encoding", "gzip, deflate, br, zstd"),

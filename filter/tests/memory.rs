@@ -42,9 +42,9 @@ fn policy(mappings: usize, environments: usize) -> Bytes {
     };
     let mappings = list(mappings, &|number| {
         let star = if number % 7 == 0 { "*." } else { "" };
-        format!(
-            r#"{{"host":"{star}customer{number}.example.com","authority":"service{number}.example.org"}}"#
-        )
+        let host = format!("{star}customer{number}.example.com");
+        let authority = format!("service{number}.example.org");
+        format!(r#"{{"host":"{host}","authority":"{authority}"}}"#)
     });
     let names = list(environments, &|number| format!(r#""env{number}""#));
     let hosts = format!(r#"{{"mappings":[{mappings}],"private":["*.internal.example"]}}"#);

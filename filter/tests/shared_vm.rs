@@ -28,7 +28,10 @@ impl Shared {
     /// after an update.
     fn start(&mut self, to: &str) -> Result<Plugin, String> {
         let policy = format!(
-            r#"{{"apiVersion":"gatepost/v1","hosts":{{"mappings":[{{"host":"a.example","authority":"{to}"}}]}}}}"#
+            r#"{{
+              "apiVersion": "gatepost/v1",
+              "hosts": {{ "mappings": [{{ "host": "a.example", "authority": "{to}" }}] }}
+            }}"#
         );
         let config = PluginConfig {
             name: "gatepost".into(),

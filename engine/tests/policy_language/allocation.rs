@@ -109,23 +109,47 @@ fn hundred_thousand_mappings() -> Policy {
         .map(|n| format!(r#"{{"host":"s{n}.test.com","authority":"s{n}.default.example.com"}}"#))
         .collect();
     policy(&format!(
-        r#"{{ "hosts": {{ "private": ["*.svc.cluster.local", "{{a}}.{{b}}.svc"], "originalHost": "x-forwarded-host", "mappings": [{}, {{"host":"*.shop.example","authority":"shop.svc"}}] }} }}"#,
+        r#"{{ "hosts": {{
+          "private": ["*.svc.cluster.local", "{{a}}.{{b}}.svc"],
+          "originalHost": "x-forwarded-host",
+          "mappings": [{}, {{ "host": "*.shop.example", "authority": "shop.svc" }}]
+        }} }}"#,
         mappings.join(",")
     ))
 }
 
 const ALL_JOBS: &str = r#"{
   "healthChecks": [
-    { "name": "gclb", "match": { "userAgent": { "prefix": "GoogleHC" }, "sources": ["35.191.0.0/16"], "absentHeaders": ["via"] }, "rewrite": { "path": "/ready" } },
+    {
+      "name": "gclb",
+      "match": {
+        "userAgent": { "prefix": "GoogleHC" },
+        "sources": ["35.191.0.0/16"],
+        "absentHeaders": ["via"]
+      },
+      "rewrite": { "path": "/ready" }
+    },
     { "name": "source", "match": { "sources": ["10.0.0.0/8"] }, "respond": { "status": 200 } },
     { "name": "passes", "match": { "userAgent": { "prefix": "Knative-" } }, "pass": {} }
   ],
   "strip": ["knative-serving-namespace", "k-network-hash"],
   "environments": {
-    "sources": [{ "header": "env" }, { "cookie": "env" }, { "query": "env" }, { "baggage": "env" }, { "subdomain": "{env}.dev.test" }],
-    "allow": ["env1"], "unknown": "ignore", "hints": { "headers": { "x-env": "{env}" }, "authority": "app.{env}.svc" }
+    "sources": [
+      { "header": "env" },
+      { "cookie": "env" },
+      { "query": "env" },
+      { "baggage": "env" },
+      { "subdomain": "{env}.dev.test" }
+    ],
+    "allow": ["env1"],
+    "unknown": "ignore",
+    "hints": { "headers": { "x-env": "{env}" }, "authority": "app.{env}.svc" }
   },
-  "hosts": { "private": ["*.svc"], "mappings": [{ "host": "a.test", "authority": "b.svc" }], "originalHost": "x-forwarded-host" }
+  "hosts": {
+    "private": ["*.svc"],
+    "mappings": [{ "host": "a.test", "authority": "b.svc" }],
+    "originalHost": "x-forwarded-host"
+  }
 }"#;
 
 #[test]
@@ -154,9 +178,14 @@ fn a_host_that_none_of_100_000_mappings_knows_allocates_nothing() {
 fn a_mapped_host_among_100_000_costs_what_it_costs_among_three() {
     let large = hundred_thousand_mappings();
     let small = policy(
-        r#"{ "hosts": { "originalHost": "x-forwarded-host", "mappings": [
-          { "host": "s0.test.com", "authority": "s0.default.example.com" }, { "host": "s50000.test.com", "authority": "x.svc" },
-          { "host": "s99999.test.com", "authority": "x.svc" }] } }"#,
+        r#"{ "hosts": {
+          "originalHost": "x-forwarded-host",
+          "mappings": [
+            { "host": "s0.test.com", "authority": "s0.default.example.com" },
+            { "host": "s50000.test.com", "authority": "x.svc" },
+            { "host": "s99999.test.com", "authority": "x.svc" }
+          ]
+        } }"#,
     );
     for host in ["s0.test.com", "s50000.test.com", "s99999.test.com"] {
         // `x-forwarded-host` is written, too.
@@ -182,8 +211,11 @@ fn a_mapping_without_an_original_host_header_allocates_nothing_at_all() {
 fn ten_thousand_environments_allocate_nothing_for_a_request_that_names_none() {
     let allow: Vec<String> = (0..10_000).map(|n| format!(r#""env{n}""#)).collect();
     let policy = policy(&format!(
-        r#"{{ "environments": {{ "sources": [{{ "header": "env" }}, {{ "cookie": "env" }}, {{ "query": "env" }}], "allow": [{}],
-             "hints": {{ "headers": {{ "x-env": "{{env}}" }} }} }} }}"#,
+        r#"{{ "environments": {{
+          "sources": [{{ "header": "env" }}, {{ "cookie": "env" }}, {{ "query": "env" }}],
+          "allow": [{}],
+          "hints": {{ "headers": {{ "x-env": "{{env}}" }} }}
+        }} }}"#,
         allow.join(",")
     ));
     changes_nothing_and_allocates_nothing(&policy, &browser("other.test"));
@@ -225,7 +257,11 @@ fn whatever_is_right_already_allocates_only_for_what_templates_give() {
     get("x.test").decided_by(&identity).is_unchanged();
     assert!(allocations(&identity, &get("x.test")) <= 2);
     let pass = policy(
-        r#"{ "healthChecks": [{ "name": "own", "match": { "method": { "exact": "GET" } }, "pass": {} }] }"#,
+        r#"{ "healthChecks": [{
+          "name": "own",
+          "match": { "method": { "exact": "GET" } },
+          "pass": {}
+        }] }"#,
     );
     changes_nothing_and_allocates_nothing(&pass, &get("Other.Test."));
 }
@@ -235,7 +271,11 @@ fn an_environment_that_the_policy_lists_allocates_nothing() {
     let hints = |headers: &str| {
         let hints = format!(r#"{{ "headers": {headers}, "authority": "app.{{env}}.svc:50051" }}"#);
         let environments = format!(
-            r#"{{ "sources": [{{ "header": "env" }}], "allow": ["env1", "env2"], "hints": {hints} }}"#
+            r#"{{
+              "sources": [{{ "header": "env" }}],
+              "allow": ["env1", "env2"],
+              "hints": {hints}
+            }}"#
         );
         policy(&format!(r#"{{ "environments": {environments} }}"#))
     };

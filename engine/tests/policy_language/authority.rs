@@ -1,10 +1,9 @@
 //! "Normalisation of the authority, for matching always and for what goes upstream when no mapping
 //! applies: ASCII lower case, exactly one trailing dot off, an empty port off; the port is ignored
-//! for matching. Rejected as invalid: …. IP literals never match a domain pattern. Underscores are
-//! accepted."
+//! for matching. Rejected as invalid: … IP literals never match a domain pattern. Underscores
+//! are accepted."
 //!
-//! And the fields `hosts.private`, `hosts.port`, `hosts.unmapped` and
-//! `hosts.originalHost`.
+//! And the fields `hosts.private`, `hosts.port`, `hosts.unmapped` and `hosts.originalHost`.
 
 use gatepost_engine::Policy;
 
@@ -16,7 +15,10 @@ fn plain() -> Policy {
 
 fn mapped() -> Policy {
     policy(
-        r#"{ "hosts": { "mappings": [{ "host": "my-service.test.com", "authority": "my-service.default.example.com" }] } }"#,
+        r#"{ "hosts": { "mappings": [{
+          "host": "my-service.test.com",
+          "authority": "my-service.default.example.com"
+        }] } }"#,
     )
 }
 
@@ -123,7 +125,13 @@ fn the_longest_label_and_the_longest_name_are_valid() {
 #[test]
 fn ip_literals_never_match_a_domain_pattern() {
     let policy = policy(
-        r#"{ "hosts": { "private": ["*.0.0.1"], "mappings": [{ "host": "{a}.0.0.2", "authority": "x.test" }, { "host": "10.0.0.3", "authority": "three.test" }] } }"#,
+        r#"{ "hosts": {
+          "private": ["*.0.0.1"],
+          "mappings": [
+            { "host": "{a}.0.0.2", "authority": "x.test" },
+            { "host": "10.0.0.3", "authority": "three.test" }
+          ]
+        } }"#,
     );
     get("10.0.0.1").decided_by(&policy).is_unchanged();
     get("10.0.0.2").decided_by(&policy).is_unchanged();
@@ -179,7 +187,11 @@ fn hosts_invalid_reject_is_accepted_with_a_warning_and_pass_is_refused() {
 #[test]
 fn a_health_check_takes_a_request_whose_host_is_no_valid_authority() {
     let policy = policy(
-        r#"{ "healthChecks": [{ "name": "up", "match": { "path": { "exact": "/up" } }, "pass": {} }] }"#,
+        r#"{ "healthChecks": [{
+          "name": "up",
+          "match": { "path": { "exact": "/up" } },
+          "pass": {}
+        }] }"#,
     );
     request("GET", "a b", "/up").decided_by(&policy).is_unchanged();
     request("GET", "a b", "/").decided_by(&policy).replies(400, "gatepost.host.invalid");
@@ -225,7 +237,13 @@ fn hosts_port_strip_takes_it_off() {
 #[test]
 fn hosts_port_says_nothing_about_a_mapped_host() {
     let policy = policy(
-        r#"{ "hosts": { "port": "strip", "mappings": [{ "host": "a.test", "authority": "b.test:9090" }, { "host": "c.test", "authority": "d.test" }] } }"#,
+        r#"{ "hosts": {
+          "port": "strip",
+          "mappings": [
+            { "host": "a.test", "authority": "b.test:9090" },
+            { "host": "c.test", "authority": "d.test" }
+          ]
+        } }"#,
     );
     get("a.test:443").decided_by(&policy).forwards_authority("b.test:9090");
     get("c.test:443").decided_by(&policy).forwards_authority("d.test");
@@ -242,7 +260,10 @@ fn hosts_unmapped_pass_lets_other_hosts_through_and_counts_them() {
 #[test]
 fn hosts_unmapped_reject_answers_404() {
     let policy = policy(
-        r#"{ "hosts": { "mappings": [{ "host": "a.test", "authority": "b.test" }], "unmapped": "reject" } }"#,
+        r#"{ "hosts": {
+          "mappings": [{ "host": "a.test", "authority": "b.test" }],
+          "unmapped": "reject"
+        } }"#,
     );
     get("other.test")
         .decided_by(&policy)
@@ -255,7 +276,13 @@ fn hosts_unmapped_reject_answers_404() {
 #[test]
 fn hosts_original_host_keeps_the_original_of_a_rewritten_host_as_the_client_wrote_it() {
     let policy = policy(
-        r#"{ "hosts": { "originalHost": "x-forwarded-host", "mappings": [{ "host": "a.test", "authority": "b.test" }, { "host": "same.test", "authority": "same.test:8080" }] } }"#,
+        r#"{ "hosts": {
+          "originalHost": "x-forwarded-host",
+          "mappings": [
+            { "host": "a.test", "authority": "b.test" },
+            { "host": "same.test", "authority": "same.test:8080" }
+          ]
+        } }"#,
     );
     get("A.test.:443")
         .decided_by(&policy)

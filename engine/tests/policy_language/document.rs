@@ -1,6 +1,7 @@
 //! "Unknown fields are errors that name the field, its path and the nearest known name. Integral
-//! floats are integers (an Istio Struct holds doubles). An empty document is no policy." and "Limits, each with its own error: configuration 8 MiB, 200,000 mappings, 50,000
-//! environments, 64 health checks, 16 hint headers."
+//! floats are integers (an Istio Struct holds doubles). An empty document is no policy." and
+//! "Limits, each with its own error: configuration 8 MiB, 200,000 mappings, 50,000 environments,
+//! 64 health checks, 16 hint headers."
 
 use gatepost_engine::{PolicyErrorKind, compile_json};
 
@@ -18,28 +19,50 @@ fn an_unknown_field_names_itself_its_path_and_the_nearest_known_name() {
             "hosts.mapping: unknown field `mapping`; did you mean `mappings`?",
         ),
         (
-            r#"{ "hosts": { "mappings": [{ "host": "a.test", "authority": "b.test", "authorty": "c" }] } }"#,
+            r#"{ "hosts": { "mappings": [{
+              "host": "a.test",
+              "authority": "b.test",
+              "authorty": "c"
+            }] } }"#,
             "hosts.mappings[0].authorty: unknown field `authorty`; did you mean `authority`?",
         ),
         (
-            r#"{ "environments": { "default": "a", "hints": { "header": {}, "authority": "a.test" } } }"#,
+            r#"{ "environments": {
+              "default": "a",
+              "hints": { "header": {}, "authority": "a.test" }
+            } }"#,
             "environments.hints.header: unknown field `header`; did you mean `headers`?",
         ),
         (
-            r#"{ "healthChecks": [{ "name": "a", "match": { "path": { "exact": "/" }, "user_agent": { "exact": "x" } }, "pass": {} }] }"#,
-            "healthChecks[0].match.user_agent: unknown field `user_agent`; did you mean `userAgent`?",
+            r#"{ "healthChecks": [{
+              "name": "a",
+              "match": { "path": { "exact": "/" }, "user_agent": { "exact": "x" } },
+              "pass": {}
+            }] }"#,
+            "healthChecks[0].match.user_agent: unknown field `user_agent`; did you mean \
+             `userAgent`?",
         ),
         (
-            r#"{ "healthChecks": [{ "name": "a", "match": { "path": { "exact": "/", "regex": "" } }, "pass": {} }] }"#,
-            "healthChecks[0].match.path.regex: unknown field `regex`; known here: exact, prefix, suffix",
+            r#"{ "healthChecks": [{
+              "name": "a",
+              "match": { "path": { "exact": "/", "regex": "" } },
+              "pass": {}
+            }] }"#,
+            "healthChecks[0].match.path.regex: unknown field `regex`; known here: exact, prefix, \
+             suffix",
         ),
         (
-            r#"{ "healthChecks": [{ "name": "a", "match": { "path": { "exact": "/" } }, "pass": { "x": 1 } }] }"#,
+            r#"{ "healthChecks": [{
+              "name": "a",
+              "match": { "path": { "exact": "/" } },
+              "pass": { "x": 1 }
+            }] }"#,
             "healthChecks[0].pass.x: unknown field `x`; nothing may stand here",
         ),
         (
             r#"{ "timeout": "1s" }"#,
-            "timeout: unknown field `timeout`; known here: apiVersion, mode, healthChecks, strip, environments, hosts",
+            "timeout: unknown field `timeout`; known here: apiVersion, mode, healthChecks, strip, \
+             environments, hosts",
         ),
     ] {
         assert_eq!(error(json), expected);
@@ -52,12 +75,26 @@ fn all_errors_are_reported_at_once_each_with_its_path() {
         r#"{
           "mode": "watch",
           "healthChecks": [
-            { "name": "No", "match": { "path": { "exact": "x" } }, "rewrite": { "authority": "a b" } },
+            {
+              "name": "No",
+              "match": { "path": { "exact": "x" } },
+              "rewrite": { "authority": "a b" }
+            },
             { "match": { "sources": ["x"], "absentHeaders": [""] }, "respond": { "status": 1 } }
           ],
           "strip": ["host", 3],
-          "environments": { "sources": [{ "header": "a b" }, { "cokie": "env" }], "allow": ["a_b"], "unknown": "default", "hints": {} },
-          "hosts": { "invalid": "drop", "private": ["a..b"], "mappings": [{ "host": "{x.test" }, { "host": "a.test", "authority": "{y}.test" }], "originalHost": ":path" }
+          "environments": {
+            "sources": [{ "header": "a b" }, { "cokie": "env" }],
+            "allow": ["a_b"],
+            "unknown": "default",
+            "hints": {}
+          },
+          "hosts": {
+            "invalid": "drop",
+            "private": ["a..b"],
+            "mappings": [{ "host": "{x.test" }, { "host": "a.test", "authority": "{y}.test" }],
+            "originalHost": ":path"
+          }
         }"#,
     );
     let paths: Vec<&str> =
@@ -110,7 +147,11 @@ fn a_document_with_an_error_gives_no_policy() {
 fn integral_floats_are_integers() {
     let status = |number: &str| {
         format!(
-            r#"{{ "healthChecks": [{{ "name": "up", "match": {{ "path": {{ "exact": "/" }} }}, "respond": {{ "status": {number} }} }}] }}"#
+            r#"{{ "healthChecks": [{{
+              "name": "up",
+              "match": {{ "path": {{ "exact": "/" }} }},
+              "respond": {{ "status": {number} }}
+            }}] }}"#
         )
     };
     for number in ["200", "200.0", "2e2", "2.00E+2"] {
@@ -205,7 +246,10 @@ fn a_field_that_is_given_twice_is_an_error() {
     );
     assert_eq!(
         error(
-            r#"{ "environments": { "default": "a", "hints": { "headers": { "x-a": "{env}", "X-A": "b" } } } }"#
+            r#"{ "environments": {
+              "default": "a",
+              "hints": { "headers": { "x-a": "{env}", "X-A": "b" } }
+            } }"#
         ),
         "environments.hints.headers.X-A: `x-a` is given twice"
     );
@@ -321,7 +365,11 @@ fn there_may_be_64_health_checks_and_no_more() {
     let checks = |count| {
         let list = numbered(count, |n| {
             format!(
-                r#"{{ "name": "c{n}", "match": {{ "path": {{ "exact": "/{n}" }} }}, "pass": {{}} }}"#
+                r#"{{
+                  "name": "c{n}",
+                  "match": {{ "path": {{ "exact": "/{n}" }} }},
+                  "pass": {{}}
+                }}"#
             )
         });
         format!(r#"{{ "healthChecks": [{list}] }}"#)
@@ -360,7 +408,11 @@ fn the_smaller_limits_have_their_own_errors_too() {
     {
         let entries = numbered(1025, |_| format!(r#""{entry}""#));
         let json = format!(
-            r#"{{ "healthChecks": [{{ "name": "a", "match": {{ "{list}": [{entries}] }}, "pass": {{}} }}] }}"#
+            r#"{{ "healthChecks": [{{
+              "name": "a",
+              "match": {{ "{list}": [{entries}] }},
+              "pass": {{}}
+            }}] }}"#
         );
         assert_eq!(error(&json), format!("healthChecks[0].match.{list}: more than 1024 {what}"));
     }
@@ -375,9 +427,9 @@ fn the_smaller_limits_have_their_own_errors_too() {
 fn an_error_can_be_told_by_its_kind() {
     let errors = compile_json(br#"{ "apiVersion": "gatepost/v1", "hosts": { "prot": "keep" } }"#)
         .expect_err("an error");
-    assert!(
-        matches!(&errors[..], [error] if matches!(&error.kind, PolicyErrorKind::UnknownField { name, .. } if name == "prot"))
-    );
+    let [error] = &errors[..] else { panic!("{errors:?}") };
+    let PolicyErrorKind::UnknownField { name, .. } = &error.kind else { panic!("{error:?}") };
+    assert_eq!(name, "prot");
 }
 
 #[test]
@@ -421,7 +473,11 @@ fn environments_that_nothing_selects_are_an_error_beside_the_others() {
 #[test]
 fn an_error_is_one_line_whatever_the_document_holds() {
     let errors = errors(
-        r#"{ "ho\u0000sts": 1, "strip": ["a\nb"], "hosts": { "private": ["a\r\n\u001b[31m.test", "\u0085"] } }"#,
+        r#"{
+          "ho\u0000sts": 1,
+          "strip": ["a\nb"],
+          "hosts": { "private": ["a\r\n\u001b[31m.test", "\u0085"] }
+        }"#,
     );
     assert_eq!(errors.len(), 4, "{errors:#?}");
     for error in &errors {

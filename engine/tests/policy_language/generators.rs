@@ -84,11 +84,18 @@ fn environments(parts: Parts) -> impl Strategy<Value = Value> {
     let sources = subsequence(SOURCES[..if parts.rewrites { 6 } else { 4 }].to_vec(), 1..=4);
     let hints = subsequence(vec![("x-env", "{env}"), ("x-key", "{env}/{host}")], 1..=2);
     let authority = select(vec![None, Some("app.{env}.svc"), Some("{env}.{host}:80")]);
-    (sources, any::<bool>(), any::<bool>(), select(vec!["reject", "ignore", "default"]), hints, authority).prop_map(
+    let unknown = select(vec!["reject", "ignore", "default"]);
+    (sources, any::<bool>(), any::<bool>(), unknown, hints, authority).prop_map(
         move |(sources, listed, default, unknown, hints, authority)| {
-            let sources: Vec<Value> = sources.into_iter().map(|(kind, name)| json!({ kind: name })).collect();
-            let hints: serde_json::Map<_, _> = hints.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
-            let mut environments = json!({ "sources": sources, "aliases": { "stg": "env1" }, "hints": { "headers": hints } });
+            let sources: Vec<Value> =
+                sources.into_iter().map(|(kind, name)| json!({ kind: name })).collect();
+            let hints: serde_json::Map<_, _> =
+                hints.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
+            let mut environments = json!({
+                "sources": sources,
+                "aliases": { "stg": "env1" },
+                "hints": { "headers": hints },
+            });
             if listed {
                 environments["allow"] = json!(["env1", "env2"]);
             }
@@ -250,7 +257,8 @@ pub fn headers() -> impl Strategy<Value = Vec<Header>> {
         "nonsense",
         "a.test",
     ];
-    let value = prop_oneof![5 => select(likely.to_vec()).prop_map(|value| value.as_bytes().to_vec()), 1 => bytes()];
+    let likely = select(likely.to_vec()).prop_map(|value| value.as_bytes().to_vec());
+    let value = prop_oneof![5 => likely, 1 => bytes()];
     prop::collection::vec(
         (select(names), value).prop_map(|(name, value)| (name.into(), value)),
         0..9,
@@ -258,10 +266,9 @@ pub fn headers() -> impl Strategy<Value = Vec<Header>> {
 }
 
 pub fn requests() -> impl Strategy<Value = Arrival> {
-    let paths = prop_oneof![
-        4 => select(vec!["/", "/?q", "/a?env=env1", "/?env=stg&env=env2", "", "*"]).prop_map(|path| path.as_bytes().to_vec()),
-        1 => bytes()
-    ];
+    let likely = select(vec!["/", "/?q", "/a?env=env1", "/?env=stg&env=env2", "", "*"])
+        .prop_map(|path| path.as_bytes().to_vec());
+    let paths = prop_oneof![4 => likely, 1 => bytes()];
     let source = select(vec![None, Some("10.0.0.1"), Some("::ffff:10.0.0.1"), Some("2001:db8::1")]);
     (select(vec!["GET", "POST", "get"]), authorities(), paths, headers(), source).prop_map(
         |(method, authority, path, headers, source)| {

@@ -28,9 +28,18 @@ fn is_request(policy: &Policy, request: &Arrival) {
 
 fn gclb() -> Policy {
     policy(
-        r#"{ "healthChecks": [{ "name": "gclb",
-          "match": { "userAgent": { "prefix": "GoogleHC" }, "method": { "exact": "GET" }, "path": { "exact": "/" } },
-          "rewrite": { "authority": "istio-ingress.gke-system.svc.cluster.local:15020", "path": "/healthz/ready" } }] }"#,
+        r#"{ "healthChecks": [{
+          "name": "gclb",
+          "match": {
+            "userAgent": { "prefix": "GoogleHC" },
+            "method": { "exact": "GET" },
+            "path": { "exact": "/" }
+          },
+          "rewrite": {
+            "authority": "istio-ingress.gke-system.svc.cluster.local:15020",
+            "path": "/healthz/ready"
+          }
+        }] }"#,
     )
 }
 
@@ -81,7 +90,9 @@ fn the_first_health_check_that_matches_wins() {
 #[test]
 fn a_name_is_unique_in_the_policy() {
     let json = r#"{ "healthChecks": [
-      { "name": "a", "match": { "path": { "exact": "/" } }, "pass": {} }, { "name": "a", "match": { "path": { "exact": "/b" } }, "pass": {} }] }"#;
+      { "name": "a", "match": { "path": { "exact": "/" } }, "pass": {} },
+      { "name": "a", "match": { "path": { "exact": "/b" } }, "pass": {} }
+    ] }"#;
     assert_eq!(error(json), "healthChecks[1].name: `a` is already given at healthChecks[0].name");
 }
 
@@ -89,7 +100,11 @@ fn a_name_is_unique_in_the_policy() {
 fn a_name_is_1_to_63_of_a_to_z_0_to_9_and_hyphens() {
     let named = |name: &str| {
         format!(
-            r#"{{ "healthChecks": [{{ "name": "{name}", "match": {{ "path": {{ "exact": "/" }} }}, "pass": {{}} }}] }}"#
+            r#"{{ "healthChecks": [{{
+              "name": "{name}",
+              "match": {{ "path": {{ "exact": "/" }} }},
+              "pass": {{}}
+            }}] }}"#
         )
     };
     for name in ["a", "0-9", "-", &"a".repeat(63)] {
@@ -106,7 +121,14 @@ fn a_name_is_1_to_63_of_a_to_z_0_to_9_and_hyphens() {
 #[test]
 fn every_condition_given_must_hold() {
     let policy = check(
-        r#""userAgent": { "prefix": "HC" }, "method": { "exact": "GET" }, "path": { "exact": "/up" }, "host": { "exact": "a.test" }, "sources": ["10.0.0.0/8"], "absentHeaders": ["via"]"#,
+        r#"
+          "userAgent": { "prefix": "HC" },
+          "method": { "exact": "GET" },
+          "path": { "exact": "/up" },
+          "host": { "exact": "a.test" },
+          "sources": ["10.0.0.0/8"],
+          "absentHeaders": ["via"]
+        "#,
     );
     let probe = request("GET", "a.test", "/up").header("user-agent", "HC").from("10.1.2.3");
     is_probe(&policy, &probe);
@@ -154,7 +176,11 @@ fn a_text_is_compared_exactly_or_by_its_beginning_or_its_end() {
 fn a_text_condition_has_exactly_one_way_to_compare() {
     for condition in ["{}", r#"{ "exact": "/a", "prefix": "/b" }"#] {
         let json = format!(
-            r#"{{ "healthChecks": [{{ "name": "a", "match": {{ "path": {condition} }}, "pass": {{}} }}] }}"#
+            r#"{{ "healthChecks": [{{
+              "name": "a",
+              "match": {{ "path": {condition} }},
+              "pass": {{}}
+            }}] }}"#
         );
         assert!(
             error(&json).starts_with(
@@ -248,7 +274,11 @@ fn absent_headers_belong_to_their_own_check_even_to_the_sixty_fourth() {
     let checks: Vec<String> = (0..64)
         .map(|n| {
             format!(
-                r#"{{ "name": "c{n}", "match": {{ "path": {{ "prefix": "/" }}, "absentHeaders": ["h{n}"] }}, "pass": {{}} }}"#
+                r#"{{
+                  "name": "c{n}",
+                  "match": {{ "path": {{ "prefix": "/" }}, "absentHeaders": ["h{n}"] }},
+                  "pass": {{}}
+                }}"#
             )
         })
         .collect();
@@ -285,7 +315,11 @@ fn bytes_that_are_not_utf_8_are_compared_like_any_others() {
 fn rewrite_changes_the_authority_the_path_or_both() {
     let rewriting = |fields: &str| {
         policy(&format!(
-            r#"{{ "healthChecks": [{{ "name": "p", "match": {{ "path": {{ "exact": "/up" }} }}, "rewrite": {{ {fields} }} }}] }}"#
+            r#"{{ "healthChecks": [{{
+              "name": "p",
+              "match": {{ "path": {{ "exact": "/up" }} }},
+              "rewrite": {{ {fields} }}
+            }}] }}"#
         ))
     };
     let probe = request("GET", "A.test", "/up?q");
@@ -307,7 +341,11 @@ fn rewrite_changes_the_authority_the_path_or_both() {
 fn rewrite_needs_an_authority_or_a_path_and_they_must_be_valid() {
     let rewriting = |fields: &str| {
         error(&format!(
-            r#"{{ "healthChecks": [{{ "name": "p", "match": {{ "path": {{ "exact": "/" }} }}, "rewrite": {{ {fields} }} }}] }}"#
+            r#"{{ "healthChecks": [{{
+              "name": "p",
+              "match": {{ "path": {{ "exact": "/" }} }},
+              "rewrite": {{ {fields} }}
+            }}] }}"#
         ))
     };
     assert!(
@@ -327,7 +365,11 @@ fn rewrite_needs_an_authority_or_a_path_and_they_must_be_valid() {
 fn respond_answers_with_a_status_and_a_body() {
     let responding = |fields: &str| {
         policy(&format!(
-            r#"{{ "healthChecks": [{{ "name": "up", "match": {{ "path": {{ "exact": "/up" }} }}, "respond": {{ {fields} }} }}] }}"#
+            r#"{{ "healthChecks": [{{
+              "name": "up",
+              "match": {{ "path": {{ "exact": "/up" }} }},
+              "respond": {{ {fields} }}
+            }}] }}"#
         ))
     };
     let probe = request("GET", "a.test", "/up");
@@ -347,7 +389,11 @@ fn respond_answers_with_a_status_and_a_body() {
 fn respond_needs_a_status_of_200_to_599_and_a_body_of_at_most_4096_bytes() {
     let responding = |fields: &str| {
         error(&format!(
-            r#"{{ "healthChecks": [{{ "name": "p", "match": {{ "path": {{ "exact": "/" }} }}, "respond": {{ {fields} }} }}] }}"#
+            r#"{{ "healthChecks": [{{
+              "name": "p",
+              "match": {{ "path": {{ "exact": "/" }} }},
+              "respond": {{ {fields} }}
+            }}] }}"#
         ))
     };
     assert_eq!(responding(""), "healthChecks[0].respond: the field `status` is missing");
@@ -377,7 +423,10 @@ fn pass_leaves_the_request_as_it_came() {
 fn a_health_check_does_exactly_one_thing() {
     for actions in ["", r#", "pass": {}, "respond": { "status": 200 }"#] {
         let json = format!(
-            r#"{{ "healthChecks": [{{ "name": "a", "match": {{ "path": {{ "exact": "/" }} }}{actions} }}] }}"#
+            r#"{{ "healthChecks": [{{
+              "name": "a",
+              "match": {{ "path": {{ "exact": "/" }} }}{actions}
+            }}] }}"#
         );
         assert!(
             error(&json)
@@ -392,7 +441,11 @@ fn a_health_check_does_exactly_one_thing() {
 fn a_reply_whose_status_has_no_body_is_given_none() {
     let respond = |respond: &str| {
         format!(
-            r#"{{ "healthChecks": [{{ "name": "up", "match": {{ "path": {{ "exact": "/" }} }}, "respond": {respond} }}] }}"#
+            r#"{{ "healthChecks": [{{
+              "name": "up",
+              "match": {{ "path": {{ "exact": "/" }} }},
+              "respond": {respond}
+            }}] }}"#
         )
     };
     for status in [204, 205, 304] {

@@ -7,7 +7,10 @@ use crate::vocabulary::{error, get, policy};
 
 fn in_mode(mode: &str) -> Policy {
     policy(&format!(
-        r#"{{ {mode} "hosts": {{ "private": ["*.svc"], "mappings": [{{ "host": "a.test", "authority": "b.test" }}] }} }}"#
+        r#"{{ {mode} "hosts": {{
+          "private": ["*.svc"],
+          "mappings": [{{ "host": "a.test", "authority": "b.test" }}]
+        }} }}"#
     ))
 }
 

@@ -130,7 +130,10 @@ fn the_same_pattern_twice_is_an_error() {
         ("[::1]", "[0:0::1]"),
     ] {
         let json = format!(
-            r#"{{ "hosts": {{ "mappings": [{{ "host": "{first}", "authority": "b.test" }}, {{ "host": "{second}", "authority": "c.test" }}] }} }}"#
+            r#"{{ "hosts": {{ "mappings": [
+              {{ "host": "{first}", "authority": "b.test" }},
+              {{ "host": "{second}", "authority": "c.test" }}
+            ] }} }}"#
         );
         let error = error(&json);
         assert!(error.starts_with("hosts.mappings[1].host: "), "{error}");

@@ -8,8 +8,12 @@ use crate::vocabulary::{Arrival, get, policy, request};
 const REFUSING: &str = r#"{
   "environments": { "sources": [{ "header": "env" }], "allow": ["env1"] },
   "hosts": {
-    "private": ["*.svc"], "unmapped": "reject",
-    "mappings": [{ "host": "shop.test", "authority": "shop.svc" }, { "host": "{a}.{b}.test", "authority": "{a}{b}.test" }]
+    "private": ["*.svc"],
+    "unmapped": "reject",
+    "mappings": [
+      { "host": "shop.test", "authority": "shop.svc" },
+      { "host": "{a}.{b}.test", "authority": "{a}{b}.test" }
+    ]
   }
 }"#;
 
@@ -94,7 +98,11 @@ fn the_names_of_counters_are_bounded_by_the_policy() {
         names(&policy(r#"{ "environments": { "default": "a" } }"#)),
         [environments, hosts].concat()
     );
-    let check = r#"{ "healthChecks": [{ "name": "gclb", "match": { "path": { "exact": "/" } }, "pass": {} }] }"#;
+    let check = r#"{ "healthChecks": [{
+      "name": "gclb",
+      "match": { "path": { "exact": "/" } },
+      "pass": {}
+    }] }"#;
     assert_eq!(names(&policy(check)), [&["gatepost.health_check.gclb"][..], &hosts].concat());
 }
 

@@ -11,12 +11,22 @@ fn trusting() -> Policy {
     policy(
         r#"{
           "healthChecks": [
-            { "name": "rewrites", "match": { "path": { "exact": "/rewrites" } }, "rewrite": { "authority": "ready.svc" } },
+            {
+              "name": "rewrites",
+              "match": { "path": { "exact": "/rewrites" } },
+              "rewrite": { "authority": "ready.svc" }
+            },
             { "name": "passes", "match": { "path": { "exact": "/passes" } }, "pass": {} }
           ],
           "strip": ["Knative-Serving-Namespace", "k-network-hash"],
-          "environments": { "sources": [{ "header": "env" }], "hints": { "headers": { "X-Gatepost-Env": "{env}", "x-tier": "edge" } } },
-          "hosts": { "mappings": [{ "host": "shop.test", "authority": "shop.svc" }], "originalHost": "x-forwarded-host" }
+          "environments": {
+            "sources": [{ "header": "env" }],
+            "hints": { "headers": { "X-Gatepost-Env": "{env}", "x-tier": "edge" } }
+          },
+          "hosts": {
+            "mappings": [{ "host": "shop.test", "authority": "shop.svc" }],
+            "originalHost": "x-forwarded-host"
+          }
         }"#,
     )
 }
@@ -106,7 +116,10 @@ fn a_hint_may_not_name_a_header_that_frames_or_routes_the_request() {
         ("X-Envoy-Internal", "it is one of Envoy's own"),
     ] {
         let hint = error(&format!(
-            r#"{{ "environments": {{ "default": "a", "hints": {{ "headers": {{ "{name}": "{{env}}" }} }} }} }}"#
+            r#"{{ "environments": {{
+              "default": "a",
+              "hints": {{ "headers": {{ "{name}": "{{env}}" }} }}
+            }} }}"#
         ));
         assert!(hint.contains("may not be named here") && hint.contains(reason), "{hint}");
         let original = error(&format!(r#"{{ "hosts": {{ "originalHost": "{name}" }} }}"#));
@@ -131,14 +144,23 @@ fn strip_may_name_envoys_own_headers_and_nothing_that_frames_or_routes_the_reque
 #[test]
 fn an_environment_source_may_be_a_header_that_is_stripped() {
     let policy = policy(
-        r#"{ "strip": ["env"], "environments": { "sources": [{ "header": "env" }], "hints": { "headers": { "x-env": "{env}" } } } }"#,
+        r#"{
+          "strip": ["env"],
+          "environments": {
+            "sources": [{ "header": "env" }],
+            "hints": { "headers": { "x-env": "{env}" } }
+          }
+        }"#,
     );
     get("a.test").header("env", "env1").decided_by(&policy).sets("x-env", "env1").removes("env");
 }
 
 #[test]
 fn a_header_of_the_hints_may_not_be_the_one_of_the_original_host() {
-    let json = r#"{ "environments": { "default": "a", "hints": { "headers": { "x-a": "{env}" } } }, "hosts": { "originalHost": "X-A" } }"#;
+    let json = r#"{
+      "environments": { "default": "a", "hints": { "headers": { "x-a": "{env}" } } },
+      "hosts": { "originalHost": "X-A" }
+    }"#;
     assert_eq!(
         error(json),
         "hosts.originalHost: `x-a` is already given at environments.hints.headers"
@@ -147,7 +169,10 @@ fn a_header_of_the_hints_may_not_be_the_one_of_the_original_host() {
 
 #[test]
 fn a_header_value_that_no_header_can_carry_is_an_error() {
-    let json = "{ \"environments\": { \"default\": \"a\", \"hints\": { \"headers\": { \"x-a\": \"{env}\\r\\nx-b: 1\" } } } }";
+    let json = r#"{ "environments": {
+      "default": "a",
+      "hints": { "headers": { "x-a": "{env}\r\nx-b: 1" } }
+    } }"#;
     assert!(error(json).starts_with(
         "environments.hints.headers.x-a: the value holds bytes that a header cannot carry"
     ));

@@ -4,7 +4,9 @@
 //!
 //! ```
 //! gatepost_invariants::authority::holds(b"My-Service.TEST.com.:443");
-//! gatepost_invariants::case::holds(b"knative-gclb\n35.191.0.1:4711\n:method: GET\n:path: /\n:authority: 10.0.0.1\n");
+//! gatepost_invariants::case::holds(
+//!     b"knative-gclb\n35.191.0.1:4711\n:method: GET\n:path: /\n:authority: 10.0.0.1\n",
+//! );
 //! ```
 //!
 //! Where an invariant needs to know what is right, it asks a reader or matcher of its own, written

@@ -79,7 +79,11 @@ fn line() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 4_000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn every_invariant_of_an_authority_holds_for_any_bytes(raw in text(words(AUTHORITY), 8)) {
@@ -87,7 +91,9 @@ proptest! {
     }
 
     #[test]
-    fn every_invariant_of_a_configuration_holds_for_any_bytes(configuration in text(words(COMPILE), 40)) {
+    fn every_invariant_of_a_configuration_holds_for_any_bytes(
+        configuration in text(words(COMPILE), 40),
+    ) {
         compile::holds(&configuration);
     }
 

@@ -25,9 +25,12 @@ const AUTHORITIES: [&str; 14] = [
 
 const LINES: [&str; 4] = [
     ":method: GET\n:path: /\nuser-agent: GoogleHC/1.0\n",
-    ":method: POST\n:path: /a?env=env1\ncontent-type: application/grpc\nenv: env1\nx-gatepost-env: forged\n",
-    ":method: GET\n:path: /up\ncookie: a=b; env=stg\nbaggage: env=env2\nx-forwarded-host: forged\nk-network-hash: 1\nk-hash: 1\n",
-    ":method: GET\n:path: /ready\nuser-agent: kube-probe\nenv: env1\nenv: env2\nx-env: forged\nx-key: forged\nvia: 1.1 google\n",
+    ":method: POST\n:path: /a?env=env1\ncontent-type: application/grpc\n\
+     env: env1\nx-gatepost-env: forged\n",
+    ":method: GET\n:path: /up\ncookie: a=b; env=stg\nbaggage: env=env2\n\
+     x-forwarded-host: forged\nk-network-hash: 1\nk-hash: 1\n",
+    ":method: GET\n:path: /ready\nuser-agent: kube-probe\nenv: env1\nenv: env2\n\
+     x-env: forged\nx-key: forged\nvia: 1.1 google\n",
 ];
 
 /// The seeds of each target, by its name.

@@ -26,7 +26,11 @@ fn changed(target: &str) -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 1_500,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn the_filter_does_what_the_engine_decides_for_any_request(case in changed("filter")) {
@@ -39,7 +43,9 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_a_guest_that_harms_the_host(program in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn no_bytes_make_a_guest_that_harms_the_host(
+        program in prop::collection::vec(any::<u8>(), 0..300),
+    ) {
         wild::holds(&program);
     }
 }

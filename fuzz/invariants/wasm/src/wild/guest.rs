@@ -97,7 +97,8 @@ pub fn wat(abi: AbiVersion) -> String {
         (func $allocate (param $len i32) (result i32)
             (if (global.get $loading) (then (return (i32.const {HEAD}))))
             (call $run (i32.const 0))
-            (if (i32.load offset=4 (i32.const {HEAD})) (then (return (i32.load offset=4 (i32.const {HEAD})))))
+            (if (i32.load offset=4 (i32.const {HEAD}))
+                (then (return (i32.load offset=4 (i32.const {HEAD})))))
             (if (i32.gt_u (local.get $len) (i32.const {HEAP})) (then (return (i32.const 0))))
             (if (i32.gt_u (i32.add (global.get $free) (local.get $len)) (i32.const {MEMORY}))
                 (then (global.set $free (i32.const {HEAP}))))
@@ -105,7 +106,8 @@ pub fn wat(abi: AbiVersion) -> String {
             (i32.sub (global.get $free) (local.get $len)))
         (func $load
             (global.set $loading (i32.const 1))
-            (drop (call $proxy_get_buffer_bytes (i32.const 7) (i32.const 0) (i32.const -1) (i32.const 200) (i32.const 204)))
+            (drop (call $proxy_get_buffer_bytes
+                (i32.const 7) (i32.const 0) (i32.const -1) (i32.const 200) (i32.const 204)))
             (global.set $loading (i32.const 0)))
         (func $run (param $callback i32) (local $at i32) (local $wanted i32)
             (local.set $at (i32.const {calls_start}))
@@ -113,7 +115,9 @@ pub fn wat(abi: AbiVersion) -> String {
                 (local.set $wanted (i32.load (local.get $at)))
                 (if (i32.or
                         (i32.eq (local.get $wanted) (local.get $callback))
-                        (i32.and (i32.eq (local.get $wanted) (i32.const {ANYWHERE})) (i32.ne (local.get $callback) (i32.const 0))))
+                        (i32.and
+                            (i32.eq (local.get $wanted) (i32.const {ANYWHERE}))
+                            (i32.ne (local.get $callback) (i32.const 0))))
                     (then (call $make (local.get $at))))
                 (local.set $at (i32.add (local.get $at) (i32.const {CALL_BYTES})))
                 (br_if $next (i32.lt_u (local.get $at) (i32.const {calls_end})))))"#
