@@ -20,12 +20,13 @@
 //! assert_eq!(writes.authority.as_deref(), Some("my-service.default.example.com"));
 //! ```
 //!
-//! A request is handled in `decide.rs`: [`Policy::decide`] evaluates the rules in the order that the
-//! policy language fixes. A document is read from `policy.rs` on: [`compile_json`] reads the
-//! sections, each in its own folder (`environment/`, `health_check/`, `host/`), with the reader in
-//! `document/`. `errors/` defines what can be wrong with a document.
+//! `decide.rs` handles a request: [`Policy::decide`] evaluates the rules in the order that the
+//! policy language fixes. `policy.rs` reads a document: [`compile_json`] reads each section with
+//! the code in that section's folder (`environment/`, `health_check/`, `host/`) and with the reader
+//! in `document/`. `errors/` defines what can be wrong with a document.
 
-// A panic in the filter kills the VM of a whole worker thread, so nothing here may be able to.
+// A panic in the filter kills the VM of a whole worker thread, so no code here may be able
+// to panic.
 #![cfg_attr(
     not(test),
     deny(
