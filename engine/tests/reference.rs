@@ -1,6 +1,6 @@
-//! The policy reference for authors is held to the engine: every example in it compiles, the errors
-//! that it shows are the ones that the engine reports, and no field, refusal or counter is missing
-//! from it.
+//! The policy reference for authors agrees with the engine: every example in it compiles, the
+//! errors that it shows are the ones that the engine reports, and no field, refusal or counter is
+//! missing from it.
 
 use gatepost_engine::{Policy, PolicyError, PolicyErrorKind, compile_json};
 
@@ -52,8 +52,8 @@ fn every_refused_example_has_the_errors_that_the_reference_shows() {
     }
 }
 
-/// A policy with an unknown field in every object of the language: its errors list all the fields
-/// that there are.
+/// A policy with an unknown field in every object of the language: its errors list all fields of
+/// the language.
 const UNKNOWN_EVERYWHERE: &str = r#"{
   "apiVersion": "gatepost/v1",
   "?": 0,

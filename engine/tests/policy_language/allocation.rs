@@ -1,5 +1,5 @@
-//! "No allocation in a decision that changes nothing", held by a counting allocator: it counts what
-//! the thread of a test allocates while a decision is made, however large the policy.
+//! "No allocation in a decision that changes nothing", tested with an allocator that counts the
+//! allocations of the test's thread while a decision is made, for small and large policies.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -38,14 +38,14 @@ unsafe impl GlobalAlloc for Counting {
 }
 
 fn count() {
-    // A thread that ends has no counter any more, and nobody asks for it.
+    // The counter of a thread that ends is gone already, and no test reads it.
     let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
 }
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Takes changes as the filter does, without keeping them.
+/// Receives changes as the filter does, and drops them.
 struct Proxy;
 
 impl HeaderMutations<'_> for Proxy {
@@ -66,7 +66,7 @@ impl HeaderMutations<'_> for Proxy {
     }
 }
 
-/// How often a decision on the request allocates while it is carried out.
+/// The number of allocations while a decision on the request is made and carried out.
 fn allocations(policy: &Policy, request: &Arrival) -> usize {
     let source: Option<IpAddr> = Some([35, 191, 0, 1].into());
     let headers = request.headers.iter().map(|(name, value)| (name.as_slice(), value.as_slice()));
@@ -84,7 +84,7 @@ fn changes_nothing_and_allocates_nothing(policy: &Policy, request: &Arrival) {
     assert_eq!(allocations(policy, request), 0, "{request:?}");
 }
 
-/// What a browser sends.
+/// A request with the headers that a browser sends.
 fn browser(host: &str) -> Arrival {
     request("GET", host, "/products/1?ref=mail&utm_source=letter")
         .header(
@@ -195,8 +195,7 @@ fn a_mapped_host_among_100_000_costs_what_it_costs_among_three() {
             "{host}"
         );
     }
-    // Bringing the client's spelling to normal form is one more text, which grows once for its
-    // port.
+    // The normal form of the client's spelling is one more text, which grows once for its port.
     assert!(allocations(&large, &browser("S99999.Test.com.:443")) <= 5);
 }
 
@@ -219,7 +218,7 @@ fn ten_thousand_environments_allocate_nothing_for_a_request_that_names_none() {
         allow.join(",")
     ));
     changes_nothing_and_allocates_nothing(&policy, &browser("other.test"));
-    // A hint is the list that holds it, and its value.
+    // A hint allocates the list that holds it, and its value.
     assert!(allocations(&policy, &browser("other.test").header("env", "env9999")) <= 3);
 }
 
@@ -232,7 +231,7 @@ fn a_refusal_allocates_nothing() {
 }
 
 #[test]
-fn whatever_is_right_already_allocates_only_for_what_templates_give() {
+fn a_request_that_is_right_already_allocates_only_for_the_results_of_templates() {
     let hints = policy(
         r#"{
           "environments": {
@@ -250,7 +249,7 @@ fn whatever_is_right_already_allocates_only_for_what_templates_give() {
     literal.decided_by(&hints).is_unchanged();
     assert!(allocations(&hints, &literal) <= 8, "the canonical text of an IPv6 literal");
     let any = policy(r#"{ "environments": { "sources": [{ "header": "env" }] } }"#);
-    // The name of an environment that no list holds has to be kept somewhere.
+    // The name of an environment that is not in a list is copied.
     assert!(allocations(&any, &get("a.test").header("env", "Env1")) <= 1);
     let identity =
         policy(r#"{ "hosts": { "mappings": [{ "host": "{a}.test", "authority": "{a}.test" }] } }"#);

@@ -9,7 +9,8 @@ use gatepost_engine::Policy;
 
 use crate::vocabulary::{error, get, policy, request};
 
-fn plain() -> Policy {
+/// A policy that says nothing but its version.
+fn version_only() -> Policy {
     policy("{}")
 }
 
@@ -25,23 +26,23 @@ fn mapped() -> Policy {
 #[test]
 fn the_authority_goes_upstream_in_ascii_lower_case() {
     get("My-Service.TEST.com")
-        .decided_by(&plain())
+        .decided_by(&version_only())
         .forwards_authority("my-service.test.com")
         .counts(&[]);
 }
 
 #[test]
 fn exactly_one_trailing_dot_is_taken_off() {
-    get("a.test.").decided_by(&plain()).forwards_authority("a.test");
-    get("a.test.:80").decided_by(&plain()).forwards_authority("a.test:80");
-    get("a.test..").decided_by(&plain()).replies(400, "gatepost.host.invalid");
+    get("a.test.").decided_by(&version_only()).forwards_authority("a.test");
+    get("a.test.:80").decided_by(&version_only()).forwards_authority("a.test:80");
+    get("a.test..").decided_by(&version_only()).replies(400, "gatepost.host.invalid");
 }
 
 #[test]
 fn an_empty_port_is_taken_off() {
-    get("a.test:").decided_by(&plain()).forwards_authority("a.test");
-    get("a.test.:").decided_by(&plain()).forwards_authority("a.test");
-    get("[::1]:").decided_by(&plain()).forwards_authority("[::1]");
+    get("a.test:").decided_by(&version_only()).forwards_authority("a.test");
+    get("a.test.:").decided_by(&version_only()).forwards_authority("a.test");
+    get("[::1]:").decided_by(&version_only()).forwards_authority("[::1]");
 }
 
 #[test]
@@ -63,7 +64,7 @@ fn the_port_is_ignored_for_matching() {
 fn a_normal_authority_is_left_alone() {
     for host in ["my-service.test.com", "a.test:8080", "10.0.0.1", "[2001:db8::1]:443", "localhost"]
     {
-        get(host).decided_by(&plain()).is_unchanged();
+        get(host).decided_by(&version_only()).is_unchanged();
     }
 }
 
@@ -108,7 +109,7 @@ fn what_is_no_valid_authority_is_rejected() {
         ("a wildcard", b"*.test"),
     ];
     for (what, host) in cases {
-        let outcome = get(host).decided_by(&plain());
+        let outcome = get(host).decided_by(&version_only());
         outcome.replies(400, "gatepost.host.invalid").counts(&["gatepost.host.invalid"]);
         assert!(!outcome.steps().is_empty(), "{what}");
     }
@@ -118,8 +119,10 @@ fn what_is_no_valid_authority_is_rejected() {
 fn the_longest_label_and_the_longest_name_are_valid() {
     let name = ["a".repeat(63), "b".repeat(63), "c".repeat(63), "d".repeat(61)].join(".");
     assert_eq!(name.len(), 253);
-    get(&name).decided_by(&plain()).is_unchanged();
-    get(format!("{name}.:65535")).decided_by(&plain()).forwards_authority(&format!("{name}:65535"));
+    get(&name).decided_by(&version_only()).is_unchanged();
+    get(format!("{name}.:65535"))
+        .decided_by(&version_only())
+        .forwards_authority(&format!("{name}:65535"));
 }
 
 #[test]
@@ -150,7 +153,7 @@ fn an_ipv6_literal_is_one_host_in_all_its_spellings() {
 
 #[test]
 fn underscores_are_accepted() {
-    get("_dmarc.my_service.test").decided_by(&plain()).is_unchanged();
+    get("_dmarc.my_service.test").decided_by(&version_only()).is_unchanged();
 }
 
 #[test]
@@ -227,7 +230,7 @@ fn hosts_port_keep_leaves_the_port_of_a_host_that_no_mapping_rewrites() {
 }
 
 #[test]
-fn hosts_port_strip_takes_it_off() {
+fn hosts_port_strip_removes_the_port() {
     let policy = policy(r#"{ "hosts": { "port": "strip" } }"#);
     get("a.test:8080").decided_by(&policy).forwards_authority("a.test");
     get("[::1]:8080").decided_by(&policy).forwards_authority("[::1]");

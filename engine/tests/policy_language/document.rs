@@ -213,7 +213,7 @@ fn the_version_must_be_given_and_known() {
 }
 
 #[test]
-fn a_value_of_another_type_is_named_with_what_stands_there() {
+fn a_value_of_another_type_is_named_with_what_was_found() {
     for (json, expected) in [
         (r#"{ "mode": true }"#, "mode: expected a string, found `true`"),
         (r#"{ "mode": null }"#, "mode: expected a string, found nothing"),
@@ -424,7 +424,7 @@ fn the_smaller_limits_have_their_own_errors_too() {
 }
 
 #[test]
-fn an_error_can_be_told_by_its_kind() {
+fn an_error_has_a_kind_that_code_can_match() {
     let errors = compile_json(br#"{ "apiVersion": "gatepost/v1", "hosts": { "prot": "keep" } }"#)
         .expect_err("an error");
     let [error] = &errors[..] else { panic!("{errors:?}") };
@@ -485,6 +485,3 @@ fn an_error_is_one_line_whatever_the_document_holds() {
     }
     assert!(errors[1].contains(r"`a\nb`"), "{errors:#?}");
 }
-
-// White space is what JSON takes for it: a document that is broken must not pass for one that is
-// empty, which lets everything through.

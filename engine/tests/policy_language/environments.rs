@@ -10,7 +10,7 @@ use gatepost_engine::Policy;
 
 use crate::vocabulary::{Arrival, Outcome, error, get, policy, request};
 
-/// A policy with these environments, which tells the environment in `x-env`.
+/// A policy with these environments, which writes the environment to `x-env`.
 fn environments(fields: &str) -> Policy {
     policy(&format!(
         r#"{{ "environments": {{

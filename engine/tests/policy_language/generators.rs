@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::vocabulary::{Arrival, Header, request};
 
-/// Headers that only the gateway may set, in every generated policy that names them.
+/// Headers that a client may not set if a generated policy names them.
 const GUARDED: [&str; 4] = ["x-env", "x-key", "x-original", "k-hash"];
 
 const PATTERNS: [&str; 14] = [
@@ -43,7 +43,7 @@ const SOURCES: [(&str, &str); 6] = [
 #[derive(Clone, Copy)]
 pub struct Parts {
     pub health_checks: bool,
-    /// Mappings, authority hints and subdomain sources: whatever gives a request another host.
+    /// Mappings, authority hints and subdomain sources, which change the host of a request.
     pub rewrites: bool,
 }
 
@@ -150,7 +150,7 @@ fn hosts(parts: Parts) -> impl Strategy<Value = Value> {
     )
 }
 
-/// Policies of these parts, as documents.
+/// Documents of policies with these parts.
 pub fn policies(parts: Parts) -> impl Strategy<Value = Value> {
     let checks =
         if parts.health_checks { health_checks().boxed() } else { Just(Vec::new()).boxed() };
@@ -171,7 +171,7 @@ pub fn policies(parts: Parts) -> impl Strategy<Value = Value> {
     )
 }
 
-/// Spells a host in one of the ways that mean the same.
+/// Writes a host in one of its equivalent spellings.
 fn spelt(host: &'static str) -> impl Strategy<Value = String> {
     let port = select(vec!["", ":", ":80", ":0080", ":0", ":65535", ":000000000000000000000080"]);
     (prop::collection::vec(any::<bool>(), 64), any::<bool>(), port, any::<bool>()).prop_map(
@@ -237,8 +237,8 @@ fn authorities() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![6 => any_spelling().prop_map(String::into_bytes), 2 => odd, 1 => bytes()]
 }
 
-/// Every header that a generated policy reads or guards, and some others, any number of times, with
-/// any value.
+/// Headers that a generated policy reads or guards, and some others, repeated or absent, with any
+/// value.
 pub fn headers() -> impl Strategy<Value = Vec<Header>> {
     let names: Vec<&str> =
         ["env", "cookie", "baggage", "user-agent", "via", "content-type", "accept"]

@@ -9,7 +9,7 @@ use gatepost_engine::Policy;
 
 use crate::vocabulary::{Arrival, error, get, policy, request};
 
-/// A policy with one health check `p` that passes whatever these conditions match.
+/// A policy with one health check `p` that passes the requests that these conditions match.
 fn check(conditions: &str) -> Policy {
     policy(&format!(
         r#"{{ "healthChecks": [{{ "name": "p", "match": {{ {conditions} }}, "pass": {{}} }}] }}"#
@@ -285,13 +285,13 @@ fn absent_headers_belong_to_their_own_check_even_to_the_sixty_fourth() {
     let policy = policy(&format!(r#"{{ "healthChecks": [{}] }}"#, checks.join(",")));
     for n in 0..64 {
         let request = (0..n)
-            .fold(get("a.test"), |request, vetoed| request.header(&format!("h{vetoed}"), "1"));
+            .fold(get("a.test"), |request, absent| request.header(&format!("h{absent}"), "1"));
         request.decided_by(&policy).counts(&[&format!("gatepost.health_check.c{n}")]);
     }
 }
 
 #[test]
-fn a_repeated_user_agent_is_no_probes() {
+fn a_request_with_two_user_agents_is_no_probe() {
     let policy = check(r#""userAgent": { "prefix": "HC" }"#);
     is_probe(&policy, &get("a.test").header("user-agent", "HC"));
     is_request(&policy, &get("a.test").header("user-agent", "HC").header("user-agent", "HC"));

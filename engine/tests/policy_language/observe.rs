@@ -1,5 +1,6 @@
-//! "mode: enforce, or observe: decide and count, change nothing." The engine decides in both modes
-//! alike and tells the mode; whoever carries decisions out leaves the request alone in `observe`.
+//! "mode: enforce, or observe: decide and count, change nothing." The engine decides in the same
+//! way in both modes. The filter, which carries decisions out, reads the mode and leaves the
+//! request alone in `observe`.
 
 use gatepost_engine::{Mode, Policy};
 

@@ -2,8 +2,8 @@
 //! hosts; host mapping; writes. A health check that matches ends it. `private` is judged on the
 //! client's host, never on a mapping's result."
 //!
-//! "Writes happen once, only where the value changes" is held by the vocabulary for every decision,
-//! and named here.
+//! "Writes happen once, only where the value changes": `vocabulary.rs` checks this for every
+//! decision, and one test here is named after it.
 
 use gatepost_engine::Step;
 
@@ -80,7 +80,7 @@ fn a_health_check_that_matches_ends_the_decision() {
 #[test]
 fn a_health_check_comes_before_the_refusal_of_private_unmapped_and_invalid_hosts() {
     let policy = policy(EVERYTHING);
-    for host in ["a.svc.cluster.local", "nobody.test", "a b", ""] {
+    for host in ["a.svc.cluster.local", "unmapped.test", "a b", ""] {
         let probe = get(host).header("user-agent", "GoogleHC/1.0");
         probe.decided_by(&policy).forwards_path("/ready").counts(&["gatepost.health_check.probe"]);
     }

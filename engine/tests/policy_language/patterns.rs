@@ -6,7 +6,7 @@ use gatepost_engine::Policy;
 
 use crate::vocabulary::{error, get, policy};
 
-/// Maps each pattern to an authority that tells its number: `p0.test`, `p1.test`.
+/// Maps each pattern to an authority with its number: `p0.test`, `p1.test`.
 fn mapping(patterns: &[&str]) -> Policy {
     let mappings: Vec<String> = patterns
         .iter()
@@ -88,7 +88,7 @@ fn an_exact_pattern_is_the_most_specific() {
 }
 
 #[test]
-fn then_the_longest_literal_suffix_wins() {
+fn of_patterns_that_are_not_exact_the_longest_literal_suffix_wins() {
     let policy = mapping(&["*.test", "{x}.{y}.{z}.test", "*.c.test", "{x}.b.c.test", "*.b.c.test"]);
     goes_to(&policy, "a.b.c.test", 3);
     goes_to(&policy, "a.a.b.c.test", 4);
@@ -105,7 +105,7 @@ fn a_longer_literal_suffix_wins_even_with_a_star_against_captures() {
 }
 
 #[test]
-fn then_captures_win_over_a_star() {
+fn of_equal_literal_suffixes_captures_win_over_a_star() {
     let policy = mapping(&["*.b.test", "{x}.b.test", "*.{x}.c.test", "{x}.{y}.c.test"]);
     goes_to(&policy, "a.b.test", 1);
     goes_to(&policy, "a.a.c.test", 3);

@@ -1,4 +1,4 @@
-//! What holds for every policy and every request, tried with thousands of both.
+//! Properties of every policy and every request, tested with thousands of generated ones.
 
 use gatepost_engine::{Authority, EnvironmentReason, Policy, Step, compile_json};
 use gatepost_invariants::carried::authority_of;
@@ -38,7 +38,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_are_too_odd_for_a_configuration(
+    fn any_bytes_are_accepted_or_refused_as_a_configuration(
         text in bytes(),
         document in policies(ALL),
         at in any::<Index>(),

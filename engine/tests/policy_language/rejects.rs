@@ -71,7 +71,7 @@ fn what_only_resembles_grpc_gets_no_grpc_status() {
 }
 
 #[test]
-fn a_reply_tells_nothing_of_what_the_policy_knows() {
+fn a_reply_reveals_nothing_about_the_policy() {
     let policy = policy(REFUSING);
     get("secret.svc").decided_by(&policy).says("not found\n");
     get("nothing.test").decided_by(&policy).says("not found\n");

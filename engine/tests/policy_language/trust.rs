@@ -51,7 +51,7 @@ fn headers_of_hints_original_host_and_strip_are_removed_from_a_clients_request()
 }
 
 #[test]
-fn unless_the_decision_sets_them() {
+fn a_guarded_header_that_the_decision_sets_goes_upstream() {
     let outcome = forged(get("shop.test")).header("env", "env1").decided_by(&trusting());
     outcome
         .sets("x-gatepost-env", "env1")
@@ -76,7 +76,7 @@ fn a_client_cannot_keep_its_own_value_beside_one_that_is_set() {
 }
 
 #[test]
-fn or_a_health_check_passes_them() {
+fn a_health_check_that_passes_a_request_keeps_the_guarded_headers() {
     forged(request("GET", "Other.test.", "/passes")).decided_by(&trusting()).is_unchanged();
 }
 
