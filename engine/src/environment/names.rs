@@ -136,7 +136,7 @@ mod tests {
     fn names(allow: &[&str]) -> Names {
         let mut names = Names::default();
         (0..).zip(allow).for_each(|(number, name)| {
-            names.add(name.as_bytes(), number, None, None).expect("new")
+            names.add(name.as_bytes(), number, None, None).expect("new");
         });
         names
     }

@@ -9,8 +9,8 @@
 //! );
 //! ```
 //!
-//! An invariant never takes the expected result from the engine. It uses a parser or matcher of
-//! this crate, written as simply as possible, or one of another crate.
+//! An expected result never comes from the engine, but from a parser or matcher of this crate,
+//! written as simply as possible, or from another crate.
 
 pub mod authority;
 pub mod carried;
