@@ -1,4 +1,4 @@
-//! Tells the linker what stack the module has.
+//! Sets the size of the module's stack for the linker.
 
 /// In bytes. The default of 1 MiB would be most of the module's memory; the deepest calls, of a
 /// policy being read, take a few KiB.

@@ -1,16 +1,16 @@
-//! What decisions are counted by. A counter's name is bounded by the policy, never taken from a
-//! request.
+//! The counters that decisions raise. Their names come from the policy, never from a request, so
+//! their number is bounded.
 
 /// A counter that a decision may raise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Counter {
     /// `gatepost.environment.selected`: the request named an environment.
     EnvironmentSelected,
-    /// `gatepost.environment.default`: it named none and got the default.
+    /// `gatepost.environment.default`: the request named none and got the default.
     EnvironmentDefault,
-    /// `gatepost.environment.unknown`: it named an unknown one, and went on.
+    /// `gatepost.environment.unknown`: the request named an unknown one, and went on.
     EnvironmentUnknown,
-    /// `gatepost.environment.rejected`: it named an unknown one, and was refused.
+    /// `gatepost.environment.rejected`: the request named an unknown one, and was refused.
     EnvironmentRejected,
     /// `gatepost.host.mapped`: a mapping rewrote the host.
     HostMapped,
@@ -25,7 +25,7 @@ pub enum Counter {
 }
 
 impl Counter {
-    /// What a health check's name follows in the name of its counter.
+    /// The name of a health check's counter is this, followed by the name of the check.
     pub const HEALTH_CHECK_PREFIX: &'static str = "gatepost.health_check.";
 
     /// The counters whose names do not depend on the policy, each with its name.
@@ -40,8 +40,8 @@ impl Counter {
         (Self::HostUnmapped, "gatepost.host.unmapped"),
     ];
 
-    /// A number of its own, the same in every policy, for tables of counters: the fixed ones first,
-    /// then one for each health check.
+    /// The index of this counter in a table of counters, the same in every policy: the fixed
+    /// counters come first, then one for each health check.
     #[must_use]
     pub fn number(self) -> usize {
         match self {
@@ -57,7 +57,8 @@ impl Counter {
         }
     }
 
-    /// Whether it is one of `gatepost.environment.*`, which only a policy with environments raises.
+    /// Whether this is one of `gatepost.environment.*`, which only a policy with environments
+    /// raises.
     pub(crate) fn is_of_environments(self) -> bool {
         self.number() < 4
     }
@@ -72,7 +73,7 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Each counter once.
+    /// The counters, each of them once.
     pub fn iter(self) -> impl Iterator<Item = Counter> {
         self.health_check.into_iter().chain(self.environment).chain(self.host)
     }

@@ -28,7 +28,8 @@ impl Policy {
         self.decide_traced(request, &mut NoTrace)
     }
 
-    /// Decides on a request and shows each step to `trace`. It is the code of [`Policy::decide`].
+    /// Decides on a request and shows each step to `trace`. The code is that of
+    /// [`Policy::decide`].
     pub fn decide_traced<'a, H, S, T>(
         &'a self,
         request: &Request<'a, H, S>,
@@ -48,11 +49,11 @@ impl Policy {
         Decision { verdict, counters }
     }
 
-    /// Decides on a request and makes its changes at once, without gathering them first. It is the
-    /// code of [`Policy::decide`].
+    /// Decides on a request and makes its changes at once, without gathering them first. The code
+    /// is that of [`Policy::decide`].
     ///
     /// # Errors
-    /// The answer, when the request does not go on; then no change was made.
+    /// When the request is not forwarded: the answer to it. No change was made then.
     pub fn carry_out<'a, H, S, M>(
         &'a self,
         request: &Request<'a, H, S>,
@@ -172,8 +173,8 @@ where
             Some(environments) => self.select_environment(environments, &own_host)?,
             None => Selection::default(),
         };
-        // Both the client's own host and what a subdomain source left of it are judged: shortening
-        // a host must not open what naming it directly would not.
+        // Both the client's own host and what a subdomain source left of it are checked: a host
+        // that is refused when a client names it must not be reached by shortening another one.
         self.refuse_private(&own_host)?;
         let shortened = selection.shortened.as_deref().map(Host::of);
         if let Some(host) = &shortened {
@@ -184,7 +185,7 @@ where
         if *upstream != *self.scan.authority() {
             self.mutations.set_authority(&upstream);
         }
-        // Bringing a host to canonical form does not make it another one.
+        // A host that was only brought to canonical form is still the same host.
         let original_host = self.policy.hosts.original_host.as_deref();
         let is_rewritten = !authority.has_host_of(&upstream);
         self.write_headers(Wanted {
@@ -315,8 +316,8 @@ where
     }
 
     /// The canonical authority that a template gives; nothing if a value that it needs is missing.
-    /// Labels may grow together beyond what a host may be, and an IP literal is no part of a name,
-    /// which no compiler can foresee: such a request is refused.
+    /// The values of a request can make the result too long for a host, or put an IP literal inside
+    /// a name. That cannot be known when the policy is compiled, so such a request is refused.
     fn expand(
         &mut self,
         template: &'a Template,

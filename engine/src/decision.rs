@@ -1,5 +1,5 @@
-//! What a policy decides about one request, as data: what is to be written, or what is to be
-//! answered, and what is to be counted. Nothing here touches a request.
+//! What a policy decides about one request, as data: the headers to write or the answer to give,
+//! and the counters to raise. Nothing here touches a request.
 
 use crate::counter::Counters;
 use crate::host::ascii::text;
@@ -19,19 +19,19 @@ pub struct Decision<'a> {
 pub enum Verdict<'a> {
     /// It goes on, with these changes.
     Forward(Writes<'a>),
-    /// It is answered here.
+    /// The gateway answers it itself.
     Reply(Reply<'a>),
 }
 
-/// The changes of a request. Only what really changes is in here: an empty one leaves the request
-/// as it came.
+/// The changes of a request. Only values that differ from the request's are in here, so an empty
+/// one leaves the request as it came.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Writes<'a> {
     /// The new `:authority`.
     pub authority: Option<String>,
     /// The new `:path`.
     pub path: Option<&'a str>,
-    /// Headers to be removed, with all their values; before any are set.
+    /// Headers to be removed, with all their values, before any header is set.
     pub remove: Vec<&'a str>,
     /// Headers to be set to one value.
     pub set: Vec<SetHeader<'a>>,
@@ -44,13 +44,14 @@ pub struct SetHeader<'a> {
     pub name: &'a str,
     /// The value.
     pub value: String,
-    /// The request has the header, with one other value. Otherwise it has none once the removals
-    /// are done, and adding one does: Envoy then builds no index of the headers.
+    /// True when the request has the header with one other value, which is replaced. False when the
+    /// request has no such header once the removals are done: then the header is added, which
+    /// spares Envoy an index of the headers.
     pub replaces: bool,
 }
 
-/// Takes the changes of a request one by one, once it is clear that the request goes on. Values are
-/// ASCII. [`Writes`] gathers them; the filter makes them in the proxy.
+/// Takes the changes of a request one by one, once it is clear that the request is forwarded.
+/// Values are ASCII. [`Writes`] gathers the changes; the filter makes them in the proxy.
 pub trait HeaderMutations<'a> {
     /// Sets `:authority`.
     fn set_authority(&mut self, value: &[u8]);
@@ -61,8 +62,8 @@ pub trait HeaderMutations<'a> {
     /// Removes a header with all its values.
     fn remove(&mut self, name: &'a str);
 
-    /// Sets a header to one value, in place of one other value that the request has, or because it
-    /// has none: see [`SetHeader`]. A header that is to be removed, too, was removed before.
+    /// Sets a header to one value. `replaces` has the meaning of [`SetHeader::replaces`]. All
+    /// removals were made before.
     fn set(&mut self, name: &'a str, value: &[u8], replaces: bool);
 }
 

@@ -7,7 +7,9 @@
 //!
 //! let policy = compile_json(br#"{
 //!   "apiVersion": "gatepost/v1",
-//!   "hosts": { "mappings": [{ "host": "my-service.test.com", "authority": "my-service.default.example.com" }] }
+//!   "hosts": { "mappings": [
+//!     { "host": "my-service.test.com", "authority": "my-service.default.example.com" }
+//!   ] }
 //! }"#).expect("no errors");
 //!
 //! let headers = [(":method", "GET"), (":path", "/"), (":authority", "My-Service.test.com.:443")];
@@ -18,12 +20,13 @@
 //! assert_eq!(writes.authority.as_deref(), Some("my-service.default.example.com"));
 //! ```
 //!
-//! A request's way is `decide.rs`: [`Policy::decide`] evaluates the rules in the order that the
-//! policy language fixes. A document's way begins in `policy.rs`: [`compile_json`] reads each section
-//! as the file of its folder says (`environment/`, `health_check/`, `host/`), by the means of
-//! `document/`; what is wrong is named in `errors/`.
+//! `decide.rs` handles a request: [`Policy::decide`] evaluates the rules in the order that the
+//! policy language fixes. `policy.rs` reads a document: [`compile_json`] reads each section with
+//! the code in that section's folder (`environment/`, `health_check/`, `host/`) and with the reader
+//! in `document/`. `errors/` defines what can be wrong with a document.
 
-// A panic in the filter kills the VM of a whole worker thread, so nothing here may be able to.
+// A panic in the filter kills the VM of a whole worker thread, so no code here may be able
+// to panic.
 #![cfg_attr(
     not(test),
     deny(

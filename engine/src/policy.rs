@@ -1,5 +1,5 @@
-//! A policy document, compiled: read once, every error gathered, and what is left is tables that a
-//! decision looks things up in.
+//! A policy document, compiled: it is read once, all its errors are gathered, and the result is
+//! the tables that decisions look up.
 
 use std::collections::HashSet;
 
@@ -48,7 +48,7 @@ impl Policy {
         self.mode
     }
 
-    /// What the document's author should mend, though the policy is accepted.
+    /// The warnings: what the document's author should change, although the policy is accepted.
     #[must_use]
     pub fn warnings(&self) -> &[PolicyError] {
         &self.warnings
@@ -74,8 +74,8 @@ impl Policy {
 /// Compiles the plugin configuration that the filter receives, which is JSON.
 ///
 /// # Errors
-/// Every error of the document. A document with an error gives no policy, and an empty document
-/// (no bytes, white space, `null` or `{}`) is one.
+/// Every error of the document. A document with an error gives no policy. An empty document (no
+/// bytes, white space, `null` or `{}`) is an error.
 pub fn compile_json(configuration: &[u8]) -> Result<Policy, Vec<PolicyError>> {
     let whole = |kind| vec![PolicyError { path: Path::default(), place: Place::Value, kind }];
     let size = configuration.len();
@@ -173,7 +173,7 @@ impl Section for PolicySection {
     }
 }
 
-/// A header cannot be a hint and the original host at once.
+/// Adds an error if one header is both a hint and `originalHost`.
 fn check_original_host(policy: &Policy, context: &mut Context) {
     let (Some(environments), Some(name)) = (&policy.environments, &policy.hosts.original_host)
     else {

@@ -1,4 +1,4 @@
-//! What a request is answered with instead of being forwarded.
+//! Replies: the answers that the gateway gives itself instead of forwarding a request.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,8 @@ use crate::counter::Counter;
 pub struct Reply<'a> {
     /// The HTTP status, 200 to 599.
     pub status: u16,
-    /// The rule, for access logs (`%RESPONSE_CODE_DETAILS%`): `gatepost.host.private`.
+    /// The rule that answered, for access logs (`%RESPONSE_CODE_DETAILS%`), such as
+    /// `gatepost.host.private`.
     pub details: Cow<'a, str>,
     /// What a person reads.
     pub body: Cow<'a, str>,
@@ -62,7 +63,7 @@ pub enum Refusal {
     HostInvalid,
     /// The Host is private.
     HostPrivate,
-    /// No mapping knows the Host.
+    /// No mapping matches the Host.
     HostUnmapped,
     /// A template gave no valid authority for this request: it became too long, or the host is an
     /// IP literal.
@@ -72,7 +73,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The local reply of this refusal. Its text tells nothing of what the policy knows.
+    /// The local reply of this refusal. Its text reveals nothing about the policy.
     #[must_use]
     pub fn reply<'a>(self, grpc: bool) -> Reply<'a> {
         // gRPC's own mapping of HTTP 404 is UNIMPLEMENTED, which is also what Envoy answers where

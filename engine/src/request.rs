@@ -1,16 +1,17 @@
-//! What the engine sees of a request: its headers as Envoy holds them (lower-case names,
-//! pseudo-headers among them, values of any bytes) and its source address, which is asked for only
-//! when nothing cheaper has decided.
+//! What the engine reads of a request: its headers as Envoy holds them (lower-case names,
+//! pseudo-headers among them, values of any bytes) and its source address, which is read only
+//! when no cheaper condition has decided.
 
 use std::net::{IpAddr, SocketAddr};
 
-/// A request's headers, to be walked more than once: pairs of name and value, names in lower case.
+/// A request's headers: pairs of name and value, names in lower case. The engine clones the
+/// iterator to go through them more than once.
 pub trait Headers<'a>: Iterator<Item = (&'a [u8], &'a [u8])> + Clone {}
 
 impl<'a, I: Iterator<Item = (&'a [u8], &'a [u8])> + Clone> Headers<'a> for I {}
 
-/// Where a request comes from. Behind a hostcall in the filter, so it is asked at most once and as
-/// late as possible.
+/// Where a request comes from. In the filter this is a hostcall, so it is called at most once for
+/// a request, and as late as possible.
 pub trait SourceAddress {
     /// The downstream address, as far as the gateway trusts one.
     fn source_address(&self) -> Option<IpAddr>;
@@ -46,8 +47,8 @@ pub fn parse_source_address(property: &[u8]) -> Option<IpAddr> {
 }
 
 /// Whether the request is gRPC, by its content type: `application/grpc`, alone or with a format
-/// (`+proto`) or parameters (`;`). Envoy does not count the last and then ignores a gRPC status, so
-/// it does no harm there.
+/// (`+proto`) or parameters (`;`). Envoy does not treat a type with parameters as gRPC and then
+/// ignores a gRPC status, so giving one does no harm.
 #[must_use]
 pub fn is_grpc<'a>(mut headers: impl Headers<'a>) -> bool {
     headers.any(|(name, value)| {

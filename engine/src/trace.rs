@@ -1,6 +1,6 @@
-//! How a decision came about, rule by rule. The engine tells each step while it decides, to whoever
-//! listens; in the filter nobody does, and the steps cost nothing. So what is explained is what
-//! runs.
+//! The explanation of a decision, rule by rule. The engine reports each step to a [`Trace`] while
+//! it decides, so an explanation is made by the code that decides. The filter uses [`NoTrace`], for
+//! which no steps are built.
 
 use crate::health_check::ConditionKind;
 
@@ -31,7 +31,7 @@ pub enum Step {
     EnvironmentSource {
         /// Which one: `header env`.
         source: String,
-        /// What it said.
+        /// What the source held.
         finding: SourceFinding,
     },
     /// What environment the request gets.
@@ -66,15 +66,15 @@ pub enum Step {
     },
 }
 
-/// What an environment source said.
+/// What an environment source held in a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "camelCase"))]
 pub enum SourceFinding {
-    /// Nothing, or an empty value: the next source is asked.
+    /// No value, or an empty one: the next source is tried.
     Absent,
     /// A value that names an environment.
     Allowed(String),
-    /// A value that names none, with what is not readable in it replaced.
+    /// A value that names none. Bytes that are not valid UTF-8 are replaced.
     Unknown(String),
     /// Two different values.
     Conflict,
@@ -90,11 +90,11 @@ pub enum EnvironmentReason {
     Default,
     /// No source gave a value, and there is no default.
     NoValue,
-    /// The value is unknown, and the policy gives the default then.
+    /// The value is unknown, and the policy says `unknown: default`.
     UnknownDefault,
-    /// The value is unknown, and the policy ignores that.
+    /// The value is unknown, and the policy says `unknown: ignore`.
     UnknownIgnored,
-    /// The value is unknown, and the policy refuses that.
+    /// The value is unknown, and the policy says `unknown: reject`.
     UnknownRejected,
 }
 
@@ -110,16 +110,16 @@ pub enum Origin {
     Mapping,
 }
 
-/// Who listens to the steps of a decision.
+/// Receives the steps of a decision.
 pub trait Trace {
-    /// Whether anybody listens. If not, steps that cannot matter are left out.
+    /// Whether the steps are used. If not, steps that do not affect the decision are left out.
     const LISTENS: bool = true;
 
-    /// A step was taken; `step` builds what there is to say about it.
+    /// Receives one step, which `step` builds.
     fn step(&mut self, step: impl FnOnce() -> Step);
 }
 
-/// Nobody: the steps are not even built.
+/// A trace that takes no steps: they are not even built.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoTrace;
 

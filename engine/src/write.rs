@@ -12,7 +12,7 @@ use crate::request::Headers;
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Wanted<'a, 'v> {
     pub hints: &'a [Hint],
-    /// What the hints' templates are filled with.
+    /// The values for the placeholders in the hints' templates.
     pub values: Values<'v>,
     pub original_host: Option<(&'a str, &'v [u8])>,
 }
@@ -21,7 +21,7 @@ impl<'a, 'v> Wanted<'a, 'v>
 where
     'a: 'v,
 {
-    /// Each header's name, and what it is to hold.
+    /// The name of each header, and the value to be set.
     fn iter(self) -> impl Iterator<Item = (&'a str, Cow<'v, [u8]>)> {
         let hints = self
             .hints
@@ -31,8 +31,8 @@ where
     }
 }
 
-/// Sets what is wanted and removes what a client may not send; where the request has it right
-/// already, nothing.
+/// Sets the wanted headers and removes those that a client may not send. A header that already has
+/// the wanted value is not written.
 pub(crate) fn write_headers<'a>(
     headers: &impl Headers<'a>,
     scan: &HeaderScan<'a>,
@@ -40,7 +40,8 @@ pub(crate) fn write_headers<'a>(
     wanted: Wanted<'a, '_>,
     mutations: &mut impl HeaderMutations<'a>,
 ) {
-    // Whatever a policy sets is guarded, so without a guarded header there is nothing to replace.
+    // Every header that a policy sets is guarded. A request without a guarded header has nothing to
+    // replace or remove.
     if scan.is_guarded {
         write_over(headers, table, wanted, mutations);
     } else {
@@ -48,7 +49,8 @@ pub(crate) fn write_headers<'a>(
     }
 }
 
-/// As [`write_headers`], for a request with a header that the policy guards, as hardly any has.
+/// As [`write_headers`], for a request with a header that the policy guards. Few requests have
+/// one.
 #[cold]
 fn write_over<'a>(
     headers: &impl Headers<'a>,

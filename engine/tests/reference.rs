@@ -1,6 +1,6 @@
-//! The policy reference for authors is held to the engine: every example in it compiles, the faults
-//! that it shows are the ones that the engine reports, and no field, refusal or counter is missing
-//! from it.
+//! The policy reference for authors agrees with the engine: every example in it compiles, the
+//! errors that it shows are the ones that the engine reports, and no field, refusal or counter is
+//! missing from it.
 
 use gatepost_engine::{Policy, PolicyError, PolicyErrorKind, compile_json};
 
@@ -21,7 +21,7 @@ fn compile_yaml(text: &str) -> Result<Policy, Vec<PolicyError>> {
     compile_json(document.to_string().as_bytes())
 }
 
-fn faults_of(outcome: Result<Policy, Vec<PolicyError>>) -> Vec<PolicyError> {
+fn errors_of(outcome: Result<Policy, Vec<PolicyError>>) -> Vec<PolicyError> {
     outcome.err().unwrap_or_default()
 }
 
@@ -30,20 +30,20 @@ fn every_example_compiles() {
     let examples = blocks("yaml");
     assert!(examples.len() >= 15, "only {} examples found", examples.len());
     for example in examples {
-        let faults: Vec<String> =
-            faults_of(compile_yaml(example)).iter().map(ToString::to_string).collect();
-        assert!(faults.is_empty(), "{example}\n{}", faults.join("\n"));
+        let errors: Vec<String> =
+            errors_of(compile_yaml(example)).iter().map(ToString::to_string).collect();
+        assert!(errors.is_empty(), "{example}\n{}", errors.join("\n"));
     }
 }
 
 #[test]
-fn every_refused_example_has_the_faults_that_the_reference_shows() {
+fn every_refused_example_has_the_errors_that_the_reference_shows() {
     let (examples, shown) = (blocks("yaml,refused"), blocks("text"));
     assert!(!examples.is_empty());
     assert_eq!(examples.len(), shown.len());
     for (example, shown) in examples.iter().zip(shown) {
         let mut found: Vec<String> =
-            faults_of(compile_yaml(example)).iter().map(ToString::to_string).collect();
+            errors_of(compile_yaml(example)).iter().map(ToString::to_string).collect();
         // As JSON, the example has its fields in another order.
         let mut shown: Vec<&str> = shown.lines().collect();
         found.sort();
@@ -52,24 +52,34 @@ fn every_refused_example_has_the_faults_that_the_reference_shows() {
     }
 }
 
-/// A policy with an unknown field in every object of the language: its faults list all the fields
-/// that there are.
+/// A policy with an unknown field in every object of the language: its errors list all fields of
+/// the language.
 const UNKNOWN_EVERYWHERE: &str = r#"{
-  "apiVersion": "gatepost/v1", "?": 0,
+  "apiVersion": "gatepost/v1",
+  "?": 0,
   "healthChecks": [
-    { "?": 0, "name": "a", "match": { "?": 0, "path": { "?": 0, "exact": "/" } }, "rewrite": { "?": 0, "path": "/" } },
+    {
+      "?": 0,
+      "name": "a",
+      "match": { "?": 0, "path": { "?": 0, "exact": "/" } },
+      "rewrite": { "?": 0, "path": "/" }
+    },
     { "name": "b", "match": { "path": { "exact": "/" } }, "respond": { "?": 0, "status": 200 } }
   ],
-  "environments": { "?": 0, "sources": [{ "?": 0, "header": "env" }], "hints": { "?": 0, "headers": {} } },
+  "environments": {
+    "?": 0,
+    "sources": [{ "?": 0, "header": "env" }],
+    "hints": { "?": 0, "headers": {} }
+  },
   "hosts": { "?": 0, "mappings": [{ "?": 0, "host": "a.test", "authority": "b.test" }] }
 }"#;
 
 #[test]
 fn every_field_of_the_language_is_in_the_reference() {
-    let faults = faults_of(compile_json(UNKNOWN_EVERYWHERE.as_bytes()));
-    let known: Vec<&str> = faults
+    let errors = errors_of(compile_json(UNKNOWN_EVERYWHERE.as_bytes()));
+    let known: Vec<&str> = errors
         .iter()
-        .flat_map(|fault| match &fault.kind {
+        .flat_map(|error| match &error.kind {
             PolicyErrorKind::UnknownField { known, .. } => known.iter().copied(),
             _ => [].iter().copied(),
         })
@@ -84,7 +94,7 @@ fn every_field_of_the_language_is_in_the_reference() {
 fn every_counter_is_in_the_reference() {
     let policy =
         compile_json(br#"{ "apiVersion": "gatepost/v1", "environments": { "default": "a" } }"#)
-            .expect("no fault");
+            .expect("no error");
     for (_, name) in policy.counters() {
         assert!(
             REFERENCE.contains(&format!("| `{name}` |")),

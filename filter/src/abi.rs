@@ -1,10 +1,10 @@
-//! The hostcalls that the filter makes, and the memory that the host hands values over in. The
-//! calls are those of the proxy-wasm ABI 0.2.1; a call whose status is not `Ok` gives no value.
+//! The hostcalls that the filter makes, and the memory in which the host returns values. The calls
+//! are those of the proxy-wasm ABI 0.2.1. A call whose status is not `Ok` gives no value.
 
 use std::alloc::{Layout, alloc};
 use std::ptr;
 
-/// What the host answers to a call.
+/// The status that a hostcall returns.
 type Status = u32;
 const OK: Status = 0;
 const BAD_ARGUMENT: Status = 2;
@@ -68,8 +68,8 @@ unsafe extern "C" {
     ) -> Status;
 }
 
-/// The value that a call hands over, in memory that the host asked [`proxy_on_memory_allocate`]
-/// for.
+/// The value that a call returns, in memory that the host got from
+/// [`proxy_on_memory_allocate`].
 fn value_of_call(call: impl FnOnce(*mut *mut u8, *mut usize) -> Status) -> Option<Vec<u8>> {
     let (mut data, mut len) = (ptr::null_mut(), 0);
     if call(&raw mut data, &raw mut len) != OK {
@@ -83,8 +83,8 @@ fn value_of_call(call: impl FnOnce(*mut *mut u8, *mut usize) -> Status) -> Optio
     Some(unsafe { Vec::from_raw_parts(data, len, len) })
 }
 
-/// Room for a value that the host is about to hand over; null when there is none, which the host
-/// reports as an error of its call.
+/// Allocates memory for a value that the host is about to return. Null when there is none; the
+/// hostcall then fails.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
     match Layout::array::<u8>(size) {
@@ -101,8 +101,8 @@ pub(crate) fn log(level: Level, message: &str) {
     let _ = unsafe { proxy_log(level as u32, message.as_ptr(), message.len()) };
 }
 
-/// The plugin configuration of the context that is being configured. Its size is the one the host
-/// announced.
+/// The plugin configuration of the context that is being configured. `size` is the one that the
+/// host gave to the callback.
 pub(crate) fn plugin_configuration(size: usize) -> Option<Vec<u8>> {
     // SAFETY: the out-pointers are valid for the length of the call.
     value_of_call(|data, len| unsafe {
@@ -116,7 +116,7 @@ pub(crate) fn request_headers() -> Option<Vec<u8>> {
     value_of_call(|data, len| unsafe { proxy_get_header_map_pairs(REQUEST_HEADERS, data, len) })
 }
 
-/// Sets a request header to one value; adds it where it is missing. Whether it worked.
+/// Sets a request header to one value, or adds it if it is missing. Returns whether it worked.
 #[must_use]
 pub(crate) fn set_request_header(name: &str, value: &[u8]) -> bool {
     // SAFETY: pointers and lengths are those of live strings.
@@ -132,7 +132,7 @@ pub(crate) fn set_request_header(name: &str, value: &[u8]) -> bool {
     status == OK
 }
 
-/// Adds a value of a request header. Whether it worked.
+/// Adds a value of a request header. Returns whether it worked.
 #[must_use]
 pub(crate) fn add_request_header(name: &str, value: &[u8]) -> bool {
     // SAFETY: pointers and lengths are those of live strings.
@@ -147,7 +147,7 @@ pub(crate) fn add_request_header(name: &str, value: &[u8]) -> bool {
     }
 }
 
-/// Removes a request header with all its values. Whether it worked.
+/// Removes a request header with all its values. Returns whether it worked.
 #[must_use]
 pub(crate) fn remove_request_header(name: &str) -> bool {
     // SAFETY: pointer and length are those of a live string.
@@ -161,7 +161,7 @@ pub(crate) fn source_address() -> Option<Vec<u8>> {
     value_of_call(|data, len| unsafe { proxy_get_property(PATH.as_ptr(), PATH.len(), data, len) })
 }
 
-/// A counter, to be raised by [`increment`]. The same name gives the same counter.
+/// Defines a counter for [`increment`]. The same name gives the same counter.
 pub(crate) fn define_counter(name: &str) -> Option<u32> {
     let mut id = 0;
     // SAFETY: pointer and length are those of a live string, the out-pointer is valid for the
@@ -177,25 +177,25 @@ pub(crate) fn increment(counter: u32, by: i64) {
     let _ = unsafe { proxy_increment_metric(counter, by) };
 }
 
-/// Lets the timer of the current root, or of the current stream's root, fire every so many
-/// milliseconds; 0 stops it. Whether the host has timers.
+/// Sets the period of the timer of the current root, or of the current stream's root; 0 stops it.
+/// Returns whether the host has timers.
 #[must_use]
 pub(crate) fn set_tick_period(milliseconds: u32) -> bool {
     // SAFETY: a call without pointers.
     unsafe { proxy_set_tick_period_milliseconds(milliseconds) == OK }
 }
 
-/// Whether a context of this VM still exists. `current` is the one that the proxy called for, and
-/// stays it.
+/// Whether a context of this VM still exists. `current` is the context of the running callback. It
+/// is the effective context again when this returns.
 pub(crate) fn is_there(context: u32, current: u32) -> bool {
-    // SAFETY: calls without pointers. A host that does not know a context says so; one that says so
-    // of the current context, too, knows none, and whatever else it says, nothing is forgotten.
+    // SAFETY: calls without pointers. A context is gone only if the host rejects it and accepts the
+    // current one. A host that rejects both does not serve this call, and the context is kept.
     let (status, back) =
         unsafe { (proxy_set_effective_context(context), proxy_set_effective_context(current)) };
     status != BAD_ARGUMENT || back == BAD_ARGUMENT
 }
 
-/// Answers the current stream. Whether the proxy took the answer.
+/// Answers the current stream. Returns whether the proxy accepted the answer.
 #[must_use]
 pub(crate) fn send_local_response(
     status: u16,

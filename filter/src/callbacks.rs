@@ -8,7 +8,7 @@ use crate::{abi, plugin, stream};
 extern "C" fn proxy_abi_version_0_2_1() {}
 
 unsafe extern "C" {
-    /// What the linker gathers of a module's static constructors.
+    /// Runs the module's static constructors. The linker generates it.
     fn __wasm_call_ctors();
 }
 
@@ -20,7 +20,7 @@ extern "C" fn _initialize() {
     unsafe { __wasm_call_ctors() }
 }
 
-/// A root context has no parent, and a stream's parent is its root.
+/// Called for each new context. A root context has no parent (0); a stream's parent is its root.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_context_create(context: u32, parent: u32) {
     if parent != 0 {
@@ -30,8 +30,8 @@ extern "C" fn proxy_on_context_create(context: u32, parent: u32) {
     }
 }
 
-/// 1 when the configuration is good. On 0 a static Envoy does not start, and one that runs keeps
-/// what it has.
+/// Returns 1 when the configuration is accepted. On 0, an Envoy that is starting does not start,
+/// and one that is running keeps the configuration that it has.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_configure(root: u32, size: usize) -> u32 {
     let configuration = match size {
@@ -53,8 +53,8 @@ extern "C" fn proxy_on_tick(root: u32) {
     plugin::tick(root);
 }
 
-/// Only the test build is told of the end of streams, to count them: Envoy would enter the VM once
-/// more for each.
+/// Called at the end of each stream. Only the test build exports it, to count streams: Envoy would
+/// enter the VM once more for each stream.
 #[cfg(feature = "probe")]
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_delete(context: u32) {

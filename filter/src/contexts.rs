@@ -2,16 +2,16 @@
 //! same module, and, while a configuration is replaced, the old one beside the new. Each has a root
 //! context, and each stream has a context of its own, which names its root when it is created.
 
-/// Something for each root context of the VM, and the roots of streams.
+/// A value for each root context of the VM, and the root of each stream.
 pub(crate) struct Contexts<T> {
     roots: Vec<(u32, T)>,
-    /// Streams whose request headers have not come yet, each with its root.
+    /// Streams whose request headers have not arrived yet, each with its root.
     waiting: Vec<(u32, u32)>,
-    /// How many streams may wait before those that ended without headers are looked for.
+    /// When this many streams wait, those that ended without headers are removed.
     sweep_at: usize,
 }
 
-/// The least that [`Contexts::sweep_at`] is.
+/// The minimum of [`Contexts::sweep_at`].
 const SWEEP_AT: usize = 64;
 
 impl<T> Contexts<T> {
@@ -19,9 +19,8 @@ impl<T> Contexts<T> {
         Self { roots: Vec::new(), waiting: Vec::new(), sweep_at: SWEEP_AT }
     }
 
-    /// A stream begins. The proxy says nothing when a stream ends without headers, because it would
-    /// have to enter the VM for every stream that ends; so `is_there` is asked about those that
-    /// wait when they become many.
+    /// Adds a stream. The filter gets no callback when a stream ends, because the proxy would enter
+    /// the VM for every stream. So when many streams wait, `is_there` finds those that have ended.
     pub fn add_stream(&mut self, stream: u32, root: u32, is_there: impl Fn(u32) -> bool) {
         if self.waiting.len() >= self.sweep_at {
             self.waiting.retain(|(stream, _)| is_there(*stream));
@@ -30,15 +29,15 @@ impl<T> Contexts<T> {
         self.waiting.push((stream, root));
     }
 
-    /// The root of a stream whose request headers are here. A stream has one set of them, so it is
-    /// forgotten.
+    /// The value for the root of a stream whose request headers have arrived. The stream is
+    /// removed, because its headers arrive only once.
     pub fn root_of(&mut self, stream: u32) -> Option<&T> {
         let position = self.waiting.iter().rposition(|(waiting, _)| *waiting == stream)?;
         let (_, root) = self.waiting.swap_remove(position);
         self.roots.iter().find(|(known, _)| *known == root).map(|(_, value)| value)
     }
 
-    /// Gives a root something, in place of what it had.
+    /// Sets the value of a root, in place of its old one.
     pub fn set_root(&mut self, root: u32, value: T) {
         match self.roots.iter_mut().find(|(known, _)| *known == root) {
             Some((_, known)) => *known = value,
@@ -50,7 +49,7 @@ impl<T> Contexts<T> {
         self.roots.iter().map(|(root, value)| (*root, value))
     }
 
-    /// Forgets the roots that are gone.
+    /// Removes the roots that no longer exist.
     pub fn retain_roots(&mut self, is_there: impl Fn(u32) -> bool) {
         self.roots.retain(|(root, _)| is_there(*root));
     }
@@ -91,7 +90,7 @@ mod tests {
     fn streams_that_end_without_headers_do_not_pile_up() {
         let mut contexts = with_roots(&[1]);
         for stream in 10..100_000 {
-            // Of a thousand streams that began last, every tenth is still there.
+            // Of the last thousand streams, every tenth still exists.
             let is_there = |waiting| waiting + 1000 > stream && waiting % 10 == 0;
             contexts.add_stream(stream, 1, is_there);
             assert!(contexts.waiting.len() <= 400);

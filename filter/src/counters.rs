@@ -1,5 +1,5 @@
-//! Counters are raised here first and flushed to the proxy a moment later: raising one of the
-//! proxy's own costs as much as everything that the engine does for a request. The proxy's timer
+//! Counters are raised here first and flushed to the proxy a moment later. Raising a counter of the
+//! proxy costs as much as the engine's whole work for a request. The proxy's timer
 //! runs only while there is something to flush.
 
 use std::cell::Cell;
@@ -8,12 +8,12 @@ use gatepost_engine::Counter;
 
 use crate::abi;
 
-/// How long a count may wait before the proxy knows it, in milliseconds.
+/// How long a count may wait before it is flushed to the proxy, in milliseconds.
 const PERIOD: u32 = 25;
 
 /// The counters of one plugin.
 pub(crate) struct BufferedCounters {
-    /// By the counters' numbers.
+    /// The counters, indexed by [`Counter`]'s number.
     counters: Vec<Option<Buffered>>,
     timer_runs: Cell<bool>,
 }
@@ -26,7 +26,7 @@ struct Buffered {
 }
 
 impl BufferedCounters {
-    /// Defines counters, each with its name. One that the proxy refuses is not counted.
+    /// Defines counters, each with its name. A counter that the proxy refuses is not counted.
     pub fn define(names: Vec<(Counter, String)>) -> Self {
         let mut counters = Vec::new();
         for (counter, name) in names {
@@ -60,7 +60,7 @@ impl BufferedCounters {
         self.timer_runs.set(!abi::set_tick_period(0));
     }
 
-    /// Raises the proxy's counters by what is pending. Whether there was anything.
+    /// Raises the proxy's counters by the pending counts. Returns whether there were any.
     pub fn flush(&self) -> bool {
         let mut any = false;
         for Buffered { id, pending } in self.counters.iter().flatten() {

@@ -1,13 +1,13 @@
-//! The engine inside Envoy: proxy-wasm callbacks come in, header writes go out. A request's way
-//! through this crate is `callbacks.rs` (what Envoy calls), `stream.rs` (reads the headers, asks
-//! the engine, carries the decision out) and `abi.rs` (what is called in Envoy).
+//! The engine inside Envoy: proxy-wasm callbacks come in, header writes go out. A request goes
+//! through `callbacks.rs` (the functions that Envoy calls), `stream.rs` (reads the headers, calls
+//! the engine, carries the decision out) and `abi.rs` (the functions of Envoy that are called).
 //!
 //! It speaks the proxy-wasm ABI 0.2.1 itself instead of through an SDK. An SDK's dispatcher exports
 //! every callback and keeps an object for each stream, and Envoy enters the VM for each callback
 //! that is exported; it also panics on a status that it does not expect. docs/speed has what that
 //! costs. A filter that is written with the SDK uses `gatepost-proxy-wasm`.
 
-// A trap kills the VM of a whole worker thread: every request after it gets 503. So nothing here
+// A trap kills the VM of a whole worker thread: every request after it gets 503. So no code here
 // may be able to panic.
 #![cfg_attr(
     not(test),
@@ -21,7 +21,7 @@
         clippy::unreachable
     )
 )]
-// Natively there are only the parts that need no proxy, for their unit tests.
+// A native build has only the parts that need no proxy, for their unit tests.
 #![cfg_attr(all(not(target_arch = "wasm32"), not(test)), allow(dead_code))]
 
 mod contexts;

@@ -2,7 +2,7 @@
 //! layout is that of `proxy_get_header_map_pairs`: a count; the lengths of each name and value;
 //! then each name and value, each closed by a zero byte. All numbers are 32 bits, little endian.
 
-/// A block of header pairs. A block that contradicts itself ends where it does so.
+/// A block of header pairs. If its lengths do not fit the block, the pairs end there.
 #[derive(Clone, Copy)]
 pub(crate) struct Pairs<'a> {
     lengths: &'a [u8],
@@ -10,7 +10,7 @@ pub(crate) struct Pairs<'a> {
 }
 
 impl<'a> Pairs<'a> {
-    /// Nothing if the block is shorter than its own head.
+    /// Reads the head of a block; nothing if the block is shorter than that.
     pub fn new(block: &'a [u8]) -> Option<Self> {
         if block.is_empty() {
             return Some(Self { lengths: &[], data: &[] });
@@ -29,7 +29,7 @@ impl<'a> Iterator for Pairs<'a> {
         let (both, lengths) = self.lengths.split_first_chunk::<8>()?;
         let both = u64::from_le_bytes(*both);
         let (name, value) = (both as u32, (both >> 32) as u32);
-        // Each is closed by a zero byte. In 64 bits the sum cannot overflow.
+        // Name and value each end in a zero byte. In 64 bits the sum cannot overflow.
         let len =
             usize::try_from(u64::from(name).wrapping_add(u64::from(value)).wrapping_add(2)).ok()?;
         let (pair, data) = self.data.split_at_checked(len)?;

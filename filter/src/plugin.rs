@@ -54,10 +54,10 @@ fn with_contexts<T>(f: impl FnOnce(&mut Contexts<Plugin>) -> T) -> Option<T> {
     CONTEXTS.with(|contexts| Some(f(&mut *contexts.try_borrow_mut().ok()?)))
 }
 
-/// A root gets its policy; a refused configuration leaves it with the one that it had.
+/// Sets the policy of a root. If the configuration is refused, the root keeps its old policy.
 pub(crate) fn configure(root: u32, configuration: &[u8]) -> bool {
-    // A VM never gives memory back, so the policies of roots that are gone make room for this one.
-    // The proxy is not asked to say when a root ends, because it would say so of every stream.
+    // A VM never gives memory back, so the policies of roots that have ended are freed first. The
+    // module exports no callback for the end of a root, because it would run for every stream, too.
     with_contexts(|contexts| {
         contexts.retain_roots(|known| known == root || abi::is_there(known, root));
     });
@@ -65,14 +65,14 @@ pub(crate) fn configure(root: u32, configuration: &[u8]) -> bool {
     with_contexts(|contexts| contexts.set_root(root, plugin)).is_some()
 }
 
-/// A stream of a root begins.
+/// Adds a stream of a root.
 pub(crate) fn add_stream(stream: u32, root: u32) {
     with_contexts(|contexts| {
         contexts.add_stream(stream, root, |waiting| abi::is_there(waiting, stream));
     });
 }
 
-/// Does something with the plugin of a stream whose request headers are here.
+/// Calls `f` with the plugin of a stream whose request headers have arrived.
 pub(crate) fn with_plugin_of<T>(stream: u32, f: impl FnOnce(Option<&Plugin>) -> T) -> T {
     CONTEXTS.with(|contexts| match contexts.try_borrow_mut() {
         Ok(mut contexts) => f(contexts.root_of(stream)),
@@ -80,7 +80,7 @@ pub(crate) fn with_plugin_of<T>(stream: u32, f: impl FnOnce(Option<&Plugin>) -> 
     })
 }
 
-/// A root's timer fired. The counts of roots that are gone are flushed, too.
+/// Called when a root's timer fires. The counts of roots that have ended are flushed, too.
 pub(crate) fn tick(root: u32) {
     with_contexts(|contexts| {
         let mut any = false;

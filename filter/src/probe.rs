@@ -1,18 +1,17 @@
-//! What the test build does beyond deciding: it traps the VM for a request with the header
-//! `x-gatepost-trap`, and counts the stream contexts that begin and end, so that a test sees
-//! whether any is lost.
+//! Additions of the test build. A request with the header `x-gatepost-trap` traps the VM, and the
+//! stream contexts that begin and end are counted, so that a test sees whether any is lost.
 
 use std::arch::wasm32::unreachable;
 
 use crate::abi;
 use crate::pairs::Pairs;
 
-/// A stream's context begins.
+/// Counts a stream's context that begins.
 pub(crate) fn created() {
     count("gatepost.probe.created");
 }
 
-/// A stream's context ends.
+/// Counts a stream's context that ends.
 pub(crate) fn deleted() {
     count("gatepost.probe.deleted");
 }
@@ -21,7 +20,7 @@ fn count(name: &str) {
     abi::define_counter(name).into_iter().for_each(|id| abi::increment(id, 1));
 }
 
-/// Traps if the request asks for it.
+/// Traps if the request has the header `x-gatepost-trap`.
 pub(crate) fn on_request_headers() {
     let Some(block) = abi::request_headers() else { return };
     if Pairs::new(&block)

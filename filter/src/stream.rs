@@ -19,7 +19,7 @@ pub(crate) enum Action {
     Pause = 1,
 }
 
-/// The source address is a hostcall, made only when the engine asks.
+/// Reads the source address by a hostcall, only when the engine needs it.
 struct Downstream;
 
 impl SourceAddress for Downstream {
@@ -28,10 +28,10 @@ impl SourceAddress for Downstream {
     }
 }
 
-/// The changes of the current stream's request, written as they come.
+/// Writes the changes of the current stream's request, each as the engine makes it.
 struct Writing {
     enforce: bool,
-    /// The proxy did not take one.
+    /// The proxy refused a write.
     refused: bool,
 }
 
@@ -67,8 +67,8 @@ impl<'a> HeaderMutations<'a> for Writing {
     }
 }
 
-/// Decides on the request of the current stream. Whatever goes wrong ends in an answer: nothing
-/// passes undecided.
+/// Decides on the request of the current stream. Every error ends in a reply, so no request is
+/// forwarded without a decision.
 pub(crate) fn on_request_headers(plugin: Option<&Plugin>) -> Action {
     let Some(plugin) = plugin else { return fail("gatepost.internal.not_configured") };
     let Some(block) = abi::request_headers() else { return fail("gatepost.internal.no_headers") };
@@ -89,7 +89,8 @@ pub(crate) fn on_request_headers(plugin: Option<&Plugin>) -> Action {
 }
 
 fn answer(reply: &Reply<'_>) -> Action {
-    // A reply that the proxy does not take cannot be mended; pausing at least lets nothing through.
+    // Nothing more can be done if the proxy refuses the reply. The stream stays paused, so the
+    // request is not forwarded.
     let _ = abi::send_local_response(reply.status, &reply.details, &reply.body, reply.grpc_status);
     Action::Pause
 }

@@ -1,6 +1,6 @@
-//! How often the filter calls its host, and how often its host enters it, for each kind of request:
-//! a call costs as much as a decision, so none may be added unseen. docs/design says what each
-//! costs in Envoy.
+//! Which hostcalls the filter makes, and which of its callbacks the host calls, for each kind of
+//! request. A hostcall costs as much as a decision, so an added one must fail a test. docs/design
+//! says what each costs in Envoy.
 
 use std::path::Path;
 
@@ -16,7 +16,8 @@ const BROWSER: &[(&str, &str)] = &[
     (":scheme", "https"),
     (
         "user-agent",
-        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/137.0.0.0 Safari/537.36",
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/137.0.0.0 \
+         Safari/537.36",
     ),
     ("accept", "text/html,application/xhtml+xml"),
     ("accept-encoding", "gzip, deflate, br, zstd"),
@@ -40,23 +41,23 @@ fn send(worker: &mut Worker, headers: &[(&str, &str)]) -> Vec<Recorded> {
     let request = Message::new(Headers::request(headers.iter().copied()));
     let info = StreamInfo { source: Some(([10, 0, 0, 1], 4711).into()), ..StreamInfo::default() };
     let upstream = &mut |_: &Message| Some(Message::new(Headers::response([(":status", "200")])));
-    let Finished { recorded: effects, .. } = worker.run_with(request, info, upstream);
-    effects
+    let Finished { recorded, .. } = worker.run_with(request, info, upstream);
+    recorded
 }
 
-/// What happens for the second of two such requests: the first one starts the timer that tells the
-/// counters.
+/// Checks the hostcalls of the second of two such requests. The first one also starts the timer
+/// that flushes the counters.
 #[track_caller]
 fn assert_calls(policy: &str, headers: &[(&str, &str)], expected: &[&str]) {
     let mut worker = shipped(policy);
     send(&mut worker, headers);
-    let effects = send(&mut worker, headers);
-    let called = effects.iter().filter_map(|effect| match effect.event {
+    let recorded = send(&mut worker, headers);
+    let called = recorded.iter().filter_map(|recorded| match recorded.event {
         RecordedEvent::Called { hostcall, .. } => Some(hostcall),
         _ => None,
     });
     assert_eq!(called.collect::<Vec<_>>(), expected, "{policy}");
-    let entered = effects.iter().filter_map(|effect| match effect.event {
+    let entered = recorded.iter().filter_map(|recorded| match recorded.event {
         RecordedEvent::Entered { callback, .. } => Some(callback),
         _ => None,
     });
@@ -64,7 +65,7 @@ fn assert_calls(policy: &str, headers: &[(&str, &str)], expected: &[&str]) {
     assert_eq!(entered.collect::<Vec<_>>(), callbacks, "{policy}");
 }
 
-/// A browser's request to a host, with some headers more.
+/// A browser's request to a host, with additional headers.
 fn browser<'a>(host: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     [(":authority", host)].iter().chain(BROWSER).chain(more).copied().collect()
 }

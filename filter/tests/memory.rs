@@ -1,5 +1,5 @@
-//! The filter's linear memory over updates of its policy: what one policy leaves is what the next
-//! one takes.
+//! The filter's linear memory over updates of its policy: a new policy reuses the memory of the one
+//! that it replaces.
 
 use bytes::Bytes;
 use gatepost_host::{Engine, EngineOptions, Host, Module, Plugin, PluginConfig, Vm, VmOptions};
@@ -20,7 +20,8 @@ impl Filter {
         }
     }
 
-    /// As in Envoy: the new policy comes while the old one is in force, and then the old one goes.
+    /// Replaces the policy as Envoy does: starts the new plugin while the old one is running, then
+    /// stops the old one. Returns the bytes of memory afterwards.
     fn update(&mut self, configuration: &Bytes) -> usize {
         let config = PluginConfig {
             name: "gatepost".into(),
@@ -35,16 +36,17 @@ impl Filter {
     }
 }
 
-/// So many mappings, patterns among them, and environments with a hint.
+/// A policy with these numbers of mappings, some of them patterns, and of environments, which have
+/// an authority hint.
 fn policy(mappings: usize, environments: usize) -> Bytes {
     let list = |count: usize, item: &dyn Fn(usize) -> String| {
         (0..count).map(item).collect::<Vec<_>>().join(",")
     };
     let mappings = list(mappings, &|number| {
         let star = if number % 7 == 0 { "*." } else { "" };
-        format!(
-            r#"{{"host":"{star}s{number}.test.com","authority":"s{number}.default.example.com"}}"#
-        )
+        let host = format!("{star}s{number}.test.com");
+        let authority = format!("s{number}.default.example.com");
+        format!(r#"{{"host":"{host}","authority":"{authority}"}}"#)
     });
     let names = list(environments, &|number| format!(r#""env{number}""#));
     let hosts = format!(r#"{{"mappings":[{mappings}],"private":["*.internal.example"]}}"#);

@@ -1,5 +1,5 @@
-//! What is in the module that Envoy loads: its exports, its imports, its size, and that another
-//! build gives the same bytes.
+//! The module that Envoy loads: its exports, its imports and its size, and that a second build
+//! gives the same bytes.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -14,14 +14,15 @@ const EXPORTS: [(&str, &str); 8] = [
     ("memory", "the host reads and writes it"),
     ("_initialize", "WASI: called once, before anything else"),
     ("proxy_abi_version_0_2_1", "the version of the ABI"),
-    ("proxy_on_memory_allocate", "the host asks for room for the values that it hands over"),
-    ("proxy_on_context_create", "names the root of each stream"),
+    ("proxy_on_memory_allocate", "the host allocates memory for the values that it returns"),
+    ("proxy_on_context_create", "gives the root of each stream"),
     ("proxy_on_configure", "compiles the policy"),
     ("proxy_on_request_headers", "decides"),
     ("proxy_on_tick", "flushes the counters"),
 ];
 
-/// What the standard library uses of WASI: a seed for hash tables, and the report of a panic.
+/// The WASI functions that the standard library uses: for seeds of hash tables, and to report
+/// panics.
 const WASI: [&str; 5] = ["random_get", "environ_get", "environ_sizes_get", "fd_write", "proc_exit"];
 
 #[test]

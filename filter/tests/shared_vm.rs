@@ -1,5 +1,5 @@
-//! Several plugins of the filter in one VM: each request is decided by its own plugin's policy, on
-//! hosts that offer nothing beside the ABI, too.
+//! Several plugins of the filter in one VM: each request is decided by its own plugin's policy,
+//! also on hosts that offer nothing beside the ABI.
 
 use gatepost_host::{
     Engine, EngineOptions, ForeignFunctions, Headers, Host, Module, Plugin, PluginConfig,
@@ -24,11 +24,14 @@ impl Shared {
         [Self::new(Host::default()), Self::new(bare)]
     }
 
-    /// A plugin that maps `a.example` to this host. All of them have the same name, as before and
-    /// after an update.
+    /// Starts a plugin that maps `a.example` to this host. All plugins have the same name, as the
+    /// old and the new one have during an update.
     fn start(&mut self, to: &str) -> Result<Plugin, String> {
         let policy = format!(
-            r#"{{"apiVersion":"gatepost/v1","hosts":{{"mappings":[{{"host":"a.example","authority":"{to}"}}]}}}}"#
+            r#"{{
+              "apiVersion": "gatepost/v1",
+              "hosts": {{ "mappings": [{{ "host": "a.example", "authority": "{to}" }}] }}
+            }}"#
         );
         let config = PluginConfig {
             name: "gatepost".into(),

@@ -1,4 +1,4 @@
-//! Any program of a guest that gives the host wild pointers, lengths, maps and buffers.
+//! Any program of a guest that gives the host invalid pointers, lengths, maps and buffers.
 
 #![no_main]
 

@@ -77,7 +77,8 @@ fn listener(
             "filters": [{
                 "name": "envoy.filters.network.http_connection_manager",
                 "typed_config": {
-                    "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+                    "@type": "type.googleapis.com/envoy.extensions.filters.network.\
+                        http_connection_manager.v3.HttpConnectionManager",
                     "stat_prefix": name,
                     "codec_type": "HTTP1",
                     "generate_request_id": false,
@@ -109,7 +110,8 @@ fn filter(
         Kind::Native(module) => Some(json!({
             "name": "envoy.filters.http.dynamic_modules",
             "typed_config": {
-                "@type": "type.googleapis.com/envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter",
+                "@type": "type.googleapis.com/envoy.extensions.filters.http.\
+                    dynamic_modules.v3.DynamicModuleFilter",
                 "filter_name": "gatepost",
                 "dynamic_module_config": {
                     "module": { "local": { "filename": files.path(module, "so")? } },

@@ -161,8 +161,8 @@ fn folder_of(package: &str) -> Option<std::path::PathBuf> {
     })
 }
 
-/// Compares the lines that a page shows with those that were printed. The error is the first line of
-/// the page that cannot be matched.
+/// Compares the lines that a page shows with those that were printed. The error is the first line
+/// of the page that cannot be matched.
 pub fn compare(shown: &str, printed: &str, check: Check) -> Result<(), String> {
     let (shown, printed) = (comparable(shown, check), comparable(printed, check));
     if matches(&shown, &printed) {

@@ -56,8 +56,8 @@ fn a_document_with_a_large_module_is_accepted_under_any_file_name_and_through_a_
     assert!(accepts_through_a_pipe(&document));
 }
 
-/// Passes a bootstrap through a pipe, as `envoy -c <(gatepost render envoy …)` does. (Envoy refuses
-/// the path `/dev/stdin`.)
+/// Passes a bootstrap through a pipe, as `envoy -c <(gatepost render envoy …)` does. (Envoy
+/// refuses the path `/dev/stdin`.)
 fn accepts_through_a_pipe(document: &str) -> bool {
     let mut envoy = Command::new(gatepost_e2e::envoy().expect("an Envoy"))
         .args(["--mode", "validate", "-c", "/dev/fd/0"])

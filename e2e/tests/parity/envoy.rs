@@ -200,7 +200,8 @@ fn listener(number: usize, scenario: &Scenario, modules: &Path) -> Value {
 }
 
 fn wasm(number: usize, plugin: &Plugin, allow_stop: bool, modules: &Path) -> Value {
-    let text = |text: &str| json!({"@type": "type.googleapis.com/google.protobuf.StringValue", "value": text});
+    let kind = "type.googleapis.com/google.protobuf.StringValue";
+    let text = |text: &str| json!({"@type": kind, "value": text});
     let vm = plugin.vm.as_ref().unwrap_or(&plugin.name);
     let policy = match plugin.fail.as_str() {
         "open" => "FAIL_OPEN",

@@ -1,9 +1,9 @@
-//! Where reading stands, and what was wrong so far.
+//! The path of the value that is being read, and the errors found so far.
 
 use super::seen::Seen;
 use crate::errors::{Path, Place, PolicyError, PolicyErrorKind, Segment};
 
-/// A document with more errors than this has one cause, and nobody reads them all.
+/// The most errors that are reported one by one. More than this usually have one cause.
 const MAX_ERRORS: usize = 1000;
 
 /// The path of the value that is being read, and the errors so far.
@@ -34,7 +34,7 @@ impl Context {
         self.path.push(segment);
     }
 
-    /// Goes on to the next member.
+    /// Moves to the next member of the list or object.
     pub(super) fn go_to(&mut self, segment: Segment) {
         self.path.replace_last(segment);
     }
@@ -43,12 +43,12 @@ impl Context {
         self.path.pop();
     }
 
-    /// An error of the value that is being read.
+    /// Adds an error about the value that is being read.
     pub fn error(&mut self, kind: PolicyErrorKind) {
         self.error_at(self.path.clone(), Place::Value, kind);
     }
 
-    /// An error of the name of the field that is being read.
+    /// Adds an error about the name of the field that is being read.
     pub fn error_at_key(&mut self, kind: PolicyErrorKind) {
         self.error_at(self.path.clone(), Place::Key, kind);
     }
@@ -61,25 +61,25 @@ impl Context {
         }
     }
 
-    /// A warning about the field that is being read: the document is accepted all the same.
+    /// Adds a warning about the field that is being read. The document is accepted all the same.
     pub fn warn_at_key(&mut self, kind: PolicyErrorKind) {
         self.warnings.push(PolicyError { path: self.path.clone(), place: Place::Key, kind });
     }
 
-    /// The value of a result, or nothing and its error.
+    /// Gives the value of a result, or adds its error and gives nothing.
     pub fn check<T>(&mut self, result: Result<T, PolicyErrorKind>) -> Option<T> {
         result.map_err(|kind| self.error(kind)).ok()
     }
 
-    /// Required fields of the object that is being read: an error for each that the document did
-    /// not give. A field that was given but faulty has its own error already.
+    /// Adds an error for each of these fields that the object lacks. A field that was given with an
+    /// invalid value has its own error already.
     pub fn require(&mut self, seen: Seen, fields: &[&'static str]) {
         for field in fields.iter().filter(|field| !seen.has(field)) {
             self.error(PolicyErrorKind::MissingField(field));
         }
     }
 
-    /// Exactly one of some fields, of the object that is being read.
+    /// Adds an error unless the object that is being read has exactly one of these fields.
     pub fn require_one(&mut self, seen: Seen, fields: &'static [&'static str]) {
         match seen.count(fields) {
             1 => {}
@@ -88,14 +88,14 @@ impl Context {
         }
     }
 
-    /// At least one of some fields, of the object that is being read.
+    /// Adds an error unless the object that is being read has at least one of these fields.
     pub fn require_any(&mut self, seen: Seen, fields: &'static [&'static str]) {
         if seen.count(fields) == 0 && !seen.unknown {
             self.error(PolicyErrorKind::AtLeastOne(fields));
         }
     }
 
-    /// The warnings, or every error.
+    /// Ends the reading: gives the warnings, or every error if there is one.
     pub fn finish(mut self) -> Result<Vec<PolicyError>, Vec<PolicyError>> {
         if self.dropped > 0 {
             let kind = PolicyErrorKind::More(self.dropped);

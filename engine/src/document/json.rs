@@ -1,4 +1,4 @@
-//! JSON (RFC 8259), read by `serde_json` value by value: nothing is built on the way.
+//! JSON (RFC 8259), read by `serde_json` value by value, without building a tree.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ pub(crate) fn read(document: &[u8], visitor: &mut Visitor<'_>) -> Result<(), ser
     json.end()
 }
 
-/// Shows a value that serde has to a [`Visitor`].
+/// Passes each value that serde reads to a [`Visitor`].
 struct Bridge<'t, 'v>(&'t mut Visitor<'v>);
 
 impl Bridge<'_, '_> {
@@ -26,7 +26,7 @@ impl Bridge<'_, '_> {
     }
 }
 
-/// Stands for the error that a list or an object within has kept.
+/// An error without content, for serde. The real one is kept in [`Access`].
 fn aborted<E: Error>(_: Aborted) -> E {
     E::custom("the document ended early")
 }
@@ -83,7 +83,7 @@ impl<'de> serde::de::Visitor<'de> for Bridge<'_, '_> {
     }
 }
 
-/// A list or an object, and the error that ended it.
+/// A list or an object that serde reads, and the error that ended it.
 struct Access<A, E> {
     access: A,
     error: Option<E>,
@@ -137,7 +137,7 @@ impl<'de, A: MapAccess<'de>> Fields for Access<A, A::Error> {
     }
 }
 
-/// Copies a field's name into a string that serves for all of them.
+/// Copies a field's name into a string that is used again for each field.
 struct Name<'n>(&'n mut String);
 
 impl<'de> DeserializeSeed<'de> for Name<'_> {

@@ -2,9 +2,9 @@
 //! its path instead of stopping at the first. Serde's derive cannot do that, and a generic tree
 //! would hold a map of its own for each of 100,000 mappings.
 //!
-//! `json.rs` walks through the text with `serde_json` and shows each [`Value`] as it comes. A
-//! section of the policy language says what its fields mean ([`Section`]); what it does not expect
-//! becomes an error in the [`Context`], and reading goes on.
+//! `json.rs` reads the text with `serde_json` and passes on each [`Value`]. Each section of the
+//! policy language implements [`Section`], which says what its fields mean. A field or value that
+//! is not allowed becomes an error in the [`Context`], and reading goes on.
 
 mod context;
 mod json;

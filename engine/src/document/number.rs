@@ -1,4 +1,4 @@
-//! Numbers as a policy takes them: whole ones.
+//! Numbers in a policy, which must be integers.
 
 /// A number of a document. Floats without a fraction are integers, because an Istio `Struct` holds
 /// doubles.
@@ -19,7 +19,7 @@ impl From<u64> for Number {
 
 impl From<f64> for Number {
     fn from(value: f64) -> Self {
-        // Beyond 2^53 a double no longer tells neighbouring integers apart.
+        // Above 2^53 a double cannot hold every integer.
         const EXACT: f64 = (1_u64 << 53) as f64;
         if !(-EXACT..=EXACT).contains(&value) {
             return Self::Huge;

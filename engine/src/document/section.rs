@@ -9,15 +9,16 @@ pub(crate) trait Section: Sized {
     type Out;
     const FIELDS: &'static [&'static str];
 
-    /// Reads one of [`Section::FIELDS`]. The context stands at the field.
+    /// Reads one of [`Section::FIELDS`]. The path of the context is the field's.
     fn field(&mut self, context: &mut Context, name: &'static str, value: Value<'_>) -> Read;
 
-    /// What the section means, once all its fields are read. The context stands at the section.
+    /// Gives what the section means, once all its fields are read. The path of the context is the
+    /// section's.
     fn finish(self, context: &mut Context, seen: Seen) -> Option<Self::Out>;
 }
 
 impl Value<'_> {
-    /// An object with the fields that the policy language gives it.
+    /// Reads an object with the fields of a [`Section`].
     pub fn section<S: Section>(
         self,
         context: &mut Context,

@@ -6,8 +6,8 @@ pub(crate) struct Seen {
     fields: &'static [&'static str],
     /// Bit n: field n was given.
     given: u32,
-    /// A field that is not known was given, too. It has its own error, and may have been meant for
-    /// a missing one.
+    /// An unknown field was given, too. It has its own error, and it may be a misspelling of a
+    /// field that is missing.
     pub unknown: bool,
 }
 
@@ -20,12 +20,12 @@ impl Seen {
         self.fields
     }
 
-    /// The name as the language has it, if it does.
+    /// The field of the language with this name, if there is one.
     pub(super) fn known(&self, field: &str) -> Option<&'static str> {
         self.fields.iter().copied().find(|name| *name == field)
     }
 
-    /// Notes that a field is given; false if it was given before.
+    /// Marks a field as given; false if it was given before.
     pub(super) fn insert(&mut self, field: &str) -> bool {
         let before = self.given;
         self.given |= self.bit(field);

@@ -1,42 +1,42 @@
 //! A value of a document, and the ways to read it. A value that is not what its reader expects
-//! becomes an error in the context, and reading goes on behind it.
+//! becomes an error in the context, and reading goes on with the next one.
 //!
-//! Lists and objects are behind `dyn`, so that a reader is compiled once and not once for each way
-//! of nesting.
+//! Lists and objects are behind `dyn`, so that each reader is compiled once, and not once for each
+//! type that it can be nested in.
 
 use super::context::Context;
 use super::number::Number;
 use super::seen::Seen;
 use crate::errors::{PolicyErrorKind, Segment};
 
-/// The text is no document at all, and reading cannot go on. `json.rs` keeps the reason.
+/// The text is not valid JSON, and reading cannot go on. `json.rs` keeps the reason.
 #[derive(Debug)]
 pub(crate) struct Aborted;
 
 /// What reading a part of a document gives. Errors of the document are in the context.
 pub(crate) type Read<T = ()> = Result<T, Aborted>;
 
-/// What takes one value.
+/// A function that takes one value.
 pub(crate) type Visitor<'v> = dyn FnMut(Value<'_>) -> Read + 'v;
 
 /// The elements of a list.
 pub(crate) trait Elements {
-    /// Shows the next one; false when there is none.
+    /// Passes the next element to the visitor; false when there is none.
     fn next(&mut self, visitor: &mut Visitor<'_>) -> Read<bool>;
 
-    /// Passes over all that are left; whether there were any.
+    /// Skips the remaining elements. Returns whether there were any.
     fn skip_rest(&mut self) -> Read<bool>;
 }
 
 /// The fields of an object.
 pub(crate) trait Fields {
-    /// Gives the next field's name; false when there is none.
+    /// Writes the next field's name into `name`; false when there is none.
     fn next_name(&mut self, name: &mut String) -> Read<bool>;
 
-    /// Shows the value of the field whose name was given last.
+    /// Passes the value of the current field to the visitor.
     fn value(&mut self, visitor: &mut Visitor<'_>) -> Read;
 
-    /// Passes over that value.
+    /// Skips the value of the current field.
     fn skip_value(&mut self) -> Read;
 }
 
@@ -50,17 +50,18 @@ pub(crate) enum Value<'v> {
     Object(&'v mut dyn Fields),
 }
 
-/// Reads one value of a list. The context stands at it.
+/// Reads one value of a list. The path of the context is the value's.
 type Element<'e> = dyn FnMut(&mut Context, Value<'_>) -> Read + 'e;
 
-/// Reads the value behind a name of the author's choice. The context stands at it.
+/// Reads the value of a key that the author chooses. The path of the context is the value's.
 type Entry<'e> = dyn FnMut(&mut Context, &str, Value<'_>) -> Read + 'e;
 
-/// Reads a field that the section knows. The context stands at it.
+/// Reads a field that the section knows. The path of the context is the field's.
 type Field<'f> = dyn FnMut(&mut Context, &'static str, Value<'_>) -> Read + 'f;
 
 impl<'v> Value<'v> {
-    /// Adds the error that this is not what was `expected`, which has an article.
+    /// Adds the error that another type was expected. `expected` names it, with an article: `a
+    /// string`.
     pub fn refuse(self, context: &mut Context, expected: &'static str) -> Read {
         let found = match self {
             Self::Text(text) => format!("the string {text:?}"),
@@ -82,7 +83,7 @@ impl<'v> Value<'v> {
         Ok(())
     }
 
-    /// A string.
+    /// Reads a string.
     pub fn text(self, context: &mut Context) -> Read<Option<&'v str>> {
         match self {
             Self::Text(text) => Ok(Some(text)),
@@ -90,7 +91,7 @@ impl<'v> Value<'v> {
         }
     }
 
-    /// What a function makes of a string.
+    /// Reads a string and parses it.
     pub fn parse<T>(
         self,
         context: &mut Context,
@@ -100,7 +101,7 @@ impl<'v> Value<'v> {
         Ok(text.and_then(|text| context.check(parse(text))))
     }
 
-    /// One word of several, as the value that stands at its place.
+    /// Reads one word of several, and gives the value at the same place in the list of values.
     pub fn choice<T: Copy>(
         self,
         context: &mut Context,
@@ -115,7 +116,7 @@ impl<'v> Value<'v> {
         Ok(choice.and_then(|choice| values.get(choice).copied()))
     }
 
-    /// An integer.
+    /// Reads an integer.
     pub fn integer(self, context: &mut Context) -> Read<Option<i64>> {
         match self {
             Self::Number(Number::Integer(integer)) => Ok(Some(integer)),
@@ -123,8 +124,8 @@ impl<'v> Value<'v> {
         }
     }
 
-    /// A list, element by element; how many there are, faulty ones included. `what` names them in
-    /// the plural.
+    /// Reads a list, element by element. Gives how many there are, invalid ones included. `what`
+    /// names the elements in the plural, for the error when there are too many.
     pub fn list(
         self,
         context: &mut Context,
@@ -146,7 +147,8 @@ impl<'v> Value<'v> {
         Ok(Some(count))
     }
 
-    /// An object with names of the author's choice. `what` says what they are, in the plural.
+    /// Reads an object whose keys the author chooses. `what` names its entries in the plural, for
+    /// the error when there are too many.
     pub fn entries(
         self,
         context: &mut Context,
@@ -170,7 +172,7 @@ impl<'v> Value<'v> {
         Ok(())
     }
 
-    /// An object with these fields, each of them once, and no others.
+    /// Reads an object with these fields, each of them once, and no others.
     pub fn fields(
         self,
         context: &mut Context,

@@ -1,11 +1,11 @@
-//! What the gateway's routes see of the environment: headers, and an authority.
+//! Hints: the headers and the authority by which the gateway's routes select on the environment.
 
 use crate::document::{Context, Read, Section, Seen, Value};
 use crate::errors::PolicyErrorKind;
 use crate::headers::{NameUse, is_value, read_name};
 use crate::host::{Authority, Template, Values, read_authority};
 
-/// How many headers a policy may hint with.
+/// How many hint headers a policy may have.
 pub const MAX_HINT_HEADERS: usize = 16;
 
 /// What is written for a request with an environment.
@@ -23,8 +23,8 @@ pub(crate) struct Hint {
 }
 
 impl Hints {
-    /// The canonical authority for an environment; nothing if it depends on the request, too, or if
-    /// there is none.
+    /// The canonical authority for an environment; nothing if there is none, or if it depends on
+    /// the request as well.
     pub fn authority_for(&self, env: &[u8]) -> Option<Vec<u8>> {
         let values = Values { env: Some(env), ..Values::default() };
         let text = self.authority.as_ref()?.expand(values)?;

@@ -1,5 +1,5 @@
-//! Environments: which values name one, where a request may name it, and what the gateway's routes
-//! see of it.
+//! Environments: which values name one, where a request may name it, and the hints that the
+//! gateway's routes match.
 
 mod hints;
 mod names;
@@ -26,7 +26,7 @@ pub const MAX_ENVIRONMENTS: usize = 50_000;
 /// How many sources a policy may name.
 pub const MAX_SOURCES: usize = 16;
 
-/// What becomes of a value that names no environment.
+/// What happens to a request whose value names no environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Unknown {
     #[default]
@@ -68,7 +68,7 @@ impl Environments {
 #[derive(Default)]
 pub(crate) struct EnvironmentsSection {
     sources: Vec<Source>,
-    /// How many sources the document gave, faulty ones included.
+    /// How many sources the document gave, invalid ones included.
     source_count: usize,
     allow: Option<Names>,
     aliases: Vec<Alias>,
@@ -171,9 +171,8 @@ impl Section for EnvironmentsSection {
     }
 }
 
-/// The names that the allow-list and the aliases give, with the authority of each. An alias may
-/// shadow an environment of the allow-list, to send its traffic elsewhere; then the alias is what
-/// counts.
+/// The names of the allow-list and the aliases, with the authority of each. An alias may have the
+/// name of an environment in the allow-list, to send its traffic elsewhere: the alias wins.
 fn with_aliases(allowed: Names, aliases: &[Alias], hints: &Hints, context: &mut Context) -> Names {
     let mut names = Names::new(allowed.allows_any());
     for (number, Alias { path, name, target }) in (0..).zip(aliases) {

@@ -1,32 +1,32 @@
-//! The environments there are, and the other names that people give them. A name is found by one
-//! hash look-up, however many there are.
+//! The environments of a policy and their aliases. A name is found by one hash look-up, however
+//! many there are.
 
 use std::borrow::Cow;
 
 use crate::errors::PolicyErrorKind;
 use crate::host::{MAX_LABEL, Record, Records};
 
-/// An environment: one that the policy lists, whose name is the policy's, or any other label.
+/// An environment: one that the policy lists, or, without a list, any DNS label.
 #[derive(Debug)]
 pub(crate) struct Environment<'a> {
     pub name: Cow<'a, [u8]>,
-    /// What the hint `authority` gives for one that is listed, where that depends on nothing else.
+    /// The authority hint of a listed environment, if it depends on the environment alone.
     pub authority: Option<&'a [u8]>,
 }
 
 /// The names of a policy's environments.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
-    /// By name. A value is the environment that an alias means, followed by the
-    /// [authority](Environment::authority) if there is one; the tag is the length of the former, 0
-    /// for a name that means itself.
+    /// The key of a record is the name. The value is the environment that an alias means, followed
+    /// by the [authority](Environment::authority) if there is one. The tag is the length of that
+    /// environment's name, or 0 for a name that is no alias.
     records: Records,
     /// Without an allow-list every DNS label is an environment.
     any: bool,
 }
 
 impl Names {
-    /// No names yet; with `any`, every DNS label is an environment beside them.
+    /// Starts without names. With `any`, every DNS label is an environment, listed or not.
     pub fn new(any: bool) -> Self {
         Self { any, ..Self::default() }
     }
@@ -53,16 +53,15 @@ impl Names {
         (self.any && is_dns_label(&name)).then_some(Environment { name, authority: None })
     }
 
-    /// Whether this is an environment, and no other name of one.
+    /// Whether this is the name of an environment itself, and not an alias.
     pub fn allows(&self, name: &[u8]) -> bool {
         self.any || self.find(name).is_some_and(|record| *listed(record).name == *name)
     }
 
-    /// Adds a name; of an alias also the environment that it means. Nothing is added if the name is
-    /// there already.
+    /// Adds a name and, for an alias, the environment that it means.
     ///
     /// # Errors
-    /// The number of the one that is there.
+    /// When the name is there already: the number of that entry. Nothing is added then.
     pub fn add(
         &mut self,
         name: &[u8],
@@ -137,7 +136,7 @@ mod tests {
     fn names(allow: &[&str]) -> Names {
         let mut names = Names::default();
         (0..).zip(allow).for_each(|(number, name)| {
-            names.add(name.as_bytes(), number, None, None).expect("new")
+            names.add(name.as_bytes(), number, None, None).expect("new");
         });
         names
     }

@@ -12,13 +12,13 @@ use crate::reply::Refusal;
 use crate::request::Headers;
 use crate::trace::{EnvironmentReason, SourceFinding, Step, Trace};
 
-/// What is known of a request's environment.
+/// The environment that a request gets.
 #[derive(Debug, Default)]
 pub(crate) struct Selection<'a> {
     pub environment: Option<Environment<'a>>,
-    /// The request named it; it is no default.
+    /// The request named it: it is not the default.
     pub is_named: bool,
-    /// What a subdomain source left of the host.
+    /// The host without the label that named the environment, if a subdomain source named it.
     pub shortened: Option<Vec<u8>>,
 }
 
@@ -65,8 +65,8 @@ pub(crate) fn select_environment<'a>(
             (false, Unknown::Ignore) => EnvironmentReason::UnknownIgnored,
             (false, Unknown::Reject) => EnvironmentReason::UnknownRejected,
         };
-        // The default serves the host that the label stood in front of; an ignored value leaves the
-        // host alone.
+        // The host is shortened for the default environment, too. When an unknown value is ignored,
+        // the host stays as it is.
         if let EnvironmentReason::Selected | EnvironmentReason::UnknownDefault = reason {
             selection.shortened = label.map(|label| Labels::of(host.text).without(label));
         }

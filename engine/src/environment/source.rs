@@ -1,7 +1,6 @@
 //! Where a request may name its environment: a header, a cookie, a query parameter, a W3C baggage
-//! member, or a label of its host. Values are taken as they stand, without percent-decoding: an
-//! environment's name never needs it. To add a source: a variant of [`Source`] and its arms in this
-//! file.
+//! member, or a label of its host. Values are not percent-decoded: an environment's name never
+//! needs it. To add a source: a variant of [`Source`] and its arms in this file.
 
 use crate::document::{Context, Read, Section, Seen, Value};
 use crate::errors::{PatternError, PolicyErrorKind};
@@ -17,7 +16,7 @@ pub(crate) enum Source {
     Query(Box<str>),
     Baggage(Box<str>),
     Subdomain {
-        /// One pattern; a table because that is what matches patterns.
+        /// Holds one pattern. A [`HostTable`] is used because it is the code that matches patterns.
         table: HostTable,
         /// Where `{env}` stands, counted in labels from the right.
         position: u8,
@@ -25,13 +24,14 @@ pub(crate) enum Source {
     },
 }
 
-/// The value that a source has. Empty values do not count; equal ones are one.
+/// The value that a source has in a request. Empty values are ignored, and equal values count as
+/// one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum SourceValue<'a> {
     #[default]
     Absent,
     One(&'a [u8]),
-    /// Two different values: nothing says which is meant.
+    /// Two different values: it is not clear which one is meant.
     Conflict,
 }
 
@@ -58,8 +58,8 @@ impl Source {
         }
     }
 
-    /// The value that the request gives, and which label of the host it is, counted from the right,
-    /// if it is one.
+    /// The value that the request has for this source. For a subdomain source also the position of
+    /// the label in the host, counted from the right.
     pub(super) fn value<'h, 'a: 'h>(
         &self,
         scan: &HeaderScan<'a>,

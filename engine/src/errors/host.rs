@@ -67,7 +67,7 @@ pub enum PatternError {
     /// `*` or a capture before an IP literal.
     #[error("an IP literal never matches a pattern, only itself")]
     IpLiteral,
-    /// Only wildcards: nothing would be left for anything else.
+    /// Only wildcards: it would match every host, and no other pattern could.
     #[error("it matches every host of that many labels")]
     NoLiteral,
     /// A pattern of a `subdomain` source without `{env}`.

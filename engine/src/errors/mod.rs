@@ -1,6 +1,6 @@
-//! What can be wrong with a policy document, and the words for it. An error carries the path of the
-//! value and what a person can do about it. It knows nothing of lines and columns, which belong to
-//! the text that the document was written in.
+//! What can be wrong with a policy document, and the messages for it. An error has the path of the
+//! value and says what to do about it. It has no line and column, except where the text is not
+//! valid JSON: the crate that reads policy files adds them.
 
 mod host;
 mod nearest;

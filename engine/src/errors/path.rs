@@ -1,4 +1,4 @@
-//! Where a value stands in a policy document.
+//! The path of a value in a policy document.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,7 +12,7 @@ pub enum Segment {
     Index(usize),
 }
 
-/// Where a value stands in the document, from its root: `hosts.mappings[3].authority`.
+/// The path of a value from the document's root: `hosts.mappings[3].authority`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Path(Vec<Segment>);
 
@@ -41,7 +41,7 @@ impl Path {
         self.0.push(segment);
     }
 
-    /// Goes from one member of a list or an object to another.
+    /// Replaces the last step, to go from one member of a list or an object to another.
     pub(crate) fn replace_last(&mut self, segment: Segment) {
         if let Some(last) = self.0.last_mut() {
             *last = segment;

@@ -8,7 +8,7 @@ use super::host::{AuthorityError, PatternError, TemplateError};
 use super::nearest::nearest;
 use super::path::Path;
 
-/// Which part of the place an error is about.
+/// Which part of a field an error is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// The name of the field.
@@ -85,7 +85,7 @@ pub enum PolicyErrorKind {
     /// A list or map has more entries than the limit.
     #[error("more than {limit} {what}")]
     TooMany {
-        /// What there are too many of.
+        /// What the entries are, in the plural.
         what: &'static str,
         /// How many are allowed.
         limit: usize,
@@ -95,7 +95,7 @@ pub enum PolicyErrorKind {
     WrongType {
         /// What was expected, with an article.
         expected: &'static str,
-        /// What stands there.
+        /// What was found instead.
         found: String,
     },
     /// A field that the language does not have.
@@ -103,7 +103,7 @@ pub enum PolicyErrorKind {
     UnknownField {
         /// The name as written.
         name: String,
-        /// The fields that may stand here.
+        /// The fields that are allowed here.
         known: &'static [&'static str],
     },
     /// A field that must be given.
@@ -138,12 +138,12 @@ pub enum PolicyErrorKind {
     /// A health check's name that is not `[a-z0-9-]{1,63}`.
     #[error("`{0}` is no valid name: 1 to 63 of a-z, 0-9 and `-`")]
     Name(String),
-    /// A name, pattern or value that an earlier place holds already.
+    /// A name, pattern or value that was given before.
     #[error("`{value}` is already given at {first}")]
     Duplicate {
         /// The value as written.
         value: String,
-        /// Where it stands first.
+        /// Where it was given first.
         first: Path,
     },
     /// A condition that could never hold, or always would.

@@ -1,5 +1,5 @@
-//! Header names that a policy speaks of, what a request's headers hold, and what is written to
-//! them.
+//! Headers: the names in a policy, the table of headers that a policy uses, and the scan of a
+//! request's headers.
 
 mod name;
 mod scan;

@@ -2,8 +2,8 @@
 
 use crate::errors::PolicyErrorKind;
 
-/// Headers that belong to one connection (RFC 9110 §7.6.1), and the ones that older clients and
-/// proxies treat so.
+/// Headers that belong to one connection (RFC 9110 §7.6.1), and those that older clients and
+/// proxies treat as such.
 const HOP_BY_HOP: &[&str] = &[
     "connection",
     "keep-alive",
@@ -19,11 +19,11 @@ const HOP_BY_HOP: &[&str] = &[
 /// What a policy does with the header that it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NameUse {
-    /// It reads it.
+    /// The policy reads the header.
     Read,
-    /// It removes it from clients' requests.
+    /// The policy removes the header from clients' requests.
     Remove,
-    /// It sets it.
+    /// The policy sets the header.
     Write,
 }
 

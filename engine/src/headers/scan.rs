@@ -1,19 +1,18 @@
-//! What one pass over a request's headers finds.
+//! One pass over a request's headers, which finds all that the rules need.
 
 use super::table::{Field, HeaderTable};
 use crate::request::Headers;
 
-/// What is known of a request's headers. Of a header that comes more than once it is the last
-/// value.
+/// The result of the scan. Of a header that comes more than once it holds the last value.
 #[derive(Debug, Default)]
 pub(crate) struct HeaderScan<'a> {
-    /// By [`Field`]. An array, because a branch for each field would be in the loop that every
-    /// header of every request goes through.
+    /// The values, indexed by [`Field`]. An array, because separate fields would need a branch each
+    /// in the loop over all headers of a request.
     values: [&'a [u8]; Field::COUNT],
     user_agents: u32,
-    /// A header is there that clients may not send in.
+    /// The request has a header that clients may not send.
     pub is_guarded: bool,
-    /// Bit n: a header is there that health check n wants absent.
+    /// Bit n: the request has a header that must be absent for health check n.
     pub present_for: u64,
 }
 
@@ -51,7 +50,7 @@ impl<'a> HeaderScan<'a> {
         self.value(Field::Authority)
     }
 
-    /// The user agent, if the request has one. Two of them are none: no balancer sends two.
+    /// The user agent, if the request has exactly one. No load balancer sends two.
     pub fn user_agent(&self) -> Option<&'a [u8]> {
         (self.user_agents == 1).then(|| self.value(Field::UserAgent))
     }

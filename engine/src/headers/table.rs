@@ -1,7 +1,7 @@
-//! The headers that a policy knows. They are found in one pass over a request's headers, most of
-//! which no policy knows: a small table passes over those by their length and last letter.
+//! The headers that a policy uses. They are found in one pass over a request's headers. Policies
+//! do not use most of those, and a small table rules them out by their length and last letter.
 
-/// Which value is kept of the headers that a request has.
+/// Which place of the scan a header's value goes to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Field {
     /// None: only the header's presence counts.
@@ -17,7 +17,7 @@ impl Field {
     pub const COUNT: usize = 5;
 }
 
-/// What every policy reads.
+/// The headers that every policy reads.
 const FIELDS: [(&str, Field); 4] = [
     (":method", Field::Method),
     (":path", Field::Path),
@@ -25,11 +25,11 @@ const FIELDS: [(&str, Field); 4] = [
     ("user-agent", Field::UserAgent),
 ];
 
-/// Why a policy knows a header.
+/// What a policy uses a header for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Roles {
     pub field: Field,
-    /// A client may not send it in.
+    /// A client may not send it.
     pub is_guarded: bool,
     /// Bit n: it must be absent for health check n.
     pub absent_for: u64,
@@ -49,8 +49,8 @@ impl Entry {
     }
 }
 
-/// The headers that a policy knows, in a hash table of its own kind: the 256 bytes that say which
-/// buckets are empty stay in the processor's cache, and tell the most.
+/// The headers that a policy uses, in a hash table made for this purpose. Most look-ups end in
+/// `buckets`, whose 256 bytes stay in the processor's cache.
 #[derive(Debug)]
 pub(crate) struct HeaderTable {
     /// For each [`fingerprint`] the number of a bucket, or [`EMPTY`].
@@ -58,7 +58,7 @@ pub(crate) struct HeaderTable {
     entries: Vec<Entry>,
 }
 
-/// The number of no bucket: there are fewer.
+/// Marks a fingerprint without a bucket. No bucket has this number.
 const EMPTY: u8 = u8::MAX;
 
 impl Default for HeaderTable {
@@ -72,17 +72,17 @@ impl Default for HeaderTable {
 }
 
 impl HeaderTable {
-    /// Notes that clients may not send a header in.
+    /// Marks a header that clients may not send.
     pub fn guard(&mut self, name: &str) {
         self.roles_mut(name).into_iter().for_each(|roles| roles.is_guarded = true);
     }
 
-    /// Notes that health checks want a header absent; bit n stands for check n.
+    /// Marks a header that must be absent for health checks; bit n is check n.
     pub fn must_be_absent(&mut self, name: &str, checks: u64) {
         self.roles_mut(name).into_iter().for_each(|roles| roles.absent_for |= checks);
     }
 
-    /// The roles of a name, to be added to.
+    /// The roles of a name, which is added if it is missing.
     fn roles_mut(&mut self, name: &str) -> Option<&mut Roles> {
         let bucket = self.buckets.get_mut(fingerprint(name.as_bytes()))?;
         if *bucket == EMPTY {
@@ -100,12 +100,12 @@ impl HeaderTable {
         Some(&mut entry.roles)
     }
 
-    /// The name as the policy holds it, if a client may not send it in.
+    /// The policy's own copy of the name, if a client may not send the header.
     pub fn guarded(&self, name: &[u8]) -> Option<&str> {
         self.find(name).filter(|(_, roles)| roles.is_guarded).map(|(name, _)| name)
     }
 
-    /// The name as the policy holds it, and its roles.
+    /// The policy's own copy of the name, and its roles.
     #[inline]
     pub fn find(&self, name: &[u8]) -> Option<(&str, &Roles)> {
         let mut entry = self.entries.get(usize::from(*self.buckets.get(fingerprint(name))?))?;
@@ -116,7 +116,7 @@ impl HeaderTable {
     }
 }
 
-/// One of 256 numbers for a name, from its length and its last byte.
+/// A number below 256 for a name, made of its length and its last byte.
 #[inline]
 fn fingerprint(name: &[u8]) -> usize {
     let last = u32::from(name.last().copied().unwrap_or(0));

@@ -1,4 +1,4 @@
-//! CIDR blocks (RFC 4632): which addresses a health check comes from.
+//! CIDR blocks (RFC 4632): the source addresses of a health check.
 
 use std::net::IpAddr;
 
@@ -6,25 +6,25 @@ use ipnet::IpNet;
 
 use crate::errors::PolicyErrorKind;
 
-/// All addresses that begin with the same bits.
+/// A CIDR block: all addresses that begin with the same bits.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Block(IpNet);
 
 impl Block {
-    /// `10.0.0.0/8`, or a bare address, which is a block of its own. Bits behind the length may be
-    /// set.
+    /// Reads a block such as `10.0.0.0/8`, or a bare address, which is a block of one. Bits behind
+    /// the prefix may be set.
     pub fn parse(text: &str) -> Result<Self, PolicyErrorKind> {
         let block = match text.split_once('/') {
             None => text.parse::<IpAddr>().ok().map(IpNet::from),
-            // A sign or leading zeros are no CIDR (RFC 4632 §3.1).
+            // A prefix length has no sign and no leading zeros (RFC 4632 §3.1).
             Some((_, length)) if length.starts_with(['+', '0']) && length != "0" => None,
             Some(_) => text.parse().ok(),
         };
         block.map(Self).ok_or_else(|| PolicyErrorKind::Cidr(text.to_owned()))
     }
 
-    /// Whether an address is one of these. An IPv4 address that is mapped into IPv6 is an IPv4
-    /// address.
+    /// Whether the block contains an address. An IPv4 address that is mapped into IPv6 counts as
+    /// the IPv4 address.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.contains(&address.to_canonical())
     }

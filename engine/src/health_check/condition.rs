@@ -1,4 +1,4 @@
-//! The conditions of a health check. To add one: a variant of [`Condition`], where it stands in the
+//! The conditions of a health check. To add one, add a variant to [`Condition`] at its place in the
 //! order of evaluation, and its arms in this file.
 
 use super::cidr::Block;
@@ -8,7 +8,8 @@ use crate::errors::PolicyErrorKind;
 use crate::headers::{HeaderScan, HeaderTable, NameUse, read_name};
 use crate::request::SourceAddress;
 
-/// A condition, by its name in the policy. They are evaluated in this order, the cheap ones first.
+/// A condition, by its name in the policy. Conditions are evaluated in this order, cheap ones
+/// first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "camelCase"))]
 pub enum ConditionKind {
@@ -27,7 +28,7 @@ pub enum ConditionKind {
 }
 
 impl ConditionKind {
-    /// Its field under `match`.
+    /// The name of its field under `match`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -52,7 +53,7 @@ pub(super) enum Condition {
     Sources(Vec<Block>),
 }
 
-/// What a condition sees of a request.
+/// The parts of a request that conditions read.
 pub(crate) struct Candidate<'c> {
     pub scan: &'c HeaderScan<'c>,
     /// The canonical host, if the request has a valid one.
@@ -72,7 +73,7 @@ impl Condition {
         }
     }
 
-    /// Whether it holds for a request. `check` is the bit of the health check.
+    /// Whether the condition holds for a request. `check` is the bit of the health check.
     pub fn holds(&self, check: u64, request: &Candidate<'_>) -> bool {
         let scan = request.scan;
         match self {
@@ -88,7 +89,7 @@ impl Condition {
         }
     }
 
-    /// Notes in the table which headers the scan must look for.
+    /// Adds the headers that the scan must look for to the table.
     pub fn register(&self, check: u64, headers: &mut HeaderTable) {
         if let Self::AbsentHeaders(names) = self {
             names.iter().for_each(|name| headers.must_be_absent(name, check));

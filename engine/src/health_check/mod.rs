@@ -1,6 +1,6 @@
-//! Health checks: how a balancer's probe is known, and what becomes of it. A probe is whatever
-//! meets every condition that the rule gives; a rule without a condition is refused, because it
-//! would take every request.
+//! Health checks: how a load balancer's probe is recognised, and what happens to it. A probe is a
+//! request that meets every condition of a rule. A rule without a condition is refused, because it
+//! would match every request.
 
 mod cidr;
 mod condition;
@@ -22,10 +22,10 @@ pub const MAX_HEALTH_CHECKS: usize = 64;
 
 const MAX_BODY: usize = 4096;
 
-/// Responses that cannot have a body (RFC 9110 §15.3.5, §15.3.6, §15.4.5).
+/// The statuses of responses that cannot have a body (RFC 9110 §15.3.5, §15.3.6, §15.4.5).
 const WITHOUT_BODY: [u16; 3] = [204, 205, 304];
 
-/// What becomes of a probe.
+/// What happens to a probe.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     Rewrite { authority: Option<Box<str>>, path: Option<Box<str>> },
@@ -59,8 +59,8 @@ impl HealthChecks {
         self.prefilter.may_match(user_agent)
     }
 
-    /// The first check that matches, and its number. `compared` sees every check that was compared,
-    /// and the first of its conditions that does not hold.
+    /// The first check that matches, and its number. `compared` is called for every check that was
+    /// compared, with the first of its conditions that does not hold.
     pub fn first_match(
         &self,
         request: &Candidate<'_>,
@@ -74,7 +74,7 @@ impl HealthChecks {
         })
     }
 
-    /// Notes in the table which headers the scan must look for.
+    /// Adds the headers that the scan must look for to the table.
     pub fn register(&self, headers: &mut HeaderTable) {
         for (number, check) in self.checks.iter().enumerate() {
             let bit = check_bit(number);
@@ -83,7 +83,8 @@ impl HealthChecks {
     }
 }
 
-/// One bit of 64 for each of [`MAX_HEALTH_CHECKS`].
+/// The bit of a health check in a set of checks. There are at most 64 checks, so a `u64` holds
+/// them.
 fn check_bit(number: usize) -> u64 {
     u32::try_from(number).ok().and_then(|number| 1u64.checked_shl(number)).unwrap_or(0)
 }
@@ -161,7 +162,7 @@ fn read_check_name(text: &str) -> Result<String, PolicyErrorKind> {
     }
 }
 
-/// `pass: {}`, or `pass:` with nothing behind it, which means the same to a person.
+/// Reads `pass: {}`, or `pass:` with nothing behind it, which means the same.
 fn read_pass(context: &mut Context, value: Value<'_>) -> Read<Option<Action>> {
     if let Value::Null = value {
         return Ok(Some(Action::Pass));

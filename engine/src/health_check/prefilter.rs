@@ -1,15 +1,16 @@
-//! Which requests can be probes at all. Most come from browsers, and no health check knows a
-//! browser's user agent: the first letter tells nearly all of them apart.
+//! A quick test for requests that cannot be probes. Most requests come from browsers, whose user
+//! agents no health check matches, and the first letter of the user agent is enough to see that.
 
 use super::condition::Condition;
 use super::text_match::TextMatch;
 
-/// The first letters of the user agents that health checks know.
+/// The first letters of the user agents that health checks match.
 #[derive(Debug, Default)]
 pub(super) struct Prefilter {
-    /// Bit n of 256: a check knows user agents that begin with byte n.
+    /// Bit n of 256: a check matches user agents that begin with byte n.
     first: [u64; 4],
-    /// A check has no condition on the user agent, or one on its end.
+    /// Some check has no condition on the user agent, or only one on its end. Then every request
+    /// may be a probe.
     any: bool,
 }
 

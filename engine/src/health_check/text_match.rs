@@ -24,7 +24,8 @@ impl TextMatch {
     }
 }
 
-/// What a [`TextMatch`] is compared with decides what it may hold.
+/// The part of a request that a [`TextMatch`] is compared with. It decides which texts are
+/// valid.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Compared {
     Method,

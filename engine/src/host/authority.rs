@@ -1,7 +1,7 @@
-//! The authority of a request (RFC 9110 §7.2, RFC 3986 §3.2) in its one canonical form: ASCII lower
-//! case, one trailing dot and an empty port removed, IPv6 as RFC 5952 writes it. Stricter than RFC
-//! 3986 on purpose: a host is a DNS name of letters, digits, hyphens and underscores, or an IP
-//! literal, and everything else is refused.
+//! The authority of a request (RFC 9110 §7.2, RFC 3986 §3.2) in its one canonical form: ASCII
+//! lower case, one trailing dot and an empty port removed, IPv6 as RFC 5952 writes it. It is
+//! stricter than RFC 3986 on purpose: a host is a DNS name of letters, digits, hyphens and
+//! underscores, or an IP literal, and everything else is refused.
 
 use std::borrow::Cow;
 use std::net::Ipv6Addr;
@@ -20,19 +20,19 @@ pub const MAX_LABEL: usize = 63;
 pub struct Authority<'a> {
     /// As it came.
     raw: &'a [u8],
-    /// The canonical form, where that is another text. ASCII, as `raw` is.
+    /// The canonical form, where that differs from `raw`. Both are ASCII.
     rewritten: Option<Box<[u8]>>,
-    /// How much of the canonical form is the host.
+    /// How many bytes of the canonical form are the host.
     host_len: usize,
     kind: HostKind,
     fingerprint: Fingerprint,
 }
 
 impl<'a> Authority<'a> {
-    /// Reads `host [":" port]`. Borrows where the text is canonical already.
+    /// Reads `host [":" port]`. Borrows the text if it is canonical already.
     ///
     /// # Errors
-    /// The first thing that makes it no authority.
+    /// When the text is no authority: the first reason found.
     #[inline]
     pub fn parse(raw: &'a [u8]) -> Result<Self, AuthorityError> {
         match last_label_of_canonical_name(raw) {
@@ -45,8 +45,8 @@ impl<'a> Authority<'a> {
         }
     }
 
-    /// Whatever is no canonical name without a port: other spellings, ports, IP literals and
-    /// everything that is refused.
+    /// As [`Authority::parse`], for all but canonical names without a port: other spellings, ports,
+    /// IP literals and everything that is refused.
     #[inline(never)]
     fn parse_any(raw: &'a [u8]) -> Result<Self, AuthorityError> {
         if raw.first() == Some(&b'[') {
@@ -57,7 +57,8 @@ impl<'a> Authority<'a> {
         if let Some(byte) = host.iter().find(|byte| !is_name_byte(**byte)) {
             return Err(refusal(*byte, raw));
         }
-        // A byte that no authority holds says more than that it makes the port no number.
+        // If a byte is not allowed at all, that error is more helpful than a port that is no
+        // number.
         let port = Port::parse(port).map_err(|error| check_bytes(raw).err().unwrap_or(error))?;
         let name = host.strip_suffix(b".").unwrap_or(host);
         check_labels(name)?;
@@ -83,7 +84,7 @@ impl<'a> Authority<'a> {
             .ok_or(AuthorityError::Ipv6)?;
         let address: Ipv6Addr = literal.parse().map_err(|_| AuthorityError::Ipv6)?;
         let port = Port::parse(port.as_bytes())?;
-        // The standard library writes addresses as RFC 5952 wants them.
+        // The standard library writes addresses as RFC 5952 requires.
         let host = format!("[{address}]");
         let canonical = format!("{host}{}", port.text());
         Ok(Self {
@@ -106,9 +107,9 @@ impl<'a> Authority<'a> {
         self.rewritten.is_none()
     }
 
-    /// Whether another authority in canonical form has this host, whatever its port.
+    /// Whether another authority in canonical form has this host, with any port.
     pub(crate) fn has_host_of(&self, canonical: &[u8]) -> bool {
-        // A name holds no colon, and a bracketed literal none outside its brackets.
+        // A host has no colon outside of brackets, so a colon here begins the port.
         let rest = canonical.strip_prefix(self.host_bytes());
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b":"))
     }
@@ -145,12 +146,12 @@ impl<'a> Authority<'a> {
         self.kind
     }
 
-    /// The host, to be looked up.
+    /// The host, as tables look it up.
     pub(crate) fn to_look_up(&self) -> Host<'_> {
         Host { text: self.host_bytes(), fingerprint: self.fingerprint }
     }
 
-    /// The canonical text, to be kept: ASCII.
+    /// The canonical text, which is ASCII, for use after this authority is gone.
     #[must_use]
     pub fn to_text(&self) -> Cow<'a, [u8]> {
         match &self.rewritten {
@@ -159,7 +160,7 @@ impl<'a> Authority<'a> {
         }
     }
 
-    /// The canonical host alone, to be kept: ASCII.
+    /// The canonical host alone, which is ASCII, for use after this authority is gone.
     #[must_use]
     pub fn to_host(&self) -> Cow<'a, [u8]> {
         match &self.rewritten {
@@ -169,9 +170,9 @@ impl<'a> Authority<'a> {
     }
 }
 
-/// The length of the last label of a name without a port that is canonical as it stands, as nearly
-/// every request's authority is. A name that ends in a digit might be an address, and gives
-/// nothing.
+/// The length of the last label, if the text is a canonical name without a port. Nearly every
+/// request's authority is. Gives nothing for a name that ends in a digit, which might be an IP
+/// address.
 #[inline]
 fn last_label_of_canonical_name(raw: &[u8]) -> Option<usize> {
     let mut label = 0usize;
@@ -190,7 +191,7 @@ fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')
 }
 
-/// Refuses bytes that no authority holds, wherever they stand.
+/// Refuses bytes that are not allowed anywhere in an authority.
 fn check_bytes(raw: &[u8]) -> Result<(), AuthorityError> {
     match raw.iter().find(|byte| !is_name_byte(**byte) && !b":[]".contains(byte)) {
         Some(byte) => Err(refusal(*byte, raw)),
@@ -199,7 +200,7 @@ fn check_bytes(raw: &[u8]) -> Result<(), AuthorityError> {
 }
 
 fn refusal(byte: u8, raw: &[u8]) -> AuthorityError {
-    // A comma says more than whatever else stands in two joined Hosts.
+    // Two joined Hosts may hold other bytes that are not allowed, but the comma is the best hint.
     if raw.contains(&b',') {
         return AuthorityError::Comma;
     }
@@ -232,14 +233,14 @@ fn check_labels(name: &[u8]) -> Result<(), AuthorityError> {
 /// What follows the host: nothing, a lone colon, or a colon and a port.
 struct Port {
     number: Option<u16>,
-    /// As [`Port::text`] writes it.
+    /// Whether it is written as [`Port::text`] writes it.
     is_canonical: bool,
 }
 
 impl Port {
     fn parse(port: &[u8]) -> Result<Self, AuthorityError> {
         let Some(digits) = port.strip_prefix(b":") else {
-            // Something else than a port follows a bracket.
+            // After the bracket of an IP literal, only a port may follow.
             let nothing = Self { number: None, is_canonical: true };
             return if port.is_empty() { Ok(nothing) } else { Err(AuthorityError::Ipv6) };
         };
@@ -434,9 +435,12 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_are_too_odd_to_be_judged(raw in proptest::collection::vec(any::<u8>(), 0..300)) {
+        fn no_bytes_are_too_odd_to_be_judged(
+            raw in proptest::collection::vec(any::<u8>(), 0..300),
+        ) {
             if let Ok(authority) = Authority::parse(&raw) {
-                prop_assert!(authority.as_str().bytes().all(|b| b.is_ascii_graphic() && !b.is_ascii_uppercase()));
+                let is_canonical = |b: u8| b.is_ascii_graphic() && !b.is_ascii_uppercase();
+                prop_assert!(authority.as_str().bytes().all(is_canonical));
                 prop_assert!(!authority.host().is_empty() && authority.host().len() <= MAX_NAME);
             }
         }

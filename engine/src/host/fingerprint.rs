@@ -1,6 +1,6 @@
-//! A host that is looked up, with its fingerprint: what is compared before the host itself. Most
-//! requests are for hosts that a policy says nothing about, and a table passes over nearly all of
-//! them by the fingerprint alone.
+//! A host to be looked up, with its fingerprint, which is compared before the host itself. Most
+//! requests are for hosts that the policy has no rule for, and the fingerprint alone rules out
+//! nearly all of them.
 
 use std::net::Ipv4Addr;
 
@@ -25,13 +25,13 @@ impl HostKind {
     }
 }
 
-/// What is known of a host before it is compared.
+/// What is compared before the host itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Fingerprint {
-    /// The [`label_bit`] of a name's last label; nothing for an IP literal, which is in no domain.
+    /// The [`label_bit`] of a name's last label; 0 for an IP literal, which is in no domain.
     last_label: u64,
-    /// A name whose last label begins with a digit, which others may take for a number (WHATWG URL
-    /// §3.5).
+    /// The host is a name whose last label begins with a digit. Other parsers may read it as an
+    /// IPv4 address (WHATWG URL §3.5).
     pub is_numeric: bool,
 }
 
@@ -45,7 +45,7 @@ impl Fingerprint {
         }
     }
 
-    /// The fingerprint of a name whose last label is known to be so long.
+    /// The fingerprint of a name whose last label has this length.
     #[inline]
     pub fn of_name(name: &[u8], last_label: usize) -> Self {
         let label = name.get(name.len().saturating_sub(last_label)..).unwrap_or_default();
@@ -74,13 +74,13 @@ impl<'h> Host<'h> {
         Self { text, fingerprint: Fingerprint::of(text, kind) }
     }
 
-    /// A host whose kind is not known yet.
+    /// A host in canonical form. Finds out whether it is a name or an IP literal.
     pub fn of(text: &'h [u8]) -> Self {
         Self::new(text, HostKind::of(text))
     }
 }
 
-/// One bit of 64 for a label, from its length and its last byte.
+/// One bit of 64 for a label, made of its length and its last byte.
 #[inline]
 pub(crate) fn label_bit(label: &[u8]) -> u64 {
     let last = label.last().copied().unwrap_or(0);

@@ -1,10 +1,11 @@
-//! IPv4 addresses as numbers. A name such as `127.1`, `0x7f.1` or `2130706433` is an address to
-//! `inet_aton`, to most resolvers, and to the URLs of browsers (WHATWG URL §3.5): of up to four
-//! numbers, decimal, octal or hexadecimal, the last one fills what is left.
+//! IPv4 addresses that are written as numbers. A name such as `127.1`, `0x7f.1` or `2130706433` is
+//! an address to `inet_aton`, to most resolvers, and to the URLs of browsers (WHATWG URL §3.5): it
+//! has up to four numbers, decimal, octal or hexadecimal, and the last one fills the remaining
+//! bytes.
 
 use std::net::Ipv4Addr;
 
-/// The address that others may read in a host in canonical form.
+/// The address as which other parsers may read a host in canonical form.
 pub(crate) fn ipv4_of(host: &str) -> Option<Ipv4Addr> {
     let mut labels = host.split('.');
     let last = number(labels.next_back()?)?;
@@ -18,7 +19,7 @@ pub(crate) fn ipv4_of(host: &str) -> Option<Ipv4Addr> {
     fits.then(|| Ipv4Addr::from_bits(address | last))
 }
 
-/// A number in decimal, octal behind a 0, or hexadecimal behind 0x; 0x alone is zero.
+/// A number in decimal, in octal after a 0, or in hexadecimal after 0x; 0x alone is zero.
 fn number(label: &str) -> Option<u32> {
     let (digits, radix) = match label.as_bytes() {
         [b'0', b'x', digits @ ..] => (digits, 16),

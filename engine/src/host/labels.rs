@@ -1,4 +1,4 @@
-//! The labels of a host, where they stand: what patterns compare and captures take.
+//! The labels of a host by their position, for patterns to compare and captures to take.
 
 /// The labels of a host, counted from the right.
 #[derive(Debug)]
@@ -11,7 +11,7 @@ pub(crate) struct Labels<'h> {
 }
 
 impl<'h> Labels<'h> {
-    /// Labels of a canonical host.
+    /// The labels of a canonical host.
     pub fn of(host: &'h [u8]) -> Self {
         let mut labels = Self { host, starts: [0; 128], count: 0 };
         for (position, byte) in host.iter().enumerate().rev() {

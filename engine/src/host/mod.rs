@@ -1,5 +1,5 @@
-//! Hosts: which are refused from outside, which are a customer's and become the service's own, and
-//! what happens to the rest.
+//! Hosts: which are private and refused, which a mapping rewrites to a service's own host, and what
+//! happens to the rest.
 
 pub(crate) mod ascii;
 mod authority;
@@ -48,18 +48,18 @@ pub(crate) enum Unmapped {
     Reject,
 }
 
-/// What a mapping gives.
+/// The authority that a mapping gives.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Target<'t> {
-    /// An authority.
+    /// The authority itself.
     Text(&'t [u8]),
     Template(&'t Template),
 }
 
-/// Stands before the number of a template. No authority holds it.
+/// The first byte of a value that is the number of a template. No authority holds this byte.
 const TEMPLATE: u8 = 0;
 
-/// The part of a policy that is about hosts. The default is what a policy without it does.
+/// The part of a policy that is about hosts. The default is that of a policy without `hosts`.
 #[derive(Debug, Default)]
 pub(crate) struct Hosts {
     pub private: HostTable,
@@ -69,14 +69,14 @@ pub(crate) struct Hosts {
     templates: Vec<Template>,
     pub unmapped: Unmapped,
     pub original_host: Option<Box<str>>,
-    /// The mappings whose authority needs an environment, by their numbers in the document; for the
-    /// compiler alone.
+    /// The mappings whose authority needs an environment, by their numbers in the document. Only
+    /// used while the policy is compiled.
     pub needs_env: Vec<u32>,
 }
 
 impl Hosts {
-    /// The private pattern that a host matches. A name that others read as an IPv4 address, such as
-    /// `127.1`, is that address, too.
+    /// The private pattern that a host matches. A name that other parsers read as an IPv4 address,
+    /// such as `127.1`, is compared as that address, too.
     pub fn private_pattern(&self, host: &Host<'_>) -> Option<Record<'_>> {
         self.private.find(host).or_else(|| {
             let address =
@@ -85,7 +85,7 @@ impl Hosts {
         })
     }
 
-    /// What a mapping gives.
+    /// The authority that a mapping gives.
     pub fn target<'t>(&'t self, mapping: &Record<'t>) -> Option<Target<'t>> {
         match mapping.value {
             [TEMPLATE, number @ ..] => {
@@ -96,7 +96,7 @@ impl Hosts {
         }
     }
 
-    /// Guards the header that a client may not send.
+    /// Adds `originalHost` to the headers that a client may not send.
     pub fn register(&self, headers: &mut HeaderTable) {
         self.original_host.iter().for_each(|name| headers.guard(name));
     }
@@ -183,7 +183,7 @@ fn error_of(
     }
 }
 
-/// Puts mappings into the table while they are read.
+/// Reads mappings, and adds each to the table.
 struct Mappings<'h> {
     hosts: &'h mut Hosts,
     list: Path,
@@ -239,7 +239,7 @@ impl Section for MappingSection {
 
     fn finish(self, context: &mut Context, seen: Seen) -> Option<Self::Out> {
         context.require(seen, Self::FIELDS);
-        // The placeholders that the authority may name are known only with a valid pattern.
+        // Without a valid pattern it is not known which placeholders the authority may have.
         Some((self.host?, self.authority?))
     }
 }

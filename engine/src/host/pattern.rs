@@ -1,5 +1,5 @@
 //! Host patterns as a policy writes them: exact, `*.suffix`, and `{name}` captures. A pattern is a
-//! row of labels read from the right, because that is where a host's more significant end is.
+//! list of labels from the right, because the right end of a host is the most significant.
 
 use std::borrow::Cow;
 
@@ -28,13 +28,13 @@ pub(crate) enum HostPattern {
 pub(crate) struct LabelPattern {
     /// From right to left.
     pub labels: Vec<Label>,
-    /// One or more further labels stand in front (`*.`).
+    /// One or more further labels come before them (`*.`).
     pub star: bool,
 }
 
 impl HostPattern {
     pub fn parse(text: &str) -> Result<Self, PatternError> {
-        // By far the most patterns are plain hosts, and no host holds any of these.
+        // Most patterns are hosts, and no host holds any of these characters.
         match host_of(text) {
             Err(_) if text.bytes().any(|byte| matches!(byte, b'*' | b'{' | b'}')) => {}
             host => return Ok(Self::Exact(host?.host().to_owned())),
@@ -46,7 +46,7 @@ impl HostPattern {
         if rest.contains('*') {
             return Err(PatternError::Star);
         }
-        // The literal skeleton, with a letter for each capture, is judged as any other host.
+        // With a letter in place of each capture, the pattern must be a valid host.
         let mut skeleton = String::with_capacity(rest.len());
         let mut labels = Vec::new();
         let mut names: Vec<&str> = Vec::new();
@@ -90,7 +90,7 @@ impl HostPattern {
         Ok(Self::Labels(LabelPattern { labels, star }))
     }
 
-    /// Parses, or gives the error of a policy document.
+    /// Parses a pattern, with the error of a policy document.
     pub fn read(text: &str) -> Result<Self, PolicyErrorKind> {
         Self::parse(text)
             .map_err(|error| PolicyErrorKind::Pattern { value: text.to_owned(), error })

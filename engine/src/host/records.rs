@@ -1,13 +1,13 @@
-//! Texts with a key and a value, found by the hash of the key: mapped hosts, private hosts and
-//! environments. A policy may have 100,000 of them in a plugin's 16 MiB of memory, so the texts
-//! stand one behind the other in pages, and a hash table holds nothing but their places.
+//! Pairs of key and value, found by the hash of the key: mapped hosts, private hosts and
+//! environments. A policy may have 100,000 of them in a plugin's 16 MiB of memory, so the texts are
+//! packed one after the other in pages, and the hash table holds only their places.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 use hashbrown::HashTable;
 
-/// Bytes of a page. Storage grows page by page: a vector that doubles has half its size free at the
-/// end, and three times its size in use while it moves.
+/// Bytes of a page. Storage grows page by page. A vector that doubles would leave up to half of
+/// its memory unused, and would need three times its old size while it is copied.
 const PAGE: usize = 1 << PAGE_BITS;
 const PAGE_BITS: u32 = 15;
 /// The first page has 512 bytes; each further one twice as many, until they are [`PAGE`].
@@ -16,16 +16,17 @@ const FIRST_PAGE_BITS: u32 = 9;
 /// One of [`Records`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Record<'t> {
-    /// Where the document has it: its number in the list.
+    /// Its number in the document's list.
     pub number: u32,
-    /// What the owner of the records wants to know of it.
+    /// A number whose meaning the owner of the records defines.
     pub tag: u8,
-    /// ASCII, as the value is, of at most 65,535 bytes each.
+    /// Key and value are ASCII, of at most 65,535 bytes each.
     pub key: &'t [u8],
     pub value: &'t [u8],
 }
 
-/// What stands in front of a record's texts: its number, the lengths of key and value, and its tag.
+/// The size of a record's header, which holds its number, the lengths of key and value, and its
+/// tag.
 const HEAD: usize = 9;
 
 impl<'t> Record<'t> {
@@ -55,10 +56,10 @@ impl<'t> Record<'t> {
 #[derive(Debug, Default)]
 pub(crate) struct Records {
     pages: Vec<Vec<u8>>,
-    /// The page of each record and its place there: see [`Records::at`].
+    /// The place of each record: its page and its offset there, see [`Records::at`].
     places: HashTable<u32>,
-    /// A seed of this table's own: keys come from strangers, and nobody can choose keys that
-    /// collide without knowing it.
+    /// A random seed of this table. Keys come from strangers, who cannot choose keys that collide
+    /// without knowing the seed.
     seed: RandomState,
 }
 
@@ -82,8 +83,8 @@ impl Records {
         self.places.find(hash, is_it).and_then(|place| self.at(*place))
     }
 
-    /// Adds a record that [`Records::find`] does not find. `hash_of` gives the hash of a record
-    /// that is there already.
+    /// Adds a record whose key is not there yet. `hash_of` gives the hash of a record that is in
+    /// the table already, for when the table grows.
     pub fn add(
         &mut self,
         hash: u64,
@@ -113,20 +114,20 @@ impl Records {
         self.places.is_empty()
     }
 
-    /// Gives back what the last page has too much.
+    /// Frees the unused end of the last page.
     pub fn shrink_to_fit(&mut self) {
         self.pages.last_mut().into_iter().for_each(Vec::shrink_to_fit);
         self.pages.shrink_to_fit();
     }
 
-    /// The upper bits of a place are the number of a page, the lower ones where its record begins.
+    /// The upper bits of a place are the number of the page, the lower bits the record's offset.
     #[inline]
     fn at(&self, place: u32) -> Option<Record<'_>> {
         let page = self.pages.get((place >> PAGE_BITS) as usize)?;
         Record::read(page.get(place as usize % PAGE..)?)
     }
 
-    /// Writes a record behind the others; its place.
+    /// Writes a record after the others, and gives its place.
     fn store(&mut self, record: Record<'_>) -> u32 {
         let size = record.size();
         let has_room = |page: &Vec<u8>| {
@@ -135,7 +136,7 @@ impl Records {
         if !self.pages.last().is_some_and(has_room) {
             let bits = u32::try_from(self.pages.len()).unwrap_or(PAGE_BITS);
             let bits = bits.saturating_add(FIRST_PAGE_BITS).min(PAGE_BITS);
-            // A page that is larger than usual holds one record, which stands at its beginning.
+            // A record that is larger than a page gets a page of its own.
             self.pages.push(Vec::with_capacity(size.max(1 << bits)));
         }
         let number = self.pages.len().saturating_sub(1);
@@ -241,7 +242,7 @@ mod tests {
             written in proptest::collection::vec(("[ab]{0,6}", "[a-z]{0,40}"), 0..300)
         ) {
             let (mut records, mut map) = (Records::default(), HashMap::new());
-            // Few hashes, so that many keys share one.
+            // There are only three hashes, so that many keys share one.
             let few = |key: &[u8]| key.len() as u64 % 3;
             for (number, (key, value)) in (0..).zip(&written) {
                 let same = |record: &Record<'_>| record.key == key.as_bytes();

@@ -1,7 +1,7 @@
 //! Host patterns found in constant time. Exact hosts are one hash lookup; the others are grouped by
-//! *shape* (which labels are literal, captured or `*`), and each shape is one lookup of its literal
-//! labels, tried from the most specific on. A policy has a handful of shapes, however many patterns
-//! it has.
+//! *shape* (which labels are literal, captured or `*`), and each shape costs one lookup of its
+//! literal labels, the most specific shape first. A policy has few shapes, however many patterns it
+//! has.
 //!
 //! Of two patterns that match one host, the right-most label in which they differ decides: literal
 //! before capture before `*`. So an exact host wins, then the longest literal suffix, then captures
@@ -12,22 +12,22 @@ use super::labels::Labels;
 use super::pattern::{HostPattern, Label, LabelPattern};
 use super::records::{Record, Records};
 
-/// What a shape wants of one label.
+/// What a shape requires of one label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Want {
     Literal,
     Capture,
 }
 
-/// Which labels, from the right, a group of patterns compares.
+/// The shape of a group of patterns: which labels it compares, from the right.
 #[derive(Debug, PartialEq, Eq)]
 struct Shape {
     wants: Box<[Want]>,
     star: bool,
     /// The tag of the shape's patterns in the records.
     tag: u8,
-    /// The [`label_bit`]s of the right-most labels of its patterns, all of them where one is a
-    /// capture.
+    /// The [`label_bit`]s of the right-most labels of its patterns; all bits if one of those labels
+    /// is a capture.
     last_labels: u64,
 }
 
@@ -57,8 +57,8 @@ impl Shape {
         positions.filter_map(|(_, position)| labels.get(position))
     }
 
-    /// Most specific first: at the first difference from the right a literal goes before a capture,
-    /// and both before `*`.
+    /// The sort key, most specific first: at the first difference from the right, a literal comes
+    /// before a capture, and both before `*`.
     fn rank(&self) -> Vec<u8> {
         let labels = self.wants.iter().map(|want| match want {
             Want::Literal => 0,
@@ -68,19 +68,19 @@ impl Shape {
     }
 }
 
-/// The tag of an exact host; that of another pattern is its shape's.
+/// The tag of an exact host. The tag of another pattern is that of its shape.
 const EXACT: u8 = u8::MAX;
 
 /// Host patterns, and what each of them gives.
 #[derive(Debug, Default)]
 pub(crate) struct HostTable {
-    /// By the pattern's canonical text.
+    /// The key of a record is the pattern's canonical text.
     records: Records,
-    /// In order of specificity.
+    /// The shapes, the most specific first.
     shapes: Vec<Shape>,
-    /// Those of all shapes.
+    /// The bits of all shapes' [`Shape::last_labels`].
     last_labels: u64,
-    /// Bit n: there is an exact host of n bytes. A host is at most 255 bytes.
+    /// Bit n: there is an exact host of n bytes. A host has at most 255 bytes.
     lengths: [u64; 4],
 }
 
@@ -89,7 +89,7 @@ pub(crate) struct HostTable {
 pub(crate) enum Refused {
     /// The pattern with this number matches the same hosts.
     Duplicate(u32),
-    /// More than 255 shapes: a policy in which no two patterns are alike.
+    /// More than [`MAX_SHAPES`] shapes.
     TooManyShapes,
 }
 
@@ -127,7 +127,7 @@ impl HostTable {
         Ok(())
     }
 
-    /// The tag of a pattern's shape, which the table has from now on.
+    /// The tag of a pattern's shape, which is added if the table lacks it.
     fn shape_tag(&mut self, pattern: &LabelPattern) -> Result<u8, Refused> {
         let tag = u8::try_from(self.shapes.len()).map_err(|_| Refused::TooManyShapes)?;
         let shape = Shape::of(pattern, tag);
@@ -156,8 +156,8 @@ impl HostTable {
         self.lengths.get(word).is_some_and(|word| word & bit != 0)
     }
 
-    /// The most specific pattern for a host: its canonical text is the record's key. Most hosts
-    /// match none, and are passed over by their length and their last label.
+    /// The record of the most specific pattern that matches a host; its key is the pattern's
+    /// canonical text. Most hosts match none, which their length and last label show.
     #[inline]
     pub fn find(&self, host: &Host<'_>) -> Option<Record<'_>> {
         let may_be_exact = self.has_length(host.text.len());
@@ -201,7 +201,7 @@ fn literals(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.rsplit(|byte| *byte == b'.').filter(|label| !matches!(label.first(), Some(b'{' | b'*')))
 }
 
-/// Captures of different names are the same pattern.
+/// Whether two patterns are the same. The names of captures do not count.
 fn is_same(one: &Record<'_>, other: &Record<'_>) -> bool {
     let same_key = match one.tag {
         EXACT => one.key == other.key,
@@ -302,7 +302,7 @@ mod tests {
         }
     }
 
-    /// The rule of the module's head, written as plainly as it can be.
+    /// The rule in the module's documentation, written as simply as possible.
     fn by_the_book<'p>(patterns: &'p [HostPattern], host: &str) -> Option<&'p HostPattern> {
         let whole = host;
         let host: Vec<&str> = host.rsplit('.').collect();
@@ -328,7 +328,10 @@ mod tests {
     proptest! {
         #[test]
         fn the_table_agrees_with_the_rule_written_plainly(
-            written in proptest::collection::vec("(\\*\\.)?(([ab]|\\{x\\})\\.)?(([ab]|\\{y\\})\\.)?([ab]|\\{z\\})\\.[ab]", 1..12),
+            written in proptest::collection::vec(
+                "(\\*\\.)?(([ab]|\\{x\\})\\.)?(([ab]|\\{y\\})\\.)?([ab]|\\{z\\})\\.[ab]",
+                1..12,
+            ),
             host in "[ab](\\.[ab]){0,5}",
         ) {
             let mut table = HostTable::default();
@@ -340,7 +343,8 @@ mod tests {
                 }
             }
             let expected = by_the_book(&kept, &host).map(|pattern| pattern.text().into_owned());
-            let found = table.find(&Host::new(host.as_bytes(), HostKind::Name)).map(|found| text(found.key).to_owned());
+            let found = table.find(&Host::new(host.as_bytes(), HostKind::Name));
+            let found = found.map(|found| text(found.key).to_owned());
             prop_assert_eq!(found, expected);
         }
     }

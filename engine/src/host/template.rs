@@ -1,6 +1,6 @@
 //! Templates: literal text with `{env}`, `{host}` and the captures of a host pattern in it. They
 //! are checked when the policy is compiled, so that at run time only validated labels are put in,
-//! in places where a label may stand.
+//! and only where a label is allowed.
 
 use std::borrow::Cow;
 
@@ -22,12 +22,12 @@ pub(crate) enum Piece {
 /// A compiled template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Template {
-    /// Without placeholders, as most are.
+    /// Text without placeholders. Most templates are this.
     Literal(Box<str>),
     Pieces(Box<[Piece]>),
 }
 
-/// What a template's placeholders stand for in one request.
+/// The values of a template's placeholders for one request.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Values<'v> {
     pub env: Option<&'v [u8]>,
@@ -48,8 +48,8 @@ impl<'v> Values<'v> {
 }
 
 impl Template {
-    /// Reads a template; `pattern` is the host pattern whose captures may be named. A capture hides
-    /// `{env}` and `{host}`.
+    /// Reads a template. `pattern` is the host pattern whose captures may be named. A capture named
+    /// `env` or `host` takes precedence over the placeholder of that name.
     pub fn parse(text: &str, pattern: Option<&HostPattern>) -> Result<Self, TemplateError> {
         if is_literal(text) {
             return Ok(Self::Literal(text.into()));
@@ -125,14 +125,14 @@ pub(crate) fn parse_authority(
         return Ok(Template::Literal(authority.as_str().into()));
     }
     let template = Template::parse(text, pattern)?;
-    // One letter stands for any label: whatever is wrong with this is wrong with every result.
+    // A sample with one letter for each label: if it is no authority, no result is one.
     let sample = fill(template.pieces(), |_| Some(b"x")).unwrap_or_default();
     let authority = Authority::parse(&sample).map_err(TemplateError::Authority)?;
     let Template::Pieces(pieces) = template else { return Ok(template) };
     Ok(Template::Pieces(canonical(pieces, sample.len(), authority.as_str())))
 }
 
-/// As [`parse_authority`], with the error of a policy document.
+/// Does the same as [`parse_authority`], with the error of a policy document.
 pub(crate) fn read_authority(
     text: &str,
     pattern: Option<&HostPattern>,
@@ -145,8 +145,9 @@ pub(crate) fn read_authority(
     })
 }
 
-/// Lower case, and the end that `canonical` has and a sample of that length may lack: a trailing
-/// dot, an empty port or leading zeros of a port can only stand in the last literal.
+/// The pieces in canonical form: in lower case, and with the end of `canonical` in place of the
+/// sample's. A trailing dot, an empty port and leading zeros of a port can only be in the last
+/// literal.
 fn canonical(pieces: Box<[Piece]>, sample: usize, canonical: &str) -> Box<[Piece]> {
     let mut pieces = pieces.into_vec();
     for piece in &mut pieces {
@@ -161,7 +162,7 @@ fn canonical(pieces: Box<[Piece]>, sample: usize, canonical: &str) -> Box<[Piece
     pieces.into()
 }
 
-/// The pieces one behind the other, with values in place of the placeholders.
+/// The pieces joined, with values in place of the placeholders.
 fn fill<'v>(pieces: &'v [Piece], value: impl Fn(&'v Piece) -> Option<&'v [u8]>) -> Option<Vec<u8>> {
     let mut filled = Vec::new();
     for piece in pieces {

@@ -1,12 +1,11 @@
-//! The classes of disagreement: between us and which parser, and by what a disagreement is known to
-//! belong there. The first class that fits counts, so the causes that decide whatever else is wrong
-//! stand first.
+//! The classes of disagreement between our parser and another one, each with its test. A
+//! disagreement belongs to the first class that fits, so the most decisive causes come first.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use gatepost_engine::Authority;
 
-/// What a parser makes of an authority: the host in lower case and the port; nothing where it
+/// The result of a parser for an authority: the host in lower case and the port; nothing where it
 /// refuses.
 pub type Reading = Option<(String, Option<u16>)>;
 
@@ -42,7 +41,7 @@ impl Parser {
     }
 }
 
-/// What the engine makes of it.
+/// The result of the engine.
 pub fn ours(raw: &[u8]) -> Reading {
     let authority = Authority::parse(raw).ok()?;
     let port =
@@ -50,7 +49,7 @@ pub fn ours(raw: &[u8]) -> Reading {
     Some((authority.host().to_owned(), port))
 }
 
-/// An authority that two parsers read in two ways.
+/// An authority, and the results of our parser and another one.
 pub struct Pair<'a> {
     pub parser: Parser,
     pub raw: &'a [u8],
@@ -59,7 +58,7 @@ pub struct Pair<'a> {
 }
 
 impl Pair<'_> {
-    /// The classes that fit, if it is a disagreement at all.
+    /// The classes that fit, if the two results differ.
     pub fn classes(&self) -> Option<impl Iterator<Item = &'static Class>> {
         (self.ours != self.theirs).then(|| CLASSES.iter().filter(|class| (class.holds)(self)))
     }
@@ -68,19 +67,18 @@ impl Pair<'_> {
         self.ours.is_none() && self.theirs.is_some()
     }
 
-    /// Only they accept, and these bytes, any of which we refuse, are why.
+    /// Only the other parser accepts the text, and it holds one of these bytes, which we refuse.
     fn holds_one_of(&self, bytes: &[u8]) -> bool {
         self.only_theirs() && self.raw.iter().any(|byte| bytes.contains(byte))
     }
 
-    /// Only they accept a host and a port of the bytes that we know, and the host without its last
-    /// dot is of this kind.
+    /// Only the other parser accepts the text, and the host without its last dot is of this kind.
     fn host(&self, is: impl FnOnce(&str) -> bool) -> bool {
         let (host, _) = self.split();
         self.only_theirs() && is(host.strip_suffix('.').unwrap_or(&host))
     }
 
-    /// The text before the first colon, and the text behind it.
+    /// The text before the colon of the port, and the text behind it.
     fn split(&self) -> (String, Option<String>) {
         let text = String::from_utf8_lossy(self.raw).into_owned();
         let bracket = text.find(']').filter(|_| text.starts_with('[')).unwrap_or(0);
@@ -110,7 +108,7 @@ impl Pair<'_> {
     }
 }
 
-/// Whether two ports are one, where a URL leaves out the port that its scheme has anyway.
+/// Whether two ports are the same. A URL leaves out the default port of its scheme.
 fn same_port(parser: Parser, ours: Option<u16>, theirs: Option<u16>) -> bool {
     ours == theirs || parser == Parser::Url && (ours, theirs) == (Some(80), None)
 }

@@ -1,5 +1,5 @@
-//! Authorities from a grammar of hosts and ports, and what becomes of them when bytes are changed,
-//! put in, taken out or repeated. The seed is fixed, so every run has the same ones.
+//! Authorities from a grammar of hosts and ports, some of them with bytes changed, inserted,
+//! removed or repeated. The seed is fixed, so every run compares the same ones.
 
 use fastrand::Rng;
 
@@ -59,7 +59,7 @@ const PORTS: &[&str] = &[
     ":80:80",
 ];
 
-/// What stands before a host, behind it, and where bytes are put in.
+/// Texts that are put before a host, behind it, or in the middle.
 const PIECES: &[&str] = &[
     ".",
     "..",
@@ -138,7 +138,7 @@ fn label(random: &mut Rng) -> String {
     (0..random.usize(1..8)).map(|_| char::from(LETTERS[random.usize(0..LETTERS.len())])).collect()
 }
 
-/// Labels and names about as long as they may be.
+/// A name whose labels and length are close to the limits.
 fn long(random: &mut Rng) -> Vec<u8> {
     let labels = random.usize(1..6);
     let label = "l".repeat(random.usize(60..66));

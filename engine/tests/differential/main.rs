@@ -1,7 +1,6 @@
-//! The authority parser beside two others: the crate `http`, which reads what RFC 3986 allows, and
-//! `url`, which reads as browsers do. Where they say something else about an authority of the
-//! corpus, the difference belongs to a class that `docs/policy/authority.md` lists with its reason.
-//! The test and that table are held to each other.
+//! Our authority parser compared with two others: the crate `http`, which reads what RFC 3986
+//! allows, and `url`, which reads as browsers do. Each difference in the corpus belongs to a class
+//! that `docs/policy/authority.md` lists with its reason, and each class there occurs.
 
 mod classes;
 mod corpus;
@@ -33,7 +32,7 @@ fn table() -> Vec<Row> {
     rows
 }
 
-/// A row, unless it is a head or a line.
+/// A row of the table, unless it is the head or the line below it.
 fn row_of(cells: &[&str]) -> Option<Row> {
     let &[class, parser, example, ours, theirs, reason] = cells else { return None };
     let parser = Parser::ALL.into_iter().find(|known| code(parser) == Some(known.name()))?;
@@ -108,30 +107,33 @@ fn every_disagreement_with_another_parser_belongs_to_a_class() {
             *seen.entry((class.name, parser)).or_default() += 1;
         }
     }
-    assert!(agreed > CORPUS / 2, "they agree {agreed} times only: this corpus compares noise");
+    assert!(
+        agreed > CORPUS / 2,
+        "they agree only {agreed} times: the corpus has too few valid authorities"
+    );
     let known: BTreeSet<&str> = CLASSES.iter().map(|class| class.name).collect();
     assert_eq!(
         seen.keys().map(|(class, _)| *class).collect::<BTreeSet<_>>(),
         known,
-        "classes that occur, and those that there are"
+        "classes that occur, and classes that are defined"
     );
     let table = table();
-    let told: BTreeSet<(&str, Parser)> =
+    let documented: BTreeSet<(&str, Parser)> =
         table.iter().map(|row| (row.class.as_str(), row.parser)).collect();
     assert_eq!(
         seen.keys().copied().collect::<BTreeSet<_>>(),
-        told,
+        documented,
         "classes that occur, and rows of the table"
     );
-    assert_eq!(told.len(), table.len(), "a class has two rows for one parser");
+    assert_eq!(documented.len(), table.len(), "a class has two rows for one parser");
 }
 
 #[test]
 fn every_example_of_the_table_is_read_as_the_table_says() {
-    for Row { class, parser, example, ours: told, theirs: told_by_them, reason } in table() {
+    for Row { class, parser, example, ours: our_cell, theirs: their_cell, reason } in table() {
         let (ours, theirs) = (ours(&example), parser.read(&example));
         let name = parser.name();
-        assert_eq!((shown(&ours), shown(&theirs)), (told, told_by_them), "{class}, {name}");
+        assert_eq!((shown(&ours), shown(&theirs)), (our_cell, their_cell), "{class}, {name}");
         let pair = Pair { parser, raw: &example, ours: &ours, theirs: &theirs };
         let first = pair.classes().and_then(|mut classes| classes.next()).map(|class| class.name);
         assert_eq!(first, Some(class.as_str()), "{name}: the example shows another class");

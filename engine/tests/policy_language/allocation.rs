@@ -1,5 +1,5 @@
-//! "No allocation in a decision that changes nothing", held by a counting allocator: it counts what
-//! the thread of a test allocates while a decision is made, however large the policy.
+//! "No allocation in a decision that changes nothing", tested with an allocator that counts the
+//! allocations of the test's thread while a decision is made, for small and large policies.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -38,14 +38,14 @@ unsafe impl GlobalAlloc for Counting {
 }
 
 fn count() {
-    // A thread that ends has no counter any more, and nobody asks for it.
+    // The counter of a thread that ends is gone already, and no test reads it.
     let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
 }
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Takes changes as the filter does, without keeping them.
+/// Receives changes as the filter does, and drops them.
 struct Proxy;
 
 impl HeaderMutations<'_> for Proxy {
@@ -66,7 +66,7 @@ impl HeaderMutations<'_> for Proxy {
     }
 }
 
-/// How often a decision on the request allocates while it is carried out.
+/// The number of allocations while a decision on the request is made and carried out.
 fn allocations(policy: &Policy, request: &Arrival) -> usize {
     let source: Option<IpAddr> = Some([35, 191, 0, 1].into());
     let headers = request.headers.iter().map(|(name, value)| (name.as_slice(), value.as_slice()));
@@ -84,7 +84,7 @@ fn changes_nothing_and_allocates_nothing(policy: &Policy, request: &Arrival) {
     assert_eq!(allocations(policy, request), 0, "{request:?}");
 }
 
-/// What a browser sends.
+/// A request with the headers that a browser sends.
 fn browser(host: &str) -> Arrival {
     request("GET", host, "/products/1?ref=mail&utm_source=letter")
         .header(
@@ -109,23 +109,47 @@ fn hundred_thousand_mappings() -> Policy {
         .map(|n| format!(r#"{{"host":"s{n}.test.com","authority":"s{n}.default.example.com"}}"#))
         .collect();
     policy(&format!(
-        r#"{{ "hosts": {{ "private": ["*.svc.cluster.local", "{{a}}.{{b}}.svc"], "originalHost": "x-forwarded-host", "mappings": [{}, {{"host":"*.shop.example","authority":"shop.svc"}}] }} }}"#,
+        r#"{{ "hosts": {{
+          "private": ["*.svc.cluster.local", "{{a}}.{{b}}.svc"],
+          "originalHost": "x-forwarded-host",
+          "mappings": [{}, {{ "host": "*.shop.example", "authority": "shop.svc" }}]
+        }} }}"#,
         mappings.join(",")
     ))
 }
 
 const ALL_JOBS: &str = r#"{
   "healthChecks": [
-    { "name": "gclb", "match": { "userAgent": { "prefix": "GoogleHC" }, "sources": ["35.191.0.0/16"], "absentHeaders": ["via"] }, "rewrite": { "path": "/ready" } },
+    {
+      "name": "gclb",
+      "match": {
+        "userAgent": { "prefix": "GoogleHC" },
+        "sources": ["35.191.0.0/16"],
+        "absentHeaders": ["via"]
+      },
+      "rewrite": { "path": "/ready" }
+    },
     { "name": "source", "match": { "sources": ["10.0.0.0/8"] }, "respond": { "status": 200 } },
     { "name": "passes", "match": { "userAgent": { "prefix": "Knative-" } }, "pass": {} }
   ],
   "strip": ["knative-serving-namespace", "k-network-hash"],
   "environments": {
-    "sources": [{ "header": "env" }, { "cookie": "env" }, { "query": "env" }, { "baggage": "env" }, { "subdomain": "{env}.dev.test" }],
-    "allow": ["env1"], "unknown": "ignore", "hints": { "headers": { "x-env": "{env}" }, "authority": "app.{env}.svc" }
+    "sources": [
+      { "header": "env" },
+      { "cookie": "env" },
+      { "query": "env" },
+      { "baggage": "env" },
+      { "subdomain": "{env}.dev.test" }
+    ],
+    "allow": ["env1"],
+    "unknown": "ignore",
+    "hints": { "headers": { "x-env": "{env}" }, "authority": "app.{env}.svc" }
   },
-  "hosts": { "private": ["*.svc"], "mappings": [{ "host": "a.test", "authority": "b.svc" }], "originalHost": "x-forwarded-host" }
+  "hosts": {
+    "private": ["*.svc"],
+    "mappings": [{ "host": "a.test", "authority": "b.svc" }],
+    "originalHost": "x-forwarded-host"
+  }
 }"#;
 
 #[test]
@@ -154,9 +178,14 @@ fn a_host_that_none_of_100_000_mappings_knows_allocates_nothing() {
 fn a_mapped_host_among_100_000_costs_what_it_costs_among_three() {
     let large = hundred_thousand_mappings();
     let small = policy(
-        r#"{ "hosts": { "originalHost": "x-forwarded-host", "mappings": [
-          { "host": "s0.test.com", "authority": "s0.default.example.com" }, { "host": "s50000.test.com", "authority": "x.svc" },
-          { "host": "s99999.test.com", "authority": "x.svc" }] } }"#,
+        r#"{ "hosts": {
+          "originalHost": "x-forwarded-host",
+          "mappings": [
+            { "host": "s0.test.com", "authority": "s0.default.example.com" },
+            { "host": "s50000.test.com", "authority": "x.svc" },
+            { "host": "s99999.test.com", "authority": "x.svc" }
+          ]
+        } }"#,
     );
     for host in ["s0.test.com", "s50000.test.com", "s99999.test.com"] {
         // `x-forwarded-host` is written, too.
@@ -166,8 +195,7 @@ fn a_mapped_host_among_100_000_costs_what_it_costs_among_three() {
             "{host}"
         );
     }
-    // Bringing the client's spelling to normal form is one more text, which grows once for its
-    // port.
+    // The normal form of the client's spelling is one more text, which grows once for its port.
     assert!(allocations(&large, &browser("S99999.Test.com.:443")) <= 5);
 }
 
@@ -182,12 +210,15 @@ fn a_mapping_without_an_original_host_header_allocates_nothing_at_all() {
 fn ten_thousand_environments_allocate_nothing_for_a_request_that_names_none() {
     let allow: Vec<String> = (0..10_000).map(|n| format!(r#""env{n}""#)).collect();
     let policy = policy(&format!(
-        r#"{{ "environments": {{ "sources": [{{ "header": "env" }}, {{ "cookie": "env" }}, {{ "query": "env" }}], "allow": [{}],
-             "hints": {{ "headers": {{ "x-env": "{{env}}" }} }} }} }}"#,
+        r#"{{ "environments": {{
+          "sources": [{{ "header": "env" }}, {{ "cookie": "env" }}, {{ "query": "env" }}],
+          "allow": [{}],
+          "hints": {{ "headers": {{ "x-env": "{{env}}" }} }}
+        }} }}"#,
         allow.join(",")
     ));
     changes_nothing_and_allocates_nothing(&policy, &browser("other.test"));
-    // A hint is the list that holds it, and its value.
+    // A hint allocates the list that holds it, and its value.
     assert!(allocations(&policy, &browser("other.test").header("env", "env9999")) <= 3);
 }
 
@@ -200,7 +231,7 @@ fn a_refusal_allocates_nothing() {
 }
 
 #[test]
-fn whatever_is_right_already_allocates_only_for_what_templates_give() {
+fn a_request_that_is_right_already_allocates_only_for_the_results_of_templates() {
     let hints = policy(
         r#"{
           "environments": {
@@ -218,14 +249,18 @@ fn whatever_is_right_already_allocates_only_for_what_templates_give() {
     literal.decided_by(&hints).is_unchanged();
     assert!(allocations(&hints, &literal) <= 8, "the canonical text of an IPv6 literal");
     let any = policy(r#"{ "environments": { "sources": [{ "header": "env" }] } }"#);
-    // The name of an environment that no list holds has to be kept somewhere.
+    // The name of an environment that is not in a list is copied.
     assert!(allocations(&any, &get("a.test").header("env", "Env1")) <= 1);
     let identity =
         policy(r#"{ "hosts": { "mappings": [{ "host": "{a}.test", "authority": "{a}.test" }] } }"#);
     get("x.test").decided_by(&identity).is_unchanged();
     assert!(allocations(&identity, &get("x.test")) <= 2);
     let pass = policy(
-        r#"{ "healthChecks": [{ "name": "own", "match": { "method": { "exact": "GET" } }, "pass": {} }] }"#,
+        r#"{ "healthChecks": [{
+          "name": "own",
+          "match": { "method": { "exact": "GET" } },
+          "pass": {}
+        }] }"#,
     );
     changes_nothing_and_allocates_nothing(&pass, &get("other.test"));
 }
@@ -235,7 +270,11 @@ fn an_environment_that_the_policy_lists_allocates_nothing() {
     let hints = |headers: &str| {
         let hints = format!(r#"{{ "headers": {headers}, "authority": "app.{{env}}.svc:50051" }}"#);
         let environments = format!(
-            r#"{{ "sources": [{{ "header": "env" }}], "allow": ["env1", "env2"], "hints": {hints} }}"#
+            r#"{{
+              "sources": [{{ "header": "env" }}],
+              "allow": ["env1", "env2"],
+              "hints": {hints}
+            }}"#
         );
         policy(&format!(r#"{{ "environments": {environments} }}"#))
     };

@@ -1,45 +1,48 @@
 //! "Normalisation of the authority, for matching always and for what goes upstream when no mapping
 //! applies: ASCII lower case, exactly one trailing dot off, an empty port off; the port is ignored
-//! for matching. Rejected as invalid: …. IP literals never match a domain pattern. Underscores are
-//! accepted."
+//! for matching. Rejected as invalid: … IP literals never match a domain pattern. Underscores
+//! are accepted."
 //!
-//! And the fields `hosts.private`, `hosts.port`, `hosts.unmapped` and
-//! `hosts.originalHost`.
+//! And the fields `hosts.private`, `hosts.port`, `hosts.unmapped` and `hosts.originalHost`.
 
 use gatepost_engine::Policy;
 
-use crate::vocabulary::{fault, get, policy, request};
+use crate::vocabulary::{error, get, policy, request};
 
-fn plain() -> Policy {
+/// A policy that says nothing but its version.
+fn version_only() -> Policy {
     policy("{}")
 }
 
 fn mapped() -> Policy {
     policy(
-        r#"{ "hosts": { "mappings": [{ "host": "my-service.test.com", "authority": "my-service.default.example.com" }] } }"#,
+        r#"{ "hosts": { "mappings": [{
+          "host": "my-service.test.com",
+          "authority": "my-service.default.example.com"
+        }] } }"#,
     )
 }
 
 #[test]
 fn the_authority_goes_upstream_in_ascii_lower_case() {
     get("My-Service.TEST.com")
-        .decided_by(&plain())
+        .decided_by(&version_only())
         .forwards_authority("my-service.test.com")
         .counts(&[]);
 }
 
 #[test]
 fn exactly_one_trailing_dot_is_taken_off() {
-    get("a.test.").decided_by(&plain()).forwards_authority("a.test");
-    get("a.test.:80").decided_by(&plain()).forwards_authority("a.test:80");
-    get("a.test..").decided_by(&plain()).replies(400, "gatepost.host.invalid");
+    get("a.test.").decided_by(&version_only()).forwards_authority("a.test");
+    get("a.test.:80").decided_by(&version_only()).forwards_authority("a.test:80");
+    get("a.test..").decided_by(&version_only()).replies(400, "gatepost.host.invalid");
 }
 
 #[test]
 fn an_empty_port_is_taken_off() {
-    get("a.test:").decided_by(&plain()).forwards_authority("a.test");
-    get("a.test.:").decided_by(&plain()).forwards_authority("a.test");
-    get("[::1]:").decided_by(&plain()).forwards_authority("[::1]");
+    get("a.test:").decided_by(&version_only()).forwards_authority("a.test");
+    get("a.test.:").decided_by(&version_only()).forwards_authority("a.test");
+    get("[::1]:").decided_by(&version_only()).forwards_authority("[::1]");
 }
 
 #[test]
@@ -61,7 +64,7 @@ fn the_port_is_ignored_for_matching() {
 fn a_normal_authority_is_left_alone() {
     for host in ["my-service.test.com", "a.test:8080", "10.0.0.1", "[2001:db8::1]:443", "localhost"]
     {
-        get(host).decided_by(&plain()).is_unchanged();
+        get(host).decided_by(&version_only()).is_unchanged();
     }
 }
 
@@ -106,7 +109,7 @@ fn what_is_no_valid_authority_is_rejected() {
         ("a wildcard", b"*.test"),
     ];
     for (what, host) in cases {
-        let outcome = get(host).decided_by(&plain());
+        let outcome = get(host).decided_by(&version_only());
         outcome.replies(400, "gatepost.host.invalid").counts(&["gatepost.host.invalid"]);
         assert!(!outcome.steps().is_empty(), "{what}");
     }
@@ -116,14 +119,22 @@ fn what_is_no_valid_authority_is_rejected() {
 fn the_longest_label_and_the_longest_name_are_valid() {
     let name = ["a".repeat(63), "b".repeat(63), "c".repeat(63), "d".repeat(61)].join(".");
     assert_eq!(name.len(), 253);
-    get(&name).decided_by(&plain()).is_unchanged();
-    get(format!("{name}.:65535")).decided_by(&plain()).forwards_authority(&format!("{name}:65535"));
+    get(&name).decided_by(&version_only()).is_unchanged();
+    get(format!("{name}.:65535"))
+        .decided_by(&version_only())
+        .forwards_authority(&format!("{name}:65535"));
 }
 
 #[test]
 fn ip_literals_never_match_a_domain_pattern() {
     let policy = policy(
-        r#"{ "hosts": { "private": ["*.0.0.1"], "mappings": [{ "host": "{a}.0.0.2", "authority": "x.test" }, { "host": "10.0.0.3", "authority": "three.test" }] } }"#,
+        r#"{ "hosts": {
+          "private": ["*.0.0.1"],
+          "mappings": [
+            { "host": "{a}.0.0.2", "authority": "x.test" },
+            { "host": "10.0.0.3", "authority": "three.test" }
+          ]
+        } }"#,
     );
     get("10.0.0.1").decided_by(&policy).is_unchanged();
     get("10.0.0.2").decided_by(&policy).is_unchanged();
@@ -142,7 +153,7 @@ fn an_ipv6_literal_is_one_host_in_all_its_spellings() {
 
 #[test]
 fn underscores_are_accepted() {
-    get("_dmarc.my_service.test").decided_by(&plain()).is_unchanged();
+    get("_dmarc.my_service.test").decided_by(&version_only()).is_unchanged();
 }
 
 #[test]
@@ -169,7 +180,7 @@ fn hosts_invalid_reject_is_accepted_with_a_warning_and_pass_is_refused() {
     );
     get("a b").decided_by(&reject).replies(400, "gatepost.host.invalid");
     assert_eq!(
-        fault(r#"{ "hosts": { "invalid": "pass" } }"#),
+        error(r#"{ "hosts": { "invalid": "pass" } }"#),
         "hosts.invalid: a request whose Host is no valid authority is always refused, because a \
          proxy that passes it cannot keep private hosts private; remove the field; `mode: \
          observe` counts such requests without refusing them"
@@ -179,7 +190,11 @@ fn hosts_invalid_reject_is_accepted_with_a_warning_and_pass_is_refused() {
 #[test]
 fn a_health_check_takes_a_request_whose_host_is_no_valid_authority() {
     let policy = policy(
-        r#"{ "healthChecks": [{ "name": "up", "match": { "path": { "exact": "/up" } }, "pass": {} }] }"#,
+        r#"{ "healthChecks": [{
+          "name": "up",
+          "match": { "path": { "exact": "/up" } },
+          "pass": {}
+        }] }"#,
     );
     request("GET", "a b", "/up").decided_by(&policy).is_unchanged();
     request("GET", "a b", "/").decided_by(&policy).replies(400, "gatepost.host.invalid");
@@ -215,7 +230,7 @@ fn hosts_port_keep_leaves_the_port_of_a_host_that_no_mapping_rewrites() {
 }
 
 #[test]
-fn hosts_port_strip_takes_it_off() {
+fn hosts_port_strip_removes_the_port() {
     let policy = policy(r#"{ "hosts": { "port": "strip" } }"#);
     get("a.test:8080").decided_by(&policy).forwards_authority("a.test");
     get("[::1]:8080").decided_by(&policy).forwards_authority("[::1]");
@@ -225,7 +240,13 @@ fn hosts_port_strip_takes_it_off() {
 #[test]
 fn hosts_port_says_nothing_about_a_mapped_host() {
     let policy = policy(
-        r#"{ "hosts": { "port": "strip", "mappings": [{ "host": "a.test", "authority": "b.test:9090" }, { "host": "c.test", "authority": "d.test" }] } }"#,
+        r#"{ "hosts": {
+          "port": "strip",
+          "mappings": [
+            { "host": "a.test", "authority": "b.test:9090" },
+            { "host": "c.test", "authority": "d.test" }
+          ]
+        } }"#,
     );
     get("a.test:443").decided_by(&policy).forwards_authority("b.test:9090");
     get("c.test:443").decided_by(&policy).forwards_authority("d.test");
@@ -242,7 +263,10 @@ fn hosts_unmapped_pass_lets_other_hosts_through_and_counts_them() {
 #[test]
 fn hosts_unmapped_reject_answers_404() {
     let policy = policy(
-        r#"{ "hosts": { "mappings": [{ "host": "a.test", "authority": "b.test" }], "unmapped": "reject" } }"#,
+        r#"{ "hosts": {
+          "mappings": [{ "host": "a.test", "authority": "b.test" }],
+          "unmapped": "reject"
+        } }"#,
     );
     get("other.test")
         .decided_by(&policy)
@@ -255,7 +279,13 @@ fn hosts_unmapped_reject_answers_404() {
 #[test]
 fn hosts_original_host_keeps_the_original_of_a_rewritten_host_as_the_client_wrote_it() {
     let policy = policy(
-        r#"{ "hosts": { "originalHost": "x-forwarded-host", "mappings": [{ "host": "a.test", "authority": "b.test" }, { "host": "same.test", "authority": "same.test:8080" }] } }"#,
+        r#"{ "hosts": {
+          "originalHost": "x-forwarded-host",
+          "mappings": [
+            { "host": "a.test", "authority": "b.test" },
+            { "host": "same.test", "authority": "same.test:8080" }
+          ]
+        } }"#,
     );
     get("A.test.:443")
         .decided_by(&policy)

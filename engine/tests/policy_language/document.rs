@@ -1,10 +1,11 @@
 //! "Unknown fields are errors that name the field, its path and the nearest known name. Integral
-//! floats are integers (an Istio Struct holds doubles). An empty document is no policy." and "Limits, each with its own error: configuration 8 MiB, 200,000 mappings, 50,000
-//! environments, 64 health checks, 16 hint headers."
+//! floats are integers (an Istio Struct holds doubles). An empty document is no policy." and
+//! "Limits, each with its own error: configuration 8 MiB, 200,000 mappings, 50,000 environments,
+//! 64 health checks, 16 hint headers."
 
 use gatepost_engine::{PolicyErrorKind, compile_json};
 
-use crate::vocabulary::{fault, faults, faults_of, get, policy, request};
+use crate::vocabulary::{error, errors, errors_of, get, policy, request};
 
 #[test]
 fn an_unknown_field_names_itself_its_path_and_the_nearest_known_name() {
@@ -18,50 +19,86 @@ fn an_unknown_field_names_itself_its_path_and_the_nearest_known_name() {
             "hosts.mapping: unknown field `mapping`; did you mean `mappings`?",
         ),
         (
-            r#"{ "hosts": { "mappings": [{ "host": "a.test", "authority": "b.test", "authorty": "c" }] } }"#,
+            r#"{ "hosts": { "mappings": [{
+              "host": "a.test",
+              "authority": "b.test",
+              "authorty": "c"
+            }] } }"#,
             "hosts.mappings[0].authorty: unknown field `authorty`; did you mean `authority`?",
         ),
         (
-            r#"{ "environments": { "default": "a", "hints": { "header": {}, "authority": "a.test" } } }"#,
+            r#"{ "environments": {
+              "default": "a",
+              "hints": { "header": {}, "authority": "a.test" }
+            } }"#,
             "environments.hints.header: unknown field `header`; did you mean `headers`?",
         ),
         (
-            r#"{ "healthChecks": [{ "name": "a", "match": { "path": { "exact": "/" }, "user_agent": { "exact": "x" } }, "pass": {} }] }"#,
-            "healthChecks[0].match.user_agent: unknown field `user_agent`; did you mean `userAgent`?",
+            r#"{ "healthChecks": [{
+              "name": "a",
+              "match": { "path": { "exact": "/" }, "user_agent": { "exact": "x" } },
+              "pass": {}
+            }] }"#,
+            "healthChecks[0].match.user_agent: unknown field `user_agent`; did you mean \
+             `userAgent`?",
         ),
         (
-            r#"{ "healthChecks": [{ "name": "a", "match": { "path": { "exact": "/", "regex": "" } }, "pass": {} }] }"#,
-            "healthChecks[0].match.path.regex: unknown field `regex`; known here: exact, prefix, suffix",
+            r#"{ "healthChecks": [{
+              "name": "a",
+              "match": { "path": { "exact": "/", "regex": "" } },
+              "pass": {}
+            }] }"#,
+            "healthChecks[0].match.path.regex: unknown field `regex`; known here: exact, prefix, \
+             suffix",
         ),
         (
-            r#"{ "healthChecks": [{ "name": "a", "match": { "path": { "exact": "/" } }, "pass": { "x": 1 } }] }"#,
+            r#"{ "healthChecks": [{
+              "name": "a",
+              "match": { "path": { "exact": "/" } },
+              "pass": { "x": 1 }
+            }] }"#,
             "healthChecks[0].pass.x: unknown field `x`; nothing may stand here",
         ),
         (
             r#"{ "timeout": "1s" }"#,
-            "timeout: unknown field `timeout`; known here: apiVersion, mode, healthChecks, strip, environments, hosts",
+            "timeout: unknown field `timeout`; known here: apiVersion, mode, healthChecks, strip, \
+             environments, hosts",
         ),
     ] {
-        assert_eq!(fault(json), expected);
+        assert_eq!(error(json), expected);
     }
 }
 
 #[test]
-fn all_faults_are_reported_at_once_each_with_its_path() {
-    let faults = faults(
+fn all_errors_are_reported_at_once_each_with_its_path() {
+    let errors = errors(
         r#"{
           "mode": "watch",
           "healthChecks": [
-            { "name": "No", "match": { "path": { "exact": "x" } }, "rewrite": { "authority": "a b" } },
+            {
+              "name": "No",
+              "match": { "path": { "exact": "x" } },
+              "rewrite": { "authority": "a b" }
+            },
             { "match": { "sources": ["x"], "absentHeaders": [""] }, "respond": { "status": 1 } }
           ],
           "strip": ["host", 3],
-          "environments": { "sources": [{ "header": "a b" }, { "cokie": "env" }], "allow": ["a_b"], "unknown": "default", "hints": {} },
-          "hosts": { "invalid": "drop", "private": ["a..b"], "mappings": [{ "host": "{x.test" }, { "host": "a.test", "authority": "{y}.test" }], "originalHost": ":path" }
+          "environments": {
+            "sources": [{ "header": "a b" }, { "cokie": "env" }],
+            "allow": ["a_b"],
+            "unknown": "default",
+            "hints": {}
+          },
+          "hosts": {
+            "invalid": "drop",
+            "private": ["a..b"],
+            "mappings": [{ "host": "{x.test" }, { "host": "a.test", "authority": "{y}.test" }],
+            "originalHost": ":path"
+          }
         }"#,
     );
     let paths: Vec<&str> =
-        faults.iter().filter_map(|fault| fault.split_once(": ")).map(|(path, _)| path).collect();
+        errors.iter().filter_map(|error| error.split_once(": ")).map(|(path, _)| path).collect();
     assert_eq!(
         paths,
         [
@@ -87,20 +124,20 @@ fn all_faults_are_reported_at_once_each_with_its_path() {
             "hosts.mappings[1].authority",
             "hosts.originalHost",
         ],
-        "{faults:#?}"
+        "{errors:#?}"
     );
 }
 
 #[test]
-fn a_document_with_more_than_a_thousand_faults_says_how_many_more_there_are() {
+fn a_document_with_more_than_a_thousand_errors_says_how_many_more_there_are() {
     let bad = vec![r#""a..b""#; 1_500].join(",");
-    let faults = faults(&format!(r#"{{ "hosts": {{ "private": [{bad}] }} }}"#));
-    assert_eq!(faults.len(), 1_001);
-    assert_eq!(faults.last().map(String::as_str), Some(".: 500 more errors are not shown"));
+    let errors = errors(&format!(r#"{{ "hosts": {{ "private": [{bad}] }} }}"#));
+    assert_eq!(errors.len(), 1_001);
+    assert_eq!(errors.last().map(String::as_str), Some(".: 500 more errors are not shown"));
 }
 
 #[test]
-fn a_document_with_a_fault_gives_no_policy() {
+fn a_document_with_an_error_gives_no_policy() {
     let json =
         br#"{ "apiVersion": "gatepost/v1", "hosts": { "private": ["*.svc"], "prot": "keep" } }"#;
     assert!(compile_json(json).is_err());
@@ -110,7 +147,11 @@ fn a_document_with_a_fault_gives_no_policy() {
 fn integral_floats_are_integers() {
     let status = |number: &str| {
         format!(
-            r#"{{ "healthChecks": [{{ "name": "up", "match": {{ "path": {{ "exact": "/" }} }}, "respond": {{ "status": {number} }} }}] }}"#
+            r#"{{ "healthChecks": [{{
+              "name": "up",
+              "match": {{ "path": {{ "exact": "/" }} }},
+              "respond": {{ "status": {number} }}
+            }}] }}"#
         )
     };
     for number in ["200", "200.0", "2e2", "2.00E+2"] {
@@ -119,11 +160,11 @@ fn integral_floats_are_integers() {
             .replies(200, "gatepost.health_check.up");
     }
     assert_eq!(
-        fault(&status("200.5")),
+        error(&status("200.5")),
         "healthChecks[0].respond.status: expected an integer, found a number with a fraction"
     );
     for number in ["1e300", "-0.0"] {
-        assert!(fault(&status(number)).starts_with("healthChecks[0].respond.status: "));
+        assert!(error(&status(number)).starts_with("healthChecks[0].respond.status: "));
     }
 }
 
@@ -131,15 +172,15 @@ fn integral_floats_are_integers() {
 fn an_empty_document_is_no_policy() {
     for nothing in ["", " \n\t", "{}", " { \n } ", "null", " null\n"] {
         assert_eq!(
-            faults_of(nothing.as_bytes()),
+            errors_of(nothing.as_bytes()),
             [".: the document is empty, and an empty document is no policy; write `apiVersion: \
                  gatepost/v1` and the rules"],
             "{nothing:?}"
         );
     }
     for other in ["nu ll", "{", "[]", "0"] {
-        let faults = faults_of(other.as_bytes());
-        assert!(!faults.concat().contains("empty"), "{other:?}: {faults:?}");
+        let errors = errors_of(other.as_bytes());
+        assert!(!errors.concat().contains("empty"), "{other:?}: {errors:?}");
     }
 }
 
@@ -157,22 +198,22 @@ fn the_version_must_be_given_and_known() {
         (r#"{ "apiVersion": "gatepost/v2" }"#, "`gatepost/v2`"),
         (r#"{ "apiVersion": "" }"#, "``"),
     ] {
-        let faults = faults_of(json.as_bytes());
+        let errors = errors_of(json.as_bytes());
         let wanted =
             format!("this is not a policy of version `gatepost/v1`: apiVersion is {version}");
         assert!(
-            faults.iter().any(|fault| fault.contains(wanted.trim_end_matches("missing"))),
-            "{faults:#?}"
+            errors.iter().any(|error| error.contains(wanted.trim_end_matches("missing"))),
+            "{errors:#?}"
         );
     }
     assert_eq!(
-        fault(r#"{ "apiVersion": 1 }"#),
+        error(r#"{ "apiVersion": 1 }"#),
         "apiVersion: expected a string, found the number 1"
     );
 }
 
 #[test]
-fn a_value_of_another_type_is_named_with_what_stands_there() {
+fn a_value_of_another_type_is_named_with_what_was_found() {
     for (json, expected) in [
         (r#"{ "mode": true }"#, "mode: expected a string, found `true`"),
         (r#"{ "mode": null }"#, "mode: expected a string, found nothing"),
@@ -190,31 +231,34 @@ fn a_value_of_another_type_is_named_with_what_stands_there() {
             "environments.aliases: expected an object, found a list",
         ),
     ] {
-        assert_eq!(fault(json), expected);
+        assert_eq!(error(json), expected);
     }
-    assert_eq!(faults_of(b"[]"), [".: expected an object, found a list"]);
-    assert_eq!(faults_of(b"\"x\""), [".: expected an object, found the string \"x\""]);
+    assert_eq!(errors_of(b"[]"), [".: expected an object, found a list"]);
+    assert_eq!(errors_of(b"\"x\""), [".: expected an object, found the string \"x\""]);
 }
 
 #[test]
-fn a_field_that_is_given_twice_is_a_fault() {
-    assert_eq!(fault(r#"{ "mode": "enforce", "mode": "observe" }"#), "mode: `mode` is given twice");
+fn a_field_that_is_given_twice_is_an_error() {
+    assert_eq!(error(r#"{ "mode": "enforce", "mode": "observe" }"#), "mode: `mode` is given twice");
     assert_eq!(
-        fault(r#"{ "environments": { "default": "a", "aliases": { "x": "a", "X": "b" } } }"#),
+        error(r#"{ "environments": { "default": "a", "aliases": { "x": "a", "X": "b" } } }"#),
         "environments.aliases.X: `x` is given twice"
     );
     assert_eq!(
-        fault(
-            r#"{ "environments": { "default": "a", "hints": { "headers": { "x-a": "{env}", "X-A": "b" } } } }"#
+        error(
+            r#"{ "environments": {
+              "default": "a",
+              "hints": { "headers": { "x-a": "{env}", "X-A": "b" } }
+            } }"#
         ),
         "environments.hints.headers.X-A: `x-a` is given twice"
     );
 }
 
 #[test]
-fn an_environment_that_is_allowed_twice_is_a_fault() {
+fn an_environment_that_is_allowed_twice_is_an_error() {
     let json = r#"{ "environments": { "default": "a", "allow": ["a", "b", "B"] } }"#;
-    assert_eq!(fault(json), "environments.allow[2]: `b` is already given at environments.allow[1]");
+    assert_eq!(error(json), "environments.allow[2]: `b` is already given at environments.allow[1]");
 }
 
 #[test]
@@ -222,15 +266,15 @@ fn a_source_names_exactly_one_place() {
     for source in ["{}", r#"{ "header": "env", "cookie": "env" }"#] {
         let json = format!(r#"{{ "environments": {{ "sources": [{source}], "default": "a" }} }}"#);
         assert!(
-            fault(&json).starts_with("environments.sources[0]: exactly one of `header`, `cookie`"),
+            error(&json).starts_with("environments.sources[0]: exactly one of `header`, `cookie`"),
             "{}",
-            fault(&json)
+            error(&json)
         );
     }
 }
 
 #[test]
-fn a_source_that_could_never_yield_a_value_is_a_fault() {
+fn a_source_that_could_never_yield_a_value_is_an_error() {
     for (source, reason) in [
         (r#""header": ":path""#, "it is a pseudo-header"),
         (r#""header": "host""#, "the gateway keeps it as the request's authority"),
@@ -242,32 +286,32 @@ fn a_source_that_could_never_yield_a_value_is_a_fault() {
     ] {
         let json =
             format!(r#"{{ "environments": {{ "sources": [{{ {source} }}], "default": "a" }} }}"#);
-        assert!(fault(&json).contains(reason), "{}", fault(&json));
+        assert!(error(&json).contains(reason), "{}", error(&json));
     }
 }
 
 #[test]
-fn a_text_that_is_no_json_is_one_fault_with_its_line_and_column() {
+fn a_text_that_is_no_json_is_one_error_with_its_line_and_column() {
     for text in ["{", "{ \"apiVersion\": \"gatepost/v1\" } x", "apiVersion: gatepost/v1", "\u{0}"] {
-        let faults = faults_of(text.as_bytes());
+        let errors = errors_of(text.as_bytes());
         assert!(
-            faults
+            errors
                 .iter()
-                .any(|fault| fault.starts_with(".: not valid JSON: ") && fault.contains("line 1")),
-            "{faults:?}"
+                .any(|error| error.starts_with(".: not valid JSON: ") && error.contains("line 1")),
+            "{errors:?}"
         );
     }
     assert!(
-        faults_of(b"{ \"mode\": \"\xff\" }").iter().any(|fault| fault.contains("not valid JSON"))
+        errors_of(b"{ \"mode\": \"\xff\" }").iter().any(|error| error.contains("not valid JSON"))
     );
 }
 
 #[test]
 fn a_document_that_is_nested_without_end_is_refused() {
     let deep = "[".repeat(100_000);
-    assert!(!faults_of(deep.as_bytes()).is_empty());
+    assert!(!errors_of(deep.as_bytes()).is_empty());
     let inside = format!(r#"{{ "apiVersion": "gatepost/v1", "x": {deep} "#);
-    assert!(!faults_of(inside.as_bytes()).is_empty());
+    assert!(!errors_of(inside.as_bytes()).is_empty());
 }
 
 #[test]
@@ -277,7 +321,7 @@ fn a_configuration_over_8_mib_is_refused_before_it_is_read() {
     assert!(compile_json(text.as_bytes()).is_ok());
     text.push(' ');
     assert_eq!(
-        faults_of(text.as_bytes()),
+        errors_of(text.as_bytes()),
         [".: the configuration is 8388609 bytes, more than the limit of 8388608"]
     );
 }
@@ -293,7 +337,7 @@ fn there_may_be_200_000_mappings_and_no_more() {
         format!(r#"{{"apiVersion":"gatepost/v1","hosts":{{"mappings":[{list}]}}}}"#)
     };
     assert!(compile_json(mappings(200_000).as_bytes()).is_ok());
-    assert_eq!(fault(&mappings(200_001)), "hosts.mappings: more than 200000 mappings");
+    assert_eq!(error(&mappings(200_001)), "hosts.mappings: more than 200000 mappings");
 }
 
 #[test]
@@ -305,7 +349,7 @@ fn there_may_be_50_000_environments_and_as_many_aliases_and_no_more() {
         )
     };
     drop(policy(&allow(50_000)));
-    assert_eq!(fault(&allow(50_001)), "environments.allow: more than 50000 environments");
+    assert_eq!(error(&allow(50_001)), "environments.allow: more than 50000 environments");
     let aliases = |count| {
         format!(
             r#"{{ "environments": {{ "default": "e", "aliases": {{ {} }} }} }}"#,
@@ -313,7 +357,7 @@ fn there_may_be_50_000_environments_and_as_many_aliases_and_no_more() {
         )
     };
     drop(policy(&aliases(50_000)));
-    assert_eq!(fault(&aliases(50_001)), "environments.aliases: more than 50000 aliases");
+    assert_eq!(error(&aliases(50_001)), "environments.aliases: more than 50000 aliases");
 }
 
 #[test]
@@ -321,13 +365,17 @@ fn there_may_be_64_health_checks_and_no_more() {
     let checks = |count| {
         let list = numbered(count, |n| {
             format!(
-                r#"{{ "name": "c{n}", "match": {{ "path": {{ "exact": "/{n}" }} }}, "pass": {{}} }}"#
+                r#"{{
+                  "name": "c{n}",
+                  "match": {{ "path": {{ "exact": "/{n}" }} }},
+                  "pass": {{}}
+                }}"#
             )
         });
         format!(r#"{{ "healthChecks": [{list}] }}"#)
     };
     assert_eq!(policy(&checks(64)).counters().len(), 64 + 4);
-    assert_eq!(fault(&checks(65)), "healthChecks: more than 64 health checks");
+    assert_eq!(error(&checks(65)), "healthChecks: more than 64 health checks");
 }
 
 #[test]
@@ -343,7 +391,7 @@ fn there_may_be_16_hint_headers_and_no_more() {
     (0..16).for_each(|n| {
         outcome.sets(&format!("x-h{n}"), "a");
     });
-    assert_eq!(fault(&hints(17)), "environments.hints.headers: more than 16 hint headers");
+    assert_eq!(error(&hints(17)), "environments.hints.headers: more than 16 hint headers");
 }
 
 #[test]
@@ -352,32 +400,36 @@ fn the_smaller_limits_have_their_own_errors_too() {
         r#"{{ "environments": {{ "sources": [{}] }} }}"#,
         numbered(17, |n| format!(r#"{{ "header": "h{n}" }}"#))
     );
-    assert_eq!(fault(&sources), "environments.sources: more than 16 environment sources");
+    assert_eq!(error(&sources), "environments.sources: more than 16 environment sources");
     let strip = format!(r#"{{ "strip": [{}] }}"#, numbered(1025, |n| format!(r#""h{n}""#)));
-    assert_eq!(fault(&strip), "strip: more than 1024 headers to strip");
+    assert_eq!(error(&strip), "strip: more than 1024 headers to strip");
     for (list, what, entry) in
         [("sources", "source blocks", "10.0.0.1"), ("absentHeaders", "absent headers", "via")]
     {
         let entries = numbered(1025, |_| format!(r#""{entry}""#));
         let json = format!(
-            r#"{{ "healthChecks": [{{ "name": "a", "match": {{ "{list}": [{entries}] }}, "pass": {{}} }}] }}"#
+            r#"{{ "healthChecks": [{{
+              "name": "a",
+              "match": {{ "{list}": [{entries}] }},
+              "pass": {{}}
+            }}] }}"#
         );
-        assert_eq!(fault(&json), format!("healthChecks[0].match.{list}: more than 1024 {what}"));
+        assert_eq!(error(&json), format!("healthChecks[0].match.{list}: more than 1024 {what}"));
     }
     let private = format!(
         r#"{{ "hosts": {{ "private": [{}] }} }}"#,
         numbered(10_001, |n| format!(r#""h{n}.test""#))
     );
-    assert_eq!(fault(&private), "hosts.private: more than 10000 private hosts");
+    assert_eq!(error(&private), "hosts.private: more than 10000 private hosts");
 }
 
 #[test]
-fn a_fault_can_be_told_by_its_kind() {
-    let faults = compile_json(br#"{ "apiVersion": "gatepost/v1", "hosts": { "prot": "keep" } }"#)
-        .expect_err("a fault");
-    assert!(
-        matches!(&faults[..], [fault] if matches!(&fault.kind, PolicyErrorKind::UnknownField { name, .. } if name == "prot"))
-    );
+fn an_error_has_a_kind_that_code_can_match() {
+    let errors = compile_json(br#"{ "apiVersion": "gatepost/v1", "hosts": { "prot": "keep" } }"#)
+        .expect_err("an error");
+    let [error] = &errors[..] else { panic!("{errors:?}") };
+    let PolicyErrorKind::UnknownField { name, .. } = &error.kind else { panic!("{error:?}") };
+    assert_eq!(name, "prot");
 }
 
 #[test]
@@ -394,41 +446,42 @@ fn there_may_be_255_arrangements_of_labels_captures_and_stars_and_no_more() {
     let policy = policy(&private(255));
     get("a.l0.x.x.x.x.x.x.x.test").decided_by(&policy).replies(404, "gatepost.host.private");
     assert_eq!(
-        fault(&private(256)),
+        error(&private(256)),
         "hosts.private[255]: more than 255 different arrangements of labels, captures and `*`"
     );
 }
 
 #[test]
-fn an_earlier_place_is_named_by_its_number_in_the_document_even_behind_a_faulty_one() {
+fn an_earlier_place_is_named_by_its_number_in_the_document_even_behind_an_invalid_one() {
     assert_eq!(
-        faults(r#"{ "hosts": { "private": ["a..b", "*.svc", "*.svc"] } }"#)[1],
+        errors(r#"{ "hosts": { "private": ["a..b", "*.svc", "*.svc"] } }"#)[1],
         "hosts.private[2]: `*.svc` is already given at hosts.private[1]"
     );
     assert_eq!(
-        faults(r#"{ "environments": { "default": "a", "allow": ["a_b", "a", "a"] } }"#)[1],
+        errors(r#"{ "environments": { "default": "a", "allow": ["a_b", "a", "a"] } }"#)[1],
         "environments.allow[2]: `a` is already given at environments.allow[1]"
     );
 }
 
 #[test]
-fn environments_that_nothing_selects_are_a_fault_beside_the_others() {
-    let found = faults(r#"{ "mode": "x", "environments": { "allow": ["a"] } }"#);
+fn environments_that_nothing_selects_are_an_error_beside_the_others() {
+    let found = errors(r#"{ "mode": "x", "environments": { "allow": ["a"] } }"#);
     assert_eq!(found.len(), 2, "{found:?}");
     assert!(found[1].starts_with("environments: no environment can ever be selected"), "{found:?}");
 }
 
 #[test]
-fn a_fault_is_one_line_whatever_the_document_holds() {
-    let faults = faults(
-        r#"{ "ho\u0000sts": 1, "strip": ["a\nb"], "hosts": { "private": ["a\r\n\u001b[31m.test", "\u0085"] } }"#,
+fn an_error_is_one_line_whatever_the_document_holds() {
+    let errors = errors(
+        r#"{
+          "ho\u0000sts": 1,
+          "strip": ["a\nb"],
+          "hosts": { "private": ["a\r\n\u001b[31m.test", "\u0085"] }
+        }"#,
     );
-    assert_eq!(faults.len(), 4, "{faults:#?}");
-    for fault in &faults {
-        assert!(!fault.contains(char::is_control), "{fault:?}");
+    assert_eq!(errors.len(), 4, "{errors:#?}");
+    for error in &errors {
+        assert!(!error.contains(char::is_control), "{error:?}");
     }
-    assert!(faults[1].contains(r"`a\nb`"), "{faults:#?}");
+    assert!(errors[1].contains(r"`a\nb`"), "{errors:#?}");
 }
-
-// White space is what JSON takes for it: a document that is broken must not pass for one that is
-// empty, which lets everything through.

@@ -8,12 +8,15 @@
 
 use gatepost_engine::Policy;
 
-use crate::vocabulary::{Arrival, Outcome, fault, get, policy, request};
+use crate::vocabulary::{Arrival, Outcome, error, get, policy, request};
 
-/// A policy with these environments, which tells the environment in `x-env`.
+/// A policy with these environments, which writes the environment to `x-env`.
 fn environments(fields: &str) -> Policy {
     policy(&format!(
-        r#"{{ "environments": {{ {fields}, "hints": {{ "headers": {{ "x-env": "{{env}}" }} }} }} }}"#
+        r#"{{ "environments": {{
+          {fields},
+          "hints": {{ "headers": {{ "x-env": "{{env}}" }} }}
+        }} }}"#
     ))
 }
 
@@ -122,7 +125,10 @@ fn two_different_values_of_one_cookie_parameter_or_baggage_member_are_unknown_to
 
 const HINT_AND_MAPPING: &str = r#"{
   "environments": {
-    "sources": [{ "header": "env" }], "allow": ["env1", "env2"], "default": "env1", "unknown": "default",
+    "sources": [{ "header": "env" }],
+    "allow": ["env1", "env2"],
+    "default": "env1",
+    "unknown": "default",
     "hints": { "authority": "app.{env}.svc" }
   },
   "hosts": { "mappings": [{ "host": "shop.test", "authority": "shop.svc" }] }
@@ -167,7 +173,15 @@ fn the_hint_of_a_default_serves_a_host_that_no_mapping_knows() {
 #[test]
 fn sources_are_tried_in_order_and_the_first_that_yields_a_value_wins() {
     let policy = environments(
-        r#""sources": [{ "header": "env" }, { "cookie": "env" }, { "query": "env" }, { "baggage": "env" }, { "subdomain": "{env}.dev.test" }]"#,
+        r#"
+          "sources": [
+            { "header": "env" },
+            { "cookie": "env" },
+            { "query": "env" },
+            { "baggage": "env" },
+            { "subdomain": "{env}.dev.test" }
+          ]
+        "#,
     );
     let all = request("GET", "e.dev.test", "/?env=c")
         .header("baggage", "env=d")
@@ -237,7 +251,10 @@ fn a_shortened_host_is_what_mappings_see() {
     let policy = policy(
         r#"{
           "environments": { "sources": [{ "subdomain": "{env}.dev.test" }] },
-          "hosts": { "mappings": [{ "host": "dev.test", "authority": "app.{env}.svc" }], "originalHost": "x-forwarded-host" }
+          "hosts": {
+            "mappings": [{ "host": "dev.test", "authority": "app.{env}.svc" }],
+            "originalHost": "x-forwarded-host"
+          }
         }"#,
     );
     get("pr-1.dev.test")
@@ -250,7 +267,10 @@ fn a_shortened_host_is_what_mappings_see() {
 fn a_private_host_is_refused_before_and_after_shortening() {
     let policy = policy(
         r#"{
-          "environments": { "sources": [{ "subdomain": "{env}.admin.test" }, { "subdomain": "*.{env}.dev.test" }] },
+          "environments": { "sources": [
+            { "subdomain": "{env}.admin.test" },
+            { "subdomain": "*.{env}.dev.test" }
+          ] },
           "hosts": { "private": ["admin.test", "secret.dev.dev.test", "x.dev.test"] }
         }"#,
     );
@@ -288,7 +308,11 @@ fn an_empty_allow_list_allows_nothing() {
 #[test]
 fn aliases_are_written_by_people_and_mean_an_environment() {
     let policy = environments(
-        r#""sources": [{ "header": "env" }], "allow": ["env2"], "aliases": { "stg": "env2", "Staging": "ENV2" }"#,
+        r#"
+          "sources": [{ "header": "env" }],
+          "allow": ["env2"],
+          "aliases": { "stg": "env2", "Staging": "ENV2" }
+        "#,
     );
     for value in ["stg", "STG", "staging", "env2"] {
         with_env(value)
@@ -301,7 +325,12 @@ fn aliases_are_written_by_people_and_mean_an_environment() {
 #[test]
 fn an_alias_hides_the_environment_of_its_name() {
     let policy = environments(
-        r#""sources": [{ "header": "env" }], "allow": ["env1", "env2"], "aliases": { "env1": "env2" }, "default": "env1""#,
+        r#"
+          "sources": [{ "header": "env" }],
+          "allow": ["env1", "env2"],
+          "aliases": { "env1": "env2" },
+          "default": "env1"
+        "#,
     );
     with_env("env1").decided_by(&policy).sets("x-env", "env2");
     get("a.test").decided_by(&policy).sets("x-env", "env2");
@@ -316,12 +345,16 @@ fn aliases_are_not_followed_twice() {
 
 #[test]
 fn an_alias_and_a_default_must_name_an_allowed_environment() {
-    let alias = r#"{ "environments": { "sources": [{ "header": "env" }], "allow": ["env1"], "aliases": { "stg": "env2" } } }"#;
-    assert!(fault(alias).starts_with(
+    let alias = r#"{ "environments": {
+      "sources": [{ "header": "env" }],
+      "allow": ["env1"],
+      "aliases": { "stg": "env2" }
+    } }"#;
+    assert!(error(alias).starts_with(
         "environments.aliases.stg: the environment `env2` is not in `environments.allow`"
     ));
     let default = r#"{ "environments": { "allow": ["env1"], "default": "env2" } }"#;
-    assert!(fault(default).starts_with(
+    assert!(error(default).starts_with(
         "environments.default: the environment `env2` is not in `environments.allow`"
     ));
 }
@@ -346,7 +379,12 @@ fn unknown_reject_answers_404_and_is_what_an_omitted_field_means() {
 #[test]
 fn unknown_default_gives_the_default() {
     let policy = environments(
-        r#""sources": [{ "header": "env" }, { "subdomain": "{env}.dev.test" }], "allow": ["env1"], "default": "env1", "unknown": "default""#,
+        r#"
+          "sources": [{ "header": "env" }, { "subdomain": "{env}.dev.test" }],
+          "allow": ["env1"],
+          "default": "env1",
+          "unknown": "default"
+        "#,
     );
     with_env("nonsense")
         .decided_by(&policy)
@@ -361,7 +399,12 @@ fn unknown_default_gives_the_default() {
 #[test]
 fn unknown_ignore_goes_on_without_an_environment_and_without_the_default() {
     let policy = environments(
-        r#""sources": [{ "header": "env" }, { "subdomain": "{env}.dev.test" }], "allow": ["env1"], "default": "env1", "unknown": "ignore""#,
+        r#"
+          "sources": [{ "header": "env" }, { "subdomain": "{env}.dev.test" }],
+          "allow": ["env1"],
+          "default": "env1",
+          "unknown": "ignore"
+        "#,
     );
     with_env("nonsense")
         .decided_by(&policy)
@@ -375,15 +418,15 @@ fn unknown_ignore_goes_on_without_an_environment_and_without_the_default() {
 fn unknown_default_needs_a_default() {
     let json = r#"{ "environments": { "sources": [{ "header": "env" }], "unknown": "default" } }"#;
     assert!(
-        fault(json)
+        error(json)
             .starts_with("environments.unknown: `unknown: default` needs `environments.default`")
     );
 }
 
 #[test]
-fn environments_that_nothing_can_select_are_a_fault() {
+fn environments_that_nothing_can_select_are_an_error() {
     assert!(
-        fault(r#"{ "environments": { "allow": ["env1"] } }"#)
+        error(r#"{ "environments": { "allow": ["env1"] } }"#)
             .contains("no environment can ever be selected")
     );
 }
@@ -391,7 +434,10 @@ fn environments_that_nothing_can_select_are_a_fault() {
 #[test]
 fn the_hint_may_be_the_header_that_names_the_environment() {
     let policy = policy(
-        r#"{ "environments": { "sources": [{ "header": "env" }], "hints": { "headers": { "env": "{env}" } } } }"#,
+        r#"{ "environments": {
+          "sources": [{ "header": "env" }],
+          "hints": { "headers": { "env": "{env}" } }
+        } }"#,
     );
     with_env("ENV1").decided_by(&policy).sets("env", "env1");
     with_env("env1").decided_by(&policy).is_unchanged();
@@ -418,8 +464,14 @@ fn first_middle_and_last_of_ten_thousand_environments_are_all_found() {
 fn an_unmapped_host_is_refused_even_where_a_hint_would_apply() {
     let policy = policy(
         r#"{
-          "environments": { "sources": [{ "header": "env" }], "hints": { "authority": "app.{env}.svc" } },
-          "hosts": { "unmapped": "reject", "mappings": [{ "host": "a.test", "authority": "b.svc" }] }
+          "environments": {
+            "sources": [{ "header": "env" }],
+            "hints": { "authority": "app.{env}.svc" }
+          },
+          "hosts": {
+            "unmapped": "reject",
+            "mappings": [{ "host": "a.test", "authority": "b.svc" }]
+          }
         }"#,
     );
     get("other.test")

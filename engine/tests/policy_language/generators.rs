@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::vocabulary::{Arrival, Header, request};
 
-/// Headers that only the gateway may set, in every generated policy that names them.
+/// Headers that a client may not set if a generated policy names them.
 const GUARDED: [&str; 4] = ["x-env", "x-key", "x-original", "k-hash"];
 
 const PATTERNS: [&str; 14] = [
@@ -43,7 +43,7 @@ const SOURCES: [(&str, &str); 6] = [
 #[derive(Clone, Copy)]
 pub struct Parts {
     pub health_checks: bool,
-    /// Mappings, authority hints and subdomain sources: whatever gives a request another host.
+    /// Mappings, authority hints and subdomain sources, which change the host of a request.
     pub rewrites: bool,
 }
 
@@ -84,11 +84,18 @@ fn environments(parts: Parts) -> impl Strategy<Value = Value> {
     let sources = subsequence(SOURCES[..if parts.rewrites { 6 } else { 4 }].to_vec(), 1..=4);
     let hints = subsequence(vec![("x-env", "{env}"), ("x-key", "{env}/{host}")], 1..=2);
     let authority = select(vec![None, Some("app.{env}.svc"), Some("{env}.{host}:80")]);
-    (sources, any::<bool>(), any::<bool>(), select(vec!["reject", "ignore", "default"]), hints, authority).prop_map(
+    let unknown = select(vec!["reject", "ignore", "default"]);
+    (sources, any::<bool>(), any::<bool>(), unknown, hints, authority).prop_map(
         move |(sources, listed, default, unknown, hints, authority)| {
-            let sources: Vec<Value> = sources.into_iter().map(|(kind, name)| json!({ kind: name })).collect();
-            let hints: serde_json::Map<_, _> = hints.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
-            let mut environments = json!({ "sources": sources, "aliases": { "stg": "env1" }, "hints": { "headers": hints } });
+            let sources: Vec<Value> =
+                sources.into_iter().map(|(kind, name)| json!({ kind: name })).collect();
+            let hints: serde_json::Map<_, _> =
+                hints.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
+            let mut environments = json!({
+                "sources": sources,
+                "aliases": { "stg": "env1" },
+                "hints": { "headers": hints },
+            });
             if listed {
                 environments["allow"] = json!(["env1", "env2"]);
             }
@@ -143,7 +150,7 @@ fn hosts(parts: Parts) -> impl Strategy<Value = Value> {
     )
 }
 
-/// Policies of these parts, as documents.
+/// Documents of policies with these parts.
 pub fn policies(parts: Parts) -> impl Strategy<Value = Value> {
     let checks =
         if parts.health_checks { health_checks().boxed() } else { Just(Vec::new()).boxed() };
@@ -164,7 +171,7 @@ pub fn policies(parts: Parts) -> impl Strategy<Value = Value> {
     )
 }
 
-/// Spells a host in one of the ways that mean the same.
+/// Writes a host in one of its equivalent spellings.
 fn spelt(host: &'static str) -> impl Strategy<Value = String> {
     let port = select(vec!["", ":", ":80", ":0080", ":0", ":65535", ":000000000000000000000080"]);
     (prop::collection::vec(any::<bool>(), 64), any::<bool>(), port, any::<bool>()).prop_map(
@@ -230,8 +237,8 @@ fn authorities() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![6 => any_spelling().prop_map(String::into_bytes), 2 => odd, 1 => bytes()]
 }
 
-/// Every header that a generated policy reads or guards, and some others, any number of times, with
-/// any value.
+/// Headers that a generated policy reads or guards, and some others, repeated or absent, with any
+/// value.
 pub fn headers() -> impl Strategy<Value = Vec<Header>> {
     let names: Vec<&str> =
         ["env", "cookie", "baggage", "user-agent", "via", "content-type", "accept"]
@@ -250,7 +257,8 @@ pub fn headers() -> impl Strategy<Value = Vec<Header>> {
         "nonsense",
         "a.test",
     ];
-    let value = prop_oneof![5 => select(likely.to_vec()).prop_map(|value| value.as_bytes().to_vec()), 1 => bytes()];
+    let likely = select(likely.to_vec()).prop_map(|value| value.as_bytes().to_vec());
+    let value = prop_oneof![5 => likely, 1 => bytes()];
     prop::collection::vec(
         (select(names), value).prop_map(|(name, value)| (name.into(), value)),
         0..9,
@@ -258,10 +266,9 @@ pub fn headers() -> impl Strategy<Value = Vec<Header>> {
 }
 
 pub fn requests() -> impl Strategy<Value = Arrival> {
-    let paths = prop_oneof![
-        4 => select(vec!["/", "/?q", "/a?env=env1", "/?env=stg&env=env2", "", "*"]).prop_map(|path| path.as_bytes().to_vec()),
-        1 => bytes()
-    ];
+    let likely = select(vec!["/", "/?q", "/a?env=env1", "/?env=stg&env=env2", "", "*"])
+        .prop_map(|path| path.as_bytes().to_vec());
+    let paths = prop_oneof![4 => likely, 1 => bytes()];
     let source = select(vec![None, Some("10.0.0.1"), Some("::ffff:10.0.0.1"), Some("2001:db8::1")]);
     (select(vec!["GET", "POST", "get"]), authorities(), paths, headers(), source).prop_map(
         |(method, authority, path, headers, source)| {

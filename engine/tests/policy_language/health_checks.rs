@@ -7,9 +7,9 @@
 
 use gatepost_engine::Policy;
 
-use crate::vocabulary::{Arrival, fault, get, policy, request};
+use crate::vocabulary::{Arrival, error, get, policy, request};
 
-/// A policy with one health check `p` that passes whatever these conditions match.
+/// A policy with one health check `p` that passes the requests that these conditions match.
 fn check(conditions: &str) -> Policy {
     policy(&format!(
         r#"{{ "healthChecks": [{{ "name": "p", "match": {{ {conditions} }}, "pass": {{}} }}] }}"#
@@ -28,9 +28,18 @@ fn is_request(policy: &Policy, request: &Arrival) {
 
 fn gclb() -> Policy {
     policy(
-        r#"{ "healthChecks": [{ "name": "gclb",
-          "match": { "userAgent": { "prefix": "GoogleHC" }, "method": { "exact": "GET" }, "path": { "exact": "/" } },
-          "rewrite": { "authority": "istio-ingress.gke-system.svc.cluster.local:15020", "path": "/healthz/ready" } }] }"#,
+        r#"{ "healthChecks": [{
+          "name": "gclb",
+          "match": {
+            "userAgent": { "prefix": "GoogleHC" },
+            "method": { "exact": "GET" },
+            "path": { "exact": "/" }
+          },
+          "rewrite": {
+            "authority": "istio-ingress.gke-system.svc.cluster.local:15020",
+            "path": "/healthz/ready"
+          }
+        }] }"#,
     )
 }
 
@@ -81,15 +90,21 @@ fn the_first_health_check_that_matches_wins() {
 #[test]
 fn a_name_is_unique_in_the_policy() {
     let json = r#"{ "healthChecks": [
-      { "name": "a", "match": { "path": { "exact": "/" } }, "pass": {} }, { "name": "a", "match": { "path": { "exact": "/b" } }, "pass": {} }] }"#;
-    assert_eq!(fault(json), "healthChecks[1].name: `a` is already given at healthChecks[0].name");
+      { "name": "a", "match": { "path": { "exact": "/" } }, "pass": {} },
+      { "name": "a", "match": { "path": { "exact": "/b" } }, "pass": {} }
+    ] }"#;
+    assert_eq!(error(json), "healthChecks[1].name: `a` is already given at healthChecks[0].name");
 }
 
 #[test]
 fn a_name_is_1_to_63_of_a_to_z_0_to_9_and_hyphens() {
     let named = |name: &str| {
         format!(
-            r#"{{ "healthChecks": [{{ "name": "{name}", "match": {{ "path": {{ "exact": "/" }} }}, "pass": {{}} }}] }}"#
+            r#"{{ "healthChecks": [{{
+              "name": "{name}",
+              "match": {{ "path": {{ "exact": "/" }} }},
+              "pass": {{}}
+            }}] }}"#
         )
     };
     for name in ["a", "0-9", "-", &"a".repeat(63)] {
@@ -99,14 +114,21 @@ fn a_name_is_1_to_63_of_a_to_z_0_to_9_and_hyphens() {
         );
     }
     for name in ["", "A", "a.b", "a_b", "\u{e9}", &"a".repeat(64)] {
-        assert!(fault(&named(name)).starts_with("healthChecks[0].name: "), "{name}");
+        assert!(error(&named(name)).starts_with("healthChecks[0].name: "), "{name}");
     }
 }
 
 #[test]
 fn every_condition_given_must_hold() {
     let policy = check(
-        r#""userAgent": { "prefix": "HC" }, "method": { "exact": "GET" }, "path": { "exact": "/up" }, "host": { "exact": "a.test" }, "sources": ["10.0.0.0/8"], "absentHeaders": ["via"]"#,
+        r#"
+          "userAgent": { "prefix": "HC" },
+          "method": { "exact": "GET" },
+          "path": { "exact": "/up" },
+          "host": { "exact": "a.test" },
+          "sources": ["10.0.0.0/8"],
+          "absentHeaders": ["via"]
+        "#,
     );
     let probe = request("GET", "a.test", "/up").header("user-agent", "HC").from("10.1.2.3");
     is_probe(&policy, &probe);
@@ -133,7 +155,7 @@ fn every_condition_given_must_hold() {
 #[test]
 fn at_least_one_condition_must_be_given() {
     let json = r#"{ "healthChecks": [{ "name": "a", "match": {}, "pass": {} }] }"#;
-    assert!(fault(json).starts_with("healthChecks[0].match: at least one of "), "{}", fault(json));
+    assert!(error(json).starts_with("healthChecks[0].match: at least one of "), "{}", error(json));
 }
 
 #[test]
@@ -154,10 +176,14 @@ fn a_text_is_compared_exactly_or_by_its_beginning_or_its_end() {
 fn a_text_condition_has_exactly_one_way_to_compare() {
     for condition in ["{}", r#"{ "exact": "/a", "prefix": "/b" }"#] {
         let json = format!(
-            r#"{{ "healthChecks": [{{ "name": "a", "match": {{ "path": {condition} }}, "pass": {{}} }}] }}"#
+            r#"{{ "healthChecks": [{{
+              "name": "a",
+              "match": {{ "path": {condition} }},
+              "pass": {{}}
+            }}] }}"#
         );
         assert!(
-            fault(&json).starts_with(
+            error(&json).starts_with(
                 "healthChecks[0].match.path: exactly one of `exact`, `prefix`, `suffix`"
             )
         );
@@ -165,7 +191,7 @@ fn a_text_condition_has_exactly_one_way_to_compare() {
 }
 
 #[test]
-fn a_condition_that_could_never_hold_or_always_would_is_a_fault() {
+fn a_condition_that_could_never_hold_or_always_would_is_an_error() {
     for (condition, reason) in [
         (r#""path": { "exact": "healthz" }"#, "can never match"),
         (r#""path": { "exact": "/?q" }"#, "can never match"),
@@ -181,7 +207,7 @@ fn a_condition_that_could_never_hold_or_always_would_is_a_fault() {
         let json = format!(
             r#"{{ "healthChecks": [{{ "name": "a", "match": {{ {condition} }}, "pass": {{}} }}] }}"#
         );
-        assert!(fault(&json).contains(reason), "{}", fault(&json));
+        assert!(error(&json).contains(reason), "{}", error(&json));
     }
 }
 
@@ -248,20 +274,24 @@ fn absent_headers_belong_to_their_own_check_even_to_the_sixty_fourth() {
     let checks: Vec<String> = (0..64)
         .map(|n| {
             format!(
-                r#"{{ "name": "c{n}", "match": {{ "path": {{ "prefix": "/" }}, "absentHeaders": ["h{n}"] }}, "pass": {{}} }}"#
+                r#"{{
+                  "name": "c{n}",
+                  "match": {{ "path": {{ "prefix": "/" }}, "absentHeaders": ["h{n}"] }},
+                  "pass": {{}}
+                }}"#
             )
         })
         .collect();
     let policy = policy(&format!(r#"{{ "healthChecks": [{}] }}"#, checks.join(",")));
     for n in 0..64 {
         let request = (0..n)
-            .fold(get("a.test"), |request, vetoed| request.header(&format!("h{vetoed}"), "1"));
+            .fold(get("a.test"), |request, absent| request.header(&format!("h{absent}"), "1"));
         request.decided_by(&policy).counts(&[&format!("gatepost.health_check.c{n}")]);
     }
 }
 
 #[test]
-fn a_repeated_user_agent_is_no_probes() {
+fn a_request_with_two_user_agents_is_no_probe() {
     let policy = check(r#""userAgent": { "prefix": "HC" }"#);
     is_probe(&policy, &get("a.test").header("user-agent", "HC"));
     is_request(&policy, &get("a.test").header("user-agent", "HC").header("user-agent", "HC"));
@@ -285,7 +315,11 @@ fn bytes_that_are_not_utf_8_are_compared_like_any_others() {
 fn rewrite_changes_the_authority_the_path_or_both() {
     let rewriting = |fields: &str| {
         policy(&format!(
-            r#"{{ "healthChecks": [{{ "name": "p", "match": {{ "path": {{ "exact": "/up" }} }}, "rewrite": {{ {fields} }} }}] }}"#
+            r#"{{ "healthChecks": [{{
+              "name": "p",
+              "match": {{ "path": {{ "exact": "/up" }} }},
+              "rewrite": {{ {fields} }}
+            }}] }}"#
         ))
     };
     let probe = request("GET", "A.test", "/up?q");
@@ -306,8 +340,12 @@ fn rewrite_changes_the_authority_the_path_or_both() {
 #[test]
 fn rewrite_needs_an_authority_or_a_path_and_they_must_be_valid() {
     let rewriting = |fields: &str| {
-        fault(&format!(
-            r#"{{ "healthChecks": [{{ "name": "p", "match": {{ "path": {{ "exact": "/" }} }}, "rewrite": {{ {fields} }} }}] }}"#
+        error(&format!(
+            r#"{{ "healthChecks": [{{
+              "name": "p",
+              "match": {{ "path": {{ "exact": "/" }} }},
+              "rewrite": {{ {fields} }}
+            }}] }}"#
         ))
     };
     assert!(
@@ -327,7 +365,11 @@ fn rewrite_needs_an_authority_or_a_path_and_they_must_be_valid() {
 fn respond_answers_with_a_status_and_a_body() {
     let responding = |fields: &str| {
         policy(&format!(
-            r#"{{ "healthChecks": [{{ "name": "up", "match": {{ "path": {{ "exact": "/up" }} }}, "respond": {{ {fields} }} }}] }}"#
+            r#"{{ "healthChecks": [{{
+              "name": "up",
+              "match": {{ "path": {{ "exact": "/up" }} }},
+              "respond": {{ {fields} }}
+            }}] }}"#
         ))
     };
     let probe = request("GET", "a.test", "/up");
@@ -346,8 +388,12 @@ fn respond_answers_with_a_status_and_a_body() {
 #[test]
 fn respond_needs_a_status_of_200_to_599_and_a_body_of_at_most_4096_bytes() {
     let responding = |fields: &str| {
-        fault(&format!(
-            r#"{{ "healthChecks": [{{ "name": "p", "match": {{ "path": {{ "exact": "/" }} }}, "respond": {{ {fields} }} }}] }}"#
+        error(&format!(
+            r#"{{ "healthChecks": [{{
+              "name": "p",
+              "match": {{ "path": {{ "exact": "/" }} }},
+              "respond": {{ {fields} }}
+            }}] }}"#
         ))
     };
     assert_eq!(responding(""), "healthChecks[0].respond: the field `status` is missing");
@@ -377,13 +423,16 @@ fn pass_leaves_the_request_as_it_came() {
 fn a_health_check_does_exactly_one_thing() {
     for actions in ["", r#", "pass": {}, "respond": { "status": 200 }"#] {
         let json = format!(
-            r#"{{ "healthChecks": [{{ "name": "a", "match": {{ "path": {{ "exact": "/" }} }}{actions} }}] }}"#
+            r#"{{ "healthChecks": [{{
+              "name": "a",
+              "match": {{ "path": {{ "exact": "/" }} }}{actions}
+            }}] }}"#
         );
         assert!(
-            fault(&json)
+            error(&json)
                 .starts_with("healthChecks[0]: exactly one of `rewrite`, `respond`, `pass`"),
             "{}",
-            fault(&json)
+            error(&json)
         );
     }
 }
@@ -392,12 +441,16 @@ fn a_health_check_does_exactly_one_thing() {
 fn a_reply_whose_status_has_no_body_is_given_none() {
     let respond = |respond: &str| {
         format!(
-            r#"{{ "healthChecks": [{{ "name": "up", "match": {{ "path": {{ "exact": "/" }} }}, "respond": {respond} }}] }}"#
+            r#"{{ "healthChecks": [{{
+              "name": "up",
+              "match": {{ "path": {{ "exact": "/" }} }},
+              "respond": {respond}
+            }}] }}"#
         )
     };
     for status in [204, 205, 304] {
         assert_eq!(
-            fault(&respond(&format!(r#"{{ "status": {status}, "body": "alive" }}"#))),
+            error(&respond(&format!(r#"{{ "status": {status}, "body": "alive" }}"#))),
             format!(
                 "healthChecks[0].respond.body: a reply with status {status} has no body; remove \
                  the body, or answer with another status, such as 200"

@@ -1,6 +1,6 @@
-//! The policy language, sentence by sentence: every sentence that the language promises is held by
-//! a test of its name. The modules follow the language's own order of subjects; each module's head
-//! quotes the sentences that it holds.
+//! The policy language, sentence by sentence: each sentence of its specification has a test named
+//! after it. The modules follow the order of the specification, and each begins with the sentences
+//! that it tests.
 
 mod allocation;
 mod authority;

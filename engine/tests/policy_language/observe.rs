@@ -1,13 +1,17 @@
-//! "mode: enforce, or observe: decide and count, change nothing." The engine decides in both modes
-//! alike and tells the mode; whoever carries decisions out leaves the request alone in `observe`.
+//! "mode: enforce, or observe: decide and count, change nothing." The engine decides in the same
+//! way in both modes. The filter, which carries decisions out, reads the mode and leaves the
+//! request alone in `observe`.
 
 use gatepost_engine::{Mode, Policy};
 
-use crate::vocabulary::{fault, get, policy};
+use crate::vocabulary::{error, get, policy};
 
 fn in_mode(mode: &str) -> Policy {
     policy(&format!(
-        r#"{{ {mode} "hosts": {{ "private": ["*.svc"], "mappings": [{{ "host": "a.test", "authority": "b.test" }}] }} }}"#
+        r#"{{ {mode} "hosts": {{
+          "private": ["*.svc"],
+          "mappings": [{{ "host": "a.test", "authority": "b.test" }}]
+        }} }}"#
     ))
 }
 
@@ -39,9 +43,9 @@ fn observe_decides_and_counts_as_enforce_does() {
 }
 
 #[test]
-fn another_mode_is_a_fault() {
+fn another_mode_is_an_error() {
     assert_eq!(
-        fault(r#"{ "mode": "observed" }"#),
+        error(r#"{ "mode": "observed" }"#),
         "mode: `observed` is no choice here; did you mean `observe`?"
     );
 }

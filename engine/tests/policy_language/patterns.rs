@@ -4,9 +4,9 @@
 
 use gatepost_engine::Policy;
 
-use crate::vocabulary::{fault, get, policy};
+use crate::vocabulary::{error, get, policy};
 
-/// Maps each pattern to an authority that tells its number: `p0.test`, `p1.test`.
+/// Maps each pattern to an authority with its number: `p0.test`, `p1.test`.
 fn mapping(patterns: &[&str]) -> Policy {
     let mappings: Vec<String> = patterns
         .iter()
@@ -88,7 +88,7 @@ fn an_exact_pattern_is_the_most_specific() {
 }
 
 #[test]
-fn then_the_longest_literal_suffix_wins() {
+fn of_patterns_that_are_not_exact_the_longest_literal_suffix_wins() {
     let policy = mapping(&["*.test", "{x}.{y}.{z}.test", "*.c.test", "{x}.b.c.test", "*.b.c.test"]);
     goes_to(&policy, "a.b.c.test", 3);
     goes_to(&policy, "a.a.b.c.test", 4);
@@ -105,7 +105,7 @@ fn a_longer_literal_suffix_wins_even_with_a_star_against_captures() {
 }
 
 #[test]
-fn then_captures_win_over_a_star() {
+fn of_equal_literal_suffixes_captures_win_over_a_star() {
     let policy = mapping(&["*.b.test", "{x}.b.test", "*.{x}.c.test", "{x}.{y}.c.test"]);
     goes_to(&policy, "a.b.test", 1);
     goes_to(&policy, "a.a.c.test", 3);
@@ -130,19 +130,22 @@ fn the_same_pattern_twice_is_an_error() {
         ("[::1]", "[0:0::1]"),
     ] {
         let json = format!(
-            r#"{{ "hosts": {{ "mappings": [{{ "host": "{first}", "authority": "b.test" }}, {{ "host": "{second}", "authority": "c.test" }}] }} }}"#
+            r#"{{ "hosts": {{ "mappings": [
+              {{ "host": "{first}", "authority": "b.test" }},
+              {{ "host": "{second}", "authority": "c.test" }}
+            ] }} }}"#
         );
-        let fault = fault(&json);
-        assert!(fault.starts_with("hosts.mappings[1].host: "), "{fault}");
-        assert!(fault.ends_with("is already given at hosts.mappings[0].host"), "{fault}");
+        let error = error(&json);
+        assert!(error.starts_with("hosts.mappings[1].host: "), "{error}");
+        assert!(error.ends_with("is already given at hosts.mappings[0].host"), "{error}");
         let json = format!(r#"{{ "hosts": {{ "private": ["{first}", "{second}"] }} }}"#);
-        assert!(crate::vocabulary::fault(&json).ends_with("is already given at hosts.private[0]"));
+        assert!(crate::vocabulary::error(&json).ends_with("is already given at hosts.private[0]"));
     }
 }
 
 #[test]
-fn a_duplicate_is_found_behind_faulty_mappings_and_names_its_place_in_the_document() {
-    let faults = crate::vocabulary::faults(
+fn a_duplicate_is_found_behind_invalid_mappings_and_names_its_place_in_the_document() {
+    let errors = crate::vocabulary::errors(
         r#"{ "hosts": { "mappings": [
           { "host": "a..test", "authority": "b.test" },
           { "host": "a.test", "authority": "b.test" },
@@ -150,9 +153,9 @@ fn a_duplicate_is_found_behind_faulty_mappings_and_names_its_place_in_the_docume
           { "host": "a.test", "authority": "b.test" }
         ] } }"#,
     );
-    assert_eq!(faults.len(), 3, "{faults:#?}");
+    assert_eq!(errors.len(), 3, "{errors:#?}");
     assert_eq!(
-        faults[2],
+        errors[2],
         "hosts.mappings[3].host: `a.test` is already given at hosts.mappings[1].host"
     );
 }
@@ -173,8 +176,8 @@ fn what_is_no_pattern_is_refused_with_its_reason() {
         ("a b.test", "it holds the byte ` `"),
         ("a..test", "it has an empty label"),
     ] {
-        let fault = fault(&format!(r#"{{ "hosts": {{ "private": ["{pattern}"] }} }}"#));
-        assert!(fault.starts_with("hosts.private[0]: "), "{fault}");
-        assert!(fault.contains(reason), "{pattern}: {fault}");
+        let error = error(&format!(r#"{{ "hosts": {{ "private": ["{pattern}"] }} }}"#));
+        assert!(error.starts_with("hosts.private[0]: "), "{error}");
+        assert!(error.contains(reason), "{pattern}: {error}");
     }
 }

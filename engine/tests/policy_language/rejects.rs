@@ -8,8 +8,12 @@ use crate::vocabulary::{Arrival, get, policy, request};
 const REFUSING: &str = r#"{
   "environments": { "sources": [{ "header": "env" }], "allow": ["env1"] },
   "hosts": {
-    "private": ["*.svc"], "unmapped": "reject",
-    "mappings": [{ "host": "shop.test", "authority": "shop.svc" }, { "host": "{a}.{b}.test", "authority": "{a}{b}.test" }]
+    "private": ["*.svc"],
+    "unmapped": "reject",
+    "mappings": [
+      { "host": "shop.test", "authority": "shop.svc" },
+      { "host": "{a}.{b}.test", "authority": "{a}{b}.test" }
+    ]
   }
 }"#;
 
@@ -67,7 +71,7 @@ fn what_only_resembles_grpc_gets_no_grpc_status() {
 }
 
 #[test]
-fn a_reply_tells_nothing_of_what_the_policy_knows() {
+fn a_reply_reveals_nothing_about_the_policy() {
     let policy = policy(REFUSING);
     get("secret.svc").decided_by(&policy).says("not found\n");
     get("nothing.test").decided_by(&policy).says("not found\n");
@@ -94,7 +98,11 @@ fn the_names_of_counters_are_bounded_by_the_policy() {
         names(&policy(r#"{ "environments": { "default": "a" } }"#)),
         [environments, hosts].concat()
     );
-    let check = r#"{ "healthChecks": [{ "name": "gclb", "match": { "path": { "exact": "/" } }, "pass": {} }] }"#;
+    let check = r#"{ "healthChecks": [{
+      "name": "gclb",
+      "match": { "path": { "exact": "/" } },
+      "pass": {}
+    }] }"#;
     assert_eq!(names(&policy(check)), [&["gatepost.health_check.gclb"][..], &hosts].concat());
 }
 

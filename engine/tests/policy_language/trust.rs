@@ -5,18 +5,28 @@
 
 use gatepost_engine::Policy;
 
-use crate::vocabulary::{Arrival, fault, get, policy, request};
+use crate::vocabulary::{Arrival, error, get, policy, request};
 
 fn trusting() -> Policy {
     policy(
         r#"{
           "healthChecks": [
-            { "name": "rewrites", "match": { "path": { "exact": "/rewrites" } }, "rewrite": { "authority": "ready.svc" } },
+            {
+              "name": "rewrites",
+              "match": { "path": { "exact": "/rewrites" } },
+              "rewrite": { "authority": "ready.svc" }
+            },
             { "name": "passes", "match": { "path": { "exact": "/passes" } }, "pass": {} }
           ],
           "strip": ["Knative-Serving-Namespace", "k-network-hash"],
-          "environments": { "sources": [{ "header": "env" }], "hints": { "headers": { "X-Gatepost-Env": "{env}", "x-tier": "edge" } } },
-          "hosts": { "mappings": [{ "host": "shop.test", "authority": "shop.svc" }], "originalHost": "x-forwarded-host" }
+          "environments": {
+            "sources": [{ "header": "env" }],
+            "hints": { "headers": { "X-Gatepost-Env": "{env}", "x-tier": "edge" } }
+          },
+          "hosts": {
+            "mappings": [{ "host": "shop.test", "authority": "shop.svc" }],
+            "originalHost": "x-forwarded-host"
+          }
         }"#,
     )
 }
@@ -41,7 +51,7 @@ fn headers_of_hints_original_host_and_strip_are_removed_from_a_clients_request()
 }
 
 #[test]
-fn unless_the_decision_sets_them() {
+fn a_guarded_header_that_the_decision_sets_goes_upstream() {
     let outcome = forged(get("shop.test")).header("env", "env1").decided_by(&trusting());
     outcome
         .sets("x-gatepost-env", "env1")
@@ -66,7 +76,7 @@ fn a_client_cannot_keep_its_own_value_beside_one_that_is_set() {
 }
 
 #[test]
-fn or_a_health_check_passes_them() {
+fn a_health_check_that_passes_a_request_keeps_the_guarded_headers() {
     forged(request("GET", "Other.test.", "/passes")).decided_by(&trusting()).is_unchanged();
 }
 
@@ -105,11 +115,14 @@ fn a_hint_may_not_name_a_header_that_frames_or_routes_the_request() {
         ("x-envoy-original-path", "it is one of Envoy's own"),
         ("X-Envoy-Internal", "it is one of Envoy's own"),
     ] {
-        let hint = fault(&format!(
-            r#"{{ "environments": {{ "default": "a", "hints": {{ "headers": {{ "{name}": "{{env}}" }} }} }} }}"#
+        let hint = error(&format!(
+            r#"{{ "environments": {{
+              "default": "a",
+              "hints": {{ "headers": {{ "{name}": "{{env}}" }} }}
+            }} }}"#
         ));
         assert!(hint.contains("may not be named here") && hint.contains(reason), "{hint}");
-        let original = fault(&format!(r#"{{ "hosts": {{ "originalHost": "{name}" }} }}"#));
+        let original = error(&format!(r#"{{ "hosts": {{ "originalHost": "{name}" }} }}"#));
         assert!(
             original.starts_with("hosts.originalHost: ") && original.contains(reason),
             "{original}"
@@ -123,7 +136,7 @@ fn strip_may_name_envoys_own_headers_and_nothing_that_frames_or_routes_the_reque
     get("a.test").header("x-envoy-retry-on", "5xx").decided_by(&policy).removes("x-envoy-retry-on");
     for name in [":path", "host", "content-length", "transfer-encoding", "connection"] {
         assert!(
-            fault(&format!(r#"{{ "strip": ["{name}"] }}"#)).starts_with("strip[0]: the header")
+            error(&format!(r#"{{ "strip": ["{name}"] }}"#)).starts_with("strip[0]: the header")
         );
     }
 }
@@ -131,24 +144,36 @@ fn strip_may_name_envoys_own_headers_and_nothing_that_frames_or_routes_the_reque
 #[test]
 fn an_environment_source_may_be_a_header_that_is_stripped() {
     let policy = policy(
-        r#"{ "strip": ["env"], "environments": { "sources": [{ "header": "env" }], "hints": { "headers": { "x-env": "{env}" } } } }"#,
+        r#"{
+          "strip": ["env"],
+          "environments": {
+            "sources": [{ "header": "env" }],
+            "hints": { "headers": { "x-env": "{env}" } }
+          }
+        }"#,
     );
     get("a.test").header("env", "env1").decided_by(&policy).sets("x-env", "env1").removes("env");
 }
 
 #[test]
 fn a_header_of_the_hints_may_not_be_the_one_of_the_original_host() {
-    let json = r#"{ "environments": { "default": "a", "hints": { "headers": { "x-a": "{env}" } } }, "hosts": { "originalHost": "X-A" } }"#;
+    let json = r#"{
+      "environments": { "default": "a", "hints": { "headers": { "x-a": "{env}" } } },
+      "hosts": { "originalHost": "X-A" }
+    }"#;
     assert_eq!(
-        fault(json),
+        error(json),
         "hosts.originalHost: `x-a` is already given at environments.hints.headers"
     );
 }
 
 #[test]
-fn a_header_value_that_no_header_can_carry_is_a_fault() {
-    let json = "{ \"environments\": { \"default\": \"a\", \"hints\": { \"headers\": { \"x-a\": \"{env}\\r\\nx-b: 1\" } } } }";
-    assert!(fault(json).starts_with(
+fn a_header_value_that_no_header_can_carry_is_an_error() {
+    let json = r#"{ "environments": {
+      "default": "a",
+      "hints": { "headers": { "x-a": "{env}\r\nx-b: 1" } }
+    } }"#;
+    assert!(error(json).starts_with(
         "environments.hints.headers.x-a: the value holds bytes that a header cannot carry"
     ));
 }

@@ -1,6 +1,6 @@
-//! The words that the tests are written in: a policy, a request, and what became of it. Whatever a
-//! test asks for, each decision is also carried out as a proxy would, and held to the rules that
-//! every decision must keep.
+//! The functions that the tests are written with: a policy, a request, and its outcome. Each
+//! decision is also carried out as a proxy would do it, and checked against the rules that every
+//! decision must keep.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -14,34 +14,34 @@ pub use gatepost_invariants::carried::{Header, values};
 pub fn policy(json: &str) -> Policy {
     match compile_json(versioned(json).as_bytes()) {
         Ok(policy) => policy,
-        Err(faults) => panic!(
-            "faults in {json}: {}",
-            faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        Err(errors) => panic!(
+            "errors in {json}: {}",
+            errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
         ),
     }
 }
 
-/// The faults of a policy, as a person reads them. `apiVersion` may be left out.
+/// The errors of a policy, as a person reads them. `apiVersion` may be left out.
 #[track_caller]
-pub fn faults(json: &str) -> Vec<String> {
-    faults_of(versioned(json).as_bytes())
+pub fn errors(json: &str) -> Vec<String> {
+    errors_of(versioned(json).as_bytes())
 }
 
-/// The faults of a plugin configuration, as a person reads them.
+/// The errors of a plugin configuration, as a person reads them.
 #[track_caller]
-pub fn faults_of(configuration: &[u8]) -> Vec<String> {
+pub fn errors_of(configuration: &[u8]) -> Vec<String> {
     match compile_json(configuration) {
-        Ok(_) => panic!("no fault in {}", String::from_utf8_lossy(configuration)),
-        Err(faults) => faults.iter().map(ToString::to_string).collect(),
+        Ok(_) => panic!("no error in {}", String::from_utf8_lossy(configuration)),
+        Err(errors) => errors.iter().map(ToString::to_string).collect(),
     }
 }
 
-/// The one fault of a policy.
+/// The one error of a policy.
 #[track_caller]
-pub fn fault(json: &str) -> String {
-    let faults = faults(json);
-    assert_eq!(faults.len(), 1, "{faults:#?}");
-    faults.concat()
+pub fn error(json: &str) -> String {
+    let errors = errors(json);
+    assert_eq!(errors.len(), 1, "{errors:#?}");
+    errors.concat()
 }
 
 fn versioned(json: &str) -> String {
@@ -67,7 +67,7 @@ pub fn get(authority: impl AsRef<[u8]>) -> Arrival {
     request("GET", authority, "/")
 }
 
-/// A request as the gateway sees it, in the words of a test.
+/// A request as the gateway receives it, built step by step.
 #[derive(Clone)]
 pub struct Arrival(carried::Arrival);
 
@@ -108,7 +108,7 @@ impl Arrival {
     }
 }
 
-/// What became of a request. Each assertion gives the outcome back, so that a test reads as a
+/// The outcome of a request. Each assertion returns the outcome, so that a test reads as a
 /// sentence.
 pub struct Outcome {
     before: Vec<Header>,
@@ -118,7 +118,8 @@ pub struct Outcome {
 impl Outcome {
     #[track_caller]
     fn forwarded(&self) -> &[Header] {
-        self.upstream().unwrap_or_else(|| panic!("answered here: {:?}", self.carried.reply))
+        self.upstream()
+            .unwrap_or_else(|| panic!("answered by the gateway: {:?}", self.carried.reply))
     }
 
     #[track_caller]
@@ -128,29 +129,30 @@ impl Outcome {
         values.iter().map(|value| String::from_utf8_lossy(value)).collect()
     }
 
-    /// The upstream sees this authority.
+    /// The upstream receives this authority.
     #[track_caller]
     pub fn forwards_authority(&self, authority: &str) -> &Self {
         assert_eq!(self.one(":authority"), authority);
         self
     }
 
-    /// The upstream sees this path.
+    /// The upstream receives this path.
     #[track_caller]
     pub fn forwards_path(&self, path: &str) -> &Self {
         assert_eq!(self.one(":path"), path);
         self
     }
 
-    /// The upstream sees the header with exactly this value, and it is not as the client sent it.
+    /// The upstream receives the header with exactly this value, and the client sent another one or
+    /// none.
     #[track_caller]
     pub fn sets(&self, name: &str, value: &str) -> &Self {
         assert_eq!(self.one(name), value);
-        assert_ne!(values(&self.before, name), [value.as_bytes()], "{name} was so already");
+        assert_ne!(values(&self.before, name), [value.as_bytes()], "{name} already had this value");
         self
     }
 
-    /// The upstream sees the header as the client sent it.
+    /// The upstream receives the header as the client sent it.
     #[track_caller]
     pub fn keeps(&self, name: &str) -> &Self {
         let before = values(&self.before, name);
@@ -159,21 +161,21 @@ impl Outcome {
         self
     }
 
-    /// The client sent the header, and the upstream does not see it.
+    /// The client sent the header, and the upstream does not receive it.
     #[track_caller]
     pub fn removes(&self, name: &str) -> &Self {
         assert!(!values(&self.before, name).is_empty(), "the client sent no {name}");
         self.lacks(name)
     }
 
-    /// The upstream does not see the header.
+    /// The upstream does not receive the header.
     #[track_caller]
     pub fn lacks(&self, name: &str) -> &Self {
         assert!(values(self.forwarded(), name).is_empty(), "{name} goes upstream");
         self
     }
 
-    /// The request goes on exactly as it came.
+    /// The request is forwarded exactly as it came.
     #[track_caller]
     pub fn is_unchanged(&self) -> &Self {
         let after = self.forwarded();
@@ -187,7 +189,7 @@ impl Outcome {
         self.carried.reply.as_ref().expect("an answer")
     }
 
-    /// The request is answered here.
+    /// The gateway answers the request itself.
     #[track_caller]
     pub fn replies(&self, status: u16, details: &str) -> &Self {
         assert_eq!((self.reply().status, &*self.reply().details), (status, details));
@@ -213,14 +215,14 @@ impl Outcome {
         self
     }
 
-    /// How often the source address, a hostcall in the filter, was asked for.
+    /// How often the source address was read, which is a hostcall in the filter.
     #[track_caller]
     pub fn asked_for_the_source(&self, times: u32) -> &Self {
         assert_eq!(self.carried.asked, times);
         self
     }
 
-    /// What the invariants of `gatepost-invariants` are about.
+    /// The decision carried out, for the invariants of `gatepost-invariants`.
     pub fn carried(&self) -> &Carried {
         &self.carried
     }
@@ -229,12 +231,12 @@ impl Outcome {
         &self.carried.steps
     }
 
-    /// The request as it goes on; nothing when it is answered here.
+    /// The forwarded request; nothing when the gateway answers it itself.
     pub fn upstream(&self) -> Option<&[Header]> {
         self.carried.upstream.as_deref()
     }
 
-    /// The rule by which it is answered here.
+    /// The rule by which the gateway answers the request.
     pub fn details(&self) -> Option<&str> {
         self.carried.reply.as_ref().map(|reply| &*reply.details)
     }

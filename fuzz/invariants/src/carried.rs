@@ -1,4 +1,4 @@
-//! A decision, carried out as a proxy does it, and held to what every decision must keep to.
+//! A decision, carried out as a proxy does it, with the checks that apply to every decision.
 
 use std::cell::Cell;
 use std::fmt;
@@ -11,7 +11,7 @@ use gatepost_engine::{
 /// A header's name, in lower case, and its value.
 pub type Header = (Vec<u8>, Vec<u8>);
 
-/// A request as the gateway sees it.
+/// A request as the gateway receives it.
 #[derive(Clone)]
 pub struct Arrival {
     /// Its headers, pseudo-headers among them.
@@ -44,18 +44,18 @@ pub fn values<'h>(headers: &'h [Header], name: &str) -> Vec<&'h [u8]> {
         .collect()
 }
 
-/// The authority that counts: the last, as a map of headers has only one.
+/// The authority of a request: the last value, because a proxy's header map keeps only that.
 #[must_use]
 pub fn authority_of(headers: &[Header]) -> &[u8] {
     values(headers, ":authority").last().copied().unwrap_or_default()
 }
 
-/// What became of a request.
+/// The outcome of a request.
 #[derive(Debug)]
 pub struct Carried {
-    /// The request as it goes on; nothing when it is answered here.
+    /// The forwarded request; nothing when the gateway answers it itself.
     pub upstream: Option<Vec<Header>>,
-    /// The answer that is given here.
+    /// The gateway's own answer.
     pub reply: Option<Reply<'static>>,
     /// The names of the counters that are raised.
     pub counted: Vec<String>,
@@ -63,7 +63,7 @@ pub struct Carried {
     pub steps: Vec<Step>,
     /// Nothing was written.
     pub unchanged: bool,
-    /// How often the source address, a hostcall in the filter, was asked for.
+    /// How often the source address was read, which is a hostcall in the filter.
     pub asked: u32,
 }
 
@@ -78,7 +78,7 @@ impl Carried {
     }
 }
 
-/// Counts how often it is asked.
+/// A source address that counts how often it is read.
 struct Source {
     address: Option<IpAddr>,
     asked: Cell<u32>,
@@ -94,7 +94,7 @@ impl SourceAddress for Source {
 /// Decides on a request, and carries the decision out.
 ///
 /// # Panics
-/// When the explanation is another decision, a counter is unknown, or something is written that
+/// When the decision with a trace differs from the one without, a counter is unknown, or a write
 /// changes nothing.
 #[track_caller]
 pub fn carry_out(policy: &Policy, arrival: &Arrival) -> Carried {
@@ -107,7 +107,7 @@ pub fn carry_out(policy: &Policy, arrival: &Arrival) -> Carried {
     assert_eq!(
         policy.decide_traced(&request, &mut steps),
         decision,
-        "what is explained is what runs"
+        "the decision with a trace differs"
     );
     let counted = names(policy, decision.counters);
     let (upstream, reply, unchanged) = match decision.verdict {
@@ -140,8 +140,8 @@ fn names(policy: &Policy, counters: Counters) -> Vec<String> {
         .collect()
 }
 
-/// Carries writes out as a proxy does: first what is removed, then what is set, which replaces or
-/// adds.
+/// Applies writes as a proxy does: first it removes headers, then it sets headers, which replaces
+/// or adds them.
 #[must_use]
 pub fn apply(headers: &[Header], writes: &Writes<'_>) -> Vec<Header> {
     let mut headers = headers.to_vec();
@@ -186,7 +186,7 @@ fn every_write_changes_something(headers: &[Header], writes: &Writes<'_>) {
         assert_eq!(
             left,
             usize::from(*replaces),
-            "{name}: what is left of it is one value, to be replaced, or none"
+            "{name}: after the removals it must have one value to replace, or none"
         );
     }
 }

@@ -1,8 +1,8 @@
-//! A policy and a request as text, which is what the fuzz targets are fed and a finding can be read
-//! from:
+//! A case is a policy and a request as text. It is the input of the fuzz targets, and a person can
+//! read the inputs that fail:
 //!
 //! ```text
-//! lenient port-strip
+//! private port-strip
 //! 35.191.0.1:4711
 //! :method: GET
 //! :authority: Shop.test.:80
@@ -10,8 +10,8 @@
 //! ```
 //!
 //! The first line names a policy and changes to it, the second is the source address, and each
-//! further line is a header. The record separator (0x1e) stands for a line end inside of a header.
-//! Any bytes are a case.
+//! further line is a header. The record separator (0x1e) means a line end inside a header. Any
+//! bytes are a valid case.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -23,7 +23,7 @@ use crate::carried::Arrival;
 use crate::decision;
 use crate::document::Document;
 
-/// The policies that a case can name: those that ship, and some that are made to be attacked.
+/// The policies that a case can name: those that ship, and some written for these tests.
 pub const POLICIES: [(&str, &str); 9] = [
     ("knative-gclb", include_str!("../../../policies/knative-gclb/policy.yaml")),
     ("asm-grpc-env", include_str!("../../../policies/asm-grpc-env/policy.yaml")),
@@ -36,16 +36,16 @@ pub const POLICIES: [(&str, &str); 9] = [
     ("version", "apiVersion: gatepost/v1"),
 ];
 
-/// A change of a policy, and the word for it.
+/// The name of a change, and the function that makes it.
 pub type Change = (&'static str, fn(&mut Value));
 
-/// The changes that a case can ask for. One that a policy has no place for changes nothing.
+/// The changes that a case can name. A change that does not apply to a policy does nothing.
 pub const CHANGES: [Change; 7] = [
     ("port-strip", |policy| set(policy, "hosts", "port", json!("strip"))),
     ("unmapped-reject", |policy| set(policy, "hosts", "unmapped", json!("reject"))),
     ("no-mappings", |policy| set(policy, "hosts", "mappings", json!([]))),
     ("no-checks", |policy| {
-        drop(policy.as_object_mut().and_then(|policy| policy.remove("healthChecks")))
+        drop(policy.as_object_mut().and_then(|policy| policy.remove("healthChecks")));
     }),
     ("unknown-ignore", |policy| set(policy, "environments", "unknown", json!("ignore"))),
     ("no-authority-hint", |policy| {
@@ -74,21 +74,20 @@ fn set(policy: &mut Value, section: &str, field: &str, value: Value) {
 pub struct Known {
     /// Its plugin configuration.
     pub configuration: String,
-    /// What it says.
+    /// Its document.
     pub document: Document,
-    /// What the engine made of it.
+    /// The compiled policy.
     pub policy: Policy,
 }
 
-/// Which policy, and the bits of its changes.
+/// The number of a policy, and its changes as bits.
 type Choice = (usize, u32);
 
-/// The policies that were asked for so far. There is a bounded number of them, and they are kept
-/// for good.
+/// The policies compiled so far. Their number is bounded, and they are never freed.
 static KNOWN: LazyLock<Mutex<HashMap<Choice, &'static Known>>> = LazyLock::new(Mutex::default);
 
-/// The policy that a case's first line names. Words that are none mean nothing, and the first
-/// policy is meant where none is named.
+/// The policy that a case's first line names. Unknown words are ignored, and a line that names no
+/// policy means the first one.
 #[must_use]
 pub fn policy(line: &[u8]) -> &'static Known {
     let words = || line.split(u8::is_ascii_whitespace);
@@ -114,7 +113,7 @@ fn compiled((number, changes): Choice) -> Known {
         .for_each(|(_, (_, change))| change(&mut document));
     let configuration = document.to_string();
     let policy = compile_json(configuration.as_bytes())
-        .unwrap_or_else(|faults| panic!("{configuration}: {faults:?}"));
+        .unwrap_or_else(|errors| panic!("{configuration}: {errors:?}"));
     Known { configuration, document: Document(document), policy }
 }
 
@@ -149,7 +148,7 @@ fn unescaped(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().map(|byte| if *byte == 0x1e { b'\n' } else { *byte }).collect()
 }
 
-/// Every invariant of a decision, for the case that these bytes are.
+/// Checks every invariant of a decision, for the case in these bytes.
 ///
 /// # Panics
 /// When one is broken.

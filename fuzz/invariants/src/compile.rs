@@ -1,4 +1,4 @@
-//! Any bytes as plugin configuration: faults that a person can read, or a policy that decides.
+//! Plugin configurations: any bytes give either readable errors or a policy that works.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::carried::{Arrival, carry_out};
 use crate::decision;
 
-/// Requests that find most of what a policy can do.
+/// Requests that reach most rules of a policy.
 const REQUESTS: [&[(&str, &str)]; 4] = [
     &[
         (":method", "GET"),
@@ -34,10 +34,10 @@ const REQUESTS: [&[(&str, &str)]; 4] = [
     &[(":authority", "user@a.test, b"), ("env", "a"), ("env", "b")],
 ];
 
-/// Everything that holds of a configuration.
+/// Checks all invariants of a configuration.
 ///
 /// # Panics
-/// When it does not.
+/// When one is broken.
 pub fn holds(configuration: &[u8]) {
     let shown = || String::from_utf8_lossy(configuration).into_owned();
     let compiled = compile_json(configuration);
@@ -45,29 +45,30 @@ pub fn holds(configuration: &[u8]) {
     assert_eq!(
         compiled.as_ref().map(drop).map_err(Clone::clone),
         again,
-        "{}: it is read in two ways",
+        "{}: compiling it twice gives two results",
         shown()
     );
     let policy = match compiled {
         Ok(policy) => policy,
-        Err(faults) => {
-            assert!(!faults.is_empty(), "{}: refused without an error", shown());
-            for fault in faults {
-                let text = fault.to_string();
+        Err(errors) => {
+            assert!(!errors.is_empty(), "{}: refused without an error", shown());
+            for error in errors {
+                let text = error.to_string();
                 assert!(
                     !text.is_empty() && !text.contains(char::is_control),
-                    "{}: a fault is one line: {text:?}",
+                    "{}: an error is one line: {text:?}",
                     shown()
                 );
             }
             return;
         }
     };
-    // A policy that is written by another program means the same.
+    // A policy that another program parsed and wrote again is still valid.
     let document: Value = serde_json::from_slice(configuration)
         .unwrap_or_else(|error| panic!("{}: {error}", shown()));
-    compile_json(document.to_string().as_bytes())
-        .unwrap_or_else(|errors| panic!("{}: written again it has errors: {errors:?}", shown()));
+    compile_json(document.to_string().as_bytes()).unwrap_or_else(|errors| {
+        panic!("{}: it has errors after being written again: {errors:?}", shown())
+    });
     let counters: Vec<String> = policy.counters().into_iter().map(|(_, name)| name).collect();
     assert_eq!(
         counters.iter().collect::<BTreeSet<_>>().len(),

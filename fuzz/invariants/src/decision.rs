@@ -1,4 +1,4 @@
-//! What holds of every decision, for any policy and any request.
+//! The invariants of every decision, for any policy and any request.
 
 use gatepost_engine::{Authority, Origin, Policy, Step};
 
@@ -6,7 +6,7 @@ use crate::carried::{Arrival, Carried, Header, authority_of, carry_out, values};
 use crate::document::Document;
 use crate::readings;
 
-/// Every invariant of this module, for one request.
+/// Checks every invariant of this module, for one request.
 ///
 /// # Panics
 /// When one is broken.
@@ -19,8 +19,8 @@ pub fn holds(document: &Document, policy: &Policy, arrival: &Arrival) {
     a_reply_names_its_rule(&carried);
 }
 
-/// What goes upstream is valid and in normal form. A health check that gives no authority leaves
-/// what the client wrote.
+/// The authority that goes upstream is valid and in normal form. Only a health check that sets no
+/// authority leaves it as the client wrote it.
 ///
 /// # Panics
 /// When it is not.
@@ -38,9 +38,9 @@ pub fn an_authority_that_goes_upstream_is_valid(arrival: &Arrival, carried: &Car
     }
 }
 
-/// Whatever spelling a client finds for a private host, and whoever behind the gateway understands
-/// it: the request does not go on. Nor does a request whose own host became a private one on the
-/// way. A matching health check ends a decision before anybody asks.
+/// A request for a private host is not forwarded, in any spelling that a parser behind the gateway
+/// may understand. Nor is a request whose own host became a private one by shortening. Requests
+/// that a health check matches are not checked, because it ends the decision before private hosts.
 ///
 /// # Panics
 /// When one is reached.
@@ -67,8 +67,8 @@ pub fn a_private_host_is_not_reachable(document: &Document, arrival: &Arrival, c
     }
 }
 
-/// Under a guarded name the upstream sees what it would see had the client sent nothing under it,
-/// and one value at most. A health check that passes a request leaves it as it came.
+/// A client's own value of a guarded header makes no difference: the upstream receives the same as
+/// without it, and one value at most. A health check that passes a request leaves it as it came.
 ///
 /// # Panics
 /// When a client's value makes a difference.
@@ -99,15 +99,15 @@ pub fn no_hint_survives_from_the_client(
     }
 }
 
-/// Where a header stands among others of another name means nothing.
+/// The headers in sorted order, because the order of different headers has no meaning.
 fn sorted(headers: Option<&[Header]>) -> Option<Vec<Header>> {
     let mut headers = headers?.to_vec();
     headers.sort();
     Some(headers)
 }
 
-/// A request that went through the gateway goes through it once more unchanged, where the policy
-/// rewrites nothing.
+/// If the policy rewrites nothing, a request that went through the gateway goes through it a second
+/// time unchanged.
 ///
 /// # Panics
 /// When it changes again.
@@ -123,10 +123,10 @@ pub fn normalisation_is_idempotent(
     assert!(again.unchanged, "{arrival:?} changes twice: {:?}, {:?}", again.upstream, again.reply);
 }
 
-/// A refusal has a status of HTTP, and details that name a rule of the gateway.
+/// A reply has a valid HTTP status, and details that name a rule of the gateway.
 ///
 /// # Panics
-/// When it has not.
+/// When it does not.
 pub fn a_reply_names_its_rule(carried: &Carried) {
     let Some(reply) = &carried.reply else { return };
     assert!((200..=599).contains(&reply.status), "{reply:?}");

@@ -1,4 +1,4 @@
-//! What a policy's document says, read from its JSON and not from the engine's tables.
+//! The document of a policy, read from its JSON and not from the engine's tables.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::pattern::matches;
 
-/// A policy as a document. It is taken to have no faults.
+/// The document of a policy. It must have no errors.
 #[derive(Debug, Clone)]
 pub struct Document(pub Value);
 
@@ -22,7 +22,7 @@ impl Document {
         self.private().any(|pattern| matches(pattern, host))
     }
 
-    /// The headers that only the policy may set, in lower case: those that nothing else of the
+    /// The headers that a client may not send, in lower case, without those that a rule of the
     /// policy reads.
     #[must_use]
     pub fn guarded(&self) -> BTreeSet<String> {
@@ -55,8 +55,7 @@ impl Document {
             .collect()
     }
 
-    /// Whether a request may get another host, or another path, than the client's own: then it can
-    /// only be told by trying.
+    /// Whether the policy may give a request another host or another path than the client's own.
     #[must_use]
     pub fn rewrites(&self) -> bool {
         self.list("/healthChecks").next().is_some()

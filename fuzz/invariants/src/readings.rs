@@ -1,14 +1,16 @@
-//! What others may take an authority for. A proxy, server or client library behind the gateway
-//! reads the Host again, and not always as the gateway did: a private host must not be reachable by
-//! a spelling that only they understand.
+//! How other parsers may read an authority. A proxy or server behind the gateway parses the Host
+//! again, and may read another host than the gateway did. A private host must not be reachable by a
+//! spelling that only such a parser understands.
 
-use crate::authority::plain;
+use crate::authority::reference;
 
-/// The hosts, in canonical form, that the crates `url` (as browsers do) and `http` (as RFC 3986
-/// says), the plain reader, and somebody who cuts the text at its delimiters read in these bytes.
+/// The hosts, in canonical form, as which these bytes are read by the crates `url` (as browsers do)
+/// and `http` (as RFC 3986 says), by the reference parser, and by a parser that splits the text at
+/// its delimiters.
 #[must_use]
 pub fn of(raw: &[u8]) -> Vec<String> {
-    let mut hosts: Vec<String> = plain(raw).map(|plain| plain.host).into_iter().collect();
+    let mut hosts: Vec<String> =
+        reference(raw).map(|reference| reference.host).into_iter().collect();
     if let Ok(text) = str::from_utf8(raw) {
         hosts.extend(
             url::Url::parse(&format!("http://{text}/"))
@@ -21,13 +23,13 @@ pub fn of(raw: &[u8]) -> Vec<String> {
     if let Ok(authority) = http::uri::Authority::try_from(raw) {
         hosts.push(authority.host().to_owned());
     }
-    // Whoever is less strict reads one of these; a valid authority is read by nobody so.
-    if plain(raw).is_none() {
+    // A parser that is less strict may read one of these, if the authority is not valid.
+    if reference(raw).is_none() {
         let cuts = |byte: &u8| {
             matches!(byte, b'@' | b',' | b'/' | b'\\' | b'?' | b'#' | b' ' | b'\t' | b':')
         };
         hosts.extend(raw.split(cuts).map(|piece| String::from_utf8_lossy(piece).into_owned()));
-        // An IPv6 literal, whatever zone it names.
+        // An IPv6 literal, with any zone.
         let literal = raw
             .split(|byte| *byte == b'[')
             .nth(1)
@@ -36,8 +38,8 @@ pub fn of(raw: &[u8]) -> Vec<String> {
     }
     hosts
         .iter()
-        .filter_map(|host| plain(host.trim_end_matches('.').as_bytes()))
-        .map(|plain| plain.host)
+        .filter_map(|host| reference(host.trim_end_matches('.').as_bytes()))
+        .map(|reference| reference.host)
         .collect()
 }
 

@@ -1,12 +1,12 @@
-//! The invariants, tried with inputs that are put together from the words of the fuzz targets'
-//! dictionaries, and with any bytes.
+//! The invariants, tested with inputs made of the words in the fuzz targets' dictionaries and of
+//! arbitrary bytes.
 
 use gatepost_invariants::case::{CHANGES, POLICIES};
 use gatepost_invariants::{authority, case, compile};
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// The words of a dictionary: what stands between the quotes of its lines.
+/// The words of a dictionary: the text between the quotes of each line.
 fn words(dictionary: &str) -> Vec<Vec<u8>> {
     let quoted = dictionary
         .lines()
@@ -36,7 +36,7 @@ fn unescaped(word: &str) -> Vec<u8> {
     bytes
 }
 
-/// Words and arbitrary bytes, one behind the other.
+/// A sequence of words and arbitrary bytes.
 fn text(words: Vec<Vec<u8>>, pieces: usize) -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![6 => select(words), 1 => prop::collection::vec(any::<u8>(), 0..4)];
     prop::collection::vec(piece, 0..pieces).prop_map(|pieces| pieces.concat())
@@ -59,7 +59,7 @@ fn head() -> impl Strategy<Value = Vec<u8>> {
         })
 }
 
-/// A header that means something, with a value of words.
+/// A header that a policy uses, with a value made of words.
 fn line() -> impl Strategy<Value = Vec<u8>> {
     let names = [
         ":authority",
@@ -79,7 +79,11 @@ fn line() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 4_000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn every_invariant_of_an_authority_holds_for_any_bytes(raw in text(words(AUTHORITY), 8)) {
@@ -87,7 +91,9 @@ proptest! {
     }
 
     #[test]
-    fn every_invariant_of_a_configuration_holds_for_any_bytes(configuration in text(words(COMPILE), 40)) {
+    fn every_invariant_of_a_configuration_holds_for_any_bytes(
+        configuration in text(words(COMPILE), 40),
+    ) {
         compile::holds(&configuration);
     }
 

@@ -9,8 +9,8 @@ use gatepost_authoring::suite::{self, Case};
 
 use super::observation::{Forwarded, Observation, Outcome, Replied};
 
-/// Everything in which an observation differs from the case, without a place in a file. `added` says
-/// which headers the gateway itself sets on every request: they are not compared.
+/// Everything in which an observation differs from the case, without a place in a file. `added`
+/// says which headers the gateway itself sets on every request: they are not compared.
 #[must_use]
 pub fn judge(case: &Case, observed: &Observation, added: impl Fn(&str) -> bool) -> Vec<Diagnostic> {
     let mut judge = Judge(Vec::new());

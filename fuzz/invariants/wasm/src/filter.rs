@@ -1,5 +1,5 @@
-//! The filter as it ships, on the host: for every request it does what the engine decides, and it
-//! never traps.
+//! The shipped filter module, run by `gatepost-host`: for every request it does what the engine
+//! decides, and it never traps.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -22,7 +22,7 @@ static MODULE: LazyLock<Module> = LazyLock::new(|| {
 /// How much more memory a filter may take for requests than it had for its policy, in bytes.
 const MEMORY: usize = 1 << 20;
 
-/// The filter with one policy. It serves one request after the other, as a proxy's does.
+/// The filter with one policy. It serves one request after the other, as in a proxy.
 struct Running {
     vm: Vm,
     plugin: Plugin,
@@ -33,15 +33,15 @@ struct Running {
 }
 
 thread_local! {
-    /// A filter for each policy that was asked for, by the configuration's address: policies are
-    /// kept for good.
+    /// A filter for each policy that was used so far, by the policy's address. Policies are never
+    /// freed.
     static RUNNING: RefCell<HashMap<*const Known, Running>> = RefCell::default();
 }
 
-/// Everything that holds of the filter, for the case that these bytes are.
+/// Checks all invariants of the filter, for the case in these bytes.
 ///
 /// # Panics
-/// When it does not.
+/// When one is broken.
 pub fn holds(text: &[u8]) {
     let Case { known, arrival } = Case::read(text);
     RUNNING.with_borrow_mut(|running| {
@@ -59,7 +59,7 @@ impl Running {
         let configuration = known.configuration.clone().into();
         let plugin = vm
             .start_plugin(PluginConfig { configuration, ..PluginConfig::default() })
-            .expect("the policy has no faults");
+            .expect("the policy has no errors");
         let memory = vm.memory_bytes();
         Self { vm, plugin, host, counts: BTreeMap::new(), memory }
     }
@@ -111,7 +111,7 @@ impl Running {
         assert_eq!(answered, outcome, "{arrival:?}");
         assert_eq!(headers.to_string(), wanted.to_string(), "{arrival:?}");
 
-        // The counters are told with the timer.
+        // The timer flushes the counters.
         self.vm.tick(self.plugin).expect("the filter never traps");
         for (name, count) in &self.counts {
             assert_eq!(self.host.metrics.value(name), Some(*count), "{name}: {arrival:?}");
@@ -124,7 +124,7 @@ impl Running {
     }
 }
 
-/// The engine's writes, carried out on a map of the host.
+/// The engine's writes, applied to a header map of the host.
 fn written(came: &Headers, writes: &Writes<'_>) -> Headers {
     let mut headers = came.clone();
     for name in &writes.remove {

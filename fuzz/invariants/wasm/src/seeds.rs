@@ -1,4 +1,4 @@
-//! What each fuzz target begins with, made from the same policies and programs that the tests know.
+//! The seeds of each fuzz target, made from the same policies and programs that the tests use.
 
 use gatepost_host::HOSTCALLS;
 use gatepost_invariants::case::{POLICIES, policy};
@@ -25,9 +25,12 @@ const AUTHORITIES: [&str; 14] = [
 
 const LINES: [&str; 4] = [
     ":method: GET\n:path: /\nuser-agent: GoogleHC/1.0\n",
-    ":method: POST\n:path: /a?env=env1\ncontent-type: application/grpc\nenv: env1\nx-gatepost-env: forged\n",
-    ":method: GET\n:path: /up\ncookie: a=b; env=stg\nbaggage: env=env2\nx-forwarded-host: forged\nk-network-hash: 1\nk-hash: 1\n",
-    ":method: GET\n:path: /ready\nuser-agent: kube-probe\nenv: env1\nenv: env2\nx-env: forged\nx-key: forged\nvia: 1.1 google\n",
+    ":method: POST\n:path: /a?env=env1\ncontent-type: application/grpc\n\
+     env: env1\nx-gatepost-env: forged\n",
+    ":method: GET\n:path: /up\ncookie: a=b; env=stg\nbaggage: env=env2\n\
+     x-forwarded-host: forged\nk-network-hash: 1\nk-hash: 1\n",
+    ":method: GET\n:path: /ready\nuser-agent: kube-probe\nenv: env1\nenv: env2\n\
+     x-env: forged\nx-key: forged\nvia: 1.1 google\n",
 ];
 
 /// The seeds of each target, by its name.
@@ -59,8 +62,8 @@ fn cases() -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Each hostcall once in each kind of callback, with arguments that make sense: a first map or
-/// buffer, names and values of the payload, and a place for what comes back.
+/// Each hostcall once in each kind of callback, with valid arguments: a map or buffer, names and
+/// values in the payload, and an address for the result.
 fn programs() -> Vec<Vec<u8>> {
     let callbacks = [
         "proxy_on_request_headers",
@@ -97,8 +100,8 @@ fn sensible(callback: u8, hostcall: u8) -> Call {
     Call { callback, hostcall, arguments: arguments.collect() }
 }
 
-/// A name, a value, from 128 on a map of two pairs as the ABI writes it, and from 192 on the names
-/// of two foreign functions.
+/// A name at 0, a value at 64, a map of two pairs as the ABI serialises it at 128, and the names of
+/// two foreign functions at 192 and 208.
 fn payload() -> Vec<u8> {
     let mut payload = b"plugin_name".to_vec();
     payload.resize(64, 0);
@@ -114,7 +117,7 @@ fn payload() -> Vec<u8> {
     payload
 }
 
-/// A program that keeps an expression, the attribute that the payload's name is, and evaluates it.
+/// A program that creates an expression, which is the name in the payload, and evaluates it.
 fn expressions() -> Option<Vec<u8>> {
     let (callback, hostcall) =
         (place("proxy_on_request_headers")?, hostcall("proxy_call_foreign_function")?);
@@ -134,7 +137,7 @@ fn expressions() -> Option<Vec<u8>> {
     Some(Program { setting: 0, calls, payload: payload() }.bytes())
 }
 
-/// Programs that hand the map of the payload over, and more than the limits allow.
+/// Programs that pass the map in the payload to the host, and values beyond the limits.
 fn maps() -> Vec<Vec<u8>> {
     let map = [Argument::Payload(128), Argument::Small(33)];
     let program = |callback: &str, name: &str, arguments: Vec<Argument>| {

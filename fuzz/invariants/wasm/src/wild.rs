@@ -1,6 +1,6 @@
-//! A guest that gives the host wild pointers, lengths, maps and buffers: the host answers a status,
-//! or the guest traps, and nobody else is harmed. What comes out is the same each time, and the
-//! same whether somebody records it or not.
+//! A guest that gives the host invalid pointers, lengths, maps and buffers. The host returns a
+//! status, or the guest traps, and nothing outside the VM is harmed. The results are the same in
+//! each run, with a recorder and without.
 
 pub mod guest;
 pub mod program;
@@ -27,7 +27,7 @@ static MODULES: LazyLock<Vec<Module>> = LazyLock::new(|| {
     AbiVersion::ALL.iter().map(module).collect()
 });
 
-/// Small, so that a few calls reach them.
+/// Small limits, so that a few calls reach them.
 fn limits() -> Limits {
     Limits {
         memory_bytes: 1 << 20,
@@ -41,29 +41,29 @@ fn limits() -> Limits {
     }
 }
 
-/// Everything that holds when the guest runs the program that these bytes are.
+/// Checks all invariants of the host while the guest runs the program in these bytes.
 ///
 /// # Panics
-/// When it does not.
+/// When one is broken.
 pub fn holds(bytes: &[u8]) {
-    let _ = effects(bytes);
+    let _ = recorded(bytes);
 }
 
-/// As [`holds`], with what was recorded.
+/// As [`holds`], and returns the recorded hostcalls.
 ///
 /// # Panics
-/// When something does not hold.
+/// When an invariant is broken.
 #[must_use]
-pub fn effects(bytes: &[u8]) -> Vec<Recorded> {
+pub fn recorded(bytes: &[u8]) -> Vec<Recorded> {
     let program = Program::read(bytes);
-    let effects = Recording::default();
-    let (seen, recorded) =
-        (Run::of(&program, None), Run::of(&program, Some(Box::new(effects.clone()))));
-    assert_eq!(seen, recorded, "recording changes nothing: {program:?}");
-    effects.take()
+    let recording = Recording::default();
+    let without = Run::of(&program, None);
+    let with = Run::of(&program, Some(Box::new(recording.clone())));
+    assert_eq!(without, with, "recording changes nothing: {program:?}");
+    recording.take()
 }
 
-/// Runs a guest through all that a proxy can do with it, and keeps what came of it.
+/// Runs a guest through everything that a proxy does with a plugin, and keeps the results.
 struct Run {
     vm: Vm,
     clock: VirtualClock,
@@ -155,7 +155,7 @@ impl Run {
         self.map(&trailers);
     }
 
-    /// What happens to a plugin between the callbacks of its streams.
+    /// Callbacks of a plugin that belong to no stream: callouts, timer, queues, foreign functions.
     fn between(&mut self, plugin: Plugin) {
         self.answers();
         let result = self.vm.fail_refused_callouts();
@@ -170,7 +170,7 @@ impl Run {
         self.seen.push(format!("{:?}", self.vm.tick_period(plugin)));
     }
 
-    /// Answers every callout with everything that can come back.
+    /// Answers every callout with each kind of answer.
     fn answers(&mut self) {
         for callout in self.vm.take_callouts() {
             self.seen.push(format!("{:?} {:?}", callout.plugin, callout.request));
@@ -213,7 +213,8 @@ impl Run {
         self.note("finish", &result);
     }
 
-    /// A call went well, or the guest trapped: then it stays so.
+    /// Checks and keeps the result of a callback: it succeeded, or the guest trapped and stays
+    /// trapped.
     fn note<T: std::fmt::Debug>(&mut self, what: &str, result: &Result<T, CallError>) {
         if let Err(error) = result {
             let trapped = self.vm.trap().is_some();
@@ -227,7 +228,7 @@ impl Run {
         self.seen.push(format!("{what}: {result:?}"));
     }
 
-    /// A map that was lent comes back whole and within its limit.
+    /// Checks and keeps a header map after a callback: it is consistent and within its limit.
     fn map(&mut self, headers: &Headers) {
         let size: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
         assert_eq!((headers.iter().count(), size), (headers.len(), headers.byte_size()));

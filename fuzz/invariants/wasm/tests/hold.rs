@@ -1,5 +1,5 @@
-//! The invariants of the filter's module and of the host, tried with the seeds of the fuzz targets,
-//! with what becomes of them when bytes are changed, and with any bytes.
+//! The invariants of the filter's module and of the host, tested with the seeds of the fuzz
+//! targets, with seeds whose bytes are changed, and with any bytes.
 
 use std::collections::BTreeSet;
 
@@ -26,7 +26,11 @@ fn changed(target: &str) -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 1_500,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn the_filter_does_what_the_engine_decides_for_any_request(case in changed("filter")) {
@@ -39,7 +43,9 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_a_guest_that_harms_the_host(program in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn no_bytes_make_a_guest_that_harms_the_host(
+        program in prop::collection::vec(any::<u8>(), 0..300),
+    ) {
         wild::holds(&program);
     }
 }
@@ -63,8 +69,8 @@ fn every_seed_of_every_target_holds() {
 fn the_seeds_reach_every_hostcall_of_the_newest_version_and_most_of_them_well() {
     let events = of("host_memory")
         .iter()
-        .flat_map(|seed| wild::effects(seed))
-        .map(|effect| effect.event)
+        .flat_map(|seed| wild::recorded(seed))
+        .map(|recorded| recorded.event)
         .collect::<Vec<_>>();
     let called = |only: Option<Status>| -> BTreeSet<&str> {
         let called = events.iter().filter_map(|event| match event {
@@ -78,7 +84,7 @@ fn the_seeds_reach_every_hostcall_of_the_newest_version_and_most_of_them_well() 
         called.collect()
     };
     let (all, well) = (called(None), called(Some(Status::Ok)));
-    // What the runtimes of languages ask for is answered without a status.
+    // The functions for language runtimes return no status, so they are not recorded.
     let unrecorded = ["pthread_equal", "emscripten_notify_memory_growth", "abort", "seed"];
     let served = HOSTCALLS
         .iter()

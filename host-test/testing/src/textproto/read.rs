@@ -118,17 +118,25 @@ mod tests {
     fn the_fields_of_every_version_are_known() {
         let suite = parse(
             r#"
-            runtime { wasm_path: "a.wasm" config_path: "c" min_log_level: WARN time_secs: 1 log_path: "/dev/stdout"
-                num_additional_streams: 3 additional_stream_advance_rate: 1 }
+            runtime {
+              wasm_path: "a.wasm" config_path: "c" min_log_level: WARN time_secs: 1
+              log_path: "/dev/stdout" num_additional_streams: 3 additional_stream_advance_rate: 1
+            }
             test {
               name: "one" benchmark: true num_chunks: 2
               properties { path: "a.b" value: "\377" }
               request_headers {
                 input { header { key: ":path" value: "/" } header < key: "x" value: "a" "b" > }
                 result {
-                  has_header { key: "a" value: "b" } no_header { key: "c" } headers { regex: "a: .*" invert: true }
-                  headers { has_header { key: "a" value: "b" } headers_serialized { exact: "a: b" } }
-                  immediate { http_status: 200 grpc_status: 1 details: "d" body { exact: "x" } headers { no_header { key: "y" } } }
+                  has_header { key: "a" value: "b" } no_header { key: "c" }
+                  headers { regex: "a: .*" invert: true }
+                  headers {
+                    has_header { key: "a" value: "b" } headers_serialized { exact: "a: b" }
+                  }
+                  immediate {
+                    http_status: 200 grpc_status: 1 details: "d" body { exact: "x" }
+                    headers { no_header { key: "y" } }
+                  }
                   log { exact: "l" }
                 }
               }

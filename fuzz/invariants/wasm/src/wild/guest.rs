@@ -1,12 +1,12 @@
-//! A guest without shame: in each callback it makes the hostcalls that its configuration lists,
-//! with whatever arguments that gives them. It is written as text, from the host's own table of
-//! hostcalls, one for each version of the ABI.
+//! The module of the guest. In each callback it makes the hostcalls that its configuration lists,
+//! with the arguments that are given there. Its text (WAT) is generated from the host's own table
+//! of hostcalls, once for each version of the ABI.
 
 use std::fmt::Write as _;
 
 use gatepost_host::{AbiVersion, HOSTCALLS, Hostcall};
 
-/// A callback: its name, how many parameters it has, and whether it answers.
+/// A callback: its name, the number of its parameters, and whether it returns a value.
 pub struct Callback {
     /// The name of the export.
     pub name: &'static str,
@@ -48,24 +48,24 @@ pub const CALLBACKS: &[Callback] = &[
     callback("proxy_on_delete", 1, false),
 ];
 
-/// A call that is made in every callback but `malloc`.
+/// In place of a callback: the call is made in every callback but `malloc`.
 pub const ANYWHERE: u32 = u32::MAX - 1;
 /// The guest's memory, in bytes: two pages.
 pub const MEMORY: u32 = 2 << 16;
-/// Where the program's image stands.
+/// The address of the program's image.
 pub const HEAD: u32 = 4096;
-/// How long what stands before the calls is.
+/// The size of the image's part before the calls.
 pub const HEAD_BYTES: u32 = 16;
-/// How long one call is: callback, hostcall, and up to twelve arguments.
+/// The size of one call: callback, hostcall, and up to twelve arguments.
 pub const CALL_BYTES: u32 = 64;
-/// How many calls a program has at most.
+/// The most calls that a program has.
 pub const CALLS: usize = 32;
-/// Where the payload stands.
+/// The address of the payload.
 pub const PAYLOAD: u32 = HEAD + HEAD_BYTES + CALL_BYTES * CALLS as u32;
-/// Where the allocator begins.
+/// The address where the allocator begins.
 const HEAP: u32 = MEMORY / 2;
-/// How many hostcalls a VM makes: an allocator that calls the host, which allocates, would never
-/// end.
+/// The most hostcalls that a VM makes. Without a limit, an allocator that calls the host, which
+/// calls the allocator, would never end.
 const BUDGET: u32 = 400;
 
 /// The text of the guest for one version of the ABI.
@@ -97,7 +97,8 @@ pub fn wat(abi: AbiVersion) -> String {
         (func $allocate (param $len i32) (result i32)
             (if (global.get $loading) (then (return (i32.const {HEAD}))))
             (call $run (i32.const 0))
-            (if (i32.load offset=4 (i32.const {HEAD})) (then (return (i32.load offset=4 (i32.const {HEAD})))))
+            (if (i32.load offset=4 (i32.const {HEAD}))
+                (then (return (i32.load offset=4 (i32.const {HEAD})))))
             (if (i32.gt_u (local.get $len) (i32.const {HEAP})) (then (return (i32.const 0))))
             (if (i32.gt_u (i32.add (global.get $free) (local.get $len)) (i32.const {MEMORY}))
                 (then (global.set $free (i32.const {HEAP}))))
@@ -105,7 +106,8 @@ pub fn wat(abi: AbiVersion) -> String {
             (i32.sub (global.get $free) (local.get $len)))
         (func $load
             (global.set $loading (i32.const 1))
-            (drop (call $proxy_get_buffer_bytes (i32.const 7) (i32.const 0) (i32.const -1) (i32.const 200) (i32.const 204)))
+            (drop (call $proxy_get_buffer_bytes
+                (i32.const 7) (i32.const 0) (i32.const -1) (i32.const 200) (i32.const 204)))
             (global.set $loading (i32.const 0)))
         (func $run (param $callback i32) (local $at i32) (local $wanted i32)
             (local.set $at (i32.const {calls_start}))
@@ -113,7 +115,9 @@ pub fn wat(abi: AbiVersion) -> String {
                 (local.set $wanted (i32.load (local.get $at)))
                 (if (i32.or
                         (i32.eq (local.get $wanted) (local.get $callback))
-                        (i32.and (i32.eq (local.get $wanted) (i32.const {ANYWHERE})) (i32.ne (local.get $callback) (i32.const 0))))
+                        (i32.and
+                            (i32.eq (local.get $wanted) (i32.const {ANYWHERE}))
+                            (i32.ne (local.get $callback) (i32.const 0))))
                     (then (call $make (local.get $at))))
                 (local.set $at (i32.add (local.get $at) (i32.const {CALL_BYTES})))
                 (br_if $next (i32.lt_u (local.get $at) (i32.const {calls_end})))))"#

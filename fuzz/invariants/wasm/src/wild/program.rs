@@ -1,10 +1,11 @@
-//! What a wild guest does, as bytes: which hostcalls, in which callbacks, with which arguments.
+//! The program of the guest, as bytes: which hostcalls it makes, in which callbacks, with which
+//! arguments.
 
 use gatepost_host::{AbiVersion, HOSTCALLS, Hostcall, Profile};
 
 use super::guest::{ANYWHERE, CALL_BYTES, CALLBACKS, CALLS, HEAD, HEAD_BYTES, MEMORY, PAYLOAD};
 
-/// How a guest's allocator is: as it should be, or one that always gives the same address.
+/// What a guest's allocator returns: a valid address (0), or always this one.
 const ALLOCATORS: [u32; 8] = [0, 0, 0, PAYLOAD, HEAD, MEMORY - 1, u32::MAX, u32::MAX - 7];
 
 /// Numbers at which sums wrap round or memory ends.
@@ -32,9 +33,9 @@ const EDGES: [u32; 16] = [
 pub struct Call {
     /// The callback that it is made in, as a place in [`CALLBACKS`].
     pub callback: u8,
-    /// Which one, as a place in [`HOSTCALLS`].
+    /// The hostcall, as a place in [`HOSTCALLS`].
     pub hostcall: u8,
-    /// Its arguments; those that it does not have are not read.
+    /// Its arguments.
     pub arguments: Vec<Argument>,
 }
 
@@ -65,11 +66,12 @@ impl Argument {
 /// What a guest is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Program {
-    /// The bits of the byte that it begins with: ABI version, allocator, profile, answers.
+    /// The first byte, whose bits are the ABI version, the profile, the return value and the
+    /// allocator.
     pub setting: u8,
     /// Its hostcalls.
     pub calls: Vec<Call>,
-    /// What the arguments point at.
+    /// The bytes that the arguments point at.
     pub payload: Vec<u8>,
 }
 
@@ -107,7 +109,7 @@ impl Program {
         Self { setting, calls, payload: rest.to_vec() }
     }
 
-    /// The bytes that [`Program::read`] reads it from.
+    /// The bytes from which [`Program::read`] gives this program.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
         let mut bytes = vec![self.setting, u8::try_from(self.calls.len()).unwrap_or(u8::MAX)];
@@ -119,7 +121,7 @@ impl Program {
                     Argument::Payload(at) => bytes.extend((at & 0x3fff | 0x8000).to_be_bytes()),
                     Argument::Edge(at) => bytes.push(0xc0 + at % 0x30),
                     Argument::Any(number) => {
-                        bytes.extend([&[0xf0], &number.to_le_bytes()[..]].concat())
+                        bytes.extend([&[0xf0], &number.to_le_bytes()[..]].concat());
                     }
                 }
             }
@@ -135,13 +137,14 @@ impl Program {
             [usize::from(self.setting & 3)]
     }
 
-    /// Whose rules it lives under.
+    /// The profile of the host that it runs on.
     #[must_use]
     pub fn profile(&self) -> Profile {
         if self.setting & 4 == 0 { Profile::Envoy } else { Profile::Gcp }
     }
 
-    /// What the guest finds at [`HEAD`]: its answer and allocator, its calls, and the payload.
+    /// The bytes that the guest loads at [`HEAD`]: its return value and allocator, its calls, and
+    /// the payload.
     #[must_use]
     pub fn image(&self) -> Vec<u8> {
         let answer = u32::from(self.setting >> 3 & 3);
@@ -159,7 +162,7 @@ impl Program {
             call.arguments.iter().for_each(|argument| image.extend(argument.value().to_le_bytes()));
             image.resize(start + CALL_BYTES as usize, 0);
         }
-        // A callback that there is not.
+        // The unused calls name a callback that does not exist.
         image.resize((PAYLOAD - HEAD) as usize, 0xff);
         image.extend(self.payload.iter().take((MEMORY / 4) as usize));
         image

@@ -106,7 +106,8 @@ impl TextOrMap for Body {
             (Some(content), None, size) => Ok(Self::Whole(content, size)),
             (None, Some(chunks), None) => Ok(Self::Chunks(chunks)),
             _ => Err(E::custom(
-                "one of `text`, `base64`, `json`, `file` with or without `chunkSize`, or `chunks` must be given here",
+                "one of `text`, `base64`, `json`, `file` with or without `chunkSize`, or `chunks` \
+                 must be given here",
             )),
         }
     }

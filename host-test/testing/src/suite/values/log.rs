@@ -32,7 +32,8 @@ pub struct LogMap {
 
 impl TextOrMap for LogExpectation {
     type Map = LogMap;
-    const EXPECTING: &'static str = "a text, or a mapping with one of `exact`, `regex`, `prefix`, `suffix`, `contains`, and `level`";
+    const EXPECTING: &'static str = "a text, or a mapping with one of `exact`, `regex`, `prefix`, \
+                                     `suffix`, `contains`, and `level`";
 
     fn from_text<E: Error>(text: String) -> Result<Self, E> {
         Ok(Self { level: None, message: Matcher::Exact(text.into()) })

@@ -49,7 +49,8 @@ impl TextOrMap for Property {
         match (given.next(), given.next()) {
             (Some(value), None) => Ok(Self(value)),
             _ => Err(E::custom(
-                "exactly one of `text`, `int`, `uint`, `double`, `bool`, `base64` must be given here",
+                "exactly one of `text`, `int`, `uint`, `double`, `bool`, `base64` must be given \
+                 here",
             )),
         }
     }

@@ -56,7 +56,8 @@ impl<'de, T: TextOrMap> Visitor<'de> for TextOrMapVisitor<T> {
 /// The parser gives a number and not how it was written, and the text `1.0` is not `1`.
 pub(super) fn quotes_wanted<E: Error>() -> E {
     E::custom(
-        r#"a number with a point, an exponent or a leading zero must stand in quotes here, as in "1.0""#,
+        "a number with a point, an exponent or a leading zero must stand in quotes here, as in \
+         \"1.0\"",
     )
 }
 
