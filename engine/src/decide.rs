@@ -124,6 +124,7 @@ where
     }
 
     /// The health check that matches the request.
+    #[inline(never)]
     fn matching_health_check(
         &mut self,
         authority: Option<&Authority<'a>>,
@@ -143,6 +144,7 @@ where
         Some(check)
     }
 
+    #[inline(never)]
     fn carry_out_health_check(&mut self, check: &'a HealthCheck) -> Result<(), Answer<'a>> {
         match &check.action {
             Action::Pass => {}
@@ -318,6 +320,7 @@ where
     /// The canonical authority that a template gives; nothing if a value that it needs is missing.
     /// The values of a request can make the result too long for a host, or put an IP literal inside
     /// a name. That cannot be known when the policy is compiled, so such a request is refused.
+    #[inline(never)]
     fn expand(
         &mut self,
         template: &'a Template,

@@ -43,6 +43,7 @@ impl From<Refusal> for Answer<'_> {
 impl<'a> Answer<'a> {
     /// The local reply.
     #[must_use]
+    #[cold]
     pub fn reply(self, grpc: bool) -> Reply<'a> {
         match self {
             Self::Refusal(refusal) => refusal.reply(grpc),
@@ -75,6 +76,7 @@ pub enum Refusal {
 impl Refusal {
     /// The local reply of this refusal. Its text reveals nothing about the policy.
     #[must_use]
+    #[cold]
     pub fn reply<'a>(self, grpc: bool) -> Reply<'a> {
         // gRPC's own mapping of HTTP 404 is UNIMPLEMENTED, which is also what Envoy answers where
         // no route is found. A bad Host is the caller's mistake, so INVALID_ARGUMENT and not the

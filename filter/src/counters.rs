@@ -47,11 +47,16 @@ impl BufferedCounters {
         let Some(Some(counter)) = self.counters.get(counter.number()) else { return };
         counter.pending.set(counter.pending.get().saturating_add(1));
         if !self.timer_runs.get() {
-            self.timer_runs.set(abi::set_tick_period(PERIOD));
-            // A host without timers gets the counts at once.
-            if !self.timer_runs.get() {
-                self.flush();
-            }
+            self.start_timer();
+        }
+    }
+
+    #[cold]
+    fn start_timer(&self) {
+        self.timer_runs.set(abi::set_tick_period(PERIOD));
+        // A host without timers gets the counts at once.
+        if !self.timer_runs.get() {
+            self.flush();
         }
     }
 

@@ -88,6 +88,7 @@ pub(crate) fn on_request_headers(plugin: Option<&Plugin>) -> Action {
     }
 }
 
+#[cold]
 fn answer(reply: &Reply<'_>) -> Action {
     // Nothing more can be done if the proxy refuses the reply. The stream stays paused, so the
     // request is not forwarded.
@@ -95,6 +96,7 @@ fn answer(reply: &Reply<'_>) -> Action {
     Action::Pause
 }
 
+#[cold]
 fn fail(details: &str) -> Action {
     let _ = abi::send_local_response(500, details, "", None);
     Action::Pause

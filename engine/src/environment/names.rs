@@ -38,9 +38,14 @@ impl Names {
     /// The environment that a value names; nothing if it is not allowed.
     pub fn resolve(&self, value: &[u8]) -> Option<Environment<'_>> {
         // Most values are in lower case, and listed.
-        if let Some(record) = self.find(value) {
-            return Some(listed(record));
+        match self.find(value) {
+            Some(record) => Some(listed(record)),
+            None => self.resolve_any(value),
         }
+    }
+
+    #[cold]
+    fn resolve_any(&self, value: &[u8]) -> Option<Environment<'_>> {
         let may_name_one = self.any || value.iter().any(u8::is_ascii_uppercase);
         if !may_name_one || value.len() > MAX_LABEL {
             return None;
@@ -98,7 +103,7 @@ impl Names {
 }
 
 fn hash_of(records: &Records, name: &[u8]) -> u64 {
-    records.hash(0, [name])
+    records.hash(name)
 }
 
 /// The environment that a listed name means.

@@ -66,6 +66,20 @@ impl Source {
         headers: &impl Headers<'a>,
         host: &Host<'h>,
     ) -> (SourceValue<'h>, Option<u8>) {
+        match self {
+            Self::Header(name) => (SourceValue::of(lines(headers, name)), None),
+            _ => self.value_elsewhere(scan, headers, host),
+        }
+    }
+
+    /// As [`Source::value`], for what does not stand in a header of its own.
+    #[inline(never)]
+    fn value_elsewhere<'h, 'a: 'h>(
+        &self,
+        scan: &HeaderScan<'a>,
+        headers: &impl Headers<'a>,
+        host: &Host<'h>,
+    ) -> (SourceValue<'h>, Option<u8>) {
         let value = match self {
             Self::Header(name) => SourceValue::of(lines(headers, name)),
             Self::Cookie(name) => {

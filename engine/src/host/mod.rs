@@ -78,11 +78,16 @@ impl Hosts {
     /// The private pattern that a host matches. A name that other parsers read as an IPv4 address,
     /// such as `127.1`, is compared as that address, too.
     pub fn private_pattern(&self, host: &Host<'_>) -> Option<Record<'_>> {
-        self.private.find(host).or_else(|| {
-            let address =
-                host.fingerprint.is_numeric.then(|| ipv4::ipv4_of(ascii::text(host.text)))?;
-            self.private.find(&Host::new(address?.to_string().as_bytes(), HostKind::IpLiteral))
-        })
+        match self.private.find(host) {
+            None if host.fingerprint.is_numeric => self.private_address(host),
+            found => found,
+        }
+    }
+
+    #[cold]
+    fn private_address(&self, host: &Host<'_>) -> Option<Record<'_>> {
+        let address = ipv4::ipv4_of(ascii::text(host.text))?.to_string();
+        self.private.find(&Host::new(address.as_bytes(), HostKind::IpLiteral))
     }
 
     /// The authority that a mapping gives.

@@ -64,15 +64,21 @@ pub(crate) struct Records {
 }
 
 impl Records {
-    /// The hash of a key that is given in parts.
-    #[inline]
-    pub fn hash<'k>(&self, tag: u8, parts: impl IntoIterator<Item = &'k [u8]>) -> u64 {
+    /// The hash of a key.
+    pub fn hash(&self, key: &[u8]) -> u64 {
         let mut hasher = self.seed.build_hasher();
+        hasher.write(key);
+        hasher.finish()
+    }
+
+    /// The hash of a key that is given in parts.
+    pub fn hash_parts<'k>(&self, tag: u8, parts: impl Iterator<Item = &'k [u8]>) -> u64 {
+        let mut hasher = self.seed.build_hasher();
+        hasher.write_u8(tag);
         for part in parts {
             hasher.write(part);
             hasher.write_u8(b'.');
         }
-        hasher.write_u8(tag);
         hasher.finish()
     }
 
@@ -163,13 +169,13 @@ mod tests {
     }
 
     fn find<'t>(records: &'t Records, key: &str) -> Option<Record<'t>> {
-        let hash = records.hash(0, [key.as_bytes()]);
+        let hash = records.hash(key.as_bytes());
         records.find(hash, |record| record.key == key.as_bytes())
     }
 
     fn add(records: &mut Records, record: Record<'_>) {
-        let hash = records.hash(0, [record.key]);
-        records.add(hash, record, |records, record| records.hash(0, [record.key]));
+        let hash = records.hash(record.key);
+        records.add(hash, record, |records, record| records.hash(record.key));
     }
 
     #[test]
@@ -222,14 +228,14 @@ mod tests {
     #[test]
     fn two_tables_hash_a_key_with_seeds_of_their_own() {
         let (one, other) = (Records::default(), Records::default());
-        assert_ne!(one.hash(0, [&b"a.example"[..]]), other.hash(0, [&b"a.example"[..]]));
+        assert_ne!(one.hash(b"a.example"), other.hash(b"a.example"));
     }
 
     #[test]
     fn a_hash_depends_on_the_tag_and_on_where_a_part_ends() {
         let records = Records::default();
         let hash = |tag, parts: &[&'static str]| {
-            records.hash(tag, parts.iter().map(|part| part.as_bytes()))
+            records.hash_parts(tag, parts.iter().map(|part| part.as_bytes()))
         };
         assert_ne!(hash(0, &["ab", "c"]), hash(1, &["ab", "c"]));
         assert_ne!(hash(0, &["ab", "c"]), hash(0, &["a", "bc"]));

@@ -168,22 +168,25 @@ impl HostTable {
     #[inline(never)]
     fn look_up(&self, host: &Host<'_>, may_be_exact: bool, may_match: bool) -> Option<Record<'_>> {
         if may_be_exact {
-            let hash = self.records.hash(EXACT, [host.text]);
+            let hash = self.records.hash(host.text);
             let is_same = |record: &Record<'_>| record.tag == EXACT && record.key == host.text;
             if let Some(found) = self.records.find(hash, is_same) {
                 return Some(found);
             }
         }
-        if !may_match {
-            return None;
-        }
+        if may_match { self.look_up_labels(host) } else { None }
+    }
+
+    /// The most specific pattern with captures or a star.
+    #[inline(never)]
+    fn look_up_labels(&self, host: &Host<'_>) -> Option<Record<'_>> {
         let labels = Labels::of(host.text);
         let fitting = self
             .shapes
             .iter()
             .filter(|shape| host.fingerprint.may_end_in(shape.last_labels) && shape.fits(&labels));
         fitting.into_iter().find_map(|shape| {
-            let hash = self.records.hash(shape.tag, shape.literals(&labels));
+            let hash = self.records.hash_parts(shape.tag, shape.literals(&labels));
             self.records.find(hash, |record| {
                 record.tag == shape.tag && literals(record.key).eq(shape.literals(&labels))
             })
@@ -212,8 +215,8 @@ fn is_same(one: &Record<'_>, other: &Record<'_>) -> bool {
 
 fn hash_of(records: &Records, record: Record<'_>) -> u64 {
     match record.tag {
-        EXACT => records.hash(EXACT, [record.key]),
-        tag => records.hash(tag, literals(record.key)),
+        EXACT => records.hash(record.key),
+        tag => records.hash_parts(tag, literals(record.key)),
     }
 }
 
