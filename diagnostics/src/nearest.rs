@@ -21,7 +21,7 @@ pub fn did_you_mean<'a>(written: &str, known: impl IntoIterator<Item = &'a str>)
 }
 
 /// The question after the nearest name, or else the list of the known names. For lists that a
-/// person can read at a glance.
+/// person reads at once.
 #[must_use]
 pub fn suggest(written: &str, known: &[&str]) -> String {
     did_you_mean(written, known.iter().copied())

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use gatepost_wasm_build::Build;
 
 /// What the module is made from, under the workspace.
-const INPUTS: [&str; 7] = [
+const INPUTS: [&str; 9] = [
     "engine/src",
     "engine/Cargo.toml",
     "filter/src",
+    "filter/request/src",
+    "filter/request/Cargo.toml",
     "filter/build.rs",
     "filter/Cargo.toml",
     "Cargo.lock",

@@ -1,7 +1,13 @@
 //! What the proxy calls: the entry points of the proxy-wasm ABI 0.2.1, and only those that this
 //! filter needs. Envoy enters the VM once for each callback that a module exports.
 
+use gatepost_filter_request::Outcome;
+
 use crate::{abi, plugin, stream};
+
+/// The actions of the ABI.
+const CONTINUE: u32 = 0;
+const PAUSE: u32 = 1;
 
 /// Tells the host which ABI this module speaks.
 #[unsafe(no_mangle)]
@@ -45,7 +51,10 @@ extern "C" fn proxy_on_configure(root: u32, size: usize) -> u32 {
 extern "C" fn proxy_on_request_headers(stream: u32, _headers: u32, _end_of_stream: u32) -> u32 {
     #[cfg(feature = "probe")]
     crate::probe::on_request_headers();
-    plugin::with_plugin_of(stream, stream::on_request_headers) as u32
+    match plugin::with_plugin_of(stream, stream::on_request_headers) {
+        Outcome::Continue => CONTINUE,
+        Outcome::Answered => PAUSE,
+    }
 }
 
 #[unsafe(no_mangle)]

@@ -3,15 +3,16 @@
 use std::cell::RefCell;
 
 use gatepost_engine::{Counter, Policy, compile_json};
+use gatepost_filter_request::count_once;
 
 use crate::abi::{self, Level};
 use crate::contexts::Contexts;
-use crate::counters::BufferedCounters;
+use crate::counters::TimedCounters;
 
 /// A policy in force.
 pub(crate) struct Plugin {
     pub policy: Policy,
-    counters: BufferedCounters,
+    counters: TimedCounters,
 }
 
 impl Plugin {
@@ -31,7 +32,7 @@ impl Plugin {
         for warning in policy.warnings() {
             abi::log(Level::Warn, &format!("gatepost: {warning}"));
         }
-        let counters = BufferedCounters::define(policy.counters());
+        let counters = TimedCounters::define(policy.counters());
         count_once("gatepost.config.accepted");
         Some(Self { policy, counters })
     }
@@ -39,10 +40,6 @@ impl Plugin {
     pub fn count(&self, counter: Counter) {
         self.counters.raise(counter);
     }
-}
-
-fn count_once(name: &str) {
-    abi::define_counter(name).into_iter().for_each(|id| abi::increment(id, 1));
 }
 
 thread_local! {

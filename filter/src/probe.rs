@@ -3,21 +3,19 @@
 
 use std::arch::wasm32::unreachable;
 
+use gatepost_filter_request::count_once;
+
 use crate::abi;
 use crate::pairs::Pairs;
 
 /// Counts a stream's context that begins.
 pub(crate) fn created() {
-    count("gatepost.probe.created");
+    count_once("gatepost.probe.created");
 }
 
 /// Counts a stream's context that ends.
 pub(crate) fn deleted() {
-    count("gatepost.probe.deleted");
-}
-
-fn count(name: &str) {
-    abi::define_counter(name).into_iter().for_each(|id| abi::increment(id, 1));
+    count_once("gatepost.probe.deleted");
 }
 
 /// Traps if the request has the header `x-gatepost-trap`.

@@ -3,7 +3,7 @@
 use super::Figure;
 use super::arm::{Arm, Selection};
 use super::plan::SMALL;
-use super::svg::{Anchor, FAINT, INK, Picture};
+use super::svg::{Anchor, FAINT, Picture, TEXT};
 use super::workload::{WORKLOADS, Workload};
 
 const WIDTH: f64 = 920.0;
@@ -92,12 +92,12 @@ pub fn bars(
                 (x + bar / 2.0, y - 5.0),
                 12.0,
                 Anchor::Middle,
-                INK,
+                TEXT,
                 &format!("{value:.1}"),
             );
         }
         let middle = LEFT + group * (number as f64 + 0.5);
-        picture.text((middle, HEIGHT - BOTTOM + 22.0), 14.0, Anchor::Middle, INK, workload.name());
+        picture.text((middle, HEIGHT - BOTTOM + 22.0), 14.0, Anchor::Middle, TEXT, workload.name());
     }
     Some(picture.document())
 }
@@ -186,7 +186,7 @@ fn growing(
             (x(size), HEIGHT - BOTTOM + 20.0),
             13.0,
             Anchor::Middle,
-            INK,
+            TEXT,
             &thousands(size),
         );
     }
@@ -210,12 +210,12 @@ fn is_small(figure: &Figure) -> bool {
 }
 
 fn title(picture: &mut Picture, heading: &str, note: &str, series: &[Series]) {
-    picture.text((LEFT - 40.0, 26.0), 17.0, Anchor::Start, INK, heading);
+    picture.text((LEFT - 40.0, 26.0), 17.0, Anchor::Start, TEXT, heading);
     picture.text((LEFT - 40.0, 46.0), 12.5, Anchor::Start, FAINT, note);
     let mut x = LEFT - 40.0;
     for Series { arm, colour } in series {
         picture.rectangle((x, 58.0), (12.0, 12.0), colour);
-        picture.text((x + 18.0, 69.0), 13.0, Anchor::Start, INK, &arm.name);
+        picture.text((x + 18.0, 69.0), 13.0, Anchor::Start, TEXT, &arm.name);
         // A letter of this size is about seven pixels wide.
         x += 46.0 + 7.0 * arm.name.chars().count() as f64;
     }

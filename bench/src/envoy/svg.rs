@@ -22,7 +22,7 @@ pub struct Picture {
 }
 
 /// The colour of texts.
-pub const INK: &str = "#1f2328";
+pub const TEXT: &str = "#1f2328";
 /// The colour of what is less important.
 pub const FAINT: &str = "#6e7781";
 const GRID: &str = "#d8dee4";

@@ -1,5 +1,5 @@
-//! The field comments of the actions in `healthChecks`: "rewrite | respond | pass: leave the request
-//! as it came".
+//! The field comments of the actions in `healthChecks`: "rewrite | respond | pass: leave the
+//! request as it came".
 
 use crate::health_checks::{check, is_probe};
 use crate::vocabulary::{error, get, policy, request};

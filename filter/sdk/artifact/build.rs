@@ -38,8 +38,14 @@ fn build() -> Result<(), String> {
     let out = variable("OUT_DIR")?;
     let workspace =
         manifest.ancestors().nth(3).ok_or("the workspace is three folders above this crate")?;
-    for input in ["engine/src", "filter/sdk/src", "filter/sdk/examples", "Cargo.lock", "Cargo.toml"]
-    {
+    for input in [
+        "engine/src",
+        "filter/request/src",
+        "filter/sdk/src",
+        "filter/sdk/examples",
+        "Cargo.lock",
+        "Cargo.toml",
+    ] {
         println!("cargo:rerun-if-changed={}", workspace.join(input).display());
     }
     println!("cargo:rerun-if-changed=build.rs");

@@ -19,7 +19,7 @@
 //!
 //! # What can still trap
 //! A panic traps the VM of a whole worker thread. This crate does not panic, and it makes the calls
-//! that change or answer a request itself, because the SDK panics where the proxy refuses one. The
+//! that change, answer or count a request itself, because the SDK panics where the proxy refuses one. The
 //! SDK still panics in these cases, which Envoy does not bring about:
 //!
 //! - its dispatcher, for a context that it does not know;
@@ -27,8 +27,6 @@
 //!   and for a block of headers whose lengths contradict its size;
 //! - reading `source.address`, for a status other than `Ok`, `NotFound`, `SerializationFailure` and
 //!   `InternalFailure`;
-//! - defining a counter, for a status other than `Ok`; raising one, for a status other than `Ok`,
-//!   `NotFound` and `BadArgument`;
 //! - starting a timer or writing a log line, for a status other than `Ok`.
 //!
 //! The getters of [`proxy_wasm::traits`] that give a `String` also panic for a value that is not
@@ -44,16 +42,14 @@
     clippy::unreachable
 )]
 
-mod abi;
-mod counters;
 mod request;
 
 use std::rc::Rc;
 
-use counters::BufferedCounters;
 pub use gatepost_engine::PolicyError;
 use gatepost_engine::{Policy, compile_json};
-pub use request::Outcome;
+pub use gatepost_filter_request::Outcome;
+use gatepost_filter_request::{BufferedCounters, count_once, fail};
 
 /// A policy in force, with its counters. Clones share both, so each stream can have one: they cost
 /// a reference count.
@@ -86,14 +82,14 @@ impl Gatepost {
                     log::warn!("gatepost: {warning}");
                 }
                 let counters = BufferedCounters::define(policy.counters());
-                counters::raise("gatepost.config.accepted");
+                count_once("gatepost.config.accepted");
                 Ok(Self(Some(Rc::new(InForce { policy, counters }))))
             }
             Err(errors) => {
                 for error in &errors {
                     log::error!("gatepost: configuration refused: {error}");
                 }
-                counters::raise("gatepost.config.rejected");
+                count_once("gatepost.config.rejected");
                 Err(errors)
             }
         }
@@ -109,7 +105,7 @@ impl Gatepost {
     pub fn on_request(&self) -> Outcome {
         match &self.0 {
             Some(in_force) => request::decide(&in_force.policy, &in_force.counters),
-            None => request::fail("gatepost.internal.not_configured"),
+            None => fail("gatepost.internal.not_configured"),
         }
     }
 

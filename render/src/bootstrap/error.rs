@@ -17,7 +17,7 @@ pub enum RenderError {
     },
     /// An admin interface that others could reach.
     #[error(
-        "the admin address {address} is not on loopback: whoever reaches it can stop Envoy, \
+        "the admin address {address} is not on loopback: anyone who reaches it can stop Envoy, \
          so use 127.0.0.1 or [::1]"
     )]
     AdminNotLoopback {

@@ -1,12 +1,11 @@
-//! The hostcalls for which the SDK has no function that this crate could use. Its functions panic
-//! where the proxy refuses to write a header or to send a reply, and its replies have no response
-//! code details, and no gRPC status beside an HTTP status. All other calls go through
-//! [`proxy_wasm::hostcalls`].
+//! The hostcalls that change or answer a request, and those of counters. A call returns whether it
+//! worked: no status panics.
 
 use std::ptr;
 
 const OK: u32 = 0;
 const REQUEST_HEADERS: u32 = 0;
+const COUNTER: u32 = 0;
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
@@ -25,6 +24,8 @@ unsafe extern "C" {
         value_len: usize,
     ) -> u32;
     fn proxy_remove_header_map_value(map: u32, name: *const u8, name_len: usize) -> u32;
+    fn proxy_define_metric(kind: u32, name: *const u8, len: usize, id: *mut u32) -> u32;
+    fn proxy_increment_metric(id: u32, by: i64) -> u32;
     fn proxy_send_local_response(
         status: u32,
         details: *const u8,
@@ -37,39 +38,33 @@ unsafe extern "C" {
     ) -> u32;
 }
 
-/// Sets a request header to one value, in place of the values that it has. Whether the proxy did.
+/// Sets a request header to one value, in place of the values that it has.
 #[must_use]
 pub(crate) fn set_request_header(name: &str, value: &[u8]) -> bool {
-    // SAFETY: pointers and lengths are those of live slices.
-    let status = unsafe {
-        proxy_replace_header_map_value(
-            REQUEST_HEADERS,
-            name.as_ptr(),
-            name.len(),
-            value.as_ptr(),
-            value.len(),
-        )
-    };
-    status == OK
+    write_header(name, value, |name, name_len, value, len| {
+        // SAFETY: `write_header` gives pointers and lengths of live slices.
+        unsafe { proxy_replace_header_map_value(REQUEST_HEADERS, name, name_len, value, len) }
+    })
 }
 
-/// Adds a value to a request header. Whether the proxy did.
+/// Adds a value to a request header.
 #[must_use]
 pub(crate) fn add_request_header(name: &str, value: &[u8]) -> bool {
-    // SAFETY: pointers and lengths are those of live slices.
-    let status = unsafe {
-        proxy_add_header_map_value(
-            REQUEST_HEADERS,
-            name.as_ptr(),
-            name.len(),
-            value.as_ptr(),
-            value.len(),
-        )
-    };
-    status == OK
+    write_header(name, value, |name, name_len, value, len| {
+        // SAFETY: `write_header` gives pointers and lengths of live slices.
+        unsafe { proxy_add_header_map_value(REQUEST_HEADERS, name, name_len, value, len) }
+    })
 }
 
-/// Removes a request header with all its values. Whether the proxy did.
+fn write_header(
+    name: &str,
+    value: &[u8],
+    call: impl FnOnce(*const u8, usize, *const u8, usize) -> u32,
+) -> bool {
+    call(name.as_ptr(), name.len(), value.as_ptr(), value.len()) == OK
+}
+
+/// Removes a request header with all its values.
 #[must_use]
 pub(crate) fn remove_request_header(name: &str) -> bool {
     // SAFETY: pointer and length are those of a live string.
@@ -100,4 +95,20 @@ pub(crate) fn send_local_reply(
         )
     };
     status == OK
+}
+
+/// Defines a counter for [`increment`]. The same name gives the same counter.
+pub(crate) fn define_counter(name: &str) -> Option<u32> {
+    let mut id = 0;
+    // SAFETY: pointer and length are those of a live string, the out-pointer is valid for the
+    // length of the call.
+    let status = unsafe { proxy_define_metric(COUNTER, name.as_ptr(), name.len(), &raw mut id) };
+    (status == OK).then_some(id)
+}
+
+/// Raises a counter.
+pub(crate) fn increment(counter: u32, by: i64) {
+    // SAFETY: a call without pointers. A counter that cannot be raised is no reason to fail a
+    // request.
+    let _ = unsafe { proxy_increment_metric(counter, by) };
 }
