@@ -219,7 +219,8 @@ impl Inspection {
         for payload in Parser::new(0).parse_all(wasm) {
             let payload = payload?;
             if let Some((_, range)) = payload.as_section() {
-                *sizes.entry(section_name(&payload)).or_default() += range.end - range.start;
+                let size = u64::try_from(range.len()).unwrap_or(u64::MAX);
+                *sizes.entry(section_name(&payload)).or_default() += size;
             }
             match payload {
                 Payload::ImportSection(imports) => {

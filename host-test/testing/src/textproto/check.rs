@@ -8,9 +8,7 @@ use gatepost_diagnostics::Diagnostic;
 use super::map::HeaderMap;
 use super::read::Suite;
 use super::schema;
-use super::schema::headers_matcher::Matcher as HeadersPattern;
-use super::schema::string_matcher::Matcher as Pattern;
-use super::schema::{Expectation, Header, HeadersMatcher, Immediate, StringMatcher};
+use super::schema::{Expectation, Header, HeadersMatcher, Immediate, Matcher, StringMatcher};
 use crate::quote::{quoted, quoted_list, quoted_pair};
 use crate::re2::FullMatch;
 use crate::report::mismatch;
@@ -116,15 +114,11 @@ impl Check<'_> {
         for matcher in headers_serialized {
             self.text("header", matcher, &lines);
         }
-        let matcher = matcher.clone().map(|matcher| match matcher {
-            HeadersPattern::Exact(exact) => Pattern::Exact(exact),
-            HeadersPattern::Regex(regex) => Pattern::Regex(regex),
-            HeadersPattern::File(file) => Pattern::File(file),
-        });
         let is_group =
             !(has_header.is_empty() && no_header.is_empty() && headers_serialized.is_empty());
         if matcher.is_some() || !is_group {
-            self.text("header", &StringMatcher { invert: *invert, matcher }, &lines);
+            let matcher = StringMatcher { invert: *invert, matcher: matcher.clone() };
+            self.text("header", &matcher, &lines);
         }
     }
 
@@ -169,14 +163,14 @@ impl Check<'_> {
 
     fn text(&mut self, what: &str, matcher: &StringMatcher, found: &[Bytes]) {
         let wanted = match &matcher.matcher {
-            Some(Pattern::Exact(exact)) => Wanted::Exact(Bytes::copy_from_slice(exact)),
-            Some(Pattern::File(file)) => match self.suite.read(file) {
+            Some(Matcher::Exact(exact)) => Wanted::Exact(Bytes::copy_from_slice(exact)),
+            Some(Matcher::File(file)) => match self.suite.read(file) {
                 Ok(exact) => Wanted::Exact(exact),
                 Err(error) => {
                     return self.differs(what, format!("what is in {file}"), error.to_string());
                 }
             },
-            Some(Pattern::Regex(regex)) => match FullMatch::new(regex) {
+            Some(Matcher::Regex(regex)) => match FullMatch::new(regex) {
                 Ok(compiled) => Wanted::Match(compiled, regex.clone()),
                 Err(error) => {
                     let last = error.to_string().lines().last().unwrap_or_default().to_owned();

@@ -8,8 +8,7 @@ use super::http1::{self, Http1Error};
 use super::map::HeaderMap;
 use super::read::Suite;
 use super::schema;
-use super::schema::Input;
-use super::schema::test::BodyChunkingPlan;
+use super::schema::{BodyChunkingPlan, Input};
 
 /// Why a test's input cannot be made. The test ends there.
 #[derive(Debug, thiserror::Error)]

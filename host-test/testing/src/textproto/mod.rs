@@ -13,17 +13,7 @@ mod lists;
 mod map;
 mod read;
 mod run;
+pub mod schema;
 
 pub use read::Suite;
 pub(crate) use run::configuration;
-
-/// The schema, as Rust types.
-#[allow(
-    missing_docs,
-    clippy::all,
-    clippy::pedantic,
-    reason = "generated from proto/suite.proto, where it is explained"
-)]
-pub mod schema {
-    include!(concat!(env!("OUT_DIR"), "/gatepost.service_extensions.rs"));
-}

@@ -23,8 +23,7 @@ pub struct Suite {
 }
 
 static SUITE: LazyLock<Option<MessageDescriptor>> = LazyLock::new(|| {
-    let pool =
-        DescriptorPool::decode(&include_bytes!(concat!(env!("OUT_DIR"), "/suite.bin"))[..]).ok()?;
+    let pool = DescriptorPool::decode(&include_bytes!("../../proto/suite.bin")[..]).ok()?;
     pool.get_message_by_name("gatepost.service_extensions.TestSuite")
 });
 
@@ -149,8 +148,8 @@ mod tests {
         )
         .unwrap();
         assert_eq!(
-            (suite.env.wasm_path.as_str(), suite.env.min_log_level().as_str_name()),
-            ("a.wasm", "WARN")
+            (suite.env.wasm_path.as_str(), suite.env.min_log_level()),
+            ("a.wasm", schema::LogLevel::Warn)
         );
         assert_eq!(suite.tests.len(), 2);
         let test = &suite.tests[0];

@@ -15,7 +15,7 @@ use super::check::{Check, NO_GRPC_STATUS, Outcome, Reply};
 use super::input::InputError;
 use super::map::HeaderMap;
 use super::read::Suite;
-use super::schema::{self, Test, env::LogLevel as Level};
+use super::schema::{self, LogLevel as Level, Test};
 use crate::log::{Line, Lines};
 use crate::report::{CaseReport, FileReport, mismatch};
 
