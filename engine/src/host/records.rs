@@ -4,6 +4,8 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
+use foldhash::SharedSeed;
+use foldhash::fast::FoldHasher;
 use hashbrown::HashTable;
 
 /// Bytes of a page. Storage grows page by page. A vector that doubles would leave up to half of
@@ -58,22 +60,43 @@ pub(crate) struct Records {
     pages: Vec<Vec<u8>>,
     /// The place of each record: its page and its offset there, see [`Records::at`].
     places: HashTable<u32>,
-    /// A random seed of this table. Keys come from strangers, who cannot choose keys that collide
-    /// without knowing the seed.
-    seed: RandomState,
+    seed: Seed,
+}
+
+/// The random seed of a table. Keys come from strangers, who cannot choose keys that collide without
+/// knowing it. With the standard library's SipHash, a look-up costs some 330 counted cycles more, of
+/// 33,900 that the filter adds to a request.
+#[derive(Debug)]
+struct Seed {
+    own: u64,
+    shared: SharedSeed,
+}
+
+impl Default for Seed {
+    fn default() -> Self {
+        // The standard library gets its randomness from the system.
+        let random = || RandomState::new().hash_one(0);
+        Self { own: random(), shared: SharedSeed::from_u64(random()) }
+    }
+}
+
+impl Seed {
+    fn hasher(&self) -> FoldHasher<'_> {
+        FoldHasher::with_seed(self.own, &self.shared)
+    }
 }
 
 impl Records {
     /// The hash of a key.
     pub fn hash(&self, key: &[u8]) -> u64 {
-        let mut hasher = self.seed.build_hasher();
+        let mut hasher = self.seed.hasher();
         hasher.write(key);
         hasher.finish()
     }
 
     /// The hash of a key that is given in parts.
     pub fn hash_parts<'k>(&self, tag: u8, parts: impl Iterator<Item = &'k [u8]>) -> u64 {
-        let mut hasher = self.seed.build_hasher();
+        let mut hasher = self.seed.hasher();
         hasher.write_u8(tag);
         for part in parts {
             hasher.write(part);
