@@ -187,17 +187,16 @@ where
         if *upstream != *self.scan.authority() {
             self.mutations.set_authority(&upstream);
         }
-        // A host that was only brought to canonical form is still the same host.
         let original_host = self.policy.hosts.original_host.as_deref();
-        let is_rewritten = !authority.has_host_of(&upstream);
         self.write_headers(Wanted {
             hints: match (environments, &selection.environment) {
                 (Some(environments), Some(_)) => &environments.hints.headers,
                 _ => &[],
             },
             values: Values { env: selection.name(), host: Some(host.text), labels: None },
+            // A host that was only brought to canonical form is still the same host.
             original_host: original_host
-                .filter(|_| is_rewritten)
+                .filter(|_| !authority.has_host_of(&upstream))
                 .map(|name| (name, authority.raw())),
         });
         Ok(())

@@ -167,7 +167,7 @@ impl Section for PolicySection {
         let headers = &mut policy.headers;
         policy.health_checks.register(headers);
         self.strip.iter().for_each(|name| headers.guard(name));
-        policy.environments.iter().for_each(|environments| environments.register(headers));
+        policy.environments.iter_mut().for_each(|environments| environments.register(headers));
         policy.hosts.register(headers);
         Some(policy)
     }

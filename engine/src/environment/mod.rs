@@ -59,9 +59,17 @@ impl Environments {
         Some(Environment { name: Cow::Borrowed(name), authority: authority.as_deref() })
     }
 
-    /// Guards the headers that only the gateway may set.
-    pub fn register(&self, headers: &mut HeaderTable) {
+    /// Guards the headers that only the gateway may set, and has the scan find the first header
+    /// that names an environment.
+    pub fn register(&mut self, headers: &mut HeaderTable) {
         self.hints.headers.iter().for_each(|hint| headers.guard(&hint.name));
+        let first = self.sources.iter_mut().find_map(|source| match source {
+            Source::Header { name, is_scanned } => Some((name, is_scanned)),
+            _ => None,
+        });
+        if let Some((name, is_scanned)) = first {
+            *is_scanned = headers.scan_source(name);
+        }
     }
 }
 

@@ -11,7 +11,11 @@ use crate::request::Headers;
 /// One source of environments.
 #[derive(Debug)]
 pub(crate) enum Source {
-    Header(Box<str>),
+    Header {
+        name: Box<str>,
+        /// The scan of the request's headers finds its value: [`HeaderScan::source`].
+        is_scanned: bool,
+    },
     Cookie(Box<str>),
     Query(Box<str>),
     Baggage(Box<str>),
@@ -50,7 +54,7 @@ impl Source {
     /// The source as a person names it: `header env`.
     pub fn describe(&self) -> String {
         match self {
-            Self::Header(name) => format!("header {name}"),
+            Self::Header { name, .. } => format!("header {name}"),
             Self::Cookie(name) => format!("cookie {name}"),
             Self::Query(name) => format!("query {name}"),
             Self::Baggage(name) => format!("baggage {name}"),
@@ -66,13 +70,15 @@ impl Source {
         headers: &impl Headers<'a>,
         host: &Host<'h>,
     ) -> (SourceValue<'h>, Option<u8>) {
-        match self {
-            Self::Header(name) => (SourceValue::of(lines(headers, name)), None),
+        match (self, scan.source()) {
+            (Self::Header { is_scanned: true, .. }, Some(value)) => {
+                (SourceValue::of(value.into_iter()), None)
+            }
             _ => self.value_elsewhere(scan, headers, host),
         }
     }
 
-    /// As [`Source::value`], for what does not stand in a header of its own.
+    /// As [`Source::value`], for what the scan did not find.
     #[inline(never)]
     fn value_elsewhere<'h, 'a: 'h>(
         &self,
@@ -81,7 +87,7 @@ impl Source {
         host: &Host<'h>,
     ) -> (SourceValue<'h>, Option<u8>) {
         let value = match self {
-            Self::Header(name) => SourceValue::of(lines(headers, name)),
+            Self::Header { name, .. } => SourceValue::of(lines(headers, name)),
             Self::Cookie(name) => {
                 let values = lines(headers, "cookie").flat_map(|line| cookies(line, name));
                 SourceValue::of(values)
@@ -145,7 +151,8 @@ impl Section for SourceSection {
 
     fn field(&mut self, context: &mut Context, name: &'static str, value: Value<'_>) -> Read {
         self.0 = value.parse(context, |text| match name {
-            "header" => read_name(text, NameUse::Read).map(|name| Source::Header(name.into())),
+            "header" => read_name(text, NameUse::Read)
+                .map(|name| Source::Header { name: name.into(), is_scanned: false }),
             "cookie" => token(text, "cookie").map(Source::Cookie),
             "query" => parameter(text).map(Source::Query),
             "baggage" => token(text, "baggage member").map(Source::Baggage),

@@ -6,10 +6,10 @@ use crate::request::Headers;
 /// The result of the scan. Of a header that comes more than once it holds the last value.
 #[derive(Debug, Default)]
 pub(crate) struct HeaderScan<'a> {
-    /// The values, indexed by [`Field`]. An array, because separate fields would need a branch each
-    /// in the loop over all headers of a request.
+    /// Values, and how often each came, indexed by [`Field`]. Arrays, because separate fields would
+    /// need a branch each in the loop over all headers of a request.
     values: [&'a [u8]; Field::COUNT],
-    user_agents: u32,
+    counts: [u32; Field::COUNT],
     /// The request has a header that clients may not send.
     pub is_guarded: bool,
     /// Bit n: the request has a header that must be absent for health check n.
@@ -22,11 +22,13 @@ impl<'a> HeaderScan<'a> {
         let mut scan = Self::default();
         for (name, value) in headers {
             let Some((_, roles)) = table.find(name) else { continue };
-            if let Some(field) = scan.values.get_mut(roles.field as usize) {
-                *field = value;
+            let field = roles.field as usize;
+            if let (Some(last), Some(count)) =
+                (scan.values.get_mut(field), scan.counts.get_mut(field))
+            {
+                *last = value;
+                *count = count.saturating_add(1);
             }
-            let is_user_agent = roles.field == Field::UserAgent;
-            scan.user_agents = scan.user_agents.saturating_add(is_user_agent.into());
             scan.is_guarded |= roles.is_guarded;
             scan.present_for |= roles.absent_for;
         }
@@ -36,6 +38,10 @@ impl<'a> HeaderScan<'a> {
     #[inline]
     fn value(&self, field: Field) -> &'a [u8] {
         self.values.get(field as usize).copied().unwrap_or_default()
+    }
+
+    fn count(&self, field: Field) -> u32 {
+        self.counts.get(field as usize).copied().unwrap_or_default()
     }
 
     pub fn method(&self) -> &'a [u8] {
@@ -52,7 +58,17 @@ impl<'a> HeaderScan<'a> {
 
     /// The user agent, if the request has exactly one. No load balancer sends two.
     pub fn user_agent(&self) -> Option<&'a [u8]> {
-        (self.user_agents == 1).then(|| self.value(Field::UserAgent))
+        (self.count(Field::UserAgent) == 1).then(|| self.value(Field::UserAgent))
+    }
+
+    /// The value of the header that [`HeaderTable::scan_source`] named, if the request has one.
+    /// Nothing, if it has several.
+    pub fn source(&self) -> Option<Option<&'a [u8]>> {
+        match self.count(Field::Source) {
+            0 => Some(None),
+            1 => Some(Some(self.value(Field::Source))),
+            _ => None,
+        }
     }
 
     /// The path before its query.
@@ -83,6 +99,18 @@ mod tests {
         let [first, _] = headers;
         assert_eq!(scan([first]).user_agent(), Some(&b"GoogleHC/1.0"[..]));
         assert_eq!(scan([]).user_agent(), None);
+    }
+
+    #[test]
+    fn the_header_of_a_source_is_found_unless_it_is_repeated() {
+        let mut table = HeaderTable::default();
+        assert!(table.scan_source("env"));
+        assert!(!table.scan_source("user-agent"), "it has a field of its own");
+        let header = (&b"env"[..], &b"a"[..]);
+        let scan = |headers: &[_]| HeaderScan::of(headers.to_vec().into_iter(), &table);
+        assert_eq!(scan(&[]).source(), Some(None));
+        assert_eq!(scan(&[header]).source(), Some(Some(&b"a"[..])));
+        assert_eq!(scan(&[header, header]).source(), None);
     }
 
     #[test]

@@ -13,10 +13,12 @@ pub(crate) enum Field {
     Path,
     Authority,
     UserAgent,
+    /// The header of an environment source: see [`HeaderTable::scan_source`].
+    Source,
 }
 
 impl Field {
-    pub const COUNT: usize = 5;
+    pub const COUNT: usize = 6;
 }
 
 /// The headers that every policy reads.
@@ -82,6 +84,17 @@ impl HeaderTable {
     /// Marks a header that must be absent for health checks; bit n is check n.
     pub fn must_be_absent(&mut self, name: &str, checks: u64) {
         self.roles_mut(name).into_iter().for_each(|roles| roles.absent_for |= checks);
+    }
+
+    /// Lets the scan find the header of an environment source, which saves a second pass over the
+    /// headers. The scan finds one such header, and no other field. Whether it finds this one.
+    pub fn scan_source(&mut self, name: &str) -> bool {
+        let Some(roles) = self.roles_mut(name) else { return false };
+        let is_free = roles.field == Field::None;
+        if is_free {
+            roles.field = Field::Source;
+        }
+        is_free
     }
 
     /// The roles of a name, which is added if it is missing.

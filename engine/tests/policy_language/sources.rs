@@ -35,6 +35,31 @@ fn sources_are_tried_in_order_and_the_first_that_yields_a_value_wins() {
 }
 
 #[test]
+fn every_header_that_is_a_source_is_read_and_not_only_the_first() {
+    let policy = environments(r#""sources": [{ "header": "env" }, { "header": "x-preview" }]"#);
+    get("a.test").header("x-preview", "b").decided_by(&policy).sets("x-env", "b");
+    get("a.test")
+        .header("x-preview", "b")
+        .header("env", "a")
+        .decided_by(&policy)
+        .sets("x-env", "a");
+    get("a.test")
+        .header("env", "")
+        .header("env", " ")
+        .header("x-preview", "b")
+        .decided_by(&policy)
+        .sets("x-env", "b");
+    get("a.test").header("env", "a").header("env", "A").decided_by(&policy).sets("x-env", "a");
+}
+
+#[test]
+fn a_header_that_every_policy_reads_may_be_a_source() {
+    let policy = environments(r#""sources": [{ "header": "user-agent" }]"#);
+    get("a.test").header("user-agent", "pr-1").decided_by(&policy).sets("x-env", "pr-1");
+    get("a.test").decided_by(&policy).is_unchanged();
+}
+
+#[test]
 fn a_cookie_names_the_environment() {
     let policy = environments(r#""sources": [{ "cookie": "env" }]"#);
     for cookie in
