@@ -1,6 +1,6 @@
 //! Counts of instructions and cache misses, and the model that turns them into cycles.
 
-use std::ops::Sub;
+use std::ops::{Add, Sub};
 
 use serde::Serialize;
 
@@ -64,17 +64,30 @@ impl Counts {
             + OF_AN_LL_MISS * self.ll_misses
     }
 
-    /// The counts of one request, where these are of `requests` requests.
+    /// The counts of one, where these are of `number` requests or processes.
     #[must_use]
-    pub fn each(&self, requests: usize) -> Self {
+    pub fn each(&self, number: usize) -> Self {
         #[allow(clippy::cast_precision_loss, reason = "counts of a benchmark are far below 2^52")]
-        let requests = requests as f64;
+        let number = number as f64;
         let Self { instructions, l1i_misses, l1d_misses, ll_misses } = *self;
         Self {
-            instructions: instructions / requests,
-            l1i_misses: l1i_misses / requests,
-            l1d_misses: l1d_misses / requests,
-            ll_misses: ll_misses / requests,
+            instructions: instructions / number,
+            l1i_misses: l1i_misses / number,
+            l1d_misses: l1d_misses / number,
+            ll_misses: ll_misses / number,
+        }
+    }
+}
+
+impl Add for Counts {
+    type Output = Self;
+
+    fn add(self, more: Self) -> Self {
+        Self {
+            instructions: self.instructions + more.instructions,
+            l1i_misses: self.l1i_misses + more.l1i_misses,
+            l1d_misses: self.l1d_misses + more.l1d_misses,
+            ll_misses: self.ll_misses + more.ll_misses,
         }
     }
 }
@@ -128,5 +141,6 @@ mod tests {
             Counts { instructions: 2000.0, l1i_misses: 15.0, l1d_misses: 10.0, ll_misses: 1.0 }
         );
         assert_eq!((COUNTS - half).cycles(), COUNTS.cycles() - half.cycles());
+        assert_eq!(half + half, COUNTS);
     }
 }

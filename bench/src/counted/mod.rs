@@ -34,7 +34,7 @@ use crate::error::BenchError;
 /// Under valgrind an Envoy takes several seconds to start.
 const READY_WITHIN: Duration = Duration::from_secs(180);
 
-/// How many requests one arm has with one workload.
+/// How many requests one arm has with one workload, in each of its Envoys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Requests {
     /// Requests that come first and are not counted. They fill the simulated caches, and whatever
@@ -42,11 +42,14 @@ pub struct Requests {
     pub warm_up: usize,
     /// Requests that are counted.
     pub counted: usize,
+    /// How many Envoys an arm has, one after another. Memory lies elsewhere in each, so each misses
+    /// its caches at other places.
+    pub processes: usize,
 }
 
 impl Requests {
     /// The numbers of the published runs.
-    pub const FULL: Self = Self { warm_up: 300, counted: 600 };
+    pub const FULL: Self = Self { warm_up: 300, counted: 600, processes: 3 };
 }
 
 /// The counts of one arm for one request of a workload.
@@ -101,7 +104,7 @@ pub fn count(
         for arm in arms.iter().filter(|arm| group.iter().all(|case| case.is_for(arm))) {
             let names: Vec<String> = group.iter().map(|case| case.name()).collect();
             eprintln!("counting {}: {}", arm.name, names.join(", "));
-            figures.extend(one(valgrind, &binary, arm, group, requests)?);
+            figures.extend(mean(valgrind, &binary, arm, group, requests)?);
         }
     }
     let order = |figure: &Figure| cases.iter().position(|case| case.name() == figure.workload);
@@ -109,7 +112,27 @@ pub fn count(
     Ok(figures)
 }
 
-/// Counts one arm in its own Envoy, with cases of one policy.
+/// Counts one arm in Envoys of its own, and takes the mean of them.
+fn mean(
+    valgrind: &Valgrind,
+    binary: &Path,
+    arm: &Arm,
+    cases: &[Case],
+    requests: Requests,
+) -> Result<Vec<Figure>, BenchError> {
+    let mut sums = one(valgrind, binary, arm, cases, requests)?;
+    for _ in 1..requests.processes {
+        for (sum, figure) in sums.iter_mut().zip(one(valgrind, binary, arm, cases, requests)?) {
+            sum.counts = sum.counts + figure.counts;
+        }
+    }
+    for sum in &mut sums {
+        sum.counts = sum.counts.each(requests.processes);
+    }
+    Ok(sums)
+}
+
+/// Counts one arm in one Envoy, with cases of one policy.
 fn one(
     valgrind: &Valgrind,
     binary: &Path,

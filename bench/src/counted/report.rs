@@ -127,9 +127,10 @@ impl CountedReport {
     #[must_use]
     pub fn text(&self) -> String {
         let processor = self.processor.as_deref().unwrap_or("an unknown processor");
-        let Requests { warm_up, counted } = self.requests;
+        let Requests { warm_up, counted, processes } = self.requests;
         let mut text = format!(
-            "{processor}; Envoy {}; {}; {counted} requests after {warm_up}\n",
+            "{processor}; Envoy {}; {}; {counted} requests after {warm_up}, \
+             in each of {processes} processes\n",
             self.envoy, self.valgrind
         );
         let caches: Vec<String> = self
