@@ -77,6 +77,8 @@ pub fn bars(
         .collect::<Option<_>>()?;
     let most = groups.iter().flat_map(|(_, bars)| bars).copied().fold(0.0, f64::max);
     let axis = Axis::up_to(most);
+    // A bar is too narrow for three digits and a point.
+    let decimals = usize::from(most < 20.0);
     let mut picture = Picture::new(WIDTH, HEIGHT);
     title(&mut picture, heading, note, &series);
     axis.draw(&mut picture, |value| format!("{value}"));
@@ -93,7 +95,7 @@ pub fn bars(
                 12.0,
                 Anchor::Middle,
                 TEXT,
-                &format!("{value:.1}"),
+                &format!("{value:.decimals$}"),
             );
         }
         let middle = LEFT + group * (number as f64 + 0.5);
