@@ -6,6 +6,10 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+mod script;
+
+pub use script::Script;
+
 /// The target that modules are built for.
 pub const TARGET: &str = "wasm32-wasip1";
 

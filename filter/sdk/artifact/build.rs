@@ -1,9 +1,9 @@
 //! Builds the example `hsts` of `gatepost-proxy-wasm` for wasm32-wasip1, and removes the exports
 //! that it does not use from the linked module.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use gatepost_wasm_build::Build;
+use gatepost_wasm_build::{Build, Script};
 
 /// What every filter with a policy exports: Envoy enters the VM once for each callback that a
 /// module exports, and the SDK exports them all.
@@ -24,33 +24,20 @@ const POLICY: &[&str] = &[
 const OWN_LOGIC: &[&str] = &["proxy_on_response_headers"];
 
 fn main() {
-    if let Err(message) = build() {
-        eprintln!("error: {message}");
-        std::process::exit(1);
-    }
+    Script::run(build);
 }
 
-fn build() -> Result<(), String> {
-    let variable = |name: &str| {
-        std::env::var(name).map(PathBuf::from).map_err(|error| format!("{name}: {error}"))
-    };
-    let manifest = variable("CARGO_MANIFEST_DIR")?;
-    let out = variable("OUT_DIR")?;
-    let workspace =
-        manifest.ancestors().nth(3).ok_or("the workspace is three folders above this crate")?;
-    for input in [
+fn build(script: &Script) -> Result<(), String> {
+    script.depends_on(&[
         "engine/src",
         "filter/request/src",
         "filter/sdk/src",
         "filter/sdk/examples",
         "Cargo.lock",
         "Cargo.toml",
-    ] {
-        println!("cargo:rerun-if-changed={}", workspace.join(input).display());
-    }
-    println!("cargo:rerun-if-changed=build.rs");
+    ]);
     let build = Build {
-        workspace,
+        workspace: &script.workspace,
         package: "gatepost-proxy-wasm",
         profile: "speed",
         arguments: &["--example", "hsts"],
@@ -58,8 +45,8 @@ fn build() -> Result<(), String> {
     };
     let module = build.run().map_err(|error| error.to_string())?.join("examples/hsts.wasm");
     let linked = std::fs::read(&module).map_err(|error| named(&module, &error))?;
-    write(&out.join("hsts.wasm"), &with_exports(&linked, &[POLICY, OWN_LOGIC].concat())?)?;
-    write(&out.join("policy_alone.wasm"), &with_exports(&linked, POLICY)?)
+    write(&script.out.join("hsts.wasm"), &with_exports(&linked, &[POLICY, OWN_LOGIC].concat())?)?;
+    write(&script.out.join("policy_alone.wasm"), &with_exports(&linked, POLICY)?)
 }
 
 /// The module with these exports alone, and without the code that only others reached.
