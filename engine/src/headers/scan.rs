@@ -107,7 +107,7 @@ mod tests {
         assert!(table.scan_source("env"));
         assert!(!table.scan_source("user-agent"), "it has a field of its own");
         let header = (&b"env"[..], &b"a"[..]);
-        let scan = |headers: &[_]| HeaderScan::of(headers.to_vec().into_iter(), &table);
+        let scan = |headers: &[_]| HeaderScan::of(headers.iter().copied(), &table);
         assert_eq!(scan(&[]).source(), Some(None));
         assert_eq!(scan(&[header]).source(), Some(Some(&b"a"[..])));
         assert_eq!(scan(&[header, header]).source(), None);
