@@ -104,7 +104,9 @@ pub fn count(
         for arm in arms.iter().filter(|arm| group.iter().all(|case| case.is_for(arm))) {
             let names: Vec<String> = group.iter().map(|case| case.name()).collect();
             eprintln!("counting {}: {}", arm.name, names.join(", "));
-            figures.extend(mean(valgrind, &binary, arm, group, requests)?);
+            let processes =
+                (0..requests.processes).map(|_| one(valgrind, &binary, arm, group, requests));
+            figures.extend(mean(processes.collect::<Result<_, _>>()?));
         }
     }
     let order = |figure: &Figure| cases.iter().position(|case| case.name() == figure.workload);
@@ -112,24 +114,18 @@ pub fn count(
     Ok(figures)
 }
 
-/// Counts one arm in Envoys of its own, and takes the mean of them.
-fn mean(
-    valgrind: &Valgrind,
-    binary: &Path,
-    arm: &Arm,
-    cases: &[Case],
-    requests: Requests,
-) -> Result<Vec<Figure>, BenchError> {
-    let mut sums = one(valgrind, binary, arm, cases, requests)?;
-    for _ in 1..requests.processes {
-        for (sum, figure) in sums.iter_mut().zip(one(valgrind, binary, arm, cases, requests)?) {
+/// The mean of what each process of an arm counted, case by case.
+fn mean(processes: Vec<Vec<Figure>>) -> Vec<Figure> {
+    let number = processes.len();
+    let mut processes = processes.into_iter();
+    let mut sums = processes.next().unwrap_or_default();
+    for figures in processes {
+        for (sum, figure) in sums.iter_mut().zip(figures) {
             sum.counts = sum.counts + figure.counts;
         }
     }
-    for sum in &mut sums {
-        sum.counts = sum.counts.each(requests.processes);
-    }
-    Ok(sums)
+    sums.iter_mut().for_each(|sum| sum.counts = sum.counts.each(number));
+    sums
 }
 
 /// Counts one arm in one Envoy, with cases of one policy.
@@ -176,4 +172,24 @@ fn one(
         figures.push(Figure { workload: case.name(), arm: arm.name.clone(), counts });
     }
     Ok(figures)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_figure_of_an_arm_is_the_mean_of_its_processes() {
+        let figures = |instructions: [f64; 2]| {
+            let cases = [Case::Probe, Case::Reject].into_iter().zip(instructions);
+            let figure = |(case, instructions): (Case, f64)| Figure {
+                workload: case.name(),
+                arm: Arm::lua().name,
+                counts: Counts { instructions, ..Counts::default() },
+            };
+            cases.map(figure).collect::<Vec<_>>()
+        };
+        let processes = vec![figures([1.0, 10.0]), figures([2.0, 20.0]), figures([6.0, 60.0])];
+        assert_eq!(mean(processes), figures([3.0, 30.0]));
+    }
 }
