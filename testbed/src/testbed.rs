@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use gatepost_authoring::suite::Case;
 use gatepost_gateway::{
     AccessLog, FilterModule, Gateway, GatewayOptions, PolicyError, PolicyLayer, RouteTable, Target,
 };
@@ -16,7 +17,7 @@ use gatepost_render::bootstrap::{
 };
 use tokio::task::JoinHandle;
 
-use crate::cases::{offline, wire};
+use crate::cases::{Observation, offline, wire};
 use crate::echo::Upstream;
 use crate::envoy::LISTENER;
 use crate::envoy::process::{Envoy, Options};
@@ -143,6 +144,22 @@ impl Testbed {
             }
             counters = now;
         }
+    }
+
+    /// Sends the request of one case. `counted` holds the counters before it, and is updated.
+    ///
+    /// # Errors
+    /// When no answer comes, or the counters cannot be read.
+    pub async fn observe(
+        &self,
+        case: &Case,
+        counted: &mut BTreeMap<String, u64>,
+    ) -> Result<Observation, String> {
+        let outcome = wire::send(self.address(), case).await.map_err(|error| error.to_string())?;
+        let after = self.counters().await.map_err(|error| error.to_string())?;
+        let raised = offline::raised(counted, &after);
+        *counted = after;
+        Ok(Observation { outcome, counters: Some(raised) })
     }
 
     fn counters_so_far(&self) -> Result<BTreeMap<String, u64>, TestbedError> {

