@@ -63,9 +63,9 @@ pub(crate) struct Records {
     seed: Seed,
 }
 
-/// The random seed of a table. Keys come from strangers, who cannot choose keys that collide without
-/// knowing it. With the standard library's SipHash, a look-up costs some 330 counted cycles more, of
-/// 33,900 that the filter adds to a request.
+/// The random seed of a table. Keys come from strangers, who cannot choose keys that collide
+/// without knowing it. With the standard library's SipHash, a look-up costs some 330 counted cycles
+/// more, of 33,900 that the filter adds to a request.
 #[derive(Debug)]
 struct Seed {
     own: u64,

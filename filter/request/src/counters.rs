@@ -1,5 +1,5 @@
-//! Counters that are raised in the VM first and sent to the proxy when a timer fires: raising one of
-//! the proxy's own costs as much as everything that the engine does for a request.
+//! Counters that are raised in the VM first and sent to the proxy when a timer fires: raising one
+//! of the proxy's own costs as much as everything that the engine does for a request.
 
 use std::cell::Cell;
 

@@ -19,8 +19,8 @@
 //!
 //! # What can still trap
 //! A panic traps the VM of a whole worker thread. This crate does not panic, and it makes the calls
-//! that change, answer or count a request itself, because the SDK panics where the proxy refuses one. The
-//! SDK still panics in these cases, which Envoy does not bring about:
+//! that change, answer or count a request itself, because the SDK panics where the proxy refuses
+//! one. The SDK still panics in these cases, which Envoy does not bring about:
 //!
 //! - its dispatcher, for a context that it does not know;
 //! - reading the request headers, for a status other than `Ok`, for a header name that is not UTF-8
