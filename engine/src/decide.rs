@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use crate::counter::{Counter, Counters};
-use crate::decision::{Decision, HeaderMutations, Verdict, Writes};
+use crate::decision::{Decision, Forward, HeaderMutations, Verdict, Writes};
 use crate::environment::{Environments, Selection, select_environment};
 use crate::errors::AuthorityError;
 use crate::headers::HeaderScan;
@@ -43,7 +43,7 @@ impl Policy {
         let (mut writes, mut counters) = (Writes::default(), Counters::default());
         let outcome = self.evaluate(request, &mut writes, &mut counters, trace);
         let verdict = match outcome {
-            Ok(()) => Verdict::Forward(writes),
+            Ok(_) => Verdict::Forward(writes),
             Err(answer) => Verdict::Reply(answer.reply(is_grpc(request.headers.clone()))),
         };
         Decision { verdict, counters }
@@ -59,7 +59,7 @@ impl Policy {
         request: &Request<'a, H, S>,
         mutations: &mut M,
         counters: &mut Counters,
-    ) -> Result<(), Answer<'a>>
+    ) -> Result<Forward, Answer<'a>>
     where
         H: Headers<'a>,
         S: SourceAddress,
@@ -74,7 +74,7 @@ impl Policy {
         mutations: &mut M,
         counters: &mut Counters,
         trace: &mut T,
-    ) -> Result<(), Answer<'a>>
+    ) -> Result<Forward, Answer<'a>>
     where
         H: Headers<'a>,
         S: SourceAddress,
@@ -105,7 +105,10 @@ where
     M: HeaderMutations<'a>,
     T: Trace,
 {
-    fn run(&mut self, authority: &Result<Authority<'a>, AuthorityError>) -> Result<(), Answer<'a>> {
+    fn run(
+        &mut self,
+        authority: &Result<Authority<'a>, AuthorityError>,
+    ) -> Result<Forward, Answer<'a>> {
         self.trace.step(|| Step::Authority {
             canonical: authority.as_ref().ok().map(|authority| authority.as_str().to_owned()),
             invalid: authority.as_ref().err().map(ToString::to_string),
@@ -120,7 +123,8 @@ where
             self.counters.host = Some(Counter::HostInvalid);
             return Err(Refusal::HostInvalid.into());
         };
-        self.route(authority)
+        self.route(authority)?;
+        Ok(Forward::Guarded)
     }
 
     /// The health check that matches the request.
@@ -145,9 +149,9 @@ where
     }
 
     #[inline(never)]
-    fn carry_out_health_check(&mut self, check: &'a HealthCheck) -> Result<(), Answer<'a>> {
+    fn carry_out_health_check(&mut self, check: &'a HealthCheck) -> Result<Forward, Answer<'a>> {
         match &check.action {
-            Action::Pass => {}
+            Action::Pass => return Ok(Forward::Passed),
             Action::Respond { status, body } => {
                 return Err(Answer::HealthCheck { name: &check.name, status: *status, body });
             }
@@ -164,7 +168,7 @@ where
                 self.write_headers(Wanted::default());
             }
         }
-        Ok(())
+        Ok(Forward::Guarded)
     }
 
     /// Decides on a request that is no probe and has a valid authority.
@@ -215,10 +219,10 @@ where
         if self.policy.hosts.private.is_empty() {
             return Ok(());
         }
-        let found = self.policy.hosts.private_pattern(host);
+        let found = self.policy.hosts.private.find(host);
         self.trace.step(|| Step::Private {
             host: text(host.text).to_owned(),
-            pattern: found.map(|found| text(found.key).to_owned()),
+            pattern: found.as_deref().map(str::to_owned),
         });
         if found.is_some() {
             self.counters.host = Some(Counter::HostPrivate);

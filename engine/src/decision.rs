@@ -23,6 +23,16 @@ pub enum Verdict<'a> {
     Reply(Reply<'a>),
 }
 
+/// How a request goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forward {
+    /// Without the headers that a client may not send. Its trailers must not have them either: see
+    /// [`Policy::guards`](crate::Policy::guards).
+    Guarded,
+    /// As it came, with its trailers: a health check passes it.
+    Passed,
+}
+
 /// The changes of a request. Only values that differ from the request's are in here, so an empty
 /// one leaves the request as it came.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -57,14 +57,19 @@ mod trace;
 mod write;
 
 pub use counter::{Counter, Counters};
-pub use decision::{Decision, HeaderMutations, SetHeader, Verdict, Writes};
-pub use environment::{MAX_ENVIRONMENTS, MAX_HINT_HEADERS, MAX_SOURCES};
+pub use decision::{Decision, Forward, HeaderMutations, SetHeader, Verdict, Writes};
+pub use document::MAX_TEXT;
+pub use environment::{MAX_ENVIRONMENTS, MAX_HINT_HEADERS, MAX_NAME_PATTERNS, MAX_SOURCES};
 pub use errors::{
     AuthorityError, Path, PatternError, Place, PolicyError, PolicyErrorKind, Segment,
     TemplateError, nearest,
 };
+pub use headers::MAX_HEADER_NAME;
 pub use health_check::{ConditionKind, MAX_HEALTH_CHECKS, is_check_name};
-pub use host::{Authority, HostKind, MAX_LABEL, MAX_MAPPINGS, MAX_NAME, MAX_PRIVATE};
+pub use host::{
+    Authority, HostKind, MAX_LABEL, MAX_MAPPINGS, MAX_NAME, MAX_PLACEHOLDERS, MAX_PRIVATE,
+    MAX_PRIVATE_BLOCKS, MAX_TEMPLATE,
+};
 pub use policy::{API_VERSION, MAX_CONFIGURATION, MAX_STRIP, Mode, Policy, compile_json};
 pub use reply::{Answer, Refusal, Reply};
 pub use request::{Headers, Request, SourceAddress, is_grpc, parse_source_address};

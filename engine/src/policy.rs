@@ -7,7 +7,7 @@ use crate::counter::Counter;
 use crate::document::{self, Context, Read, Section, Seen, Value};
 use crate::environment::{Environments, EnvironmentsSection};
 use crate::errors::{Path, Place, PolicyError, PolicyErrorKind};
-use crate::headers::{HeaderTable, NameUse, read_name};
+use crate::headers::{HeaderTable, HeaderUses, NameUse, read_name};
 use crate::health_check::{self, HealthChecks};
 use crate::host::{Hosts, HostsSection};
 
@@ -52,6 +52,13 @@ impl Policy {
     #[must_use]
     pub fn warnings(&self) -> &[PolicyError] {
         &self.warnings
+    }
+
+    /// Whether a client may not send a header, or a trailer, of this name. Names that an upstream
+    /// may take for a guarded one count as well: any case, and any punctuation in place of `-`.
+    #[must_use]
+    pub fn guards(&self, name: &[u8]) -> bool {
+        self.headers.is_guarded(name)
     }
 
     /// The counters that this policy's decisions may raise, each with its name. Their number is
@@ -134,6 +141,7 @@ impl Section for PolicySection {
             }
             "healthChecks" => policy.health_checks = health_check::read(context, value)?,
             "strip" => {
+                let Some(value) = value.unless_left_empty(context, name) else { return Ok(()) };
                 let read = |text: &str| read_name(text, NameUse::Remove);
                 value.list(context, "headers to strip", MAX_STRIP, &mut |context, value| {
                     self.strip.extend(value.parse(context, read)?);
@@ -153,7 +161,7 @@ impl Section for PolicySection {
 
     fn finish(self, context: &mut Context, seen: Seen) -> Option<Policy> {
         let mut policy = self.policy;
-        if !seen.has("apiVersion") {
+        if !seen.has_or_means("apiVersion") {
             context.error(PolicyErrorKind::NoApiVersion);
         }
         if !seen.has("environments") {
@@ -164,13 +172,33 @@ impl Section for PolicySection {
             }
         }
         check_original_host(&policy, context);
-        let headers = &mut policy.headers;
+        warn_of_open_environment(&policy, context);
+        let headers = &mut HeaderUses::default();
         policy.health_checks.register(headers);
         self.strip.iter().for_each(|name| headers.guard(name));
         policy.environments.iter_mut().for_each(|environments| environments.register(headers));
         policy.hosts.register(headers);
+        policy.headers = HeaderTable::new(std::mem::take(headers));
         Some(policy)
     }
+}
+
+/// Adds a warning if a client's value goes into an authority unchecked: in a mesh it then chooses
+/// among all namespaces.
+fn warn_of_open_environment(policy: &Policy, context: &mut Context) {
+    let open = policy.environments.as_ref().filter(|environments| environments.is_open());
+    let Some(Environments { hints, .. }) = open else { return };
+    let path = match (&hints.authority, policy.hosts.needs_env.first()) {
+        (Some(authority), _) if authority.needs_env() => {
+            Path::default().key("environments").key("hints").key("authority")
+        }
+        (_, Some(mapping)) => {
+            let mappings = Path::default().key("hosts").key("mappings");
+            mappings.index(*mapping as usize).key("authority")
+        }
+        (_, None) => return,
+    };
+    context.warn_at(path, PolicyErrorKind::OpenEnvironment);
 }
 
 /// Adds an error if one header is both a hint and `originalHost`.

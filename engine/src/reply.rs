@@ -50,10 +50,24 @@ impl<'a> Answer<'a> {
             Self::HealthCheck { name, status, body } => Reply {
                 status,
                 details: format!("{}{name}", Counter::HEALTH_CHECK_PREFIX).into(),
-                body: Cow::Borrowed(body),
-                grpc_status: None,
+                body: Cow::Borrowed(if grpc { body.trim_ascii_end() } else { body }),
+                grpc_status: grpc.then(|| grpc_status_of(status)),
             },
         }
+    }
+}
+
+/// The gRPC status that an HTTP status is for a gRPC client, by gRPC's own rule
+/// (`http-grpc-status-mapping` in gRPC's documentation), which Envoy follows.
+fn grpc_status_of(status: u16) -> u32 {
+    const UNKNOWN: u32 = 2;
+    match status {
+        400 => 13,
+        401 => 16,
+        403 => 7,
+        404 => 12,
+        429 | 502 | 503 | 504 => 14,
+        _ => UNKNOWN,
     }
 }
 

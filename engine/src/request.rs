@@ -4,6 +4,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::host::canonical;
+
 /// A request's headers: pairs of name and value, names in lower case. The engine clones the
 /// iterator to go through them more than once.
 pub trait Headers<'a>: Iterator<Item = (&'a [u8], &'a [u8])> + Clone {}
@@ -33,8 +35,7 @@ pub struct Request<'a, H, S> {
 }
 
 /// The address in Envoy's property `source.address`: `10.0.0.1:4711` or `[2001:db8::1]:4711`. An
-/// IPv4 address that is mapped into IPv6, as a dual-stack listener reports it, is that IPv4
-/// address.
+/// IPv4 address inside an IPv6 address, as a dual-stack listener reports it, is that IPv4 address.
 #[must_use]
 pub fn parse_source_address(property: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(property).ok()?;
@@ -43,20 +44,18 @@ pub fn parse_source_address(property: &[u8]) -> Option<IpAddr> {
         .map(|address| address.ip())
         .or_else(|_| text.parse::<IpAddr>())
         .ok()?;
-    Some(address.to_canonical())
+    Some(canonical(address))
 }
 
-/// Whether the request is gRPC, by its content type: `application/grpc`, alone or with a format
-/// (`+proto`) or parameters (`;`). Envoy does not treat a type with parameters as gRPC and then
-/// ignores a gRPC status, so giving one does no harm.
+/// Whether the request is gRPC, by Envoy's rule: its one content type is `application/grpc`, alone
+/// or followed by `+` and a format. A type with parameters (`;`) is not, and Envoy answers such a
+/// request as any other. Envoy joins several lines, and the result is none of these.
 #[must_use]
-pub fn is_grpc<'a>(mut headers: impl Headers<'a>) -> bool {
-    headers.any(|(name, value)| {
-        name == b"content-type"
-            && value
-                .strip_prefix(b"application/grpc")
-                .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
-    })
+pub fn is_grpc<'a>(headers: impl Headers<'a>) -> bool {
+    let mut types = headers.filter(|(name, _)| *name == b"content-type").map(|(_, value)| value);
+    let first = types.next().and_then(|value| value.strip_prefix(b"application/grpc"));
+    let is_grpc = first.is_some_and(|rest| matches!(rest.first(), None | Some(b'+')));
+    is_grpc && types.next().is_none()
 }
 
 #[cfg(test)]
@@ -80,7 +79,11 @@ mod tests {
             |value: &'static str| is_grpc([(&b"content-type"[..], value.as_bytes())].into_iter());
         assert!(grpc("application/grpc"));
         assert!(grpc("application/grpc+proto"));
+        assert!(!grpc("application/grpc;charset=utf-8"));
+        assert!(!grpc("application/grpc, application/grpc") && !grpc("Application/gRPC"));
         assert!(!grpc("application/grpc-web"));
         assert!(!grpc("application/json"));
+        let line = (&b"content-type"[..], &b"application/grpc"[..]);
+        assert!(!is_grpc([line, line].into_iter()) && !is_grpc([].into_iter()));
     }
 }

@@ -6,6 +6,7 @@ use crate::decision::HeaderMutations;
 use crate::environment::Hint;
 use crate::headers::{HeaderScan, HeaderTable};
 use crate::host::Values;
+use crate::host::ascii::text;
 use crate::request::Headers;
 
 /// The headers that a decision wants set: hints, and the original of a rewritten host.
@@ -36,32 +37,32 @@ where
 pub(crate) fn write_headers<'a>(
     headers: &impl Headers<'a>,
     scan: &HeaderScan<'a>,
-    table: &'a HeaderTable,
+    table: &HeaderTable,
     wanted: Wanted<'a, '_>,
     mutations: &mut impl HeaderMutations<'a>,
 ) {
     // Every header that a policy sets is guarded. A request without a guarded header has nothing to
     // replace or remove.
     if scan.is_guarded {
-        write_over(headers, table, wanted, mutations);
+        let guarded = headers.clone().filter(|(name, _)| table.is_guarded(name)).collect();
+        write_over(guarded, wanted, mutations);
     } else {
         wanted.iter().for_each(|(name, value)| mutations.set(name, &value, false));
     }
 }
 
-/// As [`write_headers`], for a request with a header that the policy guards. Few requests have
-/// one.
+/// As [`write_headers`], for a request with headers that the policy guards. Few requests have one.
 #[cold]
+#[inline(never)]
 fn write_over<'a>(
-    headers: &impl Headers<'a>,
-    table: &'a HeaderTable,
+    guarded: Vec<(&'a [u8], &'a [u8])>,
     wanted: Wanted<'a, '_>,
-    mutations: &mut impl HeaderMutations<'a>,
+    mutations: &mut dyn HeaderMutations<'a>,
 ) {
     for (name, value) in wanted.iter() {
-        let mut sent = headers.clone().filter(|(other, _)| *other == name.as_bytes());
+        let mut sent = guarded.iter().filter(|(other, _)| *other == name.as_bytes());
         match (sent.next(), sent.next()) {
-            (Some((_, sent)), None) if *sent == *value => {}
+            (Some((_, sent)), None) if **sent == *value => {}
             (Some(_), None) => mutations.set(name, &value, true),
             (None, _) => mutations.set(name, &value, false),
             (Some(_), Some(_)) => {
@@ -70,11 +71,13 @@ fn write_over<'a>(
             }
         }
     }
+    // An upstream may take another spelling of a name for that name.
     let mut removed = Vec::new();
-    for name in headers.clone().filter_map(|(name, _)| table.guarded(name)) {
-        if !wanted.iter().any(|(wanted, _)| wanted == name) && !removed.contains(&name) {
+    for (name, _) in guarded {
+        let is_set = wanted.iter().any(|(wanted, _)| wanted.as_bytes() == name);
+        if !is_set && !removed.contains(&name) {
             removed.push(name);
-            mutations.remove(name);
+            mutations.remove(text(name));
         }
     }
 }

@@ -5,12 +5,15 @@
 use std::alloc::{Layout, alloc};
 use std::ptr;
 
+use crate::contexts::Presence;
+
 /// The status that a hostcall returns.
 type Status = u32;
 const OK: Status = 0;
 const BAD_ARGUMENT: Status = 2;
 
 const REQUEST_HEADERS: u32 = 0;
+const REQUEST_TRAILERS: u32 = 1;
 const PLUGIN_CONFIGURATION: u32 = 7;
 
 /// A log level of the ABI.
@@ -85,8 +88,17 @@ pub(crate) fn plugin_configuration(size: usize) -> Option<Vec<u8>> {
 
 /// All request headers of the current stream, serialised.
 pub(crate) fn request_headers() -> Option<Vec<u8>> {
+    header_map_pairs(REQUEST_HEADERS)
+}
+
+/// All request trailers of the current stream, serialised.
+pub(crate) fn request_trailers() -> Option<Vec<u8>> {
+    header_map_pairs(REQUEST_TRAILERS)
+}
+
+fn header_map_pairs(map: u32) -> Option<Vec<u8>> {
     // SAFETY: the out-pointers are valid for the length of the call.
-    value_of_call(|data, len| unsafe { proxy_get_header_map_pairs(REQUEST_HEADERS, data, len) })
+    value_of_call(|data, len| unsafe { proxy_get_header_map_pairs(map, data, len) })
 }
 
 /// The downstream address that the proxy trusts, as `ip:port`.
@@ -106,10 +118,14 @@ pub(crate) fn set_tick_period(milliseconds: u32) -> bool {
 
 /// Whether a context of this VM still exists. `current` is the context of the running callback. It
 /// is the effective context again when this returns.
-pub(crate) fn is_there(context: u32, current: u32) -> bool {
+pub(crate) fn presence(context: u32, current: u32) -> Presence {
     // SAFETY: calls without pointers. A context is gone only if the host rejects it and accepts the
-    // current one. A host that rejects both does not serve this call, and the context is kept.
+    // current one. A host that rejects both does not serve this call.
     let (status, back) =
         unsafe { (proxy_set_effective_context(context), proxy_set_effective_context(current)) };
-    status != BAD_ARGUMENT || back == BAD_ARGUMENT
+    match (status, back) {
+        (OK, _) => Presence::There,
+        (BAD_ARGUMENT, OK) => Presence::Gone,
+        _ => Presence::Unknown,
+    }
 }

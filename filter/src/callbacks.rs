@@ -48,11 +48,23 @@ extern "C" fn proxy_on_configure(root: u32, size: usize) -> u32 {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_request_headers(stream: u32, _headers: u32, _end_of_stream: u32) -> u32 {
+extern "C" fn proxy_on_request_headers(stream: u32, _headers: u32, end_of_stream: u32) -> u32 {
     #[cfg(feature = "probe")]
     crate::probe::on_request_headers();
-    match plugin::with_plugin_of(stream, stream::on_request_headers) {
-        Outcome::Continue => CONTINUE,
+    let has_more = end_of_stream == 0;
+    action(plugin::on_request_headers(stream, has_more, stream::on_request_headers))
+}
+
+/// Called for the few requests that have trailers: a client may not send there what it may not send
+/// as a header.
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_request_trailers(stream: u32, _trailers: u32) -> u32 {
+    action(plugin::on_request_trailers(stream, stream::on_request_trailers))
+}
+
+fn action(outcome: Outcome) -> u32 {
+    match outcome {
+        Outcome::Continue | Outcome::Passed => CONTINUE,
         Outcome::Answered => PAUSE,
     }
 }

@@ -3,10 +3,10 @@
 use std::cell::RefCell;
 
 use gatepost_engine::{Counter, Policy, compile_json};
-use gatepost_filter_request::count_once;
+use gatepost_filter_request::{Outcome, count_once, fail};
 
 use crate::abi::{self, Level};
-use crate::contexts::Contexts;
+use crate::contexts::{Contexts, Presence, Trailers};
 use crate::counters::TimedCounters;
 
 /// A policy in force.
@@ -56,7 +56,8 @@ pub(crate) fn configure(root: u32, configuration: &[u8]) -> bool {
     // A VM never gives memory back, so the policies of roots that have ended are freed first. The
     // module exports no callback for the end of a root, because it would run for every stream, too.
     with_contexts(|contexts| {
-        contexts.retain_roots(|known| known == root || abi::is_there(known, root));
+        contexts
+            .retain_roots(|known| known == root || abi::presence(known, root) != Presence::Gone);
     });
     let Some(plugin) = Plugin::configure(configuration) else { return false };
     with_contexts(|contexts| contexts.set_root(root, plugin)).is_some()
@@ -65,16 +66,39 @@ pub(crate) fn configure(root: u32, configuration: &[u8]) -> bool {
 /// Adds a stream of a root.
 pub(crate) fn add_stream(stream: u32, root: u32) {
     with_contexts(|contexts| {
-        contexts.add_stream(stream, root, |waiting| abi::is_there(waiting, stream));
+        contexts.add_stream(stream, root, |waiting| abi::presence(waiting, stream));
     });
 }
 
-/// Calls `f` with the plugin of a stream whose request headers have arrived.
-pub(crate) fn with_plugin_of<T>(stream: u32, f: impl FnOnce(Option<&Plugin>) -> T) -> T {
+/// Calls `f` with the plugin of a stream whose request headers have arrived. `has_more` says
+/// whether a body or trailers follow.
+pub(crate) fn on_request_headers(
+    stream: u32,
+    has_more: bool,
+    f: impl FnOnce(Option<&Plugin>) -> Outcome,
+) -> Outcome {
     CONTEXTS.with(|contexts| match contexts.try_borrow_mut() {
-        Ok(mut contexts) => f(contexts.root_of(stream)),
+        Ok(mut contexts) => contexts.on_headers(stream, |plugin| {
+            let outcome = f(plugin);
+            let has_trailers = has_more && outcome != Outcome::Answered;
+            (outcome, has_trailers.then_some(outcome == Outcome::Passed))
+        }),
         Err(_) => f(None),
     })
+}
+
+/// Calls `f` with the policies by which the trailers of a stream's request are guarded. There is
+/// one, but for a stream that is not known any more.
+pub(crate) fn on_request_trailers(
+    stream: u32,
+    f: impl Fn(&mut dyn Iterator<Item = &Policy>) -> Outcome,
+) -> Outcome {
+    let outcome = with_contexts(|contexts| match contexts.on_trailers(stream) {
+        Trailers::Pass => Outcome::Passed,
+        Trailers::Of(plugin) => f(&mut std::iter::once(&plugin.policy)),
+        Trailers::OfAny => f(&mut contexts.roots().map(|(_, plugin)| &plugin.policy)),
+    });
+    outcome.unwrap_or_else(|| fail("gatepost.internal.not_configured"))
 }
 
 /// Called when a root's timer fires. The counts of roots that have ended are flushed, too.

@@ -3,8 +3,8 @@
 
 use std::net::IpAddr;
 
-use gatepost_engine::{Request, SourceAddress, parse_source_address};
-use gatepost_filter_request::{Outcome, decide, fail};
+use gatepost_engine::{Policy, Request, SourceAddress, parse_source_address};
+use gatepost_filter_request::{Outcome, decide, fail, guard_trailers};
 
 use crate::abi;
 use crate::pairs::Pairs;
@@ -27,4 +27,13 @@ pub(crate) fn on_request_headers(plugin: Option<&Plugin>) -> Outcome {
     let Some(headers) = Pairs::new(&block) else { return fail("gatepost.internal.no_headers") };
     let request = Request { headers, source: &Downstream };
     decide(&plugin.policy, &request, |counter| plugin.count(counter))
+}
+
+/// Removes the trailers of the current stream's request that these policies guard.
+pub(crate) fn on_request_trailers(policies: &mut dyn Iterator<Item = &Policy>) -> Outcome {
+    let Some(block) = abi::request_trailers() else { return fail("gatepost.internal.no_trailers") };
+    let Some(trailers) = Pairs::new(&block) else { return fail("gatepost.internal.no_trailers") };
+    let mut guarded = policies.map(|policy| guard_trailers(policy, trailers.map(|(name, _)| name)));
+    let answered = guarded.find(|outcome| *outcome == Outcome::Answered);
+    answered.unwrap_or(Outcome::Continue)
 }

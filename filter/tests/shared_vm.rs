@@ -2,7 +2,7 @@
 //! also on hosts that offer nothing beside the ABI.
 
 use gatepost_host::{
-    Engine, EngineOptions, ForeignFunctions, Headers, Host, Module, Plugin, PluginConfig,
+    Engine, EngineOptions, ForeignFunctions, Headers, Host, Module, Plugin, PluginConfig, StreamId,
     StreamInfo, Vm, VmOptions,
 };
 
@@ -99,6 +99,62 @@ fn streams_whose_headers_come_late_keep_their_own_plugin() {
             assert_eq!(String::from_utf8_lossy(authority), format!("{expected}.example"));
         }
     }
+}
+
+/// Starts a plugin that strips this header.
+fn stripping(shared: &mut Shared, name: &str) -> Plugin {
+    let policy = format!(r#"{{ "apiVersion": "gatepost/v1", "strip": ["{name}"] }}"#);
+    let config = PluginConfig { configuration: policy.into(), ..PluginConfig::default() };
+    shared.vm.start_plugin(config).expect("accepted")
+}
+
+/// Begins a request that has a body.
+fn begin(shared: &mut Shared, plugin: Plugin) -> StreamId {
+    let stream = shared.vm.stream(plugin, StreamInfo::default()).expect("a stream");
+    let mut headers = Headers::request([(":path", "/"), (":authority", "a.example")]);
+    let _ = shared.vm.request_headers(stream, &mut headers, false).expect("no trap");
+    stream
+}
+
+/// What is left of the trailers of a request when it ends.
+fn end(shared: &mut Shared, stream: StreamId) -> String {
+    let sent = [("x-one", "1"), ("x_one", "1"), ("x-two", "1"), ("x-two", "2"), ("x-own", "1")];
+    let mut trailers = Headers::request(sent);
+    let _ = shared.vm.request_trailers(stream, &mut trailers).expect("no trap");
+    shared.vm.delete(stream).expect("no trap");
+    trailers.iter().map(|(name, _)| String::from_utf8_lossy(name)).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn trailers_are_guarded_by_the_policy_of_their_own_plugin() {
+    for mut shared in Shared::on_both() {
+        let one = stripping(&mut shared, "x-one");
+        let two = stripping(&mut shared, "x-two");
+        let streams = [one, two].map(|plugin| begin(&mut shared, plugin));
+        // A plugin that comes meanwhile has no say.
+        let _ = stripping(&mut shared, "x-own");
+        let ends = streams.map(|stream| end(&mut shared, stream));
+        assert_eq!(ends, ["x-two x-two x-own", "x-one x_one x-own"]);
+    }
+}
+
+#[test]
+fn requests_that_end_before_their_trailers_take_no_memory() {
+    let mut shared = Shared::new(Host::default());
+    let plugin = stripping(&mut shared, "x-one");
+    let mut memory = 0;
+    for round in 0..20 {
+        for _ in 0..5_000 {
+            let stream = begin(&mut shared, plugin);
+            shared.vm.delete(stream).expect("no trap");
+        }
+        let stream = begin(&mut shared, plugin);
+        assert_eq!(end(&mut shared, stream), "x-two x-two x-own");
+        if round == 0 {
+            memory = shared.vm.memory_bytes();
+        }
+    }
+    assert_eq!(shared.vm.memory_bytes(), memory);
 }
 
 #[test]

@@ -66,6 +66,11 @@ impl Context {
         self.warnings.push(PolicyError { path: self.path.clone(), place: Place::Key, kind });
     }
 
+    /// Adds a warning about a value.
+    pub fn warn_at(&mut self, path: Path, kind: PolicyErrorKind) {
+        self.warnings.push(PolicyError { path, place: Place::Value, kind });
+    }
+
     /// Gives the value of a result, or adds its error and gives nothing.
     pub fn check<T>(&mut self, result: Result<T, PolicyErrorKind>) -> Option<T> {
         result.map_err(|kind| self.error(kind)).ok()
@@ -74,7 +79,7 @@ impl Context {
     /// Adds an error for each of these fields that the object lacks. A field that was given with an
     /// invalid value has its own error already.
     pub fn require(&mut self, seen: Seen, fields: &[&'static str]) {
-        for field in fields.iter().filter(|field| !seen.has(field)) {
+        for field in fields.iter().filter(|field| !seen.has_or_means(field)) {
             self.error(PolicyErrorKind::MissingField(field));
         }
     }
@@ -83,14 +88,14 @@ impl Context {
     pub fn require_one(&mut self, seen: Seen, fields: &'static [&'static str]) {
         match seen.count(fields) {
             1 => {}
-            0 if seen.unknown => {}
+            0 if fields.iter().any(|field| seen.has_or_means(field)) => {}
             _ => self.error(PolicyErrorKind::ExactlyOne(fields)),
         }
     }
 
     /// Adds an error unless the object that is being read has at least one of these fields.
     pub fn require_any(&mut self, seen: Seen, fields: &'static [&'static str]) {
-        if seen.count(fields) == 0 && !seen.unknown {
+        if !fields.iter().any(|field| seen.has_or_means(field)) {
             self.error(PolicyErrorKind::AtLeastOne(fields));
         }
     }

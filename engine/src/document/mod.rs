@@ -17,4 +17,5 @@ pub(crate) use context::Context;
 pub(crate) use json::read;
 pub(crate) use section::Section;
 pub(crate) use seen::Seen;
+pub use value::MAX_TEXT;
 pub(crate) use value::{Read, Value};

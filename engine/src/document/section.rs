@@ -8,6 +8,9 @@ use super::value::{Read, Value};
 pub(crate) trait Section: Sized {
     type Out;
     const FIELDS: &'static [&'static str];
+    /// The field that an author most likely means who writes a text or a number in place of the
+    /// object.
+    const BARE: Option<&'static str> = None;
 
     /// Reads one of [`Section::FIELDS`]. The path of the context is the field's.
     fn field(&mut self, context: &mut Context, name: &'static str, value: Value<'_>) -> Read;
@@ -27,7 +30,7 @@ impl Value<'_> {
         let field = &mut |context: &mut Context, name, value: Value<'_>| {
             section.field(context, name, value)
         };
-        let seen = self.fields(context, "an object", S::FIELDS, field)?;
+        let seen = self.fields(context, S::FIELDS, S::BARE, field)?;
         Ok(seen.and_then(|seen| section.finish(context, seen)))
     }
 }

@@ -1,19 +1,21 @@
 //! Which fields of an object the document gave.
 
+use crate::errors::nearest;
+
 /// Which fields of a section the document gave.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Seen {
     fields: &'static [&'static str],
     /// Bit n: field n was given.
     given: u32,
-    /// An unknown field was given, too. It has its own error, and it may be a misspelling of a
-    /// field that is missing.
-    pub unknown: bool,
+    /// Bit n: an unknown field was given whose name resembles that of field n. It has its own
+    /// error, and field n is not missing as well.
+    meant: u32,
 }
 
 impl Seen {
     pub(super) fn new(fields: &'static [&'static str]) -> Self {
-        Self { fields, given: 0, unknown: false }
+        Self { fields, given: 0, meant: 0 }
     }
 
     pub(super) fn fields(&self) -> &'static [&'static str] {
@@ -30,6 +32,16 @@ impl Seen {
         let before = self.given;
         self.given |= self.bit(field);
         self.given != before
+    }
+
+    /// Marks the field that an unknown name resembles most, if it resembles any.
+    pub(super) fn insert_unknown(&mut self, name: &str) {
+        self.meant |= nearest(name, self.fields).map_or(0, |field| self.bit(field));
+    }
+
+    /// Whether a field was given, or an unknown one that may mean it.
+    pub fn has_or_means(self, field: &str) -> bool {
+        (self.given | self.meant) & self.bit(field) != 0
     }
 
     pub fn has(self, field: &str) -> bool {

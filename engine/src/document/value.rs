@@ -50,6 +50,11 @@ pub(crate) enum Value<'v> {
     Object(&'v mut dyn Fields),
 }
 
+/// The longest text in a policy, in bytes.
+pub const MAX_TEXT: usize = 4096;
+/// The longest name of a field that an error repeats, in bytes.
+const MAX_NAME: usize = 256;
+
 /// Reads one value of a list. The path of the context is the value's.
 type Element<'e> = dyn FnMut(&mut Context, Value<'_>) -> Read + 'e;
 
@@ -63,7 +68,52 @@ impl<'v> Value<'v> {
     /// Adds the error that another type was expected. `expected` names it, with an article: `a
     /// string`.
     pub fn refuse(self, context: &mut Context, expected: &'static str) -> Read {
+        self.refuse_for(context, expected, None)
+    }
+
+    /// Adds the error that a list was expected.
+    fn refuse_for_list(self, context: &mut Context) -> Read {
+        let instead = match &self {
+            Self::Null => Some("[]".to_owned()),
+            other => other.written().map(|value| format!("[{value}]")),
+        };
+        self.refuse_for(context, "a list", instead)
+    }
+
+    /// Adds the error that an object was expected. `bare` is the field that an author means who
+    /// writes a text or a number in its place.
+    pub fn refuse_for_object(
+        self,
+        context: &mut Context,
+        expected: &'static str,
+        bare: Option<&'static str>,
+    ) -> Read {
+        let value = bare.and_then(|field| Some((field, self.written()?)));
+        let instead = value.map(|(field, value)| format!("{{ {field}: {value} }}"));
+        self.refuse_for(context, expected, instead)
+    }
+
+    /// A text or a number as an author writes it.
+    fn written(&self) -> Option<String> {
+        match self {
+            Self::Text(text) if is_plain(text) => Some((*text).to_owned()),
+            Self::Text(text) if text.len() <= MAX_NAME => Some(format!("{text:?}")),
+            Self::Number(Number::Integer(number)) => Some(number.to_string()),
+            _ => None,
+        }
+    }
+
+    /// Adds the error that another type was expected, and what to write instead.
+    fn refuse_for(
+        self,
+        context: &mut Context,
+        expected: &'static str,
+        instead: Option<String>,
+    ) -> Read {
         let found = match self {
+            Self::Text(text) if text.len() > MAX_NAME => {
+                format!("a string of {} bytes", text.len())
+            }
             Self::Text(text) => format!("the string {text:?}"),
             Self::Number(Number::Integer(number)) => format!("the number {number}"),
             Self::Number(Number::Fraction) => "a number with a fraction".to_owned(),
@@ -79,13 +129,27 @@ impl<'v> Value<'v> {
                 "an object".to_owned()
             }
         };
-        context.error(PolicyErrorKind::WrongType { expected, found });
+        context.error(PolicyErrorKind::WrongType { expected, found, instead });
         Ok(())
+    }
+
+    /// Gives the value, unless nothing stands behind the field: that counts as an omitted field,
+    /// with a warning.
+    pub fn unless_left_empty(self, context: &mut Context, field: &'static str) -> Option<Self> {
+        if let Self::Null = self {
+            context.warn_at_key(PolicyErrorKind::LeftEmpty(field));
+            return None;
+        }
+        Some(self)
     }
 
     /// Reads a string.
     pub fn text(self, context: &mut Context) -> Read<Option<&'v str>> {
         match self {
+            Self::Text(text) if text.len() > MAX_TEXT => {
+                context.error(PolicyErrorKind::TextTooLong { size: text.len(), limit: MAX_TEXT });
+                Ok(None)
+            }
             Self::Text(text) => Ok(Some(text)),
             other => other.refuse(context, "a string").map(|()| None),
         }
@@ -133,7 +197,7 @@ impl<'v> Value<'v> {
         limit: usize,
         element: &mut Element<'_>,
     ) -> Read<Option<usize>> {
-        let Self::List(list) = self else { return self.refuse(context, "a list").map(|()| None) };
+        let Self::List(list) = self else { return self.refuse_for_list(context).map(|()| None) };
         let mut count = 0;
         context.enter(Segment::Index(0));
         while count < limit && list.next(&mut |value| element(context, value))? {
@@ -176,12 +240,13 @@ impl<'v> Value<'v> {
     pub fn fields(
         self,
         context: &mut Context,
-        expected: &'static str,
         known: &'static [&'static str],
+        bare: Option<&'static str>,
         field: &mut Field<'_>,
     ) -> Read<Option<Seen>> {
         let Self::Object(object) = self else {
-            return self.refuse(context, expected).map(|()| None);
+            let expected = if known.is_empty() { "an empty object" } else { "an object" };
+            return self.refuse_for_object(context, expected, bare).map(|()| None);
         };
         let (mut seen, mut written) = (Seen::new(known), String::new());
         context.enter(Segment::Key("".into()));
@@ -197,9 +262,9 @@ impl<'v> Value<'v> {
                     context.error_at_key(PolicyErrorKind::DuplicateField(name.to_owned()));
                 }
                 None => {
-                    seen.unknown = true;
-                    let (name, known) = (written.clone(), seen.fields());
-                    context.go_to(Segment::Key(name.clone().into()));
+                    seen.insert_unknown(&written);
+                    context.go_to(Segment::Key(written.clone().into()));
+                    let (name, known) = (shortened(&written), seen.fields());
                     context.error_at_key(PolicyErrorKind::UnknownField { name, known });
                 }
             }
@@ -208,6 +273,22 @@ impl<'v> Value<'v> {
         context.leave();
         Ok(Some(seen))
     }
+}
+
+/// The beginning of a name that is too long to repeat.
+fn shortened(name: &str) -> String {
+    match name.char_indices().find(|(at, _)| *at >= MAX_NAME) {
+        Some((at, _)) => format!("{}…", name.get(..at).unwrap_or_default()),
+        None => name.to_owned(),
+    }
+}
+
+/// Whether a text needs no quotes, in YAML and in a list or an object of one line.
+fn is_plain(text: &str) -> bool {
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
+    text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '/')
+        && text.len() <= MAX_NAME
+        && text.bytes().all(is_word)
 }
 
 fn skip_fields(object: &mut dyn Fields) -> Read {

@@ -3,7 +3,7 @@
 use crate::document::{Context, Read, Section, Seen, Value};
 use crate::errors::PolicyErrorKind;
 use crate::headers::{NameUse, is_value, read_name};
-use crate::host::{Authority, Template, Values, read_authority};
+use crate::host::{Authority, Captures, MAX_TEMPLATE, Template, Values, read_authority};
 
 /// How many hint headers a policy may have.
 pub const MAX_HINT_HEADERS: usize = 16;
@@ -45,7 +45,7 @@ impl Section for HintsSection {
             "headers" => {
                 let what = "hint headers";
                 value.entries(context, what, MAX_HINT_HEADERS, &mut |context, name, value| {
-                    let Some(template) = value.parse(context, read_hint)? else { return Ok(()) };
+                    let template = value.parse(context, read_hint)?.unwrap_or_default();
                     match read_name(name, NameUse::Write) {
                         Ok(name) if headers.iter().any(|hint| *hint.name == *name) => {
                             context.error_at_key(PolicyErrorKind::DuplicateField(name));
@@ -56,7 +56,7 @@ impl Section for HintsSection {
                     Ok(())
                 })?;
             }
-            _ => *authority = value.parse(context, |text| read_authority(text, None))?,
+            _ => *authority = value.parse(context, |text| read_authority(text, Captures::None))?,
         }
         Ok(())
     }
@@ -71,6 +71,9 @@ fn read_hint(text: &str) -> Result<Template, PolicyErrorKind> {
     if !is_value(text) {
         return Err(PolicyErrorKind::HeaderValue);
     }
-    Template::parse(text, None)
+    if text.len() > MAX_TEMPLATE {
+        return Err(PolicyErrorKind::TextTooLong { size: text.len(), limit: MAX_TEMPLATE });
+    }
+    Template::parse(text, Captures::None)
         .map_err(|error| PolicyErrorKind::Template { value: text.to_owned(), error })
 }

@@ -2,6 +2,7 @@
 //! gateway's routes match.
 
 mod hints;
+mod name_patterns;
 mod names;
 mod select;
 mod source;
@@ -10,13 +11,15 @@ use std::borrow::Cow;
 
 use crate::document::{Context, Read, Section, Seen, Value};
 use crate::errors::{Path, Place, PolicyErrorKind};
-use crate::headers::HeaderTable;
+use crate::headers::HeaderUses;
 use hints::HintsSection;
+use name_patterns::{NamePattern, Refused};
 use names::read_name;
 use source::SourceSection;
 
 pub use hints::MAX_HINT_HEADERS;
 pub(crate) use hints::{Hint, Hints};
+pub use name_patterns::MAX_NAME_PATTERNS;
 pub(crate) use names::{Environment, Names};
 pub(crate) use select::{Selection, select_environment};
 pub(crate) use source::Source;
@@ -59,16 +62,21 @@ impl Environments {
         Some(Environment { name: Cow::Borrowed(name), authority: authority.as_deref() })
     }
 
+    /// Whether a client may name any DNS label.
+    pub fn is_open(&self) -> bool {
+        self.names.allows_any() && !self.sources.is_empty()
+    }
+
     /// Guards the headers that only the gateway may set, and has the scan find the first header
     /// that names an environment.
-    pub fn register(&mut self, headers: &mut HeaderTable) {
+    pub fn register(&mut self, headers: &mut HeaderUses) {
         self.hints.headers.iter().for_each(|hint| headers.guard(&hint.name));
         let first = self.sources.iter_mut().find_map(|source| match source {
             Source::Header { name, is_scanned } => Some((name, is_scanned)),
             _ => None,
         });
         if let Some((name, is_scanned)) = first {
-            *is_scanned = headers.scan_source(name);
+            *is_scanned = headers.source(name);
         }
     }
 }
@@ -83,6 +91,37 @@ pub(crate) struct EnvironmentsSection {
     default: Option<String>,
     unknown: Unknown,
     hints: Hints,
+}
+
+/// An entry of the allow-list.
+enum Allowed {
+    Name(String),
+    Pattern(NamePattern),
+}
+
+impl Allowed {
+    fn read(text: &str) -> Result<Self, PolicyErrorKind> {
+        match text.contains('*') {
+            true => NamePattern::read(text).map(Self::Pattern),
+            false => read_name(text).map(Self::Name),
+        }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::Name(name) => name.clone(),
+            Self::Pattern(pattern) => pattern.text(),
+        }
+    }
+
+    fn add_to(self, names: &mut Names, number: u32) -> Result<(), Refused> {
+        match self {
+            Self::Name(name) => {
+                names.add(name.as_bytes(), number, None, None).map_err(Refused::Duplicate)
+            }
+            Self::Pattern(pattern) => names.add_pattern(pattern, number),
+        }
+    }
 }
 
 /// An alias, and where the document gives it.
@@ -108,19 +147,36 @@ impl Section for EnvironmentsSection {
                 self.source_count = count.unwrap_or_default();
             }
             "allow" => {
-                let names = self.allow.insert(Names::default());
+                let mut names = Names::default();
                 let list = context.path().clone();
-                value.list(context, "environments", MAX_ENVIRONMENTS, &mut |context, value| {
-                    if let Some(name) = value.parse(context, read_name)?
-                        && let Err(first) = names.add(name.as_bytes(), context.number(), None, None)
-                    {
-                        let first = list.clone().index(first as usize);
-                        context.error(PolicyErrorKind::Duplicate { value: name, first });
-                    }
-                    Ok(())
-                })?;
+                let read = value.list(
+                    context,
+                    "environments",
+                    MAX_ENVIRONMENTS,
+                    &mut |context, value| {
+                        let Some(allowed) = value.parse(context, Allowed::read)? else {
+                            return Ok(());
+                        };
+                        let text = allowed.text();
+                        match allowed.add_to(&mut names, context.number()) {
+                            Ok(()) => {}
+                            Err(Refused::Duplicate(first)) => {
+                                let first = list.clone().index(first as usize);
+                                context.error(PolicyErrorKind::Duplicate { value: text, first });
+                            }
+                            Err(Refused::TooMany) => {
+                                let (what, limit) = ("patterns of environments", MAX_NAME_PATTERNS);
+                                context.error(PolicyErrorKind::TooMany { what, limit });
+                            }
+                        }
+                        Ok(())
+                    },
+                )?;
+                // Without a list it is not known which names are allowed.
+                self.allow = read.map(|_| names);
             }
             "aliases" => {
+                let Some(value) = value.unless_left_empty(context, name) else { return Ok(()) };
                 value.entries(
                     context,
                     "aliases",
@@ -152,7 +208,7 @@ impl Section for EnvironmentsSection {
 
     fn finish(self, context: &mut Context, seen: Seen) -> Option<Environments> {
         let here = context.path().clone();
-        let allowed = self.allow.unwrap_or_else(|| Names::new(true));
+        let allowed = self.allow.unwrap_or_else(Names::any);
         if self.unknown == Unknown::Default && !seen.has("default") {
             let path = here.clone().key("unknown");
             context.error_at(path, Place::Value, PolicyErrorKind::NoDefault);
@@ -181,13 +237,20 @@ impl Section for EnvironmentsSection {
 
 /// The names of the allow-list and the aliases, with the authority of each. An alias may have the
 /// name of an environment in the allow-list, to send its traffic elsewhere: the alias wins.
-fn with_aliases(allowed: Names, aliases: &[Alias], hints: &Hints, context: &mut Context) -> Names {
-    let mut names = Names::new(allowed.allows_any());
-    for (number, Alias { path, name, target }) in (0..).zip(aliases) {
+fn with_aliases(
+    mut allowed: Names,
+    aliases: &[Alias],
+    hints: &Hints,
+    context: &mut Context,
+) -> Names {
+    for Alias { path, target, .. } in aliases {
         if !allowed.allows(target.as_bytes()) {
             let kind = PolicyErrorKind::NotAllowed(target.clone());
             context.error_at(path.clone(), Place::Value, kind);
         }
+    }
+    let mut names = allowed.take_open();
+    for (number, Alias { path, name, target }) in (0..).zip(aliases) {
         let authority = hints.authority_for(target.as_bytes());
         let target = Some(target.as_bytes());
         if names.add(name.as_bytes(), number, target, authority.as_deref()).is_err() {

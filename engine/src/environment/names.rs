@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use super::name_patterns::{NamePattern, NamePatterns, Refused};
 use crate::errors::PolicyErrorKind;
 use crate::host::{MAX_LABEL, Record, Records};
 
@@ -21,16 +22,25 @@ pub(crate) struct Names {
     /// by the [authority](Environment::authority) if there is one. The tag is the length of that
     /// environment's name, or 0 for a name that is no alias.
     records: Records,
+    /// Patterns of further names.
+    patterns: NamePatterns,
     /// Without an allow-list every DNS label is an environment.
     any: bool,
 }
 
 impl Names {
-    /// Starts without names. With `any`, every DNS label is an environment, listed or not.
-    pub fn new(any: bool) -> Self {
-        Self { any, ..Self::default() }
+    /// Starts without names. Every DNS label is an environment, listed or not.
+    pub fn any() -> Self {
+        Self { any: true, ..Self::default() }
     }
 
+    /// Takes all that is not listed by name: patterns, and whether every DNS label is allowed.
+    pub fn take_open(&mut self) -> Self {
+        let patterns = std::mem::take(&mut self.patterns);
+        Self { any: self.any, patterns, ..Self::default() }
+    }
+
+    /// Whether every DNS label is an environment.
     pub fn allows_any(&self) -> bool {
         self.any
     }
@@ -46,7 +56,8 @@ impl Names {
 
     #[cold]
     fn resolve_any(&self, value: &[u8]) -> Option<Environment<'_>> {
-        let may_name_one = self.any || value.iter().any(u8::is_ascii_uppercase);
+        let is_open = self.any || !self.patterns.is_empty();
+        let may_name_one = is_open || value.iter().any(u8::is_ascii_uppercase);
         if !may_name_one || value.len() > MAX_LABEL {
             return None;
         }
@@ -54,13 +65,26 @@ impl Names {
         if let Some(record) = self.find(&lower) {
             return Some(listed(record));
         }
-        let name = Cow::Owned(lower);
-        (self.any && is_dns_label(&name)).then_some(Environment { name, authority: None })
+        let is_allowed = is_dns_label(&lower) && self.allows_unlisted(&lower);
+        is_allowed.then_some(Environment { name: Cow::Owned(lower), authority: None })
     }
 
-    /// Whether this is the name of an environment itself, and not an alias.
+    /// Whether this DNS label in lower case is the name of an environment itself, and not an alias.
     pub fn allows(&self, name: &[u8]) -> bool {
-        self.any || self.find(name).is_some_and(|record| *listed(record).name == *name)
+        let is_listed = |record| *listed(record).name == *name;
+        self.find(name).is_some_and(is_listed) || self.allows_unlisted(name)
+    }
+
+    fn allows_unlisted(&self, name: &[u8]) -> bool {
+        self.any || self.patterns.allow(name)
+    }
+
+    /// Adds a pattern.
+    ///
+    /// # Errors
+    /// When the pattern is there already, or there are too many.
+    pub(super) fn add_pattern(&mut self, pattern: NamePattern, number: u32) -> Result<(), Refused> {
+        self.patterns.add(pattern, number)
     }
 
     /// Adds a name and, for an alias, the environment that it means.
@@ -162,7 +186,7 @@ mod tests {
 
     #[test]
     fn without_an_allow_list_every_dns_label_is_an_environment() {
-        let names = Names::new(true);
+        let names = Names::any();
         assert_eq!(named(&names, b"Pr-123"), Some("pr-123".into()));
         for malformed in
             ["-a", "a-", "a.b", "a_b", "a b", "a,b", "\u{e9}", &"a".repeat(64), "../etc"]
@@ -170,6 +194,17 @@ mod tests {
             assert_eq!(named(&names, malformed.as_bytes()), None, "{malformed}");
         }
         assert_eq!(named(&names, b"\xff"), None);
+    }
+
+    #[test]
+    fn a_pattern_allows_the_dns_labels_that_it_matches() {
+        let mut names = names(&["prod"]);
+        names.add_pattern(NamePattern::read("pr-*").expect("valid"), 1).expect("new");
+        assert_eq!(named(&names, b"PR-17"), Some("pr-17".into()));
+        for value in ["pr-", "pr-1-", "pr-a.b", "pr-a_b", "kube-system", &"pr-x".repeat(20)] {
+            assert_eq!(named(&names, value.as_bytes()), None, "{value}");
+        }
+        assert!(names.allows(b"pr-1") && names.allows(b"prod") && !names.allows(b"stage"));
     }
 
     #[test]

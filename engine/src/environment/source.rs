@@ -1,6 +1,8 @@
 //! Where a request may name its environment: a header, a cookie, a query parameter, a W3C baggage
-//! member, or a label of its host. Values are not percent-decoded: an environment's name never
-//! needs it. To add a source: a variant of [`Source`] and its arms in this file.
+//! member, or a label of its host. Only baggage is percent-decoded, as its standard says; an
+//! environment's name never needs it. To add a source: a variant of [`Source`] and its arms in this file.
+
+use std::borrow::Cow;
 
 use crate::document::{Context, Read, Section, Seen, Value};
 use crate::errors::{PatternError, PolicyErrorKind};
@@ -30,23 +32,34 @@ pub(crate) enum Source {
 
 /// The value that a source has in a request. Empty values are ignored, and equal values count as
 /// one.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) enum SourceValue<'a> {
     #[default]
     Absent,
-    One(&'a [u8]),
+    One(Cow<'a, [u8]>),
     /// Two different values: it is not clear which one is meant.
     Conflict,
 }
 
 impl<'a> SourceValue<'a> {
     fn of(values: impl Iterator<Item = &'a [u8]>) -> Self {
-        values.fold(Self::Absent, |found, value| match (found, value.trim_ascii()) {
-            (found, []) => found,
-            (Self::Absent, value) => Self::One(value),
-            (Self::One(first), value) if first.eq_ignore_ascii_case(value) => Self::One(first),
+        Self::of_decoded(values.map(Cow::Borrowed))
+    }
+
+    fn of_decoded(values: impl Iterator<Item = Cow<'a, [u8]>>) -> Self {
+        let trimmed = values.map(trim).filter(|value| !value.is_empty());
+        trimmed.fold(Self::Absent, |found, value| match found {
+            Self::Absent => Self::One(value),
+            Self::One(first) if first.eq_ignore_ascii_case(&value) => Self::One(first),
             _ => Self::Conflict,
         })
+    }
+}
+
+fn trim(value: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+    match value {
+        Cow::Borrowed(value) => Cow::Borrowed(value.trim_ascii()),
+        Cow::Owned(value) => Cow::Owned(value.trim_ascii().to_vec()),
     }
 }
 
@@ -86,16 +99,29 @@ impl Source {
         headers: &impl Headers<'a>,
         host: &Host<'h>,
     ) -> (SourceValue<'h>, Option<u8>) {
+        let header = match self {
+            Self::Header { name, .. } => name,
+            Self::Cookie(_) => "cookie",
+            Self::Baggage(_) => "baggage",
+            Self::Query(_) | Self::Subdomain { .. } => "",
+        };
+        self.value_in(&mut lines(headers, header), scan, host)
+    }
+
+    /// The value of this source in the lines of its header, in the query or in the host.
+    #[inline(never)]
+    fn value_in<'h, 'a: 'h>(
+        &self,
+        lines: &mut dyn Iterator<Item = &'a [u8]>,
+        scan: &HeaderScan<'a>,
+        host: &Host<'h>,
+    ) -> (SourceValue<'h>, Option<u8>) {
         let value = match self {
-            Self::Header { name, .. } => SourceValue::of(lines(headers, name)),
-            Self::Cookie(name) => {
-                let values = lines(headers, "cookie").flat_map(|line| cookies(line, name));
-                SourceValue::of(values)
-            }
+            Self::Header { .. } => SourceValue::of(lines),
+            Self::Cookie(name) => SourceValue::of(lines.flat_map(|line| cookies(line, name))),
             Self::Query(name) => SourceValue::of(parameters(scan.query(), name)),
             Self::Baggage(name) => {
-                let values = lines(headers, "baggage").flat_map(|line| members(line, name));
-                SourceValue::of(values)
+                SourceValue::of_decoded(lines.flat_map(|line| members(line, name)))
             }
             Self::Subdomain { table, position, .. } => {
                 if table.find(host).is_none() {
@@ -129,10 +155,36 @@ fn parameters<'a>(query: &'a [u8], name: &str) -> impl Iterator<Item = &'a [u8]>
     pairs(query, b'&', name)
 }
 
-/// The values of a member of a `baggage` header, without the properties behind a value (W3C Baggage
-/// §3.3.1).
-fn members<'a>(header: &'a [u8], name: &str) -> impl Iterator<Item = &'a [u8]> {
-    pairs(header, b',', name).map(|value| value.split(|b| *b == b';').next().unwrap_or_default())
+/// The values of a member of a `baggage` header, percent-decoded and without the properties behind
+/// a value (W3C Baggage §3.3.1).
+fn members<'a>(header: &'a [u8], name: &str) -> impl Iterator<Item = Cow<'a, [u8]>> {
+    let values = pairs(header, b',', name);
+    values.map(|value| decode(value.split(|b| *b == b';').next().unwrap_or_default()))
+}
+
+/// Percent-decodes a value (RFC 3986 §2.1). A percent sign without two digits stays.
+fn decode(value: &[u8]) -> Cow<'_, [u8]> {
+    if !value.contains(&b'%') {
+        return Cow::Borrowed(value);
+    }
+    let (mut decoded, mut rest) = (Vec::with_capacity(value.len()), value);
+    while let Some((byte, after)) = rest.split_first() {
+        let (byte, after) = match (byte, after) {
+            (b'%', [high, low, after @ ..]) => match hexadecimal(*high, *low) {
+                Some(byte) => (byte, after),
+                None => (b'%', rest.get(1..).unwrap_or_default()),
+            },
+            (byte, after) => (*byte, after),
+        };
+        decoded.push(byte);
+        rest = after;
+    }
+    Cow::Owned(decoded)
+}
+
+fn hexadecimal(high: u8, low: u8) -> Option<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    u8::try_from(digit(high)? << 4 | digit(low)?).ok()
 }
 
 fn pairs<'a>(text: &'a [u8], separator: u8, name: &str) -> impl Iterator<Item = &'a [u8]> {
@@ -148,6 +200,7 @@ pub(super) struct SourceSection(Option<Source>);
 impl Section for SourceSection {
     type Out = Source;
     const FIELDS: &'static [&'static str] = &["header", "cookie", "query", "baggage", "subdomain"];
+    const BARE: Option<&'static str> = Some("header");
 
     fn field(&mut self, context: &mut Context, name: &'static str, value: Value<'_>) -> Read {
         self.0 = value.parse(context, |text| match name {
@@ -198,6 +251,10 @@ fn read_subdomain(text: &str) -> Result<Source, PolicyErrorKind> {
 mod tests {
     use super::*;
 
+    fn found_decoded<'a>(values: impl Iterator<Item = Cow<'a, [u8]>>) -> Vec<String> {
+        values.map(|value| String::from_utf8(value.into_owned()).expect("ASCII")).collect()
+    }
+
     fn found<'a>(values: impl Iterator<Item = &'a [u8]>) -> Vec<&'a str> {
         values.map(|value| core::str::from_utf8(value).expect("ASCII")).collect()
     }
@@ -208,8 +265,8 @@ mod tests {
             |values: &[&'static str]| SourceValue::of(values.iter().map(|value| value.as_bytes()));
         assert_eq!(value(&[]), SourceValue::Absent);
         assert_eq!(value(&["", " "]), SourceValue::Absent);
-        assert_eq!(value(&["", " env1"]), SourceValue::One(b"env1"));
-        assert_eq!(value(&["env1", "ENV1", ""]), SourceValue::One(b"env1"));
+        assert_eq!(value(&["", " env1"]), SourceValue::One(b"env1"[..].into()));
+        assert_eq!(value(&["env1", "ENV1", ""]), SourceValue::One(b"env1"[..].into()));
         assert_eq!(value(&["env1", "env2"]), SourceValue::Conflict);
         assert_eq!(value(&["env1", "env2", "env1"]), SourceValue::Conflict);
     }
@@ -229,7 +286,21 @@ mod tests {
     #[test]
     fn a_baggage_member_is_found_without_its_properties() {
         let header = b"userId=alice , env = env1;ttl=30;env=no, other=env";
-        assert_eq!(found(members(header, "env")), ["env1"]);
+        assert_eq!(found_decoded(members(header, "env")), ["env1"]);
+    }
+
+    #[test]
+    fn the_value_of_a_baggage_member_is_percent_decoded() {
+        let value = |header: &'static str| found_decoded(members(header.as_bytes(), "env"));
+        assert_eq!(value("env=pr%2D17"), ["pr-17"]);
+        assert_eq!(value("env=pr%2d17;ttl=30"), ["pr-17"]);
+        assert_eq!(value("env=%70%72-17%20"), ["pr-17 "]);
+        // What decoding brings to light is no separator.
+        assert_eq!(value("env=a%3Bb%2Cenv=c"), ["a;b,env=c"]);
+        assert_eq!(value("env=a%"), ["a%"]);
+        assert_eq!(value("env=a%2"), ["a%2"]);
+        assert_eq!(value("env=a%zz%2d"), ["a%zz-"]);
+        assert_eq!(value("e%6Ev=no"), [""; 0]);
     }
 
     #[test]

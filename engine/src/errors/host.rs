@@ -89,6 +89,9 @@ pub enum TemplateError {
         /// The names that have a value here.
         known: Vec<String>,
     },
+    /// More placeholders than the limit.
+    #[error("it has more than {0} placeholders")]
+    TooManyPlaceholders(usize),
     /// With values put in, it would be no authority.
     #[error("it would give no valid authority: {0}")]
     Authority(AuthorityError),

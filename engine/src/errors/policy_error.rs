@@ -97,7 +97,20 @@ pub enum PolicyErrorKind {
         expected: &'static str,
         /// What was found instead.
         found: String,
+        /// What the author most likely means.
+        instead: Option<String>,
     },
+    /// A text that is longer than the limit.
+    #[error("the text is {size} bytes, more than the limit of {limit}")]
+    TextTooLong {
+        /// Bytes given.
+        size: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// A field with nothing behind it, which counts as omitted: a warning.
+    #[error("nothing stands behind `{0}`, so it counts as omitted")]
+    LeftEmpty(&'static str),
     /// A field that the language does not have.
     #[error("unknown field `{name}`")]
     UnknownField {
@@ -184,6 +197,12 @@ pub enum PolicyErrorKind {
     /// A body for a reply that cannot have one (RFC 9110 §15.3.5, §15.3.6, §15.4.5).
     #[error("a reply with status {0} has no body")]
     BodyForStatus(u16),
+    /// A probe of gRPC's health service that is answered here with success.
+    #[error(
+        "a gRPC health check cannot be answered here with success: its answer is a message, and a \
+         local reply has none"
+    )]
+    GrpcHealthRespond,
     /// No authority.
     #[error("`{value}` is no valid authority: {error}")]
     Authority {
@@ -202,6 +221,14 @@ pub enum PolicyErrorKind {
         value: String,
         /// What is wrong with it.
         error: PatternError,
+    },
+    /// A private host that is a number, which some programs read as an address.
+    #[error("some programs read `{value}` as the address {address}, and others as a name")]
+    NumericHost {
+        /// The text as written.
+        value: String,
+        /// The address.
+        address: std::net::IpAddr,
     },
     /// No template.
     #[error("`{value}` is no valid template: {error}")]
@@ -223,12 +250,23 @@ pub enum PolicyErrorKind {
     /// A placeholder `{env}` in a policy that has no environments.
     #[error("`{{env}}` has no value: the policy has no `environments`")]
     NoEnvironments,
+    /// An authority with `{env}` in a policy without an allow-list: a warning.
+    #[error("any client may put any name in the place of `{{env}}`, such as `kube-system`")]
+    OpenEnvironment,
     /// No environment name.
     #[error(
         "`{0}` is no DNS label: 1 to 63 of a-z, 0-9 and `-`, beginning and ending with a letter \
          or digit"
     )]
     EnvironmentName(String),
+    /// No pattern of environment names.
+    #[error("`{value}` is no valid pattern of names: {reason}")]
+    NamePattern {
+        /// The text as written.
+        value: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// An environment that the allow-list lacks.
     #[error("the environment `{0}` is not in `environments.allow`")]
     NotAllowed(String),
@@ -253,6 +291,8 @@ impl PolicyErrorKind {
             Self::ConfigurationTooLarge { .. } => "configuration-too-large",
             Self::TooMany { .. } => "too-many",
             Self::WrongType { .. } => "wrong-type",
+            Self::TextTooLong { .. } => "text-too-long",
+            Self::LeftEmpty(_) => "left-empty",
             Self::UnknownField { .. } => "unknown-field",
             Self::MissingField(_) => "missing-field",
             Self::DuplicateField(_) => "duplicate-field",
@@ -273,14 +313,18 @@ impl PolicyErrorKind {
             Self::RewritePath(_) => "invalid-path",
             Self::Status(_) => "invalid-status",
             Self::BodyForStatus(_) => "body-for-status",
+            Self::GrpcHealthRespond => "grpc-health-respond",
             Self::Authority { .. } => "invalid-authority",
             Self::HostWithPort(_) => "host-with-port",
             Self::Pattern { .. } => "invalid-pattern",
+            Self::NumericHost { .. } => "numeric-host",
             Self::Template { .. } => "invalid-template",
             Self::InvalidPass => "invalid-pass",
             Self::InvalidReject => "invalid-reject",
             Self::NoEnvironments => "no-environments",
+            Self::OpenEnvironment => "open-environment",
             Self::EnvironmentName(_) => "invalid-environment",
+            Self::NamePattern { .. } => "invalid-environment",
             Self::NotAllowed(_) => "not-allowed",
             Self::NoDefault => "no-default",
             Self::NoSource => "no-source",
@@ -296,6 +340,19 @@ impl PolicyErrorKind {
                 let known: Vec<&str> = known.iter().map(String::as_str).collect();
                 return Some(did_you_mean(name, &known));
             }
+            Self::WrongType { found, instead, .. } => {
+                let or_nothing = if found == "nothing" { ", or delete the line" } else { "" };
+                let instead = match instead {
+                    Some(instead) => format!("`{instead}`"),
+                    None if found == "nothing" => "a value".to_owned(),
+                    None => return None,
+                };
+                return Some(format!("write {instead}{or_nothing}"));
+            }
+            Self::LeftEmpty(_) => "delete the line, or write its entries",
+            Self::NumericHost { address, .. } => {
+                return Some(format!("write the address: {address}"));
+            }
             Self::Empty => "write `apiVersion: gatepost/v1` and the rules",
             Self::ApiVersion(_) | Self::NoApiVersion => "write `apiVersion: gatepost/v1`",
             Self::EmptyList => "remove the field, or give it an entry",
@@ -304,13 +361,21 @@ impl PolicyErrorKind {
                 "remove the port"
             }
             Self::BodyForStatus(_) => "remove the body, or answer with another status, such as 200",
+            Self::GrpcHealthRespond => "`rewrite` it to a service that answers",
             Self::InvalidPass => {
                 "remove the field; `mode: observe` counts such requests without refusing them"
             }
             Self::InvalidReject => "remove the field",
+            Self::OpenEnvironment => {
+                "list the environments in `environments.allow`; a name there may hold one `*`, as \
+                 in `pr-*`"
+            }
             Self::NoDefault => "give `default`, or choose `reject` or `ignore`",
             Self::NotAllowed(_) => "add it to the list, or name an environment of the list",
             Self::NoEnvironments => "add `environments`, or remove the placeholder",
+            Self::Pattern { value, error: PatternError::Star } if value == "*" => {
+                "`hosts.unmapped` says what happens to every host that no mapping matches"
+            }
             Self::Pattern { error: PatternError::NoLiteral, .. } => {
                 "end it with a literal label; `hosts.unmapped` says what happens to every other \
                  host"

@@ -3,8 +3,10 @@
 
 mod name;
 mod scan;
+mod spelling;
 mod table;
 
+pub use name::MAX_HEADER_NAME;
 pub(crate) use name::{NameUse, is_token, is_value, read_name};
 pub(crate) use scan::HeaderScan;
-pub(crate) use table::HeaderTable;
+pub(crate) use table::{HeaderTable, HeaderUses};

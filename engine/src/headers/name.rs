@@ -2,6 +2,9 @@
 
 use crate::errors::PolicyErrorKind;
 
+/// The longest name of a header in a policy, in bytes.
+pub const MAX_HEADER_NAME: usize = 256;
+
 /// Headers that belong to one connection (RFC 9110 §7.6.1), and those that older clients and
 /// proxies treat as such.
 const HOP_BY_HOP: &[&str] = &[
@@ -33,6 +36,9 @@ pub(crate) fn read_name(text: &str, purpose: NameUse) -> Result<String, PolicyEr
     let forbidden = |reason| Err(PolicyErrorKind::ForbiddenHeader { name: name.clone(), reason });
     if name.starts_with(':') {
         return forbidden("it is a pseudo-header");
+    }
+    if name.len() > MAX_HEADER_NAME {
+        return Err(PolicyErrorKind::TextTooLong { size: name.len(), limit: MAX_HEADER_NAME });
     }
     if !is_token(&name) {
         return Err(PolicyErrorKind::HeaderName(text.to_owned()));

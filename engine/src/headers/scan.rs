@@ -21,7 +21,7 @@ impl<'a> HeaderScan<'a> {
     pub fn of(headers: impl Headers<'a>, table: &HeaderTable) -> Self {
         let mut scan = Self::default();
         for (name, value) in headers {
-            let Some((_, roles)) = table.find(name) else { continue };
+            let Some(roles) = table.find(name) else { continue };
             let field = roles.field as usize;
             if let (Some(last), Some(count)) =
                 (scan.values.get_mut(field), scan.counts.get_mut(field))
@@ -61,7 +61,7 @@ impl<'a> HeaderScan<'a> {
         (self.count(Field::UserAgent) == 1).then(|| self.value(Field::UserAgent))
     }
 
-    /// The value of the header that [`HeaderTable::scan_source`] named, if the request has one.
+    /// The value of the header that [`HeaderUses::source`](super::HeaderUses::source) named, if the request has one.
     /// Nothing, if it has several.
     pub fn source(&self) -> Option<Option<&'a [u8]>> {
         match self.count(Field::Source) {
@@ -86,6 +86,7 @@ impl<'a> HeaderScan<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::headers::HeaderUses;
 
     fn scan<const N: usize>(headers: [(&'static [u8], &'static [u8]); N]) -> HeaderScan<'static> {
         HeaderScan::of(headers.into_iter(), &HeaderTable::default())
@@ -103,9 +104,10 @@ mod tests {
 
     #[test]
     fn the_header_of_a_source_is_found_unless_it_is_repeated() {
-        let mut table = HeaderTable::default();
-        assert!(table.scan_source("env"));
-        assert!(!table.scan_source("user-agent"), "it has a field of its own");
+        let mut uses = HeaderUses::default();
+        assert!(!uses.source("user-agent"), "it has a field of its own");
+        assert!(uses.source("env"));
+        let table = HeaderTable::new(uses);
         let header = (&b"env"[..], &b"a"[..]);
         let scan = |headers: &[_]| HeaderScan::of(headers.iter().copied(), &table);
         assert_eq!(scan(&[]).source(), Some(None));

@@ -1,11 +1,11 @@
 //! The conditions of a health check. To add one, add a variant to [`Condition`] at its place in the
 //! order of evaluation, and its arms in this file.
 
-use super::cidr::Block;
 use super::text_match::{Compared, TextMatch, TextMatchSection};
 use crate::document::{Context, Read, Section, Seen, Value};
 use crate::errors::PolicyErrorKind;
-use crate::headers::{HeaderScan, HeaderTable, NameUse, read_name};
+use crate::headers::{HeaderScan, HeaderUses, NameUse, read_name};
+use crate::host::Block;
 use crate::request::SourceAddress;
 
 /// A condition, by its name in the policy. Conditions are evaluated in this order, cheap ones
@@ -89,8 +89,13 @@ impl Condition {
         }
     }
 
+    /// Whether it compares the path with that of gRPC's own health check.
+    pub fn is_grpc_health(&self) -> bool {
+        matches!(self, Self::Path(text) if text.is_grpc_health())
+    }
+
     /// Adds the headers that the scan must look for to the table.
-    pub fn register(&self, check: u64, headers: &mut HeaderTable) {
+    pub fn register(&self, check: u64, headers: &mut HeaderUses) {
         if let Self::AbsentHeaders(names) = self {
             names.iter().for_each(|name| headers.must_be_absent(name, check));
         }
@@ -124,13 +129,15 @@ impl Section for MatchSection {
                 read_list(context, value, "absent headers", read)?.map(Condition::AbsentHeaders)
             }
         };
-        self.0.extend(condition);
+        if let Some(condition) = condition {
+            let at = self.0.partition_point(|known| known.kind() < condition.kind());
+            self.0.insert(at, condition);
+        }
         Ok(())
     }
 
-    fn finish(mut self, context: &mut Context, seen: Seen) -> Option<Vec<Condition>> {
+    fn finish(self, context: &mut Context, seen: Seen) -> Option<Vec<Condition>> {
         context.require_any(seen, Self::FIELDS);
-        self.0.sort_by_key(Condition::kind);
         Some(self.0)
     }
 }

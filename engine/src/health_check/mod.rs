@@ -2,14 +2,13 @@
 //! request that meets every condition of a rule. A rule without a condition is refused, because it
 //! would match every request.
 
-mod cidr;
 mod condition;
 mod prefilter;
 mod text_match;
 
 use crate::document::{Context, Read, Section, Seen, Value};
 use crate::errors::{Path, Place, PolicyErrorKind};
-use crate::headers::HeaderTable;
+use crate::headers::HeaderUses;
 use crate::host::Authority;
 use condition::{Condition, MatchSection};
 use prefilter::Prefilter;
@@ -19,8 +18,6 @@ pub use condition::ConditionKind;
 
 /// How many health checks a policy may have.
 pub const MAX_HEALTH_CHECKS: usize = 64;
-
-const MAX_BODY: usize = 4096;
 
 /// The statuses of responses that cannot have a body (RFC 9110 §15.3.5, §15.3.6, §15.4.5).
 const WITHOUT_BODY: [u16; 3] = [204, 205, 304];
@@ -75,7 +72,7 @@ impl HealthChecks {
     }
 
     /// Adds the headers that the scan must look for to the table.
-    pub fn register(&self, headers: &mut HeaderTable) {
+    pub fn register(&self, headers: &mut HeaderUses) {
         for (number, check) in self.checks.iter().enumerate() {
             let bit = check_bit(number);
             check.conditions.iter().for_each(|condition| condition.register(bit, headers));
@@ -92,21 +89,24 @@ fn check_bit(number: usize) -> u64 {
 /// Reads the list `healthChecks`.
 pub(crate) fn read(context: &mut Context, value: Value<'_>) -> Read<HealthChecks> {
     let mut read = HealthChecks::default();
-    let mut names: Vec<(Box<str>, Path)> = Vec::new();
+    let mut names: Vec<(String, Path)> = Vec::new();
     value.list(context, "health checks", MAX_HEALTH_CHECKS, &mut |context, value| {
         let check = value.section(context, HealthCheckSection::default())?;
-        let Some(check) = check else { return Ok(()) };
+        let Some(HealthCheckSection { name: Some(name), conditions, action }) = check else {
+            return Ok(());
+        };
         let path = context.path().clone().key("name");
-        match names.iter().find(|(name, _)| *name == check.name) {
-            Some((name, first)) => {
-                let (value, first) = (name.to_string(), first.clone());
-                let kind = PolicyErrorKind::Duplicate { value, first };
+        match names.iter().find(|(known, _)| *known == name) {
+            Some((_, first)) => {
+                let kind = PolicyErrorKind::Duplicate { value: name.clone(), first: first.clone() };
                 context.error_at(path, Place::Value, kind);
             }
-            None => names.push((check.name.clone(), path)),
+            None => names.push((name.clone(), path)),
         }
-        read.prefilter.add(&check.conditions);
-        read.checks.push(check);
+        if let Some(action) = action {
+            read.prefilter.add(&conditions);
+            read.checks.push(HealthCheck { name: name.into(), conditions, action });
+        }
         Ok(())
     })?;
     Ok(read)
@@ -122,7 +122,7 @@ struct HealthCheckSection {
 }
 
 impl Section for HealthCheckSection {
-    type Out = HealthCheck;
+    type Out = Self;
     const FIELDS: &'static [&'static str] = &["name", "match", "rewrite", "respond", "pass"];
 
     fn field(&mut self, context: &mut Context, name: &'static str, value: Value<'_>) -> Read {
@@ -139,11 +139,16 @@ impl Section for HealthCheckSection {
         Ok(())
     }
 
-    fn finish(self, context: &mut Context, seen: Seen) -> Option<HealthCheck> {
+    fn finish(self, context: &mut Context, seen: Seen) -> Option<Self> {
         context.require(seen, &["name", "match"]);
         context.require_one(seen, ACTIONS);
-        let (name, action) = (self.name?.into(), self.action?);
-        Some(HealthCheck { name, conditions: self.conditions, action })
+        if let Some(Action::Respond { status: 200..=299, .. }) = self.action
+            && self.conditions.iter().any(Condition::is_grpc_health)
+        {
+            let path = context.path().clone().key("respond");
+            context.error_at(path, Place::Key, PolicyErrorKind::GrpcHealthRespond);
+        }
+        Some(self)
     }
 }
 
@@ -169,7 +174,7 @@ fn read_pass(context: &mut Context, value: Value<'_>) -> Read<Option<Action>> {
     }
     let nothing =
         &mut |context: &mut Context, _, value: Value<'_>| value.refuse(context, "nothing");
-    let read = value.fields(context, "an empty object", &[], nothing)?;
+    let read = value.fields(context, &[], None, nothing)?;
     Ok(read.map(|_| Action::Pass))
 }
 
@@ -182,6 +187,7 @@ struct RewriteSection {
 impl Section for RewriteSection {
     type Out = Action;
     const FIELDS: &'static [&'static str] = &["authority", "path"];
+    const BARE: Option<&'static str> = Some("path");
 
     fn field(&mut self, context: &mut Context, name: &'static str, value: Value<'_>) -> Read {
         match name {
@@ -218,6 +224,7 @@ struct RespondSection {
 impl Section for RespondSection {
     type Out = Action;
     const FIELDS: &'static [&'static str] = &["status", "body"];
+    const BARE: Option<&'static str> = Some("status");
 
     fn field(&mut self, context: &mut Context, name: &'static str, value: Value<'_>) -> Read {
         match name {
@@ -226,10 +233,7 @@ impl Section for RespondSection {
                 self.status = status.and_then(|status| context.check(status));
             }
             _ => {
-                self.body = value.parse(context, |text| match text.len() {
-                    0..=MAX_BODY => Ok(text.to_owned()),
-                    _ => Err(PolicyErrorKind::TooMany { what: "bytes of body", limit: MAX_BODY }),
-                })?;
+                self.body = value.text(context)?.map(str::to_owned);
             }
         }
         Ok(())

@@ -15,6 +15,21 @@ pub(super) enum TextMatch {
 }
 
 impl TextMatch {
+    /// Whether a path that it compares is one of gRPC's own health checks, `Check` and `Watch`.
+    pub fn is_grpc_health(&self) -> bool {
+        const SERVICE: &str = "/grpc.health.v1.Health/";
+        match self {
+            Self::Exact(text) => text.starts_with(SERVICE),
+            // A shorter prefix may be meant for other paths.
+            Self::Prefix(text) => text.starts_with("/grpc.health") && self.holds_one_of(SERVICE),
+            Self::Suffix(text) => text.contains('/') && self.holds_one_of(SERVICE),
+        }
+    }
+
+    fn holds_one_of(&self, service: &str) -> bool {
+        ["Check", "Watch"].iter().any(|method| self.holds(format!("{service}{method}").as_bytes()))
+    }
+
     pub fn holds(&self, value: &[u8]) -> bool {
         match self {
             Self::Exact(text) => value == text.as_bytes(),
@@ -79,6 +94,7 @@ impl TextMatchSection {
 impl Section for TextMatchSection {
     type Out = TextMatch;
     const FIELDS: &'static [&'static str] = &["exact", "prefix", "suffix"];
+    const BARE: Option<&'static str> = Some("exact");
 
     fn field(&mut self, context: &mut Context, name: &'static str, value: Value<'_>) -> Read {
         let text = value.parse(context, |text| self.compared.check(name, text))?;
@@ -108,6 +124,25 @@ mod tests {
         assert!(!TextMatch::Prefix("GoogleHC".into()).holds(b"curl GoogleHC"));
         assert!(TextMatch::Suffix(".example".into()).holds(b"a.example"));
         assert!(!TextMatch::Prefix("a".into()).holds(b"\xff"));
+    }
+
+    #[test]
+    fn the_paths_of_grpcs_health_checks_are_known() {
+        let (exact, prefix, suffix) = (TextMatch::Exact, TextMatch::Prefix, TextMatch::Suffix);
+        for (condition, is_health) in [
+            (exact("/grpc.health.v1.Health/Check".into()), true),
+            (exact("/grpc.health.v1.Health/Watch".into()), true),
+            (exact("/grpc.health.v1.Other/Check".into()), false),
+            (prefix("/grpc.health.v1.Health/".into()), true),
+            (prefix("/grpc.health.v1".into()), true),
+            (prefix("/".into()), false),
+            (suffix("Health/Check".into()), true),
+            (suffix("/Watch".into()), true),
+            (suffix("k".into()), false),
+            (suffix("/healthz".into()), false),
+        ] {
+            assert_eq!(condition.is_grpc_health(), is_health, "{condition:?}");
+        }
     }
 
     #[test]

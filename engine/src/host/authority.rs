@@ -92,7 +92,7 @@ impl<'a> Authority<'a> {
             rewritten: (canonical.as_bytes() != raw).then(|| canonical.into_bytes().into()),
             host_len: host.len(),
             kind: HostKind::IpLiteral,
-            fingerprint: Fingerprint::default(),
+            fingerprint: Fingerprint::ADDRESS,
         })
     }
 

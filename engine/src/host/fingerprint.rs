@@ -27,22 +27,25 @@ impl HostKind {
 }
 
 /// What is compared before the host itself.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fingerprint {
     /// The [`label_bit`] of a name's last label; 0 for an IP literal, which is in no domain.
     last_label: u64,
-    /// The host is a name whose last label begins with a digit. Other parsers may read it as an
-    /// IPv4 address (WHATWG URL §3.5).
-    pub is_numeric: bool,
+    /// The host is an IP literal, or a name whose last label begins with a digit, which other
+    /// parsers may read as an IPv4 address (WHATWG URL §3.5).
+    pub may_be_address: bool,
 }
 
 impl Fingerprint {
+    /// The fingerprint of an IP literal.
+    pub const ADDRESS: Self = Self { last_label: 0, may_be_address: true };
+
     pub fn of(host: &[u8], kind: HostKind) -> Self {
         match kind {
             HostKind::Name => {
                 Self::of_name(host, host.iter().rev().take_while(|byte| **byte != b'.').count())
             }
-            HostKind::IpLiteral => Self::default(),
+            HostKind::IpLiteral => Self::ADDRESS,
         }
     }
 
@@ -52,7 +55,7 @@ impl Fingerprint {
         let label = name.get(name.len().saturating_sub(last_label)..).unwrap_or_default();
         Self {
             last_label: label_bit(label),
-            is_numeric: label.first().is_some_and(u8::is_ascii_digit),
+            may_be_address: label.first().is_some_and(u8::is_ascii_digit),
         }
     }
 

@@ -1,12 +1,14 @@
 //! Hosts: which are private and refused, which a mapping rewrites to a service's own host, and what
 //! happens to the rest.
 
+mod address;
 pub(crate) mod ascii;
 mod authority;
 mod fingerprint;
 mod ipv4;
 mod labels;
 mod pattern;
+mod private;
 mod records;
 mod table;
 mod template;
@@ -15,22 +17,24 @@ use std::borrow::Cow;
 
 use crate::document::{Context, Read, Section, Seen, Value};
 use crate::errors::{Path, Place, PolicyErrorKind};
-use crate::headers::{HeaderTable, NameUse, read_name};
+use crate::headers::{HeaderUses, NameUse, read_name};
+use private::PrivateHosts;
 use table::{MAX_SHAPES, Refused};
 
+pub(crate) use address::{Block, canonical};
 pub use authority::{Authority, MAX_LABEL, MAX_NAME};
 pub(crate) use fingerprint::Host;
 pub use fingerprint::HostKind;
 pub(crate) use labels::Labels;
 pub(crate) use pattern::HostPattern;
+pub use private::{MAX_PRIVATE, MAX_PRIVATE_BLOCKS};
 pub(crate) use records::{Record, Records};
 pub(crate) use table::HostTable;
-pub(crate) use template::{Template, Values, read_authority};
+pub(crate) use template::{Captures, Template, Values, read_authority};
+pub use template::{MAX_PLACEHOLDERS, MAX_TEMPLATE};
 
 /// How many mappings a policy may have.
 pub const MAX_MAPPINGS: usize = 200_000;
-/// How many private host patterns a policy may have.
-pub const MAX_PRIVATE: usize = 10_000;
 
 /// What happens to the port of a host that no mapping rewrites.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -62,7 +66,7 @@ const TEMPLATE: u8 = 0;
 /// The part of a policy that is about hosts. The default is that of a policy without `hosts`.
 #[derive(Debug, Default)]
 pub(crate) struct Hosts {
-    pub private: HostTable,
+    pub private: PrivateHosts,
     pub port: Port,
     /// The value of each is an authority, or [`TEMPLATE`] and the number of a template.
     pub mappings: HostTable,
@@ -75,21 +79,6 @@ pub(crate) struct Hosts {
 }
 
 impl Hosts {
-    /// The private pattern that a host matches. A name that other parsers read as an IPv4 address,
-    /// such as `127.1`, is compared as that address, too.
-    pub fn private_pattern(&self, host: &Host<'_>) -> Option<Record<'_>> {
-        match self.private.find(host) {
-            None if host.fingerprint.is_numeric => self.private_address(host),
-            found => found,
-        }
-    }
-
-    #[cold]
-    fn private_address(&self, host: &Host<'_>) -> Option<Record<'_>> {
-        let address = ipv4::ipv4_of(ascii::text(host.text))?.to_string();
-        self.private.find(&Host::new(address.as_bytes(), HostKind::IpLiteral))
-    }
-
     /// The authority that a mapping gives.
     pub fn target<'t>(&'t self, mapping: &Record<'t>) -> Option<Target<'t>> {
         match mapping.value {
@@ -102,7 +91,7 @@ impl Hosts {
     }
 
     /// Adds `originalHost` to the headers that a client may not send.
-    pub fn register(&self, headers: &mut HeaderTable) {
+    pub fn register(&self, headers: &mut HeaderUses) {
         self.original_host.iter().for_each(|name| headers.guard(name));
     }
 }
@@ -118,28 +107,17 @@ impl Section for HostsSection {
     fn field(&mut self, context: &mut Context, name: &'static str, value: Value<'_>) -> Read {
         let hosts = &mut self.0;
         match name {
-            "private" => {
-                let list = context.path().clone();
-                value.list(context, "private hosts", MAX_PRIVATE, &mut |context, value| {
-                    if let Some(pattern) = value.parse(context, HostPattern::read)?
-                        && let Err(refused) = hosts.private.add(&pattern, context.number(), b"")
-                    {
-                        let path = |first| list.clone().index(first);
-                        context.error(error_of(refused, &pattern, path));
-                    }
-                    Ok(())
-                })?;
-            }
+            "private" => hosts.private.read(context, value)?,
             "port" => {
                 let choice = value.choice(context, &["keep", "strip"], &[Port::Keep, Port::Strip]);
                 hosts.port = choice?.unwrap_or_default();
             }
             "mappings" => {
+                let Some(value) = value.unless_left_empty(context, name) else { return Ok(()) };
                 let mut mappings = Mappings { hosts, list: context.path().clone() };
                 value.list(context, "mappings", MAX_MAPPINGS, &mut |context, value| {
-                    let mapping = MappingSection::default();
-                    if let Some((pattern, authority)) = value.section(context, mapping)? {
-                        mappings.add(context, &pattern, &authority);
+                    if let Some(mapping) = value.section(context, MappingSection::default())? {
+                        mappings.add(context, mapping);
                     }
                     Ok(())
                 })?;
@@ -164,23 +142,17 @@ impl Section for HostsSection {
     }
 
     fn finish(mut self, _: &mut Context, _: Seen) -> Option<Hosts> {
-        self.0.private.shrink_to_fit();
         self.0.mappings.shrink_to_fit();
         self.0.templates.shrink_to_fit();
         Some(self.0)
     }
 }
 
-fn error_of(
-    refused: Refused,
-    pattern: &HostPattern,
-    path: impl Fn(usize) -> Path,
-) -> PolicyErrorKind {
+fn error_of(refused: Refused, pattern: &str, path: impl Fn(usize) -> Path) -> PolicyErrorKind {
     match refused {
-        Refused::Duplicate(first) => PolicyErrorKind::Duplicate {
-            value: pattern.text().into_owned(),
-            first: path(first as usize),
-        },
+        Refused::Duplicate(first) => {
+            PolicyErrorKind::Duplicate { value: pattern.to_owned(), first: path(first as usize) }
+        }
         Refused::TooManyShapes => {
             let what = "different arrangements of labels, captures and `*`";
             PolicyErrorKind::TooMany { what, limit: MAX_SHAPES }
@@ -195,35 +167,40 @@ struct Mappings<'h> {
 }
 
 impl Mappings<'_> {
-    fn add(&mut self, context: &mut Context, pattern: &HostPattern, authority: &str) {
-        let template = match read_authority(authority, Some(pattern)) {
-            Ok(template) => template,
-            Err(kind) => {
-                let path = context.path().clone().key("authority");
-                return context.error_at(path, Place::Value, kind);
-            }
-        };
-        if template.needs_env() {
+    /// Adds a mapping, and an error for each of its parts that is wrong. A part that is missing or
+    /// no string has its error already.
+    fn add(&mut self, context: &mut Context, mapping: MappingSection) {
+        let MappingSection { host, authority } = mapping;
+        let captures = host.as_ref().map_or(Captures::Unknown, Captures::Of);
+        let template = authority.and_then(|authority| {
+            let path = context.path().clone().key("authority");
+            let template = read_authority(&authority, captures);
+            template.map_err(|kind| context.error_at(path, Place::Value, kind)).ok()
+        });
+        let Some(pattern) = &host else { return };
+        if template.as_ref().is_some_and(Template::needs_env) {
             self.hosts.needs_env.push(context.number());
         }
-        let value = match template.as_literal() {
-            Some(text) => Cow::Borrowed(text.as_bytes()),
-            None => {
+        let value = match template.as_ref().map(Template::as_literal) {
+            Some(Some(text)) => Cow::Borrowed(text.as_bytes()),
+            // An invalid authority: the host is added for later ones to be compared with.
+            None => Cow::Borrowed(&b""[..]),
+            Some(None) => {
                 let number = u32::try_from(self.hosts.templates.len()).unwrap_or(u32::MAX);
                 Cow::Owned([&[TEMPLATE][..], &number.to_le_bytes()].concat())
             }
         };
         if let Err(refused) = self.hosts.mappings.add(pattern, context.number(), &value) {
-            let kind =
-                error_of(refused, pattern, |first| self.list.clone().index(first).key("host"));
+            let first = |first| self.list.clone().index(first).key("host");
+            let kind = error_of(refused, &pattern.text(), first);
             return context.error_at(context.path().clone().key("host"), Place::Value, kind);
         }
-        if template.as_literal().is_none() {
-            self.hosts.templates.push(template);
-        }
+        let is_template = |template: &Template| template.as_literal().is_none();
+        self.hosts.templates.extend(template.filter(is_template));
     }
 }
 
+/// The fields of a mapping.
 #[derive(Default)]
 struct MappingSection {
     host: Option<HostPattern>,
@@ -231,7 +208,7 @@ struct MappingSection {
 }
 
 impl Section for MappingSection {
-    type Out = (HostPattern, String);
+    type Out = Self;
     const FIELDS: &'static [&'static str] = &["host", "authority"];
 
     fn field(&mut self, context: &mut Context, name: &'static str, value: Value<'_>) -> Read {
@@ -242,9 +219,8 @@ impl Section for MappingSection {
         Ok(())
     }
 
-    fn finish(self, context: &mut Context, seen: Seen) -> Option<Self::Out> {
+    fn finish(self, context: &mut Context, seen: Seen) -> Option<Self> {
         context.require(seen, Self::FIELDS);
-        // Without a valid pattern it is not known which placeholders the authority may have.
-        Some((self.host?, self.authority?))
+        Some(self)
     }
 }

@@ -255,6 +255,20 @@ mod tests {
     }
 
     #[test]
+    fn keys_that_collide_in_one_table_do_not_collide_in_another() {
+        let (one, other) = (Records::default(), Records::default());
+        let place = |records: &Records, key: &str| records.hash(key.as_bytes()) % 256;
+        // Names that a stranger chose by a table whose seed they know.
+        let all = (0..256_000).map(|number| format!("h{number}.example"));
+        let chosen: Vec<String> = all.filter(|key| place(&one, key) == 0).collect();
+        assert!(chosen.len() > 800, "{}", chosen.len());
+        let mut places = [0; 256];
+        chosen.iter().for_each(|key| places[place(&other, key) as usize] += 1);
+        // Four names share a place on average.
+        assert!(places.iter().all(|count| *count < 40), "{places:?}");
+    }
+
+    #[test]
     fn a_hash_depends_on_the_tag_and_on_where_a_part_ends() {
         let records = Records::default();
         let hash = |tag, parts: &[&'static str]| {

@@ -19,12 +19,35 @@ pub(crate) enum Piece {
     Label(u8),
 }
 
+/// The longest template of a header's value, in bytes.
+pub const MAX_TEMPLATE: usize = 1024;
+/// How many placeholders a template may have. Each may stand for a host of 253 bytes.
+pub const MAX_PLACEHOLDERS: usize = 16;
+
 /// A compiled template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Template {
     /// Text without placeholders. Most templates are this.
     Literal(Box<str>),
     Pieces(Box<[Piece]>),
+}
+
+impl Default for Template {
+    fn default() -> Self {
+        Self::Literal(Box::default())
+    }
+}
+
+/// What a template may name besides `{env}` and `{host}`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Captures<'p> {
+    /// Nothing.
+    None,
+    /// The captures of this host pattern.
+    Of(&'p HostPattern),
+    /// Anything: the host pattern is invalid, so its captures are not known. The template is only
+    /// checked, and never used.
+    Unknown,
 }
 
 /// The values of a template's placeholders for one request.
@@ -48,9 +71,9 @@ impl<'v> Values<'v> {
 }
 
 impl Template {
-    /// Reads a template. `pattern` is the host pattern whose captures may be named. A capture named
-    /// `env` or `host` takes precedence over the placeholder of that name.
-    pub fn parse(text: &str, pattern: Option<&HostPattern>) -> Result<Self, TemplateError> {
+    /// Reads a template. A capture named `env` or `host` takes precedence over the placeholder of
+    /// that name.
+    pub fn parse(text: &str, captures: Captures<'_>) -> Result<Self, TemplateError> {
         if is_literal(text) {
             return Ok(Self::Literal(text.into()));
         }
@@ -72,8 +95,12 @@ impl Template {
             if name.contains('{') {
                 return Err(TemplateError::Unbalanced);
             }
-            pieces.push(placeholder(name, pattern)?);
+            pieces.push(placeholder(name, captures)?);
             rest = after;
+        }
+        let is_placeholder = |piece: &&Piece| !matches!(piece, Piece::Literal(_));
+        if pieces.iter().filter(is_placeholder).count() > MAX_PLACEHOLDERS {
+            return Err(TemplateError::TooManyPlaceholders(MAX_PLACEHOLDERS));
         }
         Ok(Self::Pieces(pieces.into()))
     }
@@ -113,18 +140,17 @@ fn is_literal(text: &str) -> bool {
     text.bytes().all(|byte| !matches!(byte, b'{' | b'}'))
 }
 
-/// Reads an authority with placeholders. Its literals are in canonical form. `pattern` is the host
-/// pattern whose captures may be named.
+/// Reads an authority with placeholders. Its literals are in canonical form.
 pub(crate) fn parse_authority(
     text: &str,
-    pattern: Option<&HostPattern>,
+    captures: Captures<'_>,
 ) -> Result<Template, TemplateError> {
     // No authority holds a brace.
     if is_literal(text) {
         let authority = Authority::parse(text.as_bytes()).map_err(TemplateError::Authority)?;
         return Ok(Template::Literal(authority.as_str().into()));
     }
-    let template = Template::parse(text, pattern)?;
+    let template = Template::parse(text, captures)?;
     // A sample with one letter for each label: if it is no authority, no result is one.
     let sample = fill(template.pieces(), |_| Some(b"x")).unwrap_or_default();
     let authority = Authority::parse(&sample).map_err(TemplateError::Authority)?;
@@ -135,9 +161,9 @@ pub(crate) fn parse_authority(
 /// Does the same as [`parse_authority`], with the error of a policy document.
 pub(crate) fn read_authority(
     text: &str,
-    pattern: Option<&HostPattern>,
+    captures: Captures<'_>,
 ) -> Result<Template, PolicyErrorKind> {
-    parse_authority(text, pattern).map_err(|error| match error {
+    parse_authority(text, captures).map_err(|error| match error {
         TemplateError::Authority(error) if !text.contains('{') => {
             PolicyErrorKind::Authority { value: text.to_owned(), error }
         }
@@ -174,13 +200,17 @@ fn fill<'v>(pieces: &'v [Piece], value: impl Fn(&'v Piece) -> Option<&'v [u8]>) 
     Some(filled)
 }
 
-fn placeholder(name: &str, pattern: Option<&HostPattern>) -> Result<Piece, TemplateError> {
-    if let Some(position) = pattern.and_then(|p| p.capture(name)) {
+fn placeholder(name: &str, captures: Captures<'_>) -> Result<Piece, TemplateError> {
+    let pattern = match captures {
+        Captures::Of(pattern) => Some(pattern),
+        Captures::None | Captures::Unknown => None,
+    };
+    if let Some(position) = pattern.and_then(|pattern| pattern.capture(name)) {
         return Ok(Piece::Label(position));
     }
-    match name {
-        "env" => Ok(Piece::Env),
-        "host" => Ok(Piece::Host),
+    match (name, captures) {
+        ("env", _) => Ok(Piece::Env),
+        ("host", _) | (_, Captures::Unknown) => Ok(Piece::Host),
         _ => {
             let captures = pattern.into_iter().flat_map(HostPattern::capture_names);
             let known = captures.chain(["env", "host"]).map(str::to_owned).collect();
@@ -197,7 +227,7 @@ mod tests {
     fn expand(template: &str, env: Option<&str>, host: Option<&str>) -> Option<String> {
         let values =
             Values { env: env.map(str::as_bytes), host: host.map(str::as_bytes), labels: None };
-        parse_authority(template, None)
+        parse_authority(template, Captures::None)
             .expect(template)
             .expand(values)
             .map(|text| String::from_utf8(text.into_owned()).expect("ASCII"))
@@ -220,7 +250,7 @@ mod tests {
     #[test]
     fn captures_are_labels_counted_from_the_right() {
         let pattern = HostPattern::parse("{a}.{b}.example.com").expect("valid");
-        let template = parse_authority("{b}.{a}.svc", Some(&pattern)).expect("valid");
+        let template = parse_authority("{b}.{a}.svc", Captures::Of(&pattern)).expect("valid");
         let labels = Labels::of(b"one.two.example.com");
         let values = Values { env: None, host: None, labels: Some(&labels) };
         assert_eq!(template.expand(values).as_deref(), Some(&b"two.one.svc"[..]));
@@ -230,7 +260,18 @@ mod tests {
     fn literal_text_becomes_canonical() {
         assert_eq!(expand("App.{env}.SVC.", Some("e"), None).as_deref(), Some("app.e.svc"));
         assert_eq!(expand("{env}.SVC.:080", Some("e"), None).as_deref(), Some("e.svc:80"));
-        assert_eq!(parse_authority("A.com.:", None).expect("valid").as_literal(), Some("a.com"));
+        assert_eq!(
+            parse_authority("A.com.:", Captures::None).expect("valid").as_literal(),
+            Some("a.com")
+        );
+    }
+
+    #[test]
+    fn a_template_has_few_placeholders() {
+        let template = |count: usize| Template::parse(&"{host}".repeat(count), Captures::None);
+        assert!(template(MAX_PLACEHOLDERS).is_ok());
+        let error = TemplateError::TooManyPlaceholders(MAX_PLACEHOLDERS);
+        assert_eq!(template(MAX_PLACEHOLDERS + 1), Err(error));
     }
 
     #[test]
@@ -250,7 +291,7 @@ mod tests {
                 },
             ),
         ] {
-            assert_eq!(parse_authority(text, None), Err(error), "{text}");
+            assert_eq!(parse_authority(text, Captures::None), Err(error), "{text}");
         }
     }
 }

@@ -214,10 +214,13 @@ fn the_version_must_be_given_and_known() {
 fn a_value_of_another_type_is_named_with_what_was_found() {
     for (json, expected) in [
         (r#"{ "mode": true }"#, "mode: expected a string, found `true`"),
-        (r#"{ "mode": null }"#, "mode: expected a string, found nothing"),
+        (
+            r#"{ "mode": null }"#,
+            "mode: expected a string, found nothing; write a value, or delete the line",
+        ),
         (r#"{ "hosts": [] }"#, "hosts: expected an object, found a list"),
         (r#"{ "hosts": "x" }"#, "hosts: expected an object, found the string \"x\""),
-        (r#"{ "strip": "x" }"#, "strip: expected a list, found the string \"x\""),
+        (r#"{ "strip": "x" }"#, "strip: expected a list, found the string \"x\"; write `[x]`"),
         (r#"{ "strip": {} }"#, "strip: expected a list, found an object"),
         (
             r#"{ "hosts": { "mappings": [["a", "b"]] } }"#,
@@ -354,4 +357,183 @@ fn an_error_is_one_line_whatever_the_document_holds() {
         assert!(!error.contains(char::is_control), "{error:?}");
     }
     assert!(errors[1].contains(r"`a\nb`"), "{errors:#?}");
+}
+
+#[test]
+fn no_proper_prefix_of_a_document_is_a_policy() {
+    let documents = [
+        r#"{ "apiVersion": "gatepost/v1", "strip": ["x-secret"], "hosts": { "private": ["*.svc"] } }"#,
+        r#"{"apiVersion":"gatepost/v1"}"#,
+    ];
+    for document in documents {
+        assert!(compile_json(document.as_bytes()).is_ok());
+        for length in 0..document.len() {
+            assert!(compile_json(&document.as_bytes()[..length]).is_err(), "{length}");
+        }
+    }
+}
+
+#[test]
+fn a_list_that_is_left_empty_counts_as_omitted_with_a_warning() {
+    let warnings = |json: &str| -> Vec<String> {
+        policy(json).warnings().iter().map(ToString::to_string).collect()
+    };
+    let advice = "so it counts as omitted; delete the line, or write its entries";
+    assert_eq!(
+        warnings(
+            r#"{
+              "strip": null,
+              "environments": { "default": "a", "aliases": null },
+              "hosts": { "mappings": null }
+            }"#
+        ),
+        [
+            format!("strip: nothing stands behind `strip`, {advice}"),
+            format!("environments.aliases: nothing stands behind `aliases`, {advice}"),
+            format!("hosts.mappings: nothing stands behind `mappings`, {advice}"),
+        ]
+    );
+}
+
+#[test]
+fn a_protection_that_is_left_empty_is_an_error() {
+    for (json, expected) in [
+        (
+            r#"{ "hosts": { "private": null } }"#,
+            "hosts.private: expected a list, found nothing; write `[]`, or delete the line",
+        ),
+        (
+            r#"{ "environments": { "default": "a", "allow": null } }"#,
+            "environments.allow: expected a list, found nothing; write `[]`, or delete the line",
+        ),
+        (
+            r#"{ "environments": { "default": "a", "sources": null } }"#,
+            "environments.sources: expected a list, found nothing; write `[]`, or delete the line",
+        ),
+        (
+            r#"{ "healthChecks": [{ "name": "a", "pass": {}, "match": null }] }"#,
+            "healthChecks[0].match: expected an object, found nothing; write a value, or delete \
+             the line",
+        ),
+    ] {
+        assert_eq!(error(json), expected);
+    }
+    let condition = |condition: &str| {
+        error(&format!(
+            r#"{{ "healthChecks": [{{
+              "name": "a", "pass": {{}},
+              "match": {{ {condition}: null, "method": {{ "exact": "GET" }} }}
+            }}] }}"#
+        ))
+    };
+    for name in ["userAgent", "path", "host", "sources", "absentHeaders"] {
+        let expected = format!("healthChecks[0].match.{name}: expected ");
+        assert!(condition(&format!("{name:?}")).starts_with(&expected), "{name}");
+    }
+}
+
+#[test]
+fn both_parts_of_a_mapping_are_judged_at_once() {
+    assert_eq!(
+        errors(
+            r#"{ "hosts": { "mappings": [
+              { "host": "a..test", "authority": "a b" },
+              { "host": "{x}.*.test", "authority": "{x}..svc" },
+              { "host": "{x}.test:80", "authority": "{x}.{y}.svc" },
+              { "host": "b.test", "authority": "b:x" },
+              { "host": "B.test", "authority": "c" }
+            ] } }"#
+        ),
+        [
+            "hosts.mappings[0].host: `a..test` is no valid host pattern: it has an empty label",
+            "hosts.mappings[0].authority: `a b` is no valid authority: it holds the byte ` `, \
+             which no host has",
+            "hosts.mappings[1].host: `{x}.*.test` is no valid host pattern: `*` may only be the \
+             whole first label, as in `*.example.com`",
+            "hosts.mappings[1].authority: `{x}..svc` is no valid template: it would give no valid \
+             authority: it has an empty label",
+            "hosts.mappings[2].host: `{x}.test:80` is no valid host pattern: it has a port, and \
+             the port is ignored for matching; remove the port",
+            "hosts.mappings[3].authority: `b:x` is no valid authority: its port is no number \
+             from 0 to 65535",
+            "hosts.mappings[4].host: `b.test` is already given at hosts.mappings[3].host",
+        ]
+    );
+}
+
+#[test]
+fn the_names_of_entries_are_compared_even_where_the_rest_of_an_entry_is_wrong() {
+    assert_eq!(
+        errors(
+            r#"{
+              "healthChecks": [
+                { "name": "a", "match": { "path": { "exact": "/" } }, "respond": { "status": 1 } },
+                { "name": "a", "match": { "path": { "exact": "/" } }, "pass": {} }
+              ],
+              "environments": {
+                "default": "e",
+                "hints": { "headers": { "x-env": "{nv}" } }
+              },
+              "hosts": { "originalHost": "x-env" }
+            }"#
+        ),
+        [
+            "healthChecks[0].respond.status: 1 is no status code for a reply: 200 to 599",
+            "healthChecks[1].name: `a` is already given at healthChecks[0].name",
+            "environments.hints.headers.x-env: `{nv}` is no valid template: unknown placeholder \
+             `{nv}`; did you mean `env`?",
+            "hosts.originalHost: `x-env` is already given at environments.hints.headers",
+        ]
+    );
+}
+
+#[test]
+fn a_misspelt_field_is_not_missing_as_well() {
+    assert_eq!(
+        errors_of(br#"{ "apiversion": "gatepost/v1" }"#),
+        [".apiversion: unknown field `apiversion`; did you mean `apiVersion`?"
+            .trim_start_matches('.')]
+    );
+    assert_eq!(
+        errors(r#"{ "hosts": { "mappings": [{ "hosts": "a.test", "x": 1 }] } }"#),
+        [
+            "hosts.mappings[0].hosts: unknown field `hosts`; did you mean `host`?",
+            "hosts.mappings[0].x: unknown field `x`; known here: host, authority",
+            "hosts.mappings[0]: the field `authority` is missing",
+        ]
+    );
+    assert_eq!(
+        errors_of(br#"{ "zzzzzz": 1 }"#),
+        [
+            "zzzzzz: unknown field `zzzzzz`; known here: apiVersion, mode, healthChecks, strip, \
+             environments, hosts",
+            ".: this is not a policy of version `gatepost/v1`: apiVersion is missing; write \
+             `apiVersion: gatepost/v1`",
+        ]
+    );
+}
+
+#[test]
+fn a_text_in_place_of_an_object_or_a_list_is_answered_with_what_to_write() {
+    for (json, expected) in [
+        (
+            r#"{ "healthChecks": [{ "name": "a", "pass": {}, "match": { "path": "/" } }] }"#,
+            "write `{ exact: / }`",
+        ),
+        (
+            r#"{ "healthChecks": [{ "name": "a", "match": { "path": { "exact": "/" } },
+               "rewrite": "/healthz" }] }"#,
+            "write `{ path: /healthz }`",
+        ),
+        (
+            r#"{ "healthChecks": [{ "name": "a", "match": { "path": { "exact": "/" } },
+               "respond": 200 }] }"#,
+            "write `{ status: 200 }`",
+        ),
+        (r#"{ "environments": { "sources": ["env"] } }"#, "write `{ header: env }`"),
+        (r#"{ "environments": { "default": "a", "allow": "a" } }"#, "write `[a]`"),
+        (r#"{ "hosts": { "private": "*.svc" } }"#, "write `[\"*.svc\"]`"),
+    ] {
+        assert!(error(json).ends_with(expected), "{}", error(json));
+    }
 }

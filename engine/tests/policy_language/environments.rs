@@ -372,3 +372,107 @@ fn a_default_may_be_an_alias_and_means_its_environment() {
     get("a.test").decided_by(&policy).sets("x-env", "env2");
     with_env("stg").decided_by(&policy).sets("x-env", "env2");
 }
+
+/// Previews that come and go, beside two environments that stay.
+fn previews() -> Policy {
+    environments(
+        r#""sources": [{ "header": "env" }],
+           "allow": ["prod", "pr-*", "*-canary", "pr-7"],
+           "aliases": { "live": "prod", "pr-1": "prod", "newest": "pr-99" },
+           "default": "pr-0""#,
+    )
+}
+
+#[test]
+fn a_star_in_a_name_stands_for_one_or_more_letters_digits_and_hyphens() {
+    for (value, environment) in
+        [("pr-17", "pr-17"), ("PR-Fix-x", "pr-fix-x"), ("eu-canary", "eu-canary"), ("pr-7", "pr-7")]
+    {
+        with_env(value)
+            .decided_by(&previews())
+            .sets("x-env", environment)
+            .counts(&["gatepost.environment.selected"]);
+    }
+    for value in ["pr-", "pr", "kube-system", "-canary", "pr-a.b", "pr-a_b", "pr-1-", "xpr-1", "*"]
+    {
+        is_unknown(&with_env(value).decided_by(&previews()));
+    }
+    is_unknown(&with_env("pr-".to_owned() + &"a".repeat(61)).decided_by(&previews()));
+    let longest = "pr-".to_owned() + &"a".repeat(60);
+    with_env(&longest).decided_by(&previews()).sets("x-env", &longest);
+}
+
+#[test]
+fn an_alias_wins_over_a_pattern_and_its_target_and_the_default_may_be_names_of_a_pattern() {
+    for (value, environment) in [("pr-1", "prod"), ("newest", "pr-99"), ("live", "prod")] {
+        with_env(value).decided_by(&previews()).sets("x-env", environment);
+    }
+    get("a.test").decided_by(&previews()).sets("x-env", "pr-0");
+}
+
+#[test]
+fn what_is_no_pattern_of_names_says_why() {
+    let allow = |entry: &str| {
+        error(&format!(r#"{{ "environments": {{ "default": "a", "allow": ["a", "{entry}"] }} }}"#))
+    };
+    for (entry, reason) in [
+        ("*", "`*` alone allows every name; omit `allow` for that"),
+        ("a*b*", "it has more than one `*`"),
+        ("a_*", "it may hold a-z, 0-9, `-` and one `*`"),
+        ("-*", "no name begins or ends with `-`"),
+    ] {
+        assert_eq!(
+            allow(entry),
+            format!("environments.allow[1]: `{entry}` is no valid pattern of names: {reason}")
+        );
+    }
+    assert_eq!(
+        error(r#"{ "environments": { "default": "pr-1", "allow": ["pr-*", "x", "PR-*"] } }"#),
+        "environments.allow[2]: `pr-*` is already given at environments.allow[0]"
+    );
+    assert_eq!(
+        error(
+            r#"{ "environments": {
+              "default": "pr-1", "allow": ["pr-*"], "aliases": { "x": "kube-system" }
+            } }"#
+        ),
+        "environments.aliases.x: the environment `kube-system` is not in `environments.allow`; add \
+         it to the list, or name an environment of the list"
+    );
+}
+
+#[test]
+fn an_open_environment_in_an_authority_is_a_warning() {
+    let warnings = |json: &str| -> Vec<String> {
+        policy(json).warnings().iter().map(ToString::to_string).collect()
+    };
+    let advice = "any client may put any name in the place of `{env}`, such as `kube-system`; list \
+                  the environments in `environments.allow`; a name there may hold one `*`, as in \
+                  `pr-*`";
+    let hint = r#""hints": { "authority": "app.{env}.svc" }"#;
+    let source = r#""sources": [{ "header": "env" }]"#;
+    assert_eq!(
+        warnings(&format!(r#"{{ "environments": {{ {source}, {hint} }} }}"#)),
+        [format!("environments.hints.authority: {advice}")]
+    );
+    assert_eq!(
+        warnings(&format!(
+            r#"{{
+              "environments": {{ {source} }},
+              "hosts": {{ "mappings": [
+                {{ "host": "b.test", "authority": "b.svc" }},
+                {{ "host": "a.test", "authority": "a.{{env}}.svc" }}
+              ] }}
+            }}"#
+        )),
+        [format!("hosts.mappings[1].authority: {advice}")]
+    );
+    let header = r#""hints": { "headers": { "x-env": "{env}" } }"#;
+    for closed in [
+        format!(r#""allow": ["pr-*"], {source}, {hint}"#),
+        format!(r#""default": "prod", {hint}"#),
+        format!("{source}, {header}"),
+    ] {
+        assert_eq!(warnings(&format!(r#"{{ "environments": {{ {closed} }} }}"#)), [""; 0]);
+    }
+}

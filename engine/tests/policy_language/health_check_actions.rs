@@ -98,7 +98,10 @@ fn respond_needs_a_status_of_200_to_599_and_a_body_of_at_most_4096_bytes() {
         );
     }
     let body = format!(r#""status": 200, "body": "{}""#, "a".repeat(4097));
-    assert_eq!(responding(&body), "healthChecks[0].respond.body: more than 4096 bytes of body");
+    assert_eq!(
+        responding(&body),
+        "healthChecks[0].respond.body: the text is 4097 bytes, more than the limit of 4096"
+    );
 }
 
 #[test]
@@ -152,5 +155,51 @@ fn a_reply_whose_status_has_no_body_is_given_none() {
         for respond in [r#"{ "status": 204 }"#, r#"{ "status": 204, "body": "" }"#].map(respond) {
             get("a.test").decided_by(&policy(&respond)).replies(204, "gatepost.health_check.up");
         }
+    }
+}
+
+#[test]
+fn a_grpc_health_check_cannot_be_answered_here_with_success() {
+    let responding = |path: &str, status: u16| {
+        format!(
+            r#"{{ "healthChecks": [{{
+              "name": "grpc",
+              "match": {{ "path": {path} }},
+              "respond": {{ "status": {status} }}
+            }}] }}"#
+        )
+    };
+    for path in [
+        r#"{ "exact": "/grpc.health.v1.Health/Check" }"#,
+        r#"{ "exact": "/grpc.health.v1.Health/Watch" }"#,
+        r#"{ "prefix": "/grpc.health.v1.Health/" }"#,
+        r#"{ "suffix": "Health/Check" }"#,
+    ] {
+        assert_eq!(
+            error(&responding(path, 200)),
+            "healthChecks[0].respond: a gRPC health check cannot be answered here with success: \
+             its answer is a message, and a local reply has none; `rewrite` it to a service that \
+             answers"
+        );
+        drop(policy(&responding(path, 503)));
+    }
+    drop(policy(&responding(r#"{ "exact": "/healthz" }"#, 200)));
+    drop(policy(&responding(r#"{ "prefix": "/" }"#, 200)));
+}
+
+#[test]
+fn the_answer_to_a_grpc_request_says_what_a_grpc_client_understands() {
+    for (status, grpc_status) in [(503, 14), (429, 14), (404, 12), (403, 7), (200, 2), (500, 2)] {
+        let policy = policy(&format!(
+            r#"{{ "healthChecks": [{{
+              "name": "probe",
+              "match": {{ "path": {{ "exact": "/" }} }},
+              "respond": {{ "status": {status}, "body": "down\n" }}
+            }}] }}"#
+        ));
+        let outcome = get("a.test").header("content-type", "application/grpc").decided_by(&policy);
+        outcome.with_grpc_status(grpc_status).says("down");
+        let outcome = get("a.test").decided_by(&policy);
+        outcome.with_grpc_status(None).says("down\n");
     }
 }

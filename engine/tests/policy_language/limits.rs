@@ -132,3 +132,90 @@ fn there_may_be_255_arrangements_of_labels_captures_and_stars_and_no_more() {
         "hosts.private[255]: more than 255 different arrangements of labels, captures and `*`"
     );
 }
+
+#[test]
+fn a_text_has_at_most_4096_bytes() {
+    let long = "a".repeat(4097);
+    for (json, path) in [
+        (format!(r#"{{ "mode": "{long}" }}"#), "mode"),
+        (format!(r#"{{ "strip": ["{long}"] }}"#), "strip[0]"),
+        (format!(r#"{{ "hosts": {{ "private": ["{long}"] }} }}"#), "hosts.private[0]"),
+        (
+            format!(r#"{{ "environments": {{ "sources": [{{ "cookie": "{long}" }}] }} }}"#),
+            "environments.sources[0].cookie",
+        ),
+    ] {
+        assert_eq!(
+            error(&json),
+            format!("{path}: the text is 4097 bytes, more than the limit of 4096")
+        );
+    }
+}
+
+#[test]
+fn a_template_has_at_most_1024_bytes_and_16_placeholders() {
+    let hint = |template: &str| {
+        format!(
+            r#"{{ "environments": {{
+              "default": "e", "hints": {{ "headers": {{ "x-env": "{template}" }} }}
+            }} }}"#
+        )
+    };
+    drop(policy(&hint(&"a".repeat(1024))));
+    drop(policy(&hint(&"{host}".repeat(16))));
+    assert_eq!(
+        error(&hint(&"a".repeat(1025))),
+        "environments.hints.headers.x-env: the text is 1025 bytes, more than the limit of 1024"
+    );
+    assert!(error(&hint(&"{env}".repeat(17))).ends_with("it has more than 16 placeholders"));
+    let authority = format!(
+        r#"{{ "environments": {{ "default": "e", "hints": {{ "authority": "{}" }} }} }}"#,
+        "{env}".repeat(17)
+    );
+    assert!(error(&authority).ends_with("it has more than 16 placeholders"));
+}
+
+#[test]
+fn the_name_of_a_header_has_at_most_256_bytes() {
+    let strip = |length| format!(r#"{{ "strip": ["{}"] }}"#, "a".repeat(length));
+    drop(policy(&strip(256)));
+    assert_eq!(error(&strip(257)), "strip[0]: the text is 257 bytes, more than the limit of 256");
+}
+
+#[test]
+fn there_may_be_64_patterns_of_environments_and_no_more() {
+    let allow = |count| {
+        let list = numbered(count, |n| format!(r#""e{n}-*""#));
+        format!(r#"{{ "environments": {{ "default": "e0-a", "allow": [{list}] }} }}"#)
+    };
+    drop(policy(&allow(64)));
+    assert_eq!(error(&allow(65)), "environments.allow[64]: more than 64 patterns of environments");
+}
+
+#[test]
+fn an_error_repeats_no_more_than_the_beginning_of_a_long_name() {
+    let name = "z".repeat(1_000_000);
+    let message = error(&format!(r#"{{ "{name}": 1 }}"#));
+    assert!(message.contains("unknown field `zzz") && message.contains("zzz…`"));
+}
+
+/// The reading of a policy with these names takes as long as with others: names of one length, with
+/// one last letter, and names that hash tables with known seeds put into one place.
+#[test]
+fn no_set_of_header_names_makes_a_policy_slow_to_read() {
+    let checks = numbered(64, |check| {
+        let names = numbered(1024, |n| format!(r#""x-{check:02}-{n:04}-a""#));
+        format!(
+            r#"{{ "name": "c{check}", "match": {{ "absentHeaders": [{names}] }}, "pass": {{}} }}"#
+        )
+    });
+    let policy = policy(&format!(r#"{{ "healthChecks": [{checks}] }}"#));
+    get("a.test")
+        .header("x-00-0000-a", "")
+        .decided_by(&policy)
+        .counts(&["gatepost.health_check.c1"]);
+    get("a.test")
+        .header("x_63_1023_a", "")
+        .decided_by(&policy)
+        .counts(&["gatepost.health_check.c0"]);
+}

@@ -13,6 +13,7 @@ mod limits;
 mod observe;
 mod order;
 mod patterns;
+mod private_hosts;
 mod properties;
 mod rejects;
 mod sources;

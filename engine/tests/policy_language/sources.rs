@@ -145,3 +145,31 @@ fn only_the_source_that_names_the_environment_shortens_the_host() {
     let request = get("env2.dev.test").header("env", "env1");
     request.decided_by(&policy).forwards_authority("env2.dev.test").sets("x-env", "env1");
 }
+
+#[test]
+fn the_value_of_a_baggage_member_is_percent_decoded() {
+    let policy = environments(r#""sources": [{ "baggage": "env" }]"#);
+    for baggage in ["env=pr%2D1", "env=%70%72%2d1;ttl=30", "env=pr-1, env=pr%2D1", "env=%20pr-1"] {
+        get("a.test").header("baggage", baggage).decided_by(&policy).sets("x-env", "pr-1");
+    }
+    for baggage in ["env=pr%", "env=pr%2", "env=pr%zz", "env=a%2Cenv%3Db", "env=pr%2D1,env=pr-2"] {
+        get("a.test")
+            .header("baggage", baggage)
+            .decided_by(&policy)
+            .replies(404, "gatepost.environment.unknown");
+    }
+}
+
+#[test]
+fn no_other_source_is_percent_decoded() {
+    let policy = environments(
+        r#""sources": [{ "header": "env" }, { "cookie": "env" }, { "query": "env" }]"#,
+    );
+    for request in [
+        get("a.test").header("env", "pr%2D1"),
+        get("a.test").header("cookie", "env=pr%2D1"),
+        request("GET", "a.test", "/?env=pr%2D1"),
+    ] {
+        request.decided_by(&policy).replies(404, "gatepost.environment.unknown");
+    }
+}

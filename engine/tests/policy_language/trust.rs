@@ -177,3 +177,80 @@ fn a_header_value_that_no_header_can_carry_is_an_error() {
         "environments.hints.headers.x-a: the value holds bytes that a header cannot carry"
     ));
 }
+
+/// Spellings that an upstream may take for `k-network-hash`.
+const SPELLINGS: [&str; 5] =
+    ["k_network_hash", "k-network_hash", "k.network.hash", "K_Network_Hash", "k!network~hash"];
+
+#[test]
+fn a_guarded_header_is_removed_in_every_spelling_that_an_upstream_may_take_for_it() {
+    for spelling in SPELLINGS {
+        let outcome = get("other.test").header(spelling, "forged").decided_by(&trusting());
+        outcome.removes(spelling);
+        let name = "k-network-hash";
+        let both = get("other.test").header(spelling, "forged").header(name, "forged");
+        both.decided_by(&trusting()).removes(spelling).removes(name);
+    }
+}
+
+#[test]
+fn a_header_that_the_decision_sets_goes_upstream_without_the_clients_spellings_of_it() {
+    let request = forged(get("shop.test")).header("env", "env1");
+    let request = request.header("x_gatepost_env", "forged").header("X-Forwarded_Host", "forged");
+    request
+        .decided_by(&trusting())
+        .sets("x-gatepost-env", "env1")
+        .sets("x-forwarded-host", "shop.test")
+        .removes("x_gatepost_env")
+        .removes("X-Forwarded_Host");
+}
+
+#[test]
+fn a_name_that_only_resembles_a_guarded_one_stays() {
+    let names =
+        ["knetworkhash", "k-network-hash-", "k--network-hash", "xk-network-hash", "k0network0hash"];
+    let request = names.iter().fold(get("other.test"), |request, name| request.header(name, "own"));
+    request.decided_by(&trusting()).is_unchanged();
+}
+
+#[test]
+fn another_spelling_of_a_source_chooses_no_environment() {
+    let policy = policy(
+        r#"{ "environments": {
+          "sources": [{ "header": "x-gatepost-env" }],
+          "hints": { "headers": { "x-gatepost-env": "{env}" } }
+        } }"#,
+    );
+    get("a.test")
+        .header("x_gatepost_env", "env1")
+        .decided_by(&policy)
+        .removes("x_gatepost_env")
+        .lacks("x-gatepost-env")
+        .counts(&[]);
+}
+
+#[test]
+fn a_check_that_a_header_must_be_absent_for_counts_every_spelling_of_it() {
+    let policy = policy(
+        r#"{ "healthChecks": [{
+          "name": "probe",
+          "match": { "path": { "exact": "/" }, "absentHeaders": ["x-forwarded-for"] },
+          "respond": { "status": 200 }
+        }] }"#,
+    );
+    get("a.test").decided_by(&policy).replies(200, "gatepost.health_check.probe");
+    for name in ["x-forwarded-for", "x_forwarded_for", "X-Forwarded-For"] {
+        get("a.test").header(name, "").decided_by(&policy).is_unchanged();
+    }
+}
+
+#[test]
+fn a_policy_says_which_trailers_a_client_may_not_send() {
+    let policy = trusting();
+    for name in GUARDED.iter().chain(&SPELLINGS) {
+        assert!(policy.guards(name.as_bytes()), "{name}");
+    }
+    for name in [":authority", "grpc-status", "x-checksum", "knetworkhash"] {
+        assert!(!policy.guards(name.as_bytes()), "{name}");
+    }
+}

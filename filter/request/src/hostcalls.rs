@@ -5,6 +5,7 @@ use std::ptr;
 
 const OK: u32 = 0;
 const REQUEST_HEADERS: u32 = 0;
+const REQUEST_TRAILERS: u32 = 1;
 const COUNTER: u32 = 0;
 
 #[link(wasm_import_module = "env")]
@@ -67,8 +68,18 @@ fn write_header(
 /// Removes a request header with all its values.
 #[must_use]
 pub(crate) fn remove_request_header(name: &str) -> bool {
-    // SAFETY: pointer and length are those of a live string.
-    unsafe { proxy_remove_header_map_value(REQUEST_HEADERS, name.as_ptr(), name.len()) == OK }
+    remove(REQUEST_HEADERS, name.as_bytes())
+}
+
+/// Removes a request trailer with all its values.
+#[must_use]
+pub(crate) fn remove_request_trailer(name: &[u8]) -> bool {
+    remove(REQUEST_TRAILERS, name)
+}
+
+fn remove(map: u32, name: &[u8]) -> bool {
+    // SAFETY: pointer and length are those of a live slice.
+    unsafe { proxy_remove_header_map_value(map, name.as_ptr(), name.len()) == OK }
 }
 
 /// Answers the current stream. Without a gRPC status the proxy derives one from the HTTP status

@@ -16,8 +16,8 @@ mod counters;
 mod hostcalls;
 
 use gatepost_engine::{
-    Counter, Counters, HeaderMutations, Headers, Mode, Policy, Reply, Request, SourceAddress,
-    is_grpc,
+    Counter, Counters, Forward, HeaderMutations, Headers, Mode, Policy, Reply, Request,
+    SourceAddress, is_grpc,
 };
 
 pub use counters::{BufferedCounters, count_once};
@@ -26,8 +26,12 @@ pub use counters::{BufferedCounters, count_once};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "an answered request must be paused"]
 pub enum Outcome {
-    /// The request goes on, with the changes that the policy asked for.
+    /// The request goes on, with the changes that the policy asked for. [`guard_trailers`] must see
+    /// its trailers.
     Continue,
+    /// The request goes on as it came, and so do its trailers: a health check passes it, or the
+    /// policy only observes.
+    Passed,
     /// The request was answered here. The callback must return `Pause` and do nothing else to the
     /// request.
     Answered,
@@ -88,8 +92,23 @@ pub fn decide<'a, H: Headers<'a>, S: SourceAddress>(
     match carried_out {
         Err(answer) if enforce => send(&answer.reply(is_grpc(request.headers.clone()))),
         _ if writes.refused => fail("gatepost.internal.write_refused"),
-        _ => Outcome::Continue,
+        Ok(Forward::Guarded) if enforce => Outcome::Continue,
+        _ => Outcome::Passed,
     }
+}
+
+/// Removes the trailers of the current stream's request whose names the policy guards. `names` are
+/// those of all its trailers.
+pub fn guard_trailers<'n>(policy: &Policy, names: impl Iterator<Item = &'n [u8]>) -> Outcome {
+    if policy.mode() == Mode::Observe {
+        return Outcome::Passed;
+    }
+    for name in names.filter(|name| policy.guards(name)) {
+        if !hostcalls::remove_request_trailer(name) {
+            return fail("gatepost.internal.write_refused");
+        }
+    }
+    Outcome::Continue
 }
 
 /// Answers the current stream with 500 and these response code details.

@@ -17,6 +17,7 @@ const POLICY: &[&str] = &[
     "proxy_on_delete",
     "proxy_on_configure",
     "proxy_on_request_headers",
+    "proxy_on_request_trailers",
     "proxy_on_tick",
 ];
 

@@ -37,7 +37,7 @@ impl RootContext for Root {
     }
 
     fn create_http_context(&self, _context: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Stream { gatepost: self.gatepost.clone() }))
+        Some(Box::new(Stream { gatepost: self.gatepost.stream() }))
     }
 
     fn get_type(&self) -> Option<ContextType> {
@@ -46,17 +46,18 @@ impl RootContext for Root {
 }
 
 struct Stream {
-    gatepost: Gatepost,
+    gatepost: gatepost_proxy_wasm::Stream,
 }
 
 impl Context for Stream {}
 
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _headers: usize, _end_of_stream: bool) -> Action {
-        match self.gatepost.on_request() {
-            Outcome::Continue => Action::Continue,
-            Outcome::Answered => Action::Pause,
-        }
+        action(self.gatepost.on_request())
+    }
+
+    fn on_http_request_trailers(&mut self, _trailers: usize) -> Action {
+        action(self.gatepost.on_request_trailers())
     }
 
     fn on_http_response_headers(&mut self, _headers: usize, _end_of_stream: bool) -> Action {
@@ -65,5 +66,12 @@ impl HttpContext for Stream {
             self.add_http_response_header(name, value);
         }
         Action::Continue
+    }
+}
+
+fn action(outcome: Outcome) -> Action {
+    match outcome {
+        Outcome::Continue | Outcome::Passed => Action::Continue,
+        Outcome::Answered => Action::Pause,
     }
 }

@@ -3,9 +3,10 @@
 //! read once for the policy. The policy means here what it means in Gatepost's own module, because
 //! the same engine decides.
 //!
-//! The filter's author calls three functions: [`Gatepost::configure`] with the plugin
-//! configuration, [`Gatepost::on_request`] when the request headers are there, and
-//! [`Gatepost::flush_counters`] by a timer. The example `examples/hsts.rs` is a whole filter:
+//! The filter's author calls [`Gatepost::configure`] with the plugin configuration,
+//! [`Gatepost::stream`] for each stream, [`Stream::on_request`] when its request headers are there,
+//! [`Stream::on_request_trailers`] when its request has trailers, and [`Gatepost::flush_counters`]
+//! by a timer. The example `examples/hsts.rs` is a whole filter:
 //!
 //! ```ignore
 #![doc = include_str!("../examples/hsts.rs")]
@@ -51,10 +52,9 @@ use gatepost_engine::{Policy, compile_json};
 pub use gatepost_filter_request::Outcome;
 use gatepost_filter_request::{BufferedCounters, count_once, fail};
 
-/// A policy in force, with its counters. Clones share both, so each stream can have one: they cost
-/// a reference count.
+/// A policy in force, with its counters.
 ///
-/// [`Gatepost::default`] holds no policy. It answers every request with 500, so that nothing passes
+/// [`Gatepost::default`] holds no policy. Its streams answer every request with 500, so that nothing passes
 /// before a configuration was accepted.
 #[derive(Debug, Clone, Default)]
 pub struct Gatepost(Option<Rc<InForce>>);
@@ -95,18 +95,11 @@ impl Gatepost {
         }
     }
 
-    /// Decides on the request of the current stream and carries the decision out: writes headers or
-    /// sends a local reply, and counts. Call this in `on_http_request_headers`, before the filter's
-    /// own logic if that logic is to see the request as the policy leaves it.
-    ///
-    /// In `mode: observe` it decides and counts, changes nothing, and the outcome is always
-    /// [`Outcome::Continue`]. Where there is no policy, or the proxy refuses to write a header, it
-    /// answers 500: no request passes that the policy did not decide on.
-    pub fn on_request(&self) -> Outcome {
-        match &self.0 {
-            Some(in_force) => request::decide(&in_force.policy, &in_force.counters),
-            None => fail("gatepost.internal.not_configured"),
-        }
+    /// The policy for one stream. A stream keeps the policy that it began with, also when the plugin
+    /// is configured anew. It costs a reference count.
+    #[must_use]
+    pub fn stream(&self) -> Stream {
+        Stream { in_force: self.0.clone(), guards_trailers: true }
     }
 
     /// Sends the counts since the last call to the proxy. Call this in `on_tick` of the root
@@ -118,6 +111,42 @@ impl Gatepost {
     pub fn flush_counters(&self) {
         if let Some(in_force) = &self.0 {
             in_force.counters.flush();
+        }
+    }
+}
+
+/// A policy for the request of one stream.
+#[derive(Debug, Clone)]
+pub struct Stream {
+    in_force: Option<Rc<InForce>>,
+    guards_trailers: bool,
+}
+
+impl Stream {
+    /// Decides on the request of the current stream and carries the decision out: writes headers or
+    /// sends a local reply, and counts. Call this in `on_http_request_headers`, before the filter's
+    /// own logic if that logic is to see the request as the policy leaves it.
+    ///
+    /// In `mode: observe` it decides and counts, changes nothing, and the outcome is always
+    /// [`Outcome::Passed`]. Where there is no policy, or the proxy refuses to write a header, it
+    /// answers 500: no request passes that the policy did not decide on.
+    pub fn on_request(&mut self) -> Outcome {
+        let outcome = match &self.in_force {
+            Some(in_force) => request::decide(&in_force.policy, &in_force.counters),
+            None => fail("gatepost.internal.not_configured"),
+        };
+        self.guards_trailers = outcome != Outcome::Passed;
+        outcome
+    }
+
+    /// Removes the trailers that a client may not send: those of the names that it may not send as
+    /// headers. Call this in `on_http_request_trailers`. Trailers of a request that
+    /// [passed](Outcome::Passed) stay.
+    pub fn on_request_trailers(&self) -> Outcome {
+        match &self.in_force {
+            _ if !self.guards_trailers => Outcome::Passed,
+            Some(in_force) => request::guard_trailers(&in_force.policy),
+            None => fail("gatepost.internal.not_configured"),
         }
     }
 }

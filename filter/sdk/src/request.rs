@@ -30,3 +30,12 @@ pub(crate) fn decide(policy: &Policy, counters: &BufferedCounters) -> Outcome {
         counters.raise(counter);
     })
 }
+
+/// Removes the trailers of the current stream's request that the policy guards.
+pub(crate) fn guard_trailers(policy: &Policy) -> Outcome {
+    let Ok(trailers) = hostcalls::get_map_bytes(MapType::HttpRequestTrailers) else {
+        return fail("gatepost.internal.no_trailers");
+    };
+    let names = trailers.iter().map(|(name, _)| name.as_bytes());
+    gatepost_filter_request::guard_trailers(policy, names)
+}

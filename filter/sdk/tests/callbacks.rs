@@ -83,6 +83,27 @@ fn a_policy_that_observes_changes_nothing() {
 }
 
 #[test]
+fn what_a_client_may_not_send_does_not_arrive_as_a_trailer() {
+    let observing = POLICY.replacen('{', r#"{ "mode": "observe","#, 1);
+    let names = ["x-forwarded-host", "x_forwarded_host", "x-checksum"];
+    for (policy, arrive) in [(POLICY, &names[2..]), (&observing, &names[..])] {
+        let mut worker = worker(POLICY_ALONE, policy, Limits::default());
+        let headers = [(":method", "POST"), (":path", "/"), (":authority", "www.example.com")];
+        let request = Message {
+            trailers: Some(Headers::request(names.map(|name| (name, "1")))),
+            ..Message::new(Headers::request(headers)).with_body("body")
+        };
+        let upstream =
+            &mut |_: &Message| Some(Message::new(Headers::response([(":status", "200")])));
+        let finished = worker.run_with(request, StreamInfo::default(), upstream);
+        let trailers = finished.upstream_request.expect("forwarded").trailers.expect("trailers");
+        let arrived: Vec<_> =
+            trailers.iter().map(|(name, _)| String::from_utf8_lossy(name)).collect();
+        assert_eq!(arrived, arrive);
+    }
+}
+
+#[test]
 fn a_request_whose_header_the_proxy_refuses_to_write_is_answered_with_500() {
     let limits = Limits { header_map_bytes: 1, ..Limits::default() };
     let mut worker = worker(POLICY_ALONE, POLICY, limits);
