@@ -40,7 +40,7 @@ struct Open {
 
 enum Items {
     Sequence(Vec<Node>),
-    Mapping { members: Vec<Member>, first: HashMap<String, Span>, key: Option<Key> },
+    Mapping { members: Vec<Member>, first: HashMap<String, Span>, key: Option<Key>, complete: bool },
 }
 
 /// A key that waits for its value. `name` is `None` when the key is refused, and its value is to be
@@ -65,6 +65,8 @@ pub(crate) struct Builder<'s> {
     pub(crate) root: Option<Node>,
     documents: usize,
     pub(crate) errors: Vec<Diagnostic>,
+    /// Where each mapping begins of which a key was refused.
+    pub(crate) incomplete: Vec<usize>,
 }
 
 impl<'s> Builder<'s> {
@@ -77,13 +79,19 @@ impl<'s> Builder<'s> {
             root: None,
             documents: 0,
             errors: Vec::new(),
+            incomplete: Vec::new(),
         }
     }
 
     /// Reports an error at a place of the text. An error in a value has the value's path.
     pub(crate) fn error(&mut self, span: Span, error: &YamlError) {
         let path = match error {
-            YamlError::Syntax(_) | YamlError::Tab | YamlError::SecondDocument => None,
+            YamlError::Syntax(_)
+            | YamlError::Tab
+            | YamlError::SecondDocument
+            | YamlError::Placeholder(_)
+            | YamlError::LineBreak(_)
+            | YamlError::Json(_) => None,
             _ => path_text(&self.path()),
         };
         self.errors.push(error.diagnostic(self.source, span, path));
@@ -134,7 +142,12 @@ impl<'s> Builder<'s> {
                 return self.begin(
                     span.start,
                     anchor,
-                    Items::Mapping { members: Vec::new(), first: HashMap::new(), key: None },
+                    Items::Mapping {
+                        members: Vec::new(),
+                        first: HashMap::new(),
+                        key: None,
+                        complete: true,
+                    },
                 );
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(span),
@@ -159,6 +172,11 @@ impl<'s> Builder<'s> {
         let Some(tag) = tag else {
             if style != ScalarStyle::Plain {
                 return Value::String(text.into_owned());
+            }
+            if let Some(theirs) = scalar::read_by_kubectl(&text) {
+                let ours = scalar::plain(&text).map_or("nothing", |value| value.kind());
+                let text = text.clone().into_owned();
+                self.error(span, &YamlError::ReadOtherwise { text, ours, theirs });
             }
             return scalar::plain(&text).unwrap_or_else(|| {
                 self.error(span, &YamlError::NotFinite(text.into_owned()));
@@ -209,9 +227,12 @@ impl<'s> Builder<'s> {
                 let last = elements.last().map(|element| element.span.end);
                 (Value::Sequence(elements), last)
             }
-            Items::Mapping { members, .. } => {
+            Items::Mapping { members, complete, .. } => {
                 let last =
                     members.last().map(|member| member.value.span.end.max(member.key_span.end));
+                if !complete {
+                    self.incomplete.push(open.start);
+                }
                 (Value::Mapping(members), last)
             }
         };
@@ -265,11 +286,8 @@ impl<'s> Builder<'s> {
 
     /// A value that cannot be read, and whose error is reported: null takes its place.
     fn finish_refused(&mut self, span: Span) {
-        if let Some(Open { items: Items::Mapping { key: key @ None, .. }, .. }) =
-            self.open.last_mut()
-        {
-            *key = Some(Key { name: None, span });
-            return;
+        if let Some(Open { items: Items::Mapping { key: None, .. }, .. }) = self.open.last_mut() {
+            return self.set_key(Key { name: None, span });
         }
         self.finish(Node { span, value: Value::Null }, 0);
     }
@@ -314,7 +332,9 @@ impl<'s> Builder<'s> {
     }
 
     fn set_key(&mut self, next: Key) {
-        if let Some(Open { items: Items::Mapping { key, .. }, .. }) = self.open.last_mut() {
+        if let Some(Open { items: Items::Mapping { key, complete, .. }, .. }) = self.open.last_mut()
+        {
+            *complete &= next.name.is_some();
             *key = Some(next);
         }
     }

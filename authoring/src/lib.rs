@@ -15,6 +15,8 @@
 //! ```
 
 mod builder;
+mod manifest;
+pub mod mutants;
 pub mod policy;
 pub mod read;
 mod scalar;
@@ -23,7 +25,8 @@ pub mod tree;
 mod yaml_error;
 
 pub use gatepost_diagnostics::{
-    Diagnostic, FileError, Position, Render, Report, Severity, Source, Span,
+    Diagnostic, FileError, MAX_TEXT_FILE, Position, Render, Report, Severity, Source, Span,
+    read_file,
 };
 pub use policy::PolicyFile;
 pub use suite::Suite;

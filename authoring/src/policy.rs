@@ -1,10 +1,14 @@
-//! A policy file: its text, the plugin configuration it becomes, and the compiled policy. What a
+//! A policy file: its text, or the manifest around it; the plugin configuration it becomes, and the compiled policy. What a
 //! policy means is the engine's; here its errors get a line and a column.
 
+use crate::manifest::{Document, embedded_in};
 use crate::read::read;
-use crate::tree::{Node, locate, path_text};
+use crate::tree::{Node, locate, path_text, underline};
 use gatepost_diagnostics::{Diagnostic, FileError, Report, Source, Span};
-use gatepost_engine::{Place, Policy, PolicyError, PolicyErrorKind, compile_json};
+use gatepost_engine::{
+    AuthorityError, PatternError, Place, Policy, PolicyError, PolicyErrorKind, Segment,
+    compile_json,
+};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -42,21 +46,31 @@ impl PolicyFile {
         let source = Arc::new(source);
         let reading = read(&source);
         let Some(root) = &reading.root else { return Err(Report::new(source, reading.errors)) };
-        let json = root.to_json();
-        let compiled = compile_json(json.as_bytes());
         let mut errors = reading.errors.clone();
+        let document = match embedded_in(root) {
+            Ok(document) => document,
+            Err(not_embedded) => {
+                let span = underline(&source, root, None);
+                errors.push(not_embedded.diagnostic(&source, span));
+                return Err(Report::new(source, errors));
+            }
+        };
+        let json = document.policy.to_json();
+        let placed = Placed { source: &source, document: &document };
+        let compiled = compile_json(json.as_bytes());
         for error in compiled.as_ref().err().into_iter().flatten() {
-            let span = span_of(&source, root, error);
-            if !reading.explains(span) {
+            let lacks_fields = placed.node(error).is_some_and(|node| reading.is_incomplete(node))
+                && is_about_missing_fields(&error.kind);
+            if !lacks_fields && !reading.explains(placed.span(error)) {
                 let found = Diagnostic::error(error.code(), error.kind.to_string());
-                errors.push(placed(found, &source, root, error));
+                errors.push(placed.diagnostic(found, error));
             }
         }
         match compiled {
             Ok(policy) if errors.is_empty() => {
                 let warnings = policy.warnings().iter().map(|warning| {
                     let found = Diagnostic::warning(warning.code(), warning.kind.to_string());
-                    placed(found, &source, root, warning)
+                    placed.diagnostic(found, warning)
                 });
                 let warnings = warnings.collect();
                 Ok(Self { source, json, policy, warnings })
@@ -72,21 +86,81 @@ impl PolicyFile {
     }
 }
 
-fn span_of(source: &Source, root: &Node, error: &PolicyError) -> Span {
-    locate(source, root, error.path.segments(), error.place)
+fn is_about_missing_fields(kind: &PolicyErrorKind) -> bool {
+    matches!(
+        kind,
+        PolicyErrorKind::MissingField(_)
+            | PolicyErrorKind::ExactlyOne(_)
+            | PolicyErrorKind::AtLeastOne(_)
+            | PolicyErrorKind::NoApiVersion
+            | PolicyErrorKind::NoSource
+    )
 }
 
-/// What the engine found, at its place in the text.
-fn placed(found: Diagnostic, source: &Source, root: &Node, error: &PolicyError) -> Diagnostic {
-    let diagnostic = found
-        .at(source, span_of(source, root, error))
-        .with_path(path_text(&error.path))
-        .with_help(error.help());
-    match &error.kind {
-        PolicyErrorKind::Duplicate { first, .. } => {
-            let first = locate(source, root, first.segments(), Place::Value);
-            diagnostic.with_first(source, first)
+/// Gives what the engine found its place in a text.
+struct Placed<'p> {
+    source: &'p Source,
+    document: &'p Document<'p>,
+}
+
+impl Placed<'_> {
+    fn span(&self, error: &PolicyError) -> Span {
+        locate(self.source, self.document.policy, error.path.segments(), error.place)
+    }
+
+    /// The value that an error is about, if the document has it.
+    fn node(&self, error: &PolicyError) -> Option<&Node> {
+        error.path.segments().iter().try_fold(self.document.policy, |node, segment| match segment {
+            Segment::Key(name) => node.member(name).map(|member| &member.value),
+            Segment::Index(index) => node.element(*index),
+        })
+    }
+
+    fn diagnostic(&self, found: Diagnostic, error: &PolicyError) -> Diagnostic {
+        let segments = error.path.segments();
+        let path =
+            segments.iter().fold(self.document.path.clone(), |path, segment| match segment {
+                Segment::Key(name) => path.key(name),
+                Segment::Index(index) => path.index(*index),
+            });
+        let diagnostic = found
+            .at(self.source, self.span(error))
+            .with_path(path_text(&path))
+            .with_help(self.help(error).or_else(|| error.help()));
+        match &error.kind {
+            PolicyErrorKind::Duplicate { first, .. } => {
+                let policy = self.document.policy;
+                let first = locate(self.source, policy, first.segments(), Place::Value);
+                diagnostic.with_first(self.source, first)
+            }
+            _ => diagnostic,
         }
-        _ => diagnostic,
+    }
+
+    /// Help for what only the reader of a file knows about.
+    fn help(&self, error: &PolicyError) -> Option<String> {
+        match &error.kind {
+            PolicyErrorKind::WrongType { expected: "a string", .. } => {
+                let text = self.source.slice(self.node(error)?.span);
+                let name = text.strip_prefix('{')?.strip_suffix('}')?;
+                let of_name =
+                    |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+                let is_name = !name.is_empty() && name.bytes().all(of_name);
+                is_name.then(|| format!("put the placeholder in quotes: \"{text}\""))
+            }
+            PolicyErrorKind::Authority { value, error: AuthorityError::NonAscii }
+            | PolicyErrorKind::Pattern {
+                value,
+                error: PatternError::Host(AuthorityError::NonAscii),
+            } => {
+                let (star, host) = match value.strip_prefix("*.") {
+                    Some(host) => ("*.", host),
+                    None => ("", value.as_str()),
+                };
+                let ascii = idna::domain_to_ascii(host).ok()?;
+                Some(format!("write the name as DNS has it: {star}{ascii}"))
+            }
+            _ => None,
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! From text to tree: YAML 1.2, of which JSON is a part, by the events of `granit-parser`, the
+//! From text to tree: JSON, or YAML 1.2 as far as YAML 1.1 reads it in the same way, by the events of `granit-parser`, the
 //! parser below `serde-saphyr`. Serde would not do: a diagnostic needs the place of keys as well as
 //! of values, and an author wants all errors of a file at once. So after an error that is not one
 //! of syntax, reading goes on.
@@ -6,8 +6,9 @@
 use crate::builder::{Builder, Flow, MAX_DEPTH};
 use crate::tree::{Node, Value};
 use crate::yaml_error::YamlError;
-use gatepost_diagnostics::{Diagnostic, Source, Span};
+use gatepost_diagnostics::{Diagnostic, Position, Source, Span};
 use granit_parser::Parser;
+use std::path::Path;
 
 /// After this many errors reading stops.
 const MAX_ERRORS: usize = 100;
@@ -24,6 +25,8 @@ pub struct Reading {
     pub root: Option<Node>,
     /// Everything that is wrong with the text, in its order.
     pub errors: Vec<Diagnostic>,
+    /// Where each mapping begins of which a key was refused.
+    incomplete: Vec<usize>,
 }
 
 impl Reading {
@@ -34,11 +37,45 @@ impl Reading {
         let places = self.errors.iter().filter_map(|error| error.location.as_ref());
         !span.is_empty() && places.into_iter().any(|place| place.span.contains(span))
     }
+
+    /// Whether a key of this mapping was refused: then it is not known which fields it lacks.
+    #[must_use]
+    pub fn is_incomplete(&self, mapping: &Node) -> bool {
+        self.incomplete.contains(&mapping.span.start)
+    }
 }
 
-/// Reads the one document of a YAML or JSON text.
+/// Reads the one document of a text: JSON if the source's name ends in `.json`, and YAML otherwise.
 #[must_use]
 pub fn read(source: &Source) -> Reading {
+    if is_json(source)
+        && let Some(error) = json_error(source)
+    {
+        return Reading { root: None, errors: vec![error], incomplete: Vec::new() };
+    }
+    read_yaml(source)
+}
+
+fn is_json(source: &Source) -> bool {
+    Path::new(source.name()).extension().is_some_and(|extension| extension == "json")
+}
+
+/// What is wrong with a text as JSON (RFC 8259). What YAML allows beyond that, such as a comma at
+/// the end of a list, the filter refuses.
+fn json_error(source: &Source) -> Option<Diagnostic> {
+    if source.text().trim().is_empty() {
+        return None;
+    }
+    let error = serde_json::from_str::<serde::de::IgnoredAny>(source.text()).err()?;
+    let line = source.byte(Position { line: error.line(), column: 1 });
+    let at = source.text().floor_char_boundary(line + error.column().saturating_sub(1));
+    let words = error.to_string();
+    let words = words.split(" at line ").next().unwrap_or(&words).to_owned();
+    Some(YamlError::Json(words).diagnostic(source, source.character_at(at), None))
+}
+
+/// Reads YAML, of which JSON is a part.
+fn read_yaml(source: &Source) -> Reading {
     let mut options = granit_parser::options! {
         emit_unresolved_aliases: true,
         flow_nesting_limit: MAX_DEPTH,
@@ -47,6 +84,11 @@ pub fn read(source: &Source) -> Reading {
     };
     options.set_emit_comments(false);
     let mut builder = Builder::new(source);
+    let breaks = source.text().match_indices(['\u{85}', '\u{2028}', '\u{2029}']);
+    for (at, character) in breaks.take(if is_json(source) { 0 } else { MAX_ERRORS }) {
+        let character = character.chars().next().map_or(0, u32::from);
+        builder.error(source.character_at(at), &YamlError::LineBreak(character));
+    }
     for item in Parser::new_from_str_with_options(source.text(), options) {
         let flow = match item {
             Ok((event, span)) => builder.take(event, span),
@@ -54,18 +96,54 @@ pub fn read(source: &Source) -> Reading {
                 let at = error.marker().byte_offset().unwrap_or(source.text().len());
                 let error = YamlError::from_scan(&error, MAX_DEPTH);
                 let at = if error == YamlError::Tab { tab_near(source, at) } else { at };
-                builder.error(source.character_at(at), &error);
+                match (&error, placeholder_near(source, at)) {
+                    (YamlError::Syntax(_), Some(span)) => {
+                        let text = source.slice(span).to_owned();
+                        builder.error(span, &YamlError::Placeholder(text));
+                    }
+                    _ => builder.error(source.character_at(at), &error),
+                }
                 Flow::Stop
             }
         };
         match flow {
             Flow::Continue if builder.errors.len() < MAX_ERRORS => {}
-            Flow::Continue | Flow::Stop => return Reading { root: None, errors: builder.errors },
+            Flow::Continue | Flow::Stop => {
+                let Builder { errors, incomplete, .. } = builder;
+                return Reading { root: None, errors, incomplete };
+            }
             Flow::Done => break,
         }
     }
     let root = builder.root.unwrap_or(Node { span: Span::default(), value: Value::Null });
-    Reading { root: Some(root), errors: builder.errors }
+    Reading { root: Some(root), errors: builder.errors, incomplete: builder.incomplete }
+}
+
+/// Text without quotes that begins with a placeholder, such as `{service}.svc`, on the line where
+/// the parser stopped: it read the placeholder as a mapping.
+fn placeholder_near(source: &Source, at: usize) -> Option<Span> {
+    let text = source.text();
+    let end = text.get(at..)?.find('\n').map_or(text.len(), |length| at + length);
+    let start = text.get(..at)?.trim_end().rfind('\n').map_or(0, |newline| newline + 1);
+    let line = text.get(start..end)?;
+    let mut placeholders = line.match_indices('{').filter_map(|(open, _)| {
+        let rest = line.get(open..)?;
+        let length = rest.find([' ', ',', '\t', '\r', '\n', ']']).unwrap_or(rest.len());
+        let word = rest.get(..length)?;
+        // The bracket of a mapping around it.
+        let extra = word.matches('}').count().saturating_sub(word.matches('{').count());
+        let word = word.get(..word.len() - extra)?;
+        let begins_value = line.get(..open)?.trim_end().ends_with([':', '-', '[', ',', '{']);
+        let named = word.get(1..)?.split('}').next()?;
+        let is_name = |name: &str| {
+            let of_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+            !name.is_empty() && name.bytes().all(of_name)
+        };
+        let is_text = word.len() > named.len() + 2;
+        (begins_value && is_text && is_name(named))
+            .then(|| Span::new(start + open, start + open + word.len()))
+    });
+    placeholders.next()
 }
 
 /// The tab that the parser refused: it stops right behind the tab, or at the text before it.

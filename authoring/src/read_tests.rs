@@ -31,7 +31,7 @@ fn json(text: &str) -> String {
 
 #[test]
 fn yaml_and_json_give_the_same_tree() {
-    assert_eq!(json("a:\n- b: 1\n  c: yes\n- ~\n"), r#"{"a":[{"b":1,"c":"yes"},null]}"#);
+    assert_eq!(json("a:\n- b: 1\n  c: \"yes\"\n- ~\n"), r#"{"a":[{"b":1,"c":"yes"},null]}"#);
     assert_eq!(
         json("{\n\t\"a\":[{\"b\":1,\"c\":\"yes\"},null]}"),
         r#"{"a":[{"b":1,"c":"yes"},null]}"#
@@ -216,6 +216,80 @@ fn a_block_collection_ends_with_its_last_value() {
     let (source, reading) = reading("a:\n  b: 1\n\n# about c\nc: 2\n");
     let root = reading.root.expect("a root");
     assert_eq!(source.slice(root.member("a").expect("a").value.span), "b: 1");
+}
+
+#[test]
+fn what_kubectl_reads_in_another_way_is_an_error_with_its_cure() {
+    assert_eq!(
+        errors("allow: [no, \"on\", 'yes', se]\nstatus: 0310\naliases: { no: dk, y: x }\n"),
+        [
+            "1:9 allow[0]: `no` is a string in YAML 1.2, and kubectl, which reads YAML 1.1, sends \
+             `false`",
+            "2:9 status: `0310` is a number in YAML 1.2, and kubectl, which reads YAML 1.1, sends \
+             `200`",
+            "3:12 aliases: `no` is a string in YAML 1.2, and kubectl, which reads YAML 1.1, sends \
+             `false`",
+            "3:20 aliases: `y` is a string in YAML 1.2, and kubectl, which reads YAML 1.1, sends \
+             `true`",
+        ]
+    );
+    let (_, reading) = reading("- Off\n- 0310\n- 1_0\n");
+    let help: Vec<_> = reading.errors.iter().filter_map(|error| error.help.as_deref()).collect();
+    assert_eq!(help, ["write \"Off\"", "write 200 if that is meant, or \"0310\"", "write \"1_0\""]);
+}
+
+#[test]
+fn a_line_break_of_yaml_1_1_alone_is_an_error() {
+    for (character, name) in [('\u{85}', "0085"), ('\u{2028}', "2028"), ('\u{2029}', "2029")] {
+        assert_eq!(
+            errors(&format!("# a note{character}strip: [x]\n")),
+            [format!("1:9 : U+{name} is a line break to kubectl, and a character in YAML 1.2")]
+        );
+    }
+}
+
+#[test]
+fn a_placeholder_without_quotes_is_shown_with_them() {
+    for (text, expected) in [
+        ("authority: {service}.x\n", "1:12 {service}.x"),
+        ("a:\n  b: {env}.svc:80\nc: d\n", "2:6 {env}.svc:80"),
+        ("- { host: a, authority: {service}.{env}.x }\n", "1:25 {service}.{env}.x"),
+        ("hosts: [{a}.example, b]\n", "1:9 {a}.example"),
+        ("- {a}-x\n", "1:3 {a}-x"),
+    ] {
+        let (source, reading) = reading(text);
+        let [error] = &reading.errors[..] else { panic!("{text:?}: {:?}", reading.errors) };
+        assert_eq!(error.message, "not valid YAML: text that begins with `{` needs quotes");
+        let location = error.location.as_ref().expect("a place");
+        let (start, written) = (location.start, source.slice(location.span));
+        assert_eq!(format!("{}:{} {written}", start.line, start.column), expected);
+        assert_eq!(error.help.as_deref(), Some(&*format!("write \"{written}\"")));
+    }
+}
+
+#[test]
+fn a_file_of_json_is_json_and_nothing_more() {
+    let errors = |text: &str| -> Vec<String> {
+        let reading = read(&Source::new("policy.json", text));
+        let place = |error: &Diagnostic| error.location.as_ref().expect("a place").start;
+        let one =
+            |error| format!("{}:{} {}", place(error).line, place(error).column, error.message);
+        reading.errors.iter().map(one).collect()
+    };
+    for (text, expected) in [
+        ("{\"a\": [1, 2,]}", "1:13 not valid JSON: expected value"),
+        ("{\"a\": 1,\n}", "2:1 not valid JSON: key must be a string"),
+        ("{a: 1}", "1:2 not valid JSON: key must be a string"),
+        ("{\"a\": 'x'}", "1:7 not valid JSON: expected value"),
+        ("{\"a\": 1} # note", "1:10 not valid JSON: trailing characters"),
+        ("{\"a\": 0310}", "1:8 not valid JSON: invalid number"),
+        ("{\"a\": 1", "1:7 not valid JSON: EOF while parsing an object"),
+        ("a: 1\n", "1:1 not valid JSON: expected value"),
+    ] {
+        assert_eq!(errors(text), [expected], "{text}");
+    }
+    assert_eq!(errors("{\"a\": [\"no\", \"\u{2028}\"], \"b\": 1e3}"), [""; 0]);
+    assert_eq!(errors("{\"a\": 1, \"a\": 2}"), ["1:10 the key `a` is already on line 1"]);
 }
 
 #[test]

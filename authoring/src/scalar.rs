@@ -62,6 +62,41 @@ fn float(text: &str) -> Option<Json> {
     text.parse().ok().and_then(Json::from_f64)
 }
 
+/// How kubectl, kustomize and helm read a plain scalar that is something else here, in the form in
+/// which they pass it on. Their parsers read YAML 1.1, and numbers as Go does.
+pub(crate) fn read_by_kubectl(text: &str) -> Option<String> {
+    match text {
+        "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => return Some("true".to_owned()),
+        "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => return Some("false".to_owned()),
+        _ => {}
+    }
+    let theirs = integer_of_go(text)?;
+    let ours = integer(text).and_then(|number| number.as_i128());
+    (ours != Some(theirs)).then(|| theirs.to_string())
+}
+
+/// An integer as Go reads it with any base: `0b1`, `0o7`, `07`, `0x7`, with a sign and with
+/// underscores between the digits.
+fn integer_of_go(text: &str) -> Option<i128> {
+    let (sign, digits) = match text.as_bytes().first()? {
+        b'-' => (-1, text.get(1..)?),
+        b'+' => (1, text.get(1..)?),
+        _ => (1, text),
+    };
+    let (radix, digits) = match digits.to_ascii_lowercase().as_bytes() {
+        [b'0', b'x', ..] => (16, digits.get(2..)?),
+        [b'0', b'o', ..] => (8, digits.get(2..)?),
+        [b'0', b'b', ..] => (2, digits.get(2..)?),
+        [b'0', _, ..] => (8, digits.get(1..)?),
+        _ => (10, digits),
+    };
+    let has_prefix = radix != 10;
+    let is_number = has_prefix || digits.starts_with(|first: char| first.is_ascii_digit());
+    let digits = digits.replace('_', "");
+    let number = i128::from_str_radix(&digits, radix).ok().filter(|_| is_number)?;
+    (number <= i128::from(u64::MAX)).then_some(sign * number)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,6 +131,58 @@ mod tests {
             "0x",
         ] {
             assert_eq!(json(word), "a string", "{word}");
+        }
+    }
+
+    #[test]
+    fn what_kubectl_reads_in_another_way_is_known() {
+        for (text, theirs) in [
+            ("no", "false"),
+            ("NO", "false"),
+            ("n", "false"),
+            ("Off", "false"),
+            ("yes", "true"),
+            ("on", "true"),
+            ("Y", "true"),
+            ("0310", "200"),
+            ("-010", "-8"),
+            ("1_000", "1000"),
+            ("0b101", "5"),
+            ("0x_1F", "31"),
+            ("-0x1F", "-31"),
+            ("0O17", "15"),
+            ("0_7", "7"),
+        ] {
+            assert_eq!(read_by_kubectl(text).as_deref(), Some(theirs), "{text}");
+        }
+        for text in [
+            "nO",
+            "yEs",
+            "oN",
+            "true",
+            "null",
+            "~",
+            "15",
+            "-15",
+            "+15",
+            "0",
+            "0o17",
+            "0x1F",
+            "089",
+            "0:30",
+            "1.5",
+            "1e3",
+            "se",
+            "pr-0310",
+            "_1",
+            "0x",
+            "0b2",
+            "10.0.0.1",
+            "2001-01-01",
+            "18446744073709551615",
+            "x_1",
+        ] {
+            assert_eq!(read_by_kubectl(text), None, "{text}");
         }
     }
 

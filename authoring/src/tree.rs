@@ -229,7 +229,7 @@ mode:
 
     #[test]
     fn json_keeps_the_order_of_the_text_and_the_meaning_of_numbers() {
-        let source = Source::new("x", "z: [1, 0x1F, 1.50, ~, yes, true]\na: \"q\\\"\\n\"\n");
+        let source = Source::new("x", "z: [1, 0x1F, 1.50, ~, \"yes\", true]\na: \"q\\\"\\n\"\n");
         let root = read(&source).root.expect("the text is YAML");
         assert_eq!(root.to_json(), r#"{"z":[1,31,1.5,null,"yes",true],"a":"q\"\n"}"#);
     }

@@ -59,6 +59,25 @@ pub(crate) enum YamlError {
     /// A value that is not what its tag says.
     #[error("this is no `{0}`")]
     TagMismatch(String),
+    /// A word or number that YAML 1.1 reads in another way than YAML 1.2.
+    #[error("`{text}` is {ours} in YAML 1.2, and kubectl, which reads YAML 1.1, sends `{theirs}`")]
+    ReadOtherwise {
+        /// The text.
+        text: String,
+        /// What it is here, with an article.
+        ours: &'static str,
+        /// What kubectl makes of it.
+        theirs: String,
+    },
+    /// A line break of YAML 1.1 that is none in YAML 1.2.
+    #[error("U+{0:04X} is a line break to kubectl, and a character in YAML 1.2")]
+    LineBreak(u32),
+    /// A placeholder without quotes.
+    #[error("not valid YAML: text that begins with `{{` needs quotes")]
+    Placeholder(String),
+    /// A file of JSON that is not JSON.
+    #[error("not valid JSON: {0}")]
+    Json(String),
     /// An infinity or a NaN.
     #[error("`{0}` is a number that JSON cannot hold")]
     NotFinite(String),
@@ -76,7 +95,7 @@ impl YamlError {
         let diagnostic = Diagnostic::error(self.code(), self.to_string())
             .at(source, span)
             .with_path(path)
-            .with_help(self.help().map(str::to_owned));
+            .with_help(self.help());
         match self {
             Self::DuplicateKey { first, .. } => diagnostic.with_first(source, *first),
             _ => diagnostic,
@@ -98,12 +117,22 @@ impl YamlError {
             Self::UnknownTag(_) => "unknown-tag",
             Self::TagMismatch(_) => "tag-mismatch",
             Self::NotFinite(_) => "number-not-finite",
+            Self::ReadOtherwise { .. } | Self::LineBreak(_) => "yaml-1-1",
+            Self::Placeholder(_) | Self::Json(_) => "syntax",
         }
     }
 
     /// What to do about it, where the message alone does not say.
-    fn help(&self) -> Option<&'static str> {
-        Some(match self {
+    fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::ReadOtherwise { text, ours, theirs } if *ours == "a number" => {
+                return Some(format!("write {theirs} if that is meant, or \"{text}\""));
+            }
+            Self::ReadOtherwise { text, .. } => return Some(format!("write \"{text}\"")),
+            Self::Placeholder(text) => return Some(format!("write \"{text}\"")),
+            Self::LineBreak(character) => {
+                return Some(format!("remove it, or write `\\u{character:04x}` in double quotes"));
+            }
             Self::Tab => "indent with blanks",
             Self::SecondDocument => "put it into a file of its own",
             Self::DuplicateKey { .. } => "remove one of them, or join their values",
@@ -119,8 +148,10 @@ impl YamlError {
             | Self::AliasLoop
             | Self::AliasesTooLarge { .. }
             | Self::TooDeep { .. }
+            | Self::Json(_)
             | Self::TagMismatch(_) => return None,
-        })
+        };
+        Some(help.to_owned())
     }
 
     /// The parser's error in an author's words, for those that authors meet.

@@ -38,6 +38,13 @@ shown_as! {
     carriage_returns: "carriage-returns.yaml",
     two_documents: "two-documents.yaml",
     a_list_at_the_root: "list-at-the-root.yaml",
+    a_merge_key: "merge-key.yaml",
+    words_of_yaml_1_1: "yaml-1-1.yaml",
+    an_international_name: "international-name.yaml",
+    a_placeholder_alone: "placeholder-alone.yaml",
+    texts_in_place_of_objects: "bare-texts.yaml",
+    a_manifest_with_a_policy: "wasm-plugin.yaml",
+    a_manifest_without_a_policy: "service.yaml",
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Reading a file as text, and why a file gave nothing to work with.
 
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,7 +12,7 @@ use crate::source::{Source, Span};
 /// Why a file gave nothing to work with.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// The operating system would not give it.
+    /// The operating system would not give it, or it is [no file to read](NotRead).
     #[error("cannot read {}: {error}", path.display())]
     Unreadable {
         /// The file.
@@ -24,21 +26,94 @@ pub enum FileError {
     Invalid(Report),
 }
 
+/// Why a file is not even read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotRead {
+    /// It is nothing that can be read as a whole: a folder, a pipe, a device.
+    #[error("it is {0}, and not a regular file")]
+    NoFile(&'static str),
+    /// It is larger than any file of its kind.
+    #[error("it is {size} bytes, more than the limit of {limit}")]
+    TooLarge {
+        /// Its size in bytes; while it grows, as much as was read.
+        size: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+}
+
 impl From<Report> for FileError {
     fn from(report: Report) -> Self {
         Self::Invalid(report)
     }
 }
 
+/// The largest file of text that is read, in bytes: twice the largest plugin configuration, for
+/// comments and indentation.
+pub const MAX_TEXT_FILE: u64 = 16 << 20;
+
+/// Reads a file of at most `limit` bytes. Its kind and its size are judged before anything is read:
+/// a pipe without a writer would never end, and a sparse file of gigabytes would fill the memory.
+///
+/// # Errors
+/// When it cannot be read; the cause is a [`NotRead`] if it is no regular file, or too large.
+pub fn read_file(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    // Asked for before it is opened: to open a pipe waits for its writer.
+    judge(&std::fs::metadata(path)?, limit)?;
+    let file = File::open(path)?;
+    // Another file may have taken its place, and may grow while it is read.
+    judge(&file.metadata()?, limit)?;
+    let mut bytes = Vec::new();
+    let read = file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    check_size(u64::try_from(read).unwrap_or(u64::MAX), limit)?;
+    Ok(bytes)
+}
+
+fn judge(metadata: &Metadata, limit: u64) -> io::Result<()> {
+    match no_file(metadata) {
+        Some(kind) => Err(io::Error::other(NotRead::NoFile(kind))),
+        None => check_size(metadata.len(), limit),
+    }
+}
+
+fn check_size(size: u64, limit: u64) -> io::Result<()> {
+    if size > limit {
+        return Err(io::Error::other(NotRead::TooLarge { size, limit }));
+    }
+    Ok(())
+}
+
+/// What something is that is no regular file.
+fn no_file(metadata: &Metadata) -> Option<&'static str> {
+    let kind = metadata.file_type();
+    if kind.is_file() {
+        return None;
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        if kind.is_fifo() {
+            return Some("a pipe");
+        }
+        if kind.is_socket() {
+            return Some("a socket");
+        }
+        if kind.is_char_device() || kind.is_block_device() {
+            return Some("a device");
+        }
+    }
+    Some(if kind.is_dir() { "a folder" } else { "something else" })
+}
+
 impl Source {
     /// The text of the file at `path`, called by that path.
     ///
     /// # Errors
-    /// When the file cannot be read. When it is not UTF-8, a report that has the place of the first
-    /// byte that is not.
+    /// When the file cannot be read, or has more than [`MAX_TEXT_FILE`] bytes. When it is not UTF-8,
+    /// a report that has the place of the first byte that is not.
     pub fn read(path: &Path) -> Result<Self, FileError> {
         let name = path.display().to_string();
-        let bytes = std::fs::read(path)
+        let bytes = read_file(path, MAX_TEXT_FILE)
             .map_err(|error| FileError::Unreadable { path: path.to_owned(), error })?;
         String::from_utf8(bytes).map(|text| Self::new(name.as_str(), text)).map_err(|error| {
             let source = Self::new(name, String::from_utf8_lossy(error.as_bytes()));
@@ -77,5 +152,53 @@ mod tests {
         let error = Source::read(Path::new("/no/such/policy.yaml")).expect_err("no such file");
         assert!(matches!(&error, FileError::Unreadable { .. }));
         assert!(error.to_string().starts_with("cannot read /no/such/policy.yaml: "), "{error}");
+    }
+
+    #[test]
+    fn a_file_is_refused_by_its_size_before_it_is_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("sparse.yaml");
+        let file = File::create(&path).expect("a file");
+        file.set_len(3 << 30).expect("a sparse file");
+        let error = Source::read(&path).expect_err("too large").to_string();
+        let expected = "it is 3221225472 bytes, more than the limit of 16777216";
+        assert!(error.ends_with(expected), "{error}");
+        file.set_len(8).expect("a file");
+        assert_eq!(read_file(&path, 8).expect("at the limit").len(), 8);
+        let error = read_file(&path, 7).expect_err("too large").to_string();
+        assert_eq!(error, "it is 8 bytes, more than the limit of 7");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_regular_file_is_refused_without_waiting_for_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo");
+        assert!(made.success());
+        let socket = folder.path().join("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).expect("a socket");
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&pipe, &link).expect("a link");
+        for (path, kind) in [
+            (pipe.as_path(), "a pipe"),
+            (&link, "a pipe"),
+            (&socket, "a socket"),
+            (folder.path(), "a folder"),
+            (Path::new("/dev/zero"), "a device"),
+        ] {
+            let error = Source::read(path).expect_err(kind).to_string();
+            assert!(error.ends_with(&format!("it is {kind}, and not a regular file")), "{error}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_a_file_is_that_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        std::fs::write(&file, "a: 1\n").expect("a file");
+        std::os::unix::fs::symlink(&file, &link).expect("a link");
+        assert_eq!(Source::read(&link).expect("a file").text(), "a: 1\n");
     }
 }

@@ -5,8 +5,8 @@
 /// A value for each root context of the VM, and the root of each stream that may need it.
 pub(crate) struct Contexts<T> {
     roots: Vec<(u32, T)>,
-    /// The streams whose request headers or trailers may still arrive, in the order in which they
-    /// began.
+    /// The streams whose request headers or trailers may still arrive. Those that began last are at
+    /// the end, more or less.
     streams: Vec<Stream>,
     /// When there are this many streams, those that ended are removed.
     sweep_at: usize,
@@ -83,7 +83,7 @@ impl<T> Contexts<T> {
         let (out, passes_trailers) = f(value.map(|(_, value)| value));
         match (position, passes_trailers) {
             (_, Some(passes)) => stream.into_iter().for_each(|s| s.passes_trailers = passes),
-            (Some(position), None) => drop(self.streams.remove(position)),
+            (Some(position), None) => drop(self.streams.swap_remove(position)),
             (None, None) => {}
         }
         out
@@ -93,7 +93,7 @@ impl<T> Contexts<T> {
     pub fn on_trailers(&mut self, context: u32) -> Trailers<'_, T> {
         let position = self.streams.iter().rposition(|stream| stream.context == context);
         let Some(position) = position else { return Trailers::OfAny };
-        let stream = self.streams.remove(position);
+        let stream = self.streams.swap_remove(position);
         if stream.passes_trailers {
             return Trailers::Pass;
         }

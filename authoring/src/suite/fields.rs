@@ -169,7 +169,8 @@ impl<'n> Fields<'n> {
     /// The field of that name, whose absence is an error.
     pub(super) fn require(&self, errors: &mut Errors<'_>, name: &'static str) -> Option<At<'n>> {
         let field = self.get(name);
-        if field.is_none() {
+        // A key that was refused may have been this one.
+        if field.is_none() && !errors.reading.is_incomplete(self.at.node) {
             self.at.error(errors, &SuiteError::MissingField(name));
         }
         field

@@ -1,6 +1,6 @@
 //! A policy's tests as their author writes them (`tests.yaml`): requests, and what is expected of
 //! each. This is plain data for any runner, be it the filter in a wasm host, an embedded gateway or
-//! a real Envoy; nothing here sends a request.
+//! a real Envoy; nothing here sends a request. [`mismatch`] judges a test by the engine alone.
 //!
 //! ```yaml
 //! # Which upstream answers for which authority, where the tests run through a gateway.
@@ -38,11 +38,13 @@
 //! go up.
 
 mod counters;
+mod decide;
 mod error;
 mod fields;
 mod model;
 mod reading;
 
+pub use decide::{Decided, Fate, decide, mismatch};
 pub use model::{
     Case, DEFAULT_SOURCE, Expect, Forward, Outcome, Reply, Request, Route, Routes, Suite,
 };

@@ -42,7 +42,7 @@ tests:
     counters: [gatepost.health_check.gclb]
 - name: a refusal
   request: { authority: '' }
-  expect: { reply: { status: 404, details: gatepost.host.private, grpcStatus: 12, body: no } }
+  expect: { reply: { status: 404, details: gatepost.host.private, grpcStatus: 12, body: nope } }
 - name: nothing happens
   request: { authority: a.example }
   expect:
@@ -77,7 +77,7 @@ fn a_complete_file_is_read_field_by_field() {
         status: 404,
         details: Some("gatepost.host.private".to_owned()),
         grpc_status: Some(12),
-        body: Some("no".to_owned()),
+        body: Some("nope".to_owned()),
     };
     assert_eq!(refusal.expect, Expect { outcome: Outcome::Reply(reply), counters: None });
     assert_eq!(nothing.expect.outcome, Outcome::Forward(Forward::default()));
@@ -216,7 +216,7 @@ tests:
     authority: \"a\\nb\"
     path: x y
     source: 1.2.3
-    headers: { Host: a, 'b c': d, x: \"a\\rb\", X: e, y: ' f', z: [], env: true }
+    headers: { Host: a, 'b c': d, x: \"a\\rb\", X: e, q: ' f', z: [], env: true }
   expect:
     reply: { status: 99, grpcStatus: 17 }
     counters:
@@ -239,7 +239,7 @@ tests:
              characters, nor begin or end with a blank",
             "8:46 tests[0].request.headers.X: the header `x` is already given: case does not \
              matter in header names",
-            "8:55 tests[0].request.headers.y: a header's value cannot hold line ends or control \
+            "8:55 tests[0].request.headers.q: a header's value cannot hold line ends or control \
              characters, nor begin or end with a blank",
             "8:64 tests[0].request.headers.z: the list is empty; give it at least one entry",
             "8:73 tests[0].request.headers.env: expected a string, found a boolean",

@@ -30,7 +30,7 @@ fn findings_have_their_place_their_path_and_their_help() {
     let first = json!({
         "severity": "error", "code": "wrong-type", "file": "policies/bad/wrong-type.yaml",
         "line": 2, "column": 8, "endLine": 2, "endColumn": 18,
-        "path": "strip", "help": null,
+        "path": "strip", "help": "write `[x-internal]`",
         "message": "expected a list, found the string \"x-internal\"",
     });
     assert_eq!(found["diagnostics"][0], first);

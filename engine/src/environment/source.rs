@@ -46,6 +46,13 @@ impl<'a> SourceValue<'a> {
         Self::of_decoded(values.map(Cow::Borrowed))
     }
 
+    fn of_one(value: &'a [u8]) -> Self {
+        match value.trim_ascii() {
+            [] => Self::Absent,
+            value => Self::One(Cow::Borrowed(value)),
+        }
+    }
+
     fn of_decoded(values: impl Iterator<Item = Cow<'a, [u8]>>) -> Self {
         let trimmed = values.map(trim).filter(|value| !value.is_empty());
         trimmed.fold(Self::Absent, |found, value| match found {
@@ -85,7 +92,7 @@ impl Source {
     ) -> (SourceValue<'h>, Option<u8>) {
         match (self, scan.source()) {
             (Self::Header { is_scanned: true, .. }, Some(value)) => {
-                (SourceValue::of(value.into_iter()), None)
+                (value.map_or(SourceValue::Absent, SourceValue::of_one), None)
             }
             _ => self.value_elsewhere(scan, headers, host),
         }

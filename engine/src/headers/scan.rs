@@ -1,6 +1,6 @@
 //! One pass over a request's headers, which finds all that the rules need.
 
-use super::table::{Field, HeaderTable};
+use super::table::{Field, Found, HeaderTable};
 use crate::request::Headers;
 
 /// The result of the scan. Of a header that comes more than once it holds the last value.
@@ -21,8 +21,8 @@ impl<'a> HeaderScan<'a> {
     pub fn of(headers: impl Headers<'a>, table: &HeaderTable) -> Self {
         let mut scan = Self::default();
         for (name, value) in headers {
-            let Some(roles) = table.find(name) else { continue };
-            let field = roles.field as usize;
+            let Some(Found { roles, is_exact }) = table.find(name) else { continue };
+            let field = if is_exact { roles.field } else { Field::None } as usize;
             if let (Some(last), Some(count)) =
                 (scan.values.get_mut(field), scan.counts.get_mut(field))
             {

@@ -2,20 +2,27 @@
 //! a variable of each header, in which every character but letters and digits becomes `_` (RFC
 //! 3875 §4.1.18): there `x-secret`, `X_Secret` and `x.secret` are one.
 
-/// A byte of a name, in the form in which spellings are compared. A pseudo-header's colon stays:
-/// no upstream takes a header for one.
-#[inline]
-pub(super) fn letter(byte: u8) -> u8 {
-    match byte {
-        b':' => b':',
-        byte if byte.is_ascii_punctuation() => b'-',
-        byte => byte.to_ascii_lowercase(),
+/// For each byte of a name the form in which spellings are compared.
+pub(super) const LETTERS: [u8; 256] = {
+    let mut letters = [0; 256];
+    let mut byte = 0_u8;
+    loop {
+        letters[byte as usize] = match byte {
+            // No upstream takes a header for a pseudo-header.
+            b':' => b':',
+            byte if byte.is_ascii_punctuation() => b'-',
+            byte => byte.to_ascii_lowercase(),
+        };
+        match byte.checked_add(1) {
+            Some(next) => byte = next,
+            None => break letters,
+        }
     }
-}
+};
 
 /// The bytes of a name, in the form in which spellings are compared.
 pub(super) fn letters(name: &[u8]) -> impl Iterator<Item = u8> {
-    name.iter().copied().map(letter)
+    name.iter().filter_map(|byte| LETTERS.get(usize::from(*byte)).copied())
 }
 
 /// Whether both are spellings of one name.

@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering;
 
-use super::spelling::{is_spelling_of, letter, letters};
+use super::spelling::{LETTERS, is_spelling_of, letters};
 
 /// Which place of the scan a header's value goes to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -36,7 +36,7 @@ const FIELDS: [(&str, Field); 4] = [
 /// What a policy uses a header for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Roles {
-    /// Only for the header of exactly this name.
+    /// Only of the header with exactly this name.
     pub field: Field,
     /// A client may not send it, in any spelling.
     pub is_guarded: bool,
@@ -113,18 +113,26 @@ impl Entry {
     }
 }
 
-/// The headers that a policy uses. Most look-ups end in `buckets`, which is small enough for the
+/// The headers that a policy uses. Most look-ups end in `numbers`, whose 256 bytes stay in the
 /// processor's cache. A bucket with many names is searched by halves, so no choice of names makes
 /// look-ups slow.
 #[derive(Debug)]
 pub(crate) struct HeaderTable {
-    /// For each [`fingerprint`] where its entries begin. They end where the next ones begin.
-    buckets: [u32; BUCKETS + 1],
-    /// In the order of fingerprints and then of [`Entry::cmp`].
-    entries: Vec<Entry>,
+    /// For each [`fingerprint`] the number of a bucket, or [`EMPTY`].
+    numbers: [u8; 256],
+    buckets: Vec<Bucket>,
 }
 
-const BUCKETS: usize = 256;
+/// The names of one fingerprint. Nearly always there is one.
+#[derive(Debug)]
+struct Bucket {
+    first: Entry,
+    /// The others. All are in the order of [`Entry::cmp`].
+    rest: Vec<Entry>,
+}
+
+/// Marks a fingerprint without a bucket. No bucket has this number.
+const EMPTY: u8 = u8::MAX;
 
 impl Default for HeaderTable {
     fn default() -> Self {
@@ -134,62 +142,78 @@ impl Default for HeaderTable {
 
 impl HeaderTable {
     pub fn new(HeaderUses(mut uses): HeaderUses) -> Self {
+        // The two last fingerprints share a bucket, because one number means that there is none.
+        let bucket_of = |entry: &Entry| fingerprint(entry.name.as_bytes()).min(254);
         uses.sort_unstable_by(|one, other| {
-            let bucket = |entry: &Entry| fingerprint(entry.name.as_bytes());
-            bucket(one).cmp(&bucket(other)).then_with(|| one.cmp(other.name.as_bytes()))
+            let by_bucket = bucket_of(one).cmp(&bucket_of(other));
+            by_bucket.then_with(|| one.cmp(other.name.as_bytes()))
         });
-        let mut entries: Vec<Entry> = Vec::with_capacity(uses.len());
+        merge_equal(&mut uses);
+        share_roles(&mut uses);
+        let mut table = Self { numbers: [EMPTY; 256], buckets: Vec::new() };
+        let mut last = None;
         for entry in uses {
-            match entries.last_mut().filter(|last| last.name == entry.name) {
-                Some(last) => last.roles = last.roles.and(entry.roles),
-                None => entries.push(entry),
+            let (of_name, of_bucket) = (fingerprint(entry.name.as_bytes()), bucket_of(&entry));
+            match table.buckets.last_mut().filter(|_| last == Some(of_bucket)) {
+                Some(bucket) => bucket.rest.push(entry),
+                None => table.buckets.push(Bucket { first: entry, rest: Vec::new() }),
             }
+            last = Some(of_bucket);
+            let number = u8::try_from(table.buckets.len().saturating_sub(1)).unwrap_or(EMPTY);
+            table.numbers.get_mut(of_name).into_iter().for_each(|known| *known = number);
         }
-        share_roles(&mut entries);
-        let mut buckets = [0; BUCKETS + 1];
-        for (bucket, start) in buckets.iter_mut().enumerate() {
-            let begins = |entry: &Entry| fingerprint(entry.name.as_bytes()) < bucket;
-            *start = u32::try_from(entries.partition_point(begins)).unwrap_or(u32::MAX);
-        }
-        Self { buckets, entries }
+        table
     }
 
     /// Whether a client may not send a header of this name.
     pub fn is_guarded(&self, name: &[u8]) -> bool {
-        self.find(name).is_some_and(|roles| roles.is_guarded)
+        self.find(name).is_some_and(|found| found.roles.is_guarded)
     }
 
     /// What the policy uses a request's header for, by its name.
     #[inline]
-    pub fn find(&self, name: &[u8]) -> Option<Roles> {
-        match self.bucket(fingerprint(name)) {
-            [] => None,
-            [entry] if entry.name.as_bytes() == name => Some(entry.roles),
-            bucket => find_in(bucket, name),
+    pub fn find(&self, name: &[u8]) -> Option<Found<'_>> {
+        let bucket = self.buckets.get(usize::from(*self.numbers.get(fingerprint(name))?))?;
+        if bucket.first.name.as_bytes() == name {
+            return Some(Found { roles: &bucket.first.roles, is_exact: true });
         }
-    }
-
-    #[inline]
-    fn bucket(&self, number: usize) -> &[Entry] {
-        let starts = self.buckets.get(number..).and_then(|rest| rest.first_chunk());
-        let [start, end] = *starts.unwrap_or(&[0, 0]);
-        self.entries.get(start as usize..end as usize).unwrap_or_default()
+        find_in(bucket, name)
     }
 }
 
-/// The roles of a name in its bucket.
+/// A name in its bucket, where it is not exactly the first one.
 #[inline(never)]
-fn find_in(bucket: &[Entry], name: &[u8]) -> Option<Roles> {
-    match bucket.binary_search_by(|entry| entry.cmp(name)) {
-        Ok(at) => bucket.get(at).map(|entry| entry.roles),
+fn find_in<'t>(bucket: &'t Bucket, name: &[u8]) -> Option<Found<'t>> {
+    let rest = &bucket.rest;
+    match rest.binary_search_by(|entry| entry.cmp(name)) {
+        Ok(at) => rest.get(at).map(|entry| Found { roles: &entry.roles, is_exact: true }),
         // Another spelling of the name is a neighbour.
         Err(at) => {
-            let before = at.checked_sub(1).and_then(|at| bucket.get(at));
-            let mut neighbours = before.into_iter().chain(bucket.get(at));
+            let before = at.checked_sub(1).map_or(Some(&bucket.first), |at| rest.get(at));
+            let mut neighbours = before.into_iter().chain(rest.get(at));
             let found = neighbours.find(|entry| is_spelling_of(entry.name.as_bytes(), name));
-            found.map(|entry| entry.roles.without_field())
+            found.map(|entry| Found { roles: &entry.roles, is_exact: false })
         }
     }
+}
+
+/// Makes one entry of those with the same name, which are neighbours.
+fn merge_equal(entries: &mut Vec<Entry>) {
+    entries.dedup_by(|next, entry| {
+        let is_same = next.name == entry.name;
+        if is_same {
+            entry.roles = entry.roles.and(next.roles);
+        }
+        is_same
+    });
+}
+
+/// What [`HeaderTable::find`] found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Found<'t> {
+    pub roles: &'t Roles,
+    /// The policy has exactly this name, and not only another spelling of it.
+    pub is_exact: bool,
 }
 
 /// Gives each entry the roles of all entries that are spellings of its name.
@@ -206,7 +230,8 @@ fn share_roles(entries: &mut [Entry]) {
 /// have the same.
 #[inline]
 fn fingerprint(name: &[u8]) -> usize {
-    let last = u32::from(letter(name.last().copied().unwrap_or(0)));
+    let last = name.last().and_then(|last| LETTERS.get(usize::from(*last)));
+    let last = u32::from(last.copied().unwrap_or(0));
     #[expect(clippy::cast_possible_truncation, reason = "a longer name only gets another number")]
     let both = (name.len() as u32).rotate_left(8) ^ last;
     (both.wrapping_mul(0x9e37_79b1) >> 24) as usize
@@ -230,8 +255,8 @@ mod tests {
             uses.must_be_absent("via", 1);
         });
         let roles = Roles { field: Field::None, is_guarded: true, absent_for: 3 };
-        assert_eq!(table.find(b"via"), Some(roles));
-        assert_eq!(table.find(b":path").map(|roles| roles.field), Some(Field::Path));
+        assert_eq!(table.find(b"via"), Some(Found { roles: &roles, is_exact: true }));
+        assert_eq!(table.find(b":path").map(|found| found.roles.field), Some(Field::Path));
         assert_eq!(table.find(b"cookie"), None);
         assert_eq!(table.find(b"foo"), None);
     }
@@ -249,7 +274,7 @@ mod tests {
             assert!(!table.is_guarded(name.as_bytes()), "{name}");
         }
         for name in ["x_a_", "x-a-", "x_a-", "X-A_", "x.a-"] {
-            assert_eq!(table.find(name.as_bytes()).map(|roles| roles.absent_for), Some(1));
+            assert_eq!(table.find(name.as_bytes()).map(|found| found.roles.absent_for), Some(1));
         }
     }
 
@@ -257,8 +282,8 @@ mod tests {
     fn a_pseudo_header_is_no_spelling_of_a_guarded_name() {
         let table = table(|uses| uses.guard("-path"));
         assert!(table.is_guarded(b"_path") && !table.is_guarded(b":path"));
-        assert_eq!(table.find(b"-path").map(|roles| roles.field), Some(Field::None));
-        assert_eq!(table.find(b":path").map(|roles| roles.field), Some(Field::Path));
+        assert_eq!(table.find(b"-path").map(|found| found.roles.field), Some(Field::None));
+        assert_eq!(table.find(b":path").map(|found| found.roles.field), Some(Field::Path));
     }
 
     #[test]
@@ -268,10 +293,14 @@ mod tests {
             assert!(uses.source("x-env"));
             assert!(!uses.source("env"), "there is one already");
         });
-        let field = |name: &[u8]| table.find(name).map(|roles| (roles.field, roles.is_guarded));
-        assert_eq!(field(b"x-env"), Some((Field::Source, true)));
-        assert_eq!(field(b"x_env"), Some((Field::None, true)));
-        assert_eq!(field(b"X-Env"), Some((Field::None, true)));
+        let found = |name: &[u8]| {
+            let Found { roles, is_exact } = table.find(name).expect("it is guarded");
+            assert!(roles.is_guarded);
+            (is_exact, roles.field)
+        };
+        assert_eq!(found(b"x-env"), (true, Field::Source));
+        assert_eq!(found(b"x_env"), (true, Field::None));
+        assert!(!found(b"X-Env").0 && !found(b"x.env").0);
     }
 
     #[test]
@@ -286,11 +315,15 @@ mod tests {
             }
         });
         for (name, checks) in names.iter().zip(1..) {
-            let absent_for = |name: &str| table.find(name.as_bytes()).map(|roles| roles.absent_for);
+            let absent_for =
+                |name: &str| table.find(name.as_bytes()).map(|found| found.roles.absent_for);
             assert_eq!(absent_for(name), Some(checks), "{name}");
             assert_eq!(absent_for(&name.replace('-', "_")), Some(checks), "{name}");
         }
         assert_eq!((table.find(b"x-000-b"), table.find(b"y1000")), (None, None));
-        assert_eq!(table.find(b":authority").map(|roles| roles.field), Some(Field::Authority));
+        assert_eq!(
+            table.find(b":authority").map(|found| found.roles.field),
+            Some(Field::Authority)
+        );
     }
 }

@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     fn case(expect: &str) -> Case {
-        let request = "{ authority: a.example, headers: { env: env1, x: y } }";
+        let request = "{ authority: a.example, headers: { env: env1, x: z } }";
         let text = format!("tests:\n- name: one\n  request: {request}\n  expect: {expect}\n");
         Suite::parse("tests.yaml", &text).expect("a good suite").cases.remove(0)
     }
@@ -188,7 +188,7 @@ mod tests {
         assert_eq!(
             found(
                 "{ forward: {} }",
-                &forwarded(&[("env", "env1"), ("x", "y"), ("x-request-id", "1")])
+                &forwarded(&[("env", "env1"), ("x", "z"), ("x-request-id", "1")])
             ),
             [""; 0]
         );
@@ -201,14 +201,14 @@ mod tests {
             [
                 "header env: expected \"env1\", found \"env2\"",
                 "header hint: expected none, found \"env2\"",
-                "header x: expected \"y\", found none"
+                "header x: expected \"z\", found none"
             ]
         );
     }
 
     #[test]
     fn a_counter_that_goes_up_unasked_is_a_mismatch() {
-        let mut observed = forwarded(&[("env", "env1"), ("x", "y")]);
+        let mut observed = forwarded(&[("env", "env1"), ("x", "z")]);
         observed.counters = Some([("gatepost.host.mapped".to_owned(), 1)].into());
         assert_eq!(
             found("{ forward: {}, counters: [] }", &observed),
