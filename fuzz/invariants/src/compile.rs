@@ -69,6 +69,7 @@ pub fn holds(configuration: &[u8]) {
     compile_json(document.to_string().as_bytes()).unwrap_or_else(|errors| {
         panic!("{}: it has errors after being written again: {errors:?}", shown())
     });
+    no_proper_prefix_compiles(configuration);
     let counters: Vec<String> = policy.counters().into_iter().map(|(_, name)| name).collect();
     assert_eq!(
         counters.iter().collect::<BTreeSet<_>>().len(),
@@ -85,5 +86,22 @@ pub fn holds(configuration: &[u8]) {
         let carried = carry_out(&policy, &arrival);
         decision::an_authority_that_goes_upstream_is_valid(&arrival, &carried);
         decision::a_reply_names_its_rule(&carried);
+    }
+}
+
+/// A document that is cut anywhere is no policy: a file that is still being written must not take
+/// effect. Of long documents some hundred prefixes are tried.
+///
+/// # Panics
+/// When one compiles.
+pub fn no_proper_prefix_compiles(configuration: &[u8]) {
+    let document = configuration.trim_ascii_end();
+    for length in (0..document.len()).step_by(document.len().div_ceil(256)) {
+        let prefix = document.get(..length).unwrap_or_default();
+        assert!(
+            compile_json(prefix).is_err(),
+            "{}: the first {length} bytes compile",
+            String::from_utf8_lossy(configuration)
+        );
     }
 }

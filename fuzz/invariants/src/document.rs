@@ -4,7 +4,22 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::addresses;
 use crate::pattern::matches;
+
+/// Whether a CGI program takes the header of this name for one with the other name.
+#[must_use]
+pub fn is_spelling_of(name: &str, other: &[u8]) -> bool {
+    let variable = |name: &[u8]| -> Vec<u8> {
+        let letter = |byte: &u8| match byte {
+            b':' => b':',
+            byte if byte.is_ascii_punctuation() => b'_',
+            byte => byte.to_ascii_uppercase(),
+        };
+        name.iter().map(letter).collect()
+    };
+    variable(name.as_bytes()) == variable(other)
+}
 
 /// The document of a policy. It must have no errors.
 #[derive(Debug, Clone)]
@@ -19,7 +34,11 @@ impl Document {
     /// Whether a host in canonical form is private.
     #[must_use]
     pub fn is_private(&self, host: &str) -> bool {
-        self.private().any(|pattern| matches(pattern, host))
+        let addresses = addresses::of(host);
+        self.private().any(|entry| match addresses::block(entry) {
+            Some(block) => addresses.iter().any(|address| block.contains(address)),
+            None => matches(entry, host),
+        })
     }
 
     /// The headers that a client may not send, in lower case, without those that a rule of the
@@ -35,7 +54,7 @@ impl Document {
             .chain(original)
             .chain(strip)
             .map(str::to_ascii_lowercase)
-            .filter(|name| !read.contains(name))
+            .filter(|name| !read.iter().any(|read| is_spelling_of(read, name.as_bytes())))
             .collect()
     }
 

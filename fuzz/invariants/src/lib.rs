@@ -12,6 +12,7 @@
 //! An expected result never comes from the engine, but from a parser or matcher of this crate,
 //! written as simply as possible, or from another crate.
 
+pub mod addresses;
 pub mod authority;
 pub mod carried;
 pub mod case;

@@ -36,6 +36,13 @@ pub fn of(raw: &[u8]) -> Vec<String> {
             .and_then(|rest| rest.split(|byte| b"]%".contains(byte)).next());
         hosts.extend(literal.map(|literal| format!("[{}]", String::from_utf8_lossy(literal))));
     }
+    // A parser that knows no octal numbers.
+    let decimal = |host: &String| -> Option<String> {
+        let labels = host.split('.').map(|label| label.parse::<u8>().ok().map(|n| n.to_string()));
+        Some(labels.collect::<Option<Vec<_>>>()?.join("."))
+    };
+    let decimals: Vec<String> = hosts.iter().filter_map(decimal).collect();
+    hosts.extend(decimals);
     hosts
         .iter()
         .filter_map(|host| reference(host.trim_end_matches('.').as_bytes()))
@@ -58,6 +65,8 @@ mod tests {
             ("a\t.te\nst", "a.test"),
             ("0x7f.1", "127.0.0.1"),
             ("2130706433", "127.0.0.1"),
+            ("0127.0.0.1", "87.0.0.1"),
+            ("0127.0.0.1", "127.0.0.1"),
             ("[0::1%25eth0]:80", "[::1]"),
         ] {
             assert!(

@@ -6,13 +6,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::LazyLock;
 
-use gatepost_engine::{Mode, Policy, Request, SetHeader, Verdict, Writes};
+use gatepost_engine::{Mode, Request, SetHeader, Verdict, Writes};
 use gatepost_host::{
     Engine, EngineOptions, FinalMaps, Headers, Host, LocalReply, Module, Outcome, Plugin,
-    PluginConfig, StreamInfo, Vm, VmOptions,
+    PluginConfig, StreamId, StreamInfo, Vm, VmOptions,
 };
-use gatepost_invariants::carried::Arrival;
+use gatepost_invariants::carried::{Arrival, carry_out};
 use gatepost_invariants::case::{Case, Known};
+use gatepost_invariants::document::is_spelling_of;
 
 static MODULE: LazyLock<Module> = LazyLock::new(|| {
     let engine = Engine::new(EngineOptions::default()).expect("an engine");
@@ -48,7 +49,7 @@ pub fn holds(text: &[u8]) {
         running
             .entry(known)
             .or_insert_with(|| Running::start(known))
-            .decides_as_the_engine(&known.policy, &arrival);
+            .decides_as_the_engine(known, &arrival);
     });
 }
 
@@ -64,7 +65,8 @@ impl Running {
         Self { vm, plugin, host, counts: BTreeMap::new(), memory }
     }
 
-    fn decides_as_the_engine(&mut self, policy: &Policy, arrival: &Arrival) {
+    fn decides_as_the_engine(&mut self, known: &Known, arrival: &Arrival) {
+        let policy = &known.policy;
         let came = Headers::request(arrival.headers.iter().map(|(name, value)| (name, value)));
         let pairs: Vec<(&[u8], &[u8])> = came.iter().collect();
         let decision =
@@ -101,7 +103,10 @@ impl Running {
             .stream(self.plugin, StreamInfo { source, ..StreamInfo::default() })
             .expect("a stream");
         let answered =
-            self.vm.request_headers(stream, &mut headers, true).expect("the filter never traps");
+            self.vm.request_headers(stream, &mut headers, false).expect("the filter never traps");
+        if answered == Outcome::Continue {
+            self.trailers_are_guarded(stream, known, arrival, &came);
+        }
         self.vm
             .finish(
                 stream,
@@ -121,6 +126,36 @@ impl Running {
             "{} bytes of memory: {arrival:?}",
             self.vm.memory_bytes()
         );
+    }
+}
+
+impl Running {
+    /// Sends the request's headers again, as trailers: those that a client may not send are gone
+    /// unless the request passed.
+    fn trailers_are_guarded(
+        &mut self,
+        stream: StreamId,
+        known: &Known,
+        arrival: &Arrival,
+        sent: &Headers,
+    ) {
+        let passed = known.policy.mode() == Mode::Observe
+            || carry_out(&known.policy, arrival)
+                .health_check()
+                .is_some_and(|name| known.document.passes(name));
+        let mut trailers = sent.clone();
+        self.vm.request_trailers(stream, &mut trailers).expect("the filter never traps");
+        let names = |headers: &Headers| -> Vec<Vec<u8>> {
+            headers.iter().map(|(name, _)| name.to_vec()).collect()
+        };
+        if passed {
+            assert_eq!(names(&trailers), names(sent), "{arrival:?}");
+            return;
+        }
+        for name in known.document.guarded() {
+            let arrived = names(&trailers).into_iter().find(|other| is_spelling_of(&name, other));
+            assert_eq!(arrived, None, "a form of {name} arrives as a trailer: {arrival:?}");
+        }
     }
 }
 
