@@ -166,6 +166,41 @@ async fn good_policies_replace_each_other_a_bad_one_replaces_nothing_and_no_requ
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_empty_or_half_written_configuration_lifts_a_protection() {
+    let upstream = Upstream::start("any", None).await.expect("an upstream");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("filter.json");
+    let whole = json(
+        "apiVersion: gatepost/v1
+strip: [x-secret]
+hosts: { private: [\"*.svc\"] }
+",
+    );
+    swap(&path, &whole, "1");
+    let routes: Vec<Route> = vec![format!("*={}", upstream.addr()).parse().expect("a route")];
+    let document = bootstrap(&routes, PluginSource::FileEcds { path: &path });
+    let binary = gatepost_e2e::envoy().expect("an Envoy");
+    let envoy = Envoy::start(&binary, &document, &Options::default())
+        .unwrap_or_else(|error| panic!("{error}"));
+    let address = envoy.listener(LISTENER).expect("a listener");
+    let refused = "extension_config_discovery.http_filter.gatepost.config_fail";
+    let refusals = || envoy.counters().expect("counters").get(refused).copied().unwrap_or_default();
+    let half = whole.get(..whole.len() / 2).expect("ASCII");
+    let nearly = whole.get(..whole.len() - 1).expect("ASCII");
+    for (version, nothing) in (2..).zip(["", " \n", "null", "{}", "[]", half, nearly]) {
+        let before = refusals();
+        swap(&path, nothing, &version.to_string());
+        eventually(&format!("{nothing:?} is refused"), || async { refusals() > before }).await;
+        let private = send(Version::HTTP_11, address, get("http://db.svc/", &[])).await;
+        assert_eq!(private.status, 404, "after {nothing:?}");
+        let secret = get("http://a.example/", &[("x-secret", "forged"), ("x_secret", "forged")]);
+        let answer = send(Version::HTTP_11, address, secret).await;
+        assert_eq!(answer.by(), "any", "after {nothing:?}");
+        assert_eq!(answer.received("x-secret").len() + answer.received("x_secret").len(), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_reloads_end_with_the_last_policy_and_every_request_is_answered() {
     let upstream = Upstream::start("any", None).await.expect("an upstream");
     let folder = tempfile::tempdir().expect("a folder");
