@@ -32,6 +32,9 @@ pub enum NotRead {
     /// It is nothing that can be read as a whole: a folder, a pipe, a device.
     #[error("it is {0}, and not a regular file")]
     NoFile(&'static str),
+    /// It is not below any of the folders that it may be in.
+    #[error("it is outside of the folder of the file that names it")]
+    Outside,
     /// It is larger than any file of its kind.
     #[error("it is {size} bytes, more than the limit of {limit}")]
     TooLarge {
@@ -67,6 +70,25 @@ pub fn read_file(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let read = file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     check_size(u64::try_from(read).unwrap_or(u64::MAX), limit)?;
     Ok(bytes)
+}
+
+/// Reads a file of at most `limit` bytes, as [`read_file`] does, that another file names: a file of
+/// tests from elsewhere must not read and show what its reader would not. It must be below one of
+/// these folders, links followed.
+///
+/// # Errors
+/// As [`read_file`]; also when it is outside of the folders.
+pub fn read_file_below(folders: &[&Path], path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let real = path.canonicalize()?;
+    let is_below = |folder: &&Path| {
+        // The folder of a name without one is the current folder.
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        folder.canonicalize().is_ok_and(|folder| real.starts_with(folder))
+    };
+    if !folders.iter().any(is_below) {
+        return Err(io::Error::other(NotRead::Outside));
+    }
+    read_file(&real, limit)
 }
 
 fn judge(metadata: &Metadata, limit: u64) -> io::Result<()> {
@@ -200,5 +222,24 @@ mod tests {
         std::fs::write(&file, "a: 1\n").expect("a file");
         std::os::unix::fs::symlink(&file, &link).expect("a link");
         assert_eq!(Source::read(&link).expect("a file").text(), "a: 1\n");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_another_file_names_must_be_below_its_folder() {
+        let outer = tempfile::tempdir().expect("a folder");
+        let folder = outer.path().join("tests");
+        std::fs::create_dir_all(folder.join("data")).expect("folders");
+        std::fs::write(outer.path().join("secret"), "secret").expect("a file");
+        std::fs::write(folder.join("data/body"), "body").expect("a file");
+        std::os::unix::fs::symlink(outer.path().join("secret"), folder.join("link"))
+            .expect("a link");
+        let read = |name: &str| read_file_below(&[&folder], &folder.join(name), 100);
+        assert_eq!(read("data/body").expect("below"), b"body");
+        assert_eq!(read("data/../data/body").expect("below"), b"body");
+        for outside in ["../secret", "link", "/etc/hostname", "data/../../secret"] {
+            let error = read(outside).expect_err(outside).to_string();
+            assert_eq!(error, "it is outside of the folder of the file that names it");
+        }
     }
 }

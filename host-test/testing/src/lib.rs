@@ -26,3 +26,6 @@ pub use inspect::Inspection;
 pub use modules::RunnerError;
 pub use report::{CaseReport, FileReport, Report};
 pub use runner::{Runner, TestFile};
+
+/// The largest file of data that a test may name, in bytes.
+pub const MAX_DATA_FILE: u64 = 64 << 20;

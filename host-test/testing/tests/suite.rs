@@ -101,6 +101,27 @@ fn a_json_file_is_one_too_and_a_configuration_may_be_given_from_outside() {
 }
 
 #[test]
+fn a_file_of_tests_reads_nothing_outside_of_its_folder() {
+    let outer = tempfile::tempdir().unwrap();
+    let folder = outer.path().join("tests");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(outer.path().join("secret"), "secret").unwrap();
+    std::fs::write(folder.join("body"), "secret").unwrap();
+    for (name, is_read) in [("body", true), ("../secret", false), ("/etc/hostname", false)] {
+        let tests = format!(
+            "tests: [{{ name: one, request: {{ body: {{ file: {name} }} }}, expect: {{}} }}]"
+        );
+        let file = TestFile::parse(&folder.join("tests.yaml"), &tests).unwrap();
+        let report = runner().run(&file).unwrap();
+        assert_eq!(report.cases[0].passed, is_read, "{report:#?}");
+        if !is_read {
+            let why = report.cases[0].diagnostics[0].to_string();
+            assert!(why.contains("outside of the folder"), "{why}");
+        }
+    }
+}
+
+#[test]
 fn a_guest_that_never_comes_to_rest_fails_its_test_and_no_more() {
     let report = run_text(
         r#"

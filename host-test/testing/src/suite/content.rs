@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use bytes::Bytes;
+use gatepost_diagnostics::read_file_below;
 
 use super::read::Suite;
 use super::values::{Body, Content};
+use crate::MAX_DATA_FILE;
 
 /// A file that a test names and that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -15,10 +17,11 @@ pub(super) struct Missing {
     pub(super) error: std::io::Error,
 }
 
-/// A file beside the file of tests.
+/// A file below the folder of the file of tests.
 pub(super) fn file(suite: &Suite, name: &str) -> Result<Bytes, Missing> {
-    let path = suite.beside(name);
-    std::fs::read(&path).map(Bytes::from).map_err(|error| Missing { path, error })
+    let (folder, path) = (suite.beside(""), suite.beside(name));
+    let read = read_file_below(&[&folder], &path, MAX_DATA_FILE);
+    read.map(Bytes::from).map_err(|error| Missing { path, error })
 }
 
 /// A body in its pieces.

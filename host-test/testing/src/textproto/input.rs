@@ -28,7 +28,7 @@ pub(super) enum InputError {
 impl Suite {
     pub(super) fn read(&self, path: &str) -> Result<Bytes, InputError> {
         let path = self.beside(path);
-        std::fs::read(&path)
+        self.read_data(&path)
             .map(Bytes::from)
             .map_err(|error| InputError::Unreadable { path, error })
     }

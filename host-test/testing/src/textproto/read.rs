@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
-use gatepost_diagnostics::{Diagnostic, Report, Source, Span, did_you_mean};
+use gatepost_diagnostics::{Diagnostic, Report, Source, Span, did_you_mean, read_file_below};
 use miette::Diagnostic as _;
 use prost_reflect::text_format::ParseError;
 use prost_reflect::{DescriptorPool, DynamicMessage, EnumDescriptor, MessageDescriptor};
 
 use super::lists::Colons;
 use super::schema;
+use crate::MAX_DATA_FILE;
 
 /// A file that has been read.
 #[derive(Clone, Debug)]
@@ -42,6 +43,12 @@ impl Suite {
     /// A path that is relative to the file.
     pub(super) fn beside(&self, path: &str) -> PathBuf {
         self.path.parent().unwrap_or(Path::new("")).join(path)
+    }
+
+    /// Reads a file that the tests name. As Google's runner finds files from the working folder, it
+    /// may be below that one, too.
+    pub(super) fn read_data(&self, path: &Path) -> std::io::Result<Vec<u8>> {
+        read_file_below(&[&self.beside(""), Path::new(".")], path, MAX_DATA_FILE)
     }
 
     /// A path that is relative to the working folder or, if nothing is there, to the file.

@@ -2,8 +2,6 @@
 //! names, in order. After an immediate response the later callbacks are not called, and their
 //! expectations are compared with an empty outcome.
 
-use std::path::Path;
-
 use bytes::Bytes;
 use gatepost_diagnostics::Diagnostic;
 use gatepost_host::{
@@ -370,6 +368,6 @@ pub(crate) fn configuration(
         return Ok(None);
     }
     let path = suite.anywhere(&suite.env.config_path);
-    let read = std::fs::read(Path::new(&path));
+    let read = suite.read_data(&path);
     read.map(|bytes| Some(bytes.into())).map_err(|error| (path, error))
 }
