@@ -5,7 +5,7 @@ use super::error::SuiteError;
 use crate::read::Reading;
 use crate::tree::{Member, Node, Number, Value, path_text, underline};
 use gatepost_diagnostics::{Diagnostic, Source, Span};
-use gatepost_engine::Path;
+use gatepost_engine::{Path, nearest};
 
 /// Collects what is wrong with one file.
 pub(super) struct Errors<'s> {
@@ -34,6 +34,8 @@ pub(super) struct At<'n> {
 pub(super) struct Fields<'n> {
     at: At<'n>,
     members: &'n [Member],
+    /// The fields that unknown names resemble: those have an error already.
+    meant: Vec<&'static str>,
 }
 
 impl<'n> At<'n> {
@@ -87,13 +89,15 @@ impl<'n> At<'n> {
                 return None;
             }
         };
+        let mut meant = Vec::new();
         for member in members.iter().filter(|member| !known.contains(&member.key.as_str())) {
+            meant.extend(nearest(&member.key, known));
             self.child(member).error_at_key(
                 errors,
                 &SuiteError::UnknownField { name: member.key.clone(), known },
             );
         }
-        Some(Fields { at: self.clone(), members })
+        Some(Fields { at: self.clone(), members, meant })
     }
 
     fn child(&self, member: &'n Member) -> At<'n> {
@@ -169,8 +173,9 @@ impl<'n> Fields<'n> {
     /// The field of that name, whose absence is an error.
     pub(super) fn require(&self, errors: &mut Errors<'_>, name: &'static str) -> Option<At<'n>> {
         let field = self.get(name);
-        // A key that was refused may have been this one.
-        if field.is_none() && !errors.reading.is_incomplete(self.at.node) {
+        // A key that was refused or misspelt may have been this one.
+        let may_be_meant = self.meant.contains(&name) || errors.reading.is_incomplete(self.at.node);
+        if field.is_none() && !may_be_meant {
             self.at.error(errors, &SuiteError::MissingField(name));
         }
         field

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use gatepost_authoring::{Diagnostic, PolicyFile, Suite};
+use gatepost_authoring::mutants::{Survivor, surviving};
+use gatepost_authoring::suite::Request;
+use gatepost_authoring::{Diagnostic, Suite};
 use gatepost_gateway::FilterModule;
 use gatepost_testbed::cases::judge;
 use gatepost_testbed::cases::offline::Offline;
@@ -26,6 +28,10 @@ pub struct Arguments {
     /// `text` for people, a line for each case; `json` for programs, one object on one line
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    /// Also change each policy in many ways, one at a time, and show the changes that no test
+    /// notices, each with a request that shows it
+    #[arg(long)]
+    mutants: bool,
 }
 
 #[derive(Serialize)]
@@ -42,6 +48,19 @@ struct Results {
 struct SuiteResult {
     file: String,
     cases: Vec<CaseResult>,
+    /// The changes of the policy that no test notices, where they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unnoticed: Option<Vec<Unnoticed>>,
+}
+
+/// A change of the policy that no test notices.
+#[derive(Serialize)]
+struct Unnoticed {
+    /// A JSON pointer into the policy.
+    path: String,
+    change: String,
+    /// The arguments of `gatepost explain` for a request that shows it.
+    request: String,
 }
 
 #[derive(Serialize)]
@@ -67,7 +86,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
     }
     let mut unusable = Vec::new();
     for path in tests {
-        match run_suite(&module, &path) {
+        match run_suite(&module, &path, arguments.mutants) {
             Ok(suite) => suites.push(suite),
             // The other files are still tested.
             Err(CommandError::Findings(summary)) => {
@@ -93,7 +112,9 @@ pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
             print(&format!("{}\n", serde_json::to_string(&results).map_err(CommandError::other)?))?;
         }
     }
-    Ok(if results.failed == 0 && results.unusable.is_empty() {
+    let mut unnoticed = results.suites.iter().filter_map(|suite| suite.unnoticed.as_ref());
+    let all_noticed = unnoticed.all(Vec::is_empty);
+    Ok(if results.failed == 0 && results.unusable.is_empty() && all_noticed {
         Exit::Success
     } else {
         Exit::Findings
@@ -109,10 +130,14 @@ fn tests_of(found: Found, named: &[PathBuf]) -> Option<PathBuf> {
     }
 }
 
-fn run_suite(module: &FilterModule, path: &Path) -> Result<SuiteResult, CommandError> {
+fn run_suite(
+    module: &FilterModule,
+    path: &Path,
+    with_mutants: bool,
+) -> Result<SuiteResult, CommandError> {
     let suite = Suite::read(path).map_err(file_error)?;
-    let PolicyFile { json, .. } = read_policy(&policy_beside(path)?)?;
-    let mut offline = Offline::start(module, &json).map_err(CommandError::other)?;
+    let policy = read_policy(&policy_beside(path)?)?;
+    let mut offline = Offline::start(module, &policy.json).map_err(CommandError::other)?;
     let cases = suite.cases.iter().map(|case| {
         let mismatches = match offline.run(case, &suite.routes) {
             Ok(observed) => judge(case, &observed, |_| false),
@@ -127,13 +152,27 @@ fn run_suite(module: &FilterModule, path: &Path) -> Result<SuiteResult, CommandE
             diagnostics,
         }
     });
-    Ok(SuiteResult { file: path.display().to_string(), cases: cases.collect() })
+    let cases = cases.collect();
+    let unnoticed =
+        with_mutants.then(|| surviving(&policy, &suite).into_iter().map(Unnoticed::from).collect());
+    Ok(SuiteResult { file: path.display().to_string(), cases, unnoticed })
+}
+
+impl From<Survivor> for Unnoticed {
+    fn from(Survivor { mutant, witness }: Survivor) -> Self {
+        let Request { method, authority, path, headers, source } = witness;
+        let mut request = format!("{method} '{authority}{path}' --source {source}");
+        for (name, value) in headers {
+            request += &format!(" -H '{name}: {value}'");
+        }
+        Self { path: mutant.path, change: mutant.change, request }
+    }
 }
 
 fn text(results: &Results) -> String {
     let (good, bad, off) = ("\u{1b}[32m", "\u{1b}[31m", "\u{1b}[0m");
     let mut text = String::new();
-    for SuiteResult { file, cases } in &results.suites {
+    for SuiteResult { file, cases, unnoticed } in &results.suites {
         text += &format!("{file}\n");
         for case in cases {
             let result =
@@ -145,6 +184,10 @@ fn text(results: &Results) -> String {
             for diagnostic in &case.diagnostics {
                 text += &format!("       {diagnostic}\n");
             }
+        }
+        for Unnoticed { path, change, request } in unnoticed.iter().flatten() {
+            text += &format!("  {bad}no test notices{off} {path}: {change}\n");
+            text += &format!("       a request that shows it: {request}\n");
         }
     }
     if !results.suites.is_empty() {

@@ -174,14 +174,18 @@ impl HeaderTable {
     #[inline]
     pub fn find(&self, name: &[u8]) -> Option<Found<'_>> {
         let bucket = self.buckets.get(usize::from(*self.numbers.get(fingerprint(name))?))?;
-        if bucket.first.name.as_bytes() == name {
-            return Some(Found { roles: &bucket.first.roles, is_exact: true });
+        let Entry { name: first, roles } = &bucket.first;
+        if first.as_bytes() == name {
+            return Some(Found { roles, is_exact: true });
         }
-        find_in(bucket, name)
+        if !bucket.rest.is_empty() {
+            return find_in(bucket, name);
+        }
+        is_spelling_of(first.as_bytes(), name).then_some(Found { roles, is_exact: false })
     }
 }
 
-/// A name in its bucket, where it is not exactly the first one.
+/// A name in a bucket of several, where it is not exactly the first one.
 #[inline(never)]
 fn find_in<'t>(bucket: &'t Bucket, name: &[u8]) -> Option<Found<'t>> {
     let rest = &bucket.rest;
