@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use hashbrown::HashMap;
 
 use crate::abi::{MapKind, Status};
 use crate::grpc::status_of_http;
@@ -205,18 +206,19 @@ fn grpc_status(
 
 /// All headers in the byte form of pairs, the values of each name joined.
 fn all_headers(headers: &Headers) -> PropertyValue {
-    let mut joined = Headers::new(headers.scope());
-    for (name, _) in headers.iter() {
-        if joined.get(name).is_none()
-            && let Some(value) = headers.joined(name)
-        {
-            joined.add(name, value);
+    // The names in the order of their first values.
+    let (mut places, mut values) = (HashMap::new(), Vec::<(&[u8], Vec<u8>)>::new());
+    for (name, value) in headers.iter() {
+        let place = *places.entry(name).or_insert(values.len());
+        match values.get_mut(place) {
+            Some((_, joined)) => {
+                joined.push(b',');
+                joined.extend_from_slice(value);
+            }
+            None => values.push((name, value.to_vec())),
         }
     }
-    let mut bytes = vec![0; pairs::encoded_len(&joined)];
-    // The buffer has the length that was just computed, so this cannot fail.
-    let _ = pairs::encode(&joined, &mut bytes);
-    PropertyValue::Bytes(bytes.into())
+    PropertyValue::Bytes(pairs::encode_list(&values).into())
 }
 
 fn byte_size(headers: Option<&Headers>) -> i64 {
@@ -232,7 +234,7 @@ mod tests {
         stream.info.write(|info| {
             info.source = Some("[2001:db8::1]:4711".parse().unwrap());
             info.properties = vec![("connection.id".to_owned(), PropertyValue::Uint(9))];
-            info.filter_state.set_by_guest(b"mine", b"v", 100).unwrap();
+            info.filter_state.set_by_guest(b"mine", b"v", 1000).unwrap();
         });
         let mut headers =
             Headers::request([(":path", "/a?b=c#d"), (":authority", "h"), ("x", "1"), ("x", "2")]);

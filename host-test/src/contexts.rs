@@ -3,6 +3,8 @@
 
 use hashbrown::HashMap;
 
+use crate::limits::Refused;
+use crate::outcome::LocalReply;
 use crate::plugin::{PluginConfig, Root};
 use crate::stream::{Info, Stream};
 
@@ -32,6 +34,8 @@ pub(crate) struct Contexts {
     /// Slots of streams that the guest continued, closed or answered while the host had called it
     /// with another context.
     touched: Vec<u32>,
+    /// The bytes of the local replies that the driver has not taken yet, of all streams.
+    pub(crate) reply_bytes: usize,
 }
 
 impl Default for Contexts {
@@ -46,6 +50,7 @@ impl Default for Contexts {
             effective: ContextRef::Vm,
             entered: ContextRef::Vm,
             touched: Vec::new(),
+            reply_bytes: 0,
         }
     }
 }
@@ -110,6 +115,7 @@ impl Contexts {
     }
 
     pub(crate) fn remove_stream(&mut self, slot: u32) {
+        self.take_reply(slot);
         if let Some(stream) = self.streams.get_mut(slot as usize) {
             self.by_id.remove(&stream.context);
             if let Some(root) = self.roots.get_mut(stream.root as usize) {
@@ -178,15 +184,43 @@ impl Contexts {
     /// the driver looks at the entered stream only; another stream is put on a list for it.
     pub(crate) fn touch(&mut self) -> Option<&mut Stream> {
         let ContextRef::Stream(slot) = self.effective else { return None };
-        if self.effective != self.entered && !self.touched.contains(&slot) {
+        let stream = self.streams.get_mut(slot as usize)?;
+        if self.effective != self.entered && !std::mem::replace(&mut stream.touched, true) {
             self.touched.push(slot);
         }
-        self.stream_mut()
+        Some(stream)
     }
 
     /// Takes the list that [`touch`](Self::touch) makes.
     pub(crate) fn take_touched(&mut self) -> Vec<u32> {
-        std::mem::take(&mut self.touched)
+        let touched = std::mem::take(&mut self.touched);
+        for slot in &touched {
+            if let Some(stream) = self.streams.get_mut(*slot as usize) {
+                stream.touched = false;
+            }
+        }
+        touched
+    }
+
+    /// Puts a local reply on the stream that hostcalls act on, unless it has one.
+    pub(crate) fn reply(&mut self, reply: LocalReply, limit: usize) -> Result<(), Refused> {
+        let bytes = self.reply_bytes.saturating_add(reply.bytes());
+        if bytes > limit {
+            return Err(Refused::Limit("body_bytes"));
+        }
+        let Some(stream) = self.touch().filter(|stream| stream.local_reply.is_none()) else {
+            return Ok(());
+        };
+        stream.local_reply = Some(Box::new(reply));
+        self.reply_bytes = bytes;
+        Ok(())
+    }
+
+    /// Takes the local reply of a stream.
+    pub(crate) fn take_reply(&mut self, slot: u32) -> Option<Box<LocalReply>> {
+        let reply = self.streams.get_mut(slot as usize)?.local_reply.take()?;
+        self.reply_bytes -= reply.bytes();
+        Some(reply)
     }
 
     fn root_slot_of(&self, context: ContextRef) -> Option<u32> {

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::abi::Status;
+use crate::limits::Refused;
 use crate::property::PropertyValue;
 
 /// An expression.
@@ -29,11 +30,11 @@ const MAX_BYTES: usize = 4096;
 
 impl Expressions {
     /// Keeps an expression; returns its token.
-    pub(crate) fn create(&mut self, text: &[u8]) -> Result<u32, Status> {
+    pub(crate) fn create(&mut self, text: &[u8]) -> Result<u32, Refused> {
         let expression =
             std::str::from_utf8(text).ok().and_then(read).ok_or(Status::BadArgument)?;
         if self.kept.len() >= MAX_COUNT || text.len() > MAX_BYTES {
-            return Err(Status::InternalFailure);
+            return Err(Refused::Limit("expressions"));
         }
         while self.kept.contains_key(&self.next) {
             self.next = self.next.wrapping_add(1);
@@ -178,7 +179,7 @@ mod tests {
         let mut expressions = Expressions::default();
         let tokens: Vec<u32> = (0..MAX_COUNT).map(|_| expressions.create(b"1").unwrap()).collect();
         assert!(tokens.into_iter().eq(0..u32::try_from(MAX_COUNT).unwrap()));
-        assert_eq!(expressions.create(b"1"), Err(Status::InternalFailure));
+        assert_eq!(expressions.create(b"1"), Err(Refused::Limit("expressions")));
         expressions.delete(3);
         assert_eq!(expressions.get(3), None);
         assert_eq!(expressions.create(b"1"), Ok(u32::try_from(MAX_COUNT).unwrap()));

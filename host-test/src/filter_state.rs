@@ -4,9 +4,13 @@
 use bytes::Bytes;
 
 use crate::abi::Status;
+use crate::limits::Refused;
 
 /// Envoy's prefix for the keys that `proxy_set_property` writes.
 const PREFIX: &[u8] = b"wasm.";
+
+/// What an entry counts beside its key and value: its place in the list and its allocations.
+const ENTRY_BYTES: usize = 128;
 
 /// Keys and values in the order in which they were first set. `proxy_set_property` writes under the
 /// prefix `wasm.`.
@@ -59,13 +63,19 @@ impl FilterState {
     /// # Errors
     /// `InternalFailure` beyond the limit; then nothing is changed.
     pub fn set(&mut self, key: &[u8], value: &[u8], limit: usize) -> Result<(), Status> {
+        self.write(key, value, limit).map_err(Refused::status)
+    }
+
+    /// As [`set`](Self::set), and names the limit.
+    pub(crate) fn write(&mut self, key: &[u8], value: &[u8], limit: usize) -> Result<(), Refused> {
         let at = self.entries.iter().position(|(have, _)| have == key);
         let freed = at
             .and_then(|at| self.entries.get(at))
-            .map_or(0, |(key, value)| key.len() + value.len());
-        let bytes = (self.bytes - freed).saturating_add(key.len()).saturating_add(value.len());
+            .map_or(0, |(key, value)| key.len() + value.len() + ENTRY_BYTES);
+        let added = key.len().saturating_add(value.len()).saturating_add(ENTRY_BYTES);
+        let bytes = (self.bytes - freed).saturating_add(added);
         if bytes > limit {
-            return Err(Status::InternalFailure);
+            return Err(Refused::Limit("filter_state_bytes"));
         }
         self.bytes = bytes;
         let value = Bytes::copy_from_slice(value);
@@ -81,8 +91,13 @@ impl FilterState {
         path: &[u8],
         value: &[u8],
         limit: usize,
-    ) -> Result<(), Status> {
-        self.set(&[PREFIX, path].concat(), value, limit)
+    ) -> Result<(), Refused> {
+        self.write(&[PREFIX, path].concat(), value, limit)
+    }
+
+    /// The number of values.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
     }
 
     pub(crate) fn get_by_guest(&self, path: &[u8]) -> Option<&Bytes> {
@@ -99,12 +114,14 @@ mod tests {
 
     #[test]
     fn what_a_guest_sets_has_envoys_prefix_and_is_counted_once() {
-        let mut state = FilterState::default();
-        state.set_by_guest(b"a", b"123", 9).unwrap();
-        state.set_by_guest(b"a", b"12", 9).unwrap();
+        let (mut state, limit) = (FilterState::default(), ENTRY_BYTES + 9);
+        state.set_by_guest(b"a", b"123", limit).unwrap();
+        state.set_by_guest(b"a", b"12", limit).unwrap();
         assert_eq!(state.get("wasm.a").unwrap(), "12");
         assert_eq!(state.get_by_guest(b"a").unwrap(), "12");
-        assert_eq!(state.set(b"b", b"1", 9), Err(Status::InternalFailure));
+        assert_eq!(state.set(b"b", b"", limit), Err(Status::InternalFailure));
+        let full = Err(Refused::Limit("filter_state_bytes"));
+        assert_eq!(state.set_by_guest(b"", b"", limit), full, "an entry without bytes counts");
         assert_eq!(state.iter().count(), 1);
     }
 }

@@ -13,7 +13,8 @@ use crate::abi::Status;
 use crate::attributes;
 use crate::contexts::Contexts;
 use crate::expression::{Expression, Expressions};
-use crate::limits::Limits;
+use crate::fuel::Work;
+use crate::limits::{Limits, Refused};
 
 /// One call of a foreign function: the arguments, and what the function may read and change.
 ///
@@ -50,6 +51,9 @@ pub struct ForeignCall<'a> {
     arguments: &'a [u8],
     contexts: &'a mut Contexts,
     limits: &'a Limits,
+    work: &'a mut Work,
+    /// The limit that the call has met.
+    denied: Option<&'static str>,
 }
 
 impl std::fmt::Debug for ForeignCall<'_> {
@@ -59,8 +63,25 @@ impl std::fmt::Debug for ForeignCall<'_> {
 }
 
 impl<'a> ForeignCall<'a> {
-    pub(crate) fn new(arguments: &'a [u8], contexts: &'a mut Contexts, limits: &'a Limits) -> Self {
-        Self { arguments, contexts, limits }
+    pub(crate) fn new(
+        arguments: &'a [u8],
+        contexts: &'a mut Contexts,
+        limits: &'a Limits,
+        work: &'a mut Work,
+    ) -> Self {
+        Self { arguments, contexts, limits, work, denied: None }
+    }
+
+    /// The limit that kept the function from doing what it was called for.
+    pub(crate) fn denied(&self) -> Option<&'static str> {
+        self.denied
+    }
+
+    fn refused(&mut self, refused: Refused) -> Status {
+        if let Refused::Limit(limit) = refused {
+            self.denied = Some(limit);
+        }
+        refused.status()
     }
 
     /// The arguments. By convention they are a protobuf message.
@@ -132,7 +153,11 @@ impl<'a> ForeignCall<'a> {
     pub fn set_filter_state(&mut self, key: &str, value: &[u8]) -> Result<(), Status> {
         let limit = self.limits.filter_state_bytes;
         let stream = self.contexts.stream_mut().ok_or(Status::NotFound)?;
-        stream.info.write(|info| info.filter_state.set(key.as_bytes(), value, limit))
+        let kept = stream.info.write(|info| {
+            self.work.entries(info.filter_state.len());
+            info.filter_state.write(key.as_bytes(), value, limit)
+        });
+        kept.map_err(|refused| self.refused(refused))
     }
 
     fn max_result_bytes(&self) -> usize {
@@ -293,6 +318,7 @@ fn set_envoy_filter_state(call: &mut ForeignCall<'_>) -> Result<Bytes, Status> {
 
 fn compress(call: &mut ForeignCall<'_>) -> Result<Bytes, Status> {
     let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+    call.work.compressed(call.arguments().len());
     encoder.write_all(call.arguments()).map_err(|_| Status::SerializationFailure)?;
     encoder.finish().map(Bytes::from).map_err(|_| Status::SerializationFailure)
 }
@@ -303,15 +329,17 @@ fn uncompress(call: &mut ForeignCall<'_>) -> Result<Bytes, Status> {
     let mut decoder =
         flate2::read::ZlibDecoder::new(call.arguments()).take(limit.saturating_add(1));
     decoder.read_to_end(&mut plain).map_err(|_| Status::SerializationFailure)?;
+    call.work.uncompressed(plain.len());
     if plain.len() > call.max_result_bytes() {
-        return Err(Status::InternalFailure);
+        return Err(call.refused(Refused::Limit("body_bytes")));
     }
     Ok(plain.into())
 }
 
 fn expr_create(call: &mut ForeignCall<'_>) -> Result<Bytes, Status> {
     let text = call.arguments();
-    let token = call.expressions()?.create(text)?;
+    let created = call.expressions()?.create(text);
+    let token = created.map_err(|refused| call.refused(refused))?;
     Ok(Bytes::copy_from_slice(&token.to_le_bytes()))
 }
 
@@ -329,7 +357,9 @@ fn expr_evaluate(call: &mut ForeignCall<'_>) -> Result<Bytes, Status> {
             })?
         }
     };
-    Ok(value.into_bytes())
+    let bytes = value.into_bytes();
+    call.work.bytes(bytes.len());
+    Ok(bytes)
 }
 
 fn expr_delete(call: &mut ForeignCall<'_>) -> Result<Bytes, Status> {

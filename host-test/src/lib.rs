@@ -71,6 +71,7 @@
 
 mod abi;
 mod attributes;
+mod bounded;
 mod cache;
 mod callbacks;
 mod callout;
@@ -82,6 +83,7 @@ mod error;
 mod expression;
 mod filter_state;
 mod foreign;
+mod fuel;
 mod grpc;
 mod guest_clock;
 mod headers;

@@ -4,6 +4,8 @@
 
 use wasmtime::ResourceLimiter;
 
+use crate::abi::Status;
+
 /// The limits of one VM. The defaults are enough for any filter, and stop one that is out of
 /// control.
 ///
@@ -33,11 +35,11 @@ pub struct Limits {
     /// Bytes of linear memory, of all memories together. Default 128 MiB. Beyond it, growth fails
     /// in the guest (`memory.grow` returns -1).
     pub memory_bytes: usize,
-    /// Elements of each table. Default 100,000.
+    /// Elements of all tables together. Default 100,000.
     pub table_elements: usize,
     /// Fuel for each callback; without fuel left, the callback traps. wasmtime uses about one unit
-    /// for each instruction, so the same work costs the same on every machine. Default none. Needs
-    /// [`EngineOptions::fuel`](crate::EngineOptions).
+    /// for each instruction, and a hostcall what its work comes to, so the same work costs the same
+    /// on every machine. Default none. Needs [`EngineOptions::fuel`](crate::EngineOptions).
     pub fuel_per_callback: Option<u64>,
     /// Epoch ticks for each callback; after them, the callback traps. Default none. Needs
     /// [`EngineOptions::epochs`](crate::EngineOptions) and regular calls of
@@ -46,7 +48,8 @@ pub struct Limits {
     /// Bytes of one header map that a guest writes to: names and values, and 32 for each header, as
     /// HTTP/2 counts. Default 1 MiB. Beyond it a hostcall answers `InternalFailure`.
     pub header_map_bytes: usize,
-    /// Bytes of one body that a guest writes to. Default 64 MiB. Beyond it a hostcall answers
+    /// Bytes of one body that a guest writes to, of one result of a foreign function, and of all
+    /// local replies that the driver has not taken yet. Default 64 MiB. Beyond it a hostcall answers
     /// `InternalFailure`.
     pub body_bytes: usize,
     /// Bytes of one log line; longer lines are cut. Default 64 KiB.
@@ -54,13 +57,19 @@ pub struct Limits {
     /// Metrics that one VM may define. Default 16,384. Beyond it a hostcall answers
     /// `InternalFailure`.
     pub metrics: usize,
+    /// Bytes of the names of a VM's metrics. Default 1 MiB. Beyond it a hostcall answers
+    /// `InternalFailure`.
+    pub metric_bytes: usize,
     /// Callouts that one VM may have open at once. Default 1,024. Beyond it a hostcall answers
-    /// `InternalFailure`, and also when the requests that were not taken yet have more bytes than
-    /// `body_bytes`.
+    /// `InternalFailure`, and also when their requests, and the messages that were not taken yet,
+    /// have more bytes than `body_bytes`.
     pub callouts: usize,
     /// Bytes that a guest may keep on one stream with `proxy_set_property`. Default 1 MiB. Beyond
     /// it a hostcall answers `InternalFailure`.
     pub filter_state_bytes: usize,
+    /// Events that may follow from one event of the proxy: a guest that is called for an item of a
+    /// queue puts others into queues. Default 100,000. Beyond it the VM that would be called traps.
+    pub chained_events: usize,
 }
 
 impl Default for Limits {
@@ -74,10 +83,43 @@ impl Default for Limits {
             body_bytes: 64 << 20,
             log_bytes: 64 << 10,
             metrics: 16_384,
+            metric_bytes: 1 << 20,
             callouts: 1024,
             filter_state_bytes: 1 << 20,
+            chained_events: 100_000,
         }
     }
+}
+
+/// Why a host does not do what a guest asks for: a limit, by its field in [`Limits`] or
+/// [`SharedLimits`](crate::SharedLimits), or another reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    Limit(&'static str),
+    Status(Status),
+}
+
+impl Refused {
+    /// What the guest gets.
+    pub(crate) fn status(self) -> Status {
+        match self {
+            Refused::Limit(_) => Status::InternalFailure,
+            Refused::Status(status) => status,
+        }
+    }
+}
+
+impl From<Status> for Refused {
+    fn from(status: Status) -> Self {
+        Refused::Status(status)
+    }
+}
+
+/// An end that the host makes to a guest that has exceeded this limit.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("more than {most} events followed from one event of the proxy")]
+pub(crate) struct TooManyEvents {
+    pub(crate) most: usize,
 }
 
 /// Counts the memory that wasmtime allocates, and remembers which limit denied some, so that the
@@ -87,6 +129,7 @@ pub(crate) struct Limiter {
     memory_limit: usize,
     memory_used: usize,
     table_limit: usize,
+    table_used: usize,
     pub(crate) denied: Option<&'static str>,
 }
 
@@ -96,6 +139,7 @@ impl Limiter {
             memory_limit: limits.memory_bytes,
             memory_used: 0,
             table_limit: limits.table_elements,
+            table_used: 0,
             denied: None,
         }
     }
@@ -119,14 +163,16 @@ impl ResourceLimiter for Limiter {
 
     fn table_growing(
         &mut self,
-        _current: usize,
+        current: usize,
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if desired > self.table_limit {
+        let used = self.table_used.saturating_sub(current).saturating_add(desired);
+        if used > self.table_limit {
             self.denied = Some("table_elements");
             return Ok(false);
         }
+        self.table_used = used;
         Ok(true)
     }
 }

@@ -4,6 +4,7 @@
 use wasmtime::Caller;
 
 use crate::abi::Status;
+use crate::limits::Refused;
 use crate::state::HostState;
 
 /// A guest that calls the host: its memory and the state of its VM.
@@ -12,10 +13,20 @@ pub(crate) type Guest<'a, 'b> = &'a mut Caller<'b, HostState>;
 /// A pointer into guest memory and a length.
 pub(crate) type Span = (u32, u32);
 
-/// How a hostcall fails: with a status for the guest, or with a trap that stops it.
+/// How a hostcall fails: with a status for the guest, at a limit, or with a trap that stops it.
 pub(crate) enum HostcallError {
     Status(Status),
+    Limit(&'static str),
     Trap(wasmtime::Error),
+}
+
+impl From<Refused> for HostcallError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Limit(limit) => HostcallError::Limit(limit),
+            Refused::Status(status) => HostcallError::Status(status),
+        }
+    }
 }
 
 impl From<Status> for HostcallError {
@@ -102,6 +113,7 @@ pub(crate) fn give_with(
 ) -> HostcallResult {
     let pointer = if len == 0 { 0 } else { allocate(guest, len)? };
     let (memory, state) = parts(guest)?;
+    state.work.bytes(len as usize);
     if len != 0 {
         fill(slice_mut(memory, (pointer, len))?, state)?;
     }
@@ -117,7 +129,9 @@ pub(crate) fn copy_to_guest(guest: Guest<'_, '_>, bytes: &[u8]) -> HostcallResul
         return Ok(0);
     }
     let pointer = allocate(guest, len)?;
-    write(parts(guest)?.0, pointer, bytes)?;
+    let (memory, state) = parts(guest)?;
+    state.work.bytes(bytes.len());
+    write(memory, pointer, bytes)?;
     Ok(pointer)
 }
 

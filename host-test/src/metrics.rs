@@ -8,6 +8,7 @@ use hashbrown::HashMap;
 use serde::Serialize;
 
 use crate::abi::Status;
+use crate::limits::{Limits, Refused};
 
 /// The kind of a metric (`proxy_metric_type_t`).
 ///
@@ -109,7 +110,18 @@ impl Metric {
 }
 
 /// As in Envoy, one name can have a metric of each kind.
-type Registry = HashMap<(MetricKind, Arc<str>), Arc<Metric>>;
+#[derive(Debug, Default)]
+struct Registry {
+    metrics: HashMap<(MetricKind, Arc<str>), Arc<Metric>>,
+    bytes: usize,
+}
+
+/// The most bytes of a registry. It has no metric less than before, so that VMs which are built
+/// again and again, with other names each time, would fill it.
+const MAX_BYTES: usize = 64 << 20;
+
+/// What a metric counts beside its name: its value, and its places in the tables.
+const METRIC_BYTES: usize = 256;
 
 /// The metrics of a host. Clones share them.
 ///
@@ -153,7 +165,7 @@ impl Metrics {
         let name: Arc<str> = name.into();
         MetricKind::ALL
             .iter()
-            .find_map(|kind| all.get(&(*kind, Arc::clone(&name))))
+            .find_map(|kind| all.metrics.get(&(*kind, Arc::clone(&name))))
             .map(|metric| metric.read().value)
     }
 
@@ -170,23 +182,31 @@ impl Metrics {
     #[must_use]
     pub fn snapshot(&self) -> Vec<MetricValue> {
         let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
-        let mut values: Vec<_> = all.values().map(|metric| metric.read()).collect();
+        let mut values: Vec<_> = all.metrics.values().map(|metric| metric.read()).collect();
         values.sort_by(|a, b| (&a.name, a.kind).cmp(&(&b.name, b.kind)));
         values
     }
 
-    fn define(&self, kind: MetricKind, name: &str) -> Arc<Metric> {
+    fn define(&self, kind: MetricKind, name: &str) -> Result<Arc<Metric>, Refused> {
         let name: Arc<str> = name.into();
         let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
-        let metric = all.entry((kind, Arc::clone(&name))).or_insert_with(|| {
-            Arc::new(Metric {
-                kind,
-                name,
-                value: AtomicU64::new(0),
-                histogram: Mutex::new(HistogramValue::default()),
-            })
+        let key = (kind, Arc::clone(&name));
+        if let Some(metric) = all.metrics.get(&key) {
+            return Ok(Arc::clone(metric));
+        }
+        let bytes = all.bytes + name.len() + METRIC_BYTES;
+        if bytes > MAX_BYTES {
+            return Err(Refused::Limit("metric_bytes"));
+        }
+        let metric = Arc::new(Metric {
+            kind,
+            name,
+            value: AtomicU64::new(0),
+            histogram: Mutex::new(HistogramValue::default()),
         });
-        Arc::clone(metric)
+        all.bytes = bytes;
+        all.metrics.insert(key, Arc::clone(&metric));
+        Ok(metric)
     }
 }
 
@@ -196,6 +216,8 @@ impl Metrics {
 pub(crate) struct MetricIds {
     defined: [Vec<Arc<Metric>>; 3],
     ids: HashMap<(MetricKind, Box<str>), u32>,
+    /// The bytes of all names.
+    bytes: usize,
 }
 
 impl MetricIds {
@@ -204,14 +226,17 @@ impl MetricIds {
         registry: &Metrics,
         kind: MetricKind,
         name: &str,
-        limit: usize,
-    ) -> Result<u32, Status> {
+        limits: &Limits,
+    ) -> Result<u32, Refused> {
         let key = (kind, Box::from(name));
         if let Some(id) = self.ids.get(&key) {
             return Ok(*id);
         }
-        if self.ids.len() >= limit {
-            return Err(Status::InternalFailure);
+        if self.ids.len() >= limits.metrics {
+            return Err(Refused::Limit("metrics"));
+        }
+        if self.bytes + name.len() > limits.metric_bytes {
+            return Err(Refused::Limit("metric_bytes"));
         }
         let defined = &mut self.defined[kind as usize];
         let id = u32::try_from(defined.len() + 1)
@@ -219,7 +244,8 @@ impl MetricIds {
             .and_then(|n| n.checked_mul(4))
             .ok_or(Status::InternalFailure)?
             + kind as u32;
-        defined.push(registry.define(kind, name));
+        defined.push(registry.define(kind, name)?);
+        self.bytes += name.len();
         self.ids.insert(key, id);
         Ok(id)
     }
@@ -285,20 +311,20 @@ mod tests {
     #[test]
     fn defining_a_metric_twice_gives_one_number_and_one_value() {
         let (metrics, mut vm) = (Metrics::default(), MetricIds::default());
-        let first = vm.define(&metrics, MetricKind::Counter, "a", 10).unwrap();
-        assert_eq!(vm.define(&metrics, MetricKind::Counter, "a", 10), Ok(first));
+        let first = vm.define(&metrics, MetricKind::Counter, "a", &Limits::default()).unwrap();
+        assert_eq!(vm.define(&metrics, MetricKind::Counter, "a", &Limits::default()), Ok(first));
         assert_eq!(first, 4);
-        assert_eq!(vm.define(&metrics, MetricKind::Gauge, "a", 10), Ok(5));
+        assert_eq!(vm.define(&metrics, MetricKind::Gauge, "a", &Limits::default()), Ok(5));
     }
 
     #[test]
     fn two_vms_count_into_the_same_metric() {
         let (metrics, mut a, mut b) =
             (Metrics::default(), MetricIds::default(), MetricIds::default());
-        b.define(&metrics, MetricKind::Counter, "other", 10).unwrap();
+        b.define(&metrics, MetricKind::Counter, "other", &Limits::default()).unwrap();
         let (in_a, in_b) = (
-            a.define(&metrics, MetricKind::Counter, "n", 10).unwrap(),
-            b.define(&metrics, MetricKind::Counter, "n", 10).unwrap(),
+            a.define(&metrics, MetricKind::Counter, "n", &Limits::default()).unwrap(),
+            b.define(&metrics, MetricKind::Counter, "n", &Limits::default()).unwrap(),
         );
         assert_ne!(in_a, in_b);
         a.increment(in_a, 2).unwrap();
@@ -309,9 +335,10 @@ mod tests {
     #[test]
     fn counters_refuse_to_go_down_and_gauges_do_not() {
         let (metrics, mut vm) = (Metrics::default(), MetricIds::default());
-        let counter = vm.define(&metrics, MetricKind::Counter, "c", 10).unwrap();
-        let gauge = vm.define(&metrics, MetricKind::Gauge, "g", 10).unwrap();
-        let histogram = vm.define(&metrics, MetricKind::Histogram, "h", 10).unwrap();
+        let counter = vm.define(&metrics, MetricKind::Counter, "c", &Limits::default()).unwrap();
+        let gauge = vm.define(&metrics, MetricKind::Gauge, "g", &Limits::default()).unwrap();
+        let histogram =
+            vm.define(&metrics, MetricKind::Histogram, "h", &Limits::default()).unwrap();
         assert_eq!(vm.increment(counter, 0), Err(Status::BadArgument));
         assert_eq!(vm.increment(histogram, 1), Err(Status::BadArgument));
         vm.record(gauge, 5).unwrap();
@@ -338,8 +365,31 @@ mod tests {
     #[test]
     fn a_vm_may_not_define_more_metrics_than_its_limit() {
         let (metrics, mut vm) = (Metrics::default(), MetricIds::default());
-        vm.define(&metrics, MetricKind::Counter, "a", 1).unwrap();
-        assert_eq!(vm.define(&metrics, MetricKind::Counter, "b", 1), Err(Status::InternalFailure));
+        let limits = Limits { metrics: 1, ..Limits::default() };
+        vm.define(&metrics, MetricKind::Counter, "a", &limits).unwrap();
+        let more = vm.define(&metrics, MetricKind::Counter, "b", &limits);
+        assert_eq!(more, Err(Refused::Limit("metrics")));
         assert_eq!(metrics.value("b"), None);
+    }
+
+    #[test]
+    fn the_names_of_metrics_count() {
+        let (metrics, mut vm) = (Metrics::default(), MetricIds::default());
+        let limits = Limits { metric_bytes: 3, ..Limits::default() };
+        vm.define(&metrics, MetricKind::Counter, "ab", &limits).unwrap();
+        vm.define(&metrics, MetricKind::Counter, "ab", &limits).unwrap();
+        let more = vm.define(&metrics, MetricKind::Counter, "cd", &limits);
+        assert_eq!(more, Err(Refused::Limit("metric_bytes")));
+    }
+
+    #[test]
+    fn vms_that_are_built_again_cannot_fill_the_registry_with_new_names() {
+        let metrics = Metrics::default();
+        let limits = Limits { metric_bytes: 16 << 20, ..Limits::default() };
+        let built = (0..10).map(|build| {
+            let name = format!("{build}{}", "n".repeat(8 << 20));
+            MetricIds::default().define(&metrics, MetricKind::Counter, &name, &limits)
+        });
+        assert_eq!(built.filter(Result::is_ok).count(), 7);
     }
 }

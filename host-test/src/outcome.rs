@@ -100,3 +100,13 @@ pub struct LocalReply {
     /// The gRPC status for a gRPC request, 0 to 16; none if the guest gave none.
     pub grpc_status: Option<u32>,
 }
+
+impl LocalReply {
+    /// What it takes in memory, with the allocations of each header.
+    pub(crate) fn bytes(&self) -> usize {
+        const HEADER: usize = 128;
+        let headers = self.headers.iter();
+        let headers = headers.map(|(name, value)| name.0.len() + value.0.len() + HEADER);
+        self.details.0.len() + self.body.0.len() + headers.sum::<usize>()
+    }
+}

@@ -35,6 +35,23 @@ pub(crate) fn encode(headers: &Headers, out: &mut [u8]) -> Option<()> {
     Some(())
 }
 
+/// The byte form of a list of pairs.
+pub(crate) fn encode_list(pairs: &[(&[u8], Vec<u8>)]) -> Vec<u8> {
+    let word = |len: usize| u32::try_from(len).unwrap_or(u32::MAX).to_le_bytes();
+    let mut out = word(pairs.len()).to_vec();
+    for (name, value) in pairs {
+        out.extend(word(name.len()));
+        out.extend(word(value.len()));
+    }
+    for (name, value) in pairs {
+        for bytes in [name, value.as_slice()] {
+            out.extend_from_slice(bytes);
+            out.push(0);
+        }
+    }
+    out
+}
+
 /// Reads pairs; none unless the bytes are exactly one well-formed list. Envoy then uses an empty
 /// list.
 pub(crate) fn decode(bytes: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {

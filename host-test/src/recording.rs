@@ -9,6 +9,7 @@ mod strict;
 mod value;
 
 pub use self::event::{Recorded, RecordedEvent, Recorder};
+pub(crate) use self::list::EventList;
 pub use self::list::Recording;
 pub use self::strict::{ExpectedHostcall, HostcallMismatch, StrictRecorder};
 pub use self::value::{Fields, Value};

@@ -1,8 +1,9 @@
 //! The log lines of guests. The host has no log of its own: the embedding program gives a sink.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::abi::LogLevel;
+use crate::bounded::Bounded;
 
 /// One line that a guest logged, and the plugin that logged it.
 ///
@@ -97,6 +98,9 @@ impl LogSink for NoLog {
     }
 }
 
+/// The allocations of a line.
+const LINE_BYTES: usize = 64;
+
 /// A line kept by [`MemoryLog`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
@@ -108,7 +112,8 @@ pub struct LogLine {
     pub message: String,
 }
 
-/// Keeps every line in memory, for tests. Clones share the lines.
+/// Keeps lines in memory, for tests, up to 64 MiB; the lines after that are counted only. Clones
+/// share the lines.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -127,14 +132,37 @@ pub struct LogLine {
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct MemoryLog {
-    lines: Arc<Mutex<Vec<LogLine>>>,
+    lines: Arc<Mutex<Bounded<LogLine>>>,
 }
 
 impl MemoryLog {
+    /// An empty log for lines that take so many bytes.
+    ///
+    /// ```
+    /// use gatepost_host::MemoryLog;
+    ///
+    /// let log = MemoryLog::with_limit(1 << 20);
+    /// assert_eq!((log.lines().len(), log.dropped()), (0, 0));
+    /// ```
+    #[must_use]
+    pub fn with_limit(bytes: usize) -> Self {
+        Self { lines: Arc::new(Mutex::new(Bounded::new(bytes))) }
+    }
+
     /// The lines so far, oldest first.
     #[must_use]
     pub fn lines(&self) -> Vec<LogLine> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lock().items().to_vec()
+    }
+
+    /// How many lines came when the log was full.
+    #[must_use]
+    pub fn dropped(&self) -> usize {
+        self.lock().dropped()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Bounded<LogLine>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The messages so far, oldest first.
@@ -146,10 +174,12 @@ impl MemoryLog {
 
 impl LogSink for MemoryLog {
     fn log(&self, record: LogRecord<'_>) {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner).push(LogLine {
+        let line = LogLine {
             level: record.level,
             plugin: record.plugin.to_owned(),
             message: String::from_utf8_lossy(record.message).into_owned(),
-        });
+        };
+        let bytes = line.plugin.len() + line.message.len() + LINE_BYTES;
+        self.lock().push(line, bytes);
     }
 }

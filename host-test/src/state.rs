@@ -11,15 +11,17 @@ use crate::abi::{AbiVersion, LogLevel, Status};
 use crate::callout::{CalloutKind, CalloutRequest, CalloutStatus, Callouts, Delivery};
 use crate::clock::{RandomSource, SystemRandom};
 use crate::contexts::Contexts;
+use crate::fuel::Work;
 use crate::guest_clock::GuestClock;
 use crate::host::Host;
-use crate::limits::{Limiter, Limits};
+use crate::limits::{Limiter, Limits, Refused};
+use crate::memory::{Span, slice};
 use crate::metrics::MetricIds;
 use crate::plugin::Environment;
 use crate::profile::Profile;
 use crate::recording::draft::Draft;
 use crate::recording::{Recorded, RecordedEvent, Recorder};
-use crate::shared::Mailbox;
+use crate::shared::{EventChain, Mailbox};
 use crate::sink::LogRecord;
 use crate::vm_options::{VmOptions, WasiOptions};
 
@@ -34,6 +36,10 @@ pub(crate) struct HostState {
     pub(crate) contexts: Contexts,
     pub(crate) limits: Limits,
     pub(crate) limiter: Limiter,
+    /// The limits that the guest has met, of which the log has a line.
+    limits_met: Vec<&'static str>,
+    /// What the running hostcall has done, for its fuel.
+    pub(crate) work: Work,
     pub(crate) profile: Profile,
     pub(crate) environment: Environment,
     pub(crate) random: Box<dyn RandomSource>,
@@ -51,6 +57,8 @@ pub(crate) struct HostState {
     pub(crate) foreign_arguments: Option<Bytes>,
     /// Lists the new items of this VM's queues.
     pub(crate) mailbox: Mailbox,
+    /// What follows from the event that the guest was called for; none while nothing does.
+    pub(crate) chain: Option<EventChain>,
 }
 
 impl HostState {
@@ -64,6 +72,8 @@ impl HostState {
             contexts: Contexts::default(),
             limiter: Limiter::new(&limits),
             limits,
+            limits_met: Vec::new(),
+            work: Work::default(),
             profile,
             environment,
             random: random.unwrap_or_else(|| Box::new(SystemRandom)),
@@ -77,6 +87,7 @@ impl HostState {
             callout_status: CalloutStatus::default(),
             foreign_arguments: None,
             mailbox: Mailbox::default(),
+            chain: None,
         }
     }
 
@@ -98,7 +109,7 @@ impl HostState {
         &mut self,
         kind: CalloutKind,
         request: CalloutRequest,
-    ) -> Result<u32, Status> {
+    ) -> Result<u32, Refused> {
         let slot = self.contexts.root_slot().ok_or(Status::BadArgument)?;
         let plugin = self.plugin_name().ok_or(Status::BadArgument)?;
         self.callouts.start(kind, slot, plugin, request, &self.limits)
@@ -116,7 +127,7 @@ impl HostState {
         &mut self,
         number: u32,
         request: CalloutRequest,
-    ) -> Result<(), Status> {
+    ) -> Result<(), Refused> {
         let plugin = self.plugin_name().ok_or(Status::BadArgument)?;
         self.callouts.send_more(number, plugin, request, &self.limits)
     }
@@ -142,6 +153,26 @@ impl HostState {
     pub(crate) fn note(&mut self, write: impl FnOnce(&mut Draft) -> &mut Draft) {
         if let Some(draft) = &mut self.draft {
             write(draft);
+        }
+    }
+
+    /// A part of guest memory that a hostcall reads.
+    #[inline]
+    pub(crate) fn read<'m>(&mut self, memory: &'m [u8], span: Span) -> Result<&'m [u8], Status> {
+        let bytes = slice(memory, span)?;
+        self.work.bytes(bytes.len());
+        Ok(bytes)
+    }
+
+    /// A hostcall was refused by a limit. The report of a trap that follows names the limit, and
+    /// the log does the first time.
+    #[cold]
+    pub(crate) fn deny(&mut self, limit: &'static str) {
+        self.limiter.denied = Some(limit);
+        if !self.limits_met.contains(&limit) {
+            self.limits_met.push(limit);
+            let text = format!("limit {limit}: hostcalls that need more answer InternalFailure");
+            self.log(LogLevel::Warn, text.as_bytes());
         }
     }
 

@@ -158,6 +158,8 @@ pub(crate) struct Stream {
     /// each [`StreamKind`].
     pub(crate) continued: u8,
     pub(crate) closed: u8,
+    /// Whether the stream is in the list of [`Contexts::touch`](crate::contexts::Contexts).
+    pub(crate) touched: bool,
     /// A number of the driver's, which it finds its exchange by.
     pub(crate) owner: u64,
 }

@@ -109,7 +109,8 @@ fn a_call_needs_a_known_cluster_the_pseudo_headers_and_a_timeout_that_is_none_or
     let stream = vm.stream(plugin, StreamInfo::default()).unwrap();
     assert_eq!(vm.request_headers(stream, &mut ordinary(), true).unwrap(), Outcome::Continue);
     // Ok, BadArgument three times, InvalidMemoryAccess, and InternalFailure for one call too many.
-    assert_eq!(log.messages(), ["00", "02", "02", "02", "06", "10"]);
+    let told = log.messages().into_iter().filter(|line| !line.starts_with("limit callouts"));
+    assert_eq!(told.collect::<Vec<_>>(), ["00", "02", "02", "02", "06", "10"]);
     assert_eq!(vm.take_callouts().len(), 1);
 }
 

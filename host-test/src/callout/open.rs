@@ -8,13 +8,15 @@ use hashbrown::HashMap;
 use super::request::{CalloutKind, CalloutRequest, CalloutToken, VmCallout};
 use crate::abi::{BufferKind, MapKind, Status};
 use crate::headers::Headers;
-use crate::limits::Limits;
+use crate::limits::{Limits, Refused};
 
 /// The callouts of one VM.
 #[derive(Debug, Default)]
 pub(crate) struct Callouts {
     queued: Vec<VmCallout>,
+    /// The bytes of the messages in `queued`, and of the requests of `open`.
     queued_bytes: usize,
+    open_bytes: usize,
     /// Calls to unknown clusters, which fail after the callback that made them.
     refused: Vec<CalloutToken>,
     open: HashMap<CalloutToken, Open>,
@@ -27,6 +29,8 @@ pub(crate) struct Callouts {
 pub(crate) struct Open {
     /// The slot of the plugin, whose root context gets the answer.
     pub(crate) root: u32,
+    /// What its request takes: it may still be on its way.
+    bytes: usize,
     local_closed: bool,
     remote_closed: bool,
 }
@@ -40,14 +44,14 @@ impl Callouts {
         plugin: Arc<str>,
         request: CalloutRequest,
         limits: &Limits,
-    ) -> Result<u32, Status> {
+    ) -> Result<u32, Refused> {
         if self.open.len() >= limits.callouts {
-            return Err(Status::InternalFailure);
+            return Err(Refused::Limit("callouts"));
         }
         self.fits(&request, limits)?;
-        let token = self.number(kind);
-        self.open.insert(token, Open { root, local_closed: false, remote_closed: false });
-        self.queue(token, plugin, request);
+        let (token, bytes) = (self.number(kind), request.bytes());
+        self.insert(token, root, bytes);
+        self.queued.push(VmCallout { token, plugin, request });
         Ok(token.token)
     }
 
@@ -55,7 +59,7 @@ impl Callouts {
     pub(crate) fn refuse(&mut self, kind: CalloutKind, root: u32, limits: &Limits) {
         if self.open.len() < limits.callouts {
             let token = self.number(kind);
-            self.open.insert(token, Open { root, local_closed: false, remote_closed: false });
+            self.insert(token, root, 0);
             self.refused.push(token);
         }
     }
@@ -98,14 +102,14 @@ impl Callouts {
         plugin: Arc<str>,
         request: CalloutRequest,
         limits: &Limits,
-    ) -> Result<(), Status> {
+    ) -> Result<(), Refused> {
         if number == 0 {
-            return Err(Status::BadArgument);
+            return Err(Status::BadArgument.into());
         }
         let kind = if number % 2 == 1 { CalloutKind::GrpcCall } else { CalloutKind::GrpcStream };
         let token = CalloutToken { kind, token: number };
         if matches!(request, CalloutRequest::GrpcSend { .. }) && kind == CalloutKind::GrpcCall {
-            return Err(Status::BadArgument);
+            return Err(Status::BadArgument.into());
         }
         self.fits(&request, limits)?;
         let open = self.open.get_mut(&token).ok_or(Status::NotFound)?;
@@ -118,30 +122,47 @@ impl Callouts {
             _ => false,
         };
         if ends {
-            self.open.remove(&token);
+            self.remove(token);
         }
-        self.queue(token, plugin, request);
+        self.queued_bytes += request.bytes();
+        self.queued.push(VmCallout { token, plugin, request });
         Ok(())
     }
 
-    fn fits(&self, request: &CalloutRequest, limits: &Limits) -> Result<(), Status> {
-        let bytes = self.queued_bytes.saturating_add(request.bytes());
+    fn fits(&self, request: &CalloutRequest, limits: &Limits) -> Result<(), Refused> {
+        let bytes = self.queued_bytes + self.open_bytes + request.bytes();
         let most = limits.callouts.saturating_mul(4);
-        if bytes > limits.body_bytes || self.queued.len() >= most {
-            Err(Status::InternalFailure)
+        if bytes > limits.body_bytes {
+            Err(Refused::Limit("body_bytes"))
+        } else if self.queued.len() >= most {
+            Err(Refused::Limit("callouts"))
         } else {
             Ok(())
         }
     }
 
-    fn queue(&mut self, token: CalloutToken, plugin: Arc<str>, request: CalloutRequest) {
-        self.queued_bytes += request.bytes();
-        self.queued.push(VmCallout { token, plugin, request });
+    fn insert(&mut self, token: CalloutToken, root: u32, bytes: usize) {
+        self.open_bytes += bytes;
+        self.open.insert(token, Open { root, bytes, local_closed: false, remote_closed: false });
+    }
+
+    fn remove(&mut self, token: CalloutToken) {
+        if let Some(open) = self.open.remove(&token) {
+            self.open_bytes -= open.bytes;
+        }
     }
 
     pub(crate) fn take(&mut self) -> Vec<VmCallout> {
         self.queued_bytes = 0;
         std::mem::take(&mut self.queued)
+    }
+
+    pub(crate) fn has_new(&self) -> bool {
+        !self.queued.is_empty()
+    }
+
+    pub(crate) fn open_count(&self) -> usize {
+        self.open.len()
     }
 
     pub(crate) fn find(&self, token: CalloutToken) -> Option<Open> {
@@ -157,14 +178,18 @@ impl Callouts {
         let Some(open) = self.open.get_mut(&token) else { return };
         open.remote_closed = true;
         if open.local_closed || token.kind != CalloutKind::GrpcStream {
-            self.open.remove(&token);
+            self.remove(token);
         }
     }
 
     /// Removes the calls of a plugin that is deleted.
     pub(crate) fn drop_root(&mut self, root: u32) {
-        self.open.retain(|_, open| open.root != root);
-        let Self { queued, open, .. } = self;
+        let Self { queued, open, open_bytes, .. } = self;
+        open.retain(|_, open| {
+            let stays = open.root != root;
+            *open_bytes -= if stays { 0 } else { open.bytes };
+            stays
+        });
         queued.retain(|callout| open.contains_key(&callout.token));
     }
 }
@@ -245,7 +270,7 @@ mod tests {
         assert!(callouts.find(token).is_none());
         assert_eq!(
             callouts.send_more(number, "p".into(), CalloutRequest::GrpcClose, &limits),
-            Err(Status::NotFound)
+            Err(Status::NotFound.into())
         );
     }
 
@@ -255,6 +280,38 @@ mod tests {
             (Callouts::default(), Limits { callouts: 1, ..Limits::default() });
         callouts.start(CalloutKind::GrpcStream, 0, "p".into(), stream(), &limits).unwrap();
         let more = callouts.start(CalloutKind::GrpcStream, 0, "p".into(), stream(), &limits);
-        assert_eq!(more, Err(Status::InternalFailure));
+        assert_eq!(more, Err(Refused::Limit("callouts")));
+    }
+
+    #[test]
+    fn the_names_in_a_request_count() {
+        let (mut callouts, limits) =
+            (Callouts::default(), Limits { body_bytes: 100, ..Limits::default() });
+        let long = || "n".repeat(101);
+        let http = CalloutRequest::Http {
+            cluster: long(),
+            headers: Headers::default(),
+            body: Bytes::new(),
+            trailers: Headers::default(),
+            timeout: None,
+        };
+        let grpc = |service: String, service_name: String, method_name: String| {
+            CalloutRequest::GrpcStream {
+                service: GrpcService::parse(service.into()).unwrap(),
+                service_name,
+                method_name,
+                initial_metadata: Headers::default(),
+            }
+        };
+        let short = || "n".to_owned();
+        for request in [
+            http,
+            grpc(long(), short(), short()),
+            grpc(short(), long(), short()),
+            grpc(short(), short(), long()),
+        ] {
+            let refused = callouts.start(CalloutKind::Http, 0, "p".into(), request, &limits);
+            assert_eq!(refused, Err(Refused::Limit("body_bytes")));
+        }
     }
 }

@@ -181,13 +181,24 @@ impl CalloutRequest {
     /// The bytes that count for the limit.
     pub(super) fn bytes(&self) -> usize {
         match self {
-            CalloutRequest::Http { headers, body, trailers, .. } => {
-                headers.byte_size() + body.len() + trailers.byte_size()
+            CalloutRequest::Http { cluster, headers, body, trailers, .. } => {
+                cluster.len() + headers.charge() + body.len() + trailers.charge()
             }
-            CalloutRequest::GrpcCall { initial_metadata, message, .. } => {
-                initial_metadata.byte_size() + message.len()
+            CalloutRequest::GrpcCall {
+                service,
+                service_name,
+                method_name,
+                initial_metadata,
+                message,
+                ..
+            } => {
+                let names = 2 * service.raw.len() + service_name.len() + method_name.len();
+                names + initial_metadata.charge() + message.len()
             }
-            CalloutRequest::GrpcStream { initial_metadata, .. } => initial_metadata.byte_size(),
+            CalloutRequest::GrpcStream { service, service_name, method_name, initial_metadata } => {
+                let names = 2 * service.raw.len() + service_name.len() + method_name.len();
+                names + initial_metadata.charge()
+            }
             CalloutRequest::GrpcSend { message, .. } => message.len(),
             CalloutRequest::GrpcClose | CalloutRequest::GrpcCancel => 0,
         }

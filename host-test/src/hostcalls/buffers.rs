@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::definition::{Definition, family};
 use crate::abi::{BufferKind, Status};
-use crate::memory::{Guest, HostcallResult, Span, give, parts, slice, write_u32};
+use crate::memory::{Guest, HostcallError, HostcallResult, Span, give, parts, write_u32};
 use crate::state::HostState;
 
 pub(super) const FAMILY: &[Definition] = family! {
@@ -87,7 +87,7 @@ fn get(
 fn set(guest: Guest<'_, '_>, buffer: u32, start: u32, length: u32, data: Span) -> HostcallResult {
     let kind = BufferKind::from_code(buffer).ok_or(Status::BadArgument)?;
     let (memory, state) = parts(guest)?;
-    let data = slice(memory, data)?;
+    let data = state.read(memory, data)?;
     state.note(|note| {
         note.arg("buffer", kind).arg("start", start).arg("length", length).arg("data", data)
     });
@@ -97,9 +97,11 @@ fn set(guest: Guest<'_, '_>, buffer: u32, start: u32, length: u32, data: Span) -
     let (before, after) =
         profile.splice(body, start as usize, length as usize).ok_or(Status::BadArgument)?;
     if before.len().saturating_add(data.len()).saturating_add(after.len()) > limit {
-        return Err(Status::InternalFailure.into());
+        return Err(HostcallError::Limit("body_bytes"));
     }
-    *body = [before, data, after].concat().into();
+    let whole = [before, data, after].concat();
+    state.work.bytes(whole.len());
+    *body = whole.into();
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 use wasmtime::Linker;
 
 use crate::abi::{AbiVersion, Status};
+use crate::fuel::pay;
 use crate::memory::{Guest, HostcallError, HostcallResult};
 use crate::recording::RecordedEvent;
 use crate::recording::draft::Draft;
@@ -103,7 +104,9 @@ pub(super) fn serve(
     call: impl FnOnce(Guest<'_, '_>) -> HostcallResult,
 ) -> wasmtime::Result<u32> {
     if guest.data().recorder.is_none() {
-        return status_code(call(guest));
+        let result = call(guest);
+        pay(guest)?;
+        return status_code(guest, result);
     }
     // A guest's allocator may make a hostcall while another one gives it a value.
     let outer = guest.data_mut().draft.replace(Box::default());
@@ -111,19 +114,24 @@ pub(super) fn serve(
     let status = match &result {
         Ok(()) => Status::Ok,
         Err(HostcallError::Status(status)) => *status,
-        Err(HostcallError::Trap(_)) => Status::InternalFailure,
+        Err(HostcallError::Limit(_) | HostcallError::Trap(_)) => Status::InternalFailure,
     };
     let state = guest.data_mut();
     let Draft { arguments, returned } =
         *std::mem::replace(&mut state.draft, outer).unwrap_or_default();
     state.record(RecordedEvent::Called { hostcall: name, arguments, status, returned });
-    status_code(result)
+    pay(guest)?;
+    status_code(guest, result)
 }
 
-fn status_code(result: HostcallResult) -> wasmtime::Result<u32> {
+fn status_code(guest: Guest<'_, '_>, result: HostcallResult) -> wasmtime::Result<u32> {
     match result {
         Ok(()) => Ok(Status::Ok.code()),
         Err(HostcallError::Status(status)) => Ok(status.code()),
+        Err(HostcallError::Limit(limit)) => {
+            guest.data_mut().deny(limit);
+            Ok(Status::InternalFailure.code())
+        }
         Err(HostcallError::Trap(error)) => Err(error),
     }
 }

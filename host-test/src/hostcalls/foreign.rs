@@ -4,7 +4,8 @@
 use super::definition::{Definition, family};
 use crate::abi::Status;
 use crate::foreign::ForeignCall;
-use crate::memory::{Guest, HostcallResult, Span, copy_to_guest, parts, slice, write_u32};
+use crate::memory::{Guest, HostcallError, HostcallResult, Span, copy_to_guest, parts, write_u32};
+use crate::state::HostState;
 
 pub(super) const FAMILY: &[Definition] = family! {
     proxy_call_foreign_function(
@@ -15,11 +16,17 @@ pub(super) const FAMILY: &[Definition] = family! {
 
 fn call(guest: Guest<'_, '_>, name: Span, arguments: Span, to: u32, len_to: u32) -> HostcallResult {
     let (memory, state) = parts(guest)?;
-    let name = slice(memory, name)?;
-    let arguments = slice(memory, arguments)?;
+    let name = state.read(memory, name)?;
+    let arguments = state.read(memory, arguments)?;
     state.note(|note| note.arg("name", name).arg("arguments", arguments));
     let function = state.host.foreign.find(name).ok_or(Status::NotFound)?;
-    let result = function(&mut ForeignCall::new(arguments, &mut state.contexts, &state.limits))?;
+    let HostState { contexts, limits, work, .. } = state;
+    let mut call = ForeignCall::new(arguments, contexts, limits, work);
+    let result = function(&mut call);
+    if let Some(limit) = call.denied() {
+        return Err(HostcallError::Limit(limit));
+    }
+    let result = result?;
     state.note(|note| note.ret("result", result.clone()));
     // A guest that does not want the result passes null pointers.
     let pointer = if to == 0 { 0 } else { copy_to_guest(guest, &result)? };

@@ -9,7 +9,7 @@ use super::definition::{Definition, family};
 use crate::abi::Status;
 use crate::callout::{CalloutKind, CalloutRequest, GrpcService};
 use crate::headers::Headers;
-use crate::memory::{Guest, HostcallResult, Span, parts, slice, write_u32};
+use crate::memory::{Guest, HostcallResult, Span, parts, write_u32};
 use crate::pairs;
 use crate::state::HostState;
 
@@ -52,10 +52,10 @@ struct Target {
 
 fn target(memory: &[u8], state: &mut HostState, spans: [Span; 4]) -> HostcallResult<Target> {
     let [service, name, method, metadata] = spans;
-    let service = Bytes::copy_from_slice(slice(memory, service)?);
-    let service_name = String::from_utf8_lossy(slice(memory, name)?).into_owned();
-    let method_name = String::from_utf8_lossy(slice(memory, method)?).into_owned();
-    let pairs = pairs::decode(slice(memory, metadata)?).unwrap_or_default();
+    let service = Bytes::copy_from_slice(state.read(memory, service)?);
+    let service_name = String::from_utf8_lossy(state.read(memory, name)?).into_owned();
+    let method_name = String::from_utf8_lossy(state.read(memory, method)?).into_owned();
+    let pairs = pairs::decode(state.read(memory, metadata)?).unwrap_or_default();
     state.note(|note| {
         note.arg("service", service.clone()).arg("service_name", service_name.as_str());
         note.arg("method_name", method_name.as_str()).arg("initial_metadata", &pairs[..])
@@ -92,7 +92,7 @@ fn call(
     write_u32(memory, token_to, 0)?;
     let Target { service, service_name, method_name, initial_metadata } =
         target(memory, state, spans)?;
-    let message = Bytes::copy_from_slice(slice(memory, message)?);
+    let message = Bytes::copy_from_slice(state.read(memory, message)?);
     state.note(|note| note.arg("message", message.clone()).arg("timeout", timeout));
     let service = known_service(state, CalloutKind::GrpcCall, service)?;
     let timeout = (timeout > 0).then(|| Duration::from_millis(timeout.into()));
@@ -124,7 +124,7 @@ fn stream(guest: Guest<'_, '_>, spans: [Span; 4], token_to: u32) -> HostcallResu
 
 fn send(guest: Guest<'_, '_>, token: u32, message: Span, end_stream: bool) -> HostcallResult {
     let (memory, state) = parts(guest)?;
-    let message = Bytes::copy_from_slice(slice(memory, message)?);
+    let message = Bytes::copy_from_slice(state.read(memory, message)?);
     state.note(|note| {
         note.arg("token", token).arg("message", message.clone()).arg("end_stream", end_stream)
     });

@@ -7,7 +7,9 @@ use bytes::Bytes;
 use super::definition::{Definition, family};
 use crate::abi::{AbiVersion, MapKind, Status};
 use crate::headers::{HEADER_CHARGE, Headers};
-use crate::memory::{Guest, HostcallResult, Span, give, give_with, parts, slice, write_u32};
+use crate::memory::{
+    Guest, HostcallError, HostcallResult, Span, give, give_with, parts, write_u32,
+};
 use crate::pairs;
 use crate::recording::Value;
 use crate::state::HostState;
@@ -60,10 +62,18 @@ fn lent_mut(state: &mut HostState, kind: MapKind) -> Result<&mut Headers, Status
     stream.map_mut(kind).ok_or(Status::BadArgument)
 }
 
+/// Looking through a map and moving its text is work that grows with the map.
+fn search(state: &mut HostState, kind: MapKind) {
+    let (entries, bytes) = lent(state, kind).map_or((0, 0), |map| (map.len(), map.byte_size()));
+    state.work.entries(entries);
+    state.work.bytes(bytes);
+}
+
 fn get(guest: Guest<'_, '_>, map: u32, name: Span, to: u32, len_to: u32) -> HostcallResult {
     let kind = kind(map)?;
     let (memory, state) = parts(guest)?;
-    let name = slice(memory, name)?;
+    let name = state.read(memory, name)?;
+    search(state, kind);
     state.note(|note| note.arg("map", kind).arg("name", name));
     let found = match lent(state, kind) {
         Some(map) => map.find(name),
@@ -96,12 +106,13 @@ fn get(guest: Guest<'_, '_>, map: u32, name: Span, to: u32, len_to: u32) -> Host
 fn write(guest: Guest<'_, '_>, write: Write, map: u32, name: Span, value: Span) -> HostcallResult {
     let kind = kind(map)?;
     let (memory, state) = parts(guest)?;
-    let (name, value) = (slice(memory, name)?, slice(memory, value)?);
+    let (name, value) = (state.read(memory, name)?, state.read(memory, value)?);
     state.note(|note| note.arg("map", kind).arg("name", name).arg("value", value));
+    search(state, kind);
     let (limit, profile) = (state.limits.header_map_bytes, state.profile);
     let headers = lent_mut(state, kind)?;
     if headers.charge().saturating_add(name.len() + value.len() + HEADER_CHARGE) > limit {
-        return Err(Status::InternalFailure.into());
+        return Err(HostcallError::Limit("header_map_bytes"));
     }
     match write {
         Write::Add => profile.add(headers, name, value),
@@ -113,8 +124,9 @@ fn write(guest: Guest<'_, '_>, write: Write, map: u32, name: Span, value: Span) 
 fn remove(guest: Guest<'_, '_>, map: u32, name: Span) -> HostcallResult {
     let kind = kind(map)?;
     let (memory, state) = parts(guest)?;
-    let name = slice(memory, name)?;
+    let name = state.read(memory, name)?;
     state.note(|note| note.arg("map", kind).arg("name", name));
+    search(state, kind);
     lent(state, kind).ok_or(Status::BadArgument)?;
     lent_mut(state, kind)?.remove(name);
     Ok(())
@@ -144,14 +156,16 @@ fn set_pairs(guest: Guest<'_, '_>, map: u32, pairs: Span) -> HostcallResult {
     let kind = kind(map)?;
     let (memory, state) = parts(guest)?;
     // Envoy takes malformed pairs for an empty list, and removes every header. Here it is an error.
-    let pairs = pairs::decode(slice(memory, pairs)?).ok_or(Status::BadArgument)?;
+    let pairs = pairs::decode(state.read(memory, pairs)?).ok_or(Status::BadArgument)?;
     state.note(|note| note.arg("map", kind).arg("pairs", &pairs[..]));
     let (limit, profile) = (state.limits.header_map_bytes, state.profile);
     if pairs.iter().map(|(name, value)| name.len() + value.len() + HEADER_CHARGE).sum::<usize>()
         > limit
     {
-        return Err(Status::InternalFailure.into());
+        return Err(HostcallError::Limit("header_map_bytes"));
     }
+    // Each pair looks for its name among those before it.
+    state.work.entries(pairs.len() * pairs.len() / 2);
     let headers = lent_mut(state, kind)?;
     headers.clear();
     for (name, value) in &pairs {

@@ -9,7 +9,7 @@ use super::definition::{Definition, family};
 use crate::abi::Status;
 use crate::callout::{CalloutKind, CalloutRequest};
 use crate::headers::{HeaderScope, Headers};
-use crate::memory::{Guest, HostcallResult, Span, parts, slice, write_u32};
+use crate::memory::{Guest, HostcallResult, Span, parts, write_u32};
 use crate::pairs;
 
 pub(super) const FAMILY: &[Definition] = family! {
@@ -34,10 +34,10 @@ fn http_call(
     // Written first: if the pointer is wrong, no call is started whose token the guest never gets.
     write_u32(memory, token_to, 0)?;
     let [cluster, headers, body, trailers] = spans;
-    let cluster = String::from_utf8_lossy(slice(memory, cluster)?).into_owned();
-    let headers = pairs::decode(slice(memory, headers)?).unwrap_or_default();
-    let body = slice(memory, body)?;
-    let trailers = pairs::decode(slice(memory, trailers)?).unwrap_or_default();
+    let cluster = String::from_utf8_lossy(state.read(memory, cluster)?).into_owned();
+    let headers = pairs::decode(state.read(memory, headers)?).unwrap_or_default();
+    let body = state.read(memory, body)?;
+    let trailers = pairs::decode(state.read(memory, trailers)?).unwrap_or_default();
     state.note(|note| {
         note.arg("cluster", cluster.as_str()).arg("headers", &headers[..]).arg("body", body);
         note.arg("trailers", &trailers[..]).arg("timeout", i64::from(timeout))

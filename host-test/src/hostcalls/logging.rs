@@ -2,7 +2,7 @@
 
 use super::definition::{Definition, family};
 use crate::abi::{LogLevel, Status};
-use crate::memory::{Guest, HostcallResult, Span, parts, slice, write_u32};
+use crate::memory::{Guest, HostcallResult, Span, parts, write_u32};
 
 pub(super) const FAMILY: &[Definition] = family! {
     proxy_log(level: u32, message: u32, len: u32) in V0_1_0..=V0_2_1
@@ -14,7 +14,7 @@ pub(super) const FAMILY: &[Definition] = family! {
 fn log(guest: Guest<'_, '_>, level: u32, message: Span) -> HostcallResult {
     let level = LogLevel::from_code(level).ok_or(Status::BadArgument)?;
     let (memory, state) = parts(guest)?;
-    let message = slice(memory, message)?;
+    let message = state.read(memory, message)?;
     state.note(|note| note.arg("level", level).arg("message", message));
     state.log(level, message);
     Ok(())

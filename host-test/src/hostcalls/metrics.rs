@@ -2,7 +2,7 @@
 
 use super::definition::{Definition, family};
 use crate::abi::Status;
-use crate::memory::{Guest, HostcallResult, Span, parts, slice, write_u32, write_u64};
+use crate::memory::{Guest, HostcallResult, Span, parts, write_u32, write_u64};
 use crate::metrics::MetricKind;
 use crate::recording::Value;
 use crate::state::HostState;
@@ -20,10 +20,10 @@ pub(super) const FAMILY: &[Definition] = family! {
 
 fn define(guest: Guest<'_, '_>, kind: u32, name: Span, to: u32) -> HostcallResult {
     let (memory, state) = parts(guest)?;
-    let name = String::from_utf8_lossy(slice(memory, name)?);
+    let name = String::from_utf8_lossy(state.read(memory, name)?);
     let kind = MetricKind::from_code(kind).ok_or(Status::BadArgument)?;
     state.note(|note| note.arg("kind", kind.name()).arg("name", name.as_bytes()));
-    let id = state.metrics.define(&state.host.metrics, kind, &name, state.limits.metrics)?;
+    let id = state.metrics.define(&state.host.metrics, kind, &name, &state.limits)?;
     state.note(|note| note.ret("metric", id));
     drop(name);
     Ok(write_u32(memory, to, id)?)

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::definition::{Definition, family};
 use super::shared_data::vm_id;
-use crate::memory::{Guest, HostcallResult, Span, give, parts, slice, write_u32};
+use crate::memory::{Guest, HostcallResult, Span, give, parts, write_u32};
 
 pub(super) const FAMILY: &[Definition] = family! {
     proxy_register_shared_queue(name: u32, len: u32, to: u32) in V0_1_0..=V0_2_1
@@ -22,7 +22,7 @@ pub(super) const FAMILY: &[Definition] = family! {
 
 fn register(guest: Guest<'_, '_>, name: Span, to: u32) -> HostcallResult {
     let (memory, state) = parts(guest)?;
-    let name = Bytes::copy_from_slice(slice(memory, name)?);
+    let name = Bytes::copy_from_slice(state.read(memory, name)?);
     // Items are announced to the root context, also when a stream registers the queue.
     let root = state.contexts.root().map_or(0, |root| root.context);
     state.note(|note| note.arg("name", name.clone()));
@@ -34,20 +34,21 @@ fn register(guest: Guest<'_, '_>, name: Span, to: u32) -> HostcallResult {
 
 fn resolve(guest: Guest<'_, '_>, vm: Span, name: Span, to: u32) -> HostcallResult {
     let (memory, state) = parts(guest)?;
-    let vm = Bytes::copy_from_slice(slice(memory, vm)?);
-    let name = Bytes::copy_from_slice(slice(memory, name)?);
+    let vm = Bytes::copy_from_slice(state.read(memory, vm)?);
+    let name = Bytes::copy_from_slice(state.read(memory, name)?);
     state.note(|note| note.arg("vm_id", vm.clone()).arg("name", name.clone()));
     let vm = if vm.is_empty() { vm_id(state) } else { vm };
-    let token = state.host.shared.resolve_queue(vm, name)?;
+    let token = state.host.shared.resolve_queue(&vm, &name)?;
     state.note(|note| note.ret("queue", token));
     Ok(write_u32(memory, to, token)?)
 }
 
 fn enqueue(guest: Guest<'_, '_>, token: u32, data: Span) -> HostcallResult {
     let (memory, state) = parts(guest)?;
-    let data = Bytes::copy_from_slice(slice(memory, data)?);
+    let data = Bytes::copy_from_slice(state.read(memory, data)?);
     state.note(|note| note.arg("queue", token).arg("data", data.clone()));
-    Ok(state.host.shared.enqueue(token, data)?)
+    let chain = state.chain.get_or_insert_default();
+    Ok(state.host.shared.enqueue(token, data, chain)?)
 }
 
 fn dequeue(guest: Guest<'_, '_>, token: u32, to: u32, len_to: u32) -> HostcallResult {

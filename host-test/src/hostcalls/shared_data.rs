@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::definition::{Definition, family};
 use crate::abi::Status;
-use crate::memory::{Guest, HostcallResult, Span, give, parts, slice, write_u32};
+use crate::memory::{Guest, HostcallResult, Span, give, parts, write_u32};
 use crate::state::HostState;
 
 pub(super) const FAMILY: &[Definition] = family! {
@@ -22,7 +22,7 @@ pub(super) fn vm_id(state: &HostState) -> Bytes {
 
 fn get(guest: Guest<'_, '_>, key: Span, to: u32, len_to: u32, cas_to: u32) -> HostcallResult {
     let (memory, state) = parts(guest)?;
-    let key = Bytes::copy_from_slice(slice(memory, key)?);
+    let key = Bytes::copy_from_slice(state.read(memory, key)?);
     state.note(|note| note.arg("key", key.clone()));
     let (value, cas) = state.host.shared.get(&vm_id(state), &key).ok_or(Status::NotFound)?;
     state.note(|note| note.ret("value", value.clone()).ret("cas", cas));
@@ -33,8 +33,8 @@ fn get(guest: Guest<'_, '_>, key: Span, to: u32, len_to: u32, cas_to: u32) -> Ho
 
 fn set(guest: Guest<'_, '_>, key: Span, value: Span, cas: u32) -> HostcallResult {
     let (memory, state) = parts(guest)?;
-    let key = Bytes::copy_from_slice(slice(memory, key)?);
-    let value = Bytes::copy_from_slice(slice(memory, value)?);
+    let key = Bytes::copy_from_slice(state.read(memory, key)?);
+    let value = Bytes::copy_from_slice(state.read(memory, value)?);
     state.note(|note| note.arg("key", key.clone()).arg("value", value.clone()).arg("cas", cas));
     Ok(state.host.shared.set(vm_id(state), key, value, cas)?)
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use super::definition::{Definition, family};
 use crate::abi::{Status, StreamKind};
 use crate::headers::lower_case;
-use crate::memory::{Guest, HostcallResult, Span, parts, slice};
+use crate::memory::{Guest, HostcallResult, Span, parts};
 use crate::outcome::LocalReply;
 use crate::pairs;
 use crate::stream::Stream;
@@ -41,10 +41,10 @@ fn send_local_response(
 ) -> HostcallResult {
     let (memory, state) = parts(guest)?;
     let [details, body, headers] = spans;
-    let details = slice(memory, details)?;
-    let body = slice(memory, body)?;
+    let details = state.read(memory, details)?;
+    let body = state.read(memory, body)?;
     // As in Envoy: malformed pairs are an empty list.
-    let headers = pairs::decode(slice(memory, headers)?).unwrap_or_default();
+    let headers = pairs::decode(state.read(memory, headers)?).unwrap_or_default();
     let reply = LocalReply {
         status,
         details: Text(
@@ -69,10 +69,7 @@ fn send_local_response(
     });
     // As in Envoy: `Ok` outside a stream, where nothing can be answered. Of two replies the first
     // is sent.
-    if let Some(stream) = state.contexts.touch() {
-        stream.local_reply.get_or_insert_with(|| Box::new(reply));
-    }
-    Ok(())
+    Ok(state.contexts.reply(reply, state.limits.body_bytes)?)
 }
 
 fn continue_stream(guest: Guest<'_, '_>, stream: u32) -> HostcallResult {

@@ -106,10 +106,31 @@ pub enum RecordedEvent {
         #[serde(skip_serializing_if = "Fields::is_empty")]
         returned: Fields,
     },
+    /// The recording is full: what follows is not in it.
+    Stopped {
+        /// The most bytes of the recording.
+        #[serde(rename = "recording_full")]
+        bytes: usize,
+    },
 }
 
 /// One line, as in
 /// `2 proxy_get_header_map_value(map: request_headers, name: "env") = Ok, value: "dev"`.
+impl Recorded {
+    /// What the event takes in memory, in a list that has grown to twice its length.
+    pub(crate) fn bytes(&self) -> usize {
+        let own = match &self.event {
+            RecordedEvent::Entered { arguments, .. } => arguments.bytes(),
+            RecordedEvent::Called { arguments, returned, .. } => {
+                arguments.bytes() + returned.bytes()
+            }
+            RecordedEvent::Trapped { reason, .. } => reason.len(),
+            RecordedEvent::Left { .. } | RecordedEvent::Stopped { .. } => 0,
+        };
+        own + 2 * size_of::<Self>()
+    }
+}
+
 impl fmt::Display for Recorded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ", self.context)?;
@@ -128,6 +149,9 @@ impl fmt::Display for RecordedEvent {
                 write!(f, "< {callback} = {answer}")
             }
             RecordedEvent::Trapped { callback, reason } => write!(f, "! {callback}: {reason}"),
+            RecordedEvent::Stopped { bytes } => {
+                write!(f, "! the recording is full ({bytes} bytes): what follows is not in it")
+            }
             RecordedEvent::Called { hostcall, arguments, status, returned } => {
                 write!(f, "  {hostcall}({arguments}) = {status:?}")?;
                 if returned.is_empty() { Ok(()) } else { write!(f, ", {returned}") }

@@ -36,6 +36,14 @@ impl Fields {
     }
 }
 
+impl Fields {
+    /// What the values take in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        let field = size_of::<(&str, Value)>();
+        self.0.iter().map(|(_, value)| field + value.bytes()).sum()
+    }
+}
+
 impl Serialize for Fields {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
@@ -68,6 +76,20 @@ pub enum Value {
     Text(Text),
     /// Header pairs.
     Pairs(Vec<(Text, Text)>),
+}
+
+impl Value {
+    fn bytes(&self) -> usize {
+        /// The two texts of a pair and their allocations.
+        const PAIR: usize = 128;
+        match self {
+            Value::Number(_) | Value::Truth(_) | Value::Word(_) => 0,
+            Value::Text(text) => text.0.len(),
+            Value::Pairs(pairs) => {
+                pairs.iter().map(|(name, value)| name.0.len() + value.0.len() + PAIR).sum()
+            }
+        }
+    }
 }
 
 impl From<u32> for Value {

@@ -32,6 +32,16 @@ impl Vm {
         self.guest.store.data_mut().callouts.take()
     }
 
+    /// Whether there are requests that [`take_callouts`](Self::take_callouts) has not returned yet.
+    pub(crate) fn has_new_callouts(&self) -> bool {
+        self.guest.store.data().callouts.has_new()
+    }
+
+    /// How many callouts wait for an answer.
+    pub(crate) fn open_callouts(&self) -> usize {
+        self.guest.store.data().callouts.open_count()
+    }
+
     /// Whether a guest waits for an answer, or has made a request that was not taken.
     #[must_use]
     pub fn has_callouts(&self) -> bool {

@@ -9,6 +9,7 @@ use crate::callbacks::{self, Export};
 use crate::contexts::ContextRef;
 use crate::engine::EngineOptions;
 use crate::error::{CallError, TrapReport};
+use crate::limits::TooManyEvents;
 use crate::plugin::Plugin;
 use crate::recording::{Fields, RecordedEvent};
 use crate::state::HostState;
@@ -156,10 +157,22 @@ impl GuestStore {
     #[inline]
     fn left<R: Words>(&mut self, callback: &'static str, context: ContextRef, result: R) {
         let state = self.store.data_mut();
+        state.chain = None;
         if state.recorder.is_some() {
             state.contexts.set_effective(context);
             state.record(RecordedEvent::Left { callback, answer: result.words().next() });
         }
+    }
+
+    /// Ends a guest that the host does not call any more.
+    pub(super) fn end(
+        &mut self,
+        callback: &'static str,
+        context: ContextRef,
+        error: &wasmtime::Error,
+    ) -> CallError {
+        self.store.data_mut().contexts.enter(context);
+        self.poison(callback, context, error)
     }
 
     #[cold]
@@ -180,6 +193,7 @@ impl GuestStore {
         let limit = match error.downcast_ref::<Trap>() {
             Some(Trap::OutOfFuel) => Some("fuel_per_callback"),
             Some(Trap::Interrupt) => Some("epochs_per_callback"),
+            _ if error.is::<TooManyEvents>() => Some("chained_events"),
             _ => state.limiter.denied,
         };
         let report = Arc::new(TrapReport {

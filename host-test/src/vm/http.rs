@@ -499,11 +499,13 @@ fn outcome(
     stream: StreamId,
     pause: Option<Pause>,
 ) -> Result<Outcome, CallError> {
-    let stream = guest.stream_mut(stream)?;
-    if let Some(reply) = stream.local_reply.take() {
+    let open = guest.stream_mut(stream)?;
+    if open.local_reply.is_some()
+        && let Some(reply) = guest.store.data_mut().contexts.take_reply(stream.slot)
+    {
         return Ok(Outcome::LocalReply(reply));
     }
-    if stream.take_closed(HTTP) {
+    if guest.stream_mut(stream)?.take_closed(HTTP) {
         return Ok(Outcome::Close);
     }
     Ok(pause.map_or(Outcome::Continue, Outcome::Pause))

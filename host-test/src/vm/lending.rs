@@ -253,6 +253,8 @@ impl Vm {
     /// # Errors
     /// When the stream is not open.
     pub fn take_local_reply(&mut self, stream: StreamId) -> Result<Option<LocalReply>, CallError> {
-        Ok(self.guest.stream_mut(stream)?.local_reply.take().map(|reply| *reply))
+        self.guest.stream(stream)?;
+        let reply = self.guest.store.data_mut().contexts.take_reply(stream.slot);
+        Ok(reply.map(|reply| *reply))
     }
 }

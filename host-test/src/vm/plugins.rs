@@ -9,7 +9,9 @@ use super::instance::{Vm, byte_len};
 use crate::callbacks::Callbacks;
 use crate::contexts::ContextRef;
 use crate::error::{CallError, StartError};
+use crate::limits::TooManyEvents;
 use crate::plugin::{Plugin, PluginConfig};
+use crate::shared::Announcement;
 
 /// Whether a plugin was deleted when it was stopped.
 ///
@@ -292,11 +294,15 @@ impl Vm {
         self.guest.check()?;
         let items = self.guest.store.data().mailbox.take();
         let mut delivered = 0;
-        for (context, token) in items {
-            let Some(root @ ContextRef::Root(_)) = self.guest.store.data().contexts.find(context)
-            else {
-                continue;
-            };
+        for Announcement { context, token, chain } in items {
+            let state = self.guest.store.data_mut();
+            let Some(root @ ContextRef::Root(_)) = state.contexts.find(context) else { continue };
+            let most = state.limits.chained_events;
+            if chain.count() > most {
+                let error = wasmtime::Error::new(TooManyEvents { most });
+                return Err(self.guest.end(self.callbacks.queue_ready.name, root, &error));
+            }
+            state.chain = Some(chain.next());
             self.guest.notify(&self.callbacks.queue_ready, root, (context, token))?;
             delivered += 1;
         }

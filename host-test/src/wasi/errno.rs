@@ -1,6 +1,7 @@
 //! WASI's error numbers, and how a failed function becomes one.
 
-use crate::memory::{HostcallError, HostcallResult};
+use crate::fuel::pay;
+use crate::memory::{Guest, HostcallError, HostcallResult};
 
 pub(crate) const ENOSYS: u32 = 52;
 pub(super) const SUCCESS: u32 = 0;
@@ -14,10 +15,15 @@ pub(super) const ENOTSUP: u32 = 58;
 pub(super) const ESPIPE: u32 = 70;
 
 /// The error number of a result: every pointer outside of memory is `EFAULT`.
-pub(super) fn errno(result: HostcallResult<u32>) -> wasmtime::Result<u32> {
+pub(super) fn serve(
+    guest: Guest<'_, '_>,
+    call: impl FnOnce(Guest<'_, '_>) -> HostcallResult<u32>,
+) -> wasmtime::Result<u32> {
+    let result = call(guest);
+    pay(guest)?;
     match result {
         Ok(errno) => Ok(errno),
-        Err(HostcallError::Status(_)) => Ok(EFAULT),
+        Err(HostcallError::Status(_) | HostcallError::Limit(_)) => Ok(EFAULT),
         Err(HostcallError::Trap(error)) => Err(error),
     }
 }

@@ -2,7 +2,7 @@
 
 use wasmtime::{Caller, Linker};
 
-use super::errno::{EIO, SUCCESS, errno};
+use super::errno::{EIO, SUCCESS, serve};
 use crate::abi::Status;
 use crate::memory::{Guest, HostcallResult, parts, slice_mut, write, write_u32};
 use crate::state::HostState;
@@ -17,43 +17,51 @@ pub(super) fn link(linker: &mut Linker<HostState>, wasi: &str) -> wasmtime::Resu
         wasi,
         "args_sizes_get",
         |mut guest: Caller<'_, HostState>, count_to: u32, size_to: u32| {
-            errno(sizes(&mut guest, count_to, size_to, |state| {
-                let args = &state.wasi.args;
-                (args.len(), args.iter().map(|arg| arg.len() + 1).sum())
-            }))
+            serve(&mut guest, |guest| {
+                sizes(guest, count_to, size_to, |state| {
+                    let args = &state.wasi.args;
+                    (args.len(), args.iter().map(|arg| arg.len() + 1).sum())
+                })
+            })
         },
     )?;
     linker.func_wrap(
         wasi,
         "args_get",
         |mut guest: Caller<'_, HostState>, to: u32, buffer: u32| {
-            errno(args_get(&mut guest, to, buffer))
+            serve(&mut guest, |guest| args_get(guest, to, buffer))
         },
     )?;
     linker.func_wrap(
         wasi,
         "environ_sizes_get",
         |mut guest: Caller<'_, HostState>, count_to: u32, size_to: u32| {
-            errno(sizes(&mut guest, count_to, size_to, |state| {
-                (
-                    state.environment.len(),
-                    state.environment.iter().map(|(key, value)| key.len() + value.len() + 2).sum(),
-                )
-            }))
+            serve(&mut guest, |guest| {
+                sizes(guest, count_to, size_to, |state| {
+                    (
+                        state.environment.len(),
+                        state
+                            .environment
+                            .iter()
+                            .map(|(key, value)| key.len() + value.len() + 2)
+                            .sum(),
+                    )
+                })
+            })
         },
     )?;
     linker.func_wrap(
         wasi,
         "environ_get",
         |mut guest: Caller<'_, HostState>, to: u32, buffer: u32| {
-            errno(environ_get(&mut guest, to, buffer))
+            serve(&mut guest, |guest| environ_get(guest, to, buffer))
         },
     )?;
     linker.func_wrap(
         wasi,
         "random_get",
         |mut guest: Caller<'_, HostState>, to: u32, len: u32| {
-            errno(random_get(&mut guest, to, len))
+            serve(&mut guest, |guest| random_get(guest, to, len))
         },
     )?;
     // A guest has one thread, so there is no other to run.
@@ -111,6 +119,7 @@ fn write_strings(
 
 fn random_get(guest: Guest<'_, '_>, to: u32, len: u32) -> HostcallResult<u32> {
     let (memory, state) = parts(guest)?;
+    state.work.uncompressed(len as usize);
     match state.random.fill(slice_mut(memory, (to, len))?) {
         Ok(()) => Ok(SUCCESS),
         Err(_) => Ok(EIO),

@@ -4,7 +4,7 @@
 
 use wasmtime::{Caller, Linker};
 
-use super::errno::{EBADF, EINVAL, EIO, ENOTDIR, ENOTSUP, ESPIPE, SUCCESS, errno, open_or_bad};
+use super::errno::{EBADF, EINVAL, EIO, ENOTDIR, ENOTSUP, ESPIPE, SUCCESS, open_or_bad, serve};
 use crate::abi::{LogLevel, Status};
 use crate::memory::{
     Guest, HostcallResult, parts, read_u32, slice, slice_mut, write_u32, write_u64,
@@ -21,21 +21,21 @@ pub(super) fn link(linker: &mut Linker<HostState>, wasi: &str) -> wasmtime::Resu
         wasi,
         "fd_write",
         |mut guest: Caller<'_, HostState>, fd: u32, vectors: u32, count: u32, written_to: u32| {
-            errno(fd_write(&mut guest, fd, vectors, count, written_to))
+            serve(&mut guest, |guest| fd_write(guest, fd, vectors, count, written_to))
         },
     )?;
     linker.func_wrap(
         wasi,
         "fd_read",
         |mut guest: Caller<'_, HostState>, fd: u32, _vectors: u32, _count: u32, read_to: u32| {
-            errno(fd_read(&mut guest, fd, read_to))
+            serve(&mut guest, |guest| fd_read(guest, fd, read_to))
         },
     )?;
     linker.func_wrap(
         wasi,
         "fd_fdstat_get",
         |mut guest: Caller<'_, HostState>, fd: u32, to: u32| {
-            errno(fd_fdstat_get(&mut guest, fd, to))
+            serve(&mut guest, |guest| fd_fdstat_get(guest, fd, to))
         },
     )?;
     // The record has four bytes more in the newer version; the guest allocates its own version's.
@@ -44,7 +44,7 @@ pub(super) fn link(linker: &mut Linker<HostState>, wasi: &str) -> wasmtime::Resu
         wasi,
         "fd_filestat_get",
         move |mut guest: Caller<'_, HostState>, fd: u32, to: u32| {
-            errno(fd_filestat_get(&mut guest, fd, to, stat_bytes))
+            serve(&mut guest, |guest| fd_filestat_get(guest, fd, to, stat_bytes))
         },
     )?;
     linker.func_wrap(wasi, "fd_close", |fd: u32| open_or_bad(fd, SUCCESS))?;
@@ -111,7 +111,7 @@ fn fd_write(
         _ => return Ok(EBADF),
     };
     let (memory, state) = parts(guest)?;
-    let text = gather(memory, vectors, count, state.limits.log_bytes)?;
+    let text = gather(memory, vectors, count, state)?;
     let written = u32::try_from(text.len()).map_err(|_| Status::InternalFailure)?;
     // Checked first: a guest that gets an error must not have written anything.
     slice_mut(memory, (written_to, 4))?;
@@ -138,7 +138,13 @@ fn fd_write(
 }
 
 /// The pieces of a write, joined, up to a limit of bytes.
-fn gather(memory: &[u8], vectors: u32, count: u32, limit: usize) -> Result<Vec<u8>, Status> {
+fn gather(
+    memory: &[u8],
+    vectors: u32,
+    count: u32,
+    state: &mut HostState,
+) -> Result<Vec<u8>, Status> {
+    let limit = state.limits.log_bytes;
     let mut text = Vec::new();
     for i in 0..count {
         let vector = i
@@ -147,12 +153,14 @@ fn gather(memory: &[u8], vectors: u32, count: u32, limit: usize) -> Result<Vec<u
             .ok_or(Status::InvalidMemoryAccess)?;
         let length = vector.checked_add(4).ok_or(Status::InvalidMemoryAccess)?;
         let part = slice(memory, (read_u32(memory, vector)?, read_u32(memory, length)?))?;
+        state.work.entries(1);
         let left = limit.saturating_sub(text.len());
         text.extend_from_slice(part.get(..left).unwrap_or(part));
         if text.len() >= limit {
             break;
         }
     }
+    state.work.bytes(text.len());
     Ok(text)
 }
 

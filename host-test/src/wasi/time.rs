@@ -4,7 +4,7 @@
 
 use wasmtime::{Caller, Linker};
 
-use super::errno::{EBADF, EINVAL, ENOTSUP, SUCCESS, errno};
+use super::errno::{EBADF, EINVAL, ENOTSUP, SUCCESS, serve};
 use super::stdio;
 use crate::abi::Status;
 use crate::memory::{
@@ -20,14 +20,14 @@ pub(super) fn link(linker: &mut Linker<HostState>, wasi: &str) -> wasmtime::Resu
         wasi,
         "clock_time_get",
         |mut guest: Caller<'_, HostState>, id: u32, _precision: u64, to: u32| {
-            errno(clock_time_get(&mut guest, id, to))
+            serve(&mut guest, |guest| clock_time_get(guest, id, to))
         },
     )?;
     linker.func_wrap(
         wasi,
         "clock_res_get",
         |mut guest: Caller<'_, HostState>, id: u32, to: u32| {
-            errno(clock_res_get(&mut guest, id, to))
+            serve(&mut guest, |guest| clock_res_get(guest, id, to))
         },
     )?;
     let layout = if wasi == "wasi_unstable" { &UNSTABLE } else { &PREVIEW_1 };
@@ -39,7 +39,9 @@ pub(super) fn link(linker: &mut Linker<HostState>, wasi: &str) -> wasmtime::Resu
               events: u32,
               count: u32,
               count_to: u32| {
-            errno(poll_oneoff(&mut guest, layout, subscriptions, events, count, count_to))
+            serve(&mut guest, |guest| {
+                poll_oneoff(guest, layout, subscriptions, events, count, count_to)
+            })
         },
     )?;
     Ok(())
@@ -117,6 +119,7 @@ fn poll_oneoff(
     for (at, count, bytes) in [(subscriptions, count, layout.bytes), (events, count, EVENT_BYTES)] {
         slice(memory, (at, count.checked_mul(bytes).ok_or(Status::InvalidMemoryAccess)?))?;
     }
+    state.work.entries(2 * count as usize);
     let at = |i: u32| subscriptions + i * layout.bytes;
     let mut wait = u64::MAX;
     for i in 0..count {

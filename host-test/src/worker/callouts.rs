@@ -38,7 +38,20 @@ impl Worker {
                 self.deadlines.insert((due, self.next_deadline), callout.id);
             }
         }
+        self.drop_old_deadlines();
         all
+    }
+
+    /// Drops the deadlines of callouts that no guest awaits any more, when they are most of all: a
+    /// guest can make calls that are answered at once, each with a timeout of weeks.
+    fn drop_old_deadlines(&mut self) {
+        const FEW: usize = 64;
+        let open: usize = self.guests.vms.iter().map(|guest| guest.vm.open_callouts()).sum();
+        if self.deadlines.len() > 2 * open + FEW {
+            let mut deadlines = std::mem::take(&mut self.deadlines);
+            deadlines.retain(|_, id| self.awaits(*id));
+            self.deadlines = deadlines;
+        }
     }
 
     /// Delivers the answer of a callout. False if the guest does not wait for such an answer: the
@@ -89,6 +102,23 @@ impl Worker {
     #[must_use]
     pub fn has_callouts(&self) -> bool {
         self.guests.vms.iter().any(|guest| guest.vm.has_callouts())
+    }
+
+    /// Whether a guest has made a request that [`callouts`](Self::callouts) has not returned yet.
+    ///
+    /// ```
+    /// # use gatepost_host_fixtures::*;
+    /// # let mut worker = worker("auth");
+    /// # let mut headers = request();
+    /// let id = worker.open(StreamInfo::default());
+    /// worker.request(id, Part::Headers { headers, end_stream: true }); // this guest makes a call
+    /// assert!(worker.has_new_callouts());
+    /// let _taken = worker.callouts();
+    /// assert!(!worker.has_new_callouts());
+    /// ```
+    #[must_use]
+    pub fn has_new_callouts(&self) -> bool {
+        self.guests.vms.iter().any(|guest| guest.vm.has_new_callouts())
     }
 
     /// Whether a guest still waits for an answer to this callout. If none does, the request can be

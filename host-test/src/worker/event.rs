@@ -131,6 +131,8 @@ pub struct Finished {
     pub local_reply: Option<LocalReplySent>,
     /// The direction that a plugin still paused when nothing more could happen.
     pub paused: Option<Direction>,
+    /// The field of [`WorkerOptions`](crate::WorkerOptions) that ended the run, if one did.
+    pub limit: Option<&'static str>,
     /// Every event that was recorded during the exchange, in order, also of root contexts. Empty
     /// without [`WorkerOptions::record`](crate::WorkerOptions).
     pub recorded: Vec<Recorded>,

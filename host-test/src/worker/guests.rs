@@ -11,12 +11,12 @@ use crate::clock::{RandomSource, SeededRandom};
 use crate::error::{CallError, StartError};
 use crate::host::Host;
 use crate::plugin::{FailPolicy, Plugin};
-use crate::recording::{Recorded, Recorder};
+use crate::recording::{EventList, Recorded, Recorder};
 use crate::vm::Vm;
 use crate::vm_options::VmOptions;
 
 /// The events that VMs have recorded and the worker has not taken yet, each with its VM's number.
-type SharedEvents = Arc<Mutex<Vec<(usize, Recorded)>>>;
+type SharedEvents = Arc<Mutex<EventList>>;
 
 /// The recorder of one VM.
 struct VmRecorder {
@@ -26,7 +26,7 @@ struct VmRecorder {
 
 impl Recorder for VmRecorder {
     fn record(&mut self, recorded: Recorded) {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).push((self.vm, recorded));
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).push(self.vm, recorded);
     }
 }
 
@@ -93,7 +93,9 @@ impl Guests {
             errors: Vec::new(),
             has_fresh_trap: false,
             seed: options.seed,
-            recorded: options.record.then(SharedEvents::default),
+            recorded: options
+                .record
+                .then(|| Arc::new(Mutex::new(EventList::new(options.recorded_bytes)))),
             waker: None,
         };
         for (index, plugin) in chain.plugins().iter().enumerate() {
@@ -240,7 +242,14 @@ impl Guests {
     /// Takes the recorded events.
     pub(super) fn take_recorded(&mut self) -> Vec<(usize, Recorded)> {
         let Some(recorded) = &self.recorded else { return Vec::new() };
-        std::mem::take(&mut *recorded.lock().unwrap_or_else(PoisonError::into_inner))
+        recorded.lock().unwrap_or_else(PoisonError::into_inner).hand_over()
+    }
+
+    /// What the caller has taken of the recording makes room for more.
+    pub(super) fn forget_recorded<'a>(&self, taken: impl IntoIterator<Item = &'a Recorded>) {
+        if let Some(recorded) = &self.recorded {
+            recorded.lock().unwrap_or_else(PoisonError::into_inner).forget(taken);
+        }
     }
 
     pub(super) fn is_recording(&self) -> bool {

@@ -41,7 +41,7 @@ impl Worker {
 
     /// Takes all events, of exchanges and of root contexts, in order.
     pub fn take_all_recorded(&mut self) -> Vec<Recorded> {
-        std::mem::take(&mut self.recorded).into_iter().map(|(_, recorded)| recorded).collect()
+        self.take_recorded_if(|_| true)
     }
 
     fn take_recorded_if(&mut self, wanted: impl Fn(Option<ExchangeId>) -> bool) -> Vec<Recorded> {
@@ -49,6 +49,8 @@ impl Worker {
             .into_iter()
             .partition::<Vec<_>, _>(|(exchange, _)| wanted(*exchange));
         self.recorded = left;
-        taken.into_iter().map(|(_, recorded)| recorded).collect()
+        let taken: Vec<_> = taken.into_iter().map(|(_, recorded)| recorded).collect();
+        self.guests.forget_recorded(&taken);
+        taken
     }
 }

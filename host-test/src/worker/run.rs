@@ -113,7 +113,7 @@ impl Worker {
     ) -> Finished {
         let before = self.recorded.len();
         let id = self.open(info);
-        let mut run = Run { rounds: MAX_ROUNDS, ..Run::default() };
+        let mut run = Run { events: self.events_per_run, ..Run::default() };
         for part in request.into_parts() {
             self.wait_while_held_back(id, Direction::Request, &mut run, upstream);
             self.request(id, part);
@@ -122,7 +122,7 @@ impl Worker {
         let mut answered = false;
         loop {
             self.turn(id, &mut run, upstream);
-            if self.is_over(id) || run.reset {
+            if self.is_over(id) || run.reset || run.limit.is_some() {
                 break;
             }
             if run.sent_end && !std::mem::replace(&mut answered, true) {
@@ -146,12 +146,15 @@ impl Worker {
         let local_reply = self.local_reply(id).cloned();
         self.close(id);
         let recorded = self.recorded.split_off(before).into_iter();
+        let recorded: Vec<_> = recorded.map(|(_, recorded)| recorded).collect();
+        self.guests.forget_recorded(&recorded);
         Finished {
             upstream_request: run.sent_end.then_some(run.sent),
             response: run.got.filter(|_| run.got_end),
             local_reply,
             paused,
-            recorded: recorded.map(|(_, recorded)| recorded).collect(),
+            limit: run.limit,
+            recorded,
         }
     }
 
@@ -171,7 +174,7 @@ impl Worker {
     /// the rounds are used up.
     fn pass_time(&mut self, run: &mut Run, upstream: &mut dyn Upstream) -> bool {
         let Some(due) = self.next_timer() else { return false };
-        if !run.has_round() || (due > self.now() && !upstream.wait(due)) {
+        if !run.has_event() || (due > self.now() && !upstream.wait(due)) {
             return false;
         }
         self.run_timers();
@@ -185,10 +188,13 @@ impl Worker {
                 run.take(event);
             }
             let callouts = self.callouts();
-            if callouts.is_empty() || !run.has_round() {
+            if callouts.is_empty() {
                 return;
             }
             for callout in callouts {
+                if !run.has_event() {
+                    return;
+                }
                 let answers = upstream.callout(&callout);
                 let unreachable = || match callout.request {
                     CalloutRequest::Http { .. } => vec![CalloutAnswer::unreachable()],
@@ -207,13 +213,11 @@ impl Worker {
     }
 }
 
-/// A guest that makes a callout for each answer must not keep a test running for ever.
-const MAX_ROUNDS: usize = 10_000;
-
-/// What has left the chain so far, and the rounds that are left.
+/// What has left the chain so far, and the events that are left.
 #[derive(Default)]
 struct Run {
-    rounds: usize,
+    events: usize,
+    limit: Option<&'static str>,
     sent: Message,
     sent_end: bool,
     got: Option<Message>,
@@ -222,9 +226,12 @@ struct Run {
 }
 
 impl Run {
-    fn has_round(&mut self) -> bool {
-        self.rounds = self.rounds.saturating_sub(1);
-        self.rounds > 0
+    fn has_event(&mut self) -> bool {
+        match self.events.checked_sub(1) {
+            Some(events) => self.events = events,
+            None => self.limit = Some("events_per_run"),
+        }
+        self.limit.is_none()
     }
 
     fn take(&mut self, event: Event) {

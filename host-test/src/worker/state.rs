@@ -58,6 +58,7 @@ pub struct Worker {
     pub(super) deadlines: BTreeMap<(u64, u64), CalloutId>,
     pub(super) next_deadline: u64,
     /// Recorded events, each with the exchange that it belongs to.
+    pub(super) events_per_run: usize,
     pub(super) recorded: Vec<(Option<ExchangeId>, Recorded)>,
     /// The exchanges of the contexts of each VM; only while recording.
     pub(super) contexts: HashMap<(usize, u32), ExchangeId>,
@@ -118,6 +119,7 @@ impl Worker {
             free: Vec::new(),
             deadlines: BTreeMap::new(),
             next_deadline: 0,
+            events_per_run: options.events_per_run,
             recorded: Vec::new(),
             contexts: HashMap::new(),
             moved: Vec::new(),

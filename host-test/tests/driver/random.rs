@@ -172,7 +172,7 @@ proptest! {
             plugin
         });
         let options = ChainOptions { buffer_bytes: 6, ..ChainOptions::default() };
-        let recording = WorkerOptions { record: true, seed: Some(7) };
+        let recording = WorkerOptions { record: true, seed: Some(7), ..WorkerOptions::default() };
         let mut bench = Bench::with(plugins.collect(), options, &recording);
         let ids = [bench.open(), bench.open()];
         let mut seen = [Seen::default(), Seen::default()];

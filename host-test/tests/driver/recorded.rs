@@ -5,7 +5,11 @@ use gatepost_host::{ChainOptions, Message, WorkerOptions};
 use crate::bench::{Bench, Echo, get, headers, plugin};
 
 fn recording(plugins: Vec<gatepost_host::ChainPlugin>) -> Bench {
-    Bench::with(plugins, ChainOptions::default(), &WorkerOptions { record: true, seed: Some(1) })
+    Bench::with(
+        plugins,
+        ChainOptions::default(),
+        &WorkerOptions { record: true, seed: Some(1), ..WorkerOptions::default() },
+    )
 }
 
 #[test]

@@ -14,7 +14,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use tokio::sync::mpsc;
 
 use crate::body::BoxError;
-use crate::callout::{CalloutBody, CalloutError, CalloutResponse, Callouts};
+use crate::callout::{CalloutBody, CalloutError, CalloutResponse, Callouts, Outgoing};
 use crate::grpc;
 use crate::message::{Unfit, headers_in, outgoing, response_in, trailers_out};
 use crate::pooled_worker::PooledWorker;
@@ -62,7 +62,7 @@ pub(crate) async fn run(
     caller: Caller,
     callouts: Arc<dyn Callouts>,
     request: CalloutRequest,
-    messages: mpsc::Receiver<Bytes>,
+    messages: mpsc::Receiver<Outgoing>,
 ) {
     let _on_panic = OnPanic(caller.clone());
     match request {

@@ -12,7 +12,7 @@ use gatepost_host::CalloutKind;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::body::BoxError;
 
@@ -66,6 +66,13 @@ impl Callouts for NoCallouts {
     }
 }
 
+/// A message of a gRPC stream that waits to be sent, and its part of the room for all of them.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) frame: Bytes,
+    pub(crate) _room: OwnedSemaphorePermit,
+}
+
 /// The body of a callout's request.
 #[derive(Debug)]
 pub struct CalloutBody(Content);
@@ -75,7 +82,7 @@ enum Content {
     /// What is left of a body that is known.
     Whole { data: Bytes, trailers: Option<HeaderMap> },
     /// What a guest sends on a gRPC stream, framed.
-    Stream(mpsc::Receiver<Bytes>),
+    Stream(mpsc::Receiver<Outgoing>),
 }
 
 impl CalloutBody {
@@ -83,7 +90,7 @@ impl CalloutBody {
         Self(Content::Whole { data, trailers: trailers.filter(|trailers| !trailers.is_empty()) })
     }
 
-    pub(crate) fn stream(more: mpsc::Receiver<Bytes>) -> Self {
+    pub(crate) fn stream(more: mpsc::Receiver<Outgoing>) -> Self {
         Self(Content::Stream(more))
     }
 }
@@ -107,7 +114,7 @@ impl Body for CalloutBody {
                 Poll::Ready(frame.map(Ok))
             }
             Content::Stream(more) => {
-                more.poll_recv(cx).map(|data| data.map(|data| Ok(Frame::data(data))))
+                more.poll_recv(cx).map(|data| data.map(|data| Ok(Frame::data(data.frame))))
             }
         }
     }

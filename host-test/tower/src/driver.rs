@@ -5,19 +5,22 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use bytes::Bytes;
 use gatepost_host::{Callout, CalloutAnswer, CalloutId, CalloutKind, CalloutRequest, Clock};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::call::{self, Caller};
-use crate::callout::Callouts;
+use crate::callout::{Callouts, Outgoing};
 use crate::grpc;
 use crate::pooled_worker::PooledWorker;
 
 /// How many messages of one gRPC stream may wait to be sent. The stream of a guest that sends more
 /// fails.
 const MAX_MESSAGES: usize = 1024;
+
+/// How many bytes of messages may wait, of all streams of a worker. The stream of the guest that
+/// sends more fails.
+const MAX_MESSAGE_BYTES: usize = 64 << 20;
 
 /// What the task needs.
 pub(crate) struct Driver {
@@ -33,7 +36,16 @@ pub(crate) struct Driver {
 struct Sent {
     task: AbortHandle,
     /// Takes the messages of a gRPC stream until the guest has closed its side.
-    messages: Option<mpsc::Sender<Bytes>>,
+    messages: Option<mpsc::Sender<Outgoing>>,
+}
+
+/// Puts a message among those that wait to be sent; false if it has no room.
+fn enqueue(messages: &mpsc::Sender<Outgoing>, room: &Arc<Semaphore>, message: &[u8]) -> bool {
+    let frame = grpc::frame(message);
+    u32::try_from(frame.len())
+        .ok()
+        .and_then(|bytes| Arc::clone(room).try_acquire_many_owned(bytes).ok())
+        .is_some_and(|room| messages.try_send(Outgoing { frame, _room: room }).is_ok())
 }
 
 impl Driver {
@@ -41,12 +53,13 @@ impl Driver {
         // Dropping the set ends every call in it.
         let mut calls = JoinSet::new();
         let mut sent: HashMap<CalloutId, Sent> = HashMap::new();
+        let room = Arc::new(Semaphore::new(MAX_MESSAGE_BYTES));
         loop {
             let next = {
                 let Some(worker) = self.worker.upgrade() else { return };
                 let turn = worker.turn();
                 for callout in turn.callouts {
-                    self.send(callout, &mut calls, &mut sent);
+                    self.send(callout, &mut calls, &mut sent, &room);
                 }
                 if turn.may_have_lapsed {
                     sent.retain(|id, sent| {
@@ -87,6 +100,7 @@ impl Driver {
         callout: Callout,
         calls: &mut JoinSet<CalloutId>,
         sent: &mut HashMap<CalloutId, Sent>,
+        room: &Arc<Semaphore>,
     ) {
         let Callout { id, request, .. } = callout;
         let worker = Weak::clone(&self.worker);
@@ -95,7 +109,7 @@ impl Driver {
             CalloutRequest::GrpcSend { message, end_stream } => {
                 let Some(sent) = sent.get_mut(&id) else { return };
                 let Some(messages) = &sent.messages else { return };
-                if messages.try_send(grpc::frame(&message)).is_err() && !sent.task.is_finished() {
+                if !enqueue(messages, room, &message) && !sent.task.is_finished() {
                     sent.task.abort();
                     caller.answer(CalloutAnswer::Failed);
                 } else if end_stream {

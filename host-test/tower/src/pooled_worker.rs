@@ -31,8 +31,6 @@ pub(crate) struct PooledWorker {
 pub(crate) struct State {
     pub(crate) worker: Worker,
     pub(crate) entries: HashMap<ExchangeId, Entry, RandomState>,
-    /// Callouts that the driver has not taken yet.
-    outbox: Vec<Callout>,
     /// When the driver wakes by itself, on the host's monotonic clock.
     sleeps_until: u64,
     /// A callout may have timed out, or its guest may be gone, since the driver last took them.
@@ -76,13 +74,8 @@ pub(crate) struct Turn {
 impl PooledWorker {
     pub(crate) fn new(mut worker: Worker, alarm: Arc<Notify>, on_trap: Option<OnTrap>) -> Self {
         worker.wake_on_queue_items(Waker::from(Arc::new(Alarm(Arc::clone(&alarm)))));
-        let state = State {
-            worker,
-            entries: HashMap::default(),
-            outbox: Vec::new(),
-            sleeps_until: 0,
-            may_have_lapsed: false,
-        };
+        let state =
+            State { worker, entries: HashMap::default(), sleeps_until: 0, may_have_lapsed: false };
         Self { state: Mutex::new(state), alarm, open: AtomicUsize::new(0), on_trap }
     }
 
@@ -107,10 +100,11 @@ impl PooledWorker {
             }
         });
         let mut state = self.lock();
+        let callouts = state.worker.callouts();
         let next = state.worker.next_timer();
         state.sleeps_until = next.unwrap_or(u64::MAX);
         let may_have_lapsed = std::mem::take(&mut state.may_have_lapsed);
-        Turn { callouts: std::mem::take(&mut state.outbox), next, may_have_lapsed }
+        Turn { callouts, next, may_have_lapsed }
     }
 
     /// Gives a guest the answer to a callout.
@@ -180,9 +174,8 @@ impl State {
         if let Some((id, direction)) = by {
             self.collect(id, Some(direction), wakers);
         }
-        let callouts = self.worker.callouts();
-        let mut wakes_driver = !callouts.is_empty();
-        self.outbox.extend(callouts);
+        // They stay in the VM, which bounds them, until the driver takes them.
+        let mut wakes_driver = self.worker.has_new_callouts();
         let next = self.worker.next_timer().unwrap_or(u64::MAX);
         if next < self.sleeps_until {
             self.sleeps_until = next;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use gatepost_host::{
     Callout, CalloutAnswer, CalloutId, CalloutRequest, Clock as _, Direction, Event, ExchangeId,
-    MetricKind, Part, RecordedEvent, StreamInfo, Value, VirtualClock, Worker,
+    MetricKind, Part, Recorded, RecordedEvent, StreamInfo, Value, VirtualClock, Worker,
 };
 
 use super::model::Paused;
@@ -139,6 +139,12 @@ impl<'a> Drive<'a> {
         self.settle();
         self.exchange = None;
         self.observed.effects = self.worker.take_all_recorded();
+        let is_full = |effect: &Recorded| matches!(effect.event, RecordedEvent::Stopped { .. });
+        if let Some(full) = self.observed.effects.iter().find(|effect| is_full(effect)) {
+            let found = full.event.to_string();
+            self.mismatch("effects", "size", "no more than can be recorded", found);
+        }
+        self.observed.mismatches.extend(self.log.overflow());
         self.observed.traps.extend(self.worker.errors().iter().map(ToString::to_string));
         self.observed.reply = reply.map(|reply| Reply {
             status: reply.status,

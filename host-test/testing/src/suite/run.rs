@@ -171,7 +171,8 @@ impl<'a> Run<'a> {
             environment: file.environment.clone(),
             ..ChainOptions::default()
         };
-        let options_of_worker = WorkerOptions { seed: Some(file.seed), record: true };
+        let options_of_worker =
+            WorkerOptions { seed: Some(file.seed), record: true, ..WorkerOptions::default() };
         Ok(Worker::with_options(&Chain::with_options(chain, options), host, &options_of_worker)?)
     }
 

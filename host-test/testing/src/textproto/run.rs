@@ -129,6 +129,7 @@ impl Suite {
                 halt.to_string(),
             ));
         }
+        case.mismatches.extend(case.log.overflow());
         let logs = case
             .log
             .since(0)
