@@ -5,6 +5,9 @@
 use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Once;
+
+use gatepost_host::CacheState;
 
 /// `gatepost` under `$XDG_CACHE_HOME`, or else under `$HOME/.cache`. `None` when neither is an
 /// absolute path, as in many containers.
@@ -19,6 +22,14 @@ fn directory_of(cache: Option<OsString>, home: Option<OsString>) -> Option<PathB
         |path: Option<OsString>| path.map(PathBuf::from).filter(|path| path.is_absolute());
     let base = absolute(cache).or_else(|| Some(absolute(home)?.join(".cache")))?;
     Some(base.join("gatepost"))
+}
+
+/// Says once on standard error why compiled modules are not kept, if they are not.
+pub fn report(state: &CacheState) {
+    static SAID: Once = Once::new();
+    if let CacheState::Unusable(problem) = state {
+        SAID.call_once(|| eprintln!("gatepost: compiled modules are not kept: {problem}"));
+    }
 }
 
 #[cfg(test)]

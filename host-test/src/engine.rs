@@ -203,6 +203,13 @@ impl Engine {
     }
 
     /// Whether modules of a version can import this function, of any signature.
+    /// To be called after each compilation: it may have written to the cache.
+    pub(crate) fn tighten_cache(&self) {
+        if let Ok(Some(cache)) = &*self.cache {
+            cache::tighten(cache);
+        }
+    }
+
     pub(crate) fn serves(&self, abi: AbiVersion, module: &str, name: &str) -> bool {
         if wasi::MODULES.contains(&module) {
             return wasi::FUNCTIONS.contains(&name);

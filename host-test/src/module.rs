@@ -235,8 +235,10 @@ impl Module {
 }
 
 fn compile(engine: &Engine, name: &str, wasm: &[u8]) -> Result<wasmtime::Module, ModuleError> {
-    wasmtime::Module::from_binary(&engine.wasmtime, wasm)
-        .map_err(|error| ModuleError::Compile { module: name.to_owned(), error })
+    let compiled = wasmtime::Module::from_binary(&engine.wasmtime, wasm)
+        .map_err(|error| ModuleError::Compile { module: name.to_owned(), error })?;
+    engine.tighten_cache();
+    Ok(compiled)
 }
 
 /// The ABI version that a module announces; of several, the newest.

@@ -66,9 +66,12 @@ impl Shown {
 
 pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
     let kind = match arguments.on {
-        On::Gateway => GatewayKind::Embedded(
-            FilterModule::load(cache::directory()).map_err(CommandError::other)?.0,
-        ),
+        On::Gateway => {
+            let (module, state) =
+                FilterModule::load(cache::directory()).map_err(CommandError::other)?;
+            cache::report(&state);
+            GatewayKind::Embedded(module)
+        }
         On::Envoy => GatewayKind::Envoy(envoy::binary()?),
     };
     let wanted = |policy: &&Shipped| {

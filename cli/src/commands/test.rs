@@ -73,7 +73,8 @@ struct CaseResult {
 }
 
 pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
-    let (module, _) = FilterModule::load(cache::directory()).map_err(CommandError::other)?;
+    let (module, state) = FilterModule::load(cache::directory()).map_err(CommandError::other)?;
+    cache::report(&state);
     let mut suites = Vec::new();
     let files = find(&arguments.paths, "tests.yaml")?;
     let tests: Vec<PathBuf> =

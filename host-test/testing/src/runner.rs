@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use gatepost_diagnostics::{FileError, Report, Source};
-use gatepost_host::{Engine, EngineOptions, Limits, Module, ModuleError, VmOptions};
+use gatepost_host::{CacheState, Engine, EngineOptions, Limits, Module, ModuleError, VmOptions};
 
 use crate::modules::{RunnerError, compile, load};
 use crate::report::FileReport;
@@ -88,6 +88,12 @@ impl Runner {
     fn with(engine: Engine, module: Module) -> Self {
         let limits = Limits { fuel_per_callback: Some(FUEL), ..Limits::default() };
         Self { engine, module, configuration: None, limits }
+    }
+
+    /// The state of the cache of compiled modules.
+    #[must_use]
+    pub fn cache(&self) -> CacheState {
+        self.engine.cache()
     }
 
     /// The module.

@@ -61,6 +61,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
     let engine =
         Engine::new(EngineOptions { cache: cache::directory(), ..EngineOptions::default() })
             .map_err(CommandError::other)?;
+    cache::report(&engine.cache());
     let module = Module::command(&engine, &name, &wasm).map_err(CommandError::other)?;
     let text = |text: OsString| text.into_string().ok();
     // A variable that is not UTF-8 is left out, because WASI programs expect UTF-8.

@@ -53,6 +53,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
     }
     let mut runner =
         Runner::read(&arguments.module, cache::directory()).map_err(CommandError::other)?;
+    cache::report(&runner.cache());
     if let Some(path) = &arguments.config {
         let read = std::fs::read(path)
             .map_err(|error| CommandError::Unreadable { path: path.clone(), error })?;
