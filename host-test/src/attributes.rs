@@ -42,13 +42,29 @@ pub(crate) fn get(
         _ => stream
             .and_then(|stream| stream.info.read(|info| of_stream(path, first, rest, stream, info))),
     };
-    // A path that ends at a group of attributes has no value with a byte form.
-    let is_group = rest.is_none()
-        && matches!(first, b"request" | b"response" | b"connection" | b"filter_state");
-    found.ok_or(if is_group { Status::SerializationFailure } else { Status::NotFound })
+    found.ok_or(if rest.is_none() && is_group(first, stream) {
+        Status::SerializationFailure
+    } else {
+        Status::NotFound
+    })
 }
 
 /// The first step of a path, and the steps after it, if there are any.
+/// Whether a path names a group of attributes, which has no value with a byte form.
+fn is_group(name: &[u8], stream: Option<&Stream>) -> bool {
+    match name {
+        b"xds" => true,
+        b"request" | b"response" | b"connection" | b"upstream" | b"source" | b"destination"
+        | b"filter_state" => stream.is_some(),
+        // It is there when an upstream was chosen.
+        b"upstream_filter_state" => stream.is_some_and(|stream| {
+            let is_upstream = |(name, _): &(String, _)| name.starts_with("upstream.");
+            stream.info.read(|info| info.properties.iter().any(is_upstream))
+        }),
+        _ => false,
+    }
+}
+
 fn split(path: &[u8]) -> (&[u8], Option<&[u8]>) {
     match path.iter().position(|byte| *byte == 0) {
         Some(at) => (&path[..at], Some(&path[at + 1..])),
@@ -78,6 +94,8 @@ fn of_stream(
             .filter(|name| !name.is_empty())
             .cloned()
             .map(PropertyValue::Bytes),
+        // As in Envoy: the whole of the route's dynamic metadata has no byte form, and is empty.
+        (b"metadata", None) => Some(PropertyValue::Bytes(Bytes::new())),
         (b"xds", Some(b"route_name")) => Some(PropertyValue::Bytes(info.route_name.clone())),
         (b"cluster_name", None) | (b"xds", Some(b"cluster_name")) => {
             info.cluster_name.clone().map(PropertyValue::Bytes)
@@ -115,7 +133,7 @@ fn request(field: &[u8], stream: &Stream, info: &StreamInfo) -> Option<PropertyV
     let size = || i64::try_from(info.request_bytes).unwrap_or(i64::MAX);
     match split(field) {
         (b"headers", Some(name)) => headers?.joined(name).map(PropertyValue::Bytes),
-        (b"headers", None) => headers.map(all_headers),
+        (b"headers", None) => Some(all_headers(headers)),
         (b"path", None) => header(b":path"),
         (b"url_path", None) => {
             let path = headers?.get(":path")?;
@@ -163,7 +181,8 @@ fn response(field: &[u8], stream: &Stream, info: &StreamInfo) -> Option<Property
     let size = i64::try_from(info.response_bytes).unwrap_or(i64::MAX);
     match split(field) {
         (b"headers", Some(name)) => headers?.joined(name).map(PropertyValue::Bytes),
-        (b"headers", None) => headers.map(all_headers),
+        (b"headers", None) => Some(all_headers(headers)),
+        (b"trailers", None) => Some(all_headers(trailers)),
         (b"code_details", None) => Some(&info.response_code_details)
             .filter(|details| !details.is_empty())
             .cloned()
@@ -205,10 +224,10 @@ fn grpc_status(
 }
 
 /// All headers in the byte form of pairs, the values of each name joined.
-fn all_headers(headers: &Headers) -> PropertyValue {
+fn all_headers(headers: Option<&Headers>) -> PropertyValue {
     // The names in the order of their first values.
     let (mut places, mut values) = (HashMap::new(), Vec::<(&[u8], Vec<u8>)>::new());
-    for (name, value) in headers.iter() {
+    for (name, value) in headers.into_iter().flat_map(Headers::iter) {
         let place = *places.entry(name).or_insert(values.len());
         match values.get_mut(place) {
             Some((_, joined)) => {
@@ -234,7 +253,7 @@ mod tests {
         stream.info.write(|info| {
             info.source = Some("[2001:db8::1]:4711".parse().unwrap());
             info.properties = vec![("connection.id".to_owned(), PropertyValue::Uint(9))];
-            info.filter_state.set_by_guest(b"mine", b"v", 1000).unwrap();
+            info.filter_state.set_by_guest(b"mine", b"v", 1000, false).unwrap();
         });
         let mut headers =
             Headers::request([(":path", "/a?b=c#d"), (":authority", "h"), ("x", "1"), ("x", "2")]);

@@ -3,6 +3,7 @@
 
 use hashbrown::HashMap;
 
+use crate::filter_state::Declared;
 use crate::limits::Refused;
 use crate::outcome::LocalReply;
 use crate::plugin::{PluginConfig, Root};
@@ -154,6 +155,15 @@ impl Contexts {
     /// The plugin that the host called the guest for.
     pub(crate) fn entered_root(&self) -> Option<&Root> {
         self.roots.get(self.root_slot_of(self.entered)? as usize)
+    }
+
+    /// What was declared in the context that the host called the guest with.
+    pub(crate) fn entered_declared(&mut self) -> Option<&mut Declared> {
+        match self.entered {
+            ContextRef::Vm => None,
+            ContextRef::Root(slot) => Some(&mut self.roots.get_mut(slot as usize)?.declared),
+            ContextRef::Stream(slot) => Some(&mut self.streams.get_mut(slot as usize)?.declared),
+        }
     }
 
     pub(crate) fn entered_root_mut(&mut self) -> Option<&mut Root> {

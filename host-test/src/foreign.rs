@@ -155,7 +155,7 @@ impl<'a> ForeignCall<'a> {
         let stream = self.contexts.stream_mut().ok_or(Status::NotFound)?;
         let kept = stream.info.write(|info| {
             self.work.entries(info.filter_state.len());
-            info.filter_state.write(key.as_bytes(), value, limit)
+            info.filter_state.write(key.as_bytes(), value, limit, false)
         });
         kept.map_err(|refused| self.refused(refused))
     }
@@ -232,6 +232,7 @@ impl ForeignFunctions {
                 Ok(Bytes::new())
             })
             .with("set_envoy_filter_state", set_envoy_filter_state)
+            .with("declare_property", declare_property)
             .with("compress", compress)
             .with("uncompress", uncompress)
             .with("expr_create", expr_create)
@@ -313,6 +314,28 @@ fn set_envoy_filter_state(call: &mut ForeignCall<'_>) -> Result<Bytes, Status> {
         return Err(Status::NotFound);
     }
     call.set_filter_state(&arguments.path, arguments.value.as_bytes())?;
+    Ok(Bytes::new())
+}
+
+/// Envoy's `DeclarePropertyArguments`, without what has no effect here: the type, its schema and
+/// the span.
+#[derive(Clone, PartialEq, Message)]
+struct DeclareProperty {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(bool, tag = "2")]
+    read_only: bool,
+}
+
+/// Declares a value for `proxy_set_property`, once for each context. As in Envoy, the streams of a
+/// plugin follow what was declared in its root context only.
+fn declare_property(call: &mut ForeignCall<'_>) -> Result<Bytes, Status> {
+    let DeclareProperty { name, read_only } =
+        DeclareProperty::decode(call.arguments()).map_err(|_| Status::BadArgument)?;
+    let limit = call.limits.filter_state_bytes;
+    let declared = call.contexts.entered_declared().ok_or(Status::BadArgument)?;
+    let declared = declared.declare(&name, read_only, limit);
+    declared.map_err(|refused| call.refused(refused))?;
     Ok(Bytes::new())
 }
 

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::expression::Expressions;
+use crate::filter_state::Declared;
 
 /// Identifies one plugin of one VM, until the plugin is stopped.
 ///
@@ -154,6 +155,8 @@ pub(crate) struct Root {
     /// The VM id as bytes, kept so that a hostcall does not allocate.
     pub(crate) vm_id: Bytes,
     pub(crate) expressions: Expressions,
+    /// The values that the guest has declared, for the streams of this plugin.
+    pub(crate) declared: Declared,
 }
 
 impl Root {
@@ -172,6 +175,7 @@ impl Root {
             open_streams: 0,
             vm_id,
             expressions: Expressions::default(),
+            declared: Declared::default(),
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 
 use crate::abi::{BufferKind, MapKind, StreamKind};
-use crate::filter_state::FilterState;
+use crate::filter_state::{Declared, FilterState};
 use crate::headers::{HeaderScope, Headers};
 use crate::outcome::LocalReply;
 use crate::property::PropertyValue;
@@ -145,6 +145,9 @@ pub(crate) struct Stream {
     /// Which maps are created when the guest adds to them, one bit each: trailers, in the last body
     /// callback.
     pub(crate) addable: u8,
+    /// Which of the maps were created in a body callback, one bit each. As in Envoy, the guest keeps
+    /// them until the stream ends.
+    pub(crate) created: u8,
     /// Whether the guest may only read the lent maps, as in `proxy_on_log`.
     pub(crate) read_only: bool,
     /// Bodies lent for the current callback, by [`BufferKind`]: request, response, downstream,
@@ -152,6 +155,8 @@ pub(crate) struct Stream {
     pub(crate) bodies: [Bytes; 4],
     /// Which bodies are lent, one bit each.
     pub(crate) bodies_lent: u8,
+    /// The values that the guest has declared in this context.
+    pub(crate) declared: Declared,
     pub(crate) local_reply: Option<Box<LocalReply>>,
     pub(crate) route_cache_cleared: bool,
     /// Directions that the guest continued or closed and the driver has not taken yet, one bit for
@@ -172,6 +177,8 @@ impl Stream {
         self.info = info;
         self.lent = 0;
         self.addable = 0;
+        self.created = 0;
+        self.declared.clear();
         self.bodies_lent = 0;
         self.owner = 0;
         self.read_only = false;
@@ -192,7 +199,7 @@ impl Stream {
 
     pub(crate) fn map_mut(&mut self, kind: MapKind) -> Option<&mut Headers> {
         let bit = 1 << kind as u8;
-        if self.read_only || (self.lent | self.addable) & bit == 0 {
+        if self.read_only && self.created & bit == 0 || (self.lent | self.addable) & bit == 0 {
             return None;
         }
         self.lent |= bit;
@@ -222,8 +229,8 @@ impl Stream {
         if !added {
             return None;
         }
-        self.lent &= !bit;
-        self.maps.get_mut(kind as usize).map(std::mem::take).filter(|map| !map.is_empty())
+        self.created |= bit;
+        self.maps.get(kind as usize).cloned().filter(|map| !map.is_empty())
     }
 
     /// Swaps a map in before a callback and out after it.
@@ -231,7 +238,7 @@ impl Stream {
         if let Some(map) = self.maps.get_mut(kind as usize) {
             std::mem::swap(map, headers);
             let bit = 1 << kind as u8;
-            self.lent = if lent { self.lent | bit } else { self.lent & !bit };
+            self.lent = if lent { self.lent | bit } else { self.lent & !bit | self.created & bit };
         }
     }
 

@@ -156,6 +156,6 @@ fn a_guest_cannot_grow_a_map_without_end() {
     let stream = bench.vm.stream(bench.plugin, StreamInfo::default()).unwrap();
     let mut headers = ordinary();
     let _ = bench.vm.request_headers(stream, &mut headers, true).unwrap();
-    assert_eq!(bench.log.messages(), ["32"]);
+    assert_eq!(bench.log.messages().last().unwrap(), "32");
     assert!(headers.byte_size() <= 1 << 20);
 }

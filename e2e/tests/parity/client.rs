@@ -1,4 +1,4 @@
-//! Sends the requests of a scenario over HTTP/2, in which the client controls the parts of a
+//! Sends the requests of a scenario. It speaks HTTP/2, in which the client controls the parts of a
 //! message and what carries its end.
 
 use std::net::SocketAddr;
@@ -8,6 +8,7 @@ use bytes::Bytes;
 use h2::client::SendRequest;
 use tokio::net::TcpStream;
 
+use crate::client_http1;
 use crate::scenario::{BETWEEN_PARTS, End, Request, header, part};
 use crate::seen::{self, Answer};
 
@@ -15,7 +16,7 @@ use crate::seen::{self, Answer};
 const LIMIT: Duration = Duration::from_secs(6);
 
 /// The answers to all requests, in their order.
-pub async fn ask(address: SocketAddr, requests: &[Request]) -> Vec<Answer> {
+pub async fn ask(address: SocketAddr, requests: &[Request], http1: bool) -> Vec<Answer> {
     let mut answers = Vec::new();
     let mut running: Vec<tokio::task::JoinHandle<Answer>> = Vec::new();
     for request in requests {
@@ -28,7 +29,7 @@ pub async fn ask(address: SocketAddr, requests: &[Request]) -> Vec<Answer> {
         let request = request.clone();
         running.push(tokio::spawn(async move {
             let limit = request.gives_up_ms.map_or(LIMIT, Duration::from_millis);
-            tokio::time::timeout(limit, exchange(address, &request))
+            tokio::time::timeout(limit, exchange(address, &request, http1))
                 .await
                 .unwrap_or(Answer { cut: true, ..Answer::default() })
         }));
@@ -39,10 +40,13 @@ pub async fn ask(address: SocketAddr, requests: &[Request]) -> Vec<Answer> {
     answers
 }
 
-async fn exchange(address: SocketAddr, request: &Request) -> Answer {
+async fn exchange(address: SocketAddr, request: &Request, http1: bool) -> Answer {
     let cut = Answer { cut: true, ..Answer::default() };
     let Ok(stream) = TcpStream::connect(address).await else { return cut };
     stream.set_nodelay(true).expect("a TCP socket");
+    if http1 {
+        return client_http1::exchange(stream, request).await.unwrap_or(cut);
+    }
     let Ok((client, connection)) = h2::client::handshake(stream).await else { return cut };
     let connection = tokio::spawn(connection);
     let answer = send(client, request).await;

@@ -63,7 +63,7 @@ pub async fn run(scenarios: &[Scenario]) -> Vec<Seen> {
                 (addresses[&number.to_string()], scenario.clone(), places.clone());
             tokio::spawn(async move {
                 let _place = places.acquire().await;
-                let answers = client::ask(address, &scenario.requests).await;
+                let answers = client::ask(address, &scenario.requests, scenario.http1).await;
                 tokio::time::sleep(Duration::from_millis(scenario.wait_ms)).await;
                 answers
             })
@@ -170,7 +170,8 @@ fn listener(number: usize, scenario: &Scenario, modules: &Path) -> Value {
     let mut manager = json!({
         "@type": format!("type.googleapis.com/{CONNECTION_MANAGER}"),
         "stat_prefix": format!("s{number}"),
-        "codec_type": "HTTP2",
+        "codec_type": if scenario.http1 { "HTTP1" } else { "HTTP2" },
+        "http_protocol_options": {"enable_trailers": true},
         "generate_request_id": false,
         "server_header_transformation": "PASS_THROUGH",
         "http_filters": filters,

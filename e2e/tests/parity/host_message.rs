@@ -18,11 +18,11 @@ pub enum UpstreamPart {
 }
 
 /// The properties that Envoy has for a stream over loopback.
-pub fn stream_info() -> StreamInfo {
+pub fn stream_info(http1: bool) -> StreamInfo {
     let address = |port| Some(std::net::SocketAddr::from(([127, 0, 0, 1], port)));
     let text = |name: &str, value: &str| (name.to_owned(), PropertyValue::text(value));
     StreamInfo {
-        protocol: Some("HTTP/2"),
+        protocol: Some(if http1 { "HTTP/1.1" } else { "HTTP/2" }),
         source: address(40_001),
         destination: address(40_002),
         properties: vec![
@@ -34,7 +34,6 @@ pub fn stream_info() -> StreamInfo {
             text("xds.virtual_host_name", "all"),
             text("xds.filter_chain_name", ""),
             ("xds.listener_direction".to_owned(), PropertyValue::Int(0)),
-            text("metadata", ""),
         ],
         ..StreamInfo::default()
     }
@@ -54,14 +53,19 @@ pub fn upstream_properties() -> Vec<(String, PropertyValue)> {
 }
 
 /// A request's headers, as the first filter gets them.
-pub fn request_headers(request: &Request) -> Headers {
-    let mut headers = Headers::request([
+pub fn request_headers(request: &Request, http1: bool) -> Headers {
+    let mut pseudo = [
         (":method", request.method.as_str()),
         (":scheme", "http"),
         (":authority", &request.authority),
         // A client does not send the fragment.
         (":path", request.path.split('#').next().unwrap_or_default()),
-    ]);
+    ];
+    if http1 {
+        // Envoy's codec reads the host before it writes the path, and adds the scheme last.
+        pseudo = [pseudo[2], pseudo[3], pseudo[0], pseudo[1]];
+    }
+    let mut headers = Headers::request(pseudo);
     let (cookies, others): (Vec<_>, Vec<_>) =
         request.headers.iter().map(|line| header(line)).partition(|(name, _)| *name == "cookie");
     for (name, value) in others {

@@ -14,7 +14,7 @@ use crate::host_message::{
     UpstreamPart, answer, forwarded_lines, grpc_answer, header_map, map, parts, request_headers,
     stream_info, upstream_parts, upstream_properties,
 };
-use crate::scenario::{BETWEEN_PARTS, Scenario};
+use crate::scenario::{BETWEEN_PARTS, End, Scenario};
 use crate::seen::{self, Answer, Forwarded};
 
 /// How long the client waits for an answer, as the real one.
@@ -181,14 +181,17 @@ impl<'a> World<'a> {
 
     fn start(&mut self, number: usize) {
         let request = self.scenario.requests[number].clone();
-        let headers = request_headers(&request);
-        let info = stream_info();
+        let headers = request_headers(&request, self.scenario.http1);
+        let info = stream_info(self.scenario.http1);
         let id = self.worker.open(info);
         self.running[number].id = Some(id);
         self.running[number].first = headers.clone();
         let trailers = (!request.trailers.is_empty())
             .then(|| map(HeaderScope::RequestTrailers, &request.trailers));
-        let mut parts = parts(headers, &request.body, trailers, request.end, false).into_iter();
+        // Over HTTP/1.1 the end of a body is a chunk of its own.
+        let has_body = !request.body.is_empty();
+        let end = if self.scenario.http1 && has_body { End::Empty } else { request.end };
+        let mut parts = parts(headers, &request.body, trailers, end, false).into_iter();
         if let Some(first) = parts.next() {
             self.worker.request(id, first);
         }

@@ -8,12 +8,14 @@
 
 mod callee;
 mod client;
+mod client_http1;
 mod envoy;
 mod host;
 mod host_message;
 mod host_world;
 mod scenario;
 mod seen;
+mod sweep;
 mod upstream;
 
 use std::collections::BTreeMap;
@@ -22,26 +24,31 @@ use std::sync::LazyLock;
 use scenario::Scenario;
 use seen::Seen;
 
-const CORPUS: &[(&str, &str)] = &[
-    ("bodies", include_str!("corpus/bodies.yaml")),
-    ("callouts", include_str!("corpus/callouts.yaml")),
-    ("closing", include_str!("corpus/closing.yaml")),
-    ("grpc", include_str!("corpus/grpc.yaml")),
-    ("headers", include_str!("corpus/headers.yaml")),
-    ("lifecycle", include_str!("corpus/lifecycle.yaml")),
-    ("limits", include_str!("corpus/limits.yaml")),
-    ("local_replies", include_str!("corpus/local_replies.yaml")),
-    ("pausing", include_str!("corpus/pausing.yaml")),
-    ("properties", include_str!("corpus/properties.yaml")),
-    ("routes", include_str!("corpus/routes.yaml")),
-    ("services", include_str!("corpus/services.yaml")),
-    ("traps", include_str!("corpus/traps.yaml")),
+type Scenarios = fn() -> Vec<Scenario>;
+
+/// The files of the corpus and the sweep, each with its scenarios.
+const CORPUS: &[(&str, Scenarios)] = &[
+    ("bodies", || scenario::read("bodies", include_str!("corpus/bodies.yaml"))),
+    ("callouts", || scenario::read("callouts", include_str!("corpus/callouts.yaml"))),
+    ("closing", || scenario::read("closing", include_str!("corpus/closing.yaml"))),
+    ("grpc", || scenario::read("grpc", include_str!("corpus/grpc.yaml"))),
+    ("headers", || scenario::read("headers", include_str!("corpus/headers.yaml"))),
+    ("lifecycle", || scenario::read("lifecycle", include_str!("corpus/lifecycle.yaml"))),
+    ("limits", || scenario::read("limits", include_str!("corpus/limits.yaml"))),
+    ("local_replies", || {
+        scenario::read("local_replies", include_str!("corpus/local_replies.yaml"))
+    }),
+    ("pausing", || scenario::read("pausing", include_str!("corpus/pausing.yaml"))),
+    ("properties", || scenario::read("properties", include_str!("corpus/properties.yaml"))),
+    ("routes", || scenario::read("routes", include_str!("corpus/routes.yaml"))),
+    ("services", || scenario::read("services", include_str!("corpus/services.yaml"))),
+    ("sweep", sweep::scenarios),
+    ("traps", || scenario::read("traps", include_str!("corpus/traps.yaml"))),
 ];
 
 /// The results on Envoy, measured once for all tests.
 static ENVOY: LazyLock<Vec<(Scenario, Seen)>> = LazyLock::new(|| {
-    let scenarios: Vec<Scenario> =
-        CORPUS.iter().flat_map(|(file, text)| scenario::read(file, text)).collect();
+    let scenarios: Vec<Scenario> = CORPUS.iter().flat_map(|(_, scenarios)| scenarios()).collect();
     measure(scenarios)
 });
 
@@ -92,8 +99,8 @@ fn recorded(file: &str) -> BTreeMap<String, String> {
 /// snapshot of their own.
 fn the_host_does_as_envoy(file: &'static str) {
     let recorded = recorded(file);
-    let (_, text) = CORPUS.iter().find(|(name, _)| *name == file).expect("a file of the corpus");
-    let scenarios = scenario::read(file, text);
+    let (_, scenarios) = CORPUS.iter().find(|(name, _)| *name == file).expect("a file");
+    let scenarios = scenarios();
     assert_eq!(
         scenarios.len(),
         recorded.len(),
@@ -159,14 +166,13 @@ macro_rules! on_both {
 
 on_both! {
     bodies callouts closing grpc headers lifecycle limits local_replies pausing properties
-    routes services traps
+    routes services sweep traps
 }
 
 #[test]
 fn the_scenarios_that_are_asked_for_are_printed() {
     let Some(only) = only() else { return };
-    let scenarios: Vec<Scenario> =
-        CORPUS.iter().flat_map(|(file, text)| scenario::read(file, text)).collect();
+    let scenarios: Vec<Scenario> = CORPUS.iter().flat_map(|(_, scenarios)| scenarios()).collect();
     let chosen = scenarios
         .into_iter()
         .filter(|scenario| format!("{}/{}", scenario.file, scenario.name).contains(&only));

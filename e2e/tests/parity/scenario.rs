@@ -30,6 +30,9 @@ pub struct Scenario {
     /// The sizes of a body's parts differ from run to run, so they are not compared.
     #[serde(default)]
     pub parts_vary: bool,
+    /// The client speaks HTTP/1.1.
+    #[serde(default)]
+    pub http1: bool,
     /// Milliseconds to wait after the last answer, for instance for ticks.
     #[serde(default)]
     pub wait_ms: u64,

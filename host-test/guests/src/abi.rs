@@ -5,6 +5,7 @@
 mod imports;
 
 use std::alloc::{Layout, alloc, dealloc};
+use std::cell::Cell;
 use std::ptr;
 
 use imports::*;
@@ -22,11 +23,26 @@ pub fn allocate(size: usize) -> *mut u8 {
     }
 }
 
+thread_local! {
+    static WRITES_NOTHING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether the last hostcall that returns bytes left the guest's variables as they were.
+#[must_use]
+pub fn wrote_nothing() -> bool {
+    WRITES_NOTHING.get()
+}
+
 /// The status and the bytes of a hostcall that returns bytes.
 fn bytes(call: impl FnOnce(*mut *mut u8, *mut usize) -> Status) -> (Status, Vec<u8>) {
-    let mut data = ptr::null_mut();
-    let mut len = 0;
+    // Neither is a value that a host gives.
+    let (nowhere, endless) = (ptr::dangling_mut(), usize::MAX);
+    let (mut data, mut len) = (nowhere, endless);
     let status = call(&raw mut data, &raw mut len);
+    WRITES_NOTHING.set(data == nowhere && len == endless);
+    if WRITES_NOTHING.get() {
+        return (status, Vec::new());
+    }
     if data.is_null() || len == 0 {
         return (status, Vec::new());
     }

@@ -78,14 +78,46 @@ const BUFFERS: [&str; 9] = [
     "foreign",
 ];
 
+/// The buffer that has a value in a foreign function only. In Envoy it has what was read last.
+const FOREIGN: usize = 8;
+
 const STREAMS: [&str; 4] = ["request", "response", "downstream", "upstream"];
 
 const METRICS: [&str; 3] = ["counter", "gauge", "histogram"];
 
 const LEVELS: [&str; 6] = ["trace", "debug", "info", "warn", "error", "critical"];
 
-/// Runs a command; the text for the log, empty for commands that make no hostcall.
+/// Runs a command; the text for the log, empty for commands that make no hostcall. `each_map get x`
+/// runs `get MAP x` for each kind of map and for a number that is none, and gives those with the
+/// same result together; so do `each_buffer` and `each_stream`.
 pub fn run(call: &mut Call<'_>, line: &Line) -> String {
+    let kinds = match line.command.as_str() {
+        "each_map" => MAPS.len(),
+        "each_buffer" => BUFFERS.len(),
+        "each_stream" => STREAMS.len(),
+        _ => return run_one(call, line),
+    };
+    let mut results: Vec<(String, Vec<String>)> = Vec::new();
+    for kind in (0..=kinds).filter(|kind| line.command != "each_buffer" || *kind != FOREIGN) {
+        let mut words = line.words.clone();
+        let command = match words
+            .first_mut()
+            .map(|word| std::mem::replace(word, Word::Bytes(kind.to_string().into_bytes())))
+        {
+            Some(Word::Bytes(command)) => String::from_utf8_lossy(&command).into_owned(),
+            _ => return "no command".to_owned(),
+        };
+        let result = run_one(call, &Line { command, words, ..line.clone() });
+        match results.iter_mut().find(|(known, _)| *known == result) {
+            Some((_, kinds)) => kinds.push(kind.to_string()),
+            None => results.push((result, vec![kind.to_string()])),
+        }
+    }
+    let shown = results.iter().map(|(result, kinds)| format!("[{}] {result}", kinds.join(" ")));
+    shown.collect::<Vec<_>>().join(" ")
+}
+
+fn run_one(call: &mut Call<'_>, line: &Line) -> String {
     let last = KEPT.with_borrow(|kept| kept.last.clone());
     let words = Words(
         line.words
@@ -116,8 +148,11 @@ fn headers(line: &Line, words: &Words) -> Option<String> {
                 .iter()
                 .map(|(name, value)| format!("{}={}", name.escape_ascii(), quoted(value)))
                 .collect();
-            format!("{} [{}]", status(code), pairs.join(" "))
+            let written = if code == 0 && abi::wrote_nothing() { ", nothing written" } else { "" };
+            format!("{}{written} [{}]", status(code), pairs.join(" "))
         }
+        // Sets the pairs that are there.
+        "keep_pairs" => status(abi::set_pairs(map(), &abi::get_pairs(map()).1)),
         "set_pairs" => status(abi::set_pairs(map(), &pairs::serialize(&words.pairs(1)))),
         "set_pairs_bytes" => status(abi::set_pairs(map(), words.at(1))),
         _ => return None,
@@ -292,7 +327,9 @@ fn quoted(bytes: &[u8]) -> String {
 }
 
 fn value((code, bytes): (Status, Vec<u8>)) -> String {
-    let text = if code == 0 || !bytes.is_empty() {
+    let text = if code == 0 && abi::wrote_nothing() {
+        format!("{}, and nothing is written", status(code))
+    } else if code == 0 || !bytes.is_empty() {
         format!("{} {}", status(code), quoted(&bytes))
     } else {
         status(code)

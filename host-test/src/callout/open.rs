@@ -20,9 +20,12 @@ pub(crate) struct Callouts {
     /// Calls to unknown clusters, which fail after the callback that made them.
     refused: Vec<CalloutToken>,
     open: HashMap<CalloutToken, Open>,
-    last_http: u32,
-    last_grpc: u32,
+    /// The last number of each kind, without the kind.
+    last: [u32; 3],
 }
+
+/// The numbers of callouts count in steps of this.
+const KINDS: u32 = 4;
 
 /// A callout that waits for its answer.
 #[derive(Clone, Copy, Debug)]
@@ -68,27 +71,12 @@ impl Callouts {
         std::mem::take(&mut self.refused)
     }
 
-    /// A number that no open call of its kind has.
+    /// A number that no open callout has. As in Envoy, its last two bits are the kind.
     fn number(&mut self, kind: CalloutKind) -> CalloutToken {
+        let last = &mut self.last[kind as usize];
         loop {
-            let token = match kind {
-                CalloutKind::Http => {
-                    self.last_http = self.last_http.wrapping_add(1);
-                    self.last_http
-                }
-                // As in Envoy: calls have odd numbers, streams have even numbers.
-                CalloutKind::GrpcCall | CalloutKind::GrpcStream => {
-                    let odd = u32::from(kind == CalloutKind::GrpcCall);
-                    self.last_grpc = self.last_grpc.wrapping_add(1);
-                    self.last_grpc = if self.last_grpc % 2 == odd {
-                        self.last_grpc
-                    } else {
-                        self.last_grpc.wrapping_add(1)
-                    };
-                    self.last_grpc
-                }
-            };
-            let token = CalloutToken { kind, token };
+            *last = last.wrapping_add(KINDS);
+            let token = CalloutToken { kind, token: *last | kind as u32 };
             if token.token != 0 && !self.open.contains_key(&token) {
                 return token;
             }
@@ -103,10 +91,11 @@ impl Callouts {
         request: CalloutRequest,
         limits: &Limits,
     ) -> Result<(), Refused> {
-        if number == 0 {
-            return Err(Status::BadArgument.into());
-        }
-        let kind = if number % 2 == 1 { CalloutKind::GrpcCall } else { CalloutKind::GrpcStream };
+        let kind = match number % KINDS {
+            1 => CalloutKind::GrpcCall,
+            2 => CalloutKind::GrpcStream,
+            _ => return Err(Status::BadArgument.into()),
+        };
         let token = CalloutToken { kind, token: number };
         if matches!(request, CalloutRequest::GrpcSend { .. }) && kind == CalloutKind::GrpcCall {
             return Err(Status::BadArgument.into());
@@ -216,6 +205,14 @@ impl Delivery {
         }
     }
 
+    /// The message of a gRPC answer.
+    pub(crate) fn message_mut(&mut self) -> Option<&mut Bytes> {
+        match self {
+            Delivery::Message(message) => Some(message),
+            _ => None,
+        }
+    }
+
     pub(crate) fn body(&self, kind: BufferKind) -> Option<&Bytes> {
         match (self, kind) {
             (Delivery::Http { body, .. }, BufferKind::HttpCallResponseBody) => Some(body),
@@ -247,15 +244,15 @@ mod tests {
     }
 
     #[test]
-    fn calls_are_odd_streams_even_and_http_counts_by_itself() {
+    fn the_last_two_bits_of_a_number_are_its_kind() {
         let (mut callouts, limits) = (Callouts::default(), Limits::default());
         let mut start = |kind| callouts.start(kind, 0, "p".into(), stream(), &limits).unwrap();
         use CalloutKind::{GrpcCall, GrpcStream, Http};
         assert_eq!(
             [start(GrpcCall), start(GrpcStream), start(GrpcStream), start(GrpcCall)],
-            [1, 2, 4, 5]
+            [5, 6, 10, 9]
         );
-        assert_eq!([start(Http), start(Http)], [1, 2]);
+        assert_eq!([start(Http), start(Http)], [4, 8]);
     }
 
     #[test]

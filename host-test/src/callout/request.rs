@@ -63,11 +63,11 @@ impl CalloutToken {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CalloutKind {
     /// `proxy_http_call`
-    Http,
+    Http = 0,
     /// `proxy_grpc_call`: one message each way.
-    GrpcCall,
+    GrpcCall = 1,
     /// `proxy_grpc_stream`: any number of messages each way.
-    GrpcStream,
+    GrpcStream = 2,
 }
 
 /// A request that a guest wants sent.

@@ -77,10 +77,6 @@ fn get(
     let end = start.saturating_add(length as usize).min(bytes.len());
     let bytes = bytes.slice(start.min(end)..end);
     guest.data_mut().note(|note| note.ret("data", bytes.clone()));
-    // As in Envoy: no bytes are `Ok`, and nothing is written to the guest's pointers.
-    if bytes.is_empty() {
-        return Ok(());
-    }
     give(guest, &bytes, to, len_to)
 }
 
@@ -92,7 +88,17 @@ fn set(guest: Guest<'_, '_>, buffer: u32, start: u32, length: u32, data: Span) -
         note.arg("buffer", kind).arg("start", start).arg("length", length).arg("data", data)
     });
     let (limit, profile) = (state.limits.body_bytes, state.profile);
-    let body = state.contexts.stream_mut().and_then(|stream| stream.body_mut(kind));
+    let root = state.contexts.root_slot();
+    // As in Envoy: what cannot be read now is not found, and what cannot be written is refused.
+    read(state, kind)?;
+    let body = match kind {
+        // As in Envoy: the message of an answer can be written, its body cannot.
+        BufferKind::GrpcCallMessage => {
+            let delivered = state.delivery.as_mut().filter(|(slot, _)| Some(*slot) == root);
+            delivered.and_then(|(_, delivery)| delivery.message_mut())
+        }
+        _ => state.contexts.stream_mut().and_then(|stream| stream.body_mut(kind)),
+    };
     let body = body.ok_or(Status::BadArgument)?;
     let (before, after) =
         profile.splice(body, start as usize, length as usize).ok_or(Status::BadArgument)?;

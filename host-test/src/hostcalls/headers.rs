@@ -51,10 +51,6 @@ fn lent(state: &HostState, kind: MapKind) -> Option<&Headers> {
 }
 
 fn lent_mut(state: &mut HostState, kind: MapKind) -> Result<&mut Headers, Status> {
-    if kind >= MapKind::GrpcCallInitialMetadata {
-        // The answer of a callout is read-only.
-        return Err(Status::BadArgument);
-    }
     let stream = state.contexts.stream_mut().ok_or(Status::BadArgument)?;
     if stream.map_mut(kind).is_some() && kind == MapKind::RequestHeaders {
         stream.route_cache_cleared = true;
@@ -127,7 +123,6 @@ fn remove(guest: Guest<'_, '_>, map: u32, name: Span) -> HostcallResult {
     let name = state.read(memory, name)?;
     state.note(|note| note.arg("map", kind).arg("name", name));
     search(state, kind);
-    lent(state, kind).ok_or(Status::BadArgument)?;
     lent_mut(state, kind)?.remove(name);
     Ok(())
 }
@@ -179,7 +174,9 @@ fn size(guest: Guest<'_, '_>, map: u32, to: u32) -> HostcallResult {
     let (memory, state) = parts(guest)?;
     state.note(|note| note.arg("map", kind));
     let profile = state.profile;
-    let size = lent(state, kind).map(|map| profile.size(map)).ok_or(Status::BadArgument)?;
+    // As in Envoy: only of a map that could be written, also where nothing was written yet.
+    let map = state.contexts.stream_mut().and_then(|stream| stream.map_mut(kind));
+    let size = map.map(|map| profile.size(map)).ok_or(Status::BadArgument)?;
     state.note(|note| note.ret("size", u64::try_from(size).unwrap_or(u64::MAX)));
     Ok(write_u32(memory, to, u32::try_from(size).unwrap_or(u32::MAX))?)
 }

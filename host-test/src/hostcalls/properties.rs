@@ -35,10 +35,11 @@ fn set(guest: Guest<'_, '_>, path: Span, value: Span) -> HostcallResult {
     let (path, value) = (state.read(memory, path)?, state.read(memory, value)?);
     state.note(|note| note.arg("path", dotted(path)).arg("value", value));
     let HostState { limits, contexts, work, .. } = state;
+    let read_only = contexts.root().is_some_and(|root| root.declared.is_read_only(path));
     let stream = contexts.stream_mut().ok_or(Status::NotFound)?;
     Ok(stream.info.write(|info| {
         work.entries(info.filter_state.len());
-        info.filter_state.set_by_guest(path, value, limits.filter_state_bytes)
+        info.filter_state.set_by_guest(path, value, limits.filter_state_bytes, read_only)
     })?)
 }
 
