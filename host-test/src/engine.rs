@@ -134,6 +134,9 @@ impl Engine {
     pub fn new(options: EngineOptions) -> Result<Self, ModuleError> {
         let mut config = Config::new();
         config.consume_fuel(options.fuel).epoch_interruption(options.epochs);
+        // What Envoy's V8 runs beside wasmtime's defaults.
+        config.wasm_gc(true).wasm_function_references(true).wasm_exceptions(true);
+        config.wasm_memory64(true).wasm_multi_memory(true).wasm_threads(true);
         if let Some(pool) = options.pool {
             let mut pooling = PoolingAllocationConfig::default();
             pooling
@@ -208,14 +211,6 @@ impl Engine {
         if let Ok(Some(cache)) = &*self.cache {
             cache::tighten(cache);
         }
-    }
-
-    pub(crate) fn serves(&self, abi: AbiVersion, module: &str, name: &str) -> bool {
-        if wasi::MODULES.contains(&module) {
-            return wasi::FUNCTIONS.contains(&name);
-        }
-        let served = |call: &hostcalls::Hostcall| call.name == name && call.is_in(abi);
-        module == "env" && hostcalls::HOSTCALLS.iter().any(served)
     }
 
     /// Everything that modules of a version can import. It is made for each module, which costs

@@ -52,11 +52,38 @@ pub enum ModuleError {
         /// The module's name.
         module: String,
     },
-    /// An import that is not a function of proxy-wasm or WASI.
-    #[error("{module}: imports {import}, which is neither a proxy-wasm nor a WASI function")]
-    UnknownImport {
+    /// The module uses a feature of WebAssembly that the host does not have.
+    #[error(
+        "{module}: uses {feature}, which {}",
+        if *.runs_in_envoy { "this host cannot run though Envoy can" } else { "Envoy refuses, too" }
+    )]
+    Feature {
         /// The module's name.
         module: String,
+        /// The feature.
+        feature: &'static str,
+        /// Whether Envoy 1.40.0 runs the module.
+        runs_in_envoy: bool,
+    },
+    /// Imports that are no functions of proxy-wasm or WASI.
+    #[error(
+        "{module}: imports {}: the host has no such {}, and neither has Envoy",
+        imports.join(", "),
+        if imports.len() == 1 { "function" } else { "functions" }
+    )]
+    UnknownImports {
+        /// The module's name.
+        module: String,
+        /// The module and name of each.
+        imports: Vec<String>,
+    },
+    /// An imported memory or table, which Envoy makes.
+    #[error("{module}: imports the {kind} {import}: Envoy makes one, and this host does not")]
+    ImportedStore {
+        /// The module's name.
+        module: String,
+        /// `memory` or `table`.
+        kind: &'static str,
         /// The import's module and name.
         import: String,
     },

@@ -7,6 +7,8 @@ use wasmtime::{ExternType, InstancePre, Val};
 use crate::abi::{AbiVersion, Status};
 use crate::engine::Engine;
 use crate::error::ModuleError;
+use crate::features::{self, Beyond};
+use crate::hostcalls::{HOSTCALLS, Hostcall};
 use crate::state::HostState;
 use crate::wasi;
 
@@ -29,6 +31,78 @@ pub struct Unserved {
     pub name: String,
     /// The answer to a call: `Unimplemented` or `ENOSYS`.
     pub answer: &'static str,
+}
+
+/// Whether the host has an imported function, and whether Envoy has it. Envoy 1.40.0 loads no module
+/// with an import that it does not have.
+///
+/// ```
+/// use gatepost_host::{AbiVersion, ImportState};
+///
+/// let state = |name| ImportState::of(AbiVersion::V0_2_1, "env", name);
+/// assert_eq!(state("proxy_log"), ImportState::Served);
+/// assert_eq!(state("abort"), ImportState::HostOnly); // AssemblyScript's
+/// assert!(matches!(state("proxy_dance"), ImportState::Stubbed(_)));
+/// assert_eq!(state("unheard_of"), ImportState::Unknown);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImportState {
+    /// Both have it.
+    Served,
+    /// Only the host has it.
+    HostOnly,
+    /// Neither has it; the host links it with an answer that says so.
+    Stubbed(Stub),
+    /// Neither has it, and the host does not load the module either.
+    Unknown,
+}
+
+/// What a function answers that the host does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stub {
+    /// Proxy-wasm's status.
+    Unimplemented,
+    /// WASI's error.
+    Enosys,
+}
+
+impl Stub {
+    fn code(self) -> u32 {
+        match self {
+            Stub::Unimplemented => Status::Unimplemented.code(),
+            Stub::Enosys => wasi::ENOSYS,
+        }
+    }
+
+    /// The answer's name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Stub::Unimplemented => "Unimplemented",
+            Stub::Enosys => "ENOSYS",
+        }
+    }
+}
+
+impl ImportState {
+    /// The state of an import of a module of this version.
+    #[must_use]
+    pub fn of(abi: AbiVersion, module: &str, name: &str) -> Self {
+        let is_served = |call: &Hostcall| call.name == name && call.is_in(abi);
+        match module {
+            "env" if HOSTCALLS.iter().any(is_served) => {
+                if ["abort", "seed"].contains(&name) {
+                    Self::HostOnly
+                } else {
+                    Self::Served
+                }
+            }
+            "env" if name.starts_with("proxy_") => Self::Stubbed(Stub::Unimplemented),
+            _ if !wasi::MODULES.contains(&module) => Self::Unknown,
+            _ if wasi::FUNCTIONS.contains(&name) => Self::Served,
+            _ => Self::Stubbed(Stub::Enosys),
+        }
+    }
 }
 
 /// What a module imports and exports, and what of it the host does not serve.
@@ -160,35 +234,41 @@ impl Module {
         let mut linker = engine.linker(abi)?;
         let mut unserved: Vec<Unserved> = Vec::new();
         let mut imports = Vec::new();
+        let mut unknown = Vec::new();
         for import in compiled.imports() {
             let (from, what) = (import.module(), import.name());
-            imports.push(format!("{from}.{what}"));
-            let known = unserved.iter().any(|have| have.module == from && have.name == what);
-            if known || engine.serves(abi, from, what) {
+            let whole = format!("{from}.{what}");
+            imports.push(whole.clone());
+            let answer = match ImportState::of(abi, from, what) {
+                ImportState::Served | ImportState::HostOnly => continue,
+                ImportState::Stubbed(answer) => answer,
+                ImportState::Unknown => {
+                    let kind = match import.ty() {
+                        ExternType::Memory(_) => "memory",
+                        ExternType::Table(_) => "table",
+                        _ => {
+                            unknown.push(whole);
+                            continue;
+                        }
+                    };
+                    let (module, import) = (module(), whole);
+                    return Err(ModuleError::ImportedStore { module, kind, import });
+                }
+            };
+            if unserved.iter().any(|have| have.module == from && have.name == what) {
                 continue;
             }
-            let (code, answer) = match from {
-                "env" if what.starts_with("proxy_") => {
-                    (Status::Unimplemented.code(), "Unimplemented")
-                }
-                _ if wasi::MODULES.contains(&from) => (wasi::ENOSYS, "ENOSYS"),
-                _ => {
-                    return Err(ModuleError::UnknownImport {
-                        module: module(),
-                        import: format!("{from}.{what}"),
-                    });
-                }
+            let ExternType::Func(ty) = import.ty() else {
+                unknown.push(whole);
+                continue;
             };
-            let unknown = || ModuleError::UnknownImport {
-                module: module(),
-                import: format!("{from}.{what}"),
+            let results = ty.results().map(|ty| Val::default_for_ty(&ty)).collect();
+            let Some(results) = results else {
+                unknown.push(whole);
+                continue;
             };
-            let ExternType::Func(ty) = import.ty() else { return Err(unknown()) };
-            let results = ty
-                .results()
-                .map(|ty| Val::default_for_ty(&ty))
-                .collect::<Option<Vec<_>>>()
-                .ok_or_else(unknown)?;
+            let results: Vec<Val> = results;
+            let code = answer.code();
             linker
                 .func_new(from, what, ty, move |_, _, out| {
                     for (out, zero) in out.iter_mut().zip(&results) {
@@ -201,7 +281,11 @@ impl Module {
                     Ok(())
                 })
                 .map_err(|error| ModuleError::Link { module: module(), error })?;
-            unserved.push(Unserved { module: from.to_owned(), name: what.to_owned(), answer });
+            let (module, name) = (from.to_owned(), what.to_owned());
+            unserved.push(Unserved { module, name, answer: answer.name() });
+        }
+        if !unknown.is_empty() {
+            return Err(ModuleError::UnknownImports { module: module(), imports: unknown });
         }
         let pre = linker
             .instantiate_pre(compiled)
@@ -235,8 +319,20 @@ impl Module {
 }
 
 fn compile(engine: &Engine, name: &str, wasm: &[u8]) -> Result<wasmtime::Module, ModuleError> {
-    let compiled = wasmtime::Module::from_binary(&engine.wasmtime, wasm)
-        .map_err(|error| ModuleError::Compile { module: name.to_owned(), error })?;
+    let module = || name.to_owned();
+    let beyond = |Beyond { feature, runs_in_envoy }| ModuleError::Feature {
+        module: module(),
+        feature,
+        runs_in_envoy,
+    };
+    let compiled = wasmtime::Module::from_binary(&engine.wasmtime, wasm).map_err(|error| {
+        features::beyond(wasm)
+            .map_or_else(|| ModuleError::Compile { module: module(), error }, beyond)
+    })?;
+    // wasmtime compiles it, and would refuse each VM.
+    if features::has_shared_memory(wasm) {
+        return Err(beyond(features::SHARED_MEMORY));
+    }
     engine.tighten_cache();
     Ok(compiled)
 }

@@ -254,3 +254,29 @@ fn a_callback_with_the_wrong_signature_is_named() {
     let error = Vm::new(&module, Host::default(), VmOptions::default()).unwrap_err();
     assert!(matches!(error, StartError::Signature { export: "proxy_on_tick", .. }), "{error}");
 }
+
+#[test]
+fn every_unknown_import_and_every_unknown_feature_is_named() {
+    let load =
+        |text: &str| Module::new(&engine(), "m", &wat::parse_str(text).unwrap()).unwrap_err();
+    let error = load(
+        r#"(module (import "env" "one" (func)) (import "other" "two" (func))
+        (memory (export "memory") 1) (func (export "proxy_abi_version_0_2_1"))
+        (func (export "malloc") (param i32) (result i32) (i32.const 0)))"#,
+    );
+    assert_eq!(
+        error.to_string(),
+        "m: imports env.one, other.two: the host has no such functions, and neither has Envoy"
+    );
+    let error = load("(module (tag $e) (func try throw $e catch $e end))");
+    assert_eq!(
+        error.to_string(),
+        "m: uses exceptions in their first form (build with -mllvm -wasm-use-legacy-eh=false), \
+         which this host cannot run though Envoy can"
+    );
+    let error = load("(module (memory 1 1 shared))");
+    assert!(error.to_string().starts_with("m: uses a shared memory, which this host cannot run"));
+    let component = wat::parse_str("(component)").unwrap();
+    let error = Module::new(&engine(), "m", &component).unwrap_err();
+    assert_eq!(error.to_string(), "m: uses the component model, which Envoy refuses, too");
+}

@@ -378,6 +378,27 @@ fn all_tables_of_a_module_count_together() {
     assert_eq!(error.trap().unwrap().limit, Some("table_elements"));
 }
 
+#[test]
+fn objects_that_are_collected_count_as_memory() {
+    let types = "(type $node (struct (field (ref null $node)) (field i64) (field i64)))";
+    let body = on_request(
+        "(local $list (ref null $node))
+         (loop $l
+            (local.set $list
+                (struct.new $node (local.get $list) (i64.const 0) (i64.const 0)))
+            (br $l))",
+    );
+    let limits = Limits { memory_bytes: 8 * MIB, ..Limits::default() };
+    let mut bench = start_with(
+        &module(&format!("{types}{body}")),
+        VmOptions { limits, ..VmOptions::default() },
+        config("test"),
+    );
+    let stream = bench.stream();
+    let error = bench.vm.request_headers(stream, &mut ordinary(), true).unwrap_err();
+    assert_eq!(error.trap().unwrap().limit, Some("memory_bytes"), "{error}");
+}
+
 /// The fuel that a callback uses whose body is this.
 fn fuel(body: &str) -> u64 {
     let engine = Engine::new(EngineOptions { fuel: true, ..EngineOptions::default() }).unwrap();

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use gatepost_host::{AbiVersion, Engine, EngineOptions, Module, ModuleError};
+use gatepost_host::{AbiVersion, Engine, EngineOptions, ImportState, Module, ModuleError};
 use serde::Serialize;
 use wasmparser::{ExternalKind, Parser, Payload, TypeRef};
 
@@ -33,6 +33,9 @@ pub struct Inspection {
     pub unused_exports: Vec<String>,
     /// Why this host cannot run it; `None` when it can.
     pub problem: Option<String>,
+    /// What Envoy 1.40.0 says when it does not load the module; none if it does, as far as imports
+    /// and features tell.
+    pub envoy: Option<String>,
 }
 
 /// The size of a section, or of all custom sections of one name.
@@ -69,6 +72,8 @@ pub struct Import {
     /// The status that a call returns when it is not served and the module runs nevertheless.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<&'static str>,
+    /// Whether Envoy has it.
+    pub in_envoy: bool,
 }
 
 /// One export.
@@ -180,6 +185,7 @@ impl Inspection {
             exports: Vec::new(),
             unused_exports: Vec::new(),
             problem: None,
+            envoy: None,
         };
         if !wasm.starts_with(MAGIC) {
             return Err(InspectError::NotWasm { module: name.to_owned() });
@@ -197,19 +203,30 @@ impl Inspection {
             .filter(|export| export.role == Role::Unused)
             .map(|export| export.name.clone())
             .collect();
-        match load(name, wasm) {
-            Ok(module) => {
-                for import in &mut inspection.imports {
-                    let unserved = module
-                        .capabilities()
-                        .unserved
-                        .iter()
-                        .find(|have| have.module == import.module && have.name == import.name);
-                    (import.served, import.answer) =
-                        (unserved.is_none(), unserved.map(|unserved| unserved.answer));
-                }
+        let abi = inspection.abi.unwrap_or(AbiVersion::V0_2_1);
+        for import in &mut inspection.imports {
+            // Envoy makes a memory or a table that a module imports.
+            let is_store = ["memory", "table"].contains(&import.kind);
+            let state = match import.kind {
+                "function" => ImportState::of(abi, &import.module, &import.name),
+                _ => ImportState::Unknown,
+            };
+            import.served = matches!(state, ImportState::Served | ImportState::HostOnly);
+            import.in_envoy = is_store || state == ImportState::Served;
+            if let ImportState::Stubbed(stub) = state {
+                import.answer = Some(stub.name());
             }
-            Err(error) => inspection.problem = Some(error.to_string()),
+        }
+        inspection.envoy = inspection
+            .imports
+            .iter()
+            .find(|import| !import.in_envoy)
+            .map(|import| format!("missing import: {}.{}", import.module, import.name));
+        if let Err(error) = load(name, wasm) {
+            if matches!(error, ModuleError::Feature { runs_in_envoy: false, .. }) {
+                inspection.envoy = Some("Failed to load Wasm bytecode".to_owned());
+            }
+            inspection.problem = Some(error.to_string());
         }
         Ok(inspection)
     }
@@ -244,6 +261,7 @@ impl Inspection {
                             kind,
                             served: false,
                             answer: None,
+                            in_envoy: false,
                         });
                     }
                 }
@@ -273,10 +291,12 @@ impl Inspection {
         Ok(())
     }
 
-    /// Whether this host runs the module and serves all that it imports.
+    /// Whether this host runs the module and serves all that it imports, and Envoy loads it.
     #[must_use]
     pub fn is_served(&self) -> bool {
-        self.problem.is_none() && self.imports.iter().all(|import| import.served)
+        self.problem.is_none()
+            && self.envoy.is_none()
+            && self.imports.iter().all(|import| import.served)
     }
 
     /// The inspection for people, with terminal colours.
@@ -297,13 +317,18 @@ impl Inspection {
         let _ = writeln!(text, "  imports  {}", self.imports.len());
         for import in &self.imports {
             let name = plain(&format!("{}.{}", import.module, import.name));
-            let _ = match (import.answer, import.served) {
-                (_, true) => writeln!(text, "           {name}"),
-                (Some(answer), false) => {
-                    writeln!(text, "           {name}  {BAD}not served: answers {answer}{OFF}")
+            let mark = match (import.answer, import.served, import.in_envoy) {
+                (_, true, true) => String::new(),
+                (_, true, false) => format!("  {BAD}Envoy has none{OFF}"),
+                (Some(answer), ..) => {
+                    format!("  {BAD}not served: answers {answer}; Envoy has none{OFF}")
                 }
-                (None, false) => writeln!(text, "           {name}"),
+                (None, false, true) => format!("  {BAD}not served: Envoy makes one{OFF}"),
+                (None, false, false) => {
+                    format!("  {BAD}unknown: neither this host nor Envoy has it{OFF}")
+                }
             };
+            let _ = writeln!(text, "           {name}{mark}");
         }
         let used: Vec<&Export> =
             self.exports.iter().filter(|export| export.role != Role::Unused).collect();
@@ -315,10 +340,13 @@ impl Inspection {
         for name in &self.unused_exports {
             let _ = writeln!(text, "           {}", plain(name));
         }
+        if let Some(says) = &self.envoy {
+            let _ = writeln!(text, "{BAD}Envoy does not load it{OFF}: {}", plain(says));
+        }
         let served = self.imports.iter().filter(|import| import.served).count();
         let _ = match &self.problem {
             Some(problem) => writeln!(text, "{BAD}cannot be run{OFF}: {}", plain(problem)),
-            None if self.is_served() => {
+            None if served == self.imports.len() => {
                 writeln!(text, "{GOOD}can be run{OFF}: every import is served")
             }
             None => {

@@ -73,3 +73,41 @@ fn bytes_that_are_no_module_are_an_error() {
     let error = Inspection::of("m.wasm", b"\0asm\x01\0\0\0\x7f").unwrap_err();
     assert!(error.to_string().starts_with("m.wasm: not a valid wasm module: "), "{error}");
 }
+
+#[test]
+fn every_import_that_a_host_has_not_is_marked_and_what_envoy_says_stands_there() {
+    let imports = r#"(import "env" "abort" (func (param i32 i32 i32 i32)))
+        (import "env" "unheard_of" (func))
+        (import "other" "proxy_log" (func))
+        (import "env" "proxy_dance" (func (result i32)))
+        (import "env" "g" (global i32))"#;
+    let found = Inspection::of("m.wasm", &wasm(AbiVersion::V0_2_1, imports, "")).unwrap();
+    let text = found.text();
+    for line in [
+        "env.abort  Envoy has none",
+        "env.unheard_of  unknown: neither this host nor Envoy has it",
+        "other.proxy_log  unknown: neither this host nor Envoy has it",
+        "env.proxy_dance  not served: answers Unimplemented; Envoy has none",
+        "env.g  unknown: neither this host nor Envoy has it",
+        "Envoy does not load it: missing import: env.abort",
+        "cannot be run: m.wasm: imports env.unheard_of, other.proxy_log, env.g: the host has no such \
+         functions, and neither has Envoy",
+    ] {
+        let plain =
+            text.replace("\u{1b}[31m", "").replace("\u{1b}[32m", "").replace("\u{1b}[0m", "");
+        assert!(plain.contains(line), "{line}\n{plain}");
+    }
+    assert!(!found.is_served());
+    let only_here = r#"(import "env" "abort" (func (param i32 i32 i32 i32)))"#;
+    let found = Inspection::of("m.wasm", &wasm(AbiVersion::V0_2_1, only_here, "")).unwrap();
+    assert!(found.problem.is_none() && !found.is_served(), "Envoy refuses it");
+}
+
+#[test]
+fn a_feature_that_no_host_runs_is_named() {
+    let text = "(module (memory (export \"memory\") 65536 (pagesize 1)))";
+    let found = Inspection::of("m.wasm", &wat::parse_str(text).unwrap()).unwrap();
+    let problem = found.problem.unwrap();
+    assert_eq!(problem, "m.wasm: uses pages of another size than 64 KiB, which Envoy refuses, too");
+    assert_eq!(found.envoy.as_deref(), Some("Failed to load Wasm bytecode"));
+}
