@@ -25,6 +25,11 @@ pub(crate) fn get(
     if path.is_empty() {
         return Err(Status::SerializationFailure);
     }
+    if let Some(stream) = stream
+        && stream.info.read(|info| info.only_given_properties)
+    {
+        return stream.info.read(|info| given(info, path)).ok_or(Status::NotFound);
+    }
     let (first, rest) = split(path);
     let found = match (first, rest) {
         (b"plugin_name", None) => root.map(|root| PropertyValue::text(&root.config.name)),
@@ -79,12 +84,7 @@ fn of_stream(
     stream: &Stream,
     info: &StreamInfo,
 ) -> Option<PropertyValue> {
-    let given = || {
-        info.properties
-            .iter()
-            .find(|(name, _)| paths_eq(name, path))
-            .map(|(_, value)| value.clone())
-    };
+    let given = || given(info, path);
     let known = match (first, rest) {
         (b"source", Some(field)) => peer(info.source, field),
         (b"destination", Some(field)) => peer(info.destination, field),
@@ -112,6 +112,11 @@ fn of_stream(
 }
 
 /// Whether a path with dots and a path with zero bytes are the same.
+fn given(info: &StreamInfo, path: &[u8]) -> Option<PropertyValue> {
+    let mut properties = info.properties.iter();
+    properties.find(|(name, _)| paths_eq(name, path)).map(|(_, value)| value.clone())
+}
+
 fn paths_eq(dotted: &str, path: &[u8]) -> bool {
     dotted.len() == path.len()
         && dotted.bytes().zip(path).all(|(a, b)| a == *b || (a == b'.' && *b == 0))

@@ -21,9 +21,9 @@ impl GuestClock {
         clock.wall_nanos().max(self.wall_at_least)
     }
 
-    /// Starts at 1: Go takes 0 for a broken clock, and stops.
+    /// At least 1: Go takes 0 for a broken clock, and stops.
     pub(crate) fn monotonic(&self, clock: &dyn Clock) -> u64 {
-        clock.monotonic_nanos().saturating_add(self.monotonic_ahead).saturating_add(1)
+        clock.monotonic_nanos().saturating_add(self.monotonic_ahead).max(1)
     }
 
     /// Moves both clocks forward. False, and no change, beyond the longest sleep.

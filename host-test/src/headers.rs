@@ -48,7 +48,7 @@ impl Headers {
     /// ```
     #[must_use]
     pub fn new(scope: HeaderScope) -> Self {
-        Self { scope, ..Self::default() }
+        Self::with_list(scope, PairList::default())
     }
 
     /// An empty map with capacity for a number of headers and for the bytes of all their names and
@@ -63,7 +63,14 @@ impl Headers {
     /// ```
     #[must_use]
     pub fn with_capacity(scope: HeaderScope, headers: usize, bytes: usize) -> Self {
-        Self { scope, list: PairList::with_capacity(headers, bytes), pseudo: 0 }
+        Self::with_list(scope, PairList::with_capacity(headers, bytes))
+    }
+
+    fn with_list(scope: HeaderScope, mut list: PairList) -> Self {
+        if scope == HeaderScope::AsWritten {
+            list.keep_case();
+        }
+        Self { scope, list, pseudo: 0 }
     }
 
     /// A request's headers, added in order.

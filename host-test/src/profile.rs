@@ -34,8 +34,10 @@ pub enum Profile {
     #[default]
     Envoy,
     /// Google Cloud, as in its plugin tester: a header has one value, to which others are joined
-    /// with `, `; replacing a header keeps its position; a map's size is its number of headers; and
-    /// any part of a body can be written.
+    /// with `, `; replacing a header keeps its position; a map's size is its number of headers; any
+    /// part of a body can be written; the plugin's configuration can be read in every callback; a
+    /// map or body of another callback cannot; and a local reply is taken in a request's callbacks
+    /// and in those of a response's headers only.
     Gcp,
 }
 
@@ -44,7 +46,9 @@ impl Profile {
         if self == Profile::Gcp
             && let Some(have) = headers.get(name)
         {
-            let joined = [have, b", ", value].concat();
+            // An empty value gives way.
+            let joined =
+                if have.is_empty() { value.to_vec() } else { [have, b", ", value].concat() };
             headers.set(name, joined);
         } else {
             headers.add(name, value);

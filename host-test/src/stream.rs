@@ -88,6 +88,9 @@ pub struct StreamInfo {
     pub response_bytes: u64,
     /// Any other property by its dotted path, as in `connection.id`.
     pub properties: Vec<(String, PropertyValue)>,
+    /// Only [`properties`](Self::properties) are known, and no others that the host has, as in
+    /// Google's plugin tester.
+    pub only_given_properties: bool,
     /// Values that guests keep on the stream. All plugins of the stream share them.
     pub filter_state: FilterState,
 }
@@ -157,6 +160,8 @@ pub(crate) struct Stream {
     pub(crate) bodies_lent: u8,
     /// The values that the guest has declared in this context.
     pub(crate) declared: Declared,
+    /// The guest's last callback was one in which Google's plugin tester takes a local reply.
+    pub(crate) may_reply: bool,
     pub(crate) local_reply: Option<Box<LocalReply>>,
     pub(crate) route_cache_cleared: bool,
     /// Directions that the guest continued or closed and the driver has not taken yet, one bit for
@@ -181,6 +186,7 @@ impl Stream {
         self.declared.clear();
         self.bodies_lent = 0;
         self.owner = 0;
+        self.may_reply = false;
         self.read_only = false;
         self.local_reply = None;
         self.route_cache_cleared = false;
@@ -252,6 +258,10 @@ impl Stream {
             std::mem::swap(lent, body);
             self.bodies_lent ^= 1 << kind as u8;
         }
+    }
+
+    pub(crate) fn lends_body(&self, kind: BufferKind) -> bool {
+        (kind as usize) < self.bodies.len() && self.bodies_lent & (1 << kind as u8) != 0
     }
 
     pub(crate) fn body_mut(&mut self, kind: BufferKind) -> Option<&mut Bytes> {

@@ -11,6 +11,8 @@ pub(super) struct PairList {
     entries: Vec<Entry>,
     /// The bytes of all names and values in use.
     bytes: usize,
+    /// Names keep their case.
+    as_written: bool,
 }
 
 /// The offset of a name in the text, and the lengths of the name and of its value.
@@ -60,7 +62,13 @@ impl PairList {
         let text = Vec::with_capacity(
             bytes.saturating_add(pairs.saturating_mul(2)).saturating_add(SPARE_TEXT),
         );
-        Self { text, entries: Vec::with_capacity(pairs.saturating_add(SPARE_ENTRIES)), bytes: 0 }
+        let entries = Vec::with_capacity(pairs.saturating_add(SPARE_ENTRIES));
+        Self { text, entries, bytes: 0, as_written: false }
+    }
+
+    /// From now on names keep their case.
+    pub(super) fn keep_case(&mut self) {
+        self.as_written = true;
     }
 
     pub(super) fn len(&self) -> usize {
@@ -214,7 +222,7 @@ impl PairList {
         let entry = Entry { at: len(at)?, name: len(name.len())?, value: len(value.len())? };
         self.text.reserve(needed);
         self.text.extend_from_slice(name);
-        if let Some(name) = self.text.get_mut(at..) {
+        if let Some(name) = self.text.get_mut(at..).filter(|_| !self.as_written) {
             name.make_ascii_lowercase();
         }
         self.text.push(0);
@@ -253,7 +261,7 @@ impl Clone for PairList {
         text.extend_from_slice(&self.text);
         let mut entries = Vec::with_capacity(self.entries.len() + SPARE_ENTRIES);
         entries.extend_from_slice(&self.entries);
-        Self { text, entries, bytes: self.bytes }
+        Self { text, entries, bytes: self.bytes, as_written: self.as_written }
     }
 }
 

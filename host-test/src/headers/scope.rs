@@ -24,6 +24,9 @@ pub enum HeaderScope {
     RequestTrailers,
     /// A response's trailers.
     ResponseTrailers,
+    /// A map as Google's plugin tester has it: names keep the case in which they were first
+    /// written, no name has a special meaning, and none is kept in one slot.
+    AsWritten,
 }
 
 impl HeaderScope {
@@ -46,7 +49,7 @@ impl HeaderScope {
             HeaderScope::Response => {
                 has(&REQUEST_AND_RESPONSE) || has(&RESPONSE) || has(&RESPONSE_EXTENSIONS)
             }
-            HeaderScope::RequestTrailers => false,
+            HeaderScope::RequestTrailers | HeaderScope::AsWritten => false,
             HeaderScope::ResponseTrailers => has(&RESPONSE_TRAILERS),
         }
     }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use super::definition::{Definition, family};
 use crate::abi::{BufferKind, Status};
 use crate::memory::{Guest, HostcallError, HostcallResult, Span, give, parts, write_u32};
+use crate::profile::Profile;
 use crate::state::HostState;
 
 pub(super) const FAMILY: &[Definition] = family! {
@@ -23,6 +24,9 @@ pub(super) const FAMILY: &[Definition] = family! {
 
 /// The buffer's bytes now. A buffer of another callback is empty or `NotFound`, as in Envoy.
 fn read(state: &HostState, kind: BufferKind) -> Result<Bytes, Status> {
+    if state.profile == Profile::Gcp {
+        return read_in_tester(state, kind).ok_or(Status::NotFound);
+    }
     match kind {
         BufferKind::HttpRequestBody
         | BufferKind::HttpResponseBody
@@ -58,6 +62,15 @@ fn read(state: &HostState, kind: BufferKind) -> Result<Bytes, Status> {
             .map(|root| root.config.configuration.clone())
             .ok_or(Status::NotFound),
     }
+}
+
+/// What Google's plugin tester has: the plugin's configuration always, and a body in its callback.
+fn read_in_tester(state: &HostState, kind: BufferKind) -> Option<Bytes> {
+    if kind == BufferKind::PluginConfiguration {
+        return state.contexts.root().map(|root| root.config.configuration.clone());
+    }
+    let stream = state.contexts.stream()?;
+    stream.lends_body(kind).then(|| stream.bodies.get(kind as usize).cloned())?
 }
 
 fn get(

@@ -11,6 +11,7 @@ use crate::memory::{
     Guest, HostcallError, HostcallResult, Span, give, give_with, parts, write_u32,
 };
 use crate::pairs;
+use crate::profile::Profile;
 use crate::recording::Value;
 use crate::state::HostState;
 
@@ -132,6 +133,9 @@ fn get_pairs(guest: Guest<'_, '_>, map: u32, to: u32, len_to: u32) -> HostcallRe
     if guest.data().draft.is_some() {
         let pairs = lent(guest.data(), kind).map(Value::from).unwrap_or(Value::Pairs(Vec::new()));
         guest.data_mut().note(|note| note.arg("map", kind).ret("pairs", pairs));
+    }
+    if guest.data().profile == Profile::Gcp && lent(guest.data(), kind).is_none() {
+        return Err(Status::BadArgument.into());
     }
     let len = match lent(guest.data(), kind) {
         Some(headers) if !headers.is_empty() => pairs::encoded_len(headers),

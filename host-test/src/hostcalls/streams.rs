@@ -9,6 +9,7 @@ use crate::headers::lower_case;
 use crate::memory::{Guest, HostcallResult, Span, parts};
 use crate::outcome::LocalReply;
 use crate::pairs;
+use crate::profile::Profile;
 use crate::stream::Stream;
 use crate::text::Text;
 
@@ -45,6 +46,12 @@ fn send_local_response(
     let body = state.read(memory, body)?;
     // As in Envoy: malformed pairs are an empty list.
     let headers = pairs::decode(state.read(memory, headers)?).unwrap_or_default();
+    let in_tester = state.profile == Profile::Gcp;
+    if in_tester && state.contexts.stream().is_some_and(|stream| !stream.may_reply) {
+        return Err(Status::BadArgument.into());
+    }
+    let spelled =
+        |name: &[u8]| if in_tester { Bytes::copy_from_slice(name) } else { lower_case(name) };
     let reply = LocalReply {
         status,
         details: Text(
@@ -55,7 +62,7 @@ fn send_local_response(
         ),
         headers: headers
             .iter()
-            .map(|(name, value)| (Text(lower_case(name)), Text::copy(value)))
+            .map(|(name, value)| (Text(spelled(name)), Text::copy(value)))
             .collect(),
         body: Text::copy(body),
         grpc_status: (grpc_status <= 16).then_some(grpc_status),

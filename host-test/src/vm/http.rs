@@ -415,7 +415,9 @@ fn on_headers(
     let Some(callback) = &export.function else { return skipped(guest, stream) };
     let (context, count) =
         (ContextRef::Stream(stream.slot), u32::try_from(headers.len()).unwrap_or(u32::MAX));
-    guest.stream_mut(stream)?.swap_map(kind, headers, true);
+    let open = guest.stream_mut(stream)?;
+    open.swap_map(kind, headers, true);
+    open.may_reply = true;
     let code = match callback {
         HeadersCallback::Old(function) => {
             guest.call(export.name, context, function, (stream.context, count))
@@ -452,6 +454,7 @@ fn on_body(
     let open = guest.stream_mut(stream)?;
     open.swap_body(kind, body);
     open.make_addable(kind, end_of_stream);
+    open.may_reply = kind == BufferKind::HttpRequestBody;
     let code =
         guest.call(export.name, context, function, (stream.context, len, end_of_stream.into()));
     guest.stream_mut(stream)?.swap_body(kind, body);

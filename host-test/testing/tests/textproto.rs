@@ -105,7 +105,8 @@ fn each_phase_sees_its_own_log_lines() {
                 log { regex: "response.*" invert: true } } }
             response_headers { result { log { exact: "response headers" }
                 log { regex: "request .*" invert: true } } }
-            stream_destroy { log { exact: "log" } log { exact: "done" } log { exact: "delete" } }
+            stream_destroy { log { exact: "log" invert: true } log { exact: "done" }
+                log { exact: "delete" } }
         }"#,
     );
 }
@@ -183,20 +184,113 @@ fn an_immediate_response_is_judged_and_ends_the_test() {
 }
 
 #[test]
-fn an_immediate_response_to_a_response_body_counts_where_it_is_asked_for() {
+fn an_immediate_response_to_a_body_cannot_be_expected() {
+    assert_eq!(
+        fails(
+            r#"test { name: "asked" response_body { input { content: "evil" }
+                result { immediate { http_status: 502 } } } }"#
+        ),
+        ["response_body: outcome: expected an immediate response, found the message went on"]
+    );
     passes(
-        r#"test {
-            name: "asked"
-            response_body {
-                input { content: "evil" }
-                result { immediate { http_status: 502 }
-                    has_header { key: "x-why" value: "because" } body { exact: "sorry" } }
-            }
-            response_body { input { content: "x" } result { body { exact: "" } } }
-        }
-        test { name: "not asked" response_body { input { content: "evil" }
+        r#"test { name: "not asked" response_body { input { content: "evil" }
             result { body { exact: "evil" } } } }"#,
     );
+}
+
+/// What a guest reads in one callback, by the rules of Google's runner.
+fn told(imports: &str, callback: &str, body: &str, test: &str) -> Vec<String> {
+    let text = format!(
+        r#"(func (export "{callback}") (param i32 i32 i32) (result i32) {body}
+        (i32.const 0))"#
+    );
+    let wasm = common::wasm(gatepost_host::AbiVersion::V0_2_1, imports, &text);
+    let mut runner = Runner::new("guest.wasm", &wasm).unwrap();
+    runner.configuration = Some("configured".into());
+    let test = format!(r#"env {{ time_secs: 7 }} test {{ name: "x" {test} }}"#);
+    let file = TestFile::parse(Path::new("t.textpb"), &test).unwrap();
+    let mut cases = runner.run(&file).unwrap().cases;
+    let case = cases.remove(0);
+    // Lines are reported of tests that fail, and this one has no such header.
+    case.logs.iter().map(|line| line.trim_start_matches("info: ").to_owned()).collect()
+}
+
+const TO: &str = "(i32.const 200) (i32.const 204)";
+const FAILING: &str = r#"result { has_header { key: "none" value: "" } }"#;
+
+#[test]
+fn what_a_callback_may_read_and_write_is_as_in_googles_runner() {
+    let status = |call: &str| format!("(call $status {call})");
+    let body = [
+        format!("(call $proxy_get_buffer_bytes (i32.const 7) (i32.const 0) (i32.const 99) {TO})"),
+        format!("(call $proxy_get_buffer_bytes (i32.const 6) (i32.const 0) (i32.const 99) {TO})"),
+        format!("(call $proxy_get_buffer_bytes (i32.const 0) (i32.const 0) (i32.const 99) {TO})"),
+        format!("(call $proxy_get_header_map_pairs (i32.const 2) {TO})"),
+        format!("(call $proxy_get_header_map_pairs (i32.const 0) {TO})"),
+        format!(r#"(call $proxy_get_property @"request\00path" {TO})"#),
+        format!(r#"(call $proxy_get_property @"plugin_name" {TO})"#),
+        format!(r#"(call $proxy_get_property @"a\00b" {TO})"#),
+    ]
+    .map(|call| status(&call))
+    .concat();
+    let input = r#"properties { path: "a.b" value: "c" }
+        request_headers { input { header { key: ":path" value: "/" } }"#;
+    let lines = told("", "proxy_on_request_headers", &body, &format!("{input} {FAILING} }}"));
+    // Ok, NotFound for the two other buffers, BadArgument, Ok, and NotFound but for the property
+    // that the test names.
+    assert_eq!(lines, ["00", "01", "01", "02", "00", "01", "01", "00"]);
+}
+
+#[test]
+fn names_keep_the_guests_spelling_and_an_empty_value_gives_way() {
+    let guest = r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+        (drop (call $proxy_add_header_map_value (i32.const 0) @"Set-Cookie" @"a"))
+        (drop (call $proxy_add_header_map_value (i32.const 0) @"set-cookie" @"b"))
+        (drop (call $proxy_replace_header_map_value (i32.const 0) @"New-Name" @"c"))
+        (drop (call $proxy_replace_header_map_value (i32.const 0) @"known" @"d"))
+        (drop (call $proxy_add_header_map_value (i32.const 0) @"empty" @"q"))
+        (i32.const 0))
+        (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32)
+            (drop (call $proxy_send_local_response (i32.const 403) @"no" @"no"
+                @"\01\00\00\00\05\00\00\00\01\00\00\00X-Why\00y\00" (i32.const -1)))
+            (i32.const 1))"#;
+    let wasm = common::wasm(gatepost_host::AbiVersion::V0_2_1, "", guest);
+    let runner = Runner::new("guest.wasm", &wasm).unwrap();
+    let test = r#"test { name: "spelling"
+        request_headers {
+            input { header { key: "Known" value: "1" } header { key: "empty" value: "" } }
+            result { headers { exact: "Set-Cookie: a, b" } headers { exact: "New-Name: c" }
+                headers { exact: "Known: d" } headers { exact: "empty: q" } }
+        }
+        response_headers { result { immediate { http_status: 403 }
+            headers { exact: "X-Why: y" } } } }"#;
+    let file = TestFile::parse(Path::new("t.textpb"), test).unwrap();
+    let cases = runner.run(&file).unwrap().cases;
+    assert!(cases[0].passed, "{cases:#?}");
+}
+
+#[test]
+fn a_local_reply_is_taken_in_some_callbacks_only() {
+    let reply = "(call $status (call $proxy_send_local_response (i32.const 403) (i32.const 0)
+        (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const -1)))";
+    let in_body = format!("response_body {{ {FAILING} }}");
+    assert_eq!(told("", "proxy_on_response_body", reply, &in_body), ["02"]);
+    let in_headers = format!("response_headers {{ {FAILING} }}");
+    assert_eq!(told("", "proxy_on_response_headers", reply, &in_headers), ["00"]);
+}
+
+#[test]
+fn both_clocks_stand_at_the_time_that_the_file_names() {
+    let wasi = r#"(import "wasi_snapshot_preview1" "clock_time_get"
+        (func $clock (param i32 i64 i32) (result i32)))"#;
+    let body = "(drop (call $clock (i32.const 0) (i64.const 0) (i32.const 208)))
+        (drop (call $clock (i32.const 1) (i64.const 0) (i32.const 216)))
+        (drop (call $proxy_get_current_time_nanoseconds (i32.const 224)))
+        (call $number (i32.wrap_i64 (i64.div_u (i64.load (i32.const 208)) (i64.const 1000000000))))
+        (call $number (i64.eq (i64.load (i32.const 208)) (i64.load (i32.const 216))))
+        (call $number (i64.eq (i64.load (i32.const 208)) (i64.load (i32.const 224))))";
+    let test = format!("request_headers {{ {FAILING} }}");
+    assert_eq!(told(wasi, "proxy_on_request_headers", body, &test), ["7", "1", "1"]);
 }
 
 #[test]
@@ -391,7 +485,6 @@ fn the_report_as_json_has_a_version_and_every_case() {
                 "info: configure",
                 "info: ",
                 "info: create",
-                "info: log",
                 "info: done",
                 "info: delete",
                 "info: done",

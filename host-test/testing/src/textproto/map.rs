@@ -41,22 +41,16 @@ impl HeaderMap {
         self.0.insert(at, (Bytes::copy_from_slice(name), value));
     }
 
-    /// The map that the guest sees. It is a map of trailers, in which no name has a special meaning
-    /// and none is joined.
+    /// The map that the guest sees.
     pub(super) fn lend(&self) -> Headers {
-        Headers::collect(HeaderScope::RequestTrailers, self.iter())
+        Headers::collect(HeaderScope::AsWritten, self.iter())
     }
 
-    /// The map after the guest's changes. Names that were there keep their case.
-    pub(super) fn returned(&self, headers: &Headers) -> Self {
+    /// The map after the guest's changes.
+    pub(super) fn returned(headers: &Headers) -> Self {
         let mut map = Self::default();
         for (name, value) in headers.iter() {
-            let written = self
-                .0
-                .iter()
-                .find(|(have, _)| have.eq_ignore_ascii_case(name))
-                .map_or(name, |(have, _)| have);
-            map.append(written, value);
+            map.append(name, value);
         }
         map
     }
@@ -90,18 +84,18 @@ mod tests {
     }
 
     #[test]
-    fn what_the_guest_returns_keeps_known_spellings_and_joins_what_it_added() {
+    fn what_the_guest_returns_keeps_the_first_spelling_and_joins_what_it_added() {
         let mut map = HeaderMap::default();
         map.append(b"User-Token", b"good");
         map.append(b"Host", b"a.example");
         let mut lent = map.lend();
         assert_eq!(lent.get("host"), Some(&b"a.example"[..]));
-        lent.replace("user-token", "bad");
-        lent.add("content-type", "a");
+        lent.set("user-token", "bad");
+        lent.add("Content-type", "a");
         lent.add("content-type", "b");
         assert_eq!(
-            map.returned(&lent).lines(),
-            ["content-type: a, b", "Host: a.example", "User-Token: bad"]
+            HeaderMap::returned(&lent).lines(),
+            ["Content-type: a, b", "Host: a.example", "User-Token: bad"]
         );
     }
 }
