@@ -10,10 +10,10 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{StatusCode, Version};
 
+use crate::limits::MAX_FIELDS;
+
 /// Envoy's `max_request_headers_kb`, in bytes.
 const MAX_BYTES: usize = 60 * 1024;
-/// Envoy's `max_headers_count`.
-const MAX_FIELDS: usize = 100;
 
 /// The methods that Envoy's HTTP/1.1 codec knows; any other is 400. HTTP/2 accepts every token as a
 /// method, and paths that are not ASCII.

@@ -15,7 +15,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::Service;
 
 use crate::body::RequestBody;
-use crate::limits::{CONNECTION_WINDOW, MAX_HEADER_LIST, MAX_STREAMS, STREAM_WINDOW};
+use crate::limits::{CONNECTION_WINDOW, MAX_FIELDS, MAX_RESPONSE_HEAD, MAX_STREAMS, STREAM_WINDOW};
+
+/// HTTP/2 counts 32 bytes more for each header than Envoy does; `response_checks` applies the exact
+/// limit.
+const MAX_RESPONSE_HEADER_LIST: u32 = (MAX_RESPONSE_HEAD + MAX_FIELDS * 32) as u32;
 
 /// A connection beside the first one is closed after it had no request for this long.
 const SPARE_IDLE: Duration = Duration::from_secs(60);
@@ -97,7 +101,7 @@ impl Http2Pool {
             .timer(TokioTimer::new())
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_header_list_size(MAX_HEADER_LIST)
+            .max_header_list_size(MAX_RESPONSE_HEADER_LIST)
             .keep_alive_interval(Duration::from_secs(30))
             .handshake(socket)
             .await?;

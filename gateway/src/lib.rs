@@ -11,7 +11,8 @@
 //!
 //! A request passes these files: `server` (connections), `service` (one request),
 //! `connection_manager` with `codec_checks`, `hop_by_hop` and `forwarded`, then `filter`, `router`
-//! with `routes`, and `upstream`. `reply` builds the gateway's own responses.
+//! with `routes`, and `upstream` with
+//! `response_checks`. `reply` builds the gateway's own responses.
 
 mod access_log;
 mod authority;
@@ -25,12 +26,14 @@ mod filter_module;
 mod first_byte_timeout;
 mod forwarded;
 mod hop_by_hop;
+mod http1_pool;
 mod http2_pool;
 mod limits;
 mod options;
 mod path;
 mod policy_layer;
 mod reply;
+mod response_checks;
 mod router;
 mod routes;
 mod server;

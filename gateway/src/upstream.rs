@@ -8,20 +8,16 @@ use http::header::{HOST, HeaderMap, HeaderValue};
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
-use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::body::{RequestBody, UpstreamBody};
+use crate::http1_pool::{Http1Error, Http1Pool};
 use crate::http2_pool::{Http2Error, Http2Pool};
 use crate::options::GatewayOptions;
 use crate::reply::LocalReply;
+use crate::response_checks::{self, ResponseError};
 use crate::target::Target;
-
-/// How many idle HTTP/1.1 connections to one upstream are kept. More are opened when needed, and
-/// closed afterwards.
-const IDLE_PER_UPSTREAM: usize = 64;
 
 /// Why an upstream gave no response.
 ///
@@ -37,6 +33,8 @@ pub(crate) enum UpstreamError {
         innermost(.source.as_ref())
     )]
     Exchange { address: String, source: Box<dyn Error + Send + Sync> },
+    #[error("upstream error: the answer of {address} is refused: {source}")]
+    Response { address: String, source: ResponseError },
     #[error("upstream error: {address} switched protocols without being asked")]
     Switched { address: String },
     #[error("upstream request timeout: no answer from {address} within {limit:?}")]
@@ -65,7 +63,7 @@ impl UpstreamError {
     pub(crate) fn reply(&self) -> LocalReply {
         let (status, body) = match self {
             Self::Connect { .. } => (StatusCode::SERVICE_UNAVAILABLE, "upstream connect error"),
-            Self::Exchange { .. } | Self::Switched { .. } => {
+            Self::Exchange { .. } | Self::Response { .. } | Self::Switched { .. } => {
                 (StatusCode::BAD_GATEWAY, "upstream error")
             }
             Self::Timeout { .. } => (StatusCode::GATEWAY_TIMEOUT, "upstream request timeout"),
@@ -81,7 +79,7 @@ impl UpstreamError {
 
 pub(crate) struct Upstream {
     target: Target,
-    http1: Client<HttpConnector, RequestBody>,
+    http1: Http1Pool,
     http2: Http2Pool,
     connect_timeout: Duration,
     response_timeout: Duration,
@@ -92,17 +90,10 @@ impl Upstream {
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(options.connect_timeout));
         connector.set_nodelay(true);
-        let http1 = Client::builder(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_secs(30))
-            .pool_max_idle_per_host(IDLE_PER_UPSTREAM)
-            .set_host(false)
-            .build(connector.clone());
         let address = uri(Scheme::HTTP, target.authority().clone(), PathAndQuery::from_static("/"));
         Self {
+            http1: Http1Pool::new(connector.clone(), address.clone()),
             http2: Http2Pool::new(connector, address),
-            http1,
             target,
             connect_timeout: options.connect_timeout,
             response_timeout: options.response_timeout,
@@ -149,7 +140,10 @@ impl Upstream {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Err(UpstreamError::Switched { address: self.address() });
         }
-        Ok(response.map(|body| UpstreamBody::new(body, permit)))
+        let (parts, body) = response.into_parts();
+        response_checks::check(&parts)
+            .map_err(|source| UpstreamError::Response { address: self.address(), source })?;
+        Ok(Response::from_parts(parts, UpstreamBody::new(body, permit)))
     }
 
     async fn send_http1(
@@ -157,20 +151,14 @@ impl Upstream {
         head: UpstreamHead,
         body: RequestBody,
     ) -> Result<Exchange, UpstreamError> {
-        // The client connects to the URI's authority and sends only its path; `Host` is the
-        // request's own authority.
-        let mut request = request(
-            uri(Scheme::HTTP, self.target.authority().clone(), head.path),
-            Version::HTTP_11,
-            body,
-        );
+        let mut request = request(head.path.into(), Version::HTTP_11, body);
         *request.method_mut() = head.method;
         *request.headers_mut() = head.headers;
         request.headers_mut().insert(HOST, head.authority);
-        match self.http1.request(request).await {
+        match self.http1.send(request, self.connect_timeout).await {
             Ok(response) => Ok((response, None)),
-            Err(source) if source.is_connect() => Err(self.connect_error(source.into())),
-            Err(source) => Err(self.exchange_error(source.into())),
+            Err(Http1Error::Connect(source)) => Err(self.connect_error(source)),
+            Err(Http1Error::Exchange(source)) => Err(self.exchange_error(source.into())),
         }
     }
 

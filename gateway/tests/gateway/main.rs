@@ -9,4 +9,5 @@ mod refusals;
 mod replies;
 mod streaming;
 mod support;
+mod upstream_framing;
 mod wasm;

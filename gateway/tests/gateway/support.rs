@@ -168,3 +168,43 @@ pub async fn scripted(
     });
     (address, receiver)
 }
+
+/// An upstream that answers each request with what the function makes of its head, and ends the
+/// connection when there is no answer. It reads chunked bodies up to their last chunk. The receiver
+/// gets each request as it came.
+pub async fn answering(
+    answer: impl Fn(&str) -> Option<Vec<u8>> + Send + Sync + 'static,
+) -> (SocketAddr, tokio::sync::mpsc::UnboundedReceiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (requests, receiver) = tokio::sync::mpsc::unbounded_channel();
+    let answer = std::sync::Arc::new(answer);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let (requests, answer) = (requests.clone(), answer.clone());
+            tokio::spawn(async move {
+                while let Some(request) = read_request(&mut stream).await {
+                    let Some(answer) = answer(&request) else { break };
+                    let _ = requests.send(request);
+                    let _ = stream.write_all(&answer).await;
+                }
+            });
+        }
+    });
+    (address, receiver)
+}
+
+/// A request whose body, if it has one, is chunked.
+async fn read_request(stream: &mut TcpStream) -> Option<String> {
+    let mut request = String::new();
+    let mut buffer = [0; 4096];
+    let is_whole = |request: &str| match request.split_once("\r\n\r\n") {
+        Some((head, body)) => !head.contains("chunked") || body.ends_with("0\r\n\r\n"),
+        None => false,
+    };
+    while !is_whole(&request) {
+        let read = stream.read(&mut buffer).await.ok().filter(|read| *read > 0)?;
+        request.push_str(&String::from_utf8_lossy(&buffer[..read]));
+    }
+    Some(request)
+}
