@@ -1,5 +1,6 @@
 //! The `gatepost` command.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -9,7 +10,8 @@ fn main() -> ExitCode {
     match Cli::parse().run() {
         Ok(exit) => exit.into(),
         Err(error) => {
-            eprintln!("gatepost: {error}");
+            // Where standard error cannot be written to, the exit code still says it.
+            let _ = writeln!(std::io::stderr(), "gatepost: {error}");
             error.code()
         }
     }

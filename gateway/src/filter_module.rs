@@ -34,6 +34,9 @@ pub enum PolicyError {
 }
 
 impl FilterModule {
+    /// The target of the lines that the filter logs, for loggers that tell them from others.
+    pub const LOG_TARGET: &str = "gatepost::filter";
+
     /// Compiles the filter that is built into this program.
     ///
     /// # Errors
@@ -101,14 +104,14 @@ pub(crate) fn start_with_log<T>(
         }
         Err(error) => Err(PolicyError::Start(error)),
         Ok(started) => {
-            lines.iter().for_each(print_line);
+            lines.iter().for_each(log_line);
             Ok(started)
         }
     }
 }
 
 /// Keeps every line that the filter logs while its VMs start. All VMs log the same lines, so each
-/// is kept once. After the start, warnings and errors go to standard error.
+/// is kept once. After the start, warnings and errors go to the program's log.
 struct FilterLog {
     starting: Mutex<Option<Vec<LogLine>>>,
 }
@@ -126,7 +129,7 @@ impl LogSink for FilterLog {
         match &mut *self.starting.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(lines) if lines.contains(&line) => {}
             Some(lines) => lines.push(line),
-            None => print_line(&line),
+            None => log_line(&line),
         }
     }
 
@@ -136,6 +139,14 @@ impl LogSink for FilterLog {
     }
 }
 
-fn print_line(line: &LogLine) {
-    eprintln!("{}: {}", line.level, line.message);
+/// The filter's own lines have the filter's name as their target.
+fn log_line(line: &LogLine) {
+    let level = match line.level {
+        LogLevel::Trace => log::Level::Trace,
+        LogLevel::Debug => log::Level::Debug,
+        LogLevel::Info => log::Level::Info,
+        LogLevel::Warn => log::Level::Warn,
+        LogLevel::Error | LogLevel::Critical => log::Level::Error,
+    };
+    log::log!(target: FilterModule::LOG_TARGET, level, "{}", line.message);
 }

@@ -38,7 +38,7 @@ impl PolicyLayer {
         metrics: Metrics,
     ) -> Result<Self, PolicyError> {
         let chain = module.chain(configuration, ChainOptions::default());
-        let on_trap = |error: &CallError| eprintln!("gatepost: {error}");
+        let on_trap = |error: &CallError| log::error!("{error}");
         let options =
             PoolOptions { workers, on_trap: Some(Arc::new(on_trap)), ..PoolOptions::default() };
         let pool = start_with_log(Host { metrics, ..Host::default() }, |host| {

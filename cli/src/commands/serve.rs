@@ -1,7 +1,12 @@
 //! `gatepost serve`: the embedded gateway with a policy, which is read again whenever its file
 //! changes.
 
+mod lines;
+mod logger;
+mod policy_file;
+mod protections;
 mod reload;
+mod watch;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,9 +16,13 @@ use gatepost_gateway::{
     AccessLog, FilterModule, Gateway, GatewayOptions, PolicyLayer, RouteTable, Target,
 };
 use gatepost_host::{CacheState, Metrics};
+use tokio::runtime::Handle;
 
-use self::reload::PolicyWatcher;
-use super::arguments::{address, read_policy, runtime};
+use self::lines::Lines;
+use self::policy_file::PolicyFileError;
+use self::reload::{Reloader, RunningPolicy};
+use self::watch::FileWatch;
+use super::arguments::{address, runtime};
 use super::exit::{CommandError, Exit};
 use crate::cache;
 
@@ -54,58 +63,83 @@ pub struct Arguments {
     drain: u64,
 }
 
+/// How long the end of the process waits for the last lines of its logs to be written.
+const FLUSH: Duration = Duration::from_secs(1);
+
 pub fn run(arguments: Arguments) -> Result<Exit, CommandError> {
-    let policy = read_policy(&arguments.policy)?;
+    let messages = Lines::to(anstream::stderr());
+    logger::install(messages.clone());
+    let requests = arguments.access_log.then(|| Lines::to(std::io::stdout()));
+    let runtime = runtime()?;
+    let served = runtime.block_on(serve(arguments, requests.clone()));
+    // Whatever still runs, a read of a file that hangs for instance, ends with the process.
+    runtime.shutdown_background();
+    for lines in requests.iter().chain([&messages]) {
+        lines.flush(FLUSH);
+    }
+    served
+}
+
+async fn serve(arguments: Arguments, requests: Option<Lines>) -> Result<Exit, CommandError> {
+    let watched = FileWatch::start(&arguments.policy);
+    let policy =
+        policy_file::read(&arguments.policy).map_err(|error| refused(&arguments, &error))?;
     let routes = RouteTable::<Target>::parse(&arguments.routes).map_err(CommandError::other)?;
     let (module, cache) = FilterModule::load(cache::directory()).map_err(CommandError::other)?;
     if let CacheState::Unusable(problem) = cache {
-        eprintln!("gatepost: the compiled filter is not kept for the next start: {problem}");
+        log::warn!("the compiled filter is not kept for the next start: {problem}");
     }
     let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
     let workers = arguments.workers.map_or_else(cores, usize::from);
     let metrics = Metrics::default();
+    let access_log = |lines: Lines| AccessLog::new(move |access| lines.push(access.to_string()));
     let options = GatewayOptions {
         trusted_hops: arguments.trusted_hops,
         drain_timeout: Duration::from_secs(arguments.drain),
-        access_log: arguments.access_log.then(|| AccessLog::new(|access| println!("{access}"))),
+        access_log: requests.map(access_log),
         ..GatewayOptions::default()
     };
-    runtime()?.block_on(async {
-        let filter = PolicyLayer::start(&module, &policy.json, workers, metrics.clone())
-            .map_err(CommandError::other)?;
-        let gateway = Gateway::bind(arguments.listen, routes, &filter, options).await;
-        let gateway =
-            gateway.map_err(|error| CommandError::Listen { address: arguments.listen, error })?;
-        eprintln!(
-            "gatepost: serving {} on http://{}",
-            arguments.policy.display(),
-            gateway.local_addr()
-        );
-        let slot = gateway.filter();
-        let watcher = PolicyWatcher {
-            path: arguments.policy,
-            running: policy.json,
-            module,
-            workers,
-            metrics,
-            slot,
-        };
-        let watching = tokio::spawn(watcher.watch());
-        let cut = gateway.run(stop_signal()).await;
-        watching.abort();
-        match cut {
-            0 => {}
-            1 => {
-                eprintln!(
-                    "gatepost: 1 connection was cut because its requests did not end in time"
-                );
-            }
-            cut => eprintln!(
-                "gatepost: {cut} connections were cut because their requests did not end in time"
-            ),
+    let filter = PolicyLayer::start(&module, &policy.json, workers, metrics.clone())
+        .map_err(CommandError::other)?;
+    let gateway = Gateway::bind(arguments.listen, routes, &filter, options).await;
+    let gateway =
+        gateway.map_err(|error| CommandError::Listen { address: arguments.listen, error })?;
+    log::info!("serving {} on http://{}", arguments.policy.display(), gateway.local_addr());
+    let reloader = Reloader {
+        path: arguments.policy,
+        running: RunningPolicy::new(&policy.json),
+        module,
+        workers,
+        metrics,
+        slot: gateway.filter(),
+    };
+    let unwatched = |error: &dyn std::error::Error| {
+        log::error!("the policy's file is not watched, so a change needs a restart: {error}");
+    };
+    match watched.map(|watch| reloader.follow(watch, Handle::current())) {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => unwatched(&error),
+        Err(error) => unwatched(&error),
+    }
+    match gateway.run(stop_signal()).await {
+        0 => {}
+        1 => log::warn!("1 connection was cut because its requests did not end in time"),
+        cut => {
+            log::warn!("{cut} connections were cut because their requests did not end in time");
         }
-        Ok(Exit::Success)
-    })
+    }
+    Ok(Exit::Success)
+}
+
+/// A policy that cannot be used at the start.
+fn refused(arguments: &Arguments, error: &PolicyFileError) -> CommandError {
+    match error {
+        PolicyFileError::Invalid(findings) => {
+            log::error!(target: logger::REPORT, "{findings}\n");
+            CommandError::Findings(format!("{} cannot be used", arguments.policy.display()))
+        }
+        error => CommandError::Other(error.to_string().into()),
+    }
 }
 
 /// Ctrl-C, or SIGTERM as Kubernetes sends it.
@@ -119,7 +153,7 @@ async fn stop_signal() {
             _ = interrupt => {}
             _ = terminate.recv() => {}
         }
-        eprintln!("gatepost: finishing the requests in flight");
+        log::info!("finishing the requests in flight");
         return;
     }
     // Where signals cannot be received, only the end of the process ends the gateway.

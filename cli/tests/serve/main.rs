@@ -4,5 +4,7 @@
 
 mod ending;
 mod forwarding;
+mod logs;
 mod reload;
 mod served;
+mod watching;

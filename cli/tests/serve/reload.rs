@@ -14,7 +14,7 @@ use http::Version;
 use crate::served::{Folder, Served, policy};
 
 /// The policy that decides a request on this connection.
-async fn asked(client: &mut Client) -> String {
+pub async fn asked(client: &mut Client) -> String {
     let response = client.send(get("http://a/", &[])).await.unwrap();
     assert_eq!(response.status(), 200);
     received(&echo(response).await, "x-policy").concat()
@@ -143,7 +143,7 @@ async fn a_config_map_that_is_swapped_by_symbolic_links_is_read_again() {
 
 /// A version of the volume, put in place at once as the kubelet does: a folder, and `..data`
 /// renamed to point to it.
-fn publish(volume: &Path, version: &str, name: &str) {
+pub fn publish(volume: &Path, version: &str, name: &str) {
     let folder = volume.join(version);
     std::fs::create_dir(&folder).unwrap();
     std::fs::write(folder.join("policy.yaml"), policy(name)).unwrap();

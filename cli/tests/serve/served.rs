@@ -3,18 +3,21 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
 use gatepost_testbed::client::soon;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader, Lines};
+use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 
 /// The process. Dropping it kills it.
 pub struct Served {
     pub address: SocketAddr,
     child: Child,
-    stderr: Lines<BufReader<ChildStderr>>,
-    stdout: Lines<BufReader<ChildStdout>>,
+    /// What it prints, if anybody reads it.
+    stderr: Option<Lines<BufReader<ChildStderr>>>,
+    stdout: Option<Lines<BufReader<ChildStdout>>>,
 }
 
 impl Served {
@@ -39,17 +42,31 @@ impl Served {
             if let Some(address) =
                 said.rsplit("http://").next().and_then(|address| address.parse().ok())
             {
+                let (stderr, stdout) = (Some(stderr), Some(stdout));
                 return (Self { address, child, stderr, stdout }, said);
             }
             said.push('\n');
         }
     }
 
+    /// A process that was started to listen here, and whose output nobody reads. Waits until it
+    /// serves.
+    pub async fn unread(child: Child, address: SocketAddr) -> Self {
+        soon(async {
+            while TcpStream::connect(address).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await;
+        Self { address, child, stderr: None, stdout: None }
+    }
+
     /// Reads standard error until a line contains `what`, and returns all of it.
     pub async fn says(&mut self, what: &str) -> String {
         let mut said = String::new();
         loop {
-            let line = soon(self.stderr.next_line()).await.expect("text");
+            let stderr = self.stderr.as_mut().expect("it is read");
+            let line = soon(stderr.next_line()).await.expect("text");
             said += &line.unwrap_or_else(|| panic!("it never says {what}, but: {said}"));
             said.push('\n');
             if said.lines().next_back().is_some_and(|line| line.contains(what)) {
@@ -60,7 +77,8 @@ impl Served {
 
     /// The next line of its access log.
     pub async fn logs(&mut self) -> String {
-        soon(self.stdout.next_line()).await.expect("text").expect("a line")
+        let stdout = self.stdout.as_mut().expect("it is read");
+        soon(stdout.next_line()).await.expect("text").expect("a line")
     }
 
     pub fn signal(&self, name: &str) {
@@ -91,6 +109,12 @@ pub fn serve(policy: &Path, listen: &str, routes: &[(&str, SocketAddr)]) -> Comm
         .env_remove("CLICOLOR_FORCE")
         .kill_on_drop(true);
     command
+}
+
+/// An address that nobody listens on.
+pub fn free_address() -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("its address")
 }
 
 fn lines<R: AsyncRead + Unpin>(stream: Option<R>) -> Lines<BufReader<R>> {

@@ -1,25 +1,62 @@
-//! Reloads the policy of a running gateway when its file changes. The file is read a few times a
-//! second, which works on every file system and through the symbolic links that Kubernetes swaps
-//! when a ConfigMap changes.
+//! Replaces the policy of a running gateway when its file has another one.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use gatepost_authoring::FileError;
 use gatepost_authoring::PolicyFile;
 use gatepost_gateway::{FilterModule, FilterSlot, PolicyLayer};
 use gatepost_host::Metrics;
+use tokio::runtime::Handle;
 
-use crate::commands::output::for_people;
+use super::logger::REPORT;
+use super::policy_file::{self, PolicyFileError};
+use super::protections::lost;
+use super::watch::FileWatch;
 
-const PERIOD: Duration = Duration::from_millis(250);
+/// The policy in force, as JSON, and how often its file was read. Clones share it.
+#[derive(Clone)]
+pub struct RunningPolicy(Arc<Running>);
 
-/// A policy in force, and the file that it came from.
-pub struct PolicyWatcher {
+struct Running {
+    json: std::sync::RwLock<Arc<str>>,
+    accepted: AtomicU64,
+    refused: AtomicU64,
+}
+
+impl RunningPolicy {
+    pub fn new(json: &str) -> Self {
+        let json = std::sync::RwLock::new(json.into());
+        Self(Arc::new(Running { json, accepted: AtomicU64::new(0), refused: AtomicU64::new(0) }))
+    }
+
+    /// The plugin configuration in force.
+    pub fn json(&self) -> Arc<str> {
+        self.0.json.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// How many times another policy was put in force.
+    pub fn accepted(&self) -> u64 {
+        self.0.accepted.load(Ordering::Relaxed)
+    }
+
+    /// How many times the file had no policy that could be put in force.
+    pub fn refused(&self) -> u64 {
+        self.0.refused.load(Ordering::Relaxed)
+    }
+
+    fn replace(&self, json: &str) {
+        *self.0.json.write().unwrap_or_else(std::sync::PoisonError::into_inner) = json.into();
+        self.0.accepted.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// What it takes to put a policy in force.
+pub struct Reloader {
     /// The file.
     pub path: PathBuf,
-    /// The plugin configuration in force.
-    pub running: String,
+    /// The policy in force.
+    pub running: RunningPolicy,
     /// The compiled filter.
     pub module: FilterModule,
     /// How many VMs run each policy.
@@ -30,187 +67,62 @@ pub struct PolicyWatcher {
     pub slot: FilterSlot,
 }
 
-/// The content of the file, or the error of reading it.
-type Content = Result<Vec<u8>, String>;
-
-/// Decides which content is worth loading. While a file is being written it may be empty or half
-/// there, and half a policy may be a valid policy; an empty one even lets every request pass. So
-/// content counts only when two reads in a row gave it, and then only once.
-#[derive(Default)]
-struct StableContent {
-    last: Option<Content>,
-    accepted: Option<Content>,
-}
-
-impl StableContent {
-    /// Takes what was read. Gives it back when it is stable and new.
-    fn accept(&mut self, read: Content) -> Option<&Content> {
-        let read = Some(read);
-        if read == self.last && read != self.accepted {
-            self.accepted = read;
-            return self.accepted.as_ref();
-        }
-        self.last = read;
-        None
-    }
-}
-
-impl PolicyWatcher {
-    /// Reads the file again and again, for ever. A valid policy replaces the running one: requests
-    /// that begin afterwards meet the new one. A policy with errors leaves the running one in
-    /// force, and its errors are printed once.
-    pub async fn watch(mut self) {
-        let mut content = StableContent::default();
-        loop {
-            tokio::time::sleep(PERIOD).await;
-            // The first content is most likely what already runs, unless it changed since the
-            // start.
-            let first = content.accepted.is_none();
-            let read = tokio::fs::read(&self.path).await.map_err(|error| error.to_string());
-            let Some(changed) = content.accept(read) else { continue };
-            match tokio::task::block_in_place(|| self.reload(changed)) {
-                Ok(false) if !first => {
-                    eprintln!("gatepost: {} means the same as before", self.path.display());
-                }
-                Ok(false) => {}
-                Ok(true) => eprintln!("gatepost: {} is in force now", self.path.display()),
-                Err(message) => anstream::eprintln!(
-                    "{message}gatepost: the policy that was in force stays in force"
-                ),
+impl Reloader {
+    /// Follows the file in a thread of its own, until the process ends. A valid policy replaces the
+    /// running one: requests that begin afterwards meet the new one. Anything else leaves the
+    /// running one in force, and one message says why. The watch must be older than the first
+    /// reading of the file, so that no change is missed.
+    ///
+    /// # Errors
+    /// When there is no thread for it.
+    pub fn follow(mut self, mut watch: FileWatch, runtime: Handle) -> std::io::Result<()> {
+        let following = move || {
+            // The VMs' tasks run on the gateway's runtime.
+            let _runtime = runtime.enter();
+            loop {
+                let read = watch.next(policy_file::read);
+                self.take(read);
             }
-        }
+        };
+        std::thread::Builder::new().name("policy".to_owned()).spawn(following)?;
+        Ok(())
     }
 
-    /// Puts a policy in force; false when it is in force already. The error is text to print.
-    fn reload(&mut self, content: &Content) -> Result<bool, String> {
-        let policy = self.parse(content)?;
-        if policy.json == self.running {
-            return Ok(false);
-        }
-        let filter =
-            PolicyLayer::start(&self.module, &policy.json, self.workers, self.metrics.clone())
-                .map_err(|error| format!("gatepost: {error}\n"))?;
-        self.slot.swap(&filter);
-        self.running = policy.json;
-        Ok(true)
-    }
-
-    fn parse(&self, content: &Content) -> Result<PolicyFile, String> {
+    /// Puts what was read in force, if it is another policy.
+    fn take(&mut self, read: Result<PolicyFile, PolicyFileError>) {
         let name = self.path.display();
-        let findings = |report| for_people().render(&[report]);
-        let bytes =
-            content.as_ref().map_err(|error| format!("gatepost: cannot read {name}: {error}\n"))?;
-        match std::str::from_utf8(bytes) {
-            Ok(text) => PolicyFile::parse(&name.to_string(), text).map_err(findings),
-            // Only reading it as a file reports where the bytes are that are not UTF-8.
-            Err(_) => PolicyFile::read(&self.path).map_err(|error| match error {
-                FileError::Invalid(report) => findings(report),
-                FileError::Unreadable { .. } => format!("gatepost: {error}\n"),
-            }),
+        let old = self.running.json();
+        let outcome = match read {
+            Ok(policy) if policy.json == *old => {
+                log::info!("{name} means the same as before");
+                return;
+            }
+            Ok(policy) => self.start(&policy.json).map(|()| policy.json),
+            Err(PolicyFileError::Invalid(findings)) => Err(findings.trim_end().to_owned()),
+            Err(error) => Err(format!("gatepost: {error}")),
+        };
+        match outcome {
+            Ok(new) => {
+                log::info!("{name} is in force now");
+                for protection in lost(&old, &new) {
+                    log::warn!("the new policy no longer {protection}");
+                }
+            }
+            Err(why) => {
+                self.running.0.refused.fetch_add(1, Ordering::Relaxed);
+                log::error!(
+                    target: REPORT,
+                    "{why}\ngatepost: the policy that was in force stays in force"
+                );
+            }
         }
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use gatepost_gateway::{Gateway, GatewayOptions, RouteTable};
-    use gatepost_testbed::client::{Client, echo, get, received, soon};
-    use gatepost_testbed::echo::Upstream;
-    use http::Version;
-
-    use super::*;
-
-    /// The reads that are accepted, of a file with this content or of one that cannot be read.
-    fn accepted<'a>(reads: &[Option<&'a str>]) -> Vec<Option<&'a str>> {
-        let mut state = StableContent::default();
-        let content = |read: Option<&str>| {
-            read.map(|text| text.as_bytes().to_vec()).ok_or_else(|| "gone".to_owned())
-        };
-        reads.iter().copied().filter(|read| state.accept(content(*read)).is_some()).collect()
-    }
-
-    #[test]
-    fn a_file_that_is_being_written_is_not_loaded_before_it_is_whole() {
-        let reads =
-            ["old", "old", "", "apiVersion", "apiVersion: gatepost/v1", "new", "new", "new"]
-                .map(Some);
-        assert_eq!(accepted(&reads), [Some("old"), Some("new")]);
-    }
-
-    #[test]
-    fn a_file_that_is_gone_for_one_read_is_not_missed() {
-        assert_eq!(
-            accepted(&[Some("old"), Some("old"), None, Some("old"), Some("old")]),
-            [Some("old")]
-        );
-    }
-
-    #[test]
-    fn a_file_that_is_gone_and_comes_back_is_loaded_each_time_once() {
-        let reads =
-            [Some("old"), Some("old"), None, None, None, Some("old"), Some("old"), Some("old")];
-        assert_eq!(accepted(&reads), [Some("old"), None, Some("old")]);
-    }
-
-    /// A policy that puts this name into the header `x-policy` of every request.
-    fn policy(name: &str) -> String {
-        format!(
-            "apiVersion: gatepost/v1
-environments:
-  sources: [{{ header: env }}]
-  default: {name}
-  hints: {{ headers: {{ x-policy: \"{{env}}\" }} }}
-"
-        )
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn counters_go_on_over_a_reload() {
-        let upstream = Upstream::start("u", None).await.unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("policy.yaml");
-        std::fs::write(&path, policy("old")).unwrap();
-        let module = FilterModule::compile().unwrap();
-        let metrics = Metrics::default();
-        let running = PolicyFile::read(&path).unwrap().json;
-        let filter = PolicyLayer::start(&module, &running, 2, metrics.clone()).unwrap();
-        let routes = RouteTable::parse([format!("*=http://{}", upstream.addr())]).unwrap();
-        let options = GatewayOptions::default();
-        let gateway = Gateway::bind("127.0.0.1:0", routes, &filter, options).await.unwrap();
-        let (address, slot) = (gateway.local_addr(), gateway.filter());
-        let gateway = tokio::spawn(gateway.run(std::future::pending()));
-        let watcher = PolicyWatcher {
-            path: path.clone(),
-            running,
-            module,
-            workers: 2,
-            metrics: metrics.clone(),
-            slot,
-        };
-        let watching = tokio::spawn(watcher.watch());
-
-        let mut client = Client::connect(Version::HTTP_11, address).await;
-        let mut running_policy = async || {
-            let response = client.send(get("http://a/", &[])).await.unwrap();
-            received(&echo(response).await, "x-policy").concat()
-        };
-        assert_eq!(running_policy().await, "old");
-        std::fs::write(&path, policy("new")).unwrap();
-        let mut requests = 2;
-        soon(async {
-            while running_policy().await == "old" {
-                requests += 1;
-            }
-        })
-        .await;
-        // The filter reports its counters a moment later.
-        soon(async {
-            while metrics.value("gatepost.environment.default") != Some(requests) {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        })
-        .await;
-        watching.abort();
-        gateway.abort();
+    fn start(&self, json: &str) -> Result<(), String> {
+        let filter = PolicyLayer::start(&self.module, json, self.workers, self.metrics.clone())
+            .map_err(|error| format!("gatepost: {error}"))?;
+        self.slot.swap(&filter);
+        self.running.replace(json);
+        Ok(())
     }
 }
