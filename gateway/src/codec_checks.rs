@@ -1,13 +1,11 @@
 //! The checks of Envoy's codecs on a request's head: its size, its version, its method and its
 //! framing. The statuses were measured on Envoy 1.40 with a listener of default settings.
 //!
-//! hyper parses the head first, so three cases differ from Envoy: a fragment in the path (Envoy:
-//! 400; hyper drops it), a `content-length` beside a `transfer-encoding` (Envoy: 400; hyper drops
-//! the length and frames the message anew), and a folded header (Envoy unfolds it; hyper: 400).
+//! What hyper would not show of an HTTP/1.1 head is checked before, in `request_head`.
 
 use http::header::{HeaderMap, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::uri::PathAndQuery;
+use http::uri::{PathAndQuery, Scheme};
 use http::{StatusCode, Version};
 
 use crate::limits::MAX_FIELDS;
@@ -70,6 +68,8 @@ pub(crate) enum CodecError {
     TransferEncoding,
     #[error("the request asks for https on a connection without TLS")]
     HttpsInPlaintext,
+    #[error("the request's target has a scheme that is not http")]
+    UnknownScheme,
 }
 
 impl CodecError {
@@ -77,7 +77,9 @@ impl CodecError {
         match self {
             Self::TooLarge | Self::TooMany => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::LowVersion => StatusCode::UPGRADE_REQUIRED,
-            Self::UnknownMethod | Self::NonAsciiPath => StatusCode::BAD_REQUEST,
+            Self::UnknownMethod | Self::NonAsciiPath | Self::UnknownScheme => {
+                StatusCode::BAD_REQUEST
+            }
             Self::TransferEncoding => StatusCode::NOT_IMPLEMENTED,
             Self::HttpsInPlaintext => StatusCode::FORBIDDEN,
         }
@@ -137,10 +139,12 @@ fn check_http1(parts: &Parts, path: &str) -> Result<(), CodecError> {
     if !is_chunked || encodings.next().is_some() {
         return Err(CodecError::TransferEncoding);
     }
-    if parts.uri.scheme() == Some(&http::uri::Scheme::HTTPS) {
-        return Err(CodecError::HttpsInPlaintext);
+    match parts.uri.scheme() {
+        None => Ok(()),
+        Some(scheme) if *scheme == Scheme::HTTP => Ok(()),
+        Some(scheme) if *scheme == Scheme::HTTPS => Err(CodecError::HttpsInPlaintext),
+        Some(_) => Err(CodecError::UnknownScheme),
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -197,6 +201,7 @@ mod tests {
             .header("transfer-encoding", "chunked");
         assert_eq!(checked(twice), Err(CodecError::TransferEncoding));
         assert_eq!(checked(Request::get("https://a/")), Err(CodecError::HttpsInPlaintext));
+        assert_eq!(checked(Request::get("ftp://a/")), Err(CodecError::UnknownScheme));
         assert_eq!(checked(Request::get("/caf\u{e9}")), Err(CodecError::NonAsciiPath));
         assert_eq!(checked(Request::get("/caf\u{e9}").version(Version::HTTP_2)), Ok(()));
     }

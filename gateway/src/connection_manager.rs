@@ -35,7 +35,8 @@ pub(crate) fn admit(
     access: Option<&mut Access>,
 ) -> Result<(), Refused> {
     codec_checks::check(parts).map_err(|error| refused(error.status(), error.to_string()))?;
-    let upgrade = parts.version == Version::HTTP_11 && hop_by_hop::asks_for_upgrade(&parts.headers);
+    let is_http1 = parts.version == Version::HTTP_11;
+    let upgrade = hop_by_hop::asked_upgrade(&parts.headers).filter(|_| is_http1);
     if hop_by_hop::clean_request(&mut parts.headers).is_err() {
         return Err(refused(StatusCode::BAD_REQUEST, "connection_header_names_a_protected_header"));
     }
@@ -50,18 +51,24 @@ pub(crate) fn admit(
         access.source = source;
         access.authority = Bytes::copy_from_slice(authority.as_bytes());
     }
-    if upgrade {
+    if upgrade.as_ref().is_some_and(|protocol| !allows(options, protocol)) {
         return Err(refused_without_body(StatusCode::FORBIDDEN, "upgrade_failed"));
     }
+    hop_by_hop::set_upgrade(&mut parts.headers, upgrade);
     if parts.method == Method::CONNECT {
         return Err(refused_without_body(StatusCode::NOT_FOUND, "connect_is_not_supported"));
     }
-    let path = normal_path(&parts.uri)?;
+    let path = normal_path(&parts.method, &parts.uri)?;
     let scheme = scheme(&parts.headers);
     set_target(parts, authority, &scheme, path)
         .map_err(|error| refused(StatusCode::BAD_REQUEST, error.to_string()))?;
     parts.extensions.insert(Origin { source, scheme });
     Ok(())
+}
+
+/// Whether clients may change to this protocol.
+fn allows(options: &GatewayOptions, protocol: &HeaderValue) -> bool {
+    options.upgrades.iter().any(|name| protocol.as_bytes().eq_ignore_ascii_case(name.as_bytes()))
 }
 
 /// A refusal with the status' reason phrase as its body, as Envoy's codecs send it.
@@ -75,11 +82,11 @@ fn refused_without_body(status: StatusCode, details: &str) -> Refused {
 }
 
 /// The normalized path; `None` when it is normalized already.
-fn normal_path(uri: &Uri) -> Result<Option<PathAndQuery>, Refused> {
+fn normal_path(method: &Method, uri: &Uri) -> Result<Option<PathAndQuery>, Refused> {
     let written = uri.path_and_query().map_or("", PathAndQuery::as_str);
     match written.as_bytes() {
         [b'/', ..] => {}
-        b"*" => {
+        b"*" if method == Method::OPTIONS => {
             return Err(Refused {
                 closes: false,
                 ..refused_without_body(StatusCode::NOT_FOUND, "path_is_not_absolute")
@@ -212,12 +219,13 @@ mod tests {
         assert_eq!(refusal(Request::get("/")), (400, "", true));
         assert_eq!(refusal(Request::get("/").header("host", "a b")), (400, "Bad Request", true));
         assert_eq!(refusal(Request::get("/%00").header("host", "a")), (400, "Bad Request", true));
+        assert_eq!(refusal(Request::get("*").header("host", "a")), (400, "Bad Request", true));
         assert_eq!(refusal(Request::options("*").header("host", "a")), (404, "", false));
         assert_eq!(refusal(Request::connect("a:443").header("host", "a:443")), (404, "", true));
-        let websocket = Request::get("/")
+        let spdy = Request::get("/")
             .header("host", "a")
             .header("connection", "upgrade")
-            .header("upgrade", "websocket");
-        assert_eq!(refusal(websocket), (403, "", true));
+            .header("upgrade", "spdy/3");
+        assert_eq!(refusal(spdy), (403, "", true));
     }
 }

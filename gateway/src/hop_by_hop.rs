@@ -11,15 +11,25 @@ const PROTECTED: [&str; 3] = ["x-forwarded-for", "x-forwarded-host", "x-forwarde
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct NamesProtectedHeader;
 
-/// Whether an HTTP/1.1 request asks for an upgrade, by Envoy's rule: `upgrade` counts only when
-/// `connection` names it, and an upgrade to `h2c` is ignored.
-pub(crate) fn asks_for_upgrade(headers: &HeaderMap) -> bool {
+/// The protocol that an HTTP/1.1 request asks to change to, by Envoy's rule: `upgrade` counts only
+/// when `connection` names it, and an upgrade to `h2c` is ignored.
+pub(crate) fn asked_upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
     let named = headers
         .get_all(CONNECTION)
         .iter()
         .any(|value| tokens(value).any(|token| token.eq_ignore_ascii_case(b"upgrade")));
-    named
-        && headers.get(UPGRADE).is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"h2c"))
+    headers
+        .get(UPGRADE)
+        .filter(|value| named && !value.as_bytes().eq_ignore_ascii_case(b"h2c"))
+        .cloned()
+}
+
+/// Writes the headers of a message that asks for another protocol, or changes to it.
+pub(crate) fn set_upgrade(headers: &mut HeaderMap, protocol: Option<HeaderValue>) {
+    if let Some(protocol) = protocol {
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(UPGRADE, protocol);
+    }
 }
 
 /// Removes a request's hop-by-hop headers. `te` stays only as `trailers`. `expect: 100-continue` is
@@ -145,12 +155,13 @@ mod tests {
 
     #[test]
     fn an_upgrade_counts_only_when_connection_names_it() {
-        assert!(asks_for_upgrade(&headers(&[
-            ("connection", "keep-alive, Upgrade"),
-            ("upgrade", "websocket")
-        ])));
-        assert!(!asks_for_upgrade(&headers(&[("upgrade", "websocket")])));
-        assert!(!asks_for_upgrade(&headers(&[("connection", "upgrade"), ("upgrade", "h2c")])));
+        let asked = |pairs| asked_upgrade(&headers(pairs));
+        assert_eq!(
+            asked(&[("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")]),
+            Some(HeaderValue::from_static("websocket"))
+        );
+        assert_eq!(asked(&[("upgrade", "websocket")]), None);
+        assert_eq!(asked(&[("connection", "upgrade"), ("upgrade", "h2c")]), None);
     }
 
     #[test]

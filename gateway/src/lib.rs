@@ -9,7 +9,8 @@
 //! The gateway itself is independent of policies and proxy-wasm. [`PolicyLayer`] is the layer that
 //! runs a policy: the real filter.wasm on wasmtime.
 //!
-//! A request passes these files: `server` (connections), `service` (one request),
+//! A request passes these files: `server` with `connections` (the listener), `client_io` with
+//! `request_head` (bytes), `service` (one request),
 //! `connection_manager` with `codec_checks`, `hop_by_hop` and `forwarded`, then `filter`, `router`
 //! with `routes`, and `upstream` with
 //! `response_checks`. `reply` builds the gateway's own responses.
@@ -17,13 +18,16 @@
 mod access_log;
 mod authority;
 mod body;
+mod body_end;
+mod client_io;
+mod client_state;
 mod codec_checks;
 mod connection_manager;
+mod connections;
 mod escaped;
 mod extensions;
 mod filter;
 mod filter_module;
-mod first_byte_timeout;
 mod forwarded;
 mod hop_by_hop;
 mod http1_pool;
@@ -33,12 +37,15 @@ mod options;
 mod path;
 mod policy_layer;
 mod reply;
+mod request_head;
 mod response_checks;
 mod router;
 mod routes;
 mod server;
 mod service;
+mod stats;
 mod target;
+mod tunnel;
 mod upstream;
 
 pub use access_log::{Access, AccessLog};
@@ -47,10 +54,11 @@ pub use escaped::escaped;
 pub use extensions::{Details, Origin};
 pub use filter::{Filter, FilterSlot, Filtered};
 pub use filter_module::{FilterModule, PolicyError};
-pub use options::GatewayOptions;
+pub use options::{GatewayOptions, Timeouts};
 pub use policy_layer::PolicyLayer;
 pub use reply::LocalReply;
 pub use router::Router;
 pub use routes::{RouteError, RouteTable};
 pub use server::Gateway;
+pub use stats::{CLASSES, Stats, StatsSnapshot};
 pub use target::{Target, TargetError};

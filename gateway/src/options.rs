@@ -4,6 +4,51 @@ use std::time::Duration;
 
 use crate::access_log::AccessLog;
 
+/// Limits in time, with Envoy's names, meanings and defaults. `None` is no limit.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// How long a connection to an upstream may take; 503 after it (`connect_timeout` of a cluster).
+    pub connect: Duration,
+    /// From the request's end to the response's end (`timeout` of a route). 504 after it, or the
+    /// response breaks off.
+    pub route: Option<Duration>,
+    /// How long a request, a response or an upgraded connection may stand still
+    /// (`stream_idle_timeout`). 408 after it while the client has to send, 504 while the upstream
+    /// has to, or the response breaks off.
+    pub stream_idle: Option<Duration>,
+    /// From a request's head to its end (`request_timeout`); 408 after it.
+    pub request: Option<Duration>,
+    /// From a head's first byte to its last one (`request_headers_timeout`); 408 after it.
+    pub request_headers: Option<Duration>,
+    /// How long a connection may have no request (`idle_timeout`).
+    pub idle: Option<Duration>,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            route: Some(Duration::from_secs(15)),
+            stream_idle: Some(Duration::from_secs(5 * 60)),
+            request: None,
+            request_headers: None,
+            idle: Some(Duration::from_secs(60 * 60)),
+        }
+    }
+}
+
+impl Timeouts {
+    /// How long a head may take.
+    pub(crate) fn head(&self) -> Option<Duration> {
+        [self.request_headers, self.stream_idle].into_iter().flatten().min()
+    }
+
+    /// How long the head of a response may take.
+    pub(crate) fn response(&self) -> Option<Duration> {
+        [self.route, self.stream_idle].into_iter().flatten().min()
+    }
+}
+
 /// How the gateway behaves. Take the default and change what differs.
 #[derive(Clone, Debug)]
 pub struct GatewayOptions {
@@ -13,18 +58,15 @@ pub struct GatewayOptions {
     /// Keep a client's `x-request-id` (Envoy's `preserve_external_request_id`) instead of making a
     /// new one.
     pub keep_request_id: bool,
-    /// How long a connection to an upstream may take; 503 after it.
-    pub connect_timeout: Duration,
-    /// How long an upstream may take from the request's end to the head of its response; 504 after
-    /// it. Envoy's route timeout also covers the response's body, which would cut long streams.
-    pub response_timeout: Duration,
-    /// How long a client may take to send a head, and how long it may leave an HTTP/1.1 connection
-    /// idle. Envoy has no timeout for the head, and one hour for an idle connection.
-    pub header_timeout: Duration,
+    /// How long clients and upstreams may take.
+    pub timeouts: Timeouts,
+    /// Protocols that an HTTP/1.1 client may change to with `upgrade`, in lower case (Envoy's
+    /// `upgrade_configs`); 403 for any other. Istio's gateways allow `websocket`.
+    pub upgrades: Vec<String>,
     /// How long requests in flight may take to end after shutdown began.
     pub drain_timeout: Duration,
-    /// How many downstream connections may be open; more wait in the listen queue. Envoy has no
-    /// limit.
+    /// How many downstream connections may be open. For one more, the connection is closed that
+    /// waits for its client the longest. Envoy has no limit.
     pub max_connections: usize,
     /// Called once for each request, when the head of its response is known.
     pub access_log: Option<AccessLog>,
@@ -35,9 +77,8 @@ impl Default for GatewayOptions {
         Self {
             trusted_hops: 0,
             keep_request_id: false,
-            connect_timeout: Duration::from_secs(5),
-            response_timeout: Duration::from_secs(15),
-            header_timeout: Duration::from_secs(60),
+            timeouts: Timeouts::default(),
+            upgrades: vec!["websocket".to_owned()],
             drain_timeout: Duration::from_secs(30),
             max_connections: 10_000,
             access_log: None,

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{HOST, HeaderValue};
+use http::header::{CONNECTION, HOST, HeaderValue, UPGRADE};
 use http::request::Parts;
 use http::uri::Scheme;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
+use hyper::upgrade::OnUpgrade;
 use tower::{BoxError, Service};
 
 use crate::body::{RequestBody, UpstreamBody};
@@ -56,14 +57,21 @@ impl Router {
             .filter(|path| path.as_str().starts_with('/'))
             .cloned()
             .ok_or_else(no_route)?;
+        // Only what the client asked for: a filter cannot ask for another protocol.
+        let client = parts.extensions.remove::<OnUpgrade>();
+        let asked = parts.headers.get(UPGRADE).cloned().filter(|_| client.is_some());
+        let switch = asked.filter(|_| parts.headers.contains_key(CONNECTION)).zip(client);
         // A filter cannot control the gateway's own connections by writing hop-by-hop headers.
         hop_by_hop::remove_fixed(&mut parts.headers);
         let scheme = parts.uri.scheme().cloned().unwrap_or(Scheme::HTTP);
         let head =
             UpstreamHead { method: parts.method, scheme, path, authority, headers: parts.headers };
         let mut response =
-            upstream.send(head, version, body).await.map_err(|error| error.reply())?;
+            upstream.send(head, version, body, switch).await.map_err(|error| error.reply())?;
+        let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        let protocol = response.headers().get(UPGRADE).cloned().filter(|_| switches);
         hop_by_hop::clean_response(response.headers_mut());
+        hop_by_hop::set_upgrade(response.headers_mut(), protocol);
         response.extensions_mut().insert(Details::VIA_UPSTREAM);
         Ok(response)
     }

@@ -12,23 +12,24 @@ use std::time::Duration;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinSet;
+use tokio::sync::watch;
 
+use crate::client_io::{ClientIo, MAX_HEAD};
+use crate::client_state::ClientState;
+use crate::connections::Connections;
 use crate::filter::{Filter, FilterSlot};
-use crate::first_byte_timeout::FirstByteTimeout;
 use crate::limits::{CONNECTION_WINDOW, MAX_HEADER_LIST, MAX_STREAMS, STREAM_WINDOW};
 use crate::options::GatewayOptions;
 use crate::router::Router;
 use crate::routes::RouteTable;
 use crate::service::Shared;
+use crate::stats::Stats;
 use crate::target::Target;
 use crate::upstream::Upstream;
 
-/// Holds a whole HTTP/1.1 head with its line ends.
-const HTTP1_BUFFER: usize = 64 * 1024;
+/// How often room is made for clients that wait in the listen queue.
+const FULL: Duration = Duration::from_millis(5);
 
 /// A reverse proxy with a filter in front of its routes.
 ///
@@ -72,14 +73,15 @@ impl Gateway {
         let address = listener.local_addr()?;
         // Routes to one address share its connections.
         let mut upstreams: HashMap<Target, Arc<Upstream>> = HashMap::new();
+        let stats = Stats::default();
         let routes = routes.map(|target| {
             upstreams
                 .entry(target.clone())
-                .or_insert_with(|| Arc::new(Upstream::new(target, &options)))
+                .or_insert_with(|| Arc::new(Upstream::new(target, &options, stats.clone())))
                 .clone()
         });
         let filter = FilterSlot::new(Router::new(routes), filter);
-        Ok(Self { listener, address, shared: Arc::new(Shared { filter, options }) })
+        Ok(Self { listener, address, shared: Arc::new(Shared { filter, options, stats }) })
     }
 
     /// The slot of its filter, to replace the filter while the gateway runs.
@@ -94,6 +96,12 @@ impl Gateway {
         self.address
     }
 
+    /// What it counts.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.shared.stats.clone()
+    }
+
     /// Serves until `shutdown` is ready, then stops accepting, sends GOAWAY or closes idle
     /// connections, and gives requests in flight
     /// [`drain_timeout`](GatewayOptions::drain_timeout) to end. Returns how many connections were
@@ -102,37 +110,42 @@ impl Gateway {
     /// When the returned future is dropped, all connections are cut at once.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> usize {
         let Self { listener, shared, .. } = self;
-        let builder = builder(&shared.options);
-        let drain_timeout = shared.options.drain_timeout;
-        let permits =
-            Arc::new(Semaphore::new(shared.options.max_connections.min(Semaphore::MAX_PERMITS)));
-        let graceful = GracefulShutdown::new();
-        let mut connections = JoinSet::new();
+        let builder = Arc::new(builder());
+        let mut connections = Connections::default();
+        let (drain, draining) = watch::channel(());
         let mut shutdown = std::pin::pin!(shutdown);
+        let limit = shared.options.max_connections;
+        // Whether the last connection found descriptors and memory.
+        let mut has_room = true;
         loop {
             tokio::select! {
-                accepted = accept(&listener, &permits) => {
-                    let Some((stream, peer, permit)) = accepted else { continue };
-                    let connection = connection(&builder, stream, peer, shared.clone());
-                    let watched = graceful.watch(connection);
-                    connections.spawn(async move {
-                        // Clients may end a connection in any way, so its error is not reported.
-                        let _ = watched.await;
-                        drop(permit);
-                    });
+                accepted = listener.accept(), if has_room && connections.len() < limit => match accepted {
+                    Ok((stream, peer)) => {
+                        let state = Arc::new(ClientState::new());
+                        let serving = serve(
+                            builder.clone(), stream, peer, state.clone(), shared.clone(),
+                            draining.clone(),
+                        );
+                        connections.spawn(state, serving);
+                    }
+                    Err(error) if is_clients(&error) => {}
+                    Err(_) => has_room = false,
+                },
+                // Others wait in the listen queue.
+                () = tokio::time::sleep(FULL), if !has_room || connections.len() >= limit => {
+                    shared.stats.connections_closed_for_room(connections.make_room());
+                    has_room = true;
                 }
-                Some(_) = connections.join_next() => {}
+                () = connections.ended() => {}
                 () = &mut shutdown => break,
             }
         }
-        drop(listener);
-        if tokio::time::timeout(drain_timeout, graceful.shutdown()).await.is_ok() {
+        drop((listener, draining, drain));
+        let ended = connections.all_ended();
+        if tokio::time::timeout(shared.options.drain_timeout, ended).await.is_ok() {
             return 0;
         }
-        while connections.try_join_next().is_some() {}
-        let cut = connections.len();
-        connections.shutdown().await;
-        cut
+        connections.cut().await
     }
 }
 
@@ -142,35 +155,20 @@ impl std::fmt::Debug for Gateway {
     }
 }
 
-/// Waits until another connection is allowed, then accepts it. `None` when accepting failed.
-async fn accept(
-    listener: &TcpListener,
-    permits: &Arc<Semaphore>,
-) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let permit = permits.clone().acquire_owned().await.ok()?;
-    match listener.accept().await {
-        Ok((stream, peer)) => Some((stream, peer, permit)),
-        Err(error) => {
-            // After a lack of descriptors or memory, accepting again at once would spin. A client
-            // that hung up early needs no such pause.
-            if !matches!(
-                error.kind(),
-                io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
-            ) {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-            None
-        }
-    }
+/// Whether accepting failed because the client hung up early. Anything else is a lack of descriptors
+/// or memory, after which accepting again at once would spin.
+fn is_clients(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
 }
 
-fn builder(options: &GatewayOptions) -> auto::Builder<TokioExecutor> {
+fn builder() -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(options.header_timeout)
-        .max_buf_size(HTTP1_BUFFER)
+        // `ClientIo` has the time of heads and of idle connections.
+        .header_read_timeout(None)
+        .max_buf_size(MAX_HEAD)
         .http2()
         .timer(TokioTimer::new())
         .initial_stream_window_size(STREAM_WINDOW)
@@ -182,18 +180,30 @@ fn builder(options: &GatewayOptions) -> auto::Builder<TokioExecutor> {
     builder
 }
 
-fn connection(
-    builder: &auto::Builder<TokioExecutor>,
+/// Serves a connection until it ends, or until its requests ended after the drain began.
+async fn serve(
+    builder: Arc<auto::Builder<TokioExecutor>>,
     stream: TcpStream,
     peer: SocketAddr,
+    state: Arc<ClientState>,
     shared: Arc<Shared>,
-) -> impl hyper_util::server::graceful::GracefulConnection + use<> {
+    mut draining: watch::Receiver<()>,
+) {
     // Without it small answers wait for acknowledgements. If it fails they still arrive.
     let _ = stream.set_nodelay(true);
-    let stream = TokioIo::new(FirstByteTimeout::new(stream, shared.options.header_timeout));
+    let _open = shared.stats.connection();
+    let io = ClientIo::new(stream, state.clone(), shared.options.timeouts);
     let service = service_fn(move |request| {
-        let shared = shared.clone();
-        async move { Ok::<_, Infallible>(shared.serve(peer, request).await) }
+        let (shared, state) = (shared.clone(), state.clone());
+        async move { Ok::<_, Infallible>(shared.serve(peer, &state, request).await) }
     });
-    builder.serve_connection(stream, service).into_owned()
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(io), service);
+    let mut connection = std::pin::pin!(connection);
+    // Clients may end a connection in any way, so its error is not reported.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        // The sender is only ever dropped.
+        _ = draining.changed() => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
 }

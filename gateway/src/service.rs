@@ -3,28 +3,34 @@
 //! [`LocalReply`](crate::LocalReply).
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, HeaderValue, SERVER};
+use http::header::{CONNECTION, HeaderValue, SERVER, UPGRADE};
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{Method, Request, Response, Version};
+use http::{Method, Request, Response, StatusCode, Version};
+use http_body::Body as _;
 use http_body_util::Either;
 use hyper::body::Incoming;
 
 use crate::access_log::{Access, AccessLog};
-use crate::body::ResponseBody;
+use crate::body::ClientBody;
+use crate::client_state::{ClientState, Early};
 use crate::connection_manager::{self, Refused};
 use crate::extensions::{Details, SelectedRoute};
 use crate::filter::FilterSlot;
 use crate::options::GatewayOptions;
+use crate::reply::LocalReply;
+use crate::stats::Stats;
 use crate::{hop_by_hop, reply};
 
 /// The state that all connections of a gateway share.
 pub(crate) struct Shared {
     pub(crate) filter: FilterSlot,
     pub(crate) options: GatewayOptions,
+    pub(crate) stats: Stats,
 }
 
 /// An entry of the access log, filled while the request is served.
@@ -40,19 +46,25 @@ impl Shared {
     pub(crate) async fn serve(
         &self,
         peer: SocketAddr,
+        client: &Arc<ClientState>,
         request: Request<Incoming>,
-    ) -> Response<ResponseBody> {
+    ) -> Response<ClientBody> {
+        let active = (client.begin(), self.stats.request());
         let (mut parts, body) = request.into_parts();
         let (grpc, to_head, version) =
             (reply::is_grpc(&parts.headers), parts.method == Method::HEAD, parts.version);
         let mut entry =
             self.options.access_log.as_ref().map(|log| LogEntry::begin(log, &parts, peer));
-        let admitted = connection_manager::admit(
-            &mut parts,
-            peer,
-            &self.options,
-            entry.as_mut().map(|entry| &mut entry.access),
-        );
+        let admitted = match client.early() {
+            Some(early) => Err(refused_early(early)),
+            None => connection_manager::admit(
+                &mut parts,
+                peer,
+                &self.options,
+                entry.as_mut().map(|entry| &mut entry.access),
+            ),
+        };
+        let has_body = !body.is_end_stream();
         let answer = match admitted {
             Ok(()) => {
                 if let Some(entry) = &entry {
@@ -63,12 +75,17 @@ impl Shared {
             }
             Err(refused) => Err(refused),
         };
+        let closes;
         let (mut response, details) = match answer {
             Ok(mut response) => {
+                let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+                let protocol = response.headers().get(UPGRADE).cloned().filter(|_| switches);
                 // A filter cannot control the gateway's own connections by writing hop-by-hop
                 // headers.
                 hop_by_hop::remove_fixed(response.headers_mut());
+                hop_by_hop::set_upgrade(response.headers_mut(), protocol);
                 let details = response.extensions_mut().remove::<Details>();
+                closes = has_body && client.waits_for_body();
                 if details != Some(Details::VIA_UPSTREAM) {
                     response.headers_mut().entry(SERVER).or_insert(reply::SERVER_NAME);
                 }
@@ -77,20 +94,31 @@ impl Shared {
                     details.map_or_else(|| "-".to_owned(), |details| details.0.into_owned()),
                 )
             }
-            Err(Refused { reply, closes }) => {
-                let mut response = reply::response(&reply, grpc, to_head);
-                if closes && version != Version::HTTP_2 {
-                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-                }
-                (response, reply.details)
+            Err(refused) => {
+                closes = refused.closes || (has_body && client.waits_for_body());
+                (reply::response(&refused.reply, grpc, to_head), refused.reply.details)
             }
         };
+        // As in Envoy, the end is announced when the rest of the request is not waited for.
+        if closes && version != Version::HTTP_2 {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         *response.version_mut() = version;
+        self.stats.response(response.status());
         if let Some(entry) = entry {
             entry.end(response.status().as_u16(), details);
         }
-        response
+        response.map(|body| ClientBody::new(body, active))
     }
+}
+
+/// What is answered to a request that hyper did not see.
+fn refused_early(early: Early) -> Refused {
+    let (status, details) = match early {
+        Early::BadRequest => (StatusCode::BAD_REQUEST, "http1.codec_error"),
+        Early::Timeout => (StatusCode::REQUEST_TIMEOUT, "request_header_timeout"),
+    };
+    Refused { reply: LocalReply::refusal(status, details), closes: true }
 }
 
 impl<'a> LogEntry<'a> {

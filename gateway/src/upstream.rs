@@ -2,22 +2,26 @@
 //! is the response's head, or an [`UpstreamError`]. Nothing is retried once a byte was sent.
 
 use std::error::Error;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::header::{HOST, HeaderMap, HeaderValue};
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
 use hyper_util::client::legacy::connect::HttpConnector;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::body::{RequestBody, UpstreamBody};
+use crate::body::{RequestBody, RequestBodyEnd, ResponseLimits, UpstreamBody};
+use crate::hop_by_hop;
 use crate::http1_pool::{Http1Error, Http1Pool};
 use crate::http2_pool::{Http2Error, Http2Pool};
-use crate::options::GatewayOptions;
+use crate::options::{GatewayOptions, Timeouts};
 use crate::reply::LocalReply;
 use crate::response_checks::{self, ResponseError};
+use crate::stats::Stats;
 use crate::target::Target;
+use crate::tunnel;
 
 /// Why an upstream gave no response.
 ///
@@ -39,6 +43,8 @@ pub(crate) enum UpstreamError {
     Switched { address: String },
     #[error("upstream request timeout: no answer from {address} within {limit:?}")]
     Timeout { address: String, limit: Duration },
+    #[error("the request was not whole in time")]
+    ClientTimeout,
     #[error("the request's body broke off or is malformed")]
     ClientBody,
     #[error("the filter left an authority that HTTP/2 cannot carry: {0:?}")]
@@ -67,6 +73,7 @@ impl UpstreamError {
                 (StatusCode::BAD_GATEWAY, "upstream error")
             }
             Self::Timeout { .. } => (StatusCode::GATEWAY_TIMEOUT, "upstream request timeout"),
+            Self::ClientTimeout => (StatusCode::REQUEST_TIMEOUT, "request timeout"),
             Self::ClientBody => (StatusCode::BAD_REQUEST, "Bad Request"),
             // The same reply that the wasm layer gives for an invalid header.
             Self::Authority(_) => {
@@ -81,22 +88,22 @@ pub(crate) struct Upstream {
     target: Target,
     http1: Http1Pool,
     http2: Http2Pool,
-    connect_timeout: Duration,
-    response_timeout: Duration,
+    timeouts: Timeouts,
+    stats: Stats,
 }
 
 impl Upstream {
-    pub(crate) fn new(target: Target, options: &GatewayOptions) -> Self {
+    pub(crate) fn new(target: Target, options: &GatewayOptions, stats: Stats) -> Self {
         let mut connector = HttpConnector::new();
-        connector.set_connect_timeout(Some(options.connect_timeout));
+        connector.set_connect_timeout(Some(options.timeouts.connect));
         connector.set_nodelay(true);
         let address = uri(Scheme::HTTP, target.authority().clone(), PathAndQuery::from_static("/"));
         Self {
             http1: Http1Pool::new(connector.clone(), address.clone()),
             http2: Http2Pool::new(connector, address),
             target,
-            connect_timeout: options.connect_timeout,
-            response_timeout: options.response_timeout,
+            timeouts: options.timeouts,
+            stats,
         }
     }
 
@@ -104,15 +111,37 @@ impl Upstream {
         self.target.to_string()
     }
 
-    /// Sends the request in the protocol that the client used. `response_timeout` starts when the
-    /// client's body was passed on, so a long upload or a bidirectional stream is not cut.
+    /// Sends the request in the protocol that the client used. The time for the response begins
+    /// when the client's body was passed on, so a long upload or a bidirectional stream is not cut.
+    /// With `switch`, the request asks for that protocol for the client's end of a connection.
     pub(crate) async fn send(
         &self,
         head: UpstreamHead,
         version: Version,
+        body: RequestBody,
+        switch: Option<(HeaderValue, OnUpgrade)>,
+    ) -> Result<Response<UpstreamBody>, UpstreamError> {
+        let sent = self.exchange(head, version, body, switch).await;
+        match &sent {
+            Err(UpstreamError::Connect { .. }) => self.stats.connect_failed(),
+            Err(UpstreamError::Timeout { .. }) => self.stats.timed_out(),
+            Err(UpstreamError::ClientTimeout | UpstreamError::ClientBody) | Ok(_) => {}
+            Err(_) => self.stats.upstream_failed(),
+        }
+        sent
+    }
+
+    async fn exchange(
+        &self,
+        mut head: UpstreamHead,
+        version: Version,
         mut body: RequestBody,
+        switch: Option<(HeaderValue, OnUpgrade)>,
     ) -> Result<Response<UpstreamBody>, UpstreamError> {
         let mut end = body.watch();
+        let mut whole_since = None;
+        let (protocol, client) = switch.unzip();
+        hop_by_hop::set_upgrade(&mut head.headers, protocol);
         let exchange = async {
             if version == Version::HTTP_2 {
                 self.send_http2(head, body).await
@@ -120,30 +149,55 @@ impl Upstream {
                 self.send_http1(head, body).await
             }
         };
-        let timeout = async {
-            end.finished().await;
-            tokio::time::sleep(self.response_timeout).await;
-        };
         let outcome = tokio::select! {
+            biased;
             outcome = exchange => outcome,
-            () = timeout => Err(UpstreamError::Timeout {
-                address: self.address(),
-                limit: self.response_timeout,
-            }),
+            late = self.late(&mut end, &mut whole_since) => Err(late),
         };
-        let (response, permit) = match outcome {
+        let (mut response, permit) = match outcome {
             Err(UpstreamError::Exchange { .. }) if end.is_aborted() => {
                 return Err(UpstreamError::ClientBody);
             }
             outcome => outcome?,
         };
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return Err(UpstreamError::Switched { address: self.address() });
+            let client = client.filter(|_| version == Version::HTTP_11);
+            let client =
+                client.ok_or_else(|| UpstreamError::Switched { address: self.address() })?;
+            let upstream = hyper::upgrade::on(&mut response);
+            tokio::spawn(tunnel::run(client, upstream, self.timeouts.stream_idle));
         }
         let (parts, body) = response.into_parts();
         response_checks::check(&parts)
             .map_err(|source| UpstreamError::Response { address: self.address(), source })?;
-        Ok(Response::from_parts(parts, UpstreamBody::new(body, permit)))
+        let limits = ResponseLimits::new(self.timeouts, end, whole_since);
+        Ok(Response::from_parts(parts, UpstreamBody::new(body, permit, limits)))
+    }
+
+    /// Waits until the client or the upstream took too long.
+    async fn late(
+        &self,
+        end: &mut RequestBodyEnd,
+        whole_since: &mut Option<Instant>,
+    ) -> UpstreamError {
+        loop {
+            let idle = self.timeouts.stream_idle.map(|limit| end.last_frame() + limit);
+            let whole = self.timeouts.request.map(|limit| end.began() + limit);
+            let deadline = idle.into_iter().chain(whole).min();
+            tokio::select! {
+                biased;
+                () = end.finished() => break,
+                () = sleep_until(deadline) => {}
+            }
+            let idle = self.timeouts.stream_idle.map(|limit| end.last_frame() + limit);
+            if idle.into_iter().chain(whole).any(|deadline| deadline <= Instant::now()) {
+                return UpstreamError::ClientTimeout;
+            }
+        }
+        let began = *whole_since.insert(Instant::now());
+        let limit = self.timeouts.response();
+        sleep_until(limit.map(|limit| began + limit)).await;
+        UpstreamError::Timeout { address: self.address(), limit: limit.unwrap_or_default() }
     }
 
     async fn send_http1(
@@ -155,7 +209,7 @@ impl Upstream {
         *request.method_mut() = head.method;
         *request.headers_mut() = head.headers;
         request.headers_mut().insert(HOST, head.authority);
-        match self.http1.send(request, self.connect_timeout).await {
+        match self.http1.send(request, self.timeouts.connect).await {
             Ok(response) => Ok((response, None)),
             Err(Http1Error::Connect(source)) => Err(self.connect_error(source)),
             Err(Http1Error::Exchange(source)) => Err(self.exchange_error(source.into())),
@@ -173,7 +227,7 @@ impl Upstream {
         *request.method_mut() = head.method;
         *request.headers_mut() = head.headers;
         request.headers_mut().remove(HOST);
-        match self.http2.send(request, self.connect_timeout).await {
+        match self.http2.send(request, self.timeouts.connect).await {
             Ok((response, permit)) => Ok((response, Some(permit))),
             Err(Http2Error::Connect(source)) => Err(self.connect_error(source)),
             Err(Http2Error::Exchange(source)) => Err(self.exchange_error(source.into())),
@@ -186,6 +240,14 @@ impl Upstream {
 
     fn exchange_error(&self, source: Box<dyn Error + Send + Sync>) -> UpstreamError {
         UpstreamError::Exchange { address: self.address(), source }
+    }
+}
+
+/// For ever without a deadline.
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use gatepost_gateway::GatewayOptions;
+use gatepost_gateway::{GatewayOptions, Timeouts};
 use gatepost_testbed::client::{received, soon};
 use gatepost_testbed::echo::{GreeterClient, HelloRequest, Upstream};
 use gatepost_testbed::refusing_address;
@@ -117,8 +117,10 @@ async fn local_replies_are_grpc_statuses() {
 async fn upstreams_that_fail_are_unavailable() {
     let (garbage, _events) = scripted(b"no answer at all\r\n\r\n").await;
     let (silent, _events) = scripted(b"").await;
-    let options =
-        GatewayOptions { response_timeout: Duration::from_millis(200), ..Default::default() };
+    let options = GatewayOptions {
+        timeouts: Timeouts { route: Some(Duration::from_millis(200)), ..Timeouts::default() },
+        ..Default::default()
+    };
     let (_kept, refused) = refusing_address().unwrap();
     let routes = [("refused", refused), ("garbage", garbage), ("silent", silent)];
     let gateway = gateway_with(&routes, forward(), options).await;

@@ -2,6 +2,7 @@
 //! upstreams, and filters made of closures or of scripted wasm. No result depends on how long
 //! something takes; time limits only end a test that hangs.
 
+mod clients;
 mod forwarding;
 mod grpc;
 mod lifecycle;
@@ -9,5 +10,7 @@ mod refusals;
 mod replies;
 mod streaming;
 mod support;
+mod targets;
+mod upgrades;
 mod upstream_framing;
 mod wasm;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use gatepost_gateway::GatewayOptions;
+use gatepost_gateway::{GatewayOptions, Timeouts};
 use gatepost_testbed::client::{Client, VERSIONS, get, no_body, send};
 use gatepost_testbed::echo::Upstream;
 use http::{Request, Version};
@@ -38,7 +38,7 @@ async fn requests_that_envoy_refuses_are_refused_with_its_status() {
         ("GET / HTTP/1.1\r\nHost: caf\u{e9}.example\r\n\r\n", "400"),
         ("GET / HTTP/1.1\r\nHost: a b\r\n\r\n", "400"),
         ("GET / HTTP/1.1\r\nHost: a\r\nConnection: host\r\n\r\n", "400"),
-        ("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", "403"),
+        ("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: spdy/3\r\n\r\n", "403"),
         ("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", "404"),
         ("GET https://a/ HTTP/1.1\r\nHost: a\r\n\r\n", "403"),
         ("GET /caf\u{e9} HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
@@ -46,6 +46,16 @@ async fn requests_that_envoy_refuses_are_refused_with_its_status() {
         ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", "501"),
         ("GET / HTTP/1.1\r\nHost: a\r\nConnection: x-forwarded-for\r\n\r\n", "400"),
         ("OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "404"),
+        ("GET * HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+        ("GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+        ("GET /#f HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+        ("GET /?a#f HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n\
+             0\r\n\r\n",
+            "400",
+        ),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nab", "400"),
         ("nonsense\r\n\r\n", "400"),
         ("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n", "400"),
         ("GET / HTTP/1.1\r\nHost: a\r\nBad Name: x\r\n\r\n", "400"),
@@ -118,8 +128,14 @@ async fn an_h2c_upgrade_is_ignored() {
 #[tokio::test]
 async fn a_client_that_says_nothing_or_too_little_is_hung_up_on() {
     let upstream = Upstream::start("u", None).await.unwrap();
-    let options =
-        GatewayOptions { header_timeout: Duration::from_millis(200), ..Default::default() };
+    let options = GatewayOptions {
+        timeouts: Timeouts {
+            idle: Some(Duration::from_millis(200)),
+            request_headers: Some(Duration::from_millis(200)),
+            ..Timeouts::default()
+        },
+        ..Default::default()
+    };
     let gateway = gateway_with(&[("*", upstream.addr())], Deciding(untouched), options).await;
     for beginning in [
         "",

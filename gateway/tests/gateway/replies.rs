@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use gatepost_gateway::GatewayOptions;
+use gatepost_gateway::{GatewayOptions, Timeouts};
 use gatepost_testbed::client::{Client, VERSIONS, echo, get, send, soon, text};
 use gatepost_testbed::echo::Upstream;
 use gatepost_testbed::refusing_address;
@@ -94,8 +94,10 @@ async fn an_upstream_that_ends_without_a_valid_answer_is_502() {
 #[tokio::test]
 async fn an_upstream_that_is_late_is_504() {
     let upstream = Upstream::start("u", None).await.unwrap();
-    let options =
-        GatewayOptions { response_timeout: Duration::from_millis(100), ..Default::default() };
+    let options = GatewayOptions {
+        timeouts: Timeouts { route: Some(Duration::from_millis(100)), ..Timeouts::default() },
+        ..Default::default()
+    };
     let gateway = gateway_with(&[("*", upstream.addr())], forward(), options).await;
     for version in VERSIONS {
         let response =

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use gatepost_gateway::GatewayOptions;
+use gatepost_gateway::{GatewayOptions, Timeouts};
 use gatepost_testbed::client::{Client, VERSIONS, body, echo, get, send, soon, text};
 use gatepost_testbed::echo::Upstream;
 use http::{HeaderMap, HeaderValue, Request, Version};
@@ -101,8 +101,10 @@ async fn readers_that_stop_do_not_hold_up_the_others() {
 #[tokio::test]
 async fn a_slow_upload_is_no_late_answer() {
     let upstream = Upstream::start("u", None).await.unwrap();
-    let options =
-        GatewayOptions { response_timeout: Duration::from_millis(300), ..Default::default() };
+    let options = GatewayOptions {
+        timeouts: Timeouts { route: Some(Duration::from_millis(300)), ..Timeouts::default() },
+        ..Default::default()
+    };
     let gateway = gateway_with(&[("*", upstream.addr())], forward(), options).await;
     for version in VERSIONS {
         let (mut sender, channel) = Channel::<Bytes, std::io::Error>::new(1);

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use gatepost_gateway::{
-    Filter, FilterSlot, Gateway, GatewayOptions, RouteTable, Router, UpstreamBody,
+    Filter, FilterSlot, Gateway, GatewayOptions, RouteTable, Router, Stats, UpstreamBody,
 };
 use gatepost_testbed::client::soon;
 use http::{Request, Response, Uri, Version};
@@ -26,6 +26,7 @@ use tower::{BoxError, Layer, Service};
 pub struct Running {
     pub address: SocketAddr,
     pub filter: FilterSlot,
+    pub stats: Stats,
     stop: oneshot::Sender<()>,
     task: JoinHandle<usize>,
 }
@@ -120,9 +121,9 @@ pub async fn gateway_with(
             .unwrap();
     let gateway = Gateway::bind("127.0.0.1:0", routes, &filter, options).await.unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
-    let (address, filter) = (gateway.local_addr(), gateway.filter());
+    let (address, filter, stats) = (gateway.local_addr(), gateway.filter(), gateway.stats());
     let task = tokio::spawn(gateway.run(async { drop(stopped.await) }));
-    Running { address, filter, stop, task }
+    Running { address, filter, stats, stop, task }
 }
 
 /// Sends bytes as they are and reads until the gateway closes.
@@ -170,7 +171,7 @@ pub async fn scripted(
 }
 
 /// An upstream that answers each request with what the function makes of its head, and ends the
-/// connection when there is no answer. It reads chunked bodies up to their last chunk. The receiver
+/// connection when there is no answer. The receiver
 /// gets each request as it came.
 pub async fn answering(
     answer: impl Fn(&str) -> Option<Vec<u8>> + Send + Sync + 'static,
@@ -194,12 +195,16 @@ pub async fn answering(
     (address, receiver)
 }
 
-/// A request whose body, if it has one, is chunked.
+/// A request with its body.
 async fn read_request(stream: &mut TcpStream) -> Option<String> {
     let mut request = String::new();
     let mut buffer = [0; 4096];
     let is_whole = |request: &str| match request.split_once("\r\n\r\n") {
-        Some((head, body)) => !head.contains("chunked") || body.ends_with("0\r\n\r\n"),
+        Some((head, body)) if head.contains("chunked") => body.ends_with("0\r\n\r\n"),
+        Some((head, body)) => {
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            body.len() >= length.map_or(0, |length| length.parse().unwrap())
+        }
         None => false,
     };
     while !is_whole(&request) {
