@@ -13,9 +13,11 @@
 //! `request_head` (bytes), `service` (one request),
 //! `connection_manager` with `codec_checks`, `hop_by_hop` and `forwarded`, then `filter`, `router`
 //! with `routes`, and `upstream` with
-//! `response_checks`. `reply` builds the gateway's own responses.
+//! `response_checks`. `reply` builds the gateway's own responses. `admin` is a
+//! server of its own.
 
 mod access_log;
+mod admin;
 mod authority;
 mod body;
 mod body_end;
@@ -49,6 +51,7 @@ mod tunnel;
 mod upstream;
 
 pub use access_log::{Access, AccessLog};
+pub use admin::{Admin, Page};
 pub use body::UpstreamBody;
 pub use escaped::escaped;
 pub use extensions::{Details, Origin};

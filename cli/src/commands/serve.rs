@@ -1,26 +1,33 @@
 //! `gatepost serve`: the embedded gateway with a policy, which is read again whenever its file
 //! changes.
 
+mod descriptors;
+mod limits;
 mod lines;
 mod logger;
 mod policy_file;
 mod protections;
 mod reload;
+mod statistics;
 mod watch;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use gatepost_gateway::{
-    AccessLog, FilterModule, Gateway, GatewayOptions, PolicyLayer, RouteTable, Target,
+    AccessLog, Admin, FilterModule, Gateway, GatewayOptions, Page, PolicyLayer, RouteTable, Target,
 };
 use gatepost_host::{CacheState, Metrics};
 use tokio::runtime::Handle;
 
+use self::limits::Limits;
 use self::lines::Lines;
 use self::policy_file::PolicyFileError;
 use self::reload::{Reloader, RunningPolicy};
+use self::statistics::Statistics;
 use self::watch::FileWatch;
 use super::arguments::{address, runtime};
 use super::exit::{CommandError, Exit};
@@ -61,6 +68,11 @@ pub struct Arguments {
     /// How long requests in flight may take to end after SIGTERM or Ctrl-C
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     drain: u64,
+    /// Where to serve `/ready`, `/stats/prometheus` and `/policy`, for operators only
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
+    admin: Option<SocketAddr>,
+    #[command(flatten)]
+    limits: Limits,
 }
 
 /// How long the end of the process waits for the last lines of its logs to be written.
@@ -71,7 +83,7 @@ pub fn run(arguments: Arguments) -> Result<Exit, CommandError> {
     logger::install(messages.clone());
     let requests = arguments.access_log.then(|| Lines::to(std::io::stdout()));
     let runtime = runtime()?;
-    let served = runtime.block_on(serve(arguments, requests.clone()));
+    let served = runtime.block_on(serve(arguments, &messages, requests.as_ref()));
     // Whatever still runs, a read of a file that hangs for instance, ends with the process.
     runtime.shutdown_background();
     for lines in requests.iter().chain([&messages]) {
@@ -80,7 +92,11 @@ pub fn run(arguments: Arguments) -> Result<Exit, CommandError> {
     served
 }
 
-async fn serve(arguments: Arguments, requests: Option<Lines>) -> Result<Exit, CommandError> {
+async fn serve(
+    arguments: Arguments,
+    messages: &Lines,
+    requests: Option<&Lines>,
+) -> Result<Exit, CommandError> {
     let watched = FileWatch::start(&arguments.policy);
     let policy =
         policy_file::read(&arguments.policy).map_err(|error| refused(&arguments, &error))?;
@@ -93,10 +109,14 @@ async fn serve(arguments: Arguments, requests: Option<Lines>) -> Result<Exit, Co
     let workers = arguments.workers.map_or_else(cores, usize::from);
     let metrics = Metrics::default();
     let access_log = |lines: Lines| AccessLog::new(move |access| lines.push(access.to_string()));
+    let possible = descriptors::raise();
     let options = GatewayOptions {
         trusted_hops: arguments.trusted_hops,
         drain_timeout: Duration::from_secs(arguments.drain),
-        access_log: requests.map(access_log),
+        timeouts: arguments.limits.timeouts(),
+        upgrades: arguments.limits.upgrades(),
+        max_connections: arguments.limits.max_connections(possible),
+        access_log: requests.cloned().map(access_log),
         ..GatewayOptions::default()
     };
     let filter = PolicyLayer::start(&module, &policy.json, workers, metrics.clone())
@@ -104,10 +124,30 @@ async fn serve(arguments: Arguments, requests: Option<Lines>) -> Result<Exit, Co
     let gateway = Gateway::bind(arguments.listen, routes, &filter, options).await;
     let gateway =
         gateway.map_err(|error| CommandError::Listen { address: arguments.listen, error })?;
+    let running = RunningPolicy::new(&policy.json);
+    let is_draining = Arc::new(AtomicBool::new(false));
+    let admin = match arguments.admin {
+        Some(address) => Some(
+            Admin::bind(address).await.map_err(|error| CommandError::Listen { address, error })?,
+        ),
+        None => None,
+    };
+    if let Some(admin) = admin {
+        let statistics = Statistics {
+            gateway: gateway.stats(),
+            filter: metrics.clone(),
+            policy: running.clone(),
+            logs: [messages].into_iter().chain(requests).cloned().collect(),
+        };
+        // Before the gateway, so that whoever waits for the gateway's line knows both.
+        log::info!("statistics on http://{}/stats/prometheus", admin.local_addr());
+        let is_draining = is_draining.clone();
+        tokio::spawn(admin.run(move |path| page(path, &statistics, &is_draining)));
+    }
     log::info!("serving {} on http://{}", arguments.policy.display(), gateway.local_addr());
     let reloader = Reloader {
         path: arguments.policy,
-        running: RunningPolicy::new(&policy.json),
+        running,
         module,
         workers,
         metrics,
@@ -121,7 +161,11 @@ async fn serve(arguments: Arguments, requests: Option<Lines>) -> Result<Exit, Co
         Ok(Err(error)) => unwatched(&error),
         Err(error) => unwatched(&error),
     }
-    match gateway.run(stop_signal()).await {
+    let stop = async {
+        stop_signal().await;
+        is_draining.store(true, Ordering::Relaxed);
+    };
+    match gateway.run(stop).await {
         0 => {}
         1 => log::warn!("1 connection was cut because its requests did not end in time"),
         cut => {
@@ -129,6 +173,21 @@ async fn serve(arguments: Arguments, requests: Option<Lines>) -> Result<Exit, Co
         }
     }
     Ok(Exit::Success)
+}
+
+/// A page of the admin listener, which begins to serve when the gateway accepts connections.
+fn page(path: &str, statistics: &Statistics, is_draining: &AtomicBool) -> Option<Page> {
+    let page = |content_type, body| Some(Page { status: 200, content_type, body });
+    let text = "text/plain; charset=utf-8";
+    match path {
+        "/ready" if is_draining.load(Ordering::Relaxed) => {
+            Some(Page { status: 503, content_type: text, body: "DRAINING\n".to_owned() })
+        }
+        "/ready" => page(text, "LIVE\n".to_owned()),
+        "/stats/prometheus" => page(statistics::CONTENT_TYPE, statistics.text()),
+        "/policy" => page("application/json", statistics.policy.json().to_string()),
+        _ => None,
+    }
 }
 
 /// A policy that cannot be used at the start.
