@@ -41,13 +41,13 @@ pub(crate) fn select_environment<'a>(
     let mut reason = EnvironmentReason::NoValue;
     for source in &environments.sources {
         let (value, label) = source.value(scan, headers, host);
-        if let SourceValue::One(value) = &value {
-            selection.environment = environments.names.resolve(value);
+        if let SourceValue::One(value) = value {
+            selection.environment = environments.names.resolve(&source.decoded(value));
         }
         selection.is_named = selection.environment.is_some();
         trace.step(|| Step::EnvironmentSource {
             source: source.describe(),
-            finding: match (&value, selection.name()) {
+            finding: match (value, selection.name()) {
                 (SourceValue::Absent, _) => SourceFinding::Absent,
                 (SourceValue::Conflict, _) => SourceFinding::Conflict,
                 (SourceValue::One(_), Some(name)) => SourceFinding::Allowed(text(name).to_owned()),

@@ -26,7 +26,7 @@ pub fn of(host: &str) -> Vec<IpAddr> {
 
 fn spellings(v4: Option<Ipv4Addr>, address: IpAddr) -> Vec<IpAddr> {
     let mut all = vec![address];
-    for v4 in v4 {
+    if let Some(v4) = v4 {
         all.push(v4.into());
         all.extend(as_ipv6(v4).into_iter().map(IpAddr::from));
     }
