@@ -40,6 +40,9 @@ impl TestFile {
 
     fn from_source(path: &Path, source: Source) -> Result<Self, Report> {
         match path.extension().and_then(|extension| extension.to_str()) {
+            Some("yaml" | "yml") if textproto::is_googles(source.text()) => {
+                textproto::Suite::parse_yaml(path, source).map(Self::Textproto)
+            }
             Some("yaml" | "yml" | "json") => {
                 suite::Suite::parse(path, source).map(|suite| Self::Suite(Box::new(suite)))
             }
@@ -58,6 +61,8 @@ pub struct Runner {
     module: Module,
     /// The plugin configuration of the module under test; `None` for what a file gives.
     pub configuration: Option<Bytes>,
+    /// A part of the names of the tests that are run; none for all.
+    pub only: Option<String>,
     /// What each VM may use. A callback's fuel is limited, so that a module that loops fails its
     /// test and no more.
     pub limits: Limits,
@@ -87,7 +92,7 @@ impl Runner {
 
     fn with(engine: Engine, module: Module) -> Self {
         let limits = Limits { fuel_per_callback: Some(FUEL), ..Limits::default() };
-        Self { engine, module, configuration: None, limits }
+        Self { engine, module, configuration: None, only: None, limits }
     }
 
     /// The state of the cache of compiled modules.
@@ -115,6 +120,7 @@ impl Runner {
                 &self.module,
                 self.configuration.as_ref(),
                 &self.limits,
+                self.only.as_deref(),
             )?
             .run()),
             TestFile::Textproto(suite) => {
@@ -125,7 +131,7 @@ impl Runner {
                         .unwrap_or_default(),
                 };
                 let options = || VmOptions { limits: self.limits.clone(), ..VmOptions::default() };
-                Ok(suite.run(&self.module, &configuration, options))
+                Ok(suite.run(&self.module, &configuration, options, self.only.as_deref()))
             }
         }
     }

@@ -497,3 +497,82 @@ fn the_report_as_json_has_a_version_and_every_case() {
     }
     "#);
 }
+
+#[test]
+fn googles_second_form_is_read_too() {
+    let text = r#"
+env: { min_log_level: INFO, time_secs: 7 }
+test:
+- name: "yaml"
+  benchmark: false
+  request_headers:
+    input:
+      header:
+      - { key: ":path", value: / }
+      - { key: "X-Seen", value: no }
+      - key: number
+        value: 007
+    result:
+      has_header:
+      - { key: x-seen, value: "no, yes" }
+      - { key: number, value: 007 }
+      no_header: [{ key: none }]
+      log: [{ regex: "request .*" }]
+- name: other
+"#;
+    let runner = Runner::new("guest.wasm", &guest()).unwrap();
+    let file = TestFile::parse(Path::new("tests.yaml"), text).unwrap_or_else(|e| panic!("{e}"));
+    let cases = runner.run(&file).unwrap().cases;
+    assert_eq!(cases.len(), 2);
+    assert!(cases.iter().all(|case| case.passed), "{cases:#?}");
+
+    let refused = |text: &str| TestFile::parse(Path::new("tests.yaml"), text).unwrap_err();
+    let error = refused("test:\n- name: x\n  request_header: {}\n").to_string();
+    assert!(error.contains("unknown field `request_header`"), "{error}");
+    assert!(error.contains("tests.yaml:2"), "{error}");
+    assert!(refused("test: []\n").to_string().contains("nothing would be tested"));
+}
+
+#[test]
+fn a_file_without_tests_is_an_error() {
+    for text in ["", "env { time_secs: 1 }"] {
+        let error = TestFile::parse(Path::new("t.textpb"), text).unwrap_err().to_string();
+        assert!(error.contains("nothing would be tested"), "{error}");
+    }
+    let error = TestFile::parse(Path::new("tests.yaml"), "tests: []\n").unwrap_err().to_string();
+    assert!(error.contains("nothing would be tested"), "{error}");
+}
+
+#[test]
+fn one_test_is_run_by_its_name() {
+    let mut runner = Runner::new("guest.wasm", &guest()).unwrap();
+    runner.only = Some("sec".to_owned());
+    let text = r#"test { name: "first" } test { name: "second" } test { name: "third" }"#;
+    let textproto = TestFile::parse(Path::new("t.textpb"), text).unwrap();
+    let text = "tests:\n- { name: first, expect: {} }\n- { name: second, expect: {} }\n";
+    let own = TestFile::parse(Path::new("tests.yaml"), text).unwrap();
+    for file in [textproto, own] {
+        let names: Vec<String> =
+            runner.run(&file).unwrap().cases.into_iter().map(|case| case.name).collect();
+        assert_eq!(names, ["second"]);
+    }
+}
+
+#[test]
+fn a_plugin_that_is_only_a_root_is_tested_without_a_request() {
+    // As the SDKs do, this guest traps when it is given a stream.
+    let guest = r#"(func (export "proxy_on_context_create") (param i32 i32)
+            (if (local.get 1) (then unreachable)))
+        (func (export "proxy_on_configure") (param i32 i32) (result i32)
+            (drop (call $proxy_set_tick_period_milliseconds (i32.const 1000))) (i32.const 1))
+        (func (export "proxy_on_tick") (param i32)
+            (drop (call $proxy_log (i32.const 2) @"tick")))"#;
+    let wasm = common::wasm(gatepost_host::AbiVersion::V0_2_1, "", guest);
+    let runner = Runner::new("guest.wasm", &wasm).unwrap();
+    let text = "tests:\n- name: ticks\n  service: true\n  after: 2.5s\n  \
+                expect: { logs: [tick, tick] }\n- name: not a filter\n  expect: {}\n";
+    let file = TestFile::parse(Path::new("tests.yaml"), text).unwrap_or_else(|e| panic!("{e}"));
+    let cases = runner.run(&file).unwrap().cases;
+    assert!(cases[0].passed, "{:#?}", cases[0]);
+    assert!(!cases[1].passed, "a request makes it trap");
+}

@@ -22,9 +22,13 @@ pub struct Arguments {
     /// *.textproto
     #[arg(required = true, value_name = "TESTS")]
     tests: Vec<PathBuf>,
-    /// A file with the plugin configuration, instead of what the tests name
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    /// A file with the plugin configuration, instead of what the tests name. `TESTS=FILE` is for one
+    /// file of tests only, as in `--config strict.textpb=strict.conf`; may be repeated
+    #[arg(long, value_name = "[TESTS=]FILE")]
+    config: Vec<String>,
+    /// Run only the tests whose name contains this
+    #[arg(long, visible_alias = "filter", value_name = "NAME")]
+    test: Option<String>,
     /// `text` for people, a line for each case; `json` for programs, one object on one line;
     /// `junit` for CI systems
     #[arg(long, value_enum, default_value_t)]
@@ -54,15 +58,15 @@ pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
     let mut runner =
         Runner::read(&arguments.module, cache::directory()).map_err(CommandError::other)?;
     cache::report(&runner.cache());
-    if let Some(path) = &arguments.config {
-        let read = std::fs::read(path)
-            .map_err(|error| CommandError::Unreadable { path: path.clone(), error })?;
-        runner.configuration = Some(read.into());
-    }
+    let configurations = Configurations::read(&arguments.config)?;
+    runner.only.clone_from(&arguments.test);
     let (mut files, mut unusable) = (Vec::new(), Vec::new());
     for path in paths {
         match TestFile::read(&path) {
-            Ok(file) => files.push(runner.run(&file).map_err(CommandError::other)?),
+            Ok(file) => {
+                runner.configuration = configurations.of(&path).map(Into::into);
+                files.push(runner.run(&file).map_err(CommandError::other)?);
+            }
             // The other files are tested nevertheless.
             Err(FileError::Invalid(report)) => {
                 anstream::eprint!("{}", for_people().render(std::slice::from_ref(&report)));
@@ -71,6 +75,13 @@ pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
             Err(FileError::Unreadable { path, error }) => {
                 return Err(CommandError::Unreadable { path, error });
             }
+        }
+    }
+    if let Some(name) = &arguments.test {
+        files.retain(|file| !file.cases.is_empty());
+        if files.is_empty() && unusable.is_empty() {
+            let error = format!("no test has a name that contains {name:?}");
+            return Err(CommandError::other(std::io::Error::other(error)));
         }
     }
     let report = Report::new(&arguments.module.display().to_string(), files, unusable);
@@ -82,6 +93,38 @@ pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
         Format::Junit => print(&report.junit())?,
     }
     Ok(if report.is_fine() { Exit::Success } else { Exit::Findings })
+}
+
+/// The plugin configurations of the command line.
+struct Configurations {
+    of_all: Option<Vec<u8>>,
+    of_files: Vec<(PathBuf, Vec<u8>)>,
+}
+
+impl Configurations {
+    fn read(given: &[String]) -> Result<Self, CommandError> {
+        let read = |path: &str| {
+            let path = PathBuf::from(path);
+            std::fs::read(&path).map_err(|error| CommandError::Unreadable { path, error })
+        };
+        let mut configurations = Self { of_all: None, of_files: Vec::new() };
+        for one in given {
+            // A file whose own name has the sign is taken whole.
+            match one.split_once('=').filter(|_| !Path::new(one).exists()) {
+                Some((tests, file)) => {
+                    configurations.of_files.push((PathBuf::from(tests), read(file)?));
+                }
+                None => configurations.of_all = Some(read(one)?),
+            }
+        }
+        Ok(configurations)
+    }
+
+    /// The configuration for a file of tests, which is named by the end of its path.
+    fn of(&self, tests: &Path) -> Option<Vec<u8>> {
+        let own = self.of_files.iter().find(|(named, _)| tests.ends_with(named));
+        own.map(|(_, configuration)| configuration).or(self.of_all.as_ref()).cloned()
+    }
 }
 
 /// Finds files of tests. A file that the user names (`named`) counts under any name; in a folder,

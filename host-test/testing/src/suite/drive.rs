@@ -32,7 +32,8 @@ pub(super) struct Plan {
     pub(super) before: Duration,
     pub(super) after: Duration,
     pub(super) info: StreamInfo,
-    pub(super) request: gatepost_host::Message,
+    /// None for a test without a client.
+    pub(super) request: Option<gatepost_host::Message>,
     /// `None` for an upstream that closes the connection.
     pub(super) response: Option<gatepost_host::Message>,
     pub(super) delay: Duration,
@@ -96,6 +97,10 @@ impl<'a> Drive<'a> {
     pub(super) fn exchange(&mut self, plan: Plan) -> Observed {
         let Plan { before, after, info, request, response, delay } = plan;
         self.pass(before);
+        let Some(request) = request else {
+            self.pass(after);
+            return self.observed();
+        };
         let mut client: VecDeque<Part> = request.into_parts().collect();
         let mut upstream: VecDeque<Part> = VecDeque::new();
         for part in &client {
@@ -138,6 +143,17 @@ impl<'a> Drive<'a> {
         self.worker.close(id);
         self.settle();
         self.exchange = None;
+        self.observed.reply = reply.map(|reply| Reply {
+            status: reply.status,
+            details: reply.details.to_string(),
+            grpc_status: None,
+            plugin: reply.plugin.map(|plugin| plugin.to_string()),
+        });
+        self.observed()
+    }
+
+    /// What was observed since the last time.
+    fn observed(&mut self) -> Observed {
         self.observed.effects = self.worker.take_all_recorded();
         let is_full = |effect: &Recorded| matches!(effect.event, RecordedEvent::Stopped { .. });
         if let Some(full) = self.observed.effects.iter().find(|effect| is_full(effect)) {
@@ -146,12 +162,11 @@ impl<'a> Drive<'a> {
         }
         self.observed.mismatches.extend(self.log.overflow());
         self.observed.traps.extend(self.worker.errors().iter().map(ToString::to_string));
-        self.observed.reply = reply.map(|reply| Reply {
-            status: reply.status,
-            details: reply.details.to_string(),
-            grpc_status: self.grpc_status(reply.plugin.as_deref()),
-            plugin: reply.plugin.map(|plugin| plugin.to_string()),
-        });
+        let plugin = self.observed.reply.as_ref().and_then(|reply| reply.plugin.clone());
+        let status = self.grpc_status(plugin.as_deref());
+        if let Some(reply) = &mut self.observed.reply {
+            reply.grpc_status = status;
+        }
         self.observed.logs = self
             .log
             .since(self.log_start)

@@ -26,7 +26,7 @@ mod judge;
 pub mod model;
 mod observed;
 mod places;
-mod read;
+pub(crate) mod read;
 mod run;
 mod stubs;
 mod validate;

@@ -126,6 +126,10 @@ pub struct Test {
     /// Whether anything that is not expected fails the test.
     #[serde(default)]
     pub strict: bool,
+    /// The plugins are only root contexts, as Envoy's `WasmService` has them: no client sends a
+    /// request. The test takes the time `before` and `after`.
+    #[serde(default)]
+    pub service: bool,
     /// Answers to the plugins' calls: the first that fits a call answers it.
     #[serde(default)]
     pub callouts: Vec<Spanned<Callout>>,
@@ -177,7 +181,8 @@ pub struct Step {
 /// One exchange of a test, the first or a further one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Exchange<'a> {
-    pub(super) request: &'a Request,
+    /// None for a test without a client.
+    pub(super) request: Option<&'a Request>,
     pub(super) upstream: &'a Upstream,
     pub(super) properties: &'a BTreeMap<String, Spanned<Property>>,
     pub(super) before: Span,
@@ -188,9 +193,9 @@ pub(super) struct Exchange<'a> {
 impl Test {
     /// The first request and those after it.
     pub(super) fn exchanges(&self) -> impl Iterator<Item = Exchange<'_>> {
-        let Self { request, upstream, properties, before, after, expect, then, .. } = self;
+        let Self { service, request, upstream, properties, before, after, expect, then, .. } = self;
         let first = Exchange {
-            request,
+            request: (!service).then_some(request),
             upstream,
             properties,
             before: *before,
@@ -200,7 +205,7 @@ impl Test {
         let further = then.iter().map(|step| {
             let Step { request, upstream, properties, before, after, expect } = step;
             Exchange {
-                request,
+                request: Some(request),
                 upstream,
                 properties,
                 before: *before,

@@ -51,7 +51,7 @@ impl Suite {
     }
 }
 
-fn form_error(source: &Source, error: &Error) -> Diagnostic {
+pub(crate) fn form_error(source: &Source, error: &Error) -> Diagnostic {
     let error = error.without_snippet();
     let place = error.location().map(|place| span(source, place)).unwrap_or_default();
     let (message, help) = match error {

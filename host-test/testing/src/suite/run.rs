@@ -38,6 +38,8 @@ pub(crate) struct Run<'a> {
     /// The plugin configuration that replaces the file's, for the module under test.
     configuration: Option<&'a Bytes>,
     limits: gatepost_host::Limits,
+    /// A part of the names of the tests that are run.
+    only: Option<&'a str>,
 }
 
 /// Why a test cannot be run.
@@ -56,6 +58,7 @@ impl<'a> Run<'a> {
         module: &Module,
         configuration: Option<&'a Bytes>,
         limits: &gatepost_host::Limits,
+        only: Option<&'a str>,
     ) -> Result<Self, RunnerError> {
         let mut loaded: BTreeMap<&str, Module> = BTreeMap::new();
         let mut modules = Vec::new();
@@ -70,11 +73,14 @@ impl<'a> Run<'a> {
             modules.extend(loaded.get(name).cloned());
         }
         let limits = suite.file.limits.over(limits);
-        Ok(Self { suite, modules, configuration, limits })
+        Ok(Self { suite, modules, configuration, limits, only })
     }
 
     pub(crate) fn run(&self) -> FileReport {
-        let cases = self.suite.file.tests.iter().map(|test| self.case(test)).collect();
+        let tests = self.suite.file.tests.iter();
+        let wanted =
+            tests.filter(|test| self.only.is_none_or(|only| test.value.name.value.contains(only)));
+        let cases = wanted.map(|test| self.case(test)).collect();
         FileReport { file: self.suite.path.display().to_string(), notes: Vec::new(), cases }
     }
 
@@ -200,8 +206,8 @@ impl<'a> Run<'a> {
         Ok(Plan {
             before: before.0,
             after: after.0,
-            info: info(request, properties),
-            request: self.request(request)?,
+            info: request.map(|request| info(request, properties)).unwrap_or_default(),
+            request: request.map(|request| self.request(request)).transpose()?,
             response: if upstream.reset { None } else { Some(self.response(upstream)?) },
             delay: upstream.delay.0,
         })

@@ -7,10 +7,12 @@ use gatepost_diagnostics::{Diagnostic, Report, Source, Span, did_you_mean, read_
 use miette::Diagnostic as _;
 use prost_reflect::text_format::ParseError;
 use prost_reflect::{DescriptorPool, DynamicMessage, EnumDescriptor, MessageDescriptor};
+use serde::de::DeserializeSeed as _;
 
 use super::lists::Colons;
-use super::schema;
+use super::{schema, yaml};
 use crate::MAX_DATA_FILE;
+use crate::suite::read::form_error;
 
 /// A file that has been read.
 #[derive(Clone, Debug)]
@@ -37,6 +39,27 @@ impl Suite {
         match read(&source) {
             Ok((env, tests)) => Ok(Self { path: path.to_owned(), env, tests }),
             Err(error) => Err(Report::new(Arc::new(source), vec![*error])),
+        }
+    }
+
+    /// Reads the second form of such files, YAML.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub(crate) fn parse_yaml(path: &Path, source: Source) -> Result<Self, Report> {
+        let mut text = String::new();
+        let read = SUITE.clone().map(|descriptor| {
+            let suite = yaml::Message { descriptor, text: &mut text };
+            serde_saphyr::with_deserializer_from_str(source.text(), |reader| {
+                suite.deserialize(reader)
+            })
+        });
+        match read {
+            Some(Err(error)) => {
+                let error = form_error(&source, &error);
+                Err(Report::new(Arc::new(source), vec![error]))
+            }
+            Some(Ok(())) | None => Self::parse(path, Source::new(path.display().to_string(), text)),
         }
     }
 
@@ -72,14 +95,18 @@ fn read(source: &Source) -> Result<(schema::Env, Vec<schema::Test>), Box<Diagnos
         .map_err(|error| Box::new(parse_error(source, &colons, &error)))?;
     let suite: schema::TestSuite =
         parsed.transcode_to().map_err(|error| whole("invalid-value", error.to_string()))?;
-    match (suite.env, suite.runtime) {
+    let env = match (suite.env, suite.runtime) {
         (Some(_), Some(_)) => {
             let message = "`env` and `runtime` are two names for one thing: give one";
-            Err(whole("exactly-one", message.to_owned()))
+            return Err(whole("exactly-one", message.to_owned()));
         }
-        (Some(env), None) | (None, Some(env)) => Ok((env, suite.test)),
-        (None, None) => Ok((schema::Env::default(), suite.test)),
+        (env, runtime) => env.or(runtime).unwrap_or_default(),
+    };
+    if suite.test.is_empty() {
+        let message = "there is no `test`: nothing would be tested";
+        return Err(whole("no-tests", message.to_owned()));
     }
+    Ok((env, suite.test))
 }
 
 /// An error of the parser. Its message is the only place where it says which name it did not find,

@@ -53,10 +53,12 @@ impl Suite {
         module: &Module,
         configuration: &Bytes,
         options: impl Fn() -> VmOptions,
+        only: Option<&str>,
     ) -> FileReport {
         let cases = self
             .tests
             .iter()
+            .filter(|test| only.is_none_or(|only| test.name.contains(only)))
             .map(|test| self.case(test, module, configuration, options()))
             .collect();
         FileReport { file: self.path.display().to_string(), notes: self.notes(), cases }
