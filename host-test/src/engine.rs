@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use wasmtime::{Cache, Config, InstanceAllocationStrategy, Linker, PoolingAllocationConfig};
+use wasmtime::{
+    Cache, Config, InstanceAllocationStrategy, Linker, OptLevel, PoolingAllocationConfig,
+};
 
 use crate::abi::AbiVersion;
 use crate::cache::{self, CacheProblem, CacheState};
@@ -37,6 +39,9 @@ pub struct EngineOptions {
     pub fuel: bool,
     /// Checks epochs, for [`Limits::epochs_per_callback`](crate::Limits). Default off.
     pub epochs: bool,
+    /// Compiles in three quarters of the time, to code that is slower: for a module that runs a few
+    /// times only, as in tests. Default off.
+    pub quick: bool,
     /// Reserves address space for a number of VMs, so that they start faster. Default none.
     pub pool: Option<Pool>,
     /// The directory where compiled modules are kept, so that another engine with the same options
@@ -134,6 +139,9 @@ impl Engine {
     pub fn new(options: EngineOptions) -> Result<Self, ModuleError> {
         let mut config = Config::new();
         config.consume_fuel(options.fuel).epoch_interruption(options.epochs);
+        if options.quick {
+            config.cranelift_opt_level(OptLevel::None);
+        }
         // What Envoy's V8 runs beside wasmtime's defaults.
         config.wasm_gc(true).wasm_function_references(true).wasm_exceptions(true);
         config.wasm_memory64(true).wasm_multi_memory(true).wasm_threads(true);

@@ -138,5 +138,5 @@ impl Runner {
 }
 
 fn engine(cache: Option<PathBuf>) -> Result<Engine, ModuleError> {
-    Engine::new(EngineOptions { fuel: true, cache, ..EngineOptions::default() })
+    Engine::new(EngineOptions { fuel: true, quick: true, cache, ..EngineOptions::default() })
 }

@@ -10,8 +10,8 @@ use gatepost_host::{
     Engine, EngineOptions, Host, Limits, LogRecord, LogSink, Module, Vm, VmOptions, WasiOptions,
 };
 
-use crate::cache;
 use crate::commands::exit::{CommandError, Exit};
+use crate::{cache, wait};
 
 /// Run a program that was built for wasm32-wasip1, such as a crate's own tests
 ///
@@ -62,7 +62,9 @@ pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
         Engine::new(EngineOptions { cache: cache::directory(), ..EngineOptions::default() })
             .map_err(CommandError::other)?;
     cache::report(&engine.cache());
-    let module = Module::command(&engine, &name, &wasm).map_err(CommandError::other)?;
+    let module =
+        wait::saying(&format!("compiling {name}"), || Module::command(&engine, &name, &wasm))
+            .map_err(CommandError::other)?;
     let text = |text: OsString| text.into_string().ok();
     // A variable that is not UTF-8 is left out, because WASI programs expect UTF-8.
     let mut environment: BTreeMap<String, String> =

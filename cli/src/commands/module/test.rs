@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use gatepost_host_testing::{FileError, Report, Runner, TestFile};
 
-use crate::cache;
 use crate::commands::exit::{CommandError, Exit};
 use crate::commands::output::{for_people, print};
+use crate::{cache, wait};
 
 /// Run test files against a module
 ///
@@ -55,8 +55,10 @@ pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
             });
         }
     }
+    let compiling = format!("compiling {}", arguments.module.display());
     let mut runner =
-        Runner::read(&arguments.module, cache::directory()).map_err(CommandError::other)?;
+        wait::saying(&compiling, || Runner::read(&arguments.module, cache::directory()))
+            .map_err(CommandError::other)?;
     cache::report(&runner.cache());
     let configurations = Configurations::read(&arguments.config)?;
     runner.only.clone_from(&arguments.test);
