@@ -14,11 +14,12 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Sleep;
 use tower::BoxError;
 
 use crate::client_state::ActiveRequest;
+use crate::http2_pool::Stream;
 use crate::options::Timeouts;
 use crate::stats::Active;
 
@@ -178,7 +179,7 @@ impl Body for RequestBody {
 #[derive(Debug)]
 pub struct UpstreamBody {
     inner: Incoming,
-    _permit: Option<OwnedSemaphorePermit>,
+    _stream: Option<Stream>,
     limits: ResponseLimits,
 }
 
@@ -234,12 +235,8 @@ impl std::fmt::Debug for ResponseLimits {
 }
 
 impl UpstreamBody {
-    pub(crate) fn new(
-        inner: Incoming,
-        permit: Option<OwnedSemaphorePermit>,
-        limits: ResponseLimits,
-    ) -> Self {
-        Self { inner, _permit: permit, limits }
+    pub(crate) fn new(inner: Incoming, stream: Option<Stream>, limits: ResponseLimits) -> Self {
+        Self { inner, _stream: stream, limits }
     }
 }
 

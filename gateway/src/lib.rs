@@ -34,6 +34,7 @@ mod forwarded;
 mod hop_by_hop;
 mod http1_pool;
 mod http2_pool;
+mod http2_settings;
 mod limits;
 mod options;
 mod path;

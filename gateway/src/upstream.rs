@@ -1,27 +1,31 @@
-//! One upstream. A request is sent on a pooled connection of the client's own protocol; the result
-//! is the response's head, or an [`UpstreamError`]. Nothing is retried once a byte was sent.
+//! One upstream. A request is sent on a pooled connection of the client's own protocol, and in
+//! HTTP/1.1 to an upstream that does not speak HTTP/2; the result is the response's head, or an
+//! [`UpstreamError`]. Nothing is sent twice unless the upstream says that it did not look at it.
 
 use std::error::Error;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::header::{HOST, HeaderMap, HeaderValue};
+use http::header::{COOKIE, HOST, HeaderMap, HeaderValue};
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::client::legacy::connect::HttpConnector;
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::body::{RequestBody, RequestBodyEnd, ResponseLimits, UpstreamBody};
 use crate::hop_by_hop;
 use crate::http1_pool::{Http1Error, Http1Pool};
-use crate::http2_pool::{Http2Error, Http2Pool};
+use crate::http2_pool::{Http2Error, Http2Pool, Stream};
 use crate::options::{GatewayOptions, Timeouts};
 use crate::reply::LocalReply;
 use crate::response_checks::{self, ResponseError};
 use crate::stats::Stats;
 use crate::target::Target;
 use crate::tunnel;
+
+/// How long an upstream that does not speak HTTP/2 is not asked to again.
+const HTTP1_ONLY: Duration = Duration::from_secs(60);
 
 /// Why an upstream gave no response.
 ///
@@ -88,6 +92,8 @@ pub(crate) struct Upstream {
     target: Target,
     http1: Http1Pool,
     http2: Http2Pool,
+    /// When the upstream last answered in HTTP/1.1 what was begun in HTTP/2.
+    http1_since: Mutex<Option<Instant>>,
     timeouts: Timeouts,
     stats: Stats,
 }
@@ -102,6 +108,7 @@ impl Upstream {
             http1: Http1Pool::new(connector.clone(), address.clone()),
             http2: Http2Pool::new(connector, address),
             target,
+            http1_since: Mutex::new(None),
             timeouts: options.timeouts,
             stats,
         }
@@ -143,7 +150,7 @@ impl Upstream {
         let (protocol, client) = switch.unzip();
         hop_by_hop::set_upgrade(&mut head.headers, protocol);
         let exchange = async {
-            if version == Version::HTTP_2 {
+            if version == Version::HTTP_2 && !self.speaks_http1() {
                 self.send_http2(head, body).await
             } else {
                 self.send_http1(head, body).await
@@ -154,7 +161,7 @@ impl Upstream {
             outcome = exchange => outcome,
             late = self.late(&mut end, &mut whole_since) => Err(late),
         };
-        let (mut response, permit) = match outcome {
+        let (mut response, stream) = match outcome {
             Err(UpstreamError::Exchange { .. }) if end.is_aborted() => {
                 return Err(UpstreamError::ClientBody);
             }
@@ -171,7 +178,7 @@ impl Upstream {
         response_checks::check(&parts)
             .map_err(|source| UpstreamError::Response { address: self.address(), source })?;
         let limits = ResponseLimits::new(self.timeouts, end, whole_since);
-        Ok(Response::from_parts(parts, UpstreamBody::new(body, permit, limits)))
+        Ok(Response::from_parts(parts, UpstreamBody::new(body, stream, limits)))
     }
 
     /// Waits until the client or the upstream took too long.
@@ -209,6 +216,7 @@ impl Upstream {
         *request.method_mut() = head.method;
         *request.headers_mut() = head.headers;
         request.headers_mut().insert(HOST, head.authority);
+        join_cookies(request.headers_mut());
         match self.http1.send(request, self.timeouts.connect).await {
             Ok(response) => Ok((response, None)),
             Err(Http1Error::Connect(source)) => Err(self.connect_error(source)),
@@ -221,17 +229,44 @@ impl Upstream {
         head: UpstreamHead,
         body: RequestBody,
     ) -> Result<Exchange, UpstreamError> {
-        let authority = Authority::try_from(head.authority.as_bytes());
-        let authority = authority.map_err(|_| UpstreamError::Authority(head.authority))?;
-        let mut request = request(uri(head.scheme, authority, head.path), Version::HTTP_2, body);
+        let authority = head.authority;
+        let Ok(parsed) = Authority::try_from(authority.as_bytes()) else {
+            return Err(UpstreamError::Authority(authority));
+        };
+        let mut request = request(uri(head.scheme, parsed, head.path), Version::HTTP_2, body);
         *request.method_mut() = head.method;
         *request.headers_mut() = head.headers;
         request.headers_mut().remove(HOST);
         match self.http2.send(request, self.timeouts.connect).await {
-            Ok((response, permit)) => Ok((response, Some(permit))),
+            Ok((response, stream)) => Ok((response, Some(stream))),
             Err(Http2Error::Connect(source)) => Err(self.connect_error(source)),
+            Err(Http2Error::Silent) => Err(UpstreamError::Timeout {
+                address: self.address(),
+                limit: self.timeouts.connect,
+            }),
+            Err(Http2Error::NotHttp2(request)) => {
+                let (parts, body) = request.into_parts();
+                let path = parts.uri.path_and_query().cloned();
+                let head = UpstreamHead {
+                    method: parts.method,
+                    scheme: Scheme::HTTP,
+                    path: path.unwrap_or(PathAndQuery::from_static("/")),
+                    authority,
+                    headers: parts.headers,
+                };
+                let sent = self.send_http1(head, body).await?;
+                *self.http1_since.lock().unwrap_or_else(PoisonError::into_inner) =
+                    Some(Instant::now());
+                Ok(sent)
+            }
             Err(Http2Error::Exchange(source)) => Err(self.exchange_error(source.into())),
         }
+    }
+
+    /// Whether the upstream answered HTTP/2 with HTTP/1.1 not long ago.
+    fn speaks_http1(&self) -> bool {
+        let since = *self.http1_since.lock().unwrap_or_else(PoisonError::into_inner);
+        since.is_some_and(|since| since.elapsed() < HTTP1_ONLY)
     }
 
     fn connect_error(&self, source: Box<dyn Error + Send + Sync>) -> UpstreamError {
@@ -251,8 +286,8 @@ async fn sleep_until(deadline: Option<Instant>) {
     }
 }
 
-/// A response, and with HTTP/2 the permit for its stream.
-type Exchange = (Response<Incoming>, Option<OwnedSemaphorePermit>);
+/// A response, and with HTTP/2 its stream.
+type Exchange = (Response<Incoming>, Option<Stream>);
 
 fn request(uri: Uri, version: Version, body: RequestBody) -> Request<RequestBody> {
     let mut request = Request::new(body);
@@ -268,6 +303,18 @@ fn uri(scheme: Scheme, authority: Authority, path: PathAndQuery) -> Uri {
     parts.path_and_query = Some(path);
     // It fails only when one of the three parts is missing.
     Uri::from_parts(parts).unwrap_or_default()
+}
+
+/// HTTP/2 clients may send a cookie in several headers, HTTP/1.1 has one (RFC 9113 §8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    if headers.get_all(COOKIE).iter().nth(1).is_none() {
+        return;
+    }
+    let lines: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    // Made of header values and a separator, so it is a header value.
+    if let Ok(joined) = HeaderValue::from_bytes(&lines.join(&b"; "[..])) {
+        headers.insert(COOKIE, joined);
+    }
 }
 
 /// The innermost cause. hyper's own errors only say at which step they happened.

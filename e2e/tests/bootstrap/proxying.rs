@@ -231,3 +231,51 @@ fn after_a_trap_a_reloading_filter_gets_a_new_vm() {
             .any(|(name, value)| name.contains("vm_reload_success") && *value > 0)
     });
 }
+
+#[test]
+fn a_websocket_passes_and_another_protocol_does_not() {
+    use std::io::{Read as _, Write as _};
+    let upstream = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = upstream.local_addr().unwrap();
+    let switch = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\n\
+                  upgrade: websocket\r\n\r\n";
+    std::thread::spawn(move || {
+        let (mut stream, _) = upstream.accept().unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.extend(byte);
+        }
+        stream.write_all(switch.as_bytes()).unwrap();
+        let mut said = [0; 5];
+        stream.read_exact(&mut said).unwrap();
+        stream.write_all(&said).unwrap();
+    });
+    let routes = routes(&[format!("*={address}")]);
+    let module = gate();
+    let (_envoy, listener) =
+        start(&bootstrap(&routes, PluginSource::Static(plugin(&module, "{}"))));
+    let ask = |protocol: &str| {
+        let mut client = std::net::TcpStream::connect(listener).unwrap();
+        client.set_read_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
+        let head = format!(
+            "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: {protocol}\r\n\r\n"
+        );
+        client.write_all(head.as_bytes()).unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            client.read_exact(&mut byte).unwrap();
+            head.extend(byte);
+        }
+        (client, String::from_utf8(head).unwrap())
+    };
+    assert!(ask("spdy/3").1.starts_with("HTTP/1.1 403 "));
+    let (mut client, head) = ask("websocket");
+    assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+    client.write_all(b"hello").unwrap();
+    let mut heard = [0; 5];
+    client.read_exact(&mut heard).unwrap();
+    assert_eq!(&heard, b"hello");
+}

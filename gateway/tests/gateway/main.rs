@@ -5,6 +5,7 @@
 mod clients;
 mod forwarding;
 mod grpc;
+mod http2_upstreams;
 mod lifecycle;
 mod refusals;
 mod replies;

@@ -56,6 +56,7 @@ impl<'a> Listener<'a> {
             merge_slashes: false,
             request_headers_timeout: "10s",
             stream_idle_timeout: IDLE,
+            upgrade_configs: [UpgradeConfig { upgrade_type: "websocket" }],
             common_http_protocol_options: CommonOptions { idle_timeout: IDLE },
             access_log: access_log(bootstrap.access_log),
             route_config: RouteConfiguration::of(bootstrap.routes),
@@ -94,11 +95,18 @@ struct ConnectionManager<'a> {
     /// A client may not take longer than this to send its headers. Envoy sets no limit by default.
     request_headers_timeout: &'static str,
     stream_idle_timeout: &'static str,
+    /// WebSockets pass, as through Istio's gateways.
+    upgrade_configs: [UpgradeConfig; 1],
     common_http_protocol_options: CommonOptions,
     #[serde(skip_serializing_if = "Option::is_none")]
     access_log: Option<[Extension<StdoutAccessLog>; 1]>,
     route_config: RouteConfiguration<'a>,
     http_filters: [HttpFilter<'a>; 2],
+}
+
+#[derive(Serialize)]
+struct UpgradeConfig {
+    upgrade_type: &'static str,
 }
 
 #[derive(Serialize)]
