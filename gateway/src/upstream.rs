@@ -150,11 +150,14 @@ impl Upstream {
         let (protocol, client) = switch.unzip();
         hop_by_hop::set_upgrade(&mut head.headers, protocol);
         let exchange = async {
-            if version == Version::HTTP_2 && !self.speaks_http1() {
-                self.send_http2(head, body).await
-            } else {
-                self.send_http1(head, body).await
+            if version != Version::HTTP_2 {
+                return self.send_http1(head, body).await;
             }
+            if !self.speaks_http1() {
+                return self.send_http2(head, body).await;
+            }
+            join_cookies(&mut head.headers);
+            self.send_http1(head, body).await
         };
         let outcome = tokio::select! {
             biased;
@@ -216,7 +219,6 @@ impl Upstream {
         *request.method_mut() = head.method;
         *request.headers_mut() = head.headers;
         request.headers_mut().insert(HOST, head.authority);
-        join_cookies(request.headers_mut());
         match self.http1.send(request, self.timeouts.connect).await {
             Ok(response) => Ok((response, None)),
             Err(Http1Error::Connect(source)) => Err(self.connect_error(source)),
@@ -245,7 +247,8 @@ impl Upstream {
                 limit: self.timeouts.connect,
             }),
             Err(Http2Error::NotHttp2(request)) => {
-                let (parts, body) = request.into_parts();
+                let (mut parts, body) = request.into_parts();
+                join_cookies(&mut parts.headers);
                 let path = parts.uri.path_and_query().cloned();
                 let head = UpstreamHead {
                     method: parts.method,

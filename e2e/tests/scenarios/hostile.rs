@@ -317,20 +317,8 @@ fn cut() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// Fragments: Envoy refuses them, hyper drops them.
-const FRAGMENT: &str =
-    "hyper drops a fragment before anybody can see it, Envoy refuses the request";
-
-const KNOWN_HTTP1: Known = &[
-    ("HTTP/9.9", "hyper cannot read it (400); Envoy asks for an upgrade (426)"),
-    (
-        "a transfer encoding and a length",
-        "Envoy refuses it; hyper drops the length and frames the message anew \
-         (RFC 9112 §6.1 allows both)",
-    ),
-    ("the path /up#x", FRAGMENT),
-    ("the path /up?a#x", FRAGMENT),
-];
+const KNOWN_HTTP1: Known =
+    &[("HTTP/9.9", "hyper cannot read it (400); Envoy asks for an upgrade (426)")];
 
 const KNOWN_HTTP2: Known = &[
     (

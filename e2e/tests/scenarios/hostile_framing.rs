@@ -157,11 +157,6 @@ const KNOWN: Known = &[
     ("a body of an invalid host", UNREAD),
     ("a body of a health check's answer", UNREAD),
     ("a body that waits for 100", UNREAD),
-    (
-        "a length and chunks",
-        "Envoy refuses it; hyper drops the length, frames the message anew \
-         and ends the connection (RFC 9112 §6.1)",
-    ),
     ("chunked and identity", "Envoy does not know it (501), hyper cannot frame it (400)"),
     ("a folded header", "Envoy unfolds it, hyper refuses it (RFC 9112 §5.2 allows both)"),
 ];

@@ -221,20 +221,25 @@ async fn bodies_of_a_mebibyte_pass_unharmed_both_ways() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn websocket_upgrades_are_refused_alike_and_no_upstream_hears_of_them() {
+async fn websocket_upgrades_reach_the_upstream_and_others_are_refused_alike() {
     let pair = Pair::shipped("all-in-one").await;
-    let upgrade = raw::get(&[
-        b"Host: app.example",
-        b"Connection: Upgrade",
-        b"Upgrade: websocket",
-        b"Sec-WebSocket-Version: 13",
-        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-    ]);
+    let upgrade = |protocol: &str| {
+        raw::get(&[
+            b"Host: app.example",
+            b"Connection: Upgrade",
+            format!("Upgrade: {protocol}").as_bytes(),
+            b"Sec-WebSocket-Version: 13",
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        ])
+    };
     let mut seen = Vec::new();
     for (gateway, testbed) in pair.each() {
-        let answer = raw::send(testbed.address(), &upgrade).await.expect("an answer");
+        let answer = raw::send(testbed.address(), &upgrade("spdy/3")).await.expect("an answer");
         assert_eq!(answer.by(), "gateway 403", "{gateway}");
         seen.push(answer.seen());
+        // The test bed's upstreams take no other protocol, and answer as to any request.
+        let answer = raw::send(testbed.address(), &upgrade("websocket")).await.expect("an answer");
+        assert_eq!(answer.status, 200, "{gateway}");
         assert_eq!(
             send(Version::HTTP_11, testbed.address(), get("http://app.example/", &[])).await.by(),
             "app-env1",
