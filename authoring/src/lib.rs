@@ -25,8 +25,8 @@ pub mod tree;
 mod yaml_error;
 
 pub use gatepost_diagnostics::{
-    Diagnostic, FileError, MAX_TEXT_FILE, Position, Render, Report, Severity, Source, Span,
-    read_file,
+    Diagnostic, FileError, MAX_MODULE_FILE, MAX_TEXT_FILE, Position, Render, Report, Severity,
+    Source, Span, read_file,
 };
 pub use policy::PolicyFile;
 pub use suite::Suite;

@@ -1,6 +1,6 @@
 //! Reading a file as text, and why a file gave nothing to work with.
 
-use std::fs::{File, Metadata};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -55,15 +55,19 @@ impl From<Report> for FileError {
 /// comments and indentation.
 pub const MAX_TEXT_FILE: u64 = 16 << 20;
 
+/// The largest wasm module that is read, in bytes. V8 takes no module beyond 1 GiB, and the largest
+/// that toolchains make for filters have some 10 MiB.
+pub const MAX_MODULE_FILE: u64 = 256 << 20;
+
 /// Reads a file of at most `limit` bytes. Its kind and its size are judged before anything is read:
 /// a pipe without a writer would never end, and a sparse file of gigabytes would fill the memory.
 ///
 /// # Errors
 /// When it cannot be read; the cause is a [`NotRead`] if it is no regular file, or too large.
 pub fn read_file(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    // Asked for before it is opened: to open a pipe waits for its writer.
+    // Asked for before it is opened: to open a device may do something.
     judge(&std::fs::metadata(path)?, limit)?;
-    let file = File::open(path)?;
+    let file = open(path)?;
     // Another file may have taken its place, and may grow while it is read.
     judge(&file.metadata()?, limit)?;
     let mut bytes = Vec::new();
@@ -103,6 +107,18 @@ fn check_size(size: u64, limit: u64) -> io::Result<()> {
         return Err(io::Error::other(NotRead::TooLarge { size, limit }));
     }
     Ok(())
+}
+
+/// Opens a file without waiting for the writer of a pipe, which may have taken the file's place.
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+    }
+    options.open(path)
 }
 
 /// What something is that is no regular file.

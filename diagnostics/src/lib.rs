@@ -29,7 +29,7 @@ mod source;
 mod text;
 
 pub use diagnostic::{Comparison, Diagnostic, Location, Note, Severity};
-pub use file::{FileError, MAX_TEXT_FILE, NotRead, read_file, read_file_below};
+pub use file::{FileError, MAX_MODULE_FILE, MAX_TEXT_FILE, NotRead, read_file, read_file_below};
 pub use json::JSON_VERSION;
 pub use nearest::{did_you_mean, suggest};
 pub use render::Render;

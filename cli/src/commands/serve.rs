@@ -5,7 +5,6 @@ mod descriptors;
 mod limits;
 mod lines;
 mod logger;
-mod policy_file;
 mod protections;
 mod reload;
 mod statistics;
@@ -17,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use gatepost_authoring::{FileError, PolicyFile};
 use gatepost_gateway::{
     AccessLog, Admin, FilterModule, Gateway, GatewayOptions, Page, PolicyLayer, RouteTable, Target,
 };
@@ -25,12 +25,12 @@ use tokio::runtime::Handle;
 
 use self::limits::Limits;
 use self::lines::Lines;
-use self::policy_file::PolicyFileError;
 use self::reload::{Reloader, RunningPolicy};
 use self::statistics::Statistics;
 use self::watch::FileWatch;
 use super::arguments::{address, runtime};
 use super::exit::{CommandError, Exit};
+use super::output::for_people;
 use crate::cache;
 
 /// Serve as a gateway with a policy, without Envoy
@@ -98,8 +98,7 @@ async fn serve(
     requests: Option<&Lines>,
 ) -> Result<Exit, CommandError> {
     let watched = FileWatch::start(&arguments.policy);
-    let policy =
-        policy_file::read(&arguments.policy).map_err(|error| refused(&arguments, &error))?;
+    let policy = PolicyFile::read(&arguments.policy).map_err(|error| refused(&arguments, error))?;
     let routes = RouteTable::<Target>::parse(&arguments.routes).map_err(CommandError::other)?;
     let (module, cache) = FilterModule::load(cache::directory()).map_err(CommandError::other)?;
     if let CacheState::Unusable(problem) = cache {
@@ -191,10 +190,10 @@ fn page(path: &str, statistics: &Statistics, is_draining: &AtomicBool) -> Option
 }
 
 /// A policy that cannot be used at the start.
-fn refused(arguments: &Arguments, error: &PolicyFileError) -> CommandError {
+fn refused(arguments: &Arguments, error: FileError) -> CommandError {
     match error {
-        PolicyFileError::Invalid(findings) => {
-            log::error!(target: logger::REPORT, "{findings}\n");
+        FileError::Invalid(report) => {
+            log::error!(target: logger::REPORT, "{}\n", for_people().render(&[report]).trim_end());
             CommandError::Findings(format!("{} cannot be used", arguments.policy.display()))
         }
         error => CommandError::Other(error.to_string().into()),

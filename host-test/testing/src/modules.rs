@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use gatepost_diagnostics::{MAX_MODULE_FILE, read_file};
 use gatepost_host::{Engine, Module, ModuleError};
 
 use crate::inspect::MAGIC;
@@ -30,7 +31,7 @@ pub enum RunnerError {
 
 /// A module in a file.
 pub(crate) fn load(engine: &Engine, path: &Path) -> Result<Module, RunnerError> {
-    let wasm = std::fs::read(path)
+    let wasm = read_file(path, MAX_MODULE_FILE)
         .map_err(|error| RunnerError::Unreadable { path: path.to_owned(), error })?;
     compile(engine, &path.display().to_string(), &wasm)
 }

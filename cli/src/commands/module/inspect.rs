@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use gatepost_authoring::{MAX_MODULE_FILE, read_file};
 use gatepost_host_testing::Inspection;
 
 use crate::commands::exit::{CommandError, Exit};
@@ -23,7 +24,7 @@ pub struct Arguments {
 /// cannot be run.
 pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
     let Arguments { module: path, format } = arguments;
-    let wasm = std::fs::read(path)
+    let wasm = read_file(path, MAX_MODULE_FILE)
         .map_err(|error| CommandError::Unreadable { path: path.clone(), error })?;
     let inspection =
         Inspection::of(&path.display().to_string(), &wasm).map_err(CommandError::other)?;

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use gatepost_authoring::{MAX_MODULE_FILE, read_file};
 use gatepost_host::{
     Engine, EngineOptions, Host, Limits, LogRecord, LogSink, Module, Vm, VmOptions, WasiOptions,
 };
@@ -55,7 +56,7 @@ impl LogSink for StandardError {
 
 pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
     let path = arguments.program.first().map(PathBuf::from).unwrap_or_default();
-    let wasm = std::fs::read(&path)
+    let wasm = read_file(&path, MAX_MODULE_FILE)
         .map_err(|error| CommandError::Unreadable { path: path.clone(), error })?;
     let name = path.display().to_string();
     let engine =

@@ -4,12 +4,14 @@
 
 use std::io::Write;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 /// How many lines wait for the writer at most.
 const QUEUE: usize = 8192;
+/// How many bytes they have at most.
+const QUEUED_BYTES: usize = 4 << 20;
 /// How many bytes are written at once.
 const BATCH: usize = 64 * 1024;
 /// A line that is longer is cut: requests and policies choose how long lines are.
@@ -19,6 +21,8 @@ const LONGEST: usize = 64 * 1024;
 #[derive(Clone)]
 pub struct Lines {
     queue: SyncSender<Entry>,
+    /// The bytes of the lines in the queue.
+    queued: Arc<AtomicUsize>,
     dropped: Arc<AtomicU64>,
 }
 
@@ -32,9 +36,9 @@ impl Lines {
     /// Starts the writer. It ends with the process: it may be blocked in a write for ever.
     pub fn to(writer: impl Write + Send + 'static) -> Self {
         let (queue, entries) = sync_channel(QUEUE);
-        let dropped = Arc::new(AtomicU64::new(0));
-        let lines = Self { queue, dropped: dropped.clone() };
-        let writing = move || write_all(writer, &entries, &dropped);
+        let (queued, dropped) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicU64::new(0)));
+        let lines = Self { queue, queued: queued.clone(), dropped: dropped.clone() };
+        let writing = move || write_all(writer, &entries, &queued, &dropped);
         // Without a thread each line finds the queue closed, and is counted.
         let _ = std::thread::Builder::new().name("log".to_owned()).spawn(writing);
         lines
@@ -45,11 +49,11 @@ impl Lines {
         if line.len() > LONGEST {
             line.truncate(line.floor_char_boundary(LONGEST));
         }
-        match self.queue.try_send(Entry::Line(line)) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                self.dropped.fetch_add(1, Ordering::Relaxed);
-            }
+        let length = line.len();
+        let queued = self.queued.fetch_add(length, Ordering::Relaxed).saturating_add(length);
+        if queued > QUEUED_BYTES || self.queue.try_send(Entry::Line(line)).is_err() {
+            self.queued.fetch_sub(length, Ordering::Relaxed);
+            self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -68,7 +72,12 @@ impl Lines {
     }
 }
 
-fn write_all(mut writer: impl Write, entries: &Receiver<Entry>, dropped: &AtomicU64) {
+fn write_all(
+    mut writer: impl Write,
+    entries: &Receiver<Entry>,
+    queued: &AtomicUsize,
+    dropped: &AtomicU64,
+) {
     let mut batch = String::new();
     while let Ok(first) = entries.recv() {
         batch.clear();
@@ -77,6 +86,7 @@ fn write_all(mut writer: impl Write, entries: &Receiver<Entry>, dropped: &Atomic
         while let Some(entry) = next {
             match entry {
                 Entry::Line(line) => {
+                    queued.fetch_sub(line.len(), Ordering::Relaxed);
                     batch.push_str(&line);
                     batch.push('\n');
                     lines += 1;
@@ -157,6 +167,20 @@ mod tests {
         }
         assert!(lines.dropped() >= kept);
         lines.flush(Duration::from_millis(1));
+        drop(release);
+    }
+
+    #[test]
+    fn long_lines_wait_within_a_bound_of_bytes() {
+        let (release, stalled) = channel();
+        let lines = Lines::to(Stalled(stalled));
+        for _ in 0..QUEUE {
+            lines.push("x".repeat(LONGEST));
+        }
+        // One batch is with the writer.
+        let kept = (QUEUED_BYTES + BATCH) / LONGEST + 1;
+        assert!(lines.dropped() >= (QUEUE - kept) as u64, "{}", lines.dropped());
+        assert!(lines.queued.load(Ordering::Relaxed) <= QUEUED_BYTES);
         drop(release);
     }
 

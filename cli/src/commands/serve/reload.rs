@@ -4,15 +4,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use gatepost_authoring::PolicyFile;
+use gatepost_authoring::{FileError, PolicyFile};
 use gatepost_gateway::{FilterModule, FilterSlot, PolicyLayer};
 use gatepost_host::Metrics;
 use tokio::runtime::Handle;
 
 use super::logger::REPORT;
-use super::policy_file::{self, PolicyFileError};
 use super::protections::lost;
 use super::watch::FileWatch;
+use crate::commands::output::for_people;
 
 /// The policy in force, as JSON, and how often its file was read. Clones share it.
 #[derive(Clone)]
@@ -80,7 +80,7 @@ impl Reloader {
             // The VMs' tasks run on the gateway's runtime.
             let _runtime = runtime.enter();
             loop {
-                let read = watch.next(policy_file::read);
+                let read = watch.next(PolicyFile::read);
                 self.take(read);
             }
         };
@@ -89,7 +89,7 @@ impl Reloader {
     }
 
     /// Puts what was read in force, if it is another policy.
-    fn take(&mut self, read: Result<PolicyFile, PolicyFileError>) {
+    fn take(&mut self, read: Result<PolicyFile, FileError>) {
         let name = self.path.display();
         let old = self.running.json();
         let outcome = match read {
@@ -98,7 +98,9 @@ impl Reloader {
                 return;
             }
             Ok(policy) => self.start(&policy.json).map(|()| policy.json),
-            Err(PolicyFileError::Invalid(findings)) => Err(findings.trim_end().to_owned()),
+            Err(FileError::Invalid(report)) => {
+                Err(for_people().render(&[report]).trim_end().to_owned())
+            }
             Err(error) => Err(format!("gatepost: {error}")),
         };
         match outcome {
