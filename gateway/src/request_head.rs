@@ -96,7 +96,7 @@ fn is(header: &httparse::Header<'_>, name: &str) -> bool {
 /// are none. In an absolute target the authority stays as it is.
 fn escaped(target: &str) -> Option<String> {
     let is_odd = |byte: &u8| matches!(byte, b'"' | b'<' | b'>' | b'`');
-    if !target.as_bytes().iter().any(|byte| is_odd(byte)) {
+    if !target.as_bytes().iter().any(is_odd) {
         return None;
     }
     let path = if target.starts_with('/') {
@@ -106,7 +106,7 @@ fn escaped(target: &str) -> Option<String> {
         authority + target.get(authority..)?.find('/')?
     };
     let (before, path) = target.split_at(path);
-    if before.as_bytes().iter().any(|byte| is_odd(byte)) {
+    if before.as_bytes().iter().any(is_odd) {
         return None;
     }
     let mut escaped = before.to_owned();

@@ -88,7 +88,9 @@ async fn what_is_no_regular_file_of_the_right_size_is_refused_unread() {
     };
     let sparse =
         |path: &Path, size: u64| std::fs::File::create(path).unwrap().set_len(size).unwrap();
-    let cases: [(&dyn Fn(&Path), &str); 5] = [
+    // Makes what is put in place, and why it is refused.
+    type Case<'a> = (&'a dyn Fn(&Path), &'a str);
+    let cases: [Case<'_>; 5] = [
         (&|new| run("mkfifo", new), "it is a pipe or a device"),
         (&|new| symlink("/dev/zero", new).unwrap(), "it is a pipe or a device"),
         (&|new| sparse(new, 1 << 34), "it has 17179869184 bytes"),
