@@ -212,8 +212,8 @@ impl ForeignFunctions {
         Self { functions: Arc::default() }
     }
 
-    /// Envoy's `clear_route_cache`, `set_envoy_filter_state`, `compress` and `uncompress`; and
-    /// `expr_create`, `expr_evaluate` and `expr_delete` for expressions that are a literal or an
+    /// Envoy's `clear_route_cache`, `set_envoy_filter_state`, `declare_property`, `compress` and
+    /// `uncompress`; and `expr_create`, `expr_evaluate` and `expr_delete` for expressions that are a literal or an
     /// attribute, as in `7`, `"text"` or `request.headers["x-id"]`. Any other expression is
     /// `BadArgument`, which Envoy answers to text that is not CEL.
     ///
@@ -221,8 +221,9 @@ impl ForeignFunctions {
     /// # use gatepost_host::*;
     /// let foreign = ForeignFunctions::envoy();
     /// let names: Vec<_> = foreign.names().collect();
-    /// assert_eq!(names[..4], ["clear_route_cache", "compress", "expr_create", "expr_delete"]);
-    /// assert_eq!(names[4..], ["expr_evaluate", "set_envoy_filter_state", "uncompress"]);
+    /// assert_eq!(names[..3], ["clear_route_cache", "compress", "declare_property"]);
+    /// assert_eq!(names[3..6], ["expr_create", "expr_delete", "expr_evaluate"]);
+    /// assert_eq!(names[6..], ["set_envoy_filter_state", "uncompress"]);
     /// ```
     #[must_use]
     pub fn envoy() -> Self {

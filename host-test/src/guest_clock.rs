@@ -7,7 +7,6 @@ use crate::clock::Clock;
 ///
 /// The monotonic clock, whose start has no meaning, stays ahead, so that every duration is right.
 /// The wall clock must not stay wrong: it stands still until the host's clock has caught up.
-#[derive(Default)]
 pub(crate) struct GuestClock {
     monotonic_ahead: u64,
     wall_at_least: u64,
@@ -17,13 +16,18 @@ pub(crate) struct GuestClock {
 const LONGEST_SLEEP: u64 = 1 << 62;
 
 impl GuestClock {
+    /// The monotonic clock of a guest is 1 where the host's is 0: Go takes 0 for a broken clock, and
+    /// stops.
+    pub(crate) fn new(clock: &dyn Clock) -> Self {
+        Self { monotonic_ahead: u64::from(clock.monotonic_nanos() == 0), wall_at_least: 0 }
+    }
+
     pub(crate) fn wall(&self, clock: &dyn Clock) -> u64 {
         clock.wall_nanos().max(self.wall_at_least)
     }
 
-    /// At least 1: Go takes 0 for a broken clock, and stops.
     pub(crate) fn monotonic(&self, clock: &dyn Clock) -> u64 {
-        clock.monotonic_nanos().saturating_add(self.monotonic_ahead).max(1)
+        clock.monotonic_nanos().saturating_add(self.monotonic_ahead)
     }
 
     /// Moves both clocks forward. False, and no change, beyond the longest sleep.

@@ -64,6 +64,7 @@ pub(crate) struct HostState {
 impl HostState {
     pub(crate) fn new(abi: AbiVersion, host: Host, options: VmOptions) -> Self {
         let VmOptions { limits, environment, random, wasi, recorder, profile } = options;
+        let clock = GuestClock::new(&*host.clock);
         Self {
             memory: None,
             malloc: None,
@@ -78,7 +79,7 @@ impl HostState {
             environment,
             random: random.unwrap_or_else(|| Box::new(SystemRandom)),
             wasi,
-            clock: GuestClock::default(),
+            clock,
             recorder,
             draft: None,
             metrics: MetricIds::default(),

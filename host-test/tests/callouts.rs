@@ -59,7 +59,7 @@ fn an_http_call_waits_in_the_vm_until_it_is_taken_and_its_answer_reaches_the_roo
 
     let answer = CalloutAnswer::http(Headers::response([(":status", "200"), ("a", "b")]), "yes");
     bench.vm.answer(callout.token, answer.clone()).unwrap();
-    assert_eq!(bench.log.messages()[1..], ["4", "2", "3", "0", "00", "200", "00", "yes"]);
+    assert_eq!(bench.log.messages()[1..], ["1", "2", "3", "0", "00", "200", "00", "yes"]);
     assert!(!bench.vm.has_callouts());
     let again = bench.vm.answer(callout.token, answer);
     assert!(matches!(again, Err(CallError::UnknownCallout { token: 4 })), "{again:?}");

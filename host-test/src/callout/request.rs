@@ -18,7 +18,7 @@ use crate::headers::Headers;
 /// # let _ = vm.request_headers(stream, &mut headers, true)?;
 /// # let callout = vm.take_callouts().remove(0);
 /// let token = callout.token;
-/// assert_eq!((token.kind(), token.number()), (CalloutKind::Http, 1));
+/// assert_eq!((token.kind(), token.number()), (CalloutKind::Http, 4));
 /// assert!(vm.awaits(token));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -29,14 +29,14 @@ pub struct CalloutToken {
 }
 
 impl CalloutToken {
-    /// The number that the guest knows. HTTP and gRPC calls are numbered separately.
+    /// The number that the guest knows. Its last two bits are the kind, as in Envoy.
     ///
     /// ```
     /// # use gatepost_host_fixtures::*;
     /// # let (mut vm, stream) = opened("auth");
     /// # let mut headers = request();
     /// let _ = vm.request_headers(stream, &mut headers, true)?; // this guest makes a call
-    /// assert_eq!(vm.take_callouts()[0].token.number(), 1);
+    /// assert_eq!(vm.take_callouts()[0].token.number(), 4);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]

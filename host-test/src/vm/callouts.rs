@@ -78,7 +78,7 @@ impl Vm {
     /// let answer = CalloutAnswer::http(Headers::response([(":status", "200")]), "ok");
     /// vm.answer(callout.token, answer)?;
     /// let again = vm.answer(callout.token, CalloutAnswer::Failed);
-    /// assert!(matches!(again, Err(CallError::UnknownCallout { token: 1 })));
+    /// assert!(matches!(again, Err(CallError::UnknownCallout { token: 4 })));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
