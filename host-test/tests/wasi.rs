@@ -232,7 +232,6 @@ fn time_and_randomness_come_from_the_host() {
         log.messages()
     };
     let first = run();
-    // The monotonic clock starts at 1.
     assert_eq!(first[..5], ["1007", "7", "58", "1007", "0"]);
     assert_eq!(first[6], "21");
     assert_eq!(first, run());
