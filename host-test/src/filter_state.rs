@@ -60,8 +60,8 @@ impl FilterState {
         self.entries.iter().map(|entry| (&entry.key, &entry.value))
     }
 
-    /// Sets a value, if all keys and values together stay within a limit of bytes. Each entry counts
-    /// 128 bytes beside its own.
+    /// Sets a value, if all keys and values together stay within a limit of bytes. Each entry
+    /// counts 128 bytes beside its own.
     ///
     /// ```
     /// # use gatepost_host::*;

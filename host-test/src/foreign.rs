@@ -213,9 +213,9 @@ impl ForeignFunctions {
     }
 
     /// Envoy's `clear_route_cache`, `set_envoy_filter_state`, `declare_property`, `compress` and
-    /// `uncompress`; and `expr_create`, `expr_evaluate` and `expr_delete` for expressions that are a literal or an
-    /// attribute, as in `7`, `"text"` or `request.headers["x-id"]`. Any other expression is
-    /// `BadArgument`, which Envoy answers to text that is not CEL.
+    /// `uncompress`; and `expr_create`, `expr_evaluate` and `expr_delete` for expressions that are
+    /// a literal or an attribute, as in `7`, `"text"` or `request.headers["x-id"]`. Any other
+    /// expression is `BadArgument`, which Envoy answers to text that is not CEL.
     ///
     /// ```
     /// # use gatepost_host::*;

@@ -16,8 +16,8 @@ pub(crate) struct GuestClock {
 const LONGEST_SLEEP: u64 = 1 << 62;
 
 impl GuestClock {
-    /// The monotonic clock of a guest is 1 where the host's is 0: Go takes 0 for a broken clock, and
-    /// stops.
+    /// The monotonic clock of a guest is 1 where the host's is 0: Go takes 0 for a broken clock,
+    /// and stops.
     pub(crate) fn new(clock: &dyn Clock) -> Self {
         Self { monotonic_ahead: u64::from(clock.monotonic_nanos() == 0), wall_at_least: 0 }
     }

@@ -49,8 +49,8 @@ pub struct Limits {
     /// HTTP/2 counts. Default 1 MiB. Beyond it a hostcall answers `InternalFailure`.
     pub header_map_bytes: usize,
     /// Bytes of one body that a guest writes to, of one result of a foreign function, and of all
-    /// local replies that the driver has not taken yet. Default 64 MiB. Beyond it a hostcall answers
-    /// `InternalFailure`.
+    /// local replies that the driver has not taken yet. Default 64 MiB. Beyond it a hostcall
+    /// answers `InternalFailure`.
     pub body_bytes: usize,
     /// Bytes of one log line; longer lines are cut. Default 64 KiB.
     pub log_bytes: usize,

@@ -33,8 +33,8 @@ pub struct Unserved {
     pub answer: &'static str,
 }
 
-/// Whether the host has an imported function, and whether Envoy has it. Envoy 1.40.0 loads no module
-/// with an import that it does not have.
+/// Whether the host has an imported function, and whether Envoy has it. Envoy 1.40.0 loads no
+/// module with an import that it does not have.
 ///
 /// ```
 /// use gatepost_host::{AbiVersion, ImportState};

@@ -148,8 +148,8 @@ pub(crate) struct Stream {
     /// Which maps are created when the guest adds to them, one bit each: trailers, in the last body
     /// callback.
     pub(crate) addable: u8,
-    /// Which of the maps were created in a body callback, one bit each. As in Envoy, the guest keeps
-    /// them until the stream ends.
+    /// Which of the maps were created in a body callback, one bit each. As in Envoy, the guest
+    /// keeps them until the stream ends.
     pub(crate) created: u8,
     /// Whether the guest may only read the lent maps, as in `proxy_on_log`.
     pub(crate) read_only: bool,

@@ -42,6 +42,12 @@ static ALLOCATOR: Counting = Counting;
 
 const MIB: usize = 1 << 20;
 
+/// The pairs `:method: m`, `:path: /` and `:authority: a` in the ABI's form, 59 bytes at 2048.
+const PAIRS: &str = "(data (i32.const 2048)
+    \"\\03\\00\\00\\00\\07\\00\\00\\00\\01\\00\\00\\00\\05\\00\\00\\00\"
+    \"\\01\\00\\00\\00\\0a\\00\\00\\00\\01\\00\\00\\00\"
+    \":method\\00m\\00:path\\00/\\00:authority\\00a\\00\")";
+
 /// What this leaves allocated, in bytes, with what it returns.
 fn taken<T>(run: impl FnOnce() -> T) -> (usize, T) {
     let before = USED.get();
@@ -130,7 +136,7 @@ fn values_without_bytes_in_the_filter_state_take_what_the_limit_says() {
 #[test]
 fn callouts_to_clusters_with_long_names_take_what_the_limit_says() {
     // One pair of each: `:method`, `:path` and `:authority`.
-    let pairs = "(data (i32.const 2048) \"\\03\\00\\00\\00\\07\\00\\00\\00\\01\\00\\00\\00\\05\\00\\00\\00\\01\\00\\00\\00\\0a\\00\\00\\00\\01\\00\\00\\00:method\\00m\\00:path\\00/\\00:authority\\00a\\00\")";
+    let pairs = PAIRS;
     let call = "(call $proxy_http_call (i32.const 600) (i32.const 64000) (i32.const 2048)
         (i32.const 59) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
         (i32.const 1000) (i32.const 300))";
@@ -345,8 +351,7 @@ impl Upstream for Answering {
 
 #[test]
 fn a_guest_that_makes_two_callouts_for_each_answer_ends_its_run_with_a_limit() {
-    let call = "(data (i32.const 2048) \"\\03\\00\\00\\00\\07\\00\\00\\00\\01\\00\\00\\00\\05\\00\\00\\00\\01\\00\\00\\00\\0a\\00\\00\\00\\01\\00\\00\\00:method\\00m\\00:path\\00/\\00:authority\\00a\\00\")
-        (func $go (drop (call $proxy_http_call @\"c\" (i32.const 2048)
+    let go = "(func $go (drop (call $proxy_http_call @\"c\" (i32.const 2048)
             (i32.const 59) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
             (i32.const 1000) (i32.const 300))))
         (func (export \"proxy_on_http_call_response\") (param i32 i32 i32 i32 i32)
@@ -354,7 +359,8 @@ fn a_guest_that_makes_two_callouts_for_each_answer_ends_its_run_with_a_limit() {
         (func (export \"proxy_on_request_headers\") (param i32 i32 i32) (result i32)
             (call $go) (i32.const 1))";
     let options = WorkerOptions { events_per_run: 1000, ..WorkerOptions::default() };
-    let mut worker = Worker::with_options(&chain(call), Host::default(), &options).unwrap();
+    let mut worker =
+        Worker::with_options(&chain(&format!("{PAIRS}{go}")), Host::default(), &options).unwrap();
     let finished = worker.run(Message::new(ordinary()), &mut Answering);
     assert_eq!(finished.limit, Some("events_per_run"));
     assert_eq!(finished.response, None);

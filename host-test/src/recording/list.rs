@@ -6,8 +6,8 @@ use super::event::{Recorded, RecordedEvent, Recorder};
 use crate::bounded::DEFAULT_BYTES;
 
 /// Keeps events in one ordered list, up to 64 MiB: then the list ends with
-/// [`RecordedEvent::Stopped`], until its events are taken. Clones share the list: give one to each VM, and read
-/// another.
+/// [`RecordedEvent::Stopped`], until its events are taken. Clones share the list: give one to each
+/// VM, and read another.
 ///
 /// ```
 /// use gatepost_host::{Host, Recording, StreamInfo, Vm, VmOptions};

@@ -90,8 +90,8 @@ fn every_import_that_a_host_has_not_is_marked_and_what_envoy_says_stands_there()
         "env.proxy_dance  not served: answers Unimplemented; Envoy has none",
         "env.g  unknown: neither this host nor Envoy has it",
         "Envoy does not load it: missing import: env.abort",
-        "cannot be run: m.wasm: imports env.unheard_of, other.proxy_log, env.g: the host has no such \
-         functions, and neither has Envoy",
+        "cannot be run: m.wasm: imports env.unheard_of, other.proxy_log, env.g: the host has no \
+         such functions, and neither has Envoy",
     ] {
         let plain =
             text.replace("\u{1b}[31m", "").replace("\u{1b}[32m", "").replace("\u{1b}[0m", "");

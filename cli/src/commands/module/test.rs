@@ -22,8 +22,8 @@ pub struct Arguments {
     /// *.textproto
     #[arg(required = true, value_name = "TESTS")]
     tests: Vec<PathBuf>,
-    /// A file with the plugin configuration, instead of what the tests name. `TESTS=FILE` is for one
-    /// file of tests only, as in `--config strict.textpb=strict.conf`; may be repeated
+    /// A file with the plugin configuration, instead of what the tests name. `TESTS=FILE` is for
+    /// one file of tests only, as in `--config strict.textpb=strict.conf`; may be repeated
     #[arg(long, value_name = "[TESTS=]FILE")]
     config: Vec<String>,
     /// Run only the tests whose name contains this
