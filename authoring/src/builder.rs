@@ -315,7 +315,7 @@ impl<'s> Builder<'s> {
             // Reported while the key is set, so that the path names it.
             let first_line = self.source.line(first.start);
             self.error(span, &YamlError::DuplicateKey { key: name, first, first_line });
-            self.set_key(Key { name: None, span });
+            self.drop_next_value(span);
         }
     }
 
@@ -336,6 +336,13 @@ impl<'s> Builder<'s> {
         {
             *complete &= next.name.is_some();
             *key = Some(next);
+        }
+    }
+
+    /// Drops the value of a key that is there already: the mapping lacks no key for that.
+    fn drop_next_value(&mut self, span: Span) {
+        if let Some(Open { items: Items::Mapping { key, .. }, .. }) = self.open.last_mut() {
+            *key = Some(Key { name: None, span });
         }
     }
 }

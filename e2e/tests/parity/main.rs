@@ -68,9 +68,21 @@ fn only() -> Option<String> {
 fn text_of(file: &str, seen: &[(Scenario, Seen)]) -> String {
     let of_file = seen.iter().filter(|(scenario, _)| scenario.file == file);
     of_file
-        .map(|(scenario, seen)| format!("{}:\n{}", scenario.name, seen.text()))
+        .map(|(scenario, seen)| format!("{}:\n{}", scenario.name, shown(scenario, seen)))
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+/// What was seen of a scenario, as text. The sweep closes streams in every callback: whether the
+/// head of a request that is closed reaches the upstream first differs from run to run in Envoy.
+fn shown(scenario: &Scenario, seen: &Seen) -> String {
+    let is_race = |line: &str| {
+        scenario.file == "sweep"
+            && scenario.name.starts_with("close ")
+            && line.starts_with("  main ")
+            && line.ends_with(" \"\"  cut\n")
+    };
+    seen.text().split_inclusive('\n').filter(|line| !is_race(line)).collect()
 }
 
 fn envoy_does_as_recorded(file: &'static str) {
@@ -107,7 +119,7 @@ fn the_host_does_as_envoy(file: &'static str) {
         "the snapshot of {file} has other scenarios than its corpus"
     );
     let text = |(number, scenario): (usize, &Scenario)| {
-        (scenario.name.clone(), host::run(number, scenario).text().trim_end().to_owned())
+        (scenario.name.clone(), shown(scenario, &host::run(number, scenario)).trim_end().to_owned())
     };
     let differs: Vec<(String, String)> = scenarios
         .iter()

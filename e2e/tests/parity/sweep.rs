@@ -105,7 +105,6 @@ const PROPERTIES: &[&str] = &[
     "destination",
     "metadata",
     "filter_state",
-    "upstream_filter_state",
     "xds",
     "node",
     "plugin_root_id",
