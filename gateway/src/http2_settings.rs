@@ -180,7 +180,7 @@ mod tests {
             assert_eq!(of(&[settings(&[])]), Some(usize::MAX));
             assert_eq!(of(&[settings(&[0, 4, 0, 0, 0, 1])]), Some(usize::MAX));
             let seven = settings(&[0, 1, 0, 0, 0, 9, 0, 3, 0, 0, 0, 7]);
-            assert_eq!(of(&[seven.clone()]), Some(7));
+            assert_eq!(of(std::slice::from_ref(&seven)), Some(7));
             assert_eq!(of(&[seven.clone(), data.to_vec(), settings(&[])]), Some(7));
             assert_eq!(of(&[seven, data.to_vec(), settings(&[0, 3, 0, 0, 1, 0])]), Some(256));
         }

@@ -43,7 +43,7 @@ pub(super) enum SourceValue<'a> {
 
 impl<'a> SourceValue<'a> {
     fn of(values: impl Iterator<Item = &'a [u8]>) -> Self {
-        Self::of_same(values, |one, other| one.eq_ignore_ascii_case(other))
+        Self::of_same(values, <[u8]>::eq_ignore_ascii_case)
     }
 
     /// `is_same` says which values are equal.

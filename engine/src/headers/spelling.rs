@@ -3,6 +3,7 @@
 //! 3875 §4.1.18): there `x-secret`, `X_Secret` and `x.secret` are one.
 
 /// For each byte of a name the form in which spellings are compared.
+#[expect(clippy::indexing_slicing, reason = "the compiler evaluates it")]
 pub(super) const LETTERS: [u8; 256] = {
     let mut letters = [0; 256];
     let mut byte = 0_u8;
