@@ -40,7 +40,13 @@ struct Open {
 
 enum Items {
     Sequence(Vec<Node>),
-    Mapping { members: Vec<Member>, first: HashMap<String, Span>, key: Option<Key>, complete: bool },
+    Mapping {
+        members: Vec<Member>,
+        first: HashMap<String, Span>,
+        key: Option<Key>,
+        /// No key was refused.
+        complete: bool,
+    },
 }
 
 /// A key that waits for its value. `name` is `None` when the key is refused, and its value is to be

@@ -1,5 +1,5 @@
-//! A policy file: its text, or the manifest around it; the plugin configuration it becomes, and the compiled policy. What a
-//! policy means is the engine's; here its errors get a line and a column.
+//! A policy file: its text, or the manifest around it; the plugin configuration it becomes, and the
+//! compiled policy. What a policy means is the engine's; here its errors get a line and a column.
 
 use crate::manifest::{Document, embedded_in};
 use crate::read::read;

@@ -1,7 +1,7 @@
-//! From text to tree: JSON, or YAML 1.2 as far as YAML 1.1 reads it in the same way, by the events of `granit-parser`, the
-//! parser below `serde-saphyr`. Serde would not do: a diagnostic needs the place of keys as well as
-//! of values, and an author wants all errors of a file at once. So after an error that is not one
-//! of syntax, reading goes on.
+//! From text to tree: JSON, or YAML 1.2 as far as YAML 1.1 reads it in the same way, by the events
+//! of `granit-parser`, the parser below `serde-saphyr`. Serde would not do: a diagnostic needs the
+//! place of keys as well as of values, and an author wants all errors of a file at once. So after
+//! an error that is not one of syntax, reading goes on.
 
 use crate::builder::{Builder, Flow, MAX_DEPTH};
 use crate::tree::{Node, Value};

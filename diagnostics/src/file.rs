@@ -147,8 +147,8 @@ impl Source {
     /// The text of the file at `path`, called by that path.
     ///
     /// # Errors
-    /// When the file cannot be read, or has more than [`MAX_TEXT_FILE`] bytes. When it is not UTF-8,
-    /// a report that has the place of the first byte that is not.
+    /// When the file cannot be read, or has more than [`MAX_TEXT_FILE`] bytes. When it is not
+    /// UTF-8, a report that has the place of the first byte that is not.
     pub fn read(path: &Path) -> Result<Self, FileError> {
         let name = path.display().to_string();
         let bytes = read_file(path, MAX_TEXT_FILE)

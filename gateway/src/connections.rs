@@ -1,6 +1,6 @@
-//! The open connections of clients. When there is no room for another one, the connections that wait
-//! for their clients the longest are closed: clients that send nothing, or half a request, cannot keep
-//! others out.
+//! The open connections of clients. When there is no room for another one, the connections that
+//! wait for their clients the longest are closed: clients that send nothing, or half a request,
+//! cannot keep others out.
 
 use std::collections::HashMap;
 use std::sync::Arc;

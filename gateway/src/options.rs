@@ -7,7 +7,8 @@ use crate::access_log::AccessLog;
 /// Limits in time, with Envoy's names, meanings and defaults. `None` is no limit.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
-    /// How long a connection to an upstream may take; 503 after it (`connect_timeout` of a cluster).
+    /// How long a connection to an upstream may take; 503 after it (`connect_timeout` of a
+    /// cluster).
     pub connect: Duration,
     /// From the request's end to the response's end (`timeout` of a route). 504 after it, or the
     /// response breaks off.

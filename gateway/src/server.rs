@@ -118,8 +118,9 @@ impl Gateway {
         // Whether the last connection found descriptors and memory.
         let mut has_room = true;
         loop {
+            let may_accept = has_room && connections.len() < limit;
             tokio::select! {
-                accepted = listener.accept(), if has_room && connections.len() < limit => match accepted {
+                accepted = listener.accept(), if may_accept => match accepted {
                     Ok((stream, peer)) => {
                         let state = Arc::new(ClientState::new());
                         let serving = serve(
@@ -155,8 +156,8 @@ impl std::fmt::Debug for Gateway {
     }
 }
 
-/// Whether accepting failed because the client hung up early. Anything else is a lack of descriptors
-/// or memory, after which accepting again at once would spin.
+/// Whether accepting failed because the client hung up early. Anything else is a lack of
+/// descriptors or memory, after which accepting again at once would spin.
 fn is_clients(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
 }

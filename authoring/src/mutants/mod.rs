@@ -1,6 +1,6 @@
-//! Mutants of a policy: the policy with one change each, as a tired author might make it. A policy's
-//! tests are good when they fail for every mutant that decides differently; [`surviving`] lists those
-//! for which they pass.
+//! Mutants of a policy: the policy with one change each, as a tired author might make it. A
+//! policy's tests are good when they fail for every mutant that decides differently; [`surviving`]
+//! lists those for which they pass.
 //!
 //! ```
 //! use gatepost_authoring::{PolicyFile, Suite, mutants::surviving};

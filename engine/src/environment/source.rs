@@ -1,6 +1,7 @@
 //! Where a request may name its environment: a header, a cookie, a query parameter, a W3C baggage
 //! member, or a label of its host. Only baggage is percent-decoded, as its standard says; an
-//! environment's name never needs it. To add a source: a variant of [`Source`] and its arms in this file.
+//! environment's name never needs it. To add a source: a variant of [`Source`] and its arms in this
+//! file.
 
 use std::borrow::Cow;
 

@@ -61,8 +61,8 @@ impl<'a> HeaderScan<'a> {
         (self.count(Field::UserAgent) == 1).then(|| self.value(Field::UserAgent))
     }
 
-    /// The value of the header that [`HeaderUses::source`](super::HeaderUses::source) named, if the request has one.
-    /// Nothing, if it has several.
+    /// The value of the header that [`HeaderUses::source`](super::HeaderUses::source) named, if the
+    /// request has one. Nothing, if it has several.
     pub fn source(&self) -> Option<Option<&'a [u8]>> {
         match self.count(Field::Source) {
             0 => Some(None),

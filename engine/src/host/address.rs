@@ -9,8 +9,8 @@ use super::ascii::text;
 use super::ipv4::ipv4_readings;
 use crate::errors::PolicyErrorKind;
 
-/// The prefixes behind which an IPv6 address holds an IPv4 address in its last 32 bits, as the first
-/// 96 bits of an address.
+/// The prefixes behind which an IPv6 address holds an IPv4 address in its last 32 bits, as the
+/// first 96 bits of an address.
 const EMBEDDINGS: [u128; 3] = [
     // IPv4-mapped (RFC 4291 §2.5.5.2): a socket for both families connects to the IPv4 address.
     Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0, 0).to_bits() >> 32,
@@ -247,7 +247,11 @@ mod tests {
     proptest! {
         #[test]
         fn an_ipv4_block_and_its_embedded_spellings_hold_the_same_addresses(
-            bits: u32, length in 0_u8..=32, address: u32, embedding in 0_usize..3, other in 0_usize..3,
+            bits: u32,
+            length in 0_u8..=32,
+            address: u32,
+            embedding in 0_usize..3,
+            other in 0_usize..3,
         ) {
             let embed = |bits: u32, prefix: usize| {
                 Ipv6Addr::from_bits(EMBEDDINGS[prefix] << 32 | u128::from(bits))

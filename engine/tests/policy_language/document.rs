@@ -362,7 +362,7 @@ fn an_error_is_one_line_whatever_the_document_holds() {
 #[test]
 fn no_proper_prefix_of_a_document_is_a_policy() {
     let documents = [
-        r#"{ "apiVersion": "gatepost/v1", "strip": ["x-secret"], "hosts": { "private": ["*.svc"] } }"#,
+        r#"{ "apiVersion": "gatepost/v1", "strip": ["x-a"], "hosts": { "private": ["*.svc"] } }"#,
         r#"{"apiVersion":"gatepost/v1"}"#,
     ];
     for document in documents {

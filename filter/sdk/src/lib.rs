@@ -54,8 +54,8 @@ use gatepost_filter_request::{BufferedCounters, count_once, fail};
 
 /// A policy in force, with its counters.
 ///
-/// [`Gatepost::default`] holds no policy. Its streams answer every request with 500, so that nothing passes
-/// before a configuration was accepted.
+/// [`Gatepost::default`] holds no policy. Its streams answer every request with 500, so that
+/// nothing passes before a configuration was accepted.
 #[derive(Debug, Clone, Default)]
 pub struct Gatepost(Option<Rc<InForce>>);
 
@@ -95,8 +95,8 @@ impl Gatepost {
         }
     }
 
-    /// The policy for one stream. A stream keeps the policy that it began with, also when the plugin
-    /// is configured anew. It costs a reference count.
+    /// The policy for one stream. A stream keeps the policy that it began with, also when the
+    /// plugin is configured anew. It costs a reference count.
     #[must_use]
     pub fn stream(&self) -> Stream {
         Stream { in_force: self.0.clone(), guards_trailers: true }

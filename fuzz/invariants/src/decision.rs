@@ -68,7 +68,8 @@ pub fn a_private_host_is_not_reachable(document: &Document, arrival: &Arrival, c
 }
 
 /// A client's own value of a guarded header, in any spelling of its name, makes no difference: the
-/// upstream receives the same as without it, one value at most, and no other spelling. A health check that passes a request leaves it as it came.
+/// upstream receives the same as without it, one value at most, and no other spelling. A health
+/// check that passes a request leaves it as it came.
 ///
 /// # Panics
 /// When a client's value makes a difference.

@@ -141,7 +141,9 @@ async fn an_http2_client_reaches_an_upstream_that_speaks_http_1_1_only() {
             if request.starts_with("PRI ") {
                 return (!refusal.is_empty()).then(|| refusal.to_vec());
             }
-            Some(b"HTTP/1.1 200 OK\r\nconnection: x-hop\r\nx-hop: 1\r\ncontent-length: 4\r\n\r\nfine".to_vec())
+            let head =
+                "HTTP/1.1 200 OK\r\nconnection: x-hop\r\nx-hop: 1\r\ncontent-length: 4\r\n\r\n";
+            Some([head.as_bytes(), b"fine"].concat())
         })
         .await;
         let gateway = gateway(&[("*", address)], forward()).await;
