@@ -139,8 +139,11 @@ impl Running {
         arrival: &Arrival,
         sent: &Headers,
     ) {
+        // The host joins some headers, as Envoy does, before the filter sees them.
+        let headers = sent.iter().map(|(name, value)| (name.to_vec(), value.to_vec()));
+        let seen = Arrival { headers: headers.collect(), source: arrival.source };
         let passed = known.policy.mode() == Mode::Observe
-            || carry_out(&known.policy, arrival)
+            || carry_out(&known.policy, &seen)
                 .health_check()
                 .is_some_and(|name| known.document.passes(name));
         let mut trailers = sent.clone();

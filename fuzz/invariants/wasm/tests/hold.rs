@@ -94,3 +94,12 @@ fn the_seeds_reach_every_hostcall_of_the_newest_version_and_most_of_them_well() 
     assert_eq!(missing, [""; 0]);
     assert!(well.len() > all.len() / 2, "only {well:?}");
 }
+
+/// Found by fuzzing: the host joins two user agents, as Envoy does, and the result is a probe's.
+#[test]
+fn a_request_that_passes_by_its_joined_user_agents_keeps_its_trailers() {
+    filter::holds(
+        b"knative-gclb\n10.0.0.1:4711\n:method: GET\n:path: /\n:authority: a.test\n\
+          user-agent: Knative-a\nuser-agent: b\nx-forwarded-host: c\n",
+    );
+}
