@@ -19,7 +19,7 @@ use tokio::time::Sleep;
 use tower::BoxError;
 
 use crate::client_state::ActiveRequest;
-use crate::http2_pool::Stream;
+use crate::http2_streams::Stream;
 use crate::options::Timeouts;
 use crate::stats::Active;
 

@@ -15,12 +15,12 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::sync::watch;
 use tower::Service;
 
 use crate::body::RequestBody;
 use crate::http2_settings::SettingsReader;
-use crate::limits::{CONNECTION_WINDOW, MAX_FIELDS, MAX_RESPONSE_HEAD, MAX_STREAMS, STREAM_WINDOW};
+use crate::http2_streams::{Stream, Streams};
+use crate::limits::{CONNECTION_WINDOW, MAX_FIELDS, MAX_RESPONSE_HEAD, STREAM_WINDOW};
 
 /// HTTP/2 counts 32 bytes more for each header than Envoy does; `response_checks` applies the exact
 /// limit.
@@ -56,40 +56,6 @@ struct Connection {
     sender: SendRequest<RequestBody>,
     streams: Arc<Streams>,
     last_used: Instant,
-}
-
-/// The streams of one connection.
-struct Streams {
-    open: AtomicUsize,
-    /// How many the upstream allows now (`SETTINGS_MAX_CONCURRENT_STREAMS`).
-    allowed: watch::Receiver<Option<usize>>,
-}
-
-/// An open stream of a connection, until it is dropped.
-pub(crate) struct Stream(Arc<Streams>);
-
-impl std::fmt::Debug for Stream {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Stream").finish_non_exhaustive()
-    }
-}
-
-impl Drop for Stream {
-    fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl Streams {
-    /// A stream, if one more may be opened. Called with the pool locked.
-    fn open(self: &Arc<Self>) -> Option<Stream> {
-        let allowed = usize::from(MAX_STREAMS).min(self.allowed.borrow().unwrap_or(0));
-        if self.open.load(Ordering::Relaxed) >= allowed {
-            return None;
-        }
-        self.open.fetch_add(1, Ordering::Relaxed);
-        Some(Stream(self.clone()))
-    }
 }
 
 /// Why there is no connection.

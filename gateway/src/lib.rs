@@ -35,6 +35,7 @@ mod hop_by_hop;
 mod http1_pool;
 mod http2_pool;
 mod http2_settings;
+mod http2_streams;
 mod limits;
 mod options;
 mod path;

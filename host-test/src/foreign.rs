@@ -13,8 +13,8 @@ use crate::abi::Status;
 use crate::attributes;
 use crate::contexts::Contexts;
 use crate::expression::{Expression, Expressions};
-use crate::fuel::Work;
 use crate::limits::{Limits, Refused};
+use crate::work::Work;
 
 /// One call of a foreign function: the arguments, and what the function may read and change.
 ///

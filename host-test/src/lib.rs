@@ -108,6 +108,7 @@ mod text;
 mod vm;
 mod vm_options;
 mod wasi;
+mod work;
 mod worker;
 
 pub use abi::{AbiVersion, BufferKind, LogLevel, MapKind, Status, StreamKind};

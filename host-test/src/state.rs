@@ -11,7 +11,6 @@ use crate::abi::{AbiVersion, LogLevel, Status};
 use crate::callout::{CalloutKind, CalloutRequest, CalloutStatus, Callouts, Delivery};
 use crate::clock::{RandomSource, SystemRandom};
 use crate::contexts::Contexts;
-use crate::fuel::Work;
 use crate::guest_clock::GuestClock;
 use crate::host::Host;
 use crate::limits::{Limiter, Limits, Refused};
@@ -24,6 +23,7 @@ use crate::recording::{Recorded, RecordedEvent, Recorder};
 use crate::shared::{EventChain, Mailbox};
 use crate::sink::LogRecord;
 use crate::vm_options::{VmOptions, WasiOptions};
+use crate::work::Work;
 
 /// The state of one VM on the host's side.
 pub(crate) struct HostState {
