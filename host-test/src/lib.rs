@@ -102,6 +102,7 @@ mod property;
 mod recording;
 mod shared;
 mod sink;
+mod span;
 mod state;
 mod stream;
 mod text;

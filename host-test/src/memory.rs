@@ -5,13 +5,11 @@ use wasmtime::Caller;
 
 use crate::abi::Status;
 use crate::limits::Refused;
+pub(crate) use crate::span::{Span, slice, slice_mut};
 use crate::state::HostState;
 
 /// A guest that calls the host: its memory and the state of its VM.
 pub(crate) type Guest<'a, 'b> = &'a mut Caller<'b, HostState>;
-
-/// A pointer into guest memory and a length.
-pub(crate) type Span = (u32, u32);
 
 /// How a hostcall fails: with a status for the guest, at a limit, or with a trap that stops it.
 pub(crate) enum HostcallError {
@@ -48,21 +46,6 @@ pub(crate) fn parts<'a>(guest: Guest<'a, '_>) -> HostcallResult<(&'a mut [u8], &
             .ok_or(Status::InvalidMemoryAccess)?,
     };
     Ok(memory.data_and_store_mut(guest))
-}
-
-/// A part of guest memory.
-pub(crate) fn slice(memory: &[u8], (pointer, len): Span) -> Result<&[u8], Status> {
-    let (start, len) = (pointer as usize, len as usize);
-    start.checked_add(len).and_then(|end| memory.get(start..end)).ok_or(Status::InvalidMemoryAccess)
-}
-
-/// A part of guest memory, to write.
-pub(crate) fn slice_mut(memory: &mut [u8], (pointer, len): Span) -> Result<&mut [u8], Status> {
-    let (start, len) = (pointer as usize, len as usize);
-    start
-        .checked_add(len)
-        .and_then(|end| memory.get_mut(start..end))
-        .ok_or(Status::InvalidMemoryAccess)
 }
 
 /// Writes bytes into guest memory.

@@ -14,7 +14,6 @@ use crate::contexts::Contexts;
 use crate::guest_clock::GuestClock;
 use crate::host::Host;
 use crate::limits::{Limiter, Limits, Refused};
-use crate::memory::{Span, slice};
 use crate::metrics::MetricIds;
 use crate::plugin::Environment;
 use crate::profile::Profile;
@@ -22,6 +21,7 @@ use crate::recording::draft::Draft;
 use crate::recording::{Recorded, RecordedEvent, Recorder};
 use crate::shared::{EventChain, Mailbox};
 use crate::sink::LogRecord;
+use crate::span::{Span, slice};
 use crate::vm_options::{VmOptions, WasiOptions};
 use crate::work::Work;
 
