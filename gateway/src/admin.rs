@@ -1,4 +1,4 @@
-//! A small HTTP server beside the gateway, for whoever operates it: a few pages, read with GET or
+//! A small HTTP server beside the gateway, for its operators: a few pages, read with GET or
 //! HEAD. What the pages say is the caller's.
 
 use std::convert::Infallible;

@@ -1,4 +1,4 @@
-//! What the gateway counts. Names and values are for whoever shows them; see [`Stats`].
+//! What the gateway counts. The caller names and shows the values; see [`Stats`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

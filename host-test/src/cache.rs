@@ -132,8 +132,8 @@ fn make(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// Whether the directory is its owner's alone: it, what is around it and what is in it. Whoever can
-/// write there makes this process run any code.
+/// Whether the directory is its owner's alone: it, what is around it and what is in it. A user
+/// who can write there makes this process run any code.
 #[cfg(unix)]
 mod private {
     use std::fs::{self, Metadata, Permissions};

@@ -138,7 +138,7 @@ async fn serve(
             policy: running.clone(),
             logs: [messages].into_iter().chain(requests).cloned().collect(),
         };
-        // Before the gateway, so that whoever waits for the gateway's line knows both.
+        // Before the gateway, so that a program that waits for the gateway's line knows both.
         log::info!("statistics on http://{}/stats/prometheus", admin.local_addr());
         let is_draining = is_draining.clone();
         tokio::spawn(admin.run(move |path| page(path, &statistics, &is_draining)));

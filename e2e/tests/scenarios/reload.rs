@@ -2,7 +2,8 @@
 //! effect, invalid ones do not, and no request fails meanwhile. Also: an Envoy that starts with an
 //! invalid policy.
 
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -15,6 +16,7 @@ use gatepost_testbed::echo::Upstream;
 use gatepost_testbed::envoy::LISTENER;
 use gatepost_testbed::envoy::process::{Envoy, Options, ProcessError};
 use http::Version;
+use tempfile::TempDir;
 
 use crate::answer::{Answer, send};
 use crate::pair::json;
@@ -61,7 +63,40 @@ pub fn bootstrap(routes: &[Route], plugin: PluginSource<'_>) -> String {
     bootstrap.render().expect("a document")
 }
 
-pub fn swap(path: &Path, configuration: &str, version: &str) {
+/// A real Envoy whose policy is a file that it watches, in front of one upstream.
+pub struct Watching {
+    pub envoy: Envoy,
+    path: PathBuf,
+    _folder: TempDir,
+    _upstream: Upstream,
+}
+
+impl Watching {
+    /// Starts it with a plugin configuration.
+    pub async fn start(configuration: &str) -> Self {
+        let upstream = Upstream::start("any", None).await.expect("an upstream");
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("filter.json");
+        swap(&path, configuration, "first");
+        let routes: Vec<Route> = vec![format!("*={}", upstream.addr()).parse().expect("a route")];
+        let document = bootstrap(&routes, PluginSource::FileEcds { path: &path });
+        let binary = gatepost_e2e::envoy().expect("an Envoy");
+        let envoy = Envoy::start(&binary, &document, &Options::default())
+            .unwrap_or_else(|error| panic!("{error}"));
+        Self { envoy, path, _folder: folder, _upstream: upstream }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.envoy.listener(LISTENER).expect("a listener")
+    }
+
+    /// Puts another configuration in the file's place, as a rename.
+    pub fn swap(&self, configuration: &str, version: &str) {
+        swap(&self.path, configuration, version);
+    }
+}
+
+fn swap(path: &Path, configuration: &str, version: &str) {
     let new = path.with_extension("new");
     std::fs::write(&new, plugin(configuration).render_ecds(version).expect("a document"))
         .expect("written");
@@ -86,16 +121,8 @@ fn policies(answer: &Answer) -> Vec<&'static str> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn good_policies_replace_each_other_a_bad_one_replaces_nothing_and_no_request_fails() {
-    let upstream = Upstream::start("any", None).await.expect("an upstream");
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("filter.json");
-    swap(&path, &named("a"), "1");
-    let routes: Vec<Route> = vec![format!("*={}", upstream.addr()).parse().expect("a route")];
-    let document = bootstrap(&routes, PluginSource::FileEcds { path: &path });
-    let binary = gatepost_e2e::envoy().expect("an Envoy");
-    let envoy = Envoy::start(&binary, &document, &Options::default())
-        .unwrap_or_else(|error| panic!("{error}"));
-    let address = envoy.listener(LISTENER).expect("a listener");
+    let watching = Watching::start(&named("a")).await;
+    let (envoy, address) = (&watching.envoy, watching.address());
     let ask = || send(Version::HTTP_11, address, get("http://a.example/", &[]));
     let counter = |name: &str| envoy.counters().expect("counters").get(name).copied().unwrap_or(0);
     assert_eq!(policies(&ask().await), ["a"]);
@@ -118,7 +145,7 @@ async fn good_policies_replace_each_other_a_bad_one_replaces_nothing_and_no_requ
         })
         .collect();
 
-    swap(&path, &named("b"), "2");
+    watching.swap(&named("b"), "2");
     eventually("B is in force", || async { policies(&ask().await) == ["b"] }).await;
     for _ in 0..50 {
         let answer = send(
@@ -137,7 +164,7 @@ async fn good_policies_replace_each_other_a_bad_one_replaces_nothing_and_no_requ
 
     let refused = "extension_config_discovery.http_filter.gatepost.config_fail";
     let (refusals, rejected) = (counter(refused), counter("wasmcustom.gatepost.config.rejected"));
-    swap(&path, BAD, "3");
+    watching.swap(BAD, "3");
     eventually("C is refused", || async { counter(refused) > refusals }).await;
     for _ in 0..50 {
         assert_eq!(policies(&ask().await), ["b"]);
@@ -154,7 +181,7 @@ async fn good_policies_replace_each_other_a_bad_one_replaces_nothing_and_no_requ
         "the canary VM's counters are Envoy's too"
     );
 
-    swap(&path, &named("d"), "4");
+    watching.swap(&named("d"), "4");
     eventually("D is in force", || async { policies(&ask().await) == ["d"] }).await;
     let before = served.load(Ordering::Relaxed);
     eventually("requests went on", || async { served.load(Ordering::Relaxed) > before + 20 }).await;
@@ -167,29 +194,21 @@ async fn good_policies_replace_each_other_a_bad_one_replaces_nothing_and_no_requ
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_empty_or_half_written_configuration_lifts_a_protection() {
-    let upstream = Upstream::start("any", None).await.expect("an upstream");
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("filter.json");
     let whole = json(
         "apiVersion: gatepost/v1
 strip: [x-secret]
 hosts: { private: [\"*.svc\"] }
 ",
     );
-    swap(&path, &whole, "1");
-    let routes: Vec<Route> = vec![format!("*={}", upstream.addr()).parse().expect("a route")];
-    let document = bootstrap(&routes, PluginSource::FileEcds { path: &path });
-    let binary = gatepost_e2e::envoy().expect("an Envoy");
-    let envoy = Envoy::start(&binary, &document, &Options::default())
-        .unwrap_or_else(|error| panic!("{error}"));
-    let address = envoy.listener(LISTENER).expect("a listener");
+    let watching = Watching::start(&whole).await;
+    let (envoy, address) = (&watching.envoy, watching.address());
     let refused = "extension_config_discovery.http_filter.gatepost.config_fail";
     let refusals = || envoy.counters().expect("counters").get(refused).copied().unwrap_or_default();
     let half = whole.get(..whole.len() / 2).expect("ASCII");
     let nearly = whole.get(..whole.len() - 1).expect("ASCII");
     for (version, nothing) in (2..).zip(["", " \n", "null", "{}", "[]", half, nearly]) {
         let before = refusals();
-        swap(&path, nothing, &version.to_string());
+        watching.swap(nothing, &version.to_string());
         eventually(&format!("{nothing:?} is refused"), || async { refusals() > before }).await;
         let private = send(Version::HTTP_11, address, get("http://db.svc/", &[])).await;
         assert_eq!(private.status, 404, "after {nothing:?}");
@@ -202,16 +221,8 @@ hosts: { private: [\"*.svc\"] }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_reloads_end_with_the_last_policy_and_every_request_is_answered() {
-    let upstream = Upstream::start("any", None).await.expect("an upstream");
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("filter.json");
-    swap(&path, &named("a"), "0");
-    let routes: Vec<Route> = vec![format!("*={}", upstream.addr()).parse().expect("a route")];
-    let document = bootstrap(&routes, PluginSource::FileEcds { path: &path });
-    let binary = gatepost_e2e::envoy().expect("an Envoy");
-    let envoy = Envoy::start(&binary, &document, &Options::default())
-        .unwrap_or_else(|error| panic!("{error}"));
-    let address = envoy.listener(LISTENER).expect("a listener");
+    let watching = Watching::start(&named("a")).await;
+    let address = watching.address();
     for round in 1..=100 {
         let configuration = match round % 4 {
             0 => named("a"),
@@ -219,11 +230,11 @@ async fn a_hundred_reloads_end_with_the_last_policy_and_every_request_is_answere
             2 => BAD.to_owned(),
             _ => named("d"),
         };
-        swap(&path, &configuration, &round.to_string());
+        watching.swap(&configuration, &round.to_string());
         let answer = send(Version::HTTP_11, address, get("http://a.example/", &[])).await;
         assert_eq!((answer.status, policies(&answer).len()), (200, 1), "round {round}: {answer:?}");
     }
-    swap(&path, &named("d"), "last");
+    watching.swap(&named("d"), "last");
     eventually("the last one is in force", || async {
         policies(&send(Version::HTTP_11, address, get("http://a.example/", &[])).await) == ["d"]
     })

@@ -9,16 +9,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use gatepost_render::bootstrap::{PluginSource, Route};
 use gatepost_testbed::client::{Client, get};
-use gatepost_testbed::echo::Upstream;
-use gatepost_testbed::envoy::LISTENER;
-use gatepost_testbed::envoy::process::{Envoy, Options};
 use http::Version;
 
 use crate::answer::Answer;
 use crate::pair::json;
-use crate::reload::{BAD, bootstrap, eventually, swap};
+use crate::reload::{BAD, Watching, eventually};
 
 const SECONDS: &str = "GATEPOST_LOAD_SECONDS";
 const EVERY: Duration = Duration::from_millis(250);
@@ -61,16 +57,8 @@ fn resident(process: u32) -> u64 {
 async fn policies_are_replaced_under_full_load_and_no_request_fails_or_sees_a_mixture() {
     let seconds =
         std::env::var(SECONDS).map_or(15, |text| text.parse().expect("seconds as a number"));
-    let upstream = Upstream::start("any", None).await.expect("an upstream");
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("filter.json");
-    swap(&path, &numbered(0), "0");
-    let routes: Vec<Route> = vec![format!("*={}", upstream.addr()).parse().expect("a route")];
-    let document = bootstrap(&routes, PluginSource::FileEcds { path: &path });
-    let binary = gatepost_e2e::envoy().expect("an Envoy");
-    let envoy = Envoy::start(&binary, &document, &Options::default())
-        .unwrap_or_else(|error| panic!("{error}"));
-    let address = envoy.listener(LISTENER).expect("a listener");
+    let watching = Watching::start(&numbered(0)).await;
+    let (envoy, address) = (&watching.envoy, watching.address());
     let counter = |name: &str| envoy.counters().expect("counters").get(name).copied().unwrap_or(0);
 
     let (stop, served) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
@@ -80,8 +68,8 @@ async fn policies_are_replaced_under_full_load_and_no_request_fails_or_sees_a_mi
     let mut settled = 0;
     for number in 1..=reloads {
         match number % 10 {
-            0 => swap(&path, BAD, &number.to_string()),
-            _ => swap(&path, &numbered(number), &number.to_string()),
+            0 => watching.swap(BAD, &number.to_string()),
+            _ => watching.swap(&numbered(number), &number.to_string()),
         }
         tokio::time::sleep(EVERY).await;
         assert!(
@@ -93,7 +81,7 @@ async fn policies_are_replaced_under_full_load_and_no_request_fails_or_sees_a_mi
         }
     }
     let last = reloads + u64::from(reloads % 10 == 9) + 1;
-    swap(&path, &numbered(last), &last.to_string());
+    watching.swap(&numbered(last), &last.to_string());
     let refused = "extension_config_discovery.http_filter.gatepost.config_fail";
     let accepted = "extension_config_discovery.http_filter.gatepost.config_reload";
     eventually("the last policy is read", || async {
