@@ -1,5 +1,5 @@
-//! The interface between the gateway and its filter: a tower layer around the [`Router`], and the
-//! slot where a running gateway keeps it. What a layer does, proxy-wasm or a closure in a test, is
+//! The interface between the gateway and its filter, which is a service around the [`Router`], and
+//! the slot where a running gateway keeps it. What a filter does, proxy-wasm or a closure in a test, is
 //! not known here.
 
 use std::future::Future;
@@ -22,18 +22,38 @@ use crate::router::Router;
 
 type Answering = Pin<Box<dyn Future<Output = Result<Response<AnswerBody>, BoxError>> + Send>>;
 
-/// A router with a layer in front, its type erased.
+/// A router with a filter in front, its type erased.
 pub struct Filtered(Box<dyn Fn(Request<Incoming>) -> Answering + Send + Sync>);
 
-/// A filter for the gateway: any tower layer that turns the [`Router`] into an HTTP service. It is
-/// implemented for all of them.
+impl Filtered {
+    pub(crate) fn new<S, B>(service: S) -> Self
+    where
+        S: Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>, Future: Send>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
+        Self(Box::new(move |request| {
+            let service = service.clone();
+            Box::pin(async move {
+                let response = service.oneshot(request).await.map_err(Into::into)?;
+                Ok(response.map(|body| body.map_err(Into::into).boxed_unsync()))
+            })
+        }))
+    }
+}
+
+/// A filter for the gateway: a [`PolicyFilter`](crate::PolicyFilter), or any tower layer that turns
+/// the [`Router`] into an HTTP service.
 ///
 /// Requests come as Envoy's connection manager hands them to filters: an authority in the URI or in
 /// one `Host`, a normalized path, no hop-by-hop headers, an [`Origin`](crate::Origin) in the
 /// extensions. When the service fails with a [`LocalReply`], which is the router's error type, the
 /// client gets that reply; after any other error it gets 503.
 pub trait Filter {
-    /// Puts this layer in front of the router.
+    /// Puts this filter in front of the router.
     fn before(&self, router: Router) -> Filtered;
 }
 
@@ -48,14 +68,7 @@ where
     B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     fn before(&self, router: Router) -> Filtered {
-        let service = self.layer(router);
-        Filtered(Box::new(move |request| {
-            let service = service.clone();
-            Box::pin(async move {
-                let response = service.oneshot(request).await.map_err(Into::into)?;
-                Ok(response.map(|body| body.map_err(Into::into).boxed_unsync()))
-            })
-        }))
+        Filtered::new(self.layer(router))
     }
 }
 

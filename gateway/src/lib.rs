@@ -6,7 +6,7 @@
 //! [`Router`], which selects the upstream by the authority that the filter left. Bodies and
 //! trailers are streamed both ways. It has no TLS, retries or load balancing.
 //!
-//! The gateway itself is independent of policies and proxy-wasm. [`PolicyLayer`] is the layer that
+//! The gateway itself is independent of policies and proxy-wasm. [`PolicyFilter`] is the layer that
 //! runs a policy: the real filter.wasm on wasmtime.
 //!
 //! A request passes these files: `server` with `connections` (the listener), `client_io` with
@@ -39,7 +39,7 @@ mod http2_streams;
 mod limits;
 mod options;
 mod path;
-mod policy_layer;
+mod policy_filter;
 mod reply;
 mod request_head;
 mod response_checks;
@@ -60,7 +60,7 @@ pub use extensions::{Details, Origin};
 pub use filter::{Filter, FilterSlot, Filtered};
 pub use filter_module::{FilterModule, PolicyError};
 pub use options::{GatewayOptions, Timeouts};
-pub use policy_layer::PolicyLayer;
+pub use policy_filter::PolicyFilter;
 pub use reply::LocalReply;
 pub use router::Router;
 pub use routes::{RouteError, RouteTable};

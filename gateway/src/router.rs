@@ -22,6 +22,8 @@ use crate::reply::LocalReply;
 use crate::routes::RouteTable;
 use crate::upstream::{Upstream, UpstreamHead};
 
+type Answering = Pin<Box<dyn Future<Output = Result<Response<UpstreamBody>, LocalReply>> + Send>>;
+
 /// Forwards requests to their upstreams. A [`Filter`](crate::Filter) is a layer around it. Cheap to
 /// clone.
 #[derive(Clone)]
@@ -32,6 +34,11 @@ pub struct Router {
 impl Router {
     pub(crate) fn new(routes: RouteTable<Arc<Upstream>>) -> Self {
         Self { routes: Arc::new(routes) }
+    }
+
+    /// Boxed here, so that it is compiled once, with this crate.
+    fn boxed(self, parts: Parts, body: RequestBody) -> Answering {
+        Box::pin(async move { self.answer(parts, body).await })
     }
 
     async fn answer(
@@ -91,17 +98,15 @@ where
 {
     type Response = Response<UpstreamBody>;
     type Error = LocalReply;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<UpstreamBody>, LocalReply>> + Send>>;
+    type Future = Answering;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), LocalReply>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let router = self.clone();
         let (parts, body) = request.into_parts();
-        let body = RequestBody::new(body);
-        Box::pin(async move { router.answer(parts, body).await })
+        self.clone().boxed(parts, RequestBody::new(body))
     }
 }
 

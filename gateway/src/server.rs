@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -123,7 +124,7 @@ impl Gateway {
                 accepted = listener.accept(), if may_accept => match accepted {
                     Ok((stream, peer)) => {
                         let state = Arc::new(ClientState::new());
-                        let serving = serve(
+                        let serving = serving(
                             builder.clone(), stream, peer, state.clone(), shared.clone(),
                             draining.clone(),
                         );
@@ -181,7 +182,19 @@ fn builder() -> auto::Builder<TokioExecutor> {
     builder
 }
 
-/// Serves a connection until it ends, or until its requests ended after the drain began.
+/// Serves a connection until it ends, or until its requests ended after the drain began. Boxed, so
+/// that it is compiled once, with this crate.
+fn serving(
+    builder: Arc<auto::Builder<TokioExecutor>>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    state: Arc<ClientState>,
+    shared: Arc<Shared>,
+    draining: watch::Receiver<()>,
+) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    Box::pin(serve(builder, stream, peer, state, shared, draining))
+}
+
 async fn serve(
     builder: Arc<auto::Builder<TokioExecutor>>,
     stream: TcpStream,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use gatepost_authoring::suite::Case;
 use gatepost_gateway::{
-    AccessLog, FilterModule, Gateway, GatewayOptions, PolicyError, PolicyLayer, RouteTable, Target,
+    AccessLog, FilterModule, Gateway, GatewayOptions, PolicyError, PolicyFilter, RouteTable, Target,
 };
 use gatepost_host::Metrics;
 use gatepost_render::bootstrap::{
@@ -220,7 +220,7 @@ async fn embedded(
     routes: &[(&str, SocketAddr)],
 ) -> Result<(SocketAddr, Running), TestbedError> {
     let metrics = Metrics::default();
-    let filter = PolicyLayer::start(module, configuration, 1, metrics.clone())?;
+    let filter = PolicyFilter::start(module, configuration, 1, metrics.clone())?;
     let mut table = RouteTable::<Target>::new();
     for (host, address) in routes {
         let failed = |message: String| TestbedError::Route { host: (*host).to_owned(), message };

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use gatepost_authoring::{FileError, PolicyFile};
 use gatepost_gateway::{
-    AccessLog, Admin, FilterModule, Gateway, GatewayOptions, Page, PolicyLayer, RouteTable, Target,
+    AccessLog, Admin, FilterModule, Gateway, GatewayOptions, Page, PolicyFilter, RouteTable, Target,
 };
 use gatepost_host::{CacheState, Metrics};
 use tokio::runtime::Handle;
@@ -118,7 +118,7 @@ async fn serve(
         access_log: requests.cloned().map(access_log),
         ..GatewayOptions::default()
     };
-    let filter = PolicyLayer::start(&module, &policy.json, workers, metrics.clone())
+    let filter = PolicyFilter::start(&module, &policy.json, workers, metrics.clone())
         .map_err(CommandError::other)?;
     let gateway = Gateway::bind(arguments.listen, routes, &filter, options).await;
     let gateway =

@@ -4,7 +4,9 @@
 use std::sync::{Arc, LazyLock, Mutex};
 
 use bytes::Bytes;
-use gatepost_gateway::{Access, AccessLog, FilterModule, GatewayOptions, PolicyError, PolicyLayer};
+use gatepost_gateway::{
+    Access, AccessLog, FilterModule, GatewayOptions, PolicyError, PolicyFilter,
+};
 use gatepost_host::{Engine, EngineOptions, Metrics, Module};
 use gatepost_testbed::client::{
     Client, VERSIONS, body, echo, get, no_body, received, send, soon, text,
@@ -23,8 +25,8 @@ static PROBE: LazyLock<FilterModule> = LazyLock::new(|| {
 });
 
 /// A filter that does what a script says, in one VM.
-fn script(script: &str) -> PolicyLayer {
-    PolicyLayer::start(&PROBE, script, 1, Metrics::default()).unwrap()
+fn script(script: &str) -> PolicyFilter {
+    PolicyFilter::start(&PROBE, script, 1, Metrics::default()).unwrap()
 }
 
 /// Options with an access log, and what it says: status, details and upstream.
@@ -215,7 +217,7 @@ async fn a_vm_that_traps_fails_its_request_and_is_built_anew_after_the_back_off(
 #[tokio::test]
 async fn a_configuration_that_the_filter_refuses_is_refused_in_its_words_and_once() {
     let (module, metrics) = (FilterModule::compile().unwrap(), Metrics::default());
-    let refused = PolicyLayer::start(
+    let refused = PolicyFilter::start(
         &module,
         r#"{"apiVersion": "gatepost/v1", "mod": "enforce"}"#,
         2,

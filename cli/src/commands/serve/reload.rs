@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use gatepost_authoring::{FileError, PolicyFile};
-use gatepost_gateway::{FilterModule, FilterSlot, PolicyLayer};
+use gatepost_gateway::{FilterModule, FilterSlot, PolicyFilter};
 use gatepost_host::Metrics;
 use tokio::runtime::Handle;
 
@@ -121,7 +121,7 @@ impl Reloader {
     }
 
     fn start(&self, json: &str) -> Result<(), String> {
-        let filter = PolicyLayer::start(&self.module, json, self.workers, self.metrics.clone())
+        let filter = PolicyFilter::start(&self.module, json, self.workers, self.metrics.clone())
             .map_err(|error| format!("gatepost: {error}"))?;
         self.slot.swap(&filter);
         self.running.replace(json);

@@ -1,12 +1,12 @@
-//! The real filter.wasm with a policy, as the gateway's filter: a tower layer around the router,
-//! with a pool of VMs behind it. How one filter is compiled and started is in `filter_module`.
+//! The real filter.wasm with a policy, as the gateway's filter: a service around the router, with a
+//! pool of VMs behind it. How one filter is compiled and started is in `filter_module`.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use gatepost_host::{CallError, ChainOptions, Host, LocalReplySent, Metrics};
 use gatepost_host_tower::{
-    ConnectionInfo, Pool, PoolOptions, UpstreamFailure, WasmBody, WasmLayer, WasmService,
+    ConnectionInfo, Pool, PoolOptions, UpstreamFailure, WasmBody, WasmLayer,
 };
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -15,15 +15,16 @@ use tower::util::{MapRequest, MapResponse};
 
 use crate::body::UpstreamBody;
 use crate::extensions::{Details, Origin};
+use crate::filter::{Filter, Filtered};
 use crate::filter_module::{FilterModule, PolicyError, start_with_log};
 use crate::reply::LocalReply;
 use crate::router::Router;
 
-/// A policy in force: a tower layer for the gateway's [`Router`]. Cheap to clone.
+/// A policy in force: a filter for the gateway. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct PolicyLayer(WasmLayer<fn(&LocalReply) -> UpstreamFailure>);
+pub struct PolicyFilter(WasmLayer<fn(&LocalReply) -> UpstreamFailure>);
 
-impl PolicyLayer {
+impl PolicyFilter {
     /// Starts the filter with a plugin configuration (a policy as JSON) in `workers`
     /// VMs. Pass the `metrics` of the layer before a reload to continue its counters. Call it
     /// inside a tokio runtime.
@@ -48,17 +49,12 @@ impl PolicyLayer {
     }
 }
 
-impl Layer<Router> for PolicyLayer {
-    type Service = MapResponse<
-        MapRequest<
-            WasmService<Router, fn(&LocalReply) -> UpstreamFailure>,
-            fn(Request<Incoming>) -> Request<Incoming>,
-        >,
-        fn(Response<WasmBody<UpstreamBody>>) -> Response<WasmBody<UpstreamBody>>,
-    >;
-
-    fn layer(&self, router: Router) -> Self::Service {
-        MapResponse::new(MapRequest::new(self.0.layer(router), with_connection), with_details)
+/// Not as a tower layer: then a request's whole way would be compiled wherever a gateway is started,
+/// with that crate's optimisation.
+impl Filter for PolicyFilter {
+    fn before(&self, router: Router) -> Filtered {
+        let service = MapRequest::new(self.0.layer(router), with_connection);
+        Filtered::new(MapResponse::new(service, with_details))
     }
 }
 
