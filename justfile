@@ -27,8 +27,10 @@ policies:
 # Best on a machine that does nothing else. In Envoy, wrk sends the requests: apt-get install wrk.
 # `just bench counted` counts instructions and cache misses in Envoy instead, on any machine:
 # apt-get install valgrind. Measurements, side by side: `just bench envoy` for the filter in a real
-# Envoy, `just bench host` for the embedding SDK, or both.
+# Envoy, `just bench host` for the embedding SDK, or both. `just bench serve` compares the embedded
+# gateway, as a user builds it, with Envoy.
 bench *ARGS:
+    cargo build --release
     cargo run --release --package gatepost-bench -- {{ARGS}}
 
 # What a decision of the engine costs natively.

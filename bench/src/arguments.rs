@@ -29,6 +29,9 @@ pub enum What {
     /// Instructions and cache misses of a request in a real Envoy, counted by valgrind. What
     /// Gatepost must reach is judged by these.
     Counted(CountedArguments),
+    /// The embedded gateway, `gatepost serve`, beside an Envoy with the same filter. Requests are
+    /// sent by wrk.
+    Serve(ServeArguments),
     /// Answers one request and prints that it did. The benchmark starts this process itself.
     #[command(hide = true)]
     FirstAnswer {
@@ -94,6 +97,22 @@ pub struct CountedArguments {
     /// Writes the figures and the tables into docs/speed, too.
     #[arg(long, conflicts_with_all = ["only", "filter"])]
     pub record: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ServeArguments {
+    /// Rounds; medians of fewer than eleven are not taken.
+    #[arg(long, default_value_t = LEAST, value_parser = rounds())]
+    pub rounds: usize,
+    /// Seconds that each arm has in a round
+    #[arg(long, default_value = "2", value_parser = seconds)]
+    pub seconds: Duration,
+    /// Measures another build of the command, too. May be given more than once.
+    #[arg(long, value_name = "FILE")]
+    pub command: Vec<PathBuf>,
+    /// Where the figures go besides the terminal.
+    #[arg(long, value_name = "FILE", default_value = "target/bench/serve.json")]
+    pub json: PathBuf,
 }
 
 /// A part of the embedding SDK's benchmark.

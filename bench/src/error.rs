@@ -49,6 +49,9 @@ pub enum BenchError {
     /// Counting under valgrind failed.
     #[error(transparent)]
     Counted(#[from] CountedError),
+    /// There is no build of the command to measure.
+    #[error("there is no gatepost beside this program: build it with cargo build --release")]
+    NoCommand,
     /// A process of the benchmark cannot be run.
     #[error("{what}: {error}")]
     Process {
@@ -58,7 +61,7 @@ pub enum BenchError {
         error: std::io::Error,
     },
     /// A process of the benchmark printed something unexpected.
-    #[error("{what} was expected to answer a number, and said {said:?}")]
+    #[error("{what} said something unexpected: {said}")]
     Answer {
         /// Which.
         what: String,

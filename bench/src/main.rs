@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use arguments::{
-    Arguments, CountedArguments, EVERYTHING, EnvoyArguments, HostArguments, Part, What,
+    Arguments, CountedArguments, EVERYTHING, EnvoyArguments, HostArguments, Part, ServeArguments,
+    What,
 };
 use clap::Parser;
 use gatepost_bench::alloc::Counting;
@@ -27,6 +28,8 @@ use gatepost_bench::host::figures::HostFigures;
 use gatepost_bench::host::report::HostReport;
 use gatepost_bench::host::{Size, first_answer, memory, starts, streams};
 use gatepost_bench::rounds::LEAST;
+use gatepost_bench::serve;
+use gatepost_bench::serve::report::ServeReport;
 
 /// Where figures are recorded.
 const RECORDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/speed");
@@ -53,6 +56,7 @@ fn run(what: Option<What>) -> Result<(), BenchError> {
         Some(What::Host(arguments)) => host(&arguments),
         Some(What::Envoy(arguments)) => in_envoy(&arguments),
         Some(What::Counted(arguments)) => counts(&arguments),
+        Some(What::Serve(arguments)) => served(&arguments),
         Some(What::FirstAnswer { cache }) => answer(cache),
     }
 }
@@ -130,6 +134,17 @@ fn counts(arguments: &CountedArguments) -> Result<(), BenchError> {
         report.record(Path::new(RECORDED))?;
         println!("Recorded in docs/speed");
     }
+    Ok(())
+}
+
+fn served(arguments: &ServeArguments) -> Result<(), BenchError> {
+    let mut commands = vec![serve::command()?];
+    commands.extend_from_slice(&arguments.command);
+    let pace = Pace { rounds: arguments.rounds, time: arguments.seconds };
+    let report = ServeReport::new(serve::measure(&commands, &Load::wrk()?, pace)?);
+    print!("{}", report.text());
+    report.write(&arguments.json)?;
+    println!("\nWritten to {}", arguments.json.display());
     Ok(())
 }
 

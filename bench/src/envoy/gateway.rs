@@ -131,7 +131,7 @@ struct Stat {
 }
 
 /// The time that a thread has run, which is the first number of its `schedstat`, in nanoseconds.
-fn processor_time(schedstat: &Path) -> Result<Duration, EnvoyError> {
+pub(crate) fn processor_time(schedstat: &Path) -> Result<Duration, EnvoyError> {
     let fault = |why: String| EnvoyError::Proc(format!("{}: {why}", schedstat.display()));
     let text = std::fs::read_to_string(schedstat).map_err(|error| fault(error.to_string()))?;
     let first = text.split_whitespace().next().and_then(|number| number.parse().ok());

@@ -51,8 +51,15 @@ impl Requests {
     /// # Errors
     /// When it cannot be written.
     pub fn write(exchanges: &[Exchange], works: bool, script: &Path) -> Result<Self, EnvoyError> {
-        let texts: Vec<String> =
-            exchanges.iter().map(|exchange| exchange.measured(works).0.to_owned()).collect();
+        let texts = exchanges.iter().map(|exchange| exchange.measured(works).0.to_owned());
+        Self::of(texts.collect(), script)
+    }
+
+    /// Whole requests of HTTP/1.1. Writes the script of `wrk` to a file.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn of(texts: Vec<String>, script: &Path) -> Result<Self, EnvoyError> {
         std::fs::write(script, wrk_script(&texts))
             .map_err(EnvoyError::system(script.display().to_string()))?;
         Ok(Self { texts, script: script.to_owned() })
