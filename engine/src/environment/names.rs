@@ -46,6 +46,7 @@ impl Names {
     }
 
     /// The environment that a value names; nothing if it is not allowed.
+    #[inline]
     pub fn resolve(&self, value: &[u8]) -> Option<Environment<'_>> {
         // Most values are in lower case, and listed.
         match self.find(value) {

@@ -178,14 +178,11 @@ impl HeaderTable {
         if first.as_bytes() == name {
             return Some(Found { roles, is_exact: true });
         }
-        if !bucket.rest.is_empty() {
-            return find_in(bucket, name);
-        }
-        is_spelling_of(first.as_bytes(), name).then_some(Found { roles, is_exact: false })
+        find_in(bucket, name)
     }
 }
 
-/// A name in a bucket of several, where it is not exactly the first one.
+/// A name that is not exactly the first one of a bucket.
 #[inline(never)]
 fn find_in<'t>(bucket: &'t Bucket, name: &[u8]) -> Option<Found<'t>> {
     let rest = &bucket.rest;
