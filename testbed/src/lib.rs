@@ -6,6 +6,7 @@ pub mod cases;
 pub mod client;
 pub mod echo;
 pub mod envoy;
+pub mod mesh;
 mod refusing;
 pub mod shipped;
 mod testbed;

@@ -1,0 +1,48 @@
+//! The filter in a real mesh: Kubernetes' API server takes the objects, istiod and Istio's agent
+//! configure the gateway. All tests share one mesh, one after the other.
+//!
+//! They run inside the mesh's network, which a process can enter only before it has threads. So
+//! this program has a `main` of its own.
+
+mod plugins;
+mod world;
+
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use gatepost_testbed::mesh::inside;
+use libtest_mimic::{Arguments, Trial};
+
+use world::World;
+
+/// A test: it panics when it fails.
+type Test = fn(&mut World);
+
+const TESTS: [(&str, Test); 3] = [
+    ("a_plugin_on_the_public_listener_decides", plugins::on_the_public_listener),
+    ("a_misspelt_field_is_refused_by_the_api_server", plugins::misspelt_field),
+    ("a_running_gateway_keeps_its_policy_when_the_next_one_is_bad", plugins::bad_policy),
+];
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    if !arguments.list
+        && let Err(error) = inside::enter()
+    {
+        eprintln!("error: {error}");
+        return ExitCode::FAILURE;
+    }
+    let world: Arc<Mutex<Option<World>>> = Arc::default();
+    let trial = |(name, test): (&str, Test)| {
+        let world = world.clone();
+        Trial::test(name, move || {
+            // After a test that panicked the mesh still runs.
+            let mut world = world.lock().unwrap_or_else(PoisonError::into_inner);
+            test(world.get_or_insert_with(World::start));
+            Ok(())
+        })
+    };
+    let ended = libtest_mimic::run(&arguments, TESTS.into_iter().map(trial).collect());
+    drop(world);
+    ended.exit_code()
+}

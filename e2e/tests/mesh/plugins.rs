@@ -1,0 +1,77 @@
+//! A WasmPlugin as a user would write it, and the mistakes that a user makes.
+
+use std::time::Duration;
+
+use gatepost_testbed::mesh::MeshError;
+use serde_json::{Value, json};
+
+use crate::world::{ENVIRONMENT, LISTENER, SERVICE, World};
+
+/// A policy of environments, as all-in-one has it.
+fn policy() -> Value {
+    json!({
+        "apiVersion": "gatepost/v1",
+        "environments": {
+            "sources": [{ "header": "env" }],
+            "allow": ["env1", "env2"],
+            "unknown": "reject",
+            "hints": {
+                "headers": { "x-gatepost-env": "{env}" },
+                "authority": "app-service.{env}.svc.cluster.local",
+            },
+        },
+        "hosts": { "private": ["*.svc.cluster.local"] },
+    })
+}
+
+const ENV2: [(&str, &str); 1] = [("env", "env2")];
+
+/// The application's host from outside is no route: only the filter leads to it.
+pub fn on_the_public_listener(world: &mut World) {
+    world.ask_until(404, "app.example", &ENV2);
+    // Without the filter a client may name it.
+    world.ask_until(200, ENVIRONMENT, &[]);
+
+    // The Service's port is not the listener's, so this plugin does nothing, and nobody says so.
+    let wrong = world.plugin("gatepost", &policy(), Some(SERVICE));
+    world.mesh.apply(&wrong.to_string()).unwrap();
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(world.ask("app.example", &ENV2).0, 404);
+
+    let right = world.plugin("gatepost", &policy(), Some(LISTENER));
+    world.mesh.apply(&right.to_string()).unwrap();
+    let seen = world.ask_until(200, "app.example", &ENV2);
+    assert!(seen["headers"].to_string().contains(r#"["x-gatepost-env","env2"]"#), "{seen}");
+    assert_eq!(world.ask(ENVIRONMENT, &[]).0, 404, "a private host");
+
+    world.delete_plugin("gatepost");
+    world.ask_until(404, "app.example", &ENV2);
+}
+
+pub fn misspelt_field(world: &mut World) {
+    let mut plugin = world.plugin("misspelt", &policy(), None);
+    plugin["spec"]["failStrategi"] = json!("FAIL_CLOSE");
+    let error = world.mesh.apply(&plugin.to_string()).unwrap_err();
+    let MeshError::Kubectl { printed, .. } = &error else { panic!("{error}") };
+    assert!(printed.contains("failStrategi"), "{printed}");
+}
+
+/// `kubectl` says nothing, and the gateway goes on with the policy that it has.
+pub fn bad_policy(world: &mut World) {
+    let good = world.plugin("gatepost", &policy(), Some(LISTENER));
+    world.mesh.apply(&good.to_string()).unwrap();
+    world.ask_until(200, "app.example", &ENV2);
+
+    let mut bad = policy();
+    bad["environments"]["sourcess"] = json!([]);
+    let bad = world.plugin("gatepost", &bad, Some(LISTENER));
+    let said = world.mesh.apply(&bad.to_string()).unwrap();
+    assert!(!said.contains("Warning"), "{said}");
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(world.ask("app.example", &ENV2).0, 200);
+    let log = world.gateway_log();
+    assert!(log.contains("gatepost: configuration refused"), "{log}");
+
+    world.delete_plugin("gatepost");
+    world.ask_until(404, "app.example", &ENV2);
+}

@@ -1,0 +1,111 @@
+//! The Go programs of the mesh, built from the module e2e/mesh. Go keeps what it compiled, so only
+//! the first build takes minutes.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::error::MeshError;
+use super::process::{Failed, output};
+use crate::envoy::fetch;
+
+/// The Go module.
+const MODULE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../e2e/mesh");
+
+/// The release of Kubernetes, as go.mod has it. Without it `kubectl` warns of another version.
+const KUBERNETES: &str = "v1.36.1";
+
+/// The names that each program is called by.
+const NAMES: [(&str, &[&str]); 2] = [
+    ("kubernetes", &["kube-apiserver", "kubectl"]),
+    ("istio", &["pilot-discovery", "pilot-agent", "istioctl"]),
+];
+
+const NO_GO: &str = "The mesh is built with Go 1.26 or newer: install it from your system's \
+                     packages or from go.dev";
+
+/// Programs that are ready to run.
+#[derive(Debug)]
+pub struct Programs {
+    folder: PathBuf,
+    envoy: PathBuf,
+    istio: PathBuf,
+    gateway_api: PathBuf,
+}
+
+impl Programs {
+    /// Builds them into `mesh` below a folder, and fetches Envoy.
+    ///
+    /// # Errors
+    /// When Go is missing, or a program does not build.
+    pub fn built(downloads: &Path) -> Result<Self, MeshError> {
+        let folder = downloads.join("mesh");
+        std::fs::create_dir_all(&folder).map_err(MeshError::file("create", &folder))?;
+        let envoy = fetch::envoy(fetch::VERSION, downloads)?;
+        if !folder.join("istio").is_file() {
+            eprintln!("building Kubernetes' API server and Istio: some eight minutes, once");
+        }
+        let version = format!(
+            "-s -w -X k8s.io/component-base/version.gitVersion={KUBERNETES} \
+             -X k8s.io/component-base/version.gitMajor=1 \
+             -X k8s.io/component-base/version.gitMinor=36"
+        );
+        let mut out = folder.clone().into_os_string();
+        out.push("/");
+        go(Command::new("go")
+            .args(["build", "-trimpath", "-buildvcs=false", "-ldflags", &version])
+            .arg("-o")
+            .arg(out)
+            .args(["./kubernetes", "./istio"]))?;
+        for (program, names) in NAMES {
+            for name in names {
+                let link = folder.join(name);
+                if link.symlink_metadata().is_err() {
+                    std::os::unix::fs::symlink(program, &link)
+                        .map_err(MeshError::file("create", &link))?;
+                }
+            }
+        }
+        let source = |module: &str| {
+            let listed = go(Command::new("go").args(["list", "-m", "-f", "{{.Dir}}", module]));
+            listed.map(|folder| PathBuf::from(folder.trim()))
+        };
+        let (istio, gateway_api) = (source("istio.io/istio")?, source("sigs.k8s.io/gateway-api")?);
+        Ok(Self { folder, envoy, istio, gateway_api })
+    }
+
+    /// Where they are.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// One of them, by its name.
+    pub(super) fn program(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// Envoy.
+    pub(super) fn envoy(&self) -> &Path {
+        &self.envoy
+    }
+
+    /// The definitions of Istio's and the Gateway API's kinds: files and folders of files.
+    pub(super) fn definitions(&self) -> [PathBuf; 2] {
+        [
+            self.istio.join("manifests/charts/base/files/crd-all.gen.yaml"),
+            self.gateway_api.join("config/crd/standard"),
+        ]
+    }
+
+    /// The template of a gateway's bootstrap.
+    pub(super) fn bootstrap(&self) -> PathBuf {
+        self.istio.join("tools/packaging/common/envoy_bootstrap.json")
+    }
+}
+
+fn go(command: &mut Command) -> Result<String, MeshError> {
+    output(command.current_dir(MODULE)).map_err(|failed| match failed {
+        Failed::NotRun(source) => MeshError::Missing { program: "go", advice: NO_GO, source },
+        Failed::Said(printed) => MeshError::Build { printed },
+    })
+}
