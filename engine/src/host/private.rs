@@ -80,6 +80,7 @@ impl PrivateHosts {
     }
 
     /// The entry that a host matches, in canonical form.
+    #[inline]
     pub fn find(&self, host: &Host<'_>) -> Option<Cow<'_, str>> {
         match self.patterns.find(host) {
             Some(found) => Some(Cow::Borrowed(ascii::text(found.key))),

@@ -158,6 +158,9 @@ impl HostTable {
 
     /// The record of the most specific pattern that matches a host; its key is the pattern's
     /// canonical text. Most hosts match none, which their length and last label show.
+    ///
+    /// It and what it calls are inlined, so that they are compiled with the filter, for speed, and
+    /// not with the engine, for size: 860 counted cycles less of the 27,700 that a refusal adds.
     #[inline]
     pub fn find(&self, host: &Host<'_>) -> Option<Record<'_>> {
         let may_be_exact = self.has_length(host.text.len());
@@ -165,7 +168,7 @@ impl HostTable {
         if may_be_exact || may_match { self.look_up(host, may_be_exact, may_match) } else { None }
     }
 
-    #[inline(never)]
+    #[inline]
     fn look_up(&self, host: &Host<'_>, may_be_exact: bool, may_match: bool) -> Option<Record<'_>> {
         if may_be_exact {
             let hash = self.records.hash(host.text);
@@ -178,7 +181,7 @@ impl HostTable {
     }
 
     /// The most specific pattern with captures or a star.
-    #[inline(never)]
+    #[inline]
     fn look_up_labels(&self, host: &Host<'_>) -> Option<Record<'_>> {
         let labels = Labels::of(host.text);
         let fitting = self
