@@ -56,6 +56,32 @@ pub fn misspelt_field(world: &mut World) {
     assert!(printed.contains("failStrategi"), "{printed}");
 }
 
+/// Istiod's validation looks into the patch, and says more than it does.
+pub fn unknown_field(world: &mut World) {
+    let filter = |manager: Value| {
+        json!({
+            "apiVersion": "networking.istio.io/v1alpha3",
+            "kind": "EnvoyFilter",
+            "metadata": { "name": "unknown", "namespace": "istio-system" },
+            "spec": { "configPatches": [{
+                "applyTo": "NETWORK_FILTER",
+                "match": { "listener": { "filterChain": { "filter": {
+                    "name": "envoy.filters.network.http_connection_manager",
+                } } } },
+                "patch": { "operation": "MERGE", "value": { "typed_config": manager } },
+            }] },
+        })
+    };
+    let manager = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.\
+                   HttpConnectionManager";
+    let known = filter(json!({ "@type": manager, "server_name": "gatepost" }));
+    let said = world.mesh.dry_run(&known.to_string()).unwrap();
+    assert!(!said.contains("unknown field"), "{said}");
+    let unknown = filter(json!({ "@type": manager, "server_nane": "gatepost" }));
+    let said = world.mesh.dry_run(&unknown.to_string()).unwrap();
+    assert!(said.contains("Warning") && said.contains("unknown field \"server_nane\""), "{said}");
+}
+
 /// `kubectl` says nothing, and the gateway goes on with the policy that it has.
 pub fn bad_policy(world: &mut World) {
     let good = world.plugin("gatepost", &policy(), Some(LISTENER));

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::address::{API_SERVER, HOST, ISTIOD, SERVICES};
 use super::error::MeshError;
 use super::kubectl::Kubectl;
+use super::objects;
 use super::pod::Pod;
 use super::process::{Process, folder, status, write};
 use super::programs::Programs;
@@ -94,9 +95,16 @@ impl Istiod {
         let mut process = Process::start("istiod", &mut command, &folder)?;
         let ready = format!("http://{ISTIOD}:8080/ready");
         process.ready(READY_WITHIN, || status(&ready).filter(|status| *status == 200))?;
-        // What a gateway trusts.
-        let root = ["get", "configmap", "istio-ca-root-cert", "--namespace", "istio-system"];
-        process.ready(READY_WITHIN, || kubectl.run(&root, "").ok())?;
+        let root = process.ready(READY_WITHIN, || root_certificate(kubectl).ok())?;
+        kubectl.apply(&objects::validation(&root).to_string())?;
         Ok(Self { _process: process, _pod: pod })
     }
+}
+
+/// The certificate that istiod and what it signs are trusted by, in PEM. Istiod writes it when it
+/// has started.
+pub(super) fn root_certificate(kubectl: &Kubectl) -> Result<String, MeshError> {
+    let configmap = ["configmap", "istio-ca-root-cert", "--namespace", "istio-system"];
+    let output = ["--output", "jsonpath={.data.root-cert\\.pem}"];
+    kubectl.run(&[&["get"][..], &configmap, &output].concat(), "")
 }

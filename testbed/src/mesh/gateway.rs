@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::address;
+use super::control_plane::root_certificate;
 use super::error::MeshError;
 use super::kubectl::Kubectl;
 use super::objects::{self, GatewayPod};
@@ -43,9 +44,7 @@ impl Gateway {
         let token = ["create", "token", name, "--namespace", namespace, "--audience", "istio-ca"];
         let token = kubectl.run(&token, "")?;
         write(&folder.join("var/run/secrets/tokens/istio-token"), token.trim())?;
-        let root = ["get", "configmap", "istio-ca-root-cert", "--namespace", "istio-system"];
-        let root = kubectl
-            .run(&[&root[..], &["--output", "jsonpath={.data.root-cert\\.pem}"]].concat(), "")?;
+        let root = root_certificate(kubectl)?;
         write(&folder.join("var/run/secrets/istio/root-cert.pem"), &root)?;
 
         let labels: serde_json::Map<String, Value> =

@@ -7,6 +7,8 @@ use std::process::{Command, Stdio};
 use super::error::MeshError;
 use super::programs::Programs;
 
+const APPLY: [&str; 5] = ["apply", "--server-side", "--validate=strict", "--filename", "-"];
+
 /// `kubectl` for one API server.
 #[derive(Clone, Debug)]
 pub(super) struct Kubectl {
@@ -21,7 +23,12 @@ impl Kubectl {
 
     /// Applies objects on the server, which refuses unknown fields.
     pub fn apply(&self, objects: &str) -> Result<String, MeshError> {
-        self.run(&["apply", "--server-side", "--validate=strict", "--filename", "-"], objects)
+        self.run(&APPLY, objects)
+    }
+
+    /// What `apply` would do.
+    pub fn dry_run(&self, objects: &str) -> Result<String, MeshError> {
+        self.run(&[&APPLY[..], &["--dry-run=server"]].concat(), objects)
     }
 
     /// Runs it with this standard input, and gives what it printed, warnings included.

@@ -138,6 +138,14 @@ impl Mesh {
         self.kubectl.apply(objects)
     }
 
+    /// As [`apply`](Self::apply), but nothing is stored.
+    ///
+    /// # Errors
+    /// When the API server refuses an object: with what `kubectl` printed.
+    pub fn dry_run(&self, objects: &str) -> Result<String, MeshError> {
+        self.kubectl.dry_run(objects)
+    }
+
     /// Starts a pod of a gateway, and returns when it is ready by Istio's own check.
     ///
     /// # Errors

@@ -2,6 +2,8 @@
 
 use std::net::Ipv4Addr;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::error::MeshError;
@@ -29,6 +31,34 @@ pub(super) fn foundation(kubectl: &Kubectl, programs: &Programs) -> Result<(), M
     let established = "--for=condition=Established";
     kubectl.run(&["wait", established, "--timeout=60s", "crd", "--all"], "")?;
     Ok(())
+}
+
+/// Istio's validation at admission, by istiod. `root` is the certificate that it is trusted by.
+pub(super) fn validation(root: &str) -> Value {
+    json!({
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingWebhookConfiguration",
+        "metadata": { "name": "istio-validator" },
+        "webhooks": [{
+            "name": "validation.istio.io",
+            "clientConfig": {
+                "url": "https://istiod.istio-system.svc:15017/validate",
+                "caBundle": STANDARD.encode(root),
+            },
+            "rules": [{
+                "operations": ["CREATE", "UPDATE"],
+                "apiGroups": [
+                    "security.istio.io", "networking.istio.io", "telemetry.istio.io",
+                    "extensions.istio.io",
+                ],
+                "apiVersions": ["*"],
+                "resources": ["*"],
+            }],
+            "failurePolicy": "Fail",
+            "sideEffects": "None",
+            "admissionReviewVersions": ["v1"],
+        }],
+    })
 }
 
 /// A namespace.
