@@ -1,6 +1,6 @@
 //! The interface between the gateway and its filter, which is a service around the [`Router`], and
-//! the slot where a running gateway keeps it. What a filter does, proxy-wasm or a closure in a test, is
-//! not known here.
+//! the slot where a running gateway keeps it. What a filter does, proxy-wasm or a closure in a
+//! test, is not known here.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;

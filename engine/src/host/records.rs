@@ -88,8 +88,8 @@ impl Seed {
 
 impl Records {
     /// The hash of a key. Inlined, like [`Names::resolve`](crate::environment::Names::resolve), so
-    /// that both are compiled with the filter, for speed: 600 counted cycles less of the 33,500 that
-    /// an environment adds.
+    /// that both are compiled with the filter, for speed: 600 counted cycles less of the 33,500
+    /// that an environment adds.
     #[inline]
     pub fn hash(&self, key: &[u8]) -> u64 {
         let mut hasher = self.seed.hasher();
