@@ -4,9 +4,9 @@
 //!
 //! [`rounds`] is the method. [`host`] measures the embedding SDK. [`envoy`] measures the filter in
 //! a real Envoy, beside other ways to do its work, and [`counted`] counts the instructions and
-//! cache misses of the same requests. [`serve`] compares the embedded gateway with Envoy. No test is
-//! decided by time: `tests/` holds what must be true on any machine, such as that nothing leaks and
-//! that each arm does the work that it is measured at.
+//! cache misses of the same requests. [`serve`] compares the embedded gateway with Envoy. No test
+//! is decided by time: `tests/` holds what must be true on any machine, such as that nothing leaks
+//! and that each arm does the work that it is measured at.
 
 pub mod alloc;
 pub mod browser;

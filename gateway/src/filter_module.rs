@@ -1,6 +1,6 @@
 //! The real filter.wasm, compiled once and started with a policy. A started filter runs either in a
-//! pool of VMs ([`PolicyFilter`](crate::PolicyFilter)), or here as a worker that handles one request
-//! after the other without a network.
+//! pool of VMs ([`PolicyFilter`](crate::PolicyFilter)), or here as a worker that handles one
+//! request after the other without a network.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -49,8 +49,8 @@ impl PolicyFilter {
     }
 }
 
-/// Not as a tower layer: then a request's whole way would be compiled wherever a gateway is started,
-/// with that crate's optimisation.
+/// Not as a tower layer: then a request's whole way would be compiled wherever a gateway is
+/// started, with that crate's optimisation.
 impl Filter for PolicyFilter {
     fn before(&self, router: Router) -> Filtered {
         let service = MapRequest::new(self.0.layer(router), with_connection);
