@@ -25,26 +25,6 @@ type Answering = Pin<Box<dyn Future<Output = Result<Response<AnswerBody>, BoxErr
 /// A router with a filter in front, its type erased.
 pub struct Filtered(Box<dyn Fn(Request<Incoming>) -> Answering + Send + Sync>);
 
-impl Filtered {
-    pub(crate) fn new<S, B>(service: S) -> Self
-    where
-        S: Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>, Future: Send>
-            + Clone
-            + Send
-            + Sync
-            + 'static,
-        B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
-    {
-        Self(Box::new(move |request| {
-            let service = service.clone();
-            Box::pin(async move {
-                let response = service.oneshot(request).await.map_err(Into::into)?;
-                Ok(response.map(|body| body.map_err(Into::into).boxed_unsync()))
-            })
-        }))
-    }
-}
-
 /// A filter for the gateway: a [`PolicyFilter`](crate::PolicyFilter), or any tower layer that turns
 /// the [`Router`] into an HTTP service.
 ///
@@ -68,7 +48,14 @@ where
     B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     fn before(&self, router: Router) -> Filtered {
-        Filtered::new(self.layer(router))
+        let service = self.layer(router);
+        Filtered(Box::new(move |request| {
+            let service = service.clone();
+            Box::pin(async move {
+                let response = service.oneshot(request).await.map_err(Into::into)?;
+                Ok(response.map(|body| body.map_err(Into::into).boxed_unsync()))
+            })
+        }))
     }
 }
 

@@ -11,6 +11,7 @@ use gatepost_host_tower::{
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tower::Layer;
+use tower::layer::layer_fn;
 use tower::util::{MapRequest, MapResponse};
 
 use crate::body::UpstreamBody;
@@ -53,8 +54,11 @@ impl PolicyFilter {
 /// started, with that crate's optimisation.
 impl Filter for PolicyFilter {
     fn before(&self, router: Router) -> Filtered {
-        let service = MapRequest::new(self.0.layer(router), with_connection);
-        Filtered::new(MapResponse::new(service, with_details))
+        let layer = layer_fn(|router| {
+            let service = MapRequest::new(self.0.layer(router), with_connection);
+            MapResponse::new(service, with_details)
+        });
+        layer.before(router)
     }
 }
 

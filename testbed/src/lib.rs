@@ -6,10 +6,12 @@ pub mod cases;
 pub mod client;
 pub mod echo;
 pub mod envoy;
+mod file_error;
 pub mod mesh;
 mod refusing;
 pub mod shipped;
 mod testbed;
 
+pub use file_error::FileError;
 pub use refusing::refusing_address;
 pub use testbed::{GatewayKind, Testbed, TestbedError};

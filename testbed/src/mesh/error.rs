@@ -1,10 +1,10 @@
 //! Why there is no mesh.
 
 use std::io;
-use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use crate::FileError;
 use crate::envoy::fetch::FetchError;
 
 /// Why there is no mesh, or why it does not do what it was told.
@@ -42,15 +42,8 @@ pub enum MeshError {
         printed: String,
     },
     /// A file operation.
-    #[error("cannot {what} {}: {source}", path.display())]
-    File {
-        /// What was tried.
-        what: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// The system's error.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// A process ended by itself.
     #[error("{name} ended with {status}. The end of its log:\n{log}")]
     Ended {
@@ -82,12 +75,4 @@ pub enum MeshError {
     /// No gateway runs.
     #[error("the mesh has no gateway")]
     NoGateway,
-}
-
-impl MeshError {
-    /// For `map_err`: a file operation failed.
-    pub(super) fn file(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::File { what, path, source }
-    }
 }

@@ -10,6 +10,7 @@ use std::process::Command;
 use super::address::{HOST, ISTIOD, PREFIX};
 use super::error::MeshError;
 use super::process::{Failed, output};
+use crate::FileError;
 
 /// Marks a process that is inside. Its value is the process outside that has the namespaces.
 const VARIABLE: &str = "GATEPOST_INSIDE_MESH";
@@ -34,9 +35,9 @@ pub fn enter() -> Result<(), MeshError> {
     ip(&["address", "add", &format!("{HOST}/{PREFIX}"), "dev", BRIDGE])?;
     ip(&["link", "set", BRIDGE, "up"])?;
     let hosts = tempfile::NamedTempFile::new()
-        .map_err(MeshError::file("create a file in", &std::env::temp_dir()))?;
+        .map_err(FileError::when("create a file in", &std::env::temp_dir()))?;
     let known = format!("127.0.0.1 localhost\n{ISTIOD} istiod.istio-system.svc\n");
-    std::fs::write(hosts.path(), known).map_err(MeshError::file("write", hosts.path()))?;
+    std::fs::write(hosts.path(), known).map_err(FileError::when("write", hosts.path()))?;
     // The mount keeps the file when its name is gone.
     run("mount", &["--bind", &hosts.path().to_string_lossy(), HOSTS])
 }
@@ -59,7 +60,7 @@ pub fn is_user_namespace() -> bool {
 fn again() -> MeshError {
     let program = match std::env::current_exe() {
         Ok(program) => program,
-        Err(error) => return MeshError::file("find", Path::new("this program"))(error),
+        Err(error) => return FileError::when("find", Path::new("this program"))(error).into(),
     };
     let mut arguments: Vec<OsString> =
         ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]

@@ -23,6 +23,8 @@ use std::time::{Duration, Instant};
 
 pub use error::MeshError;
 
+use crate::FileError;
+
 use self::control_plane::{ApiServer, Istiod};
 use self::gateway::Gateway;
 use self::kubectl::Kubectl;
@@ -57,7 +59,7 @@ impl Mesh {
         let folder = tempfile::Builder::new()
             .prefix("mesh-")
             .tempdir()
-            .map_err(MeshError::file("create a folder in", &std::env::temp_dir()))?;
+            .map_err(FileError::when("create a folder in", &std::env::temp_dir()))?;
         let api_server = ApiServer::start(&programs, folder.path())?;
         let kubectl = Kubectl::new(&programs, api_server.kubeconfig());
         objects::foundation(&kubectl, &programs)?;

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::error::MeshError;
+use crate::FileError;
 
 /// How often a starting process is asked whether it is ready.
 const POLL: Duration = Duration::from_millis(50);
@@ -26,14 +27,14 @@ impl Process {
     /// Starts a command with its log in `folder`.
     pub fn start(name: &str, command: &mut Command, folder: &Path) -> Result<Self, MeshError> {
         let log = folder.join("log");
-        let out = File::create(&log).map_err(MeshError::file("create", &log))?;
-        let both = out.try_clone().map_err(MeshError::file("open", &log))?;
+        let out = File::create(&log).map_err(FileError::when("create", &log))?;
+        let both = out.try_clone().map_err(FileError::when("open", &log))?;
         let child = command
             .stdin(Stdio::null())
             .stdout(out)
             .stderr(both)
             .spawn()
-            .map_err(MeshError::file("run", Path::new(command.get_program())))?;
+            .map_err(FileError::when("run", Path::new(command.get_program())))?;
         Ok(Self { name: name.to_owned(), child, log })
     }
 
@@ -104,16 +105,17 @@ pub(super) fn output(command: &mut Command) -> Result<String, Failed> {
 /// Makes a folder for a process.
 pub(super) fn folder(parent: &Path, name: &str) -> Result<PathBuf, MeshError> {
     let folder = parent.join(name);
-    std::fs::create_dir_all(&folder).map_err(MeshError::file("create", &folder))?;
+    std::fs::create_dir_all(&folder).map_err(FileError::when("create", &folder))?;
     Ok(folder)
 }
 
 /// Writes a file, and the folders above it.
 pub(super) fn write(path: &Path, text: &str) -> Result<(), MeshError> {
     if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent).map_err(MeshError::file("create", parent))?;
+        std::fs::create_dir_all(parent).map_err(FileError::when("create", parent))?;
     }
-    std::fs::write(path, text).map_err(MeshError::file("write", path))
+    std::fs::write(path, text).map_err(FileError::when("write", path))?;
+    Ok(())
 }
 
 /// The status of an answer to a GET, if there is one.

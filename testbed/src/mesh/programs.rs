@@ -6,6 +6,7 @@ use std::process::Command;
 
 use super::error::MeshError;
 use super::process::{Failed, output};
+use crate::FileError;
 use crate::envoy::fetch;
 
 /// The Go module.
@@ -39,7 +40,7 @@ impl Programs {
     /// When Go is missing, or a program does not build.
     pub fn built(downloads: &Path) -> Result<Self, MeshError> {
         let folder = downloads.join("mesh");
-        std::fs::create_dir_all(&folder).map_err(MeshError::file("create", &folder))?;
+        std::fs::create_dir_all(&folder).map_err(FileError::when("create", &folder))?;
         let envoy = fetch::envoy(fetch::VERSION, downloads)?;
         if !folder.join("istio").is_file() {
             eprintln!("building Kubernetes' API server and Istio: some eight minutes, once");
@@ -61,7 +62,7 @@ impl Programs {
                 let link = folder.join(name);
                 if link.symlink_metadata().is_err() {
                     std::os::unix::fs::symlink(program, &link)
-                        .map_err(MeshError::file("create", &link))?;
+                        .map_err(FileError::when("create", &link))?;
                 }
             }
         }
