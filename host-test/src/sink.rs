@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::abi::LogLevel;
 use crate::bounded::Bounded;
+use crate::text::lossy;
 
 /// One line that a guest logged, and the plugin that logged it.
 ///
@@ -177,7 +178,7 @@ impl LogSink for MemoryLog {
         let line = LogLine {
             level: record.level,
             plugin: record.plugin.to_owned(),
-            message: String::from_utf8_lossy(record.message).into_owned(),
+            message: lossy(record.message),
         };
         let bytes = line.plugin.len() + line.message.len() + LINE_BYTES;
         self.lock().push(line, bytes);

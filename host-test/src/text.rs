@@ -52,3 +52,27 @@ impl Serialize for Text {
         serializer.collect_str(self)
     }
 }
+
+/// The bytes as a `String`, with U+FFFD for what is not UTF-8. It takes no more memory than its
+/// length, which is what limits count: a text that grows while it is made takes up to twice as
+/// much.
+pub(crate) fn lossy(bytes: &[u8]) -> String {
+    let mut text = String::from_utf8_lossy(bytes).into_owned();
+    text.shrink_to_fit();
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_string_takes_no_more_than_its_length() {
+        let mut long = vec![b'a'; 64_000];
+        long[0] = 0x80;
+        for bytes in [&long[..], &[0x80; 1000], b"valid", b""] {
+            let text = lossy(bytes);
+            assert_eq!(text.capacity(), text.len());
+        }
+    }
+}

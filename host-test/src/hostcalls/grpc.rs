@@ -12,6 +12,7 @@ use crate::headers::Headers;
 use crate::memory::{Guest, HostcallResult, Span, parts, write_u32};
 use crate::pairs;
 use crate::state::HostState;
+use crate::text::lossy;
 
 pub(super) const FAMILY: &[Definition] = family! {
     proxy_grpc_call(
@@ -53,8 +54,8 @@ struct Target {
 fn target(memory: &[u8], state: &mut HostState, spans: [Span; 4]) -> HostcallResult<Target> {
     let [service, name, method, metadata] = spans;
     let service = Bytes::copy_from_slice(state.read(memory, service)?);
-    let service_name = String::from_utf8_lossy(state.read(memory, name)?).into_owned();
-    let method_name = String::from_utf8_lossy(state.read(memory, method)?).into_owned();
+    let service_name = lossy(state.read(memory, name)?);
+    let method_name = lossy(state.read(memory, method)?);
     let pairs = pairs::decode(state.read(memory, metadata)?).unwrap_or_default();
     state.note(|note| {
         note.arg("service", service.clone()).arg("service_name", service_name.as_str());

@@ -11,6 +11,7 @@ use crate::callout::{CalloutKind, CalloutRequest};
 use crate::headers::{HeaderScope, Headers};
 use crate::memory::{Guest, HostcallResult, Span, parts, write_u32};
 use crate::pairs;
+use crate::text::lossy;
 
 pub(super) const FAMILY: &[Definition] = family! {
     proxy_http_call(
@@ -34,7 +35,7 @@ fn http_call(
     // Written first: if the pointer is wrong, no call is started whose token the guest never gets.
     write_u32(memory, token_to, 0)?;
     let [cluster, headers, body, trailers] = spans;
-    let cluster = String::from_utf8_lossy(state.read(memory, cluster)?).into_owned();
+    let cluster = lossy(state.read(memory, cluster)?);
     let headers = pairs::decode(state.read(memory, headers)?).unwrap_or_default();
     let body = state.read(memory, body)?;
     let trailers = pairs::decode(state.read(memory, trailers)?).unwrap_or_default();
