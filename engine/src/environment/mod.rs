@@ -64,7 +64,12 @@ impl Environments {
 
     /// Whether a client may name any DNS label.
     pub fn is_open(&self) -> bool {
-        self.names.allows_any() && !self.sources.is_empty()
+        self.names.allows_any() && self.has_sources()
+    }
+
+    /// Whether a request can name an environment.
+    pub fn has_sources(&self) -> bool {
+        !self.sources.is_empty()
     }
 
     /// Guards the headers that only the gateway may set, and has the scan find the first header

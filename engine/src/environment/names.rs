@@ -45,6 +45,11 @@ impl Names {
         self.any
     }
 
+    /// Whether names are allowed that are not listed.
+    pub fn allows_unlisted_names(&self) -> bool {
+        self.any || !self.patterns.is_empty()
+    }
+
     /// The environment that a value names; nothing if it is not allowed.
     #[inline]
     pub fn resolve(&self, value: &[u8]) -> Option<Environment<'_>> {
@@ -57,7 +62,7 @@ impl Names {
 
     #[cold]
     fn resolve_any(&self, value: &[u8]) -> Option<Environment<'_>> {
-        let is_open = self.any || !self.patterns.is_empty();
+        let is_open = self.allows_unlisted_names();
         let may_name_one = is_open || value.iter().any(u8::is_ascii_uppercase);
         if !may_name_one || value.len() > MAX_LABEL {
             return None;

@@ -147,6 +147,11 @@ impl HostTable {
         self.records.shrink_to_fit();
     }
 
+    /// Each pattern's record, in the order in which they were added.
+    pub fn iter(&self) -> impl Iterator<Item = Record<'_>> {
+        self.records.iter()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
     }

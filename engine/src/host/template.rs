@@ -124,6 +124,15 @@ impl Template {
         self.pieces().contains(&Piece::Env)
     }
 
+    /// The template with `*` in place of each placeholder.
+    pub fn with_stars(&self) -> String {
+        let text = |piece: &Piece| match piece {
+            Piece::Literal(literal) => literal.to_string(),
+            Piece::Env | Piece::Host | Piece::Label(_) => "*".to_owned(),
+        };
+        self.as_literal().map_or_else(|| self.pieces().iter().map(text).collect(), str::to_owned)
+    }
+
     /// The template with the values put in; nothing if a value that it needs is missing.
     pub fn expand<'v>(&'v self, values: Values<'v>) -> Option<Cow<'v, [u8]>> {
         match self {
