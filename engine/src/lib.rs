@@ -73,6 +73,6 @@ pub use host::{
 };
 pub use policy::{API_VERSION, MAX_CONFIGURATION, MAX_STRIP, Mode, Policy, compile_json};
 pub use reply::{Answer, Refusal, Reply};
-pub use results::{EnvironmentResults, ProbeRewrite, Results, WrittenText};
 pub use request::{Headers, Request, SourceAddress, is_grpc, parse_source_address};
+pub use results::{EnvironmentResults, ProbeRewrite, Results, WrittenText};
 pub use trace::{EnvironmentReason, NoTrace, Origin, SourceFinding, Step, Trace};

@@ -12,8 +12,9 @@ use gatepost_gateway::{
     AccessLog, FilterModule, Gateway, GatewayOptions, PolicyError, PolicyFilter, RouteTable, Target,
 };
 use gatepost_host::Metrics;
+use gatepost_render::FailurePolicy;
 use gatepost_render::bootstrap::{
-    AccessLog as EnvoyAccessLog, Bootstrap, FailurePolicy, Module, Plugin, PluginSource, Route,
+    AccessLog as EnvoyAccessLog, Bootstrap, Module, Plugin, PluginSource, Route,
 };
 use tokio::task::JoinHandle;
 
@@ -53,7 +54,7 @@ pub enum TestbedError {
     Envoy(#[from] crate::envoy::process::ProcessError),
     /// The bootstrap cannot be rendered.
     #[error(transparent)]
-    Render(#[from] gatepost_render::bootstrap::RenderError),
+    Render(#[from] gatepost_render::RenderError),
 }
 
 /// A running gateway with its upstreams. Dropping it ends both.

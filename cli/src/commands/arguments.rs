@@ -21,6 +21,20 @@ pub fn address(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
+/// Parses the name of a Kubernetes object (RFC 1123 §2.1).
+pub fn object_name(text: &str) -> Result<String, String> {
+    let of_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let is_name = (1..=63).contains(&text.len())
+        && text.bytes().all(of_name)
+        && !text.starts_with('-')
+        && !text.ends_with('-');
+    if is_name {
+        Ok(text.to_owned())
+    } else {
+        Err("a name in Kubernetes has a-z, 0-9 and inner `-`, and at most 63 of them".to_owned())
+    }
+}
+
 /// A runtime for the commands that use the network.
 pub fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CommandError::other)

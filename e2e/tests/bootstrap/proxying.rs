@@ -1,7 +1,8 @@
 //! Requests through a real Envoy with a rendered bootstrap: which upstream answers, over which
 //! protocol, and what Envoy logs and counts.
 
-use gatepost_render::bootstrap::{Bootstrap, FailurePolicy, Plugin, PluginSource};
+use gatepost_render::FailurePolicy;
+use gatepost_render::bootstrap::{Bootstrap, Plugin, PluginSource};
 use gatepost_testbed::client::VERSIONS;
 use gatepost_testbed::envoy::process::Envoy;
 use http::Version;

@@ -6,9 +6,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use gatepost_render::bootstrap::{
-    AccessLog, Bootstrap, FailurePolicy, Module, Plugin, PluginSource, Route,
-};
+use gatepost_render::FailurePolicy;
+use gatepost_render::bootstrap::{AccessLog, Bootstrap, Module, Plugin, PluginSource, Route};
 use gatepost_testbed::client;
 use gatepost_testbed::envoy::LISTENER;
 use gatepost_testbed::envoy::process::{Envoy, Options};

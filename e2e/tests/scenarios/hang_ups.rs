@@ -4,7 +4,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use gatepost_render::bootstrap::{FailurePolicy, Module, Plugin, PluginSource, Route};
+use gatepost_render::FailurePolicy;
+use gatepost_render::bootstrap::{Module, Plugin, PluginSource, Route};
 use gatepost_testbed::envoy::LISTENER;
 use gatepost_testbed::envoy::process::{Envoy, Options};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

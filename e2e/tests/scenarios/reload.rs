@@ -8,9 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use gatepost_render::bootstrap::{
-    AccessLog, Bootstrap, FailurePolicy, Module, Plugin, PluginSource, Route,
-};
+use gatepost_render::FailurePolicy;
+use gatepost_render::bootstrap::{AccessLog, Bootstrap, Module, Plugin, PluginSource, Route};
 use gatepost_testbed::client::{VERSIONS, get};
 use gatepost_testbed::echo::Upstream;
 use gatepost_testbed::envoy::LISTENER;

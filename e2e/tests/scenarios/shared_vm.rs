@@ -1,9 +1,8 @@
 //! Two plugins of one module in one VM, which is how Envoy runs them when module and `vm_id` are
 //! the same. Each root context must keep its own policy.
 
-use gatepost_render::bootstrap::{
-    AccessLog, Bootstrap, FailurePolicy, Module, Plugin, PluginSource, Route,
-};
+use gatepost_render::FailurePolicy;
+use gatepost_render::bootstrap::{AccessLog, Bootstrap, Module, Plugin, PluginSource, Route};
 use gatepost_testbed::client::{VERSIONS, get};
 use gatepost_testbed::echo::Upstream;
 use gatepost_testbed::envoy::LISTENER;

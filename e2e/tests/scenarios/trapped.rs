@@ -3,7 +3,8 @@
 
 use std::net::SocketAddr;
 
-use gatepost_render::bootstrap::{FailurePolicy, Module, Plugin, PluginSource, Route};
+use gatepost_render::FailurePolicy;
+use gatepost_render::bootstrap::{Module, Plugin, PluginSource, Route};
 use gatepost_testbed::client::get;
 use gatepost_testbed::echo::Upstream;
 use gatepost_testbed::envoy::LISTENER;

@@ -26,8 +26,7 @@ fn a_rewriting_check_gives_its_authority_and_path() {
         .iter()
         .map(|rewrite| (&*rewrite.check, rewrite.authority.as_deref(), rewrite.path.as_deref()))
         .collect();
-    let expected =
-        [("a", Some("status.example:15021"), Some("/ready")), ("d", None, Some("/up"))];
+    let expected = [("a", Some("status.example:15021"), Some("/ready")), ("d", None, Some("/up"))];
     assert_eq!(seen, expected);
     assert!(results.environments.is_none() && results.mapped.is_empty());
     assert!(!results.has_private_hosts);
@@ -56,10 +55,13 @@ fn environments_are_those_that_a_request_can_mean() {
         .iter()
         .map(|(name, value)| (name.as_str(), value.for_environment("env1")))
         .collect();
-    assert_eq!(headers, [
-        ("x-env", Some("env1".to_owned())),
-        ("x-cluster", Some("outbound|80||env1.svc".to_owned())),
-    ]);
+    assert_eq!(
+        headers,
+        [
+            ("x-env", Some("env1".to_owned())),
+            ("x-cluster", Some("outbound|80||env1.svc".to_owned())),
+        ]
+    );
 }
 
 #[test]

@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use serde::Serialize;
 
 use super::cluster::Cluster;
-use super::error::RenderError;
 use super::input::Bootstrap;
 use super::listener::Listener;
 use super::message::{Address, to_json};
+use crate::RenderError;
 
 impl Bootstrap<'_> {
     /// The document that `envoy -c FILE` takes, ending in a newline.

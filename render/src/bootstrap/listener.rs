@@ -3,11 +3,11 @@
 
 use serde::Serialize;
 
-use super::error::RenderError;
 use super::input::{AccessLog, Bootstrap};
 use super::message::{Address, Any, Empty, Extension};
 use super::virtual_host::RouteConfiguration;
 use super::wasm::HttpFilter;
+use crate::RenderError;
 
 /// The name of the listener in rendered bootstraps. Envoy's admin interface gives its address by
 /// this name.

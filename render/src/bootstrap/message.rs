@@ -3,9 +3,8 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use crate::RenderError;
 use serde::Serialize;
-
-use super::error::RenderError;
 
 /// `config.core.v3.Address`. An IPv6 address stands without brackets.
 #[derive(Serialize)]
@@ -54,7 +53,7 @@ pub(super) struct Empty {}
 /// A document as JSON, ending in a newline.
 pub(super) fn to_json(value: &impl Serialize) -> Result<String, RenderError> {
     let mut text = serde_json::to_string_pretty(value)
-        .map_err(|error| RenderError::Json { message: error.to_string() })?;
+        .map_err(|error| RenderError::Write { message: error.to_string() })?;
     text.push('\n');
     Ok(text)
 }

@@ -17,9 +17,8 @@
 //! ```
 //! use std::path::Path;
 //!
-//! use gatepost_render::bootstrap::{
-//!     AccessLog, Bootstrap, FailurePolicy, Module, Plugin, PluginSource, Route,
-//! };
+//! use gatepost_render::FailurePolicy;
+//! use gatepost_render::bootstrap::{AccessLog, Bootstrap, Module, Plugin, PluginSource, Route};
 //!
 //! let routes: Vec<Route> =
 //!     vec!["app.example.com=127.0.0.1:9001".parse()?, "*=127.0.0.1:9002".parse()?];
@@ -42,7 +41,6 @@
 
 mod cluster;
 mod document;
-mod error;
 mod input;
 mod listener;
 mod message;
@@ -53,8 +51,7 @@ mod wasm;
 #[cfg(test)]
 mod tests;
 
-pub use error::RenderError;
 pub use input::{AccessLog, Bootstrap};
 pub use listener::LISTENER;
 pub use route::{AddressError, HostError, NameError, Route, RouteError, Upstream};
-pub use wasm::{FailurePolicy, Module, Plugin, PluginSource};
+pub use wasm::{Module, Plugin, PluginSource};

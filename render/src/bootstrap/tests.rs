@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::{FailurePolicy, RenderError};
 
 const POLICY: &str = "{\"apiVersion\":\"gatepost/v1\",\n \"strip\":[\"x-\\\"quoted\\\"\"]}";
 

@@ -8,8 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
-use super::error::RenderError;
 use super::message::{Any, Empty, Extension, to_json, utf8};
+use crate::{FailurePolicy, RenderError};
 
 /// The name of the filter, of its plugin and of its ECDS resource, which Envoy finds by the
 /// filter's name.
@@ -66,23 +66,6 @@ impl fmt::Debug for Module<'_> {
     }
 }
 
-/// What Envoy does with requests after a trap ended the module's VM on a worker (`failure_policy`;
-/// Envoy before 1.33 has only the boolean `fail_open`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub enum FailurePolicy {
-    /// 503 until Envoy restarts. No request passes unchecked.
-    #[default]
-    #[serde(rename = "FAIL_CLOSED")]
-    Closed,
-    /// 503 until the VM is rebuilt, at most once a second.
-    #[serde(rename = "FAIL_RELOAD")]
-    Reload,
-    /// Requests pass without the filter. Headers that a policy strips then arrive as the client
-    /// wrote them.
-    #[serde(rename = "FAIL_OPEN")]
-    Open,
-}
-
 impl<'a> Plugin<'a> {
     /// The content of the file that [`PluginSource::FileEcds`] names: a discovery response with
     /// this plugin. `version` is only shown in the admin interface's `/config_dump`. Write the new
@@ -110,7 +93,7 @@ impl<'a> Plugin<'a> {
             message: Wasm {
                 config: PluginConfig {
                     name: NAME,
-                    failure_policy: self.on_failure,
+                    failure_policy: self.on_failure.of_envoy(),
                     configuration: Any {
                         type_url: "type.googleapis.com/google.protobuf.StringValue",
                         message: StringValue { value: self.configuration },
@@ -190,7 +173,7 @@ pub(super) struct Wasm<'a> {
 #[derive(Serialize)]
 struct PluginConfig<'a> {
     name: &'static str,
-    failure_policy: FailurePolicy,
+    failure_policy: &'static str,
     configuration: Any<StringValue<'a>>,
     vm_config: VmConfig<'a>,
 }

@@ -1,0 +1,10 @@
+//! What rendering gives.
+
+/// Objects as text, and what a person must know about them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendered {
+    /// One or more YAML documents.
+    pub yaml: String,
+    /// What is still to be done, a sentence each.
+    pub notes: Vec<String>,
+}

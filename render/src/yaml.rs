@@ -1,0 +1,41 @@
+//! Objects as YAML for people: with comments, and so that every reader takes each text for the
+//! text that it is. `kubectl` reads YAML 1.1, where `no`, `0310` and `1:30` are no texts, so all
+//! such texts are in quotes.
+
+use serde::{Serialize, Serializer};
+use serde_saphyr::{Commented, ser_options, to_string_with_options};
+
+use crate::RenderError;
+
+/// A value with a comment behind it.
+pub(crate) type Noted<T> = Commented<T>;
+
+/// A value with a comment behind it.
+pub(crate) fn noted<T>(value: T, comment: &str) -> Noted<T> {
+    Commented(value, comment.to_owned())
+}
+
+/// An object as a YAML document. `about` stands above it as a comment, line by line.
+pub(crate) fn document(about: &str, object: &impl Serialize) -> Result<String, RenderError> {
+    let options = ser_options! { prefer_block_scalars: false };
+    let body = to_string_with_options(object, options)
+        .map_err(|error| RenderError::Write { message: error.to_string() })?;
+    let mut text: String = about.lines().map(|line| format!("# {line}\n")).collect();
+    text.push_str(&body);
+    Ok(text)
+}
+
+/// Documents as one file.
+#[must_use]
+pub fn join(documents: &[String]) -> String {
+    documents.join("---\n")
+}
+
+/// A policy in JSON, written as a value of the document around it. Fields stay in their order.
+pub(crate) struct PolicyJson<'a>(pub &'a str);
+
+impl Serialize for PolicyJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serde_transcode::transcode(&mut serde_json::Deserializer::from_str(self.0), serializer)
+    }
+}
