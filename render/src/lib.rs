@@ -1,6 +1,6 @@
 //! Renders the configuration that runs a policy: [`istio`] writes the objects that load the filter
-//! into a gateway of Istio's, and [`bootstrap`] an Envoy configuration around the filter. The policy
-//! is text here, passed on unread; what it means is in the engine.
+//! into a gateway of Istio's, [`routes`] those for the requests that it rewrites, and [`bootstrap`]
+//! an Envoy configuration around the filter. What a policy means is in the engine.
 
 pub mod bootstrap;
 mod error;
@@ -8,6 +8,7 @@ mod failure_policy;
 pub mod istio;
 mod object;
 mod rendered;
+pub mod routes;
 mod size;
 mod yaml;
 

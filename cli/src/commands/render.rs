@@ -4,6 +4,7 @@
 mod envoy;
 mod failure;
 mod plugin;
+mod routes;
 
 use clap::Subcommand;
 use gatepost_render::Rendered;
@@ -26,6 +27,7 @@ enum Kind {
     TrafficExtension(plugin::TrafficExtensionArguments),
     #[command(name = "envoyfilter")]
     EnvoyFilter(plugin::EnvoyFilterArguments),
+    Routes(routes::Arguments),
     Envoy(envoy::Arguments),
 }
 
@@ -34,6 +36,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
         Kind::WasmPlugin(arguments) => write(&plugin::wasm_plugin(arguments)?),
         Kind::TrafficExtension(arguments) => write(&plugin::traffic_extension(arguments)?),
         Kind::EnvoyFilter(arguments) => write(&plugin::envoy_filter(arguments)?),
+        Kind::Routes(arguments) => write(&routes::render(arguments)?),
         Kind::Envoy(arguments) => envoy::run(arguments),
     }
 }

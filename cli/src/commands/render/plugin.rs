@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use gatepost_authoring::PolicyFile;
 use gatepost_render::istio::{Attachment, Insertion, IstioVersion, ModuleSource, Phase, Plugin};
-use gatepost_render::{FailurePolicy, RenderError, Rendered};
+use gatepost_render::{FailurePolicy, Rendered};
 
 use super::failure::OnFailure;
 use crate::commands::arguments::{object_name, read_policy};
@@ -114,22 +114,28 @@ enum PhaseArgument {
 }
 
 pub fn wasm_plugin(arguments: &WasmPluginArguments) -> Result<Rendered, CommandError> {
-    with_plugin(&arguments.plugin, Some(&arguments.place), |plugin| plugin.wasm_plugin())
+    render(Kind::WasmPlugin, &arguments.plugin, Some(&arguments.place))
 }
 
 pub fn traffic_extension(arguments: &TrafficExtensionArguments) -> Result<Rendered, CommandError> {
-    with_plugin(&arguments.plugin, Some(&arguments.place), |plugin| plugin.traffic_extension())
+    render(Kind::TrafficExtension, &arguments.plugin, Some(&arguments.place))
 }
 
 pub fn envoy_filter(arguments: &EnvoyFilterArguments) -> Result<Rendered, CommandError> {
     let insertion = if arguments.inline { Insertion::Inline } else { Insertion::Discovered };
-    with_plugin(&arguments.plugin, None, |plugin| plugin.envoy_filter(insertion))
+    render(Kind::EnvoyFilter(insertion), &arguments.plugin, None)
 }
 
-fn with_plugin(
+enum Kind {
+    WasmPlugin,
+    TrafficExtension,
+    EnvoyFilter(Insertion),
+}
+
+fn render(
+    kind: Kind,
     arguments: &PluginArguments,
     place: Option<&PlaceArguments>,
-    render: impl FnOnce(&Plugin<'_>) -> Result<Rendered, RenderError>,
 ) -> Result<Rendered, CommandError> {
     let policy = read_policy(&arguments.policy)?;
     let attachment = attachment(arguments);
@@ -157,7 +163,12 @@ fn with_plugin(
         policy: &policy.json,
         istio: arguments.istio,
     };
-    render(&plugin).map_err(CommandError::other)
+    let rendered = match kind {
+        Kind::WasmPlugin => plugin.wasm_plugin(),
+        Kind::TrafficExtension => plugin.traffic_extension(),
+        Kind::EnvoyFilter(insertion) => plugin.envoy_filter(insertion),
+    };
+    rendered.map_err(CommandError::other)
 }
 
 fn attachment(arguments: &PluginArguments) -> Attachment {
@@ -204,7 +215,8 @@ fn module(arguments: &PluginArguments) -> Result<ModuleSource, CommandError> {
     Ok(chosen.cloned().unwrap_or(ModuleSource::Missing))
 }
 
-fn label(text: &str) -> Result<(String, String), String> {
+/// Parses a label as `KEY=VALUE`.
+pub fn label(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() && !value.is_empty() => {
             Ok((key.to_owned(), value.to_owned()))
