@@ -19,6 +19,9 @@ pub struct Results {
     pub mapped: Vec<WrittenText>,
     /// Whether hosts are refused that a cluster's own services have.
     pub has_private_hosts: bool,
+    /// Whether health checks are all that the policy decides on: it changes no client's request.
+    /// Refusing an invalid authority does not count, because every policy does.
+    pub is_of_probes_alone: bool,
 }
 
 /// What a health check makes of a probe.
@@ -81,6 +84,9 @@ impl Policy {
             environments: self.environment_results(),
             mapped: self.mapped(),
             has_private_hosts: !self.hosts.private.is_empty(),
+            is_of_probes_alone: self.environments.is_none()
+                && !self.hosts.decides()
+                && !self.headers.has_guarded(),
         }
     }
 

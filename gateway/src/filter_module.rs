@@ -9,7 +9,7 @@ use std::time::Duration;
 use gatepost_host::{
     CacheState, Chain, ChainOptions, ChainPlugin, Engine, EngineOptions, FailPolicy, Host,
     LogLevel, LogLine, LogRecord, LogSink, Module, ModuleError, PluginConfig, StartError,
-    VirtualClock, Worker,
+    VirtualClock, Vm, VmOptions, Worker,
 };
 use gatepost_host_tower::PoolError;
 
@@ -76,16 +76,32 @@ impl FilterModule {
         })
     }
 
+    /// How much linear memory the filter has taken when it holds a policy, in bytes.
+    ///
+    /// # Errors
+    /// When the filter refuses the configuration, with every line that it logged.
+    pub fn memory_bytes(&self, configuration: &str) -> Result<usize, PolicyError> {
+        start_with_log(Host::default(), |host| {
+            let mut vm = Vm::new(&self.0, host, VmOptions::default())?;
+            vm.start_plugin(config(configuration))?;
+            Ok(vm.memory_bytes())
+        })
+    }
+
     /// A chain with this filter alone. With `FAIL_RELOAD`, a VM that trapped fails requests until
     /// the back-off is over, and is then replaced.
     pub(crate) fn chain(&self, configuration: &str, options: ChainOptions) -> Chain {
-        let config = PluginConfig {
-            name: NAME.to_owned(),
-            configuration: configuration.to_owned().into(),
-            fail_policy: FailPolicy::Reload,
-            ..PluginConfig::default()
-        };
+        let config = config(configuration);
         Chain::with_options(vec![ChainPlugin { module: self.0.clone(), config }], options)
+    }
+}
+
+fn config(configuration: &str) -> PluginConfig {
+    PluginConfig {
+        name: NAME.to_owned(),
+        configuration: configuration.to_owned().into(),
+        fail_policy: FailPolicy::Reload,
+        ..PluginConfig::default()
     }
 }
 

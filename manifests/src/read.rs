@@ -140,6 +140,7 @@ fn find(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Manif
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ServicePort;
 
     fn read(files: &[(&str, &str)]) -> Result<Manifests, ManifestError> {
         let folder = tempfile::tempdir().expect("a folder");
@@ -175,7 +176,7 @@ mod tests {
             manifests.services.iter().map(|service| service.origin.to_string()).collect();
         assert_eq!(names, ["Service shop/a", "Service default/c"]);
         let protocols: Vec<&str> =
-            manifests.services[0].ports.iter().map(|port| port.protocol()).collect();
+            manifests.services[0].ports.iter().map(ServicePort::protocol).collect();
         assert_eq!(protocols, ["grpc", "grpc"]);
         assert!(manifests.routes[0].serves("a.example"));
     }

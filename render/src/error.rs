@@ -78,4 +78,31 @@ pub enum RenderError {
     /// Several gateways in an EnvoyFilter.
     #[error("an EnvoyFilter selects the pods of one Gateway: render one for each --target")]
     EnvoyFilterTargets,
+    /// A policy that does nothing in a balancer.
+    #[error(
+        "the policy has health checks alone, and the balancer's own probes pass no plugin: use a \
+         HealthCheckPolicy (port 15021, /healthz/ready) for the gateway's Service"
+    )]
+    GcpProbesAlone,
+    /// A policy that is too large for the platform.
+    #[error(
+        "with this policy the filter takes {needed} bytes of memory, and the platform gives a \
+         plugin {limit}: shorten the lists by patterns, or run the policy in the mesh's gateway"
+    )]
+    GcpMemory {
+        /// How much it takes.
+        needed: usize,
+        /// How much there is.
+        limit: usize,
+    },
+    /// A balancer that takes no plugin.
+    #[error(
+        "the {origin} in {} makes a classic load balancer, which takes no plugin: only a Gateway \
+         of a GKE class does",
+        origin.path.display()
+    )]
+    GcpClassic {
+        /// The Ingress.
+        origin: Box<gatepost_manifests::Origin>,
+    },
 }

@@ -1,10 +1,12 @@
 //! Renders the configuration that runs a policy: [`istio`] writes the objects that load the filter
-//! into a gateway of Istio's, [`routes`] those for the requests that it rewrites, and [`bootstrap`]
-//! an Envoy configuration around the filter. What a policy means is in the engine.
+//! into a gateway of Istio's, [`routes`] those for the requests that it rewrites, [`gcp`] those for
+//! Google Cloud's load balancer, and [`bootstrap`] an Envoy configuration around the filter. What a
+//! policy means is in the engine.
 
 pub mod bootstrap;
 mod error;
 mod failure_policy;
+pub mod gcp;
 pub mod istio;
 mod object;
 mod rendered;

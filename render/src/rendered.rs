@@ -3,8 +3,8 @@
 /// Objects as text, and what a person must know about them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rendered {
-    /// One or more YAML documents.
-    pub yaml: String,
+    /// YAML documents, or one of JSON.
+    pub text: String,
     /// What is still to be done, a sentence each.
     pub notes: Vec<String>,
 }

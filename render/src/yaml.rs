@@ -3,7 +3,7 @@
 //! such texts are in quotes.
 
 use serde::{Serialize, Serializer};
-use serde_saphyr::{Commented, ser_options, to_string_with_options};
+use serde_saphyr::{Commented, LitStr, ser_options, to_string_with_options};
 
 use crate::RenderError;
 
@@ -37,5 +37,30 @@ pub(crate) struct PolicyJson<'a>(pub &'a str);
 impl Serialize for PolicyJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serde_transcode::transcode(&mut serde_json::Deserializer::from_str(self.0), serializer)
+    }
+}
+
+/// A policy in JSON, written as a text of several lines.
+pub(crate) struct PolicyText(String);
+
+impl PolicyText {
+    pub fn new(policy: &str) -> Result<Self, RenderError> {
+        let mut text = Vec::new();
+        let mut writer = serde_json::Serializer::pretty(&mut text);
+        serde_transcode::transcode(&mut serde_json::Deserializer::from_str(policy), &mut writer)
+            .map_err(|error| RenderError::Write { message: error.to_string() })?;
+        let text = String::from_utf8(text);
+        text.map(Self).map_err(|error| RenderError::Write { message: error.to_string() })
+    }
+}
+
+impl Serialize for PolicyText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // In a block, some characters beyond ASCII end a line to one reader and not to the next.
+        if self.0.is_ascii() {
+            LitStr(&self.0).serialize(serializer)
+        } else {
+            self.0.serialize(serializer)
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 mod envoy;
 mod failure;
+mod gcp;
 mod plugin;
 mod routes;
 
@@ -28,7 +29,10 @@ enum Kind {
     #[command(name = "envoyfilter")]
     EnvoyFilter(plugin::EnvoyFilterArguments),
     Routes(routes::Arguments),
-    Envoy(envoy::Arguments),
+    #[command(name = "gcp-plugin")]
+    GcpPlugin(gcp::Arguments),
+    Envoy(envoy::EnvoyArguments),
+    Ecds(envoy::EcdsArguments),
 }
 
 pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
@@ -37,7 +41,9 @@ pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
         Kind::TrafficExtension(arguments) => write(&plugin::traffic_extension(arguments)?),
         Kind::EnvoyFilter(arguments) => write(&plugin::envoy_filter(arguments)?),
         Kind::Routes(arguments) => write(&routes::render(arguments)?),
-        Kind::Envoy(arguments) => envoy::run(arguments),
+        Kind::GcpPlugin(arguments) => write(&gcp::render(arguments)?),
+        Kind::Envoy(arguments) => write(&envoy::envoy(arguments)?),
+        Kind::Ecds(arguments) => write(&envoy::ecds(arguments)?),
     }
 }
 
@@ -45,6 +51,6 @@ fn write(rendered: &Rendered) -> Result<Exit, CommandError> {
     for note in &rendered.notes {
         anstream::eprintln!("gatepost: {note}");
     }
-    print(&rendered.yaml)?;
+    print(&rendered.text)?;
     Ok(Exit::Success)
 }

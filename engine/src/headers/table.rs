@@ -165,6 +165,15 @@ impl HeaderTable {
         table
     }
 
+    /// Whether there is a header that a client may not send.
+    pub fn has_guarded(&self) -> bool {
+        let mut entries = self
+            .buckets
+            .iter()
+            .flat_map(|bucket| std::iter::once(&bucket.first).chain(&bucket.rest));
+        entries.any(|entry| entry.roles.is_guarded)
+    }
+
     /// Whether a client may not send a header of this name.
     pub fn is_guarded(&self, name: &[u8]) -> bool {
         self.find(name).is_some_and(|found| found.roles.is_guarded)

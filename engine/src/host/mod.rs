@@ -79,6 +79,14 @@ pub(crate) struct Hosts {
 }
 
 impl Hosts {
+    /// Whether a request's host can change what becomes of the request.
+    pub fn decides(&self) -> bool {
+        !self.private.is_empty()
+            || !self.mappings.is_empty()
+            || self.port != Port::Keep
+            || self.unmapped != Unmapped::Pass
+    }
+
     /// The authority that a mapping gives.
     pub fn target<'t>(&'t self, mapping: &Record<'t>) -> Option<Target<'t>> {
         match mapping.value {

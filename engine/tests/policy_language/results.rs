@@ -96,3 +96,23 @@ fn mapped_authorities_come_once_and_sorted() {
     assert_eq!(patterns(&results.mapped), expected);
     assert!(results.has_private_hosts);
 }
+
+#[test]
+fn a_policy_is_of_probes_alone_when_it_changes_no_clients_request() {
+    let checks =
+        r#""healthChecks": [{"name": "a", "match": {"path": {"exact": "/"}}, "pass": {}}]"#;
+    let of = |rest: &str| {
+        results(&format!(r#"{{"apiVersion": "gatepost/v1", {checks}{rest}}}"#)).is_of_probes_alone
+    };
+    assert!(of("") && of(r#", "hosts": {"unmapped": "pass", "port": "keep"}"#));
+    for rest in [
+        r#", "strip": ["x-a"]"#,
+        r#", "environments": {"sources": [{"header": "env"}], "hints": {"headers": {"x-e": "{env}"}}}"#,
+        r#", "hosts": {"private": ["*.svc"]}"#,
+        r#", "hosts": {"mappings": [{"host": "a.test", "authority": "b.test"}]}"#,
+        r#", "hosts": {"port": "strip"}"#,
+        r#", "hosts": {"unmapped": "reject"}"#,
+    ] {
+        assert!(!of(rest), "{rest}");
+    }
+}

@@ -17,11 +17,11 @@ pub(super) struct RouteConfiguration<'a> {
 
 impl<'a> RouteConfiguration<'a> {
     pub(super) fn of(routes: &'a [Route]) -> Self {
-        Self {
-            name: "gatepost",
-            ignore_port_in_host_matching: true,
-            virtual_hosts: routes.iter().map(VirtualHost::of).collect(),
-        }
+        let virtual_hosts = match routes {
+            [] => vec![VirtualHost::placeholder()],
+            routes => routes.iter().map(VirtualHost::of).collect(),
+        };
+        Self { name: "gatepost", ignore_port_in_host_matching: true, virtual_hosts }
     }
 }
 
@@ -34,16 +34,21 @@ struct VirtualHost<'a> {
 
 impl<'a> VirtualHost<'a> {
     fn of(route: &'a Route) -> Self {
-        Self {
-            name: route.host(),
-            domains: [route.host()],
-            routes: [EnvoyRoute {
-                matching: RouteMatch { prefix: "/" },
-                // Envoy's 15 seconds count from the request's end to the response's end and would
-                // cut every stream.
-                route: RouteAction { cluster: route.host(), timeout: "0s" },
-            }],
-        }
+        // Envoy's 15 seconds count from the request's end to the response's end and would cut every
+        // stream.
+        let action = Action::Route(RouteAction { cluster: route.host(), timeout: "0s" });
+        Self::new(route.host(), action)
+    }
+
+    /// What a bootstrap without routes answers.
+    fn placeholder() -> Self {
+        let body = Body { inline_string: "REPLACE ME: this Envoy has no route (--route)\n" };
+        Self::new("*", Action::DirectResponse(DirectResponse { status: 503, body }))
+    }
+
+    fn new(host: &'a str, action: Action<'a>) -> Self {
+        let matching = RouteMatch { prefix: "/" };
+        Self { name: host, domains: [host], routes: [EnvoyRoute { matching, action }] }
     }
 }
 
@@ -51,7 +56,26 @@ impl<'a> VirtualHost<'a> {
 struct EnvoyRoute<'a> {
     #[serde(rename = "match")]
     matching: RouteMatch,
-    route: RouteAction<'a>,
+    #[serde(flatten)]
+    action: Action<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Action<'a> {
+    Route(RouteAction<'a>),
+    DirectResponse(DirectResponse),
+}
+
+#[derive(Serialize)]
+struct DirectResponse {
+    status: u16,
+    body: Body,
+}
+
+#[derive(Serialize)]
+struct Body {
+    inline_string: &'static str,
 }
 
 #[derive(Serialize)]

@@ -9,7 +9,7 @@ use super::module_source::ModuleSource;
 use super::plugin::Plugin;
 use super::version::IstioVersion;
 use crate::object::{Metadata, Object};
-use crate::yaml::{Noted, PolicyJson, document, noted};
+use crate::yaml::{Noted, PolicyText, document, noted};
 use crate::{RenderError, Rendered};
 
 const WASM: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
@@ -142,11 +142,12 @@ struct HttpUri {
     cluster: &'static str,
 }
 
+/// A text. Envoy gives a filter the bytes of any other message, and not its JSON.
 #[derive(Serialize)]
 struct Configuration<'a> {
     #[serde(rename = "@type")]
     type_url: &'static str,
-    value: PolicyJson<'a>,
+    value: &'a PolicyText,
 }
 
 impl Plugin<'_> {
@@ -174,7 +175,7 @@ impl Plugin<'_> {
             },
         };
         let selector = WorkloadSelector { labels };
-        let text = |policy| {
+        let text = |policy: &PolicyText| {
             let patches = match insertion {
                 Insertion::Inline => self.listener_patches(|| self.filter(policy)),
                 Insertion::Discovered => {
@@ -199,7 +200,9 @@ impl Plugin<'_> {
             };
             document(&self.about("an EnvoyFilter", IstioVersion::OLDEST), &object)
         };
-        self.rendered("EnvoyFilter", text(self.policy)?, text("{}")?.len())
+        let text = text(&PolicyText::new(self.policy)?)?;
+        let size = text.len();
+        self.rendered("EnvoyFilter", text, size)
     }
 
     /// One patch for each listener, or one for all.
@@ -240,7 +243,7 @@ impl Plugin<'_> {
         }
     }
 
-    fn filter<'p>(&'p self, policy: &'p str) -> Value<'p> {
+    fn filter<'p>(&'p self, policy: &'p PolicyText) -> Value<'p> {
         let comment = self.module.comment();
         let code = match self.module {
             ModuleSource::File(path) => Code::Local { filename: noted(path, comment) },
@@ -266,8 +269,8 @@ impl Plugin<'_> {
                         code,
                     },
                     configuration: Configuration {
-                        type_url: "type.googleapis.com/google.protobuf.Struct",
-                        value: PolicyJson(policy),
+                        type_url: "type.googleapis.com/google.protobuf.StringValue",
+                        value: policy,
                     },
                 },
             },

@@ -23,7 +23,7 @@
 //!     istio: IstioVersion::default(),
 //! };
 //! let rendered = plugin.wasm_plugin()?;
-//! assert!(rendered.yaml.contains("kind: WasmPlugin\n"));
+//! assert!(rendered.text.contains("kind: WasmPlugin\n"));
 //! assert!(rendered.notes.is_empty());
 //! # Ok::<(), gatepost_render::RenderError>(())
 //! ```

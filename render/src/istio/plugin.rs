@@ -131,13 +131,12 @@ impl Plugin<'_> {
         )
     }
 
-    /// An object's text with what is to be done about it. `without_policy` is the length of the
-    /// object with an empty policy.
+    /// An object's text with what is to be done about it. `size` is that of the object in JSON.
     pub(super) fn rendered(
         &self,
         kind: &'static str,
-        yaml: String,
-        without_policy: usize,
+        text: String,
+        size: usize,
     ) -> Result<Rendered, RenderError> {
         let mut notes = Vec::new();
         if !self.is_complete() {
@@ -153,8 +152,8 @@ impl Plugin<'_> {
                     .to_owned(),
             );
         }
-        notes.extend(size::check(kind, without_policy + self.policy.len())?);
-        Ok(Rendered { yaml, notes })
+        notes.extend(size::check(kind, size)?);
+        Ok(Rendered { text, notes })
     }
 }
 

@@ -30,12 +30,12 @@ fn image() -> ModuleSource {
 
 /// A reader that knows nothing of comments and of YAML's other ways to write a text.
 fn read(rendered: &Rendered) -> serde_json::Value {
-    serde_saphyr::from_str(&rendered.yaml).expect("YAML")
+    serde_saphyr::from_str(&rendered.text).expect("YAML")
 }
 
 #[test]
 fn a_wasm_plugin_from_a_file() {
-    insta::assert_snapshot!(plugin(&file()).wasm_plugin().unwrap().yaml);
+    insta::assert_snapshot!(plugin(&file()).wasm_plugin().unwrap().text);
 }
 
 #[test]
@@ -49,19 +49,19 @@ fn a_traffic_extension_for_a_gateway_of_the_gateway_api() {
         on_failure: FailurePolicy::Closed,
         ..plugin(&image)
     };
-    insta::assert_snapshot!(plugin.traffic_extension().unwrap().yaml);
+    insta::assert_snapshot!(plugin.traffic_extension().unwrap().text);
 }
 
 #[test]
 fn an_envoy_filter_that_is_discovered() {
-    insta::assert_snapshot!(plugin(&image()).envoy_filter(Insertion::Discovered).unwrap().yaml);
+    insta::assert_snapshot!(plugin(&image()).envoy_filter(Insertion::Discovered).unwrap().text);
 }
 
 #[test]
 fn an_envoy_filter_inside_the_listener() {
     let file = file();
     let plugin = Plugin { ports: &[], ..plugin(&file) };
-    insta::assert_snapshot!(plugin.envoy_filter(Insertion::Inline).unwrap().yaml);
+    insta::assert_snapshot!(plugin.envoy_filter(Insertion::Inline).unwrap().text);
 }
 
 #[test]
@@ -76,7 +76,9 @@ fn every_kind_holds_the_policy_as_it_is() {
     let patches = discovered["spec"]["configPatches"].as_array().expect("a list");
     assert_eq!(patches.len(), 3, "two listeners and the resource");
     let config = &patches[2]["patch"]["value"]["typed_config"]["config"];
-    assert_eq!(config["configuration"]["value"], policy);
+    let text = config["configuration"]["value"].as_str().expect("a text");
+    let value: serde_json::Value = serde_json::from_str(text).expect("JSON");
+    assert_eq!(value, policy);
 }
 
 #[test]
@@ -95,7 +97,7 @@ fn a_module_that_was_not_chosen_cannot_be_overlooked() {
     ];
     for rendered in each {
         let rendered = rendered.unwrap();
-        assert!(rendered.yaml.contains("REPLACE ME"), "{}", rendered.yaml);
+        assert!(rendered.text.contains("REPLACE ME"), "{}", rendered.text);
         assert!(rendered.notes[0].contains("give --image, --url or --file"), "{rendered:?}");
         // The API server refuses a label with a blank in it.
         assert_eq!(read(&rendered)["metadata"]["labels"]["gatepost/placeholder"], "REPLACE ME");
@@ -133,7 +135,7 @@ fn a_plugin_that_fails_open_says_so() {
     let open = Plugin { on_failure: FailurePolicy::Open, ..plugin(&file) };
     let rendered = open.wasm_plugin().unwrap();
     assert!(rendered.notes[0].starts_with("FAIL_OPEN lets every request pass"), "{rendered:?}");
-    assert!(rendered.yaml.contains("UNSAFE"), "{}", rendered.yaml);
+    assert!(rendered.text.contains("UNSAFE"), "{}", rendered.text);
 }
 
 #[test]

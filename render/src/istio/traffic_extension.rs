@@ -71,6 +71,8 @@ impl Plugin<'_> {
             };
             document(&self.about("a TrafficExtension", needs), &object)
         };
-        self.rendered("TrafficExtension", text(self.policy)?, text("{}")?.len())
+        // What YAML adds to the policy's JSON are blanks, of which an API server stores none.
+        let size = text("{}")?.len() + self.policy.len();
+        self.rendered("TrafficExtension", text(self.policy)?, size)
     }
 }

@@ -26,7 +26,7 @@
 //!     backends: &Backends::default(),
 //! }
 //! .render()?;
-//! assert!(rendered.yaml.contains("kind: VirtualService"));
+//! assert!(rendered.text.contains("kind: VirtualService"));
 //! # Ok::<(), gatepost_render::RenderError>(())
 //! ```
 
@@ -100,6 +100,6 @@ impl Routes<'_> {
         for document in &output.documents {
             size::check("object", document.len())?;
         }
-        Ok(Rendered { yaml: join(&output.documents), notes: output.notes })
+        Ok(Rendered { text: join(&output.documents), notes: output.notes })
     }
 }

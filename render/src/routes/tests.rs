@@ -79,7 +79,7 @@ fn every_result_gets_its_route_in_istios_kinds() {
     let (results, gateway, backends) = (everything(), gateway(), backends());
     let rendered = routes(&results, Some(&gateway), &backends).render().unwrap();
     assert_eq!(rendered.notes, Vec::<String>::new());
-    insta::assert_snapshot!(rendered.yaml);
+    insta::assert_snapshot!(rendered.text);
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn every_result_gets_its_route_in_the_gateway_apis_kinds() {
     let routes = Routes { api: Api::Gateway, ..routes(&results, Some(&gateway), &backends) };
     let rendered = routes.render().unwrap();
     assert_eq!(rendered.notes, Vec::<String>::new());
-    insta::assert_snapshot!(rendered.yaml);
+    insta::assert_snapshot!(rendered.text);
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn a_policy_alone_gives_routes_with_placeholders() {
     let pattern = "mappings write authorities like *.mesh.svc.cluster.local";
     assert!(rendered.notes.iter().any(|note| note.starts_with(pattern)), "{rendered:?}");
     // Everything that needs the gateway is kept out of a cluster.
-    let documents = rendered.yaml.split("---\n").skip(1);
+    let documents = rendered.text.split("---\n").skip(1);
     assert!(documents.into_iter().all(|text| text.contains("gatepost/placeholder: REPLACE ME")));
 }
 
@@ -118,10 +118,10 @@ fn a_hint_header_that_names_clusters_serves_any_number_of_environments() {
     let (gateway, backends) = (gateway(), Backends::default());
     let rendered = routes(&results, Some(&gateway), &backends).render().unwrap();
     assert_eq!(rendered.notes, Vec::<String>::new());
-    insta::assert_snapshot!(rendered.yaml);
+    insta::assert_snapshot!(rendered.text);
     let of_gateway_api =
         Routes { api: Api::Gateway, ports: &[80], ..routes(&results, Some(&gateway), &backends) };
-    assert!(of_gateway_api.render().unwrap().yaml.contains("portNumber: 80\n"));
+    assert!(of_gateway_api.render().unwrap().text.contains("portNumber: 80\n"));
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn names_that_nobody_lists_are_pointed_at_the_hint_header() {
     );
     let (gateway, backends) = (gateway(), Backends::default());
     let rendered = routes(&results, Some(&gateway), &backends).render().unwrap();
-    assert!(rendered.yaml.contains("app.live.svc.cluster.local"), "{}", rendered.yaml);
+    assert!(rendered.text.contains("app.live.svc.cluster.local"), "{}", rendered.text);
     let hint = r#"x-gatepost-cluster: "outbound|PORT||app.{env}.svc.cluster.local""#;
     assert!(rendered.notes[0].contains(hint), "{rendered:?}");
 }
@@ -153,7 +153,7 @@ fn a_host_that_a_route_of_the_cluster_serves_is_left_to_it() {
     );
     let gateway = gateway();
     let rendered = routes(&results, Some(&gateway), &backends).render().unwrap();
-    assert_eq!(rendered.yaml, "");
+    assert_eq!(rendered.text, "");
     let note = "shop.default.example.com has a route already: VirtualService default/shop-ingress";
     assert!(rendered.notes[0].starts_with(note), "{rendered:?}");
 }
@@ -167,7 +167,7 @@ fn a_check_that_keeps_its_host_gets_a_route_for_every_host() {
     );
     let (gateway, backends) = (gateway(), Backends::default());
     let rendered = routes(&results, Some(&gateway), &backends).render().unwrap();
-    let route = rendered.yaml.split("---\n").nth(1).expect("a route");
+    let route = rendered.text.split("---\n").nth(1).expect("a route");
     assert!(route.contains("hosts:\n  - \"*\"\n") && route.contains("exact: /ready\n"), "{route}");
 }
 
@@ -176,6 +176,6 @@ fn a_policy_without_results_needs_no_route() {
     let results = results(r#"{"apiVersion": "gatepost/v1", "strip": ["x-a"]}"#);
     let backends = Backends::default();
     let rendered = routes(&results, None, &backends).render().unwrap();
-    assert_eq!(rendered.yaml, "");
+    assert_eq!(rendered.text, "");
     assert_eq!(rendered.notes, ["the policy writes no authority, so it needs no route"]);
 }
