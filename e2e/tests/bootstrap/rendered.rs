@@ -75,6 +75,14 @@ fn accepts_through_a_pipe(document: &str) -> bool {
 }
 
 #[test]
+fn a_bootstrap_without_routes_answers_each_request_with_what_is_missing() {
+    let module = gate();
+    let (_envoy, listener) = start(&bootstrap(&[], PluginSource::Static(plugin(&module, "{}"))));
+    let (status, body) = get(listener, Version::HTTP_11, "app.example.com", &[]);
+    assert_eq!((status, body.contains("REPLACE ME")), (503, true), "{body}");
+}
+
+#[test]
 fn a_document_in_yaml_would_be_refused_through_a_pipe() {
     // This is why the document is JSON.
     assert!(accepts_through_a_pipe("{\"static_resources\": {}}"));
