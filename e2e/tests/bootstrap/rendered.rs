@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use gatepost_render::bootstrap::{Bootstrap, Module, Plugin, PluginSource};
+use gatepost_render::bootstrap::{Bootstrap, Module, Plugin, PluginSource, Route};
 use gatepost_testbed::envoy::process::{Envoy, Options, ProcessError, validate};
 use http::Version;
 
@@ -75,9 +75,11 @@ fn accepts_through_a_pipe(document: &str) -> bool {
 }
 
 #[test]
-fn a_bootstrap_without_routes_answers_each_request_with_what_is_missing() {
+fn a_route_whose_upstream_is_not_chosen_answers_with_what_is_missing() {
     let module = gate();
-    let (_envoy, listener) = start(&bootstrap(&[], PluginSource::Static(plugin(&module, "{}"))));
+    let routes = [Route::placeholder()];
+    let (_envoy, listener) =
+        start(&bootstrap(&routes, PluginSource::Static(plugin(&module, "{}"))));
     let (status, body) = get(listener, Version::HTTP_11, "app.example.com", &[]);
     assert_eq!((status, body.contains("REPLACE ME")), (503, true), "{body}");
 }

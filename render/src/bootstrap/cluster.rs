@@ -32,8 +32,8 @@ pub(super) struct Cluster<'a> {
 }
 
 impl<'a> Cluster<'a> {
-    /// The cluster that has the route's host as its name.
-    pub(super) fn of(route: &'a Route) -> Self {
+    /// The cluster that has the route's host as its name. A route without an upstream has none.
+    pub(super) fn of(route: &'a Route) -> Option<Self> {
         // STATIC refuses names. STRICT_DNS would accept addresses too, but the document should show
         // which of them it is. Envoy's default family falls back from IPv6 to IPv4 only when there
         // is no IPv6 address, so `localhost` would mean ::1 alone.
@@ -46,8 +46,9 @@ impl<'a> Cluster<'a> {
                     socket_address: SocketAddressField { address: name.clone(), port_value: *port },
                 },
             ),
+            Upstream::Missing => return None,
         };
-        Self {
+        Some(Self {
             name: route.host(),
             // Envoy splits the names of statistics at dots. Without this, Prometheus would show the
             // first label as the cluster's name.
@@ -81,7 +82,7 @@ impl<'a> Cluster<'a> {
                     lb_endpoints: [LbEndpoint { endpoint: Endpoint { address } }],
                 }],
             },
-        }
+        })
     }
 }
 

@@ -28,7 +28,7 @@ impl Bootstrap<'_> {
             node: Node { id: "gatepost", cluster: "gatepost" },
             admin: self.admin.map(|address| Admin { address: address.into() }),
             static_resources: StaticResources {
-                clusters: self.routes.iter().map(Cluster::of).collect(),
+                clusters: self.routes.iter().filter_map(Cluster::of).collect(),
                 listeners: vec![Listener::of(self)?],
             },
         })

@@ -15,7 +15,7 @@ pub struct Bootstrap<'a> {
     /// Envoy's admin interface, which must be on loopback; `None` leaves it out.
     pub admin: Option<SocketAddr>,
     /// One virtual host and one cluster each. An authority that no route names is answered with
-    /// 404. Without any route each request is answered with 503, and with what is missing.
+    /// 404.
     pub routes: &'a [Route],
     /// How many of the right-most addresses in `X-Forwarded-For` were written by trusted proxies in
     /// front of this one. With 0 the client is the connection's peer. Behind a Google Cloud load

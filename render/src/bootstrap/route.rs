@@ -28,6 +28,8 @@ pub enum Upstream {
         /// The port, never 0.
         port: u16,
     },
+    /// Not chosen yet: each request is answered with 503, and with what is missing.
+    Missing,
 }
 
 /// Why a text is not a route.
@@ -148,6 +150,12 @@ impl Route {
     /// The host as Envoy compares it: lower case, without port or trailing dot.
     pub fn host(&self) -> &str {
         &self.host
+    }
+
+    /// A route for every host whose upstream is not chosen yet.
+    #[must_use]
+    pub fn placeholder() -> Self {
+        Self { host: "*".to_owned(), upstream: Upstream::Missing }
     }
 
     /// Where its requests go.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::route::Route;
+use super::route::{Route, Upstream};
 
 /// `config.route.v3.RouteConfiguration`: one virtual host for each route, named after it. Envoy
 /// finds a virtual host by hash, then by the longest wildcard, then `*`; without one it answers 404
@@ -17,11 +17,11 @@ pub(super) struct RouteConfiguration<'a> {
 
 impl<'a> RouteConfiguration<'a> {
     pub(super) fn of(routes: &'a [Route]) -> Self {
-        let virtual_hosts = match routes {
-            [] => vec![VirtualHost::placeholder()],
-            routes => routes.iter().map(VirtualHost::of).collect(),
-        };
-        Self { name: "gatepost", ignore_port_in_host_matching: true, virtual_hosts }
+        Self {
+            name: "gatepost",
+            ignore_port_in_host_matching: true,
+            virtual_hosts: routes.iter().map(VirtualHost::of).collect(),
+        }
     }
 }
 
@@ -34,21 +34,23 @@ struct VirtualHost<'a> {
 
 impl<'a> VirtualHost<'a> {
     fn of(route: &'a Route) -> Self {
-        // Envoy's 15 seconds count from the request's end to the response's end and would cut every
-        // stream.
-        let action = Action::Route(RouteAction { cluster: route.host(), timeout: "0s" });
-        Self::new(route.host(), action)
-    }
-
-    /// What a bootstrap without routes answers.
-    fn placeholder() -> Self {
-        let body = Body { inline_string: "REPLACE ME: this Envoy has no route (--route)\n" };
-        Self::new("*", Action::DirectResponse(DirectResponse { status: 503, body }))
-    }
-
-    fn new(host: &'a str, action: Action<'a>) -> Self {
+        let action = match route.upstream() {
+            // Envoy's 15 seconds count from the request's end to the response's end and would cut
+            // every stream.
+            Upstream::Address(_) | Upstream::Name { .. } => {
+                Action::Route(RouteAction { cluster: route.host(), timeout: "0s" })
+            }
+            Upstream::Missing => {
+                let inline_string = "REPLACE ME: this Envoy has no route (--route)\n";
+                Action::DirectResponse(DirectResponse { status: 503, body: Body { inline_string } })
+            }
+        };
         let matching = RouteMatch { prefix: "/" };
-        Self { name: host, domains: [host], routes: [EnvoyRoute { matching, action }] }
+        Self {
+            name: route.host(),
+            domains: [route.host()],
+            routes: [EnvoyRoute { matching, action }],
+        }
     }
 }
 

@@ -77,17 +77,19 @@ pub fn envoy(arguments: &EnvoyArguments) -> Result<Rendered, CommandError> {
         Some(path) => PluginSource::FileEcds { path },
         None => PluginSource::Static(arguments.filter.plugin(&policy.json)),
     };
+    let is_complete = !arguments.routes.is_empty();
+    let placeholder = [Route::placeholder()];
     let bootstrap = Bootstrap {
         listen: arguments.listen,
         admin: arguments.admin,
-        routes: &arguments.routes,
+        routes: if is_complete { &arguments.routes } else { &placeholder },
         trusted_hops: arguments.trusted_hops,
         access_log: if arguments.access_log { AccessLog::Stdout } else { AccessLog::Off },
         plugin,
     };
     let document = bootstrap.render().map_err(CommandError::other)?;
     let no_route = "the bootstrap has no route, and its Envoy answers 503: give --route";
-    let notes = arguments.routes.is_empty().then(|| no_route.to_owned());
+    let notes = (!is_complete).then(|| no_route.to_owned());
     Ok(Rendered { text: document, notes: notes.into_iter().collect() })
 }
 
