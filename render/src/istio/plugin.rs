@@ -118,9 +118,10 @@ impl Plugin<'_> {
         };
         let listeners = match self.ports {
             [] => "All listeners, those inside the cluster included.".to_owned(),
-            ports => {
-                let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
-                format!("The listeners on {}.", ports.join(" and "))
+            [only] => format!("The listeners on {only}."),
+            [others @ .., last] => {
+                let others: Vec<String> = others.iter().map(u16::to_string).collect();
+                format!("The listeners on {} and {last}.", others.join(", "))
             }
         };
         format!(

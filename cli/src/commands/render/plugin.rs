@@ -11,8 +11,9 @@ use super::failure::OnFailure;
 use crate::commands::arguments::{object_name, read_policy};
 use crate::commands::exit::CommandError;
 
-/// The listeners of Istio's charts for the Service's ports 80 and 443.
-const CHART_LISTENERS: [u16; 2] = [8080, 8443];
+/// The listeners of Istio's gateways for the Service's ports 80 and 443: of the Helm chart
+/// `gateway`, and of `istioctl install`.
+pub const CHART_LISTENERS: [u16; 4] = [80, 443, 8080, 8443];
 
 /// A WasmPlugin for a gateway of Istio's, on standard output
 #[derive(clap::Args)]
@@ -74,7 +75,7 @@ struct PluginArguments {
     #[arg(long = "target", value_name = "GATEWAY", value_parser = object_name)]
     targets: Vec<String>,
     /// The ports of the listeners that the policy is for: the Service's targetPorts [default:
-    /// 8080,8443 with a selector, and all of a target]
+    /// 80,443,8080,8443 with a selector, and all of a target]
     #[arg(long = "ports", value_name = "PORT,...", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
     ports: Vec<u16>,
     /// All listeners of the pods, those inside the cluster too

@@ -7,7 +7,7 @@ use gatepost_manifests::Manifests;
 use gatepost_render::Rendered;
 use gatepost_render::routes::{Api, Backends, GatewayName, Routes, ServicesFile};
 
-use super::plugin::label;
+use super::plugin::{CHART_LISTENERS, label};
 use crate::commands::arguments::{object_name, read_policy};
 use crate::commands::exit::CommandError;
 
@@ -35,7 +35,8 @@ pub struct Arguments {
     /// Gateway's name with --gateway-api]
     #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
     selector: Vec<(String, String)>,
-    /// The ports of the gateway's listeners [default: 8080,8443, and 80,443 with --gateway-api]
+    /// The ports of the gateway's listeners [default: 80,443,8080,8443, and 80,443 with
+    /// --gateway-api]
     #[arg(long, value_name = "PORT,...", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
     ports: Vec<u16>,
     /// Which Service answers which authority: see docs/istio.md
@@ -57,8 +58,8 @@ pub fn render(arguments: &Arguments) -> Result<Rendered, CommandError> {
     let namespace = arguments.namespace.as_deref();
     let namespace = namespace.or(of_gateway_api.map(GatewayName::namespace));
     let (api, ports) = match arguments.gateway_api {
-        false => (Api::Istio, [8080, 8443]),
-        true => (Api::Gateway, [80, 443]),
+        false => (Api::Istio, &CHART_LISTENERS[..]),
+        true => (Api::Gateway, &[80, 443][..]),
     };
     let selector: Vec<(&str, &str)> = match (&arguments.selector[..], of_gateway_api) {
         ([], None) => vec![("istio", "ingressgateway")],
@@ -70,7 +71,7 @@ pub fn render(arguments: &Arguments) -> Result<Rendered, CommandError> {
         gateway,
         namespace: namespace.unwrap_or("istio-system"),
         api,
-        ports: if arguments.ports.is_empty() { &ports } else { &arguments.ports },
+        ports: if arguments.ports.is_empty() { ports } else { &arguments.ports },
         selector: &selector,
         backends: &Backends { listed, manifests },
     };
