@@ -1,0 +1,60 @@
+//! Manifests in deploy/ that `gatepost render` wrote are what it writes today. Such a file begins
+//! with its command, which runs in the repository's folder:
+//!
+//! ```yaml
+//! # $ gatepost render wasmplugin --policy policies/asm-grpc-env/policy.yaml --file /lib/f.wasm
+//! ```
+//!
+//! `UPDATE_DEPLOY=1 cargo test --test deploy` writes them anew; read what changed before keeping it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const COMMAND: &str = "# $ gatepost ";
+
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// The files below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("a folder");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn every_rendered_manifest_is_what_render_writes_today() {
+    let mut rendered = 0;
+    for path in files(&root().join("deploy")) {
+        let Ok(text) = std::fs::read_to_string(&path) else { continue };
+        let Some(arguments) = text.lines().next().and_then(|line| line.strip_prefix(COMMAND)) else {
+            continue;
+        };
+        rendered += 1;
+        let output = Command::new(env!("CARGO_BIN_EXE_gatepost"))
+            .args(arguments.split_whitespace())
+            .current_dir(root())
+            .output()
+            .expect("it can be started");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}: {said}", path.display());
+        let today = format!("{COMMAND}{arguments}\n{}", String::from_utf8_lossy(&output.stdout));
+        if std::env::var_os("UPDATE_DEPLOY").is_some() {
+            std::fs::write(&path, &today).expect("a file");
+        }
+        let text = std::fs::read_to_string(&path).expect("a file");
+        assert!(text == today, "{} differs from what its command writes", path.display());
+    }
+    assert!(rendered >= 2, "only {rendered} rendered manifests were found");
+}
+
+#[test]
+fn every_script_can_be_read_by_the_shell() {
+    for path in files(&root().join("deploy")) {
+        if path.extension().is_some_and(|extension| extension == "sh") {
+            let status = Command::new("sh").arg("-n").arg(&path).status().expect("a shell");
+            assert!(status.success(), "{}", path.display());
+        }
+    }
+}
