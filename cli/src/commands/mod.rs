@@ -9,12 +9,16 @@ mod exit;
 mod explain;
 mod files;
 mod filter;
+mod image;
 mod module;
 mod output;
+mod package;
+mod push;
 mod render;
 mod serve;
 mod table;
 mod test;
+mod verify;
 
 use clap::{Parser, Subcommand};
 
@@ -43,6 +47,9 @@ enum Command {
     Explain(explain::Arguments),
     Render(render::Arguments),
     Filter(filter::Arguments),
+    Package(package::Arguments),
+    Push(push::Arguments),
+    Verify(verify::Arguments),
     Module(module::Arguments),
 }
 
@@ -60,6 +67,9 @@ impl Cli {
             Command::Explain(arguments) => explain::run(&arguments),
             Command::Render(arguments) => render::run(&arguments),
             Command::Filter(arguments) => filter::run(&arguments),
+            Command::Package(arguments) => package::run(&arguments),
+            Command::Push(arguments) => push::run(&arguments),
+            Command::Verify(arguments) => verify::run(&arguments),
             Command::Module(arguments) => module::run(&arguments),
         }
     }
