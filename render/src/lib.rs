@@ -1,8 +1,7 @@
 //! Renders the configuration that runs a policy: [`istio`] writes the objects that load the filter
 //! into a gateway of Istio's, [`routes`] those for the requests that it rewrites, [`gcp`] those for
 //! Google Cloud's load balancer, and [`bootstrap`] an Envoy configuration around the filter. What a
-//! policy means is in the engine. [`image`] makes an OCI image of the filter's module, and [`registry`]
-//! brings it into a registry.
+//! policy means is in the engine. And the filter's module as an OCI [`image`], in a [`registry`].
 
 pub mod bootstrap;
 mod error;

@@ -4,6 +4,7 @@
 
 pub mod cases;
 pub mod client;
+pub mod docker_registry;
 pub mod echo;
 pub mod envoy;
 mod file_error;

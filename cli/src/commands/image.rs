@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::Read as _;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -61,6 +62,8 @@ impl LayoutArguments {
     }
 }
 
+const DEFAULT_TIMEOUT: NonZeroU64 = NonZeroU64::new(60).unwrap();
+
 #[derive(clap::Args)]
 pub struct RegistryArguments {
     /// Accept plain HTTP, and certificates that are not trusted; on this machine plain HTTP always
@@ -68,15 +71,15 @@ pub struct RegistryArguments {
     #[arg(long)]
     insecure: bool,
     /// How long one answer of the registry may take
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
-    timeout: u64,
+    #[arg(long, value_name = "SECONDS", default_value_t = DEFAULT_TIMEOUT)]
+    timeout: NonZeroU64,
 }
 
 impl RegistryArguments {
     pub fn connect(&self, to: &Reference, access: Access) -> Result<Registry, CommandError> {
         let options = Options {
             insecure: self.insecure,
-            timeout: Duration::from_secs(self.timeout),
+            timeout: Duration::from_secs(self.timeout.get()),
             notice: |text| eprintln!("{text}"),
         };
         let credentials = Credentials::of_docker(to.host()).map_err(CommandError::other)?;
@@ -133,8 +136,8 @@ fn warn(registry: &Registry) {
         );
     } else if registry.is_private() {
         eprintln!(
-            "warning: the registry wants credentials: name a Secret in the plugin's \
-             imagePullSecret. Istio's agent asks no cloud for them"
+            "warning: the image was read with credentials: unless everybody may read it, name a \
+             Secret in the plugin's imagePullSecret. Istio's agent asks no cloud for credentials"
         );
     }
 }

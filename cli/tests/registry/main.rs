@@ -4,17 +4,17 @@
 //! These programs are no part of rustup, so the tests are not among the workspace's own:
 //! `just test-registry` installs what is missing and runs them.
 
-mod server;
-
 use std::fs;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::process::Command;
 
+use gatepost_testbed::docker_registry::{DockerRegistry, Needs};
 use tempfile::TempDir;
 
-use server::{DockerRegistry, Needs, run};
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-/// `alice:topsecret`, as `docker login` writes it.
+/// The registry's user, as `docker login` writes it.
 const ENTRY: &str = "YWxpY2U6dG9wc2VjcmV0";
 
 /// The command with the Docker configuration of a folder.
@@ -22,6 +22,15 @@ fn gatepost(configuration: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gatepost"));
     command.args(arguments).env("DOCKER_CONFIG", configuration);
     command
+}
+
+/// Runs a command that must succeed, and gives what it printed.
+fn run(command: &mut Command) -> String {
+    let output = command.output();
+    let output = output.unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let printed = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {printed}");
+    String::from_utf8(output.stdout).expect("UTF-8")
 }
 
 /// What a command says that fails.
@@ -40,13 +49,13 @@ fn signed_in(host: &str) -> TempDir {
 
 #[test]
 fn both_layouts_go_in_with_a_password_and_come_out_as_the_agent_reads_them() {
-    let registry = DockerRegistry::start(&Needs::Password);
-    let configuration = signed_in(&registry.host);
+    let registry = DockerRegistry::start(LOOPBACK, Needs::Password { realm: "Registry" });
+    let configuration = signed_in(registry.host());
     for layout in ["compat", "artifact"] {
-        let tagged = format!("{}/mesh/gatepost:{layout}", registry.host);
+        let tagged = format!("{}/mesh/gatepost:{layout}", registry.host());
         let push = ["push", &tagged, "--layout", layout, "--verify"];
         let pinned = run(&mut gatepost(configuration.path(), &push));
-        assert!(pinned.starts_with(&format!("oci://{}/mesh/gatepost@sha256:", registry.host)));
+        assert!(pinned.starts_with(&format!("oci://{}/mesh/gatepost@sha256:", registry.host())));
         let again = run(&mut gatepost(configuration.path(), &["verify", pinned.trim()]));
         assert_eq!(again, pinned);
     }
@@ -54,18 +63,18 @@ fn both_layouts_go_in_with_a_password_and_come_out_as_the_agent_reads_them() {
 
 #[test]
 fn without_the_password_nothing_goes_in() {
-    let registry = DockerRegistry::start(&Needs::Password);
+    let registry = DockerRegistry::start(LOOPBACK, Needs::Password { realm: "Registry" });
     let nobody = tempfile::tempdir().expect("a folder");
-    let tagged = format!("{}/mesh/gatepost:v1", registry.host);
+    let tagged = format!("{}/mesh/gatepost:v1", registry.host());
     let said = refused(&mut gatepost(nobody.path(), &["push", &tagged]));
     assert!(said.contains("401") && said.contains("UNAUTHORIZED"), "{said}");
 }
 
 #[test]
 fn a_certificate_of_ones_own_authority_is_trusted_when_it_is_named() {
-    let registry = DockerRegistry::start(&Needs::Tls);
+    let registry = DockerRegistry::start(LOOPBACK, Needs::Tls);
     let nobody = tempfile::tempdir().expect("a folder");
-    let tagged = format!("{}/mesh/gatepost:v1", registry.host);
+    let tagged = format!("{}/mesh/gatepost:v1", registry.host());
     let push = ["push", tagged.as_str(), "--verify"];
     let said = refused(&mut gatepost(nobody.path(), &push));
     assert!(said.contains("not trusted") && said.contains("SSL_CERT_FILE"), "{said}");
@@ -77,7 +86,7 @@ fn a_certificate_of_ones_own_authority_is_trusted_when_it_is_named() {
 
 #[test]
 fn skopeo_copies_what_was_packaged() {
-    let registry = DockerRegistry::start(&Needs::Nothing);
+    let registry = DockerRegistry::start(LOOPBACK, Needs::Nothing);
     let folder = tempfile::tempdir().expect("a folder");
     for (layout, out) in [("compat", "image.tar"), ("artifact", "image")] {
         let out = folder.path().join(out);
@@ -85,7 +94,7 @@ fn skopeo_copies_what_was_packaged() {
         let path = out.to_string_lossy();
         let package = ["package", "--layout", layout, "--out", &path];
         let digest = run(&mut gatepost(folder.path(), &package));
-        let target = format!("{}/mesh/gatepost:{layout}", registry.host);
+        let target = format!("{}/mesh/gatepost:{layout}", registry.host());
         run(Command::new("skopeo")
             .args(["copy", "--insecure-policy", "--dest-tls-verify=false"])
             .arg(format!("{transport}:{path}"))

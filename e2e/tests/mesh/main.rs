@@ -4,6 +4,7 @@
 //! They run inside the mesh's network, which a process can enter only before it has threads. So
 //! this program has a `main` of its own.
 
+mod delivery;
 mod plugins;
 mod world;
 
@@ -18,11 +19,15 @@ use world::World;
 /// A test: it panics when it fails.
 type Test = fn(&mut World);
 
-const TESTS: [(&str, Test); 4] = [
+const TESTS: [(&str, Test); 8] = [
     ("a_plugin_on_the_public_listener_decides", plugins::on_the_public_listener),
     ("a_misspelt_field_is_refused_by_the_api_server", plugins::misspelt_field),
     ("an_envoyfilter_with_an_unknown_field_is_admitted_with_a_warning", plugins::unknown_field),
     ("a_running_gateway_keeps_its_policy_when_the_next_one_is_bad", plugins::bad_policy),
+    ("the_agent_reads_both_layouts_from_a_registry", delivery::from_a_registry),
+    ("a_private_registry_must_name_a_url_as_its_realm", delivery::from_a_private_registry),
+    ("a_file_that_is_missing_leaves_the_running_filter", delivery::missing_file),
+    ("the_components_are_accepted_and_need_server_side_apply", delivery::components),
 ];
 
 fn main() -> ExitCode {

@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -91,7 +91,7 @@ impl Credentials {
         let folder = std::env::var_os("DOCKER_CONFIG").map(PathBuf::from);
         let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".docker"));
         match folder.or_else(home) {
-            Some(folder) => Self::of_file(folder.join("config.json"), host),
+            Some(folder) => Self::of_file(&folder.join("config.json"), host),
             None => Ok(Self {
                 secret: None,
                 place: "no credentials, as neither DOCKER_CONFIG nor HOME is set".to_owned(),
@@ -99,7 +99,12 @@ impl Credentials {
         }
     }
 
-    fn of_file(file: PathBuf, host: &str) -> Result<Self, CredentialsError> {
+    /// Those of a Docker configuration for a registry.
+    ///
+    /// # Errors
+    /// As [`of_docker`](Self::of_docker).
+    pub fn of_file(file: &Path, host: &str) -> Result<Self, CredentialsError> {
+        let file = file.to_owned();
         let none = |why: &str| {
             let place =
                 format!("no credentials, as {} {why}; `docker login {host}`", file.display());
@@ -204,7 +209,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("config.json");
         std::fs::write(&file, text).unwrap();
-        Credentials::of_file(file, host)
+        Credentials::of_file(&file, host)
     }
 
     #[test]
@@ -232,7 +237,7 @@ mod tests {
         let found = of(r#"{"auths": {"other.example": {"auth": "YTpi"}}}"#, "r.example").unwrap();
         assert!(found.secret().is_none());
         assert!(found.to_string().contains("docker login r.example"), "{found}");
-        let missing = Credentials::of_file("/nowhere/config.json".into(), "r.example").unwrap();
+        let missing = Credentials::of_file(Path::new("/nowhere/config.json"), "r.example").unwrap();
         assert!(missing.to_string().contains("does not exist"), "{missing}");
     }
 

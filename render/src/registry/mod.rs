@@ -61,7 +61,7 @@ impl Registry {
         Ok(Self { session })
     }
 
-    /// Whether the registry wanted credentials.
+    /// Whether credentials were used.
     #[must_use]
     pub fn is_private(&self) -> bool {
         self.session.is_private()

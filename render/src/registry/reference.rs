@@ -29,7 +29,7 @@ pub struct Reference {
 pub enum ReferenceError {
     /// No registry.
     #[error(
-        "`{0}` names no registry: write HOST/REPOSITORY:TAG, as in registry.example/mesh/gatepost:1 \
+        "`{0}` names no registry: write HOST/REPOSITORY:TAG, as in registry.example/gatepost:1 \
          (Docker Hub is docker.io)"
     )]
     Registry(String),

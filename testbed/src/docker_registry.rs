@@ -1,7 +1,9 @@
-//! Debian's docker-registry, with its content in a folder of the test's.
+//! A real registry for tests: Debian's docker-registry, with its content in a folder of its own.
+//!
+//! It is written for tests: what goes wrong is a panic.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::{IpAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -9,50 +11,62 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// `alice` and `topsecret`.
+/// Who may use a registry with a password, and the password.
+pub const USER: (&str, &str) = ("alice", "topsecret");
+
+/// The same, as the registry has it.
 const USERS: &str = "alice:$2y$04$rXLOz954wdeGG4uUTbJ/yOvuXyn7dihDaclPEaFFrn57LMkKA3czS\n";
 
 /// What the registry asks of its clients.
-pub enum Needs {
+#[derive(Clone, Copy, Debug)]
+pub enum Needs<'a> {
+    /// Nothing.
     Nothing,
-    Password,
+    /// The password of [`USER`].
+    Password {
+        /// What it calls itself when it asks for that.
+        realm: &'a str,
+    },
+    /// TLS. `authority.crt` in its folder is to be trusted.
     Tls,
 }
 
 /// A running registry, ended when this is dropped.
+#[derive(Debug)]
 pub struct DockerRegistry {
-    /// Its address.
-    pub host: String,
+    host: String,
     folder: TempDir,
     process: Child,
 }
 
 impl DockerRegistry {
-    pub fn start(needs: &Needs) -> Self {
+    /// Starts it at an address of this machine, on a port that is free.
+    ///
+    /// # Panics
+    /// When there is no docker-registry, or it does not listen within a minute.
+    #[must_use]
+    pub fn start(address: IpAddr, needs: Needs<'_>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let port = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = TcpListener::bind((address, 0)).expect("a port");
         let address = port.local_addr().expect("an address");
         let at = folder.path().display();
-        let more = match needs {
-            Needs::Nothing => String::new(),
-            Needs::Password => {
+        let (tls, auth) = match needs {
+            Needs::Nothing => (String::new(), String::new()),
+            Needs::Password { realm } => {
                 fs::write(folder.path().join("users"), USERS).expect("a file");
-                format!("auth: {{ htpasswd: {{ realm: Registry, path: {at}/users }} }}\n")
+                let auth =
+                    format!("auth: {{ htpasswd: {{ realm: {realm:?}, path: {at}/users }} }}\n");
+                (String::new(), auth)
             }
             Needs::Tls => {
                 certificates(folder.path());
-                String::new()
+                let files = format!("certificate: {at}/server.crt, key: {at}/server.key");
+                (format!(", tls: {{ {files} }}"), String::new())
             }
-        };
-        let tls = match needs {
-            Needs::Tls => {
-                format!(", tls: {{ certificate: {at}/server.crt, key: {at}/server.key }}")
-            }
-            _ => String::new(),
         };
         let config = format!(
             "version: 0.1\nstorage: {{ filesystem: {{ rootdirectory: {at}/content }} }}\n\
-             http: {{ addr: {address}{tls} }}\n{more}"
+             http: {{ addr: {address}{tls} }}\n{auth}"
         );
         let file = folder.path().join("config.yml");
         fs::write(&file, config).expect("a file");
@@ -63,7 +77,7 @@ impl DockerRegistry {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .expect("docker-registry runs; `just test-registry` installs it");
+            .expect("docker-registry runs: apt-get install docker-registry");
         let started = Instant::now();
         while TcpStream::connect(address).is_err() {
             assert!(started.elapsed() < Duration::from_secs(60), "docker-registry does not listen");
@@ -72,6 +86,14 @@ impl DockerRegistry {
         Self { host: address.to_string(), folder, process }
     }
 
+    /// Its host and port.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Where its certificates are.
+    #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -89,7 +111,7 @@ impl Drop for DockerRegistry {
 fn certificates(folder: &Path) {
     let make = |name: &str, more: &[&str]| {
         let file = |end: &str| folder.join(format!("{name}.{end}"));
-        run(Command::new("openssl")
+        let made = Command::new("openssl")
             .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
             .args(["-nodes", "-days", "2", "-subj", &format!("/CN={name}")])
             .arg("-keyout")
@@ -97,20 +119,14 @@ fn certificates(folder: &Path) {
             .arg("-out")
             .arg(file("crt"))
             .args(more)
-            .current_dir(folder));
+            .current_dir(folder)
+            .output()
+            .expect("openssl runs: apt-get install openssl");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     };
     make("authority", &[]);
     let name = ["-addext", "subjectAltName=IP:127.0.0.1"];
     let is_none = ["-addext", "basicConstraints=critical,CA:FALSE"];
     let by = ["-CA", "authority.crt", "-CAkey", "authority.key"];
     make("server", &[&name[..], &is_none, &by].concat());
-}
-
-/// Runs a command that must succeed, and gives what it printed.
-pub fn run(command: &mut Command) -> String {
-    let output = command.output();
-    let output = output.unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let printed = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {printed}");
-    String::from_utf8(output.stdout).expect("UTF-8")
 }
