@@ -10,6 +10,10 @@ demo *ARGS:
 test *ARGS:
     cargo test --workspace {{ARGS}}
 
+# The filter in a real mesh. Needs Go and iproute2; see docs/mesh.md.
+test-mesh *ARGS:
+    cargo test --workspace --test mesh {{ARGS}}
+
 # A real mesh on this machine until Ctrl-C: Kubernetes' API server, istiod and a gateway. Needs Go;
 # see docs/mesh.md.
 mesh:
@@ -51,6 +55,7 @@ fuzz TARGET="all" SECONDS="60":
 lint:
     cargo fmt --all
     cargo clippy --workspace --all-targets -- -D warnings
+    cargo clippy --workspace --test mesh -- -D warnings
     cargo clippy --package gatepost-filter --target wasm32-wasip1 -- -D warnings
 
 # The crates' documentation.
