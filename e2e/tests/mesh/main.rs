@@ -5,6 +5,7 @@
 //! this program has a `main` of its own.
 
 mod plugins;
+mod workloads;
 mod world;
 
 use std::process::ExitCode;
@@ -18,11 +19,16 @@ use world::World;
 /// A test: it panics when it fails.
 type Test = fn(&mut World);
 
-const TESTS: [(&str, Test); 4] = [
+const TESTS: [(&str, Test); 9] = [
     ("a_plugin_on_the_public_listener_decides", plugins::on_the_public_listener),
     ("a_misspelt_field_is_refused_by_the_api_server", plugins::misspelt_field),
     ("an_envoyfilter_with_an_unknown_field_is_admitted_with_a_warning", plugins::unknown_field),
     ("a_running_gateway_keeps_its_policy_when_the_next_one_is_bad", plugins::bad_policy),
+    ("a_deleted_pod_is_made_anew_and_a_deleted_deployment_ends_its_pods", workloads::made_anew),
+    ("a_config_map_delivers_the_module_to_an_injected_gateway", workloads::config_map),
+    ("a_gateway_api_gateway_gets_its_pod_and_its_plugin", workloads::gateway_api),
+    ("a_kustomization_runs_and_answers_by_its_environment", workloads::kustomization),
+    ("a_pod_that_cannot_run_says_why", workloads::cannot_run),
 ];
 
 fn main() -> ExitCode {
