@@ -10,10 +10,14 @@ demo *ARGS:
 test *ARGS:
     cargo test --workspace {{ARGS}}
 
-# A real mesh on this machine until Ctrl-C: Kubernetes' API server, istiod and a gateway. Needs Go;
-# see docs/mesh.md.
-mesh:
-    cargo run --package gatepost-e2e --bin mesh
+# The filter in a real mesh. Needs Go and iproute2; see docs/mesh.md.
+test-mesh *ARGS:
+    cargo test --workspace --test mesh {{ARGS}}
+
+# `just mesh SCENARIO [FORM]` applies deploy/SCENARIO/FORM, too. Needs Go and iproute2, see
+# docs/mesh.md. A real mesh on this machine until Ctrl-C: Kubernetes, Istio and a gateway.
+mesh *ARGS:
+    cargo run --package gatepost-e2e --bin mesh -- {{ARGS}}
 
 # Images through a real registry, and through skopeo. Installs what is missing from Debian.
 test-registry:
@@ -56,7 +60,7 @@ fuzz TARGET="all" SECONDS="60":
 lint:
     cargo fmt --all
     cargo clippy --workspace --all-targets -- -D warnings
-    cargo clippy --workspace --test registry -- -D warnings
+    cargo clippy --workspace --test registry --test mesh -- -D warnings
     cargo clippy --package gatepost-filter --target wasm32-wasip1 -- -D warnings
 
 # The crates' documentation.

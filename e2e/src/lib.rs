@@ -1,5 +1,8 @@
 //! What the scenario tests on a real Envoy share beyond `gatepost_testbed::envoy`, which fetches
-//! and runs it: where the binary is kept. The scenarios themselves are in tests/.
+//! and runs it: where the binary is kept, and where a scenario's manifests are. The tests
+//! themselves are in tests/.
+
+pub mod scenario;
 
 use std::path::{Path, PathBuf};
 

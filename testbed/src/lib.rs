@@ -8,6 +8,7 @@ pub mod docker_registry;
 pub mod echo;
 pub mod envoy;
 mod file_error;
+#[cfg(feature = "mesh")]
 pub mod mesh;
 mod refusing;
 pub mod shipped;

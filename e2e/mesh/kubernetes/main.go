@@ -1,6 +1,6 @@
-// kubernetes is two of Kubernetes' programs in one file, by the name that it is called by:
-// kube-apiserver, with its etcd in the same process, and kubectl. Admission, validation and storage
-// are the real ones; nothing lasts.
+// kubernetes is three of Kubernetes' programs in one file, by the name that it is called by:
+// kube-apiserver, with its etcd in the same process, kube-controller-manager and kubectl. Admission,
+// validation, storage and controllers are the real ones; nothing lasts.
 package main
 
 import (
@@ -19,6 +19,7 @@ import (
 	"k8s.io/component-base/cli"
 	kubectl "k8s.io/kubectl/pkg/cmd"
 	"k8s.io/kubernetes/cmd/kube-apiserver/app"
+	controllers "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 )
 
 // etcdReadyWithin is how long etcd may take to elect itself.
@@ -29,6 +30,8 @@ func main() {
 	switch name := filepath.Base(os.Args[0]); name {
 	case "kubectl":
 		command = kubectl.NewDefaultKubectlCommand()
+	case "kube-controller-manager":
+		command = controllers.NewControllerManagerCommand()
 	case "kube-apiserver":
 		etcd, err := startEtcd()
 		if err != nil {
@@ -42,7 +45,7 @@ func main() {
 		command = app.NewAPIServerCommand()
 		command.SetArgs(append([]string{"--etcd-servers=" + etcd}, os.Args[1:]...))
 	default:
-		fmt.Fprintf(os.Stderr, "%s: call it as kube-apiserver or kubectl\n", name)
+		fmt.Fprintf(os.Stderr, "%s: call it as kube-apiserver, kube-controller-manager or kubectl\n", name)
 		os.Exit(2)
 	}
 	os.Exit(cli.Run(command))

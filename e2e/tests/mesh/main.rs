@@ -6,6 +6,7 @@
 
 mod delivery;
 mod plugins;
+mod workloads;
 mod world;
 
 use std::process::ExitCode;
@@ -19,7 +20,7 @@ use world::World;
 /// A test: it panics when it fails.
 type Test = fn(&mut World);
 
-const TESTS: [(&str, Test); 8] = [
+const TESTS: [(&str, Test); 13] = [
     ("a_plugin_on_the_public_listener_decides", plugins::on_the_public_listener),
     ("a_misspelt_field_is_refused_by_the_api_server", plugins::misspelt_field),
     ("an_envoyfilter_with_an_unknown_field_is_admitted_with_a_warning", plugins::unknown_field),
@@ -28,6 +29,11 @@ const TESTS: [(&str, Test); 8] = [
     ("a_private_registry_must_name_a_url_as_its_realm", delivery::from_a_private_registry),
     ("a_file_that_is_missing_leaves_the_running_filter", delivery::missing_file),
     ("the_components_are_accepted_and_need_server_side_apply", delivery::components),
+    ("a_deleted_pod_is_made_anew_and_a_deleted_deployment_ends_its_pods", workloads::made_anew),
+    ("a_config_map_delivers_the_module_to_an_injected_gateway", workloads::config_map),
+    ("a_gateway_api_gateway_gets_its_pod_and_its_plugin", workloads::gateway_api),
+    ("a_kustomization_runs_and_answers_by_its_environment", workloads::kustomization),
+    ("a_pod_that_cannot_run_says_why", workloads::cannot_run),
 ];
 
 fn main() -> ExitCode {

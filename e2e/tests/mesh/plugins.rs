@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::world::{ENVIRONMENT, LISTENER, SERVICE, World};
 
 /// A policy of environments, as all-in-one has it.
-fn policy() -> Value {
+pub fn policy() -> Value {
     json!({
         "apiVersion": "gatepost/v1",
         "environments": {
@@ -24,7 +24,7 @@ fn policy() -> Value {
     })
 }
 
-const ENV2: [(&str, &str); 1] = [("env", "env2")];
+pub const ENV2: [(&str, &str); 1] = [("env", "env2")];
 
 /// The application's host from outside is no route: only the filter leads to it.
 pub fn on_the_public_listener(world: &mut World) {

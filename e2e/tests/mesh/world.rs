@@ -1,13 +1,11 @@
-//! The mesh of the tests, with Istio's own gateway and an echo upstream behind it.
+//! The mesh of the tests: Istio's own gateway, and an application behind it.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use gatepost_testbed::client;
-use gatepost_testbed::echo::Upstream;
-use gatepost_testbed::mesh::Mesh;
-use gatepost_testbed::mesh::objects::GatewayPod;
+use gatepost_testbed::mesh::{Mesh, RunningPod};
 use http::Version;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -26,37 +24,37 @@ pub const ENVIRONMENT: &str = "app-service.env2.svc.cluster.local";
 
 pub struct World {
     pub mesh: Mesh,
-    gateway: Ipv4Addr,
+    gateway: RunningPod,
     runtime: Runtime,
     module: PathBuf,
-    _upstream: Upstream,
 }
 
 impl World {
     pub fn start() -> Self {
         let runtime = Runtime::new().unwrap();
         let mut mesh = Mesh::start(Path::new(TARGET)).unwrap();
-        let gateway = mesh
-            .gateway(&GatewayPod {
-                name: "istio-ingressgateway",
-                namespace: "istio-system",
-                labels: &[("app", "istio-ingressgateway"), ("istio", "ingressgateway")],
-            })
-            .unwrap()
-            .address();
         let module = mesh.folder().join("filter.wasm");
         std::fs::write(&module, gatepost_filter_wasm::MODULE).unwrap();
+        mesh.apply_gateway().unwrap();
         mesh.apply(&objects().to_string()).unwrap();
-        let address = mesh.endpoint("app", "shop", &[("http", 8000)]).unwrap();
-        let upstream = Upstream::start_on((address, 8000).into(), "app", Some("env2"));
-        let upstream = runtime.block_on(upstream).unwrap();
-        Self { mesh, gateway, runtime, module, _upstream: upstream }
+        mesh.converge().unwrap();
+        let gateway = mesh.pods("istio=ingressgateway").unwrap().remove(0);
+        Self { mesh, gateway, runtime, module }
     }
 
     /// The status of a request to the gateway's public listener, and what the upstream saw. 0 while
     /// there is no listener.
     pub fn ask(&self, host: &str, headers: &[(&str, &str)]) -> (u16, Value) {
-        let address = SocketAddr::from((self.gateway, LISTENER));
+        self.ask_at((self.gateway.address, LISTENER).into(), host, headers)
+    }
+
+    /// The same of a listener at this address.
+    pub fn ask_at(
+        &self,
+        address: SocketAddr,
+        host: &str,
+        headers: &[(&str, &str)],
+    ) -> (u16, Value) {
         if std::net::TcpStream::connect(address).is_err() {
             return (0, Value::Null);
         }
@@ -72,9 +70,20 @@ impl World {
 
     /// Asks until the status is this one.
     pub fn ask_until(&self, wanted: u16, host: &str, headers: &[(&str, &str)]) -> Value {
+        self.ask_until_at((self.gateway.address, LISTENER).into(), wanted, host, headers)
+    }
+
+    /// The same of a listener at this address.
+    pub fn ask_until_at(
+        &self,
+        address: SocketAddr,
+        wanted: u16,
+        host: &str,
+        headers: &[(&str, &str)],
+    ) -> Value {
         let started = Instant::now();
         loop {
-            let (status, seen) = self.ask(host, headers);
+            let (status, seen) = self.ask_at(address, host, headers);
             if status == wanted {
                 return seen;
             }
@@ -103,9 +112,19 @@ impl World {
         plugin
     }
 
+    /// Waits for something else than the mesh.
+    pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
+    /// Why the mesh does not become what its objects say.
+    pub fn mesh_fails(&mut self) -> String {
+        self.mesh.converge().unwrap_err().to_string()
+    }
+
     /// What the gateway's agent and Envoy logged.
     pub fn gateway_log(&self) -> String {
-        self.mesh.log(self.gateway)
+        self.mesh.log(&self.gateway)
     }
 
     pub fn delete_plugin(&self, name: &str) {
@@ -113,24 +132,53 @@ impl World {
     }
 }
 
-/// A gateway with its Service, and a route to the application for one environment.
-fn objects() -> Value {
-    let namespace =
-        json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "shop" } });
-    let public = json!({
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": { "name": "istio-ingressgateway", "namespace": "istio-system" },
+/// A namespace.
+pub fn namespace(name: &str) -> Value {
+    json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } })
+}
+
+/// Objects as one.
+pub fn list(items: Vec<Value>) -> Value {
+    json!({ "apiVersion": "v1", "kind": "List", "items": items })
+}
+
+/// A Deployment of one pod with one container.
+pub fn deployment(name: &str, namespace: &str, labels: &Value, container: Value) -> Value {
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": { "name": name, "namespace": namespace },
         "spec": {
-            "selector": { "istio": "ingressgateway" },
-            "ports": [{ "name": "http2", "port": SERVICE, "targetPort": LISTENER }],
+            "selector": { "matchLabels": labels },
+            "template": {
+                "metadata": { "labels": labels },
+                "spec": { "containers": [container] },
+            },
         },
-    });
-    let app = json!({
+    })
+}
+
+/// The application, and a route to it for one environment.
+fn objects() -> Value {
+    let app = deployment(
+        "app",
+        "shop",
+        &json!({ "app": "app" }),
+        json!({
+            "name": "app",
+            "image": "example.com/app:1",
+            "env": [{ "name": "ENV", "value": "env2" }],
+            "ports": [{ "containerPort": 8000, "name": "web" }],
+        }),
+    );
+    let service = json!({
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": { "name": "app", "namespace": "shop" },
-        "spec": { "ports": [{ "name": "http", "port": 80, "targetPort": 8000 }] },
+        "spec": {
+            "selector": { "app": "app" },
+            "ports": [{ "name": "http", "port": 80, "targetPort": "web" }],
+        },
     });
     let gateway = json!({
         "apiVersion": "networking.istio.io/v1",
@@ -156,7 +204,5 @@ fn objects() -> Value {
             } }] }],
         },
     });
-    json!({
-        "apiVersion": "v1", "kind": "List", "items": [namespace, public, app, gateway, route],
-    })
+    list(vec![namespace("shop"), app, service, gateway, route])
 }

@@ -55,7 +55,23 @@ impl Upstream {
     /// # Errors
     /// When the address cannot be listened on.
     pub async fn start_on(address: SocketAddr, name: &str, env: Option<&str>) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
+        Self::serve(TcpListener::bind(address).await?, name, env)
+    }
+
+    /// Starts an upstream on a socket that listens already, for instance in another network.
+    ///
+    /// # Errors
+    /// When the system refuses the socket.
+    pub fn start_with(
+        listener: std::net::TcpListener,
+        name: &str,
+        env: Option<&str>,
+    ) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        Self::serve(TcpListener::from_std(listener)?, name, env)
+    }
+
+    fn serve(listener: TcpListener, name: &str, env: Option<&str>) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let identity =
             Arc::new(Identity { name: name.to_owned(), env: env.unwrap_or_default().to_owned() });

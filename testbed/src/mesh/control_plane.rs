@@ -1,14 +1,15 @@
-//! The control plane: the API server with its etcd, and istiod.
+//! The control plane of the cluster: the API server with its etcd, Kubernetes' controllers, and a
+//! door to the API server for this process.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use super::address::{API_SERVER, HOST, ISTIOD, SERVICES};
+use kube::Client;
+
+use super::address::{API_SERVER, HOST, SERVICES};
 use super::error::MeshError;
 use super::kubectl::Kubectl;
-use super::objects;
-use super::pod::Pod;
 use super::process::{Process, folder, status, write};
 use super::programs::Programs;
 
@@ -18,44 +19,83 @@ const READY_WITHIN: Duration = Duration::from_secs(120);
 const TOKEN: &str = "mesh";
 const USERS: &str = "mesh,admin,admin,system:masters\n";
 
-/// Kubernetes' API server.
+/// What of a cluster's controllers the mesh needs. The others are for nodes, volumes and clouds.
+const CONTROLLERS: &str = "deployment-controller,replicaset-controller,endpointslice-controller,\
+                           serviceaccount-controller,root-ca-certificate-publisher-controller,\
+                           garbage-collector-controller,namespace-controller";
+
+/// Where this process reaches the API server without TLS: on the host's own loopback, which no pod
+/// and nothing outside the mesh reaches.
+const DOOR: &str = "http://127.0.0.1:8001";
+
+/// The running control plane. It ends when this is dropped.
 #[derive(Debug)]
-pub(super) struct ApiServer {
-    // Dropped, and so ended, with this.
-    _process: Process,
+pub(super) struct ControlPlane {
+    // Dropped, and so ended, in this order.
+    _controllers: Process,
+    _door: Process,
+    _api_server: Process,
     kubeconfig: PathBuf,
 }
 
-impl ApiServer {
+impl ControlPlane {
     pub fn start(programs: &Programs, parent: &Path) -> Result<Self, MeshError> {
-        let folder = folder(parent, "kube-apiserver")?;
-        write(&folder.join("users.csv"), USERS)?;
         let kubeconfig = parent.join("kubeconfig");
         write(&kubeconfig, &config())?;
-        let mut command = Command::new(programs.program("kube-apiserver"));
-        command.current_dir(&folder).args([
-            &format!("--bind-address={HOST}"),
-            &format!("--advertise-address={HOST}"),
-            &format!("--secure-port={API_SERVER}"),
-            &format!("--service-cluster-ip-range={SERVICES}"),
-            "--cert-dir=certificates",
-            "--token-auth-file=users.csv",
-            "--authorization-mode=RBAC",
-            // It would refuse pods whose service account no controller has made yet.
-            "--disable-admission-plugins=ServiceAccount",
-            "--service-account-issuer=https://kubernetes.default.svc",
-            "--service-account-key-file=service-accounts.key",
-            "--service-account-signing-key-file=service-accounts.key",
-        ]);
-        let mut process = Process::start("kube-apiserver", &mut command, &folder)?;
         let kubectl = Kubectl::new(programs, &kubeconfig);
-        process.ready(READY_WITHIN, || kubectl.run(&["get", "--raw", "/readyz"], "").ok())?;
-        Ok(Self { _process: process, kubeconfig })
+        let api = folder(parent, "kube-apiserver")?;
+        let mut api_server = api_server(programs, &api)?;
+        api_server.ready(READY_WITHIN, || kubectl.run(&["get", "--raw", "/readyz"], "").ok())?;
+
+        let door_in = folder(parent, "kubectl-proxy")?;
+        let mut command = Command::new(programs.program("kubectl"));
+        command.arg("--kubeconfig").arg(&kubeconfig).args(["proxy", "--port=8001"]);
+        let mut door = Process::start("kubectl proxy", &mut command, &door_in)?;
+        let ready = format!("{DOOR}/readyz");
+        door.ready(READY_WITHIN, || status(&ready, &[]).filter(|status| *status == 200))?;
+
+        let controllers_in = folder(parent, "kube-controller-manager")?;
+        let mut command = Command::new(programs.program("kube-controller-manager"));
+        command
+            .current_dir(&controllers_in)
+            .arg("--kubeconfig")
+            .arg(&kubeconfig)
+            .arg("--root-ca-file")
+            .arg(api.join("certificates/apiserver.crt"))
+            .arg(format!("--controllers={CONTROLLERS}"))
+            .args(["--leader-elect=false", "--cert-dir=certificates"]);
+        let controllers = Process::start("kube-controller-manager", &mut command, &controllers_in)?;
+        Ok(Self { _controllers: controllers, _door: door, _api_server: api_server, kubeconfig })
     }
 
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
     }
+}
+
+/// A client of the API server.
+pub(super) fn client() -> Result<Client, kube::Error> {
+    Client::try_from(kube::Config::new(http::Uri::from_static(DOOR)))
+}
+
+fn api_server(programs: &Programs, folder: &Path) -> Result<Process, MeshError> {
+    write(&folder.join("users.csv"), USERS)?;
+    let mut command = Command::new(programs.program("kube-apiserver"));
+    command.current_dir(folder).args([
+        &format!("--bind-address={HOST}"),
+        &format!("--advertise-address={HOST}"),
+        &format!("--secure-port={API_SERVER}"),
+        &format!("--service-cluster-ip-range={SERVICES}"),
+        "--cert-dir=certificates",
+        "--token-auth-file=users.csv",
+        "--authorization-mode=RBAC",
+        // Webhooks are called at the pods behind their Service: nothing listens at its own address.
+        "--enable-aggregator-routing=true",
+        "--service-account-issuer=https://kubernetes.default.svc",
+        "--service-account-key-file=service-accounts.key",
+        "--service-account-signing-key-file=service-accounts.key",
+    ]);
+    Process::start("kube-apiserver", &mut command, folder)
 }
 
 /// How clients reach the API server. Its certificate is its own.
@@ -67,44 +107,4 @@ fn config() -> String {
          contexts:\n- name: mesh\n  context: {{cluster: mesh, user: admin}}\n\
          users:\n- name: admin\n  user: {{token: {TOKEN}}}\n"
     )
-}
-
-/// Istio's control plane, in a pod of its own.
-#[derive(Debug)]
-pub(super) struct Istiod {
-    _process: Process,
-    _pod: Pod,
-}
-
-impl Istiod {
-    pub fn start(programs: &Programs, kubectl: &Kubectl, parent: &Path) -> Result<Self, MeshError> {
-        let folder = folder(parent, "istiod")?;
-        let pod = Pod::new("istiod", ISTIOD, parent)?;
-        let mut command = pod.command(programs.program("pilot-discovery"), &folder);
-        command
-            .args(["discovery", "--ctrlz_port", "0", "--kubeconfig"])
-            .arg(parent.join("kubeconfig"))
-            .envs([
-                ("POD_NAME", "istiod"),
-                ("POD_NAMESPACE", "istio-system"),
-                ("CLUSTER_ID", "Kubernetes"),
-                // A stock Envoy has none of Istio's own filters.
-                ("PILOT_ENABLE_METADATA_EXCHANGE", "false"),
-                ("PILOT_ENABLE_ALPN_FILTER", "false"),
-            ]);
-        let mut process = Process::start("istiod", &mut command, &folder)?;
-        let ready = format!("http://{ISTIOD}:8080/ready");
-        process.ready(READY_WITHIN, || status(&ready).filter(|status| *status == 200))?;
-        let root = process.ready(READY_WITHIN, || root_certificate(kubectl).ok())?;
-        kubectl.apply(&objects::validation(&root).to_string())?;
-        Ok(Self { _process: process, _pod: pod })
-    }
-}
-
-/// The certificate that istiod and what it signs are trusted by, in PEM. Istiod writes it when it
-/// has started.
-pub(super) fn root_certificate(kubectl: &Kubectl) -> Result<String, MeshError> {
-    let configmap = ["configmap", "istio-ca-root-cert", "--namespace", "istio-system"];
-    let output = ["--output", "jsonpath={.data.root-cert\\.pem}"];
-    kubectl.run(&[&["get"][..], &configmap, &output].concat(), "")
 }

@@ -72,7 +72,37 @@ pub enum MeshError {
         /// What it printed.
         printed: String,
     },
-    /// No gateway runs.
-    #[error("the mesh has no gateway")]
-    NoGateway,
+    /// `istioctl` does not write Istio's manifests.
+    #[error("istioctl manifest generate: {printed}")]
+    Istioctl {
+        /// What it printed, or why that is no YAML.
+        printed: String,
+    },
+    /// Another program failed.
+    #[error("{command}: {printed}")]
+    Program {
+        /// It and its arguments.
+        command: String,
+        /// What it printed.
+        printed: String,
+    },
+    /// The API server does not answer.
+    #[error("the API server: {0}")]
+    Api(#[from] kube::Error),
+    /// A pod cannot run.
+    #[error("pod {pod}: {reason}")]
+    Pod {
+        /// Its namespace and name.
+        pod: String,
+        /// Why.
+        reason: String,
+    },
+    /// Pods do not become ready in time.
+    #[error("after {waited:?}: {pending}")]
+    NotConverged {
+        /// How long they had.
+        waited: Duration,
+        /// What is not there yet.
+        pending: String,
+    },
 }

@@ -7,16 +7,13 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-use super::address::{HOST, ISTIOD, PREFIX};
+use super::address::{HOST, PREFIX};
 use super::error::MeshError;
 use super::process::{Failed, output};
 use crate::FileError;
 
 /// Marks a process that is inside. Its value is the process outside that has the namespaces.
 const VARIABLE: &str = "GATEPOST_INSIDE_MESH";
-
-/// Names that no DNS server answers here.
-const HOSTS: &str = "/etc/hosts";
 
 /// The bridge that connects the pods.
 pub(super) const BRIDGE: &str = "pods";
@@ -33,13 +30,7 @@ pub fn enter() -> Result<(), MeshError> {
     ip(&["link", "set", "lo", "up"])?;
     ip(&["link", "add", BRIDGE, "type", "bridge"])?;
     ip(&["address", "add", &format!("{HOST}/{PREFIX}"), "dev", BRIDGE])?;
-    ip(&["link", "set", BRIDGE, "up"])?;
-    let hosts = tempfile::NamedTempFile::new()
-        .map_err(FileError::when("create a file in", &std::env::temp_dir()))?;
-    let known = format!("127.0.0.1 localhost\n{ISTIOD} istiod.istio-system.svc\n");
-    std::fs::write(hosts.path(), known).map_err(FileError::when("write", hosts.path()))?;
-    // The mount keeps the file when its name is gone.
-    run("mount", &["--bind", &hosts.path().to_string_lossy(), HOSTS])
+    ip(&["link", "set", BRIDGE, "up"])
 }
 
 /// The number of the process that holds the namespaces, as it is outside of them: for `nsenter`.

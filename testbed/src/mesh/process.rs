@@ -42,6 +42,12 @@ impl Process {
         self.child.id()
     }
 
+    /// That it ended by itself, if so, with the end of its log.
+    pub fn ended(&mut self) -> Option<MeshError> {
+        let status = self.child.try_wait().ok().flatten()?;
+        Some(MeshError::Ended { name: self.name.clone(), status, log: tail(&self.log()) })
+    }
+
     /// What it printed so far. A log that cannot be read is empty.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
@@ -58,15 +64,14 @@ impl Process {
             if let Some(found) = check() {
                 return Ok(found);
             }
-            let ended = self.child.try_wait().ok().flatten();
-            let (name, log) = (self.name.clone(), || tail(&self.log()));
-            match ended {
-                Some(status) => return Err(MeshError::Ended { name, status, log: log() }),
-                None if started.elapsed() >= within => {
-                    return Err(MeshError::NotReady { name, waited: within, log: log() });
-                }
-                None => std::thread::sleep(POLL),
+            if let Some(ended) = self.ended() {
+                return Err(ended);
             }
+            if started.elapsed() >= within {
+                let (name, log) = (self.name.clone(), tail(&self.log()));
+                return Err(MeshError::NotReady { name, waited: within, log });
+            }
+            std::thread::sleep(POLL);
         }
     }
 }
@@ -118,13 +123,15 @@ pub(super) fn write(path: &Path, text: &str) -> Result<(), MeshError> {
     Ok(())
 }
 
-/// The status of an answer to a GET, if there is one.
-pub(super) fn status(url: &str) -> Option<u16> {
+/// The status of an answer to a GET with these headers, if there is one.
+pub(super) fn status(url: &str, headers: &[(&str, &str)]) -> Option<u16> {
     let config = ureq::Agent::config_builder()
         .timeout_global(Some(Duration::from_secs(2)))
         .http_status_as_error(false)
         // A proxy from the environment must not be used in here.
         .proxy(None);
     let agent: ureq::Agent = config.build().into();
-    Some(agent.get(url).call().ok()?.status().as_u16())
+    let request =
+        headers.iter().fold(agent.get(url), |request, (name, value)| request.header(*name, *value));
+    Some(request.call().ok()?.status().as_u16())
 }

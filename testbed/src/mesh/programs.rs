@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::error::MeshError;
+use super::pod::Mount;
 use super::process::{Failed, output};
 use crate::FileError;
 use crate::envoy::fetch;
@@ -15,9 +16,20 @@ const MODULE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../e2e/mesh");
 /// The release of Kubernetes, as go.mod has it. Without it `kubectl` warns of another version.
 const KUBERNETES: &str = "v1.36.1";
 
+/// The release of Istio that go.mod's commit leads to, which agents tell istiod.
+const ISTIO: &str = "1.31.0";
+
+/// What is built: two programs of our own, and two as they are.
+const PACKAGES: [&str; 4] = [
+    "./kubernetes",
+    "./istio",
+    "helm.sh/helm/v4/cmd/helm",
+    "github.com/fullstorydev/grpcurl/cmd/grpcurl",
+];
+
 /// The names that each program is called by.
 const NAMES: [(&str, &[&str]); 2] = [
-    ("kubernetes", &["kube-apiserver", "kubectl"]),
+    ("kubernetes", &["kube-apiserver", "kube-controller-manager", "kubectl"]),
     ("istio", &["pilot-discovery", "pilot-agent", "istioctl"]),
 ];
 
@@ -43,12 +55,13 @@ impl Programs {
         std::fs::create_dir_all(&folder).map_err(FileError::when("create", &folder))?;
         let envoy = fetch::envoy(fetch::VERSION, downloads)?;
         if !folder.join("istio").is_file() {
-            eprintln!("building Kubernetes' API server and Istio: some eight minutes, once");
+            eprintln!("building Kubernetes and Istio: some ten minutes, once");
         }
         let version = format!(
             "-s -w -X k8s.io/component-base/version.gitVersion={KUBERNETES} \
              -X k8s.io/component-base/version.gitMajor=1 \
-             -X k8s.io/component-base/version.gitMinor=36"
+             -X k8s.io/component-base/version.gitMinor=36 \
+             -X istio.io/istio/pkg/version.buildVersion={ISTIO}"
         );
         let mut out = folder.clone().into_os_string();
         out.push("/");
@@ -56,7 +69,7 @@ impl Programs {
             .args(["build", "-trimpath", "-buildvcs=false", "-ldflags", &version])
             .arg("-o")
             .arg(out)
-            .args(["./kubernetes", "./istio"]))?;
+            .args(PACKAGES))?;
         for (program, names) in NAMES {
             for name in names {
                 let link = folder.join(name);
@@ -85,22 +98,25 @@ impl Programs {
         self.folder.join(name)
     }
 
-    /// Envoy.
-    pub(super) fn envoy(&self) -> &Path {
-        &self.envoy
+    /// The definitions of the Gateway API's kinds: files and folders of files.
+    pub(super) fn definitions(&self) -> [PathBuf; 1] {
+        [self.gateway_api.join("config/crd/standard")]
     }
 
-    /// The definitions of Istio's and the Gateway API's kinds: files and folders of files.
-    pub(super) fn definitions(&self) -> [PathBuf; 2] {
+    /// What images of Istio and Envoy have, and where they have it.
+    pub(super) fn images(&self) -> Vec<Mount> {
+        let bootstrap = self.istio.join("tools/packaging/common/envoy_bootstrap.json");
         [
-            self.istio.join("manifests/charts/base/files/crd-all.gen.yaml"),
-            self.gateway_api.join("config/crd/standard"),
+            (self.program("pilot-discovery"), "/usr/local/bin/pilot-discovery"),
+            (self.program("pilot-agent"), "/usr/local/bin/pilot-agent"),
+            (self.envoy.clone(), "/usr/local/bin/envoy"),
+            (bootstrap, "/var/lib/istio/envoy/envoy_bootstrap_tmpl.json"),
         ]
-    }
-
-    /// The template of a gateway's bootstrap.
-    pub(super) fn bootstrap(&self) -> PathBuf {
-        self.istio.join("tools/packaging/common/envoy_bootstrap.json")
+        .map(|(outside, inside)| {
+            // A link would lead out of the pod.
+            (outside.canonicalize().unwrap_or(outside), PathBuf::from(inside))
+        })
+        .into()
     }
 }
 
