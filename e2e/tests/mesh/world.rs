@@ -48,6 +48,19 @@ impl World {
         self.ask_at((self.gateway.address, LISTENER).into(), host, headers)
     }
 
+    /// The same of a path.
+    pub fn ask_path(&self, host: &str, path: &str, headers: &[(&str, &str)]) -> u16 {
+        let request = client::get(&format!("http://{host}{path}"), headers);
+        let address = (self.gateway.address, LISTENER).into();
+        let answer = self.runtime.block_on(client::try_send(Version::HTTP_11, address, request));
+        answer.map_or(0, |response| response.status().as_u16())
+    }
+
+    /// The path of the filter's module, in the gateway's container.
+    pub fn module(&self) -> String {
+        self.module.display().to_string()
+    }
+
     /// The same of a listener at this address.
     pub fn ask_at(
         &self,
