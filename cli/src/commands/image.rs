@@ -134,7 +134,8 @@ fn warn(registry: &Registry) {
             "warning: Istio's agent cannot read this registry: {why}, and the agent wants the URL \
              of a public host there"
         );
-    } else if registry.is_private() {
+    }
+    if registry.used_credentials() {
         eprintln!(
             "warning: the image was read with credentials: unless everybody may read it, name a \
              Secret in the plugin's imagePullSecret. Istio's agent asks no cloud for credentials"

@@ -115,12 +115,18 @@ fn a_token_is_fetched_for_what_is_done() {
     let tagged = format!("{}/mesh/gatepost:v1", registry.host);
     let folder = configuration(&registry.host);
     configured(folder.path(), &["push", &tagged]).printed();
-    gatepost(&["verify", &tagged]).printed();
+    let warned = "imagePullSecret";
+    let signed_in = configured(folder.path(), &["verify", &tagged]);
+    assert!(signed_in.stderr.contains(warned), "{}", signed_in.stderr);
+    let stranger = gatepost(&["verify", &tagged]);
+    assert!(!stranger.stderr.contains(warned), "{}", stranger.stderr);
+    stranger.printed();
     let asked = service.asked();
     assert_eq!(
         asked,
         [
             "GET /token?scope=repository%3Amesh%2Fgatepost%3Apull%2Cpush&service=registry.test",
+            "GET /token?scope=repository%3Amesh%2Fgatepost%3Apull&service=registry.test",
             "GET /token?scope=repository%3Amesh%2Fgatepost%3Apull&service=registry.test",
         ]
     );

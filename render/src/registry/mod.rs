@@ -63,8 +63,8 @@ impl Registry {
 
     /// Whether credentials were used.
     #[must_use]
-    pub fn is_private(&self) -> bool {
-        self.session.is_private()
+    pub fn used_credentials(&self) -> bool {
+        self.session.used_credentials()
     }
 
     /// Why Istio's agent will not sign in at this registry, whatever its credentials are.

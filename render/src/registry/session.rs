@@ -29,7 +29,6 @@ pub(super) struct Session {
     repository: String,
     credentials: Credentials,
     authorization: Option<HeaderValue>,
-    is_private: bool,
     agent_refuses: Option<String>,
 }
 
@@ -69,7 +68,6 @@ impl Session {
             repository: reference.repository().to_owned(),
             credentials,
             authorization: None,
-            is_private: false,
             agent_refuses: None,
         };
         session.sign_in(answer, access)?;
@@ -84,8 +82,9 @@ impl Session {
         &self.server
     }
 
-    pub fn is_private(&self) -> bool {
-        self.is_private
+    pub fn used_credentials(&self) -> bool {
+        // Without a secret everybody gets a token.
+        self.authorization.is_some() && self.credentials.secret().is_some()
     }
 
     pub fn agent_refuses(&self) -> Option<&str> {
@@ -104,7 +103,6 @@ impl Session {
         }
         let challenges = answer.all("www-authenticate");
         self.agent_refuses = agent_refuses(challenges.iter().copied());
-        self.is_private = true;
         match Challenge::of(challenges) {
             Some(Challenge::Basic) => match self.credentials.secret() {
                 Some(Secret::Password { user, password }) => {
@@ -115,8 +113,6 @@ impl Session {
             },
             Some(Challenge::Bearer { realm, service }) => {
                 let token = self.token(&realm, service.as_deref(), access)?;
-                // Without a secret everybody gets one.
-                self.is_private = self.credentials.secret().is_some();
                 self.authorization = Some(token);
                 Ok(())
             }
