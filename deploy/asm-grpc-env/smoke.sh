@@ -1,0 +1,53 @@
+#!/bin/sh
+# Calls echo.EchoService in each environment by grpcurl: smoke.sh [ADDRESS:PORT]. Without an address
+# it calls HOST, or, where no balancer has an address, the gateway's pod. Exits with 1 when an answer
+# is not the right one.
+set -eu
+folder=$(dirname "$0")
+. "$folder/common/settings.env"
+
+balancer() {
+  kubectl -n istio-system get ingress app-ingress --ignore-not-found \
+    --output jsonpath='{.status.loadBalancer.ingress[0].ip}'
+  kubectl -n istio-system get gateways.gateway.networking.k8s.io app --ignore-not-found \
+    --output jsonpath='{.status.addresses[0].value}'
+}
+
+# The certificate of a gateway's own address is the self-signed one.
+direct="-insecure -authority $HOST"
+if [ $# -gt 0 ]; then
+  address=$1
+elif [ -n "$(balancer 2>/dev/null)" ]; then
+  address=$HOST:443
+  direct=
+else
+  kubectl -n istio-system get secret edge2mesh-credential >/dev/null ||
+    { echo "smoke.sh: the gateway has no certificate: run certificate.sh first" >&2; exit 1; }
+  address=$(kubectl -n istio-system get pods --selector istio=ingressgateway \
+    --output jsonpath='{.items[0].status.podIP}'):8443
+  echo "no balancer has an address: calling the gateway's pod, $address" >&2
+fi
+
+call() {
+  # shellcheck disable=SC2086 # several options, or none
+  grpcurl $direct -max-time 20 -import-path "$folder" -proto echo.proto "$@" \
+    "$address" echo.EchoService/Call 2>&1 || true
+}
+
+failed=0
+expect() {
+  wanted=$1
+  shift
+  said=$(call "$@")
+  case $said in
+    *"$wanted"*) echo "ok: $* -> $wanted" ;;
+    *) echo "WRONG: $* -> $said (expected: $wanted)"; failed=1 ;;
+  esac
+}
+
+expect '"message": "Hello World! ServerEnv:env1, ClientEnv:env1"' -rpc-header 'env: env1'
+expect '"message": "Hello World! ServerEnv:env2, ClientEnv:env2"' -rpc-header 'env: env2'
+# The document's gateway answers neither of these two: without the header there was no route.
+expect '"message": "Hello World! ServerEnv:env1, ClientEnv:"' -rpc-header 'smoke: no-env'
+expect 'Unimplemented' -rpc-header 'env: nowhere'
+exit $failed
