@@ -5,7 +5,8 @@
 //! # $ gatepost render wasmplugin --policy policies/asm-grpc-env/policy.yaml --file /lib/f.wasm
 //! ```
 //!
-//! `UPDATE_DEPLOY=1 cargo test --test deploy` writes them anew; read what changed before keeping it.
+//! `UPDATE_DEPLOY=1 cargo test --test deploy` writes them anew; read what changed before keeping
+//! it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

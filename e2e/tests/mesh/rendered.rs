@@ -15,7 +15,9 @@ apiVersion: gatepost/v1
 healthChecks:
 - name: gclb
   match: { userAgent: { prefix: GoogleHC }, absentHeaders: [via] }
-  rewrite: { authority: "istio-ingressgateway.istio-system.svc.cluster.local:15020", path: /healthz/ready }
+  rewrite:
+    authority: istio-ingressgateway.istio-system.svc.cluster.local:15020
+    path: /healthz/ready
 strip: ["on", x-no]
 environments:
   sources: [{ header: env }]

@@ -219,7 +219,9 @@ pub fn cannot_run(world: &mut World) {
     let error = world.mesh_fails();
     assert!(error.contains("ConfigMap `late` in namespace `edge` does not exist"), "{error}");
     let late = json!({
-        "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "late", "namespace": "edge" },
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": { "name": "late", "namespace": "edge" },
     });
     world.mesh.apply(&late.to_string()).unwrap();
     world.mesh.converge().unwrap();

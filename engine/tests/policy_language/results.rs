@@ -107,7 +107,8 @@ fn a_policy_is_of_probes_alone_when_it_changes_no_clients_request() {
     assert!(of("") && of(r#", "hosts": {"unmapped": "pass", "port": "keep"}"#));
     for rest in [
         r#", "strip": ["x-a"]"#,
-        r#", "environments": {"sources": [{"header": "env"}], "hints": {"headers": {"x-e": "{env}"}}}"#,
+        r#", "environments": {
+            "sources": [{"header": "env"}], "hints": {"headers": {"x-e": "{env}"}}}"#,
         r#", "hosts": {"private": ["*.svc"]}"#,
         r#", "hosts": {"mappings": [{"host": "a.test", "authority": "b.test"}]}"#,
         r#", "hosts": {"port": "strip"}"#,

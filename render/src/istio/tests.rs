@@ -1,7 +1,10 @@
 use super::*;
 use crate::{FailurePolicy, RenderError, Rendered};
 
-const POLICY: &str = r#"{"apiVersion":"gatepost/v1","strip":["no","x-on"],"hosts":{"private":["*.svc"],"mappings":[{"host":"{service}.mesh","authority":"{service}.default.svc"}]}}"#;
+const POLICY: &str = r#"{"apiVersion":"gatepost/v1","strip":["no","x-on"],"hosts":{
+    "private":["*.svc"],
+    "mappings":[{"host":"{service}.mesh","authority":"{service}.default.svc"}]
+}}"#;
 
 fn plugin(module: &ModuleSource) -> Plugin<'_> {
     Plugin {

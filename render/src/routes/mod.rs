@@ -14,7 +14,9 @@
 //!
 //! let policy = compile_json(br#"{
 //!   "apiVersion": "gatepost/v1",
-//!   "hosts": { "mappings": [{ "host": "shop.test", "authority": "shop.default.svc.cluster.local" }] }
+//!   "hosts": { "mappings": [
+//!     { "host": "shop.test", "authority": "shop.default.svc.cluster.local" }
+//!   ] }
 //! }"#).expect("no errors");
 //! let rendered = Routes {
 //!     results: &policy.results(),

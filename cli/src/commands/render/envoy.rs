@@ -21,13 +21,19 @@ pub struct EnvoyArguments {
     #[arg(long = "route", value_name = "HOST=ADDRESS:PORT", num_args = 1..)]
     routes: Vec<Route>,
     /// Where Envoy accepts connections
-    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address, default_value = "0.0.0.0:8080")]
+    #[arg(
+        long,
+        value_name = "ADDRESS:PORT",
+        value_parser = address,
+        default_value = "0.0.0.0:8080"
+    )]
     listen: SocketAddr,
     /// Envoy's admin interface, on loopback only; off without it
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
     admin: Option<SocketAddr>,
-    /// The file from which Envoy takes the filter and its policy, and which it watches: as `gatepost
-    /// render ecds` writes it, and renamed into its place; without it both are in the bootstrap
+    /// The file from which Envoy takes the filter and its policy, and which it watches: as
+    /// `gatepost render ecds` writes it, and renamed into its place; without it both are in the
+    /// bootstrap
     #[arg(long, value_name = "FILE", conflicts_with_all = ["wasm", "on_failure"])]
     ecds: Option<PathBuf>,
     /// How many proxies in front are trusted to have written `x-forwarded-for`; 2 behind a Google

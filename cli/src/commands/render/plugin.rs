@@ -51,7 +51,12 @@ struct PluginArguments {
     #[arg(long, value_name = "FILE")]
     policy: PathBuf,
     /// The module as an OCI image, as `gatepost push` prints it
-    #[arg(long, value_name = "REGISTRY/NAME@DIGEST", group = "module", value_parser = ModuleSource::image)]
+    #[arg(
+        long,
+        value_name = "REGISTRY/NAME@DIGEST",
+        group = "module",
+        value_parser = ModuleSource::image
+    )]
     image: Option<ModuleSource>,
     /// The module on an HTTP server
     #[arg(long, value_name = "URL", group = "module")]
@@ -76,7 +81,12 @@ struct PluginArguments {
     targets: Vec<String>,
     /// The ports of the listeners that the policy is for: the Service's targetPorts [default:
     /// 80,443,8080,8443 with a selector, and all of a target]
-    #[arg(long = "ports", value_name = "PORT,...", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(
+        long = "ports",
+        value_name = "PORT,...",
+        value_delimiter = ',',
+        value_parser = clap::value_parser!(u16).range(1..)
+    )]
     ports: Vec<u16>,
     /// All listeners of the pods, those inside the cluster too
     #[arg(long, conflicts_with = "ports")]

@@ -37,7 +37,12 @@ pub struct Arguments {
     selector: Vec<(String, String)>,
     /// The ports of the gateway's listeners [default: 80,443,8080,8443, and 80,443 with
     /// --gateway-api]
-    #[arg(long, value_name = "PORT,...", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(
+        long,
+        value_name = "PORT,...",
+        value_delimiter = ',',
+        value_parser = clap::value_parser!(u16).range(1..)
+    )]
     ports: Vec<u16>,
     /// Which Service answers which authority: see docs/istio.md
     #[arg(long, value_name = "FILE")]
