@@ -26,7 +26,7 @@ struct HealthCheckDocument {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Match {
-    user_agent: Prefix,
+    user_agent: UserAgent,
     method: Option<Exact>,
     path: Option<Exact>,
     #[serde(default)]
@@ -35,9 +35,21 @@ struct Match {
     absent_headers: Vec<String>,
 }
 
+/// What a user agent is compared with.
 #[derive(Deserialize)]
-struct Prefix {
-    prefix: String,
+#[serde(rename_all = "lowercase")]
+pub enum UserAgent {
+    Prefix(String),
+    Exact(String),
+}
+
+impl UserAgent {
+    pub fn matches(&self, value: &str) -> bool {
+        match self {
+            Self::Prefix(prefix) => value.starts_with(prefix),
+            Self::Exact(exact) => value == exact,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -99,7 +111,7 @@ pub struct Config {
 }
 
 pub struct HealthCheck {
-    pub user_agent: String,
+    pub user_agent: UserAgent,
     pub method: Option<String>,
     pub path: Option<String>,
     pub sources: Vec<IpNet>,
@@ -161,7 +173,7 @@ impl HealthCheck {
     fn new(document: HealthCheckDocument) -> Self {
         let Match { user_agent, method, path, sources, absent_headers } = document.r#match;
         Self {
-            user_agent: user_agent.prefix,
+            user_agent,
             method: method.map(|method| method.exact),
             path: path.map(|path| path.exact),
             sources,

@@ -118,7 +118,7 @@ impl HttpContext for Stream {
 impl Stream {
     fn matches(&self, check: &HealthCheck) -> bool {
         let header = |name: &str| self.get_http_request_header(name).unwrap_or_default();
-        header("user-agent").starts_with(&check.user_agent)
+        check.user_agent.matches(&header("user-agent"))
             && check.method.as_ref().is_none_or(|method| header(":method") == *method)
             && check
                 .path
