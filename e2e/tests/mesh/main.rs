@@ -21,11 +21,12 @@ use world::World;
 /// A test: it panics when it fails.
 type Test = fn(&mut World);
 
-const TESTS: [(&str, Test); 18] = [
+const TESTS: [(&str, Test); 19] = [
     ("a_plugin_on_the_public_listener_decides", plugins::on_the_public_listener),
     ("a_misspelt_field_is_refused_by_the_api_server", plugins::misspelt_field),
     ("an_envoyfilter_with_an_unknown_field_is_admitted_with_a_warning", plugins::unknown_field),
     ("a_running_gateway_keeps_its_policy_when_the_next_one_is_bad", plugins::bad_policy),
+    ("a_plugin_made_anew_after_a_refused_policy_waits_for_a_change", plugins::made_anew),
     ("every_rendered_kind_of_plugin_decides", rendered::every_kind_decides),
     ("kubectl_reads_the_rendered_policy_as_its_author_meant_it", rendered::read_by_kubectl),
     ("an_object_with_a_placeholder_is_refused_by_the_api_server", rendered::placeholder),

@@ -87,17 +87,54 @@ pub fn bad_policy(world: &mut World) {
     let good = world.plugin("gatepost", &policy(), Some(LISTENER));
     world.mesh.apply(&good.to_string()).unwrap();
     world.ask_until(200, "app.example", &ENV2);
-
-    let mut bad = policy();
-    bad["environments"]["sourcess"] = json!([]);
-    let bad = world.plugin("gatepost", &bad, Some(LISTENER));
-    let said = world.mesh.apply(&bad.to_string()).unwrap();
-    assert!(!said.contains("Warning"), "{said}");
-    std::thread::sleep(Duration::from_secs(2));
+    refuse(world, "gatepost");
     assert_eq!(world.ask("app.example", &ENV2).0, 200);
-    let log = world.gateway_log();
-    assert!(log.contains("gatepost: configuration refused"), "{log}");
 
+    // Mended in place.
+    let mended = world.plugin("gatepost", &with_strip(), Some(LISTENER));
+    world.mesh.apply(&mended.to_string()).unwrap();
+    world.ask_until_without("x-mended", &ENV2);
     world.delete_plugin("gatepost");
     world.ask_until(404, "app.example", &ENV2);
+}
+
+/// Envoy still has the refused policy under the plugin's name, and refuses the listener for it.
+pub fn made_anew(world: &mut World) {
+    let rejected = "listener '0.0.0.0_8080' config rejected";
+    let good = world.plugin("anew", &policy(), Some(LISTENER));
+    world.mesh.apply(&good.to_string()).unwrap();
+    world.ask_until(200, "app.example", &ENV2);
+    refuse(world, "anew");
+    world.delete_plugin("anew");
+    world.ask_until(404, "app.example", &ENV2);
+
+    let before = world.gateway_log().matches(rejected).count();
+    world.mesh.apply(&good.to_string()).unwrap();
+    world.log_until(rejected, before);
+    assert_eq!(world.ask("app.example", &ENV2).0, 404, "the good policy has no effect");
+
+    // The next change has.
+    let changed = world.plugin("anew", &with_strip(), Some(LISTENER));
+    world.mesh.apply(&changed.to_string()).unwrap();
+    world.ask_until(200, "app.example", &ENV2);
+    world.delete_plugin("anew");
+    world.ask_until(404, "app.example", &ENV2);
+}
+
+/// Another good policy.
+fn with_strip() -> Value {
+    let mut policy = policy();
+    policy["strip"] = json!(["x-mended"]);
+    policy
+}
+
+/// Applies a policy that the filter refuses, and waits until it has.
+fn refuse(world: &World, name: &str) {
+    let refused = "gatepost: configuration refused";
+    let before = world.gateway_log().matches(refused).count();
+    let mut bad = policy();
+    bad["environments"]["sourcess"] = json!([]);
+    let said = world.mesh.apply(&world.plugin(name, &bad, Some(LISTENER)).to_string()).unwrap();
+    assert!(!said.contains("Warning"), "{said}");
+    world.log_until(refused, before);
 }

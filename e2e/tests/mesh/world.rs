@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 const TARGET: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target");
 
 /// How long the mesh may take to do what an object says.
-const WITHIN: Duration = Duration::from_secs(90);
+const WITHIN: Duration = Duration::from_secs(30);
 
 /// The listener's port, and the Service's.
 pub const LISTENER: u16 = 8080;
@@ -133,6 +133,25 @@ impl World {
     /// Why the mesh does not become what its objects say.
     pub fn mesh_fails(&mut self) -> String {
         self.mesh.converge().unwrap_err().to_string()
+    }
+
+    /// Asks until the gateway removes this header from a client's request.
+    pub fn ask_until_without(&self, name: &str, headers: &[(&str, &str)]) {
+        let started = Instant::now();
+        let headers = [headers, &[(name, "client")]].concat();
+        while self.ask("app.example", &headers).1["headers"].to_string().contains(name) {
+            assert!(started.elapsed() < WITHIN, "{name} arrives");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Waits until the gateway has logged a text more often than before.
+    pub fn log_until(&self, text: &str, before: usize) {
+        let started = Instant::now();
+        while self.gateway_log().matches(text).count() <= before {
+            assert!(started.elapsed() < WITHIN, "no {text}: {}", self.gateway_log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// What the gateway's agent and Envoy logged.
