@@ -5,6 +5,7 @@
 pub mod scenario;
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use gatepost_testbed::envoy::fetch::{self, FetchError};
 
@@ -20,6 +21,17 @@ pub const RELEASE: &str = "GATEPOST_ENVOY_RELEASE";
 pub fn envoy() -> Result<PathBuf, FetchError> {
     let release = std::env::var(RELEASE).unwrap_or_else(|_| fetch::VERSION.to_owned());
     fetch::envoy(&release, &Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"))
+}
+
+/// How a program of this crate ends: with the error on standard error, if there is one.
+pub fn exit_code(ended: Result<(), Box<dyn std::error::Error>>) -> ExitCode {
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 #[cfg(test)]

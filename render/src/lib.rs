@@ -4,6 +4,7 @@
 //! policy means is in the engine. And the filter's module as an OCI [`image`], in a [`registry`].
 
 pub mod bootstrap;
+mod envoy_filter;
 mod error;
 mod failure_policy;
 pub mod gcp;

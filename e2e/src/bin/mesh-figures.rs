@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use gatepost_e2e::exit_code;
 use gatepost_testbed::client;
 use gatepost_testbed::mesh::{Mesh, inside};
 use http::Version;
@@ -35,13 +36,7 @@ const PROGRAMS: [(&str, &str); 5] = [
 type Failure = Box<dyn std::error::Error>;
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run())
 }
 
 fn run() -> Result<(), Failure> {

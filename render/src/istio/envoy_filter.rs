@@ -2,12 +2,12 @@
 //! mistake in it can stop every update of the gateway's listeners; the other two kinds cannot.
 
 use serde::Serialize;
-use std::collections::BTreeMap;
 
 use super::attachment::Attachment;
 use super::module_source::ModuleSource;
 use super::plugin::Plugin;
 use super::version::IstioVersion;
+use crate::envoy_filter::{ConfigPatch, EnvoyFilter, Patch, WorkloadSelector};
 use crate::object::{Metadata, Object};
 use crate::yaml::{Noted, PolicyText, document, noted};
 use crate::{RenderError, Rendered};
@@ -24,28 +24,6 @@ pub enum Insertion {
     Discovered,
     /// In the listener. The module must be a file.
     Inline,
-}
-
-/// `istio.networking.v1alpha3.EnvoyFilter`.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct EnvoyFilter<'a> {
-    workload_selector: WorkloadSelector<'a>,
-    config_patches: Vec<ConfigPatch<'a>>,
-}
-
-#[derive(Serialize)]
-struct WorkloadSelector<'a> {
-    labels: BTreeMap<&'a str, &'a str>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ConfigPatch<'a> {
-    apply_to: &'static str,
-    #[serde(rename = "match")]
-    matching: Match,
-    patch: Patch<'a>,
 }
 
 #[derive(Serialize)]
@@ -71,12 +49,6 @@ struct FilterChainMatch {
 #[derive(Serialize)]
 struct FilterMatch {
     name: &'static str,
-}
-
-#[derive(Serialize)]
-struct Patch<'a> {
-    operation: &'static str,
-    value: Value<'a>,
 }
 
 /// `HttpFilter` or `TypedExtensionConfig`.
@@ -174,39 +146,36 @@ impl Plugin<'_> {
                 _ => return Err(RenderError::EnvoyFilterTargets),
             },
         };
-        let selector = WorkloadSelector { labels };
-        let text = |policy: &PolicyText| {
-            let patches = match insertion {
-                Insertion::Inline => self.listener_patches(|| self.filter(policy)),
-                Insertion::Discovered => {
-                    let resource = ConfigPatch {
-                        apply_to: "EXTENSION_CONFIG",
-                        matching: Match { context: "GATEWAY", listener: None },
-                        patch: Patch { operation: "ADD", value: self.filter(policy) },
-                    };
-                    let mut patches = self.listener_patches(|| self.discovery());
-                    patches.push(resource);
-                    patches
-                }
-            };
-            let object = Object {
-                api_version: "networking.istio.io/v1alpha3",
-                kind: "EnvoyFilter",
-                metadata: Metadata::new(self.name, self.namespace, self.is_complete()),
-                spec: EnvoyFilter {
-                    workload_selector: WorkloadSelector { labels: selector.labels.clone() },
-                    config_patches: patches,
-                },
-            };
-            document(&self.about("an EnvoyFilter", IstioVersion::OLDEST), &object)
+        let policy = PolicyText::new(self.policy)?;
+        let config_patches = match insertion {
+            Insertion::Inline => self.listener_patches(|| self.filter(&policy)),
+            Insertion::Discovered => {
+                let resource = ConfigPatch {
+                    apply_to: "EXTENSION_CONFIG",
+                    matching: Match { context: "GATEWAY", listener: None },
+                    patch: Patch { operation: "ADD", value: self.filter(&policy) },
+                };
+                let mut patches = self.listener_patches(|| self.discovery());
+                patches.push(resource);
+                patches
+            }
         };
-        let text = text(&PolicyText::new(self.policy)?)?;
+        let object = Object {
+            api_version: "networking.istio.io/v1alpha3",
+            kind: "EnvoyFilter",
+            metadata: Metadata::new(self.name, self.namespace, self.is_complete()),
+            spec: EnvoyFilter { workload_selector: WorkloadSelector { labels }, config_patches },
+        };
+        let text = document(&self.about("an EnvoyFilter", IstioVersion::OLDEST), &object)?;
         let size = text.len();
         self.rendered("EnvoyFilter", text, size)
     }
 
     /// One patch for each listener, or one for all.
-    fn listener_patches<'p>(&self, value: impl Fn() -> Value<'p>) -> Vec<ConfigPatch<'p>> {
+    fn listener_patches<'p>(
+        &self,
+        value: impl Fn() -> Value<'p>,
+    ) -> Vec<ConfigPatch<Match, Value<'p>>> {
         let ports = self.ports.iter().map(|port| {
             Some(noted(*port, "a listener's port: the Service's targetPort, not its port"))
         });

@@ -4,38 +4,15 @@
 //! Istio has no object for such a route, so it is an EnvoyFilter. The header is a hint of the
 //! policy, which takes it from every client; so nobody but the policy chooses a cluster.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use super::Routes;
 use super::backend::split;
 use super::gateway::Api;
 use crate::RenderError;
+use crate::envoy_filter::{ConfigPatch, EnvoyFilter, Patch, WorkloadSelector};
 use crate::object::{Metadata, Object};
 use crate::yaml::{Noted, document, noted};
-
-/// `istio.networking.v1alpha3.EnvoyFilter`.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct EnvoyFilter<'a> {
-    workload_selector: WorkloadSelector<'a>,
-    config_patches: Vec<ConfigPatch<'a>>,
-}
-
-#[derive(Serialize)]
-struct WorkloadSelector<'a> {
-    labels: BTreeMap<&'a str, &'a str>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ConfigPatch<'a> {
-    apply_to: &'static str,
-    #[serde(rename = "match")]
-    matching: Match,
-    patch: Patch<'a>,
-}
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -50,12 +27,6 @@ enum RouteConfigurationMatch {
     Name(String),
     Gateway(Noted<String>),
     PortNumber(u16),
-}
-
-#[derive(Serialize)]
-struct Patch<'a> {
-    operation: &'static str,
-    value: VirtualHost<'a>,
 }
 
 #[derive(Serialize)]

@@ -14,7 +14,7 @@ mod volume;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::core::v1::{Container, Node, Pod};
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
@@ -197,19 +197,7 @@ fn address_of(pod: &Pod) -> std::net::Ipv4Addr {
 
 fn running_status(pod: &Pod, address: std::net::Ipv4Addr, ready: bool) -> Value {
     let is = |ready: bool| if ready { "True" } else { "False" };
-    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
-    let containers: Vec<Value> = containers
-        .map(|container| {
-            json!({
-                "name": container.name,
-                "image": container.image,
-                "imageID": "",
-                "ready": ready,
-                "restartCount": 0,
-                "state": { "running": {} },
-            })
-        })
-        .collect();
+    let containers = container_statuses(pod, ready, &json!({ "running": {} }));
     json!({
         "phase": "Running",
         "hostIP": HOST,
@@ -227,24 +215,28 @@ fn running_status(pod: &Pod, address: std::net::Ipv4Addr, ready: bool) -> Value 
 
 /// As a kubelet shows it: `kubectl get pods` has the reason, `kubectl describe` the message.
 fn waiting_status(pod: &Pod, message: &str) -> Value {
-    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
     let waiting = json!({ "reason": "CreateContainerConfigError", "message": message });
-    let containers: Vec<Value> = containers
-        .map(|container| {
-            json!({
-                "name": container.name,
-                "image": container.image,
-                "imageID": "",
-                "ready": false,
-                "restartCount": 0,
-                "state": { "waiting": waiting },
-            })
-        })
-        .collect();
+    let containers = container_statuses(pod, false, &json!({ "waiting": waiting }));
     json!({ "phase": "Pending", "containerStatuses": containers })
 }
 
 /// A typed object of JSON that is written here.
 fn of<T: serde::de::DeserializeOwned + Default>(value: Value) -> T {
     serde_json::from_value(value).unwrap_or_default()
+}
+
+/// Every container of a pod in one state.
+fn container_statuses(pod: &Pod, ready: bool, state: &Value) -> Vec<Value> {
+    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+    let status = |container: &Container| {
+        json!({
+            "name": container.name,
+            "image": container.image,
+            "imageID": "",
+            "ready": ready,
+            "restartCount": 0,
+            "state": state,
+        })
+    };
+    containers.map(status).collect()
 }
