@@ -55,6 +55,13 @@ fn a_registry_that_is_busy_for_long_is_not_waited_for() {
 }
 
 #[test]
+fn a_registry_cannot_name_a_time_that_no_clock_reaches() {
+    let said = refused(times(9, || with_header(429, "Retry-After: 18446744073709551615")));
+    assert!(said.contains("429") && said.contains("of quiet"), "{said}");
+    assert!(!said.contains("panicked"), "{said}");
+}
+
+#[test]
 fn a_server_error_is_tried_again_and_then_told() {
     let registry = Registry::start(times(9, || status(500, "out of disk")));
     let said = gatepost(&["push", &format!("{}/gatepost:v1", registry.host)]).failed(2);

@@ -99,7 +99,8 @@ impl Http {
             }
             let wanted = retry_after(&answer.headers);
             let wait = wanted.unwrap_or(pause);
-            if attempt == ATTEMPTS || Instant::now() + wait > self.waits_until {
+            let left = self.waits_until.saturating_duration_since(Instant::now());
+            if attempt == ATTEMPTS || wait > left {
                 let said = answer.said();
                 let (task, server) = (purpose.task.to_owned(), purpose.server.to_owned());
                 return Err(if is_busy {
