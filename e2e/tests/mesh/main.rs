@@ -4,6 +4,7 @@
 //! They run inside the mesh's network, which a process can enter only before it has threads. So
 //! this program has a `main` of its own.
 
+mod definitions;
 mod delivery;
 mod plugins;
 mod rendered;
@@ -21,7 +22,7 @@ use world::World;
 /// A test: it panics when it fails.
 type Test = fn(&mut World);
 
-const TESTS: [(&str, Test); 19] = [
+const TESTS: [(&str, Test); 21] = [
     ("a_plugin_on_the_public_listener_decides", plugins::on_the_public_listener),
     ("a_misspelt_field_is_refused_by_the_api_server", plugins::misspelt_field),
     ("an_envoyfilter_with_an_unknown_field_is_admitted_with_a_warning", plugins::unknown_field),
@@ -41,6 +42,8 @@ const TESTS: [(&str, Test); 19] = [
     ("a_gateway_api_gateway_gets_its_pod_and_its_plugin", workloads::gateway_api),
     ("a_kustomization_runs_and_answers_by_its_environment", workloads::kustomization),
     ("a_pod_that_cannot_run_says_why", workloads::cannot_run),
+    ("objects_of_knative_and_gke_are_accepted_without_misspelt_fields", definitions::strict),
+    ("a_plugin_of_the_load_balancer_stands_alone_in_its_chain", definitions::rules),
 ];
 
 fn main() -> ExitCode {

@@ -125,12 +125,13 @@ impl Mesh {
         Ok(mesh)
     }
 
-    /// The kinds of the Gateway API, and Istio's control plane until it validates.
+    /// The kinds that Istio does not bring, and Istio's control plane until it validates.
     fn foundation(&mut self) -> Result<(), MeshError> {
-        for definitions in self.programs.definitions() {
-            let file = definitions.to_string_lossy();
-            self.kubectl.run(&["apply", "--server-side", "--filename", &file], "")?;
-        }
+        let folders = self.programs.definitions().iter().map(|folder| folder.to_string_lossy());
+        let folders: Vec<_> = folders.collect();
+        let folders = folders.iter().flat_map(|folder| ["--filename", &**folder]);
+        let apply: Vec<&str> = ["apply", "--server-side"].into_iter().chain(folders).collect();
+        self.kubectl.run(&apply, "")?;
         let is_definition = |object: &&Value| object["kind"] == "CustomResourceDefinition";
         let (definitions, rest): (Vec<&Value>, Vec<&Value>) =
             self.manifests.control_plane.iter().partition(is_definition);

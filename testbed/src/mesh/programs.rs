@@ -33,6 +33,9 @@ const NAMES: [(&str, &[&str]); 2] = [
     ("istio", &["pilot-discovery", "pilot-agent", "istioctl"]),
 ];
 
+/// The package whose folder has the definitions of Knative's kinds.
+const KNATIVE: &str = "knative.dev/serving/config/core/300-resources";
+
 const NO_GO: &str = "The mesh is built with Go 1.26 or newer: install it from your system's \
                      packages or from go.dev";
 
@@ -42,7 +45,7 @@ pub struct Programs {
     folder: PathBuf,
     envoy: PathBuf,
     istio: PathBuf,
-    gateway_api: PathBuf,
+    definitions: [PathBuf; 3],
 }
 
 impl Programs {
@@ -83,8 +86,15 @@ impl Programs {
             let listed = go(Command::new("go").args(["list", "-m", "-f", "{{.Dir}}", module]));
             listed.map(|folder| PathBuf::from(folder.trim()))
         };
-        let (istio, gateway_api) = (source("istio.io/istio")?, source("sigs.k8s.io/gateway-api")?);
-        Ok(Self { folder, envoy, istio, gateway_api })
+        let istio = source("istio.io/istio")?;
+        // The definitions of Knative's kinds are files of a module as well, of another version of
+        // everything: so it stands in a module of its own, beside those of GKE's kinds.
+        let gke = Path::new(MODULE).join("definitions");
+        let list = ["list", "-f", "{{.Dir}}", KNATIVE];
+        let knative = go_in(&gke, Command::new("go").args(list))?;
+        let gateway_api = source("sigs.k8s.io/gateway-api")?.join("config/crd/standard");
+        let definitions = [gateway_api, PathBuf::from(knative.trim()), gke];
+        Ok(Self { folder, envoy, istio, definitions })
     }
 
     /// Where they are.
@@ -98,9 +108,10 @@ impl Programs {
         self.folder.join(name)
     }
 
-    /// The definitions of the Gateway API's kinds: files and folders of files.
-    pub(super) fn definitions(&self) -> [PathBuf; 1] {
-        [self.gateway_api.join("config/crd/standard")]
+    /// Folders with the definitions of kinds that Istio does not bring: the Gateway API's,
+    /// Knative's and GKE's.
+    pub(super) fn definitions(&self) -> &[PathBuf] {
+        &self.definitions
     }
 
     /// What images of Istio and Envoy have, and where they have it.
@@ -121,7 +132,11 @@ impl Programs {
 }
 
 fn go(command: &mut Command) -> Result<String, MeshError> {
-    output(command.current_dir(MODULE)).map_err(|failed| match failed {
+    go_in(Path::new(MODULE), command)
+}
+
+fn go_in(module: &Path, command: &mut Command) -> Result<String, MeshError> {
+    output(command.current_dir(module)).map_err(|failed| match failed {
         Failed::NotRun(source) => MeshError::Missing { program: "go", advice: NO_GO, source },
         Failed::Said(printed) => MeshError::Build { printed },
     })
