@@ -22,7 +22,7 @@ use world::World;
 /// A test: it panics when it fails.
 type Test = fn(&mut World);
 
-const TESTS: [(&str, Test); 21] = [
+const TESTS: &[(&str, Test)] = &[
     ("a_plugin_on_the_public_listener_decides", plugins::on_the_public_listener),
     ("a_misspelt_field_is_refused_by_the_api_server", plugins::misspelt_field),
     ("an_envoyfilter_with_an_unknown_field_is_admitted_with_a_warning", plugins::unknown_field),
@@ -64,7 +64,7 @@ fn main() -> ExitCode {
             Ok(())
         })
     };
-    let ended = libtest_mimic::run(&arguments, TESTS.into_iter().map(trial).collect());
+    let ended = libtest_mimic::run(&arguments, TESTS.iter().copied().map(trial).collect());
     drop(world);
     ended.exit_code()
 }
