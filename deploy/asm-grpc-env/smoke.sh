@@ -1,6 +1,6 @@
 #!/bin/sh
 # Calls echo.EchoService in each environment by grpcurl: smoke.sh [ADDRESS:PORT]. Without an address
-# it calls HOST, or, where no balancer has an address, the gateway's pod. Exits with 1 when an answer
+# it calls HOST, or the gateway's pod where no balancer has an address. Exits with 1 when an answer
 # is not the right one.
 set -eu
 folder=$(dirname "$0")

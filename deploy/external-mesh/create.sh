@@ -1,6 +1,6 @@
 #!/bin/sh
-# What is no Kubernetes object: create.sh [today|as-documented]. The cluster in its mesh, the address,
-# the private zone, and the Cloud Run service with its rights. It may run again.
+# What is no Kubernetes object: create.sh [today|as-documented]. The cluster in its mesh, the
+# address, the private zone, and the Cloud Run service with its rights. It may run again.
 set -eu
 folder=$(dirname "$0")
 . "$folder/common/settings.env"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Calls the service `ads` by its name in the zone: smoke.sh [ADDRESS:PORT]. Without an address the
-# Cloud Run service makes the call; where there is no Cloud Run, the Envoy's pod is called. Exits with
-# 1 when an answer is not the right one.
+# Cloud Run service makes the call; where there is no Cloud Run, the Envoy's pod is called. Exits
+# with 1 when an answer is not the right one.
 set -eu
 . "$(dirname "$0")/common/settings.env"
 
