@@ -1,0 +1,23 @@
+#!/bin/sh
+# In the host project: a role with what GKE's controllers need there, for the cluster's own service
+# account of Google's. For an administrator of the network, once for each service project. Without
+# it the Ingress has `Forbidden` events and gets no address.
+set -eu
+. "$(dirname "$0")/common/settings.env"
+
+permissions=compute.subnetworks.use
+permissions=$permissions,compute.firewalls.get,compute.firewalls.create
+permissions=$permissions,compute.firewalls.update,compute.firewalls.delete
+permissions=$permissions,compute.networks.updatePolicy
+
+if gcloud iam roles describe "$ROLE" --project "$HOST_PROJECT" >/dev/null 2>&1; then
+  gcloud iam roles update "$ROLE" --project "$HOST_PROJECT" --permissions "$permissions" --quiet
+else
+  gcloud iam roles create "$ROLE" --project "$HOST_PROJECT" --permissions "$permissions" \
+    --title "GKE Ingress on the shared VPC"
+fi
+
+number=$(gcloud projects describe "$SERVICE_PROJECT" --format 'value(projectNumber)')
+gcloud projects add-iam-policy-binding "$HOST_PROJECT" --condition None \
+  --member "serviceAccount:service-$number@container-engine-robot.iam.gserviceaccount.com" \
+  --role "projects/$HOST_PROJECT/roles/$ROLE"
