@@ -1,0 +1,65 @@
+#!/bin/sh
+# The document's acceptance test: two requests through the Ingress. Or, with URLs, requests to the
+# gateways' pods: what is public, what is private, and what is a probe.
+#
+#   ./smoke.sh gke-system                                   # the Ingress of this namespace
+#   ./smoke.sh http://10.10.1.6:80 http://10.10.1.5:80      # the public gateway, the local one
+set -eu
+. "$(dirname "$0")/common/settings.env"
+first=${1:?the namespace of the Ingress, or the URLs of both gateways}
+failed=0
+
+report() {                    # NAME WANTED SEEN
+  if [ "$2" = "$3" ]; then echo "ok      $3  $1"; else
+    echo "FAILED  $3  $1: expected $2"
+    failed=1
+  fi
+}
+status() { curl --silent --max-time 10 --output /dev/null --write-out '%{http_code}' "$@" || true; }
+
+through_the_ingress() {       # NAME CURL-ARGUMENTS...
+  name=$1
+  shift
+  headers=$(curl --silent --insecure --max-time 10 --dump-header - --output /dev/null "$@" |
+    tr -d '\r') || true
+  case $headers in "HTTP/2 200"*"content-length: 2"*"via: 1.1 google"*) seen=yes ;; *) seen=no ;; esac
+  report "$name: HTTP/2 200, two bytes, via: 1.1 google" yes "$seen"
+  [ "$seen" = yes ] || printf '%s\n' "$headers"
+}
+
+case $first in
+http*)
+  public=$first local=${2:?the URL of the local gateway}
+  expect() { name=$1 wanted=$2; shift 2; report "$name" "$wanted" "$(status "$@")"; }
+
+  expect "the custom domain" 200 --header "Host: $DOMAIN" "$public/"
+  expect "the custom domain, in capitals, with a dot and a port" 200 \
+    --header "Host: $(printf %s "$DOMAIN" | tr a-z A-Z).:443" "$public/"
+  expect "the service's own host" 200 --header "Host: my-service.default.example.com" "$public/"
+  expect "another domain" 404 --header "Host: evil-$DOMAIN" "$public/"
+  expect "the balancer's probe" 200 --user-agent GoogleHC/1.0 "$public/"
+  expect "the balancer's probe with a mapped domain" 200 --user-agent GoogleHC/1.0 \
+    --header "Host: $DOMAIN" "$public/?q"
+  expect "the kubelet's probe" 200 --user-agent gatepost-readiness "$public/healthz/ready"
+  expect "no probe: HEAD" 404 --head --user-agent GoogleHC/1.0 "$public/"
+  expect "no probe: another path" 404 --user-agent GoogleHC/1.0 "$public/x"
+  expect "no probe: googlehc" 404 --user-agent googlehc/1.0 "$public/"
+  expect "no probe: a user agent that contains GoogleHC" 404 --user-agent "x GoogleHC/1.0" "$public/"
+  expect "no probe: it came through the balancer" 404 --user-agent gatepost-readiness \
+    --header "via: 1.1 google" "$public/healthz/ready"
+  for host in my-service.default my-service.default.svc my-service.default.svc.cluster.local \
+      internal-my-service.default.svc.cluster.local internal-my-service.default.svc:80; do
+    expect "outside, $host is refused" 404 --header "Host: $host" "$public/"
+    expect "inside, $host is served" 200 --header "Host: $host" "$local/"
+  done
+  expect "inside, the public name is not served" 404 --header "Host: $DOMAIN" "$local/"
+  ;;
+*)
+  address=$(kubectl get ingress my-ingress --namespace "$first" \
+    --output 'jsonpath={.status.loadBalancer.ingress[0].ip}')
+  [ -n "$address" ] || { echo "the Ingress has no address yet: kubectl describe it" >&2; exit 1; }
+  through_the_ingress "by the Ingress's address" --header "Host: $DOMAIN" "https://$address"
+  through_the_ingress "by the domain's name" "https://$DOMAIN"
+  ;;
+esac
+exit $failed
