@@ -1,6 +1,6 @@
 #!/bin/sh
-# Optional, for tests: the cluster's default domain, so that the services have names of yours without
-# a mapping. It needs a wildcard record.
+# Optional, for tests: the cluster's default domain, so that the services have names of yours
+# without a mapping. It needs a wildcard record.
 #
 #   ./default-domain.sh xxx.com
 #

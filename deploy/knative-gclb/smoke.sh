@@ -15,14 +15,19 @@ report() {                    # NAME WANTED SEEN
     failed=1
   fi
 }
-status() { curl --silent --max-time 10 --output /dev/null --write-out '%{http_code}' "$@" || true; }
+status() {
+  curl --silent --max-time 10 --output /dev/null --write-out '%{http_code}' "$@" || true
+}
 
 through_the_ingress() {       # NAME CURL-ARGUMENTS...
   name=$1
   shift
   headers=$(curl --silent --insecure --max-time 10 --dump-header - --output /dev/null "$@" |
     tr -d '\r') || true
-  case $headers in "HTTP/2 200"*"content-length: 2"*"via: 1.1 google"*) seen=yes ;; *) seen=no ;; esac
+  case $headers in
+  "HTTP/2 200"*"content-length: 2"*"via: 1.1 google"*) seen=yes ;;
+  *) seen=no ;;
+  esac
   report "$name: HTTP/2 200, two bytes, via: 1.1 google" yes "$seen"
   [ "$seen" = yes ] || printf '%s\n' "$headers"
 }
@@ -44,7 +49,8 @@ http*)
   expect "no probe: HEAD" 404 --head --user-agent GoogleHC/1.0 "$public/"
   expect "no probe: another path" 404 --user-agent GoogleHC/1.0 "$public/x"
   expect "no probe: googlehc" 404 --user-agent googlehc/1.0 "$public/"
-  expect "no probe: a user agent that contains GoogleHC" 404 --user-agent "x GoogleHC/1.0" "$public/"
+  expect "no probe: a user agent that contains GoogleHC" 404 --user-agent "x GoogleHC/1.0" \
+    "$public/"
   expect "no probe: it came through the balancer" 404 --user-agent gatepost-readiness \
     --header "via: 1.1 google" "$public/healthz/ready"
   for host in my-service.default my-service.default.svc my-service.default.svc.cluster.local \

@@ -17,8 +17,8 @@ failed=0
 expect() {                    # NAME STATUS CURL-ARGUMENTS...
   name=$1 wanted=$2
   shift 2
-  status=$(curl --silent --insecure --max-time 10 --output /dev/null --write-out '%{http_code}' \
-    "$@") || true
+  status=$(curl --silent --insecure --max-time 10 --output /dev/null \
+    --write-out '%{http_code}' "$@") || true
   if [ "$status" = "$wanted" ]; then
     echo "ok      $status  $name"
   else
@@ -28,7 +28,8 @@ expect() {                    # NAME STATUS CURL-ARGUMENTS...
 }
 
 expect "the public host" 200 --header "Host: $DOMAIN" "$url/"
-expect "in capitals, with a dot and a port" 200 --header "Host: $(printf %s "$DOMAIN" | tr a-z A-Z).:443" "$url/"
+expect "in capitals, with a dot and a port" 200 \
+  --header "Host: $(printf %s "$DOMAIN" | tr a-z A-Z).:443" "$url/"
 expect "a name inside the cluster is refused" 404 \
   --header "Host: istiod.istio-system.svc.cluster.local" "$url/"
 expect "the readiness endpoint is no client's" 404 \
