@@ -1,6 +1,7 @@
-// kubernetes is three of Kubernetes' programs in one file, by the name that it is called by:
-// kube-apiserver, with its etcd in the same process, kube-controller-manager and kubectl. Admission,
-// validation, storage and controllers are the real ones; nothing lasts.
+// kubernetes is four of Kubernetes' programs in one file, by the name that it is called by:
+// kube-apiserver, with its etcd in the same process, kube-controller-manager, kube-proxy and kubectl.
+// Admission, validation, storage, controllers and the addresses of Services are the real ones;
+// nothing lasts.
 package main
 
 import (
@@ -20,6 +21,7 @@ import (
 	kubectl "k8s.io/kubectl/pkg/cmd"
 	"k8s.io/kubernetes/cmd/kube-apiserver/app"
 	controllers "k8s.io/kubernetes/cmd/kube-controller-manager/app"
+	proxy "k8s.io/kubernetes/cmd/kube-proxy/app"
 )
 
 // etcdReadyWithin is how long etcd may take to elect itself.
@@ -32,6 +34,8 @@ func main() {
 		command = kubectl.NewDefaultKubectlCommand()
 	case "kube-controller-manager":
 		command = controllers.NewControllerManagerCommand()
+	case "kube-proxy":
+		command = proxy.NewProxyCommand()
 	case "kube-apiserver":
 		etcd, err := startEtcd()
 		if err != nil {
@@ -45,7 +49,7 @@ func main() {
 		command = app.NewAPIServerCommand()
 		command.SetArgs(append([]string{"--etcd-servers=" + etcd}, os.Args[1:]...))
 	default:
-		fmt.Fprintf(os.Stderr, "%s: call it as kube-apiserver, kube-controller-manager or kubectl\n", name)
+		fmt.Fprintf(os.Stderr, "%s: call it as one of Kubernetes' programs\n", name)
 		os.Exit(2)
 	}
 	os.Exit(cli.Run(command))

@@ -8,6 +8,12 @@ pub const HOST: Ipv4Addr = Ipv4Addr::new(10, 10, 0, 1);
 /// The length of the network's prefix.
 pub(super) const PREFIX: u8 = 16;
 
+/// The network of the pods.
+pub(super) const PODS: &str = "10.10.0.0/16";
+
+/// The name of the only node, whose address is the host's.
+pub(super) const NODE: &str = "mesh";
+
 /// The addresses of Services.
 pub(super) const SERVICES: &str = "10.96.0.0/16";
 

@@ -1,13 +1,15 @@
 //! The control plane of the cluster: the API server with its etcd, Kubernetes' controllers, and a
-//! door to the API server for this process.
+//! door to the API server for this process. And its `kube-proxy`, which leads the addresses of
+//! Services to pods.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use kube::Client;
+use serde_json::json;
 
-use super::address::{API_SERVER, HOST, SERVICES};
+use super::address::{API_SERVER, HOST, NODE, PODS, SERVICES};
 use super::error::MeshError;
 use super::kubectl::Kubectl;
 use super::process::{Process, folder, status, write};
@@ -32,6 +34,7 @@ const DOOR: &str = "http://127.0.0.1:8001";
 #[derive(Debug)]
 pub(super) struct ControlPlane {
     // Dropped, and so ended, in this order.
+    _proxy: Process,
     _controllers: Process,
     _door: Process,
     _api_server: Process,
@@ -65,7 +68,20 @@ impl ControlPlane {
             .arg(format!("--controllers={CONTROLLERS}"))
             .args(["--leader-elect=false", "--cert-dir=certificates"]);
         let controllers = Process::start("kube-controller-manager", &mut command, &controllers_in)?;
-        Ok(Self { _controllers: controllers, _door: door, _api_server: api_server, kubeconfig })
+
+        let proxy_in = folder(parent, "kube-proxy")?;
+        let configuration = proxy_in.join("configuration.yaml");
+        write(&configuration, &proxy(&kubeconfig))?;
+        let mut command = Command::new(programs.program("kube-proxy"));
+        command.arg("--config").arg(&configuration);
+        let proxy = Process::start("kube-proxy", &mut command, &proxy_in)?;
+        Ok(Self {
+            _proxy: proxy,
+            _controllers: controllers,
+            _door: door,
+            _api_server: api_server,
+            kubeconfig,
+        })
     }
 
     pub fn kubeconfig(&self) -> &Path {
@@ -89,13 +105,28 @@ fn api_server(programs: &Programs, folder: &Path) -> Result<Process, MeshError> 
         "--cert-dir=certificates",
         "--token-auth-file=users.csv",
         "--authorization-mode=RBAC",
-        // Webhooks are called at the pods behind their Service: nothing listens at its own address.
-        "--enable-aggregator-routing=true",
         "--service-account-issuer=https://kubernetes.default.svc",
         "--service-account-key-file=service-accounts.key",
         "--service-account-signing-key-file=service-accounts.key",
     ]);
     Process::start("kube-apiserver", &mut command, folder)
+}
+
+/// How `kube-proxy` works. Pods answer each other without passing the host. So they must answer to
+/// the host what came by the address of a Service: it hides the client.
+fn proxy(kubeconfig: &Path) -> String {
+    json!({
+        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+        "kind": "KubeProxyConfiguration",
+        "mode": "nftables",
+        "hostnameOverride": NODE,
+        "clusterCIDR": PODS,
+        "clientConnection": { "kubeconfig": kubeconfig },
+        "nftables": { "masqueradeAll": true, "minSyncPeriod": "0s" },
+        // The kernel's tables are for all networks of this machine.
+        "conntrack": { "maxPerCore": 0, "min": 0 },
+    })
+    .to_string()
 }
 
 /// How clients reach the API server. Its certificate is its own.

@@ -7,9 +7,9 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-use super::address::{HOST, PREFIX};
+use super::address::{HOST, PREFIX, SERVICES};
 use super::error::MeshError;
-use super::process::{Failed, output};
+use super::process::{Failed, output, write};
 use crate::FileError;
 
 /// Marks a process that is inside. Its value is the process outside that has the namespaces.
@@ -30,7 +30,11 @@ pub fn enter() -> Result<(), MeshError> {
     ip(&["link", "set", "lo", "up"])?;
     ip(&["link", "add", BRIDGE, "type", "bridge"])?;
     ip(&["address", "add", &format!("{HOST}/{PREFIX}"), "dev", BRIDGE])?;
-    ip(&["link", "set", BRIDGE, "up"])
+    ip(&["link", "set", BRIDGE, "up"])?;
+    // What leads the addresses of Services to pods must be there, and the host must pass it on.
+    run("nft", &["list", "ruleset"])?;
+    ip(&["route", "add", SERVICES, "dev", BRIDGE])?;
+    write(Path::new("/proc/sys/net/ipv4/ip_forward"), "1")
 }
 
 /// The number of the process that holds the namespaces, as it is outside of them: for `nsenter`.
@@ -87,7 +91,7 @@ fn refused(program: &'static str, failed: Failed) -> MeshError {
     match failed {
         Failed::NotRun(source) => MeshError::Missing {
             program,
-            advice: "On Debian and Ubuntu: apt-get install iproute2 util-linux",
+            advice: "On Debian and Ubuntu: apt-get install iproute2 nftables util-linux",
             source,
         },
         Failed::Said(printed) => MeshError::Namespaces { program, printed },

@@ -1,8 +1,9 @@
 //! The names of Services. No DNS server runs here: the hosts file of the mesh, which all pods
-//! share, has the pods behind each name. So a name leads to a pod's port, not to the Service's.
+//! share, has the address of each Service, or the pods behind one that has none.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use kube::ResourceExt;
@@ -53,14 +54,17 @@ fn hosts(cluster: &Cluster) -> String {
     for service in &cluster.services {
         let namespace = service.namespace().unwrap_or_default();
         let name = format!("{}.{namespace}.svc.cluster.local", service.name_any());
-        let alias = service.spec.as_ref().and_then(|spec| spec.external_name.clone());
-        match alias {
-            Some(alias) => aliases.push((name, alias)),
-            None => drop(names.insert(name, cluster.endpoints(service).collect())),
+        let Some(spec) = &service.spec else { continue };
+        match (&spec.external_name, spec.cluster_ip.as_deref()) {
+            (Some(alias), _) => aliases.push((name, alias)),
+            (None, Some(address)) if address.parse::<IpAddr>().is_ok() => {
+                names.insert(name, vec![address.to_owned()]);
+            }
+            (None, _) => drop(names.insert(name, cluster.endpoints(service).collect())),
         }
     }
     for (name, alias) in aliases {
-        let addresses = names.get(&alias).cloned().unwrap_or_default();
+        let addresses = names.get(alias).cloned().unwrap_or_default();
         names.insert(name, addresses);
     }
     let mut text = "127.0.0.1 localhost\n".to_owned();

@@ -29,7 +29,7 @@ const PACKAGES: [&str; 4] = [
 
 /// The names that each program is called by.
 const NAMES: [(&str, &[&str]); 2] = [
-    ("kubernetes", &["kube-apiserver", "kube-controller-manager", "kubectl"]),
+    ("kubernetes", &["kube-apiserver", "kube-controller-manager", "kube-proxy", "kubectl"]),
     ("istio", &["pilot-discovery", "pilot-agent", "istioctl"]),
 ];
 

@@ -19,7 +19,7 @@ use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 
-use super::address::{self, HOST};
+use super::address::{self, HOST, NODE};
 use super::cluster::{Cluster, is_ready};
 use super::error::MeshError;
 use super::names::{self, Hosts};
@@ -29,9 +29,6 @@ use lookup::Lookup;
 use running::Running;
 
 pub(super) use error::PodError;
-
-/// The name of the only node.
-const NODE: &str = "mesh";
 
 /// What one pass found.
 #[derive(Debug, Default)]
@@ -73,7 +70,11 @@ impl Kubelet {
         folder: &Path,
         images: Vec<Mount>,
     ) -> Result<Self, MeshError> {
-        let node: Node = of(json!({ "metadata": { "name": NODE } }));
+        let addresses = json!([{ "type": "InternalIP", "address": HOST }]);
+        let node: Node = of(json!({
+            "metadata": { "name": NODE },
+            "status": { "addresses": addresses },
+        }));
         Api::all(client.clone()).create(&PostParams::default(), &node).await?;
         let hosts = Hosts::new(folder)?;
         let shared = (hosts.path().to_owned(), PathBuf::from(names::PATH));
