@@ -26,6 +26,15 @@ pub enum RenderError {
         /// The address asked for.
         address: SocketAddr,
     },
+    /// A route to the whole admin interface.
+    #[error(
+        "the route of `{host}` leads to the admin interface: who reaches it can stop Envoy. \
+         For health checks there is --readiness HOST, which leads to the path /ready alone"
+    )]
+    RouteToAdmin {
+        /// The route's host.
+        host: String,
+    },
     /// A path that JSON cannot hold.
     #[error(
         "the path {path:?} is not UTF-8, and Envoy's configuration cannot hold it: rename the file"

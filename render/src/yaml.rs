@@ -15,12 +15,16 @@ pub(crate) fn noted<T>(value: T, comment: &str) -> Noted<T> {
     Commented(value, comment.to_owned())
 }
 
-/// An object as a YAML document. `about` stands above it as a comment, line by line.
+/// How long a line of a comment may be.
+const COLUMNS: usize = 98;
+
+/// An object as a YAML document. `about` stands above it as a comment.
 pub(crate) fn document(about: &str, object: &impl Serialize) -> Result<String, RenderError> {
     let options = ser_options! { prefer_block_scalars: false };
     let body = to_string_with_options(object, options)
         .map_err(|error| RenderError::Write { message: error.to_string() })?;
-    let mut text: String = about.lines().map(|line| format!("# {line}\n")).collect();
+    let lines = textwrap::wrap(about, COLUMNS);
+    let mut text: String = lines.iter().map(|line| format!("# {line}\n")).collect();
     text.push_str(&body);
     Ok(text)
 }

@@ -81,6 +81,36 @@ fn a_bad_policy_at_the_start_answers_500_until_a_good_one_comes() {
     });
 }
 
+/// A kubelet writes a new folder, and moves a link to it over the old one.
+#[cfg(unix)]
+#[test]
+fn a_new_version_of_a_mounted_config_map_is_a_new_policy() {
+    let upstream = Upstream::start("alpha");
+    let dir = tempfile::tempdir().expect("a folder");
+    let module = gate();
+    let mount = |version: &str, text: &str| {
+        let of_version = dir.path().join(format!("..{version}"));
+        std::fs::create_dir(&of_version).expect("a folder");
+        let policy = plugin(&module, text).render_ecds(version).expect("a document");
+        std::fs::write(of_version.join("filter.json"), policy).expect("written");
+        let link = dir.path().join("..data_tmp");
+        std::os::unix::fs::symlink(format!("..{version}"), &link).expect("a link");
+        std::fs::rename(&link, dir.path().join("..data")).expect("moved");
+    };
+    mount("1", "{}");
+    let path = dir.path().join("filter.json");
+    std::os::unix::fs::symlink("..data/filter.json", &path).expect("a link");
+
+    let routes = routes(&[format!("*={}", upstream.address)]);
+    let (_envoy, listener) = start(&bootstrap(&routes, PluginSource::FileEcds { path: &path }));
+    let answer = |length| (200, format!("alpha HTTP/1.1 a.example length={length}"));
+    assert_eq!(get(listener, Version::HTTP_11, "a.example", &[]), answer(2));
+    mount("2", "1234");
+    eventually("the new policy answers", || {
+        get(listener, Version::HTTP_11, "a.example", &[]) == answer(4)
+    });
+}
+
 #[test]
 fn a_file_that_is_missing_at_the_start_ends_envoy_with_an_error_that_names_it() {
     let document =

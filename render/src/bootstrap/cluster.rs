@@ -38,7 +38,9 @@ impl<'a> Cluster<'a> {
         // which of them it is. Envoy's default family falls back from IPv6 to IPv4 only when there
         // is no IPv6 address, so `localhost` would mean ::1 alone.
         let (discovery, dns_lookup_family, address) = match route.upstream() {
-            Upstream::Address(address) => ("STATIC", None, (*address).into()),
+            Upstream::Address(address) | Upstream::Readiness(address) => {
+                ("STATIC", None, (*address).into())
+            }
             Upstream::Name { name, port } => (
                 "STRICT_DNS",
                 Some("V4_PREFERRED"),

@@ -8,14 +8,15 @@ use super::cluster::Cluster;
 use super::input::Bootstrap;
 use super::listener::Listener;
 use super::message::{Address, to_json};
+use super::route::{Route, Upstream};
 use crate::RenderError;
 
 impl Bootstrap<'_> {
     /// The document that `envoy -c FILE` takes, ending in a newline.
     ///
     /// # Errors
-    /// Two routes for one host, an admin address that is not on loopback, or a path that is not
-    /// UTF-8.
+    /// Two routes for one host, an admin address that is not on loopback, a route to it, or a path
+    /// that is not UTF-8.
     pub fn render(&self) -> Result<String, RenderError> {
         let mut hosts = HashSet::new();
         if let Some(route) = self.routes.iter().find(|route| !hosts.insert(route.host())) {
@@ -23,6 +24,21 @@ impl Bootstrap<'_> {
         }
         if let Some(address) = self.admin.filter(|address| !address.ip().is_loopback()) {
             return Err(RenderError::AdminNotLoopback { address });
+        }
+        let opens = |route: &&Route| {
+            self.admin.is_some_and(|admin| match route.upstream() {
+                Upstream::Address(upstream) => {
+                    let reaches = upstream.ip().is_loopback() || upstream.ip().is_unspecified();
+                    reaches && upstream.port() == admin.port()
+                }
+                Upstream::Name { name, port } => {
+                    name.trim_end_matches('.') == "localhost" && *port == admin.port()
+                }
+                Upstream::Readiness(_) | Upstream::Missing => false,
+            })
+        };
+        if let Some(route) = self.routes.iter().find(opens) {
+            return Err(RenderError::RouteToAdmin { host: route.host().to_owned() });
         }
         to_json(&Document {
             node: Node { id: "gatepost", cluster: "gatepost" },

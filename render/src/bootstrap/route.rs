@@ -16,6 +16,9 @@ pub struct Route {
     upstream: Upstream,
 }
 
+/// Where an admin interface says whether its Envoy is ready.
+pub const READY: &str = "/ready";
+
 /// The upstream of a route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Upstream {
@@ -28,6 +31,9 @@ pub enum Upstream {
         /// The port, never 0.
         port: u16,
     },
+    /// Whether this Envoy is ready: [`READY`] of its admin interface at this address, and no other
+    /// path, because who reaches those can end it.
+    Readiness(SocketAddr),
     /// Not chosen yet: each request is answered with 503, and with what is missing.
     Missing,
 }
@@ -68,6 +74,9 @@ pub enum HostError {
     /// A wildcard where Envoy has none.
     #[error("`*` stands alone, or once in front as in *.example.com")]
     Wildcard,
+    /// A wildcard where only one host makes sense.
+    #[error("it is not one host, as gateway.internal is")]
+    Several,
     /// The part after the colon is not a port.
     #[error("`{port}` is no port (ports make no difference here: leave it away)")]
     Port {
@@ -156,6 +165,20 @@ impl Route {
     #[must_use]
     pub fn placeholder() -> Self {
         Self { host: "*".to_owned(), upstream: Upstream::Missing }
+    }
+
+    /// The route by which health checks ask for the readiness of this Envoy, whose admin interface
+    /// is at `admin`.
+    ///
+    /// # Errors
+    /// A text that is not one host.
+    pub fn readiness(host: &str, admin: SocketAddr) -> Result<Self, RouteError> {
+        let one = |parsed: String| {
+            if parsed.starts_with('*') { Err(HostError::Several) } else { Ok(parsed) }
+        };
+        let no_host = |error| RouteError::Host { host: host.to_owned(), error };
+        let host = parse_host(host).and_then(one).map_err(no_host)?;
+        Ok(Self { host, upstream: Upstream::Readiness(admin) })
     }
 
     /// Where its requests go.
@@ -366,6 +389,19 @@ mod tests {
             Ok(Upstream::Name { name: "localhost".into(), port: 65535 })
         );
         assert_eq!(upstream("a.svc.:1"), Ok(Upstream::Name { name: "a.svc.".into(), port: 1 }));
+    }
+
+    #[test]
+    fn health_checks_ask_for_readiness_by_one_host() {
+        let admin = ([127, 0, 0, 1], 9901).into();
+        let route = Route::readiness("Gateway.internal:80", admin).expect("a route");
+        assert_eq!(route.host(), "gateway.internal");
+        assert_eq!(route.upstream(), &Upstream::Readiness(admin));
+        for text in ["*", "*.internal"] {
+            let error = HostError::Several;
+            let error = RouteError::Host { host: text.to_owned(), error };
+            assert_eq!(Route::readiness(text, admin), Err(error));
+        }
     }
 
     #[test]

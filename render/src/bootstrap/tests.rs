@@ -84,6 +84,32 @@ fn an_admin_interface_stays_on_loopback() {
     );
 }
 
+#[test]
+fn no_route_opens_the_admin_interface() {
+    let admin = Some(([127, 0, 0, 1], 9901).into());
+    for upstream in ["127.0.0.1:9901", "[::1]:9901", "0.0.0.0:9901", "LocalHost.:9901"] {
+        let routes = routes(&[&format!("admin.internal={upstream}")]);
+        assert_eq!(
+            Bootstrap { admin, ..bootstrap(&routes, PluginSource::Static(plugin())) }.render(),
+            Err(RenderError::RouteToAdmin { host: "admin.internal".into() }),
+            "{upstream}"
+        );
+    }
+    let others = routes(&["a.internal=127.0.0.1:9902", "b.internal=10.0.0.1:9901"]);
+    Bootstrap { admin, ..bootstrap(&others, PluginSource::Static(plugin())) }
+        .render()
+        .expect("a document");
+}
+
+#[test]
+fn health_checks_reach_the_readiness_of_this_envoy_alone() {
+    let admin = ([127, 0, 0, 1], 9901).into();
+    let routes = [Route::readiness("gateway.internal", admin).expect("a route")];
+    let rendered =
+        Bootstrap { admin: Some(admin), ..bootstrap(&routes, PluginSource::Static(plugin())) };
+    insta::assert_snapshot!(rendered.render().expect("a document"));
+}
+
 #[cfg(unix)]
 #[test]
 fn a_path_that_is_not_utf_8_is_refused() {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::route::{Route, Upstream};
+use super::route::{READY, Route, Upstream};
 
 /// `config.route.v3.RouteConfiguration`: one virtual host for each route, named after it. Envoy
 /// finds a virtual host by hash, then by the longest wildcard, then `*`; without one it answers 404
@@ -34,18 +34,18 @@ struct VirtualHost<'a> {
 
 impl<'a> VirtualHost<'a> {
     fn of(route: &'a Route) -> Self {
-        let action = match route.upstream() {
-            // Envoy's 15 seconds count from the request's end to the response's end and would cut
-            // every stream.
-            Upstream::Address(_) | Upstream::Name { .. } => {
-                Action::Route(RouteAction { cluster: route.host(), timeout: "0s" })
-            }
+        // Envoy's 15 seconds count from the request's end to the response's end and would cut every
+        // stream.
+        let to_cluster = Action::Route(RouteAction { cluster: route.host(), timeout: "0s" });
+        let (matching, action) = match route.upstream() {
+            Upstream::Address(_) | Upstream::Name { .. } => (RouteMatch::Prefix("/"), to_cluster),
+            Upstream::Readiness(_) => (RouteMatch::Path(READY), to_cluster),
             Upstream::Missing => {
                 let inline_string = "REPLACE ME: this Envoy has no route (--route)\n";
-                Action::DirectResponse(DirectResponse { status: 503, body: Body { inline_string } })
+                let response = DirectResponse { status: 503, body: Body { inline_string } };
+                (RouteMatch::Prefix("/"), Action::DirectResponse(response))
             }
         };
-        let matching = RouteMatch { prefix: "/" };
         Self {
             name: route.host(),
             domains: [route.host()],
@@ -81,8 +81,10 @@ struct Body {
 }
 
 #[derive(Serialize)]
-struct RouteMatch {
-    prefix: &'static str,
+#[serde(rename_all = "snake_case")]
+enum RouteMatch {
+    Prefix(&'static str),
+    Path(&'static str),
 }
 
 #[derive(Serialize)]

@@ -23,8 +23,9 @@ pub enum PluginSource<'a> {
     /// configuration.
     Static(Plugin<'a>),
     /// A file that [`Plugin::render_ecds`] wrote. It must exist when Envoy starts. To replace it,
-    /// rename a new file over it: Envoy watches for moves, not for writes. When Envoy or the filter
-    /// refuses the new file, the old one stays in force. When the first file is refused, Envoy runs
+    /// rename a new file over it: Envoy watches its folder for moves, not for writes. A new version
+    /// of a mounted ConfigMap is such a move. When Envoy or the filter refuses the new file, the
+    /// old one stays in force. When the first file is refused, Envoy runs
     /// and answers 500 until a valid one comes (measured: e2e/tests/bootstrap/discovery.rs). The
     /// name must end in `.json` or `.yaml`.
     FileEcds {
@@ -124,16 +125,23 @@ impl<'a> HttpFilter<'a> {
             PluginSource::Static(plugin) => {
                 Ok(Self::Static { name: NAME, typed_config: plugin.wasm()? })
             }
-            PluginSource::FileEcds { path } => Ok(Self::Discovered {
-                name: NAME,
-                config_discovery: ConfigDiscovery {
-                    config_source: ConfigSource {
-                        path_config_source: PathConfigSource { path: utf8(path)? },
-                        resource_api_version: "V3",
+            PluginSource::FileEcds { path } => {
+                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+                let folder = utf8(folder.unwrap_or(Path::new(".")))?;
+                Ok(Self::Discovered {
+                    name: NAME,
+                    config_discovery: ConfigDiscovery {
+                        config_source: ConfigSource {
+                            path_config_source: PathConfigSource {
+                                path: utf8(path)?,
+                                watched_directory: WatchedDirectory { path: folder },
+                            },
+                            resource_api_version: "V3",
+                        },
+                        type_urls: [WASM_TYPE],
                     },
-                    type_urls: [WASM_TYPE],
-                },
-            }),
+                })
+            }
         }
     }
 }
@@ -154,6 +162,14 @@ struct ConfigSource<'a> {
 
 #[derive(Serialize)]
 struct PathConfigSource<'a> {
+    path: &'a str,
+    watched_directory: WatchedDirectory<'a>,
+}
+
+/// Without it Envoy watches the file alone. A file of a mounted ConfigMap is never moved itself: it
+/// is a link through another one, and that one is.
+#[derive(Serialize)]
+struct WatchedDirectory<'a> {
     path: &'a str,
 }
 

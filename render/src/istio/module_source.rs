@@ -150,7 +150,7 @@ impl ModuleSource {
                 "a tag can move: prefer @sha256:…, as `gatepost push` prints it"
             }
             Self::Http { sha256: None, .. } => "unchecked: give its --sha256",
-            Self::File(_) => "a file in the gateway's own container: nothing is fetched",
+            Self::File(_) => "a file in the gateway's container: nothing is fetched",
             Self::Missing => "REPLACE ME: render again with --image, --url or --file",
         }
     }

@@ -127,7 +127,7 @@ impl Plugin<'_> {
         format!(
             "Gatepost for {}, as {kind} of Istio {oldest} or newer.\n{listeners}\n\
              kubectl does not see a mistake in the policy, and a gateway that runs keeps its old \
-             one:\nbefore `kubectl apply --server-side`, run `gatepost check` on the policy.",
+             one: before `kubectl apply --server-side`, run `gatepost check` on the policy.",
             self.attachment.describe()
         )
     }

@@ -114,8 +114,8 @@ impl Routes<'_> {
         };
         let about = format!(
             "Every environment, now and later: the cluster comes from the hint header {header}, \
-             which\nthe policy takes from clients. The gateway must know the clusters: without \
-             further routes\nto them, leave istiod's PILOT_FILTER_GATEWAY_CLUSTER_CONFIG off."
+             which the policy takes from clients. The gateway must know the clusters: without \
+             further routes to them, leave istiod's PILOT_FILTER_GATEWAY_CLUSTER_CONFIG off."
         );
         let metadata =
             Metadata::new("gatepost-environments", self.namespace, self.gateway.is_some());

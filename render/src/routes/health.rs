@@ -67,7 +67,7 @@ impl Routes<'_> {
         }
         output.documents.push(document(
             "The agent of each gateway pod, on the pod's own 127.0.0.1. A Service would answer a \
-             check\nwith any pod.",
+             check with any pod.",
             &Object {
                 api_version: "networking.istio.io/v1",
                 kind: "ServiceEntry",
@@ -99,12 +99,12 @@ impl Routes<'_> {
         let about = match host {
             Some(_) => format!(
                 "The probes of the check{plural} {checks}, to the pod's own agent: it fails while \
-                 the pod drains, and\nwhen its filter refused its policy. Only this path: the \
-                 agent ends the gateway for\na local client that asks it to."
+                 the pod drains, and when its filter refused its policy. Only this path: the \
+                 agent ends the gateway for a local client that asks it to."
             ),
             None => format!(
                 "The probes of the check{plural} {checks}, which keep their host. This route is \
-                 for every host,\nand for clients who ask for the path themselves: give the check \
+                 for every host, and for clients who ask for the path themselves: give the check \
                  an authority of its own."
             ),
         };

@@ -31,6 +31,10 @@ pub struct EnvoyArguments {
     /// Envoy's admin interface, on loopback only; off without it
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
     admin: Option<SocketAddr>,
+    /// The host that the policy writes for health checks: it leads to `/ready` of the admin
+    /// interface, and to nothing else of it
+    #[arg(long, value_name = "HOST", requires = "admin")]
+    readiness: Option<String>,
     /// The file from which Envoy takes the filter and its policy, and which it watches: as
     /// `gatepost render ecds` writes it, and renamed into its place; without it both are in the
     /// bootstrap
@@ -84,11 +88,17 @@ pub fn envoy(arguments: &EnvoyArguments) -> Result<Rendered, CommandError> {
         None => PluginSource::Static(arguments.filter.plugin(&policy.json)),
     };
     let is_complete = !arguments.routes.is_empty();
-    let placeholder = [Route::placeholder()];
+    let mut routes = arguments.routes.clone();
+    if let (Some(host), Some(admin)) = (&arguments.readiness, arguments.admin) {
+        routes.insert(0, Route::readiness(host, admin).map_err(CommandError::other)?);
+    }
+    if !is_complete {
+        routes.push(Route::placeholder());
+    }
     let bootstrap = Bootstrap {
         listen: arguments.listen,
         admin: arguments.admin,
-        routes: if is_complete { &arguments.routes } else { &placeholder },
+        routes: &routes,
         trusted_hops: arguments.trusted_hops,
         access_log: if arguments.access_log { AccessLog::Stdout } else { AccessLog::Off },
         plugin,
