@@ -6,6 +6,7 @@
 
 mod definitions;
 mod delivery;
+mod mistakes;
 mod plugins;
 mod rendered;
 mod workloads;
@@ -28,6 +29,12 @@ const TESTS: &[(&str, Test)] = &[
     ("an_envoyfilter_with_an_unknown_field_is_admitted_with_a_warning", plugins::unknown_field),
     ("a_running_gateway_keeps_its_policy_when_the_next_one_is_bad", plugins::bad_policy),
     ("a_plugin_made_anew_after_a_refused_policy_waits_for_a_change", plugins::made_anew),
+    ("a_plugin_for_another_port_side_or_target_does_nothing", mistakes::without_effect),
+    ("a_plugin_without_ports_refuses_what_the_local_gateway_serves", mistakes::without_ports),
+    ("two_ways_to_attach_and_an_unknown_scheme_are_refused", mistakes::refused),
+    ("a_module_that_is_not_fetched_refuses_everybody_in_every_pod", mistakes::not_fetched),
+    ("a_module_with_another_digest_refuses_everybody", mistakes::wrong_digest),
+    ("a_pod_that_starts_with_a_bad_policy_is_ready_and_fails", mistakes::bad_policy_in_a_new_pod),
     ("every_rendered_kind_of_plugin_decides", rendered::every_kind_decides),
     ("kubectl_reads_the_rendered_policy_as_its_author_meant_it", rendered::read_by_kubectl),
     ("an_object_with_a_placeholder_is_refused_by_the_api_server", rendered::placeholder),

@@ -1,7 +1,5 @@
 //! A WasmPlugin as a user would write it, and the mistakes that a user makes.
 
-use std::time::Duration;
-
 use gatepost_testbed::mesh::MeshError;
 use serde_json::{Value, json};
 
@@ -35,7 +33,7 @@ pub fn on_the_public_listener(world: &mut World) {
     // The Service's port is not the listener's, so this plugin does nothing, and nobody says so.
     let wrong = world.plugin("gatepost", &policy(), Some(SERVICE));
     world.mesh.apply(&wrong.to_string()).unwrap();
-    std::thread::sleep(Duration::from_secs(2));
+    world.settle();
     assert_eq!(world.ask("app.example", &ENV2).0, 404);
 
     let right = world.plugin("gatepost", &policy(), Some(LISTENER));
@@ -129,7 +127,7 @@ fn with_strip() -> Value {
 }
 
 /// Applies a policy that the filter refuses, and waits until it has.
-fn refuse(world: &World, name: &str) {
+pub fn refuse(world: &World, name: &str) {
     let refused = "gatepost: configuration refused";
     let before = world.gateway_log().matches(refused).count();
     let mut bad = policy();

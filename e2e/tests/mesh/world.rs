@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 const TARGET: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target");
 
 /// How long the mesh may take to do what an object says.
-const WITHIN: Duration = Duration::from_secs(30);
+const WITHIN: Duration = Duration::from_secs(90);
 
 /// The listener's port, and the Service's.
 pub const LISTENER: u16 = 8080;
@@ -27,6 +27,8 @@ pub struct World {
     gateway: RunningPod,
     runtime: Runtime,
     module: PathBuf,
+    /// How many changes were applied only to be seen.
+    markers: u32,
 }
 
 impl World {
@@ -39,7 +41,7 @@ impl World {
         mesh.apply(&objects().to_string()).unwrap();
         mesh.converge().unwrap();
         let gateway = mesh.pods("istio=ingressgateway").unwrap().remove(0);
-        Self { mesh, gateway, runtime, module }
+        Self { mesh, gateway, runtime, module, markers: 0 }
     }
 
     /// The status of a request to the gateway's public listener, and what the upstream saw. 0 while
@@ -54,6 +56,20 @@ impl World {
         let address = (self.gateway.address, LISTENER).into();
         let answer = self.runtime.block_on(client::try_send(Version::HTTP_11, address, request));
         answer.map_or(0, |response| response.status().as_u16())
+    }
+
+    /// Asks until the status of a path is this one. The agent is not ready for a moment when it is
+    /// told of it.
+    pub fn ask_path_until(&self, wanted: u16, host: &str, path: &str, headers: &[(&str, &str)]) {
+        let started = Instant::now();
+        loop {
+            let status = self.ask_path(host, path, headers);
+            if status == wanted {
+                return;
+            }
+            assert!(started.elapsed() < WITHIN, "{host}{path}: {status}, and not {wanted}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// The path of the filter's module, in the gateway's container.
@@ -123,6 +139,30 @@ impl World {
             spec.insert("match".to_owned(), matches);
         }
         plugin
+    }
+
+    /// Waits until the gateway has everything that was applied before. A change that it shows was
+    /// sent after those; and one that was applied when it showed, in a message of its own.
+    pub fn settle(&mut self) {
+        for _ in 0..2 {
+            self.markers += 1;
+            let host = format!("marker-{}.example", self.markers);
+            let marker = json!({
+                "apiVersion": "networking.istio.io/v1",
+                "kind": "VirtualService",
+                "metadata": { "name": "marker", "namespace": "shop" },
+                "spec": { "gateways": ["public"], "hosts": [host], "http": [{
+                    "directResponse": { "status": 418 },
+                }] },
+            });
+            self.mesh.apply(&marker.to_string()).unwrap();
+            self.ask_until(418, &host, &[]);
+        }
+    }
+
+    /// The pod of the gateway.
+    pub fn gateway(&self) -> &RunningPod {
+        &self.gateway
     }
 
     /// Waits for something else than the mesh.
