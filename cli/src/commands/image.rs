@@ -13,8 +13,12 @@ use gatepost_render::registry::{
     Access, Credentials, Options, Pulled, Reference, Registry, RegistryError,
 };
 
+use super::arguments::read_policy;
 use super::exit::{CommandError, Exit};
 use super::output::print;
+
+/// The bytes of a module.
+type Module = Cow<'static, [u8]>;
 
 #[derive(clap::Args)]
 pub struct ModuleArguments {
@@ -24,7 +28,7 @@ pub struct ModuleArguments {
 }
 
 impl ModuleArguments {
-    pub fn read(&self) -> Result<Cow<'static, [u8]>, CommandError> {
+    pub fn read(&self) -> Result<Module, CommandError> {
         let Some(path) = &self.wasm else { return Ok(gatepost_filter_wasm::MODULE.into()) };
         let failed = |error| CommandError::Unreadable { path: path.clone(), error };
         let mut module = Vec::new();
@@ -36,10 +40,16 @@ impl ModuleArguments {
 }
 
 #[derive(clap::Args)]
-pub struct LayoutArguments {
+pub struct ContentArguments {
+    #[command(flatten)]
+    module: ModuleArguments,
     /// What the image looks like; Istio's agent reads both
     #[arg(long, value_enum, default_value_t)]
     layout: LayoutName,
+    /// This policy as the file plugin.config, and no module: for a load balancer of Google Cloud
+    /// (`pluginConfigURI`)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["wasm", "layout"])]
+    policy: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Default, clap::ValueEnum)]
@@ -52,13 +62,21 @@ enum LayoutName {
     Artifact,
 }
 
-impl LayoutArguments {
-    pub fn image(&self, module: &[u8]) -> Result<Image, CommandError> {
+impl ContentArguments {
+    /// The image, and the module in it. An image of a policy has none.
+    pub fn image(&self) -> Result<(Image, Option<Module>), CommandError> {
+        if let Some(policy) = &self.policy {
+            let policy = read_policy(policy)?;
+            let image = Image::of_policy(&policy.json).map_err(CommandError::other)?;
+            return Ok((image, None));
+        }
         let layout = match self.layout {
             LayoutName::Compat => Layout::Compat,
             LayoutName::Artifact => Layout::Artifact,
         };
-        Image::of(module, layout).map_err(CommandError::other)
+        let module = self.module.read()?;
+        let image = Image::of(&module, layout).map_err(CommandError::other)?;
+        Ok((image, Some(module)))
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use gatepost_render::image::{self, Image};
 
 use super::exit::{CommandError, Exit};
-use super::image::{LayoutArguments, ModuleArguments};
+use super::image::ContentArguments;
 use super::output::print;
 
 /// Write the filter as an OCI image, for skopeo, crane or oras
@@ -17,13 +17,11 @@ pub struct Arguments {
     #[arg(long, value_name = "PATH")]
     out: PathBuf,
     #[command(flatten)]
-    layout: LayoutArguments,
-    #[command(flatten)]
-    module: ModuleArguments,
+    content: ContentArguments,
 }
 
 pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
-    let image = arguments.layout.image(&arguments.module.read()?)?;
+    let (image, _) = arguments.content.image()?;
     let path = &arguments.out;
     if path.extension().is_some_and(|extension| extension == "tar") {
         write(path, &image::tar(&image).map_err(CommandError::other)?)?;

@@ -3,7 +3,7 @@
 use gatepost_render::registry::{Access, Moved, Reference};
 
 use super::exit::{CommandError, Exit};
-use super::image::{LayoutArguments, ModuleArguments, RegistryArguments, verify};
+use super::image::{ContentArguments, RegistryArguments, verify};
 use super::output::print;
 
 /// Push the filter to a registry, as an image that Istio's agent reads
@@ -15,12 +15,10 @@ pub struct Arguments {
     /// HOST/REPOSITORY:TAG; a tag that exists names this image afterwards
     reference: Reference,
     /// Read the image back as Istio's agent does, and compare it
-    #[arg(long)]
+    #[arg(long, conflicts_with = "policy")]
     verify: bool,
     #[command(flatten)]
-    layout: LayoutArguments,
-    #[command(flatten)]
-    module: ModuleArguments,
+    content: ContentArguments,
     #[command(flatten)]
     registry: RegistryArguments,
 }
@@ -31,8 +29,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
         let why = format!("{reference}: a digest follows from the image: name a tag to push to");
         return Err(CommandError::Other(why.into()));
     }
-    let module = arguments.module.read()?;
-    let image = arguments.layout.image(&module)?;
+    let (image, module) = arguments.content.image()?;
     let registry = arguments.registry.connect(reference, Access::Push)?;
     let pushed = registry.push(reference, &image).map_err(CommandError::other)?;
     let digest = image.digest();
@@ -44,7 +41,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
         }
         Moved::From(None) => eprintln!("{reference}: pushed. The tag named another image"),
     }
-    if arguments.verify {
+    if let (true, Some(module)) = (arguments.verify, module) {
         return verify(&registry, &reference.at(digest), &module);
     }
     print(&format!("{}\n", reference.pinned(digest)))?;

@@ -34,6 +34,28 @@ fn an_archive_is_the_same_each_time() {
     assert_eq!(write("one.tar"), write("two.tar"));
 }
 
+/// For a load balancer of Google Cloud. A policy that is wrong makes no image.
+#[test]
+fn a_policy_is_an_image_of_its_own() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (policy, out) = (folder.path().join("policy.yaml"), folder.path().join("image.tar"));
+    let (path, out_path) = (policy.to_string_lossy(), out.to_string_lossy());
+    let package = ["package", "--policy", &path, "--out", &out_path];
+    fs::write(&policy, "apiVersion: gatepost/v1\nstrip: [x-secret]\n").expect("a file");
+    let json = r#"{"apiVersion":"gatepost/v1","strip":["x-secret"]}"#;
+    let image = Image::of_policy(json).expect("an image");
+    assert_eq!(gatepost(&package).printed(), format!("{}\n", image.digest()));
+
+    fs::remove_file(&out).expect("an image");
+    fs::write(&policy, "apiVersion: gatepost/v1\nstrips: [x-secret]\n").expect("a file");
+    let said = gatepost(&package).failed(1);
+    assert!(said.contains("strips"), "{said}");
+    assert!(!out.exists());
+    // A policy is no module that could be compared.
+    let both = ["push", "registry.example/policy:1", "--policy", &path, "--verify"];
+    gatepost(&both).failed(2);
+}
+
 #[test]
 fn a_folder_with_something_else_stays_as_it_is() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -12,6 +12,10 @@ use super::manifest::{Descriptor, Manifest, media_type};
 /// The name of the file that Istio's agent looks for in a layer.
 pub(super) const FILE: &str = "plugin.wasm";
 
+/// The name of the file that Google's load balancers take a plugin's configuration from
+/// (`pluginConfigURI` of a GCPWasmPlugin).
+const CONFIGURATION: &str = "plugin.config";
+
 /// What an image of a module looks like. Istio's agent reads both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Layout {
@@ -69,20 +73,35 @@ impl Image {
     /// # Errors
     /// When the archive cannot be written, which memory does not refuse.
     pub fn of(module: &[u8], layout: Layout) -> io::Result<Self> {
-        let (config, layers) = match layout {
-            Layout::Compat => {
-                let files = archive(module)?;
-                let config = Config::of(&files);
-                let layer = Blob::new(media_type::LAYER, compressed(&files)?);
-                (Blob::new(media_type::CONFIG, json(&config)?), vec![layer])
-            }
+        match layout {
+            Layout::Compat => Self::of_file(FILE, module),
             Layout::Artifact => {
                 let nothing = || Blob::new(media_type::WASM_CONFIG, b"{}".to_vec());
                 let module = Blob::new(media_type::WASM_LAYER, module.to_vec());
                 // With the module alone the agent refuses the image: it wants exactly two layers.
-                (nothing(), vec![module.titled(FILE), nothing().titled("runtime-config.json")])
+                let layers = vec![module.titled(FILE), nothing().titled("runtime-config.json")];
+                Self::assemble(nothing(), layers)
             }
-        };
+        }
+    }
+
+    /// Brings a policy, as JSON, into an image for Google's load balancers: its one file is
+    /// `plugin.config`.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub fn of_policy(policy: &str) -> io::Result<Self> {
+        Self::of_file(CONFIGURATION, policy.as_bytes())
+    }
+
+    fn of_file(name: &str, content: &[u8]) -> io::Result<Self> {
+        let files = archive(name, content)?;
+        let config = Config::of(&files);
+        let layer = Blob::new(media_type::LAYER, compressed(&files)?);
+        Self::assemble(Blob::new(media_type::CONFIG, json(&config)?), vec![layer])
+    }
+
+    fn assemble(config: Blob, layers: Vec<Blob>) -> io::Result<Self> {
         let manifest = Manifest {
             schema_version: 2,
             media_type: media_type::MANIFEST.to_owned(),
@@ -153,16 +172,16 @@ fn json(value: &impl Serialize) -> io::Result<Vec<u8>> {
     serde_json::to_vec(value).map_err(io::Error::from)
 }
 
-/// The module as the one file of a tar archive, readable by everybody.
-fn archive(module: &[u8]) -> io::Result<Vec<u8>> {
+/// The one file of a tar archive, readable by everybody.
+fn archive(name: &str, content: &[u8]) -> io::Result<Vec<u8>> {
     let mut header = tar::Header::new_ustar();
-    header.set_size(module.len() as u64);
+    header.set_size(content.len() as u64);
     header.set_mode(0o644);
     header.set_mtime(0);
     header.set_uid(0);
     header.set_gid(0);
     let mut archive = tar::Builder::new(Vec::new());
-    archive.append_data(&mut header, FILE, module)?;
+    archive.append_data(&mut header, name, content)?;
     archive.into_inner()
 }
 
@@ -192,6 +211,26 @@ mod tests {
                 "sha256:d52ca64022f3e08a85b46e73ee24de64682a8f0be5ee1a527f8d35c270ce25fd",
             )
         );
+    }
+
+    #[test]
+    fn a_policy_is_the_one_file_of_its_image() {
+        use std::io::Read as _;
+        let policy = r#"{"apiVersion":"gatepost/v1"}"#;
+        let image = Image::of_policy(policy).unwrap();
+        let layer = flate2::read::GzDecoder::new(image.blobs()[1].bytes.as_slice());
+        let mut archive = tar::Archive::new(layer);
+        let files: Vec<(String, String)> = archive
+            .entries()
+            .unwrap()
+            .map(|entry| {
+                let mut entry = entry.unwrap();
+                let mut content = String::new();
+                entry.read_to_string(&mut content).unwrap();
+                (entry.path().unwrap().display().to_string(), content)
+            })
+            .collect();
+        assert_eq!(files, [("plugin.config".to_owned(), policy.to_owned())]);
     }
 
     #[test]
