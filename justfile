@@ -10,12 +10,16 @@ demo *ARGS:
 test *ARGS:
     cargo test --workspace {{ARGS}}
 
-# The filter in a real mesh. Needs Go and iproute2; see docs/mesh.md.
+# The filter in a real mesh. Needs Go, iproute2 and nftables; see docs/mesh.md.
 test-mesh *ARGS:
     cargo test --workspace --test mesh {{ARGS}}
 
-# `just mesh SCENARIO [FORM]` applies deploy/SCENARIO/FORM, too. Needs Go and iproute2, see
-# docs/mesh.md. A real mesh on this machine until Ctrl-C: Kubernetes, Istio and a gateway.
+# The steps of the READMEs in deploy/, each in a mesh of its own.
+test-deploy *ARGS:
+    cargo test --workspace --test readmes {{ARGS}}
+
+# `just mesh SCENARIO [FORM]` applies deploy/SCENARIO/FORM, too. Needs Go, iproute2 and
+# nftables, see docs/mesh.md. A real mesh on this machine until Ctrl-C: Kubernetes, Istio and a gateway.
 mesh *ARGS:
     cargo run --package gatepost-e2e --bin mesh -- {{ARGS}}
 
@@ -64,7 +68,7 @@ fuzz TARGET="all" SECONDS="60":
 lint:
     cargo fmt --all
     cargo clippy --workspace --all-targets -- -D warnings
-    cargo clippy --workspace --test registry --test mesh -- -D warnings
+    cargo clippy --workspace --test registry --test mesh --test readmes -- -D warnings
     cargo clippy --package gatepost-filter --target wasm32-wasip1 -- -D warnings
 
 # The crates' documentation.

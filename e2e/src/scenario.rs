@@ -2,8 +2,28 @@
 
 use std::path::{Path, PathBuf};
 
+use gatepost_testbed::FileError;
+
 /// The form that a scenario has in today's versions.
 pub const TODAY: &str = "today";
+
+/// The forms that a scenario can have. Its other folders are what forms are made of.
+const FORMS: [&str; 2] = ["as-documented", TODAY];
+
+/// Where manifests and charts take the filter's module from.
+const MODULES: [&str; 3] =
+    ["components/module-configmap/filter.wasm", "envoy/base/filter.wasm", "chart/filter.wasm"];
+
+/// Writes the filter's module to where the manifests below `deploy` take it from, as
+/// `gatepost filter --out` does.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn write_module(deploy: &Path) -> Result<(), FileError> {
+    MODULES.iter().map(|file| deploy.join(file)).try_for_each(|path| {
+        std::fs::write(&path, gatepost_filter_wasm::MODULE).map_err(FileError::when("write", &path))
+    })
+}
 
 /// Why there is no such scenario.
 #[derive(Debug, thiserror::Error)]
@@ -35,9 +55,9 @@ pub enum ScenarioError {
 pub fn folder(deploy: &Path, name: &str, form: &str) -> Result<PathBuf, ScenarioError> {
     let forms = forms(&deploy.join(name));
     if forms.is_empty() || name.contains('/') {
-        let known =
-            names(deploy).into_iter().filter(|name| !self::forms(&deploy.join(name)).is_empty());
-        return Err(ScenarioError::Name { name: name.to_owned(), known: known.collect() });
+        let mut known: Vec<String> = all(deploy).into_iter().map(|(name, _)| name).collect();
+        known.dedup();
+        return Err(ScenarioError::Name { name: name.to_owned(), known });
     }
     if !forms.iter().any(|known| known == form) {
         let (name, form) = (name.to_owned(), form.to_owned());
@@ -46,11 +66,20 @@ pub fn folder(deploy: &Path, name: &str, form: &str) -> Result<PathBuf, Scenario
     Ok(deploy.join(name).join(form))
 }
 
-/// The folders below a scenario that have a kustomization.
+/// Every scenario below `deploy` with each of its forms.
+#[must_use]
+pub fn all(deploy: &Path) -> Vec<(String, String)> {
+    let forms_of = |name: String| {
+        let forms = forms(&deploy.join(&name)).into_iter();
+        forms.map(move |form| (name.clone(), form))
+    };
+    names(deploy).into_iter().flat_map(forms_of).collect()
+}
+
+/// The forms of a scenario.
 fn forms(scenario: &Path) -> Vec<String> {
-    let has_kustomization =
-        |name: &String| scenario.join(name).join("kustomization.yaml").is_file();
-    names(scenario).into_iter().filter(has_kustomization).collect()
+    let is_there = |form: &&str| scenario.join(form).join("kustomization.yaml").is_file();
+    FORMS.into_iter().filter(is_there).map(str::to_owned).collect()
 }
 
 fn names(folder: &Path) -> Vec<String> {
@@ -71,7 +100,7 @@ mod tests {
 
     fn deploy() -> tempfile::TempDir {
         let deploy = tempfile::tempdir().unwrap();
-        for form in ["b/today", "b/as-documented", "a/today"] {
+        for form in ["b/today", "b/as-documented", "b/common", "a/today"] {
             std::fs::create_dir_all(deploy.path().join(form)).unwrap();
             std::fs::write(deploy.path().join(form).join("kustomization.yaml"), "").unwrap();
         }

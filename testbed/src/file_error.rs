@@ -14,7 +14,7 @@ pub struct FileError {
 
 impl FileError {
     /// For `map_err`: what was tried with which file or folder.
-    pub(crate) fn when(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+    pub fn when(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self { what, path, source }
     }

@@ -42,6 +42,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     };
     let mut mesh = Mesh::start(Path::new(TARGET))?;
     if let Some(folder) = &scenario {
+        scenario::write_module(Path::new(DEPLOY))?;
         print!("{}", mesh.apply_folder(folder)?);
         mesh.converge()?;
     }

@@ -1,9 +1,7 @@
 //! The filter in a real mesh: Kubernetes' API server takes the objects, istiod and Istio's agent
 //! configure the gateway. All tests share one mesh, one after the other.
-//!
-//! They run inside the mesh's network, which a process can enter only before it has threads. So
-//! this program has a `main` of its own.
 
+mod charts;
 mod definitions;
 mod delivery;
 mod mistakes;
@@ -13,10 +11,8 @@ mod workloads;
 mod world;
 
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
 
-use gatepost_testbed::mesh::inside;
-use libtest_mimic::{Arguments, Trial};
+use gatepost_e2e::in_mesh;
 
 use world::World;
 
@@ -26,7 +22,8 @@ type Test = fn(&mut World);
 const TESTS: &[(&str, Test)] = &[
     ("a_plugin_on_the_public_listener_decides", plugins::on_the_public_listener),
     ("a_misspelt_field_is_refused_by_the_api_server", plugins::misspelt_field),
-    ("an_envoyfilter_with_an_unknown_field_is_admitted_with_a_warning", plugins::unknown_field),
+    ("an_envoyfilter_with_an_unknown_field_stops_every_listener", plugins::unknown_field),
+    ("a_policy_of_twenty_thousand_mappings_is_more_than_etcd_takes", plugins::too_large),
     ("a_running_gateway_keeps_its_policy_when_the_next_one_is_bad", plugins::bad_policy),
     ("a_plugin_made_anew_after_a_refused_policy_waits_for_a_change", plugins::made_anew),
     ("a_plugin_for_another_port_side_or_target_does_nothing", mistakes::without_effect),
@@ -39,11 +36,16 @@ const TESTS: &[(&str, Test)] = &[
     ("kubectl_reads_the_rendered_policy_as_its_author_meant_it", rendered::read_by_kubectl),
     ("an_object_with_a_placeholder_is_refused_by_the_api_server", rendered::placeholder),
     ("health_checks_reach_the_agent_of_the_pod_and_nothing_else_of_it", rendered::health_route),
+    ("rendered_http_routes_serve_what_a_plugin_writes", rendered::gateway_api),
     ("one_virtual_host_serves_environments_that_nobody_lists", rendered::cluster_header),
     ("the_agent_reads_both_layouts_from_a_registry", delivery::from_a_registry),
     ("a_private_registry_must_name_a_url_as_its_realm", delivery::from_a_private_registry),
     ("a_file_that_is_missing_leaves_the_running_filter", delivery::missing_file),
     ("the_components_are_accepted_and_need_server_side_apply", delivery::components),
+    ("the_chart_installs_upgrades_rolls_back_and_uninstalls", charts::life),
+    ("manifests_that_helm_wrote_are_what_it_writes_today", charts::templates),
+    ("the_chart_brings_the_module_and_leaves_it_to_running_pods", charts::with_the_module),
+    ("one_release_for_each_environment_changes_nothing_at_the_gateway", charts::environments),
     ("a_deleted_pod_is_made_anew_and_a_deleted_deployment_ends_its_pods", workloads::made_anew),
     ("a_config_map_delivers_the_module_to_an_injected_gateway", workloads::config_map),
     ("a_gateway_api_gateway_gets_its_pod_and_its_plugin", workloads::gateway_api),
@@ -54,24 +56,6 @@ const TESTS: &[(&str, Test)] = &[
 ];
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
-    if !arguments.list
-        && let Err(error) = inside::enter()
-    {
-        eprintln!("error: {error}");
-        return ExitCode::FAILURE;
-    }
-    let world: Arc<Mutex<Option<World>>> = Arc::default();
-    let trial = |(name, test): (&str, Test)| {
-        let world = world.clone();
-        Trial::test(name, move || {
-            // After a test that panicked the mesh still runs.
-            let mut world = world.lock().unwrap_or_else(PoisonError::into_inner);
-            test(world.get_or_insert_with(World::start));
-            Ok(())
-        })
-    };
-    let ended = libtest_mimic::run(&arguments, TESTS.iter().copied().map(trial).collect());
-    drop(world);
-    ended.exit_code()
+    let tests = TESTS.iter().map(|(name, test)| ((*name).to_owned(), Box::new(*test) as _));
+    in_mesh::run(tests.collect(), World::start)
 }

@@ -30,16 +30,19 @@ fn remove(world: &World, name: &str) {
 pub fn without_effect(world: &mut World) {
     let target =
         json!({ "group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "public" });
-    let mistakes: [Box<dyn Fn(&mut Value)>; 3] = [
-        Box::new(|spec| spec["match"] = json!([{ "ports": [{ "number": 80 }] }])),
-        Box::new(|spec| spec["match"] = json!([{ "mode": "SERVER" }])),
-        Box::new(move |spec| {
-            spec["targetRefs"] = json!([target]);
-            spec.as_object_mut().unwrap().remove("selector");
-        }),
+    let on_the_services_port =
+        |spec: &mut Value| spec["match"] = json!([{ "ports": [{ "number": 80 }] }]);
+    let as_a_server = |spec: &mut Value| spec["match"] = json!([{ "mode": "SERVER" }]);
+    let with_a_target = |spec: &mut Value| {
+        spec["targetRefs"] = json!([target]);
+        spec.as_object_mut().unwrap().remove("selector");
+    };
+    let mistakes = [
+        plugin(world, "elsewhere", on_the_services_port),
+        plugin(world, "elsewhere", as_a_server),
+        plugin(world, "elsewhere", with_a_target),
     ];
-    for mistake in mistakes {
-        let mistaken = plugin(world, "elsewhere", mistake);
+    for mistaken in mistakes {
         let said = world.mesh.apply(&mistaken.to_string()).unwrap();
         assert!(!said.contains("Warning"), "{said}");
         world.settle();

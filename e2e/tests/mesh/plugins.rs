@@ -76,8 +76,45 @@ pub fn unknown_field(world: &mut World) {
     let said = world.mesh.dry_run(&known.to_string()).unwrap();
     assert!(!said.contains("unknown field"), "{said}");
     let unknown = filter(json!({ "@type": manager, "server_nane": "gatepost" }));
-    let said = world.mesh.dry_run(&unknown.to_string()).unwrap();
+    let said = world.mesh.apply(&unknown.to_string()).unwrap();
     assert!(said.contains("Warning") && said.contains("unknown field \"server_nane\""), "{said}");
+
+    let rejected = "config rejected";
+    let before = world.gateway_log().matches(rejected).count();
+    let good = world.plugin("held-up", &policy(), Some(LISTENER));
+    world.mesh.apply(&good.to_string()).unwrap();
+    world.log_until(rejected, before);
+    assert_eq!(world.ask("app.example", &ENV2).0, 404, "no listener takes the plugin");
+    world.mesh.kubectl(&["delete", "envoyfilter", "unknown", "-n", "istio-system"]).unwrap();
+    world.ask_until(200, "app.example", &ENV2);
+    world.delete_plugin("held-up");
+    world.ask_until(404, "app.example", &ENV2);
+}
+
+/// A request to etcd takes 1.5 MiB, and what `kubectl` applies by itself 256 KiB.
+pub fn too_large(world: &mut World) {
+    let apply = |mappings: usize| {
+        let mapping = |number| {
+            json!({ "host": format!("customer-{number:06}.example.com"),
+            "authority": "shop.default.svc.cluster.local" })
+        };
+        let mappings: Vec<Value> = (0..mappings).map(mapping).collect();
+        let policy = json!({ "apiVersion": "gatepost/v1", "hosts": { "mappings": mappings } });
+        let mut plugin = world.plugin("large", &policy, None);
+        plugin["spec"]["selector"]["matchLabels"] = json!({ "app": "no-pod" });
+        (plugin.to_string(), world.mesh.apply(&plugin.to_string()))
+    };
+    let (stored, applied) = apply(15_000);
+    applied.unwrap();
+    assert!(stored.len() > 1_300_000, "{}", stored.len());
+    let file = world.mesh.folder().join("large.json");
+    std::fs::write(&file, stored).unwrap();
+    let client_side = ["apply", "--dry-run=server", "--filename", &file.to_string_lossy()];
+    let error = world.mesh.kubectl(&client_side).unwrap_err().to_string();
+    assert!(error.contains("may not be more than 262144 bytes"), "{error}");
+    let error = apply(20_000).1.unwrap_err().to_string();
+    assert!(error.contains("etcdserver: request is too large"), "{error}");
+    world.delete_plugin("large");
 }
 
 /// `kubectl` says nothing, and the gateway goes on with the policy that it has.

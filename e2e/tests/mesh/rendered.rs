@@ -5,7 +5,7 @@ use gatepost_authoring::PolicyFile;
 use gatepost_render::istio::{Attachment, Insertion, IstioVersion, ModuleSource, Phase, Plugin};
 use gatepost_render::routes::{Api, Backends, GatewayName, Routes, ServicesFile};
 use gatepost_render::{FailurePolicy, Rendered};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::world::{ENVIRONMENT, LISTENER, World};
 
@@ -33,7 +33,8 @@ hosts:
 const ENV2: [(&str, &str); 1] = [("env", "env2")];
 const PROBE: [(&str, &str); 1] = [("user-agent", "GoogleHC/1.0")];
 
-fn policy(text: &str) -> PolicyFile {
+/// A policy that is right.
+pub fn policy(text: &str) -> PolicyFile {
     PolicyFile::parse("policy.yaml", text).unwrap()
 }
 
@@ -55,17 +56,28 @@ fn described<'a>(module: &'a ModuleSource, policy: &'a PolicyFile) -> Plugin<'a>
 }
 
 /// The plugin as a WasmPlugin, with the module in a file.
-fn wasm_plugin(world: &World, policy: &PolicyFile) -> String {
+pub fn wasm_plugin(world: &World, policy: &PolicyFile) -> String {
     described(&ModuleSource::File(world.module()), policy).wasm_plugin().unwrap().text
 }
 
 /// Renders routes for the gateway of the tests. `services` is a file of services.
 fn routes(policy: &PolicyFile, api: Api, gateway: &GatewayName, services: &str) -> Rendered {
+    routes_in("istio-system", policy, api, gateway, services)
+}
+
+/// The same for a gateway whose pods are in this namespace.
+fn routes_in(
+    namespace: &str,
+    policy: &PolicyFile,
+    api: Api,
+    gateway: &GatewayName,
+    services: &str,
+) -> Rendered {
     let listed = ServicesFile::parse(services).unwrap();
     let routes = Routes {
         results: &policy.policy.results(),
         gateway: Some(gateway),
-        namespace: "istio-system",
+        namespace,
         api,
         ports: &[LISTENER],
         selector: &[("istio", "ingressgateway")],
@@ -74,7 +86,8 @@ fn routes(policy: &PolicyFile, api: Api, gateway: &GatewayName, services: &str) 
     routes.render().unwrap()
 }
 
-fn delete(world: &World, objects: &str) {
+/// Deletes objects.
+pub fn delete(world: &World, objects: &str) {
     let file = world.mesh.folder().join("deleted.yaml");
     std::fs::write(&file, objects).unwrap();
     world.mesh.kubectl(&["delete", "--filename", &file.to_string_lossy()]).unwrap();
@@ -161,6 +174,62 @@ pub fn health_route(world: &mut World) {
     delete(world, &routes);
 }
 
+/// The plugin, and one virtual host for all environments.
+pub fn for_any_environment(world: &World, policy: &PolicyFile) -> (String, String) {
+    let gateway = GatewayName::in_namespace("shop", "public");
+    let routes = routes(policy, Api::Istio, &gateway, "services: []").text;
+    (wasm_plugin(world, policy), routes)
+}
+
+/// The same results by HTTPRoutes, on a gateway that Istio makes: environments, and probes that
+/// reach the agent of the pod.
+pub fn gateway_api(world: &mut World) {
+    let class = json!({
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "Gateway",
+        "metadata": {
+            "name": "edge",
+            "namespace": "shop",
+            "annotations": { "networking.istio.io/service-type": "ClusterIP" },
+        },
+        "spec": {
+            "gatewayClassName": "istio",
+            "listeners": [{ "name": "http", "port": LISTENER, "protocol": "HTTP" }],
+        },
+    });
+    world.mesh.apply(&class.to_string()).unwrap();
+    let policy = policy(POLICY);
+    let gateway = GatewayName::in_namespace("shop", "edge");
+    let services =
+        "services:\n- {authority: app-service.*.svc.cluster.local, service: app.shop, port: 80}\n";
+    let routes = routes_in("shop", &policy, Api::Gateway, &gateway, services).text;
+    world.mesh.apply(&routes).unwrap();
+    world.mesh.converge().unwrap();
+    let pod = world.mesh.pods("gateway.networking.k8s.io/gateway-name=edge").unwrap().remove(0);
+    let address = (pod.address, LISTENER).into();
+    world.ask_until_at(address, 404, "app.example", &ENV2);
+
+    let module = ModuleSource::File(world.module());
+    let plugin = Plugin {
+        namespace: "shop",
+        attachment: Attachment::Targets(vec!["edge".to_owned()]),
+        ..described(&module, &policy)
+    };
+    for rendered in [plugin.wasm_plugin(), plugin.traffic_extension()] {
+        let objects = rendered.unwrap().text;
+        world.mesh.apply(&objects).unwrap();
+        world.ask_until_at(address, 200, "app.example", &ENV2);
+        world.ask_path_until_at(address, 200, "10.4.0.2", "/", &PROBE);
+        assert_eq!(world.ask_at(address, ENVIRONMENT, &[]).0, 404, "a private host");
+        delete(world, &objects);
+        world.ask_until_at(address, 404, "app.example", &ENV2);
+    }
+    delete(world, &routes);
+    let made = "gateways.gateway.networking.k8s.io/edge";
+    world.mesh.kubectl(&["delete", made, "--namespace", "shop"]).unwrap();
+    world.mesh.converge().unwrap();
+}
+
 pub fn cluster_header(world: &mut World) {
     let policy = policy(
         r#"
@@ -175,9 +244,7 @@ environments:
 hosts: { private: ["*.previews.internal"] }
 "#,
     );
-    let gateway = GatewayName::in_namespace("shop", "public");
-    let routes = routes(&policy, Api::Istio, &gateway, "services: []").text;
-    let objects = wasm_plugin(world, &policy);
+    let (objects, routes) = for_any_environment(world, &policy);
     // The Service `app` is all that there is; no route names it.
     world.mesh.apply(&routes).unwrap();
     world.mesh.apply(&objects).unwrap();

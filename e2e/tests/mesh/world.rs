@@ -50,10 +50,19 @@ impl World {
         self.ask_at((self.gateway.address, LISTENER).into(), host, headers)
     }
 
-    /// The same of a path.
+    /// The status of a path.
     pub fn ask_path(&self, host: &str, path: &str, headers: &[(&str, &str)]) -> u16 {
+        self.ask_path_at((self.gateway.address, LISTENER).into(), host, path, headers)
+    }
+
+    fn ask_path_at(
+        &self,
+        address: SocketAddr,
+        host: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> u16 {
         let request = client::get(&format!("http://{host}{path}"), headers);
-        let address = (self.gateway.address, LISTENER).into();
         let answer = self.runtime.block_on(client::try_send(Version::HTTP_11, address, request));
         answer.map_or(0, |response| response.status().as_u16())
     }
@@ -61,9 +70,22 @@ impl World {
     /// Asks until the status of a path is this one. The agent is not ready for a moment when it is
     /// told of it.
     pub fn ask_path_until(&self, wanted: u16, host: &str, path: &str, headers: &[(&str, &str)]) {
+        let address = (self.gateway.address, LISTENER).into();
+        self.ask_path_until_at(address, wanted, host, path, headers);
+    }
+
+    /// The same of a listener at this address.
+    pub fn ask_path_until_at(
+        &self,
+        address: SocketAddr,
+        wanted: u16,
+        host: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) {
         let started = Instant::now();
         loop {
-            let status = self.ask_path(host, path, headers);
+            let status = self.ask_path_at(address, host, path, headers);
             if status == wanted {
                 return;
             }

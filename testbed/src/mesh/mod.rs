@@ -20,9 +20,10 @@ mod pod;
 mod process;
 pub mod programs;
 
+use std::fs::File;
 use std::net::Ipv4Addr;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::Pod;
@@ -293,6 +294,49 @@ impl Mesh {
                 Failed::Said(printed) => printed,
             },
         })
+    }
+
+    /// Runs a line of a shell in this folder, with the mesh's programs in its path, and gives what
+    /// it printed. Meanwhile pods start and end, as in a cluster.
+    ///
+    /// # Errors
+    /// When it fails: with what it printed.
+    pub fn shell(&mut self, line: &str, folder: &Path) -> Result<String, MeshError> {
+        let programs = self.programs.folder();
+        let programs = programs.canonicalize().unwrap_or_else(|_| programs.to_owned());
+        let others = std::env::var_os("PATH").unwrap_or_default();
+        let mut path = programs.into_os_string();
+        path.push(":");
+        path.push(others);
+        let log = self.folder.path().join("shell.log");
+        let file = || File::create(&log).map_err(FileError::when("create", &log));
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", &format!("exec 2>&1; {line}")])
+            .current_dir(folder)
+            .env("PATH", path)
+            .env("KUBECONFIG", self.kubeconfig())
+            .stdin(Stdio::null())
+            .stdout(file()?);
+        let no_shell = |error: std::io::Error| MeshError::Program {
+            command: line.to_owned(),
+            printed: error.to_string(),
+        };
+        let mut child = command.spawn().map_err(no_shell)?;
+        let status = loop {
+            if let Some(status) = child.try_wait().map_err(no_shell)? {
+                break status;
+            }
+            // What keeps a pod from running is said by `converge`.
+            self.runtime.block_on(self.kubelet.pass())?;
+            std::thread::sleep(POLL);
+        };
+        let printed = std::fs::read_to_string(&log).map_err(FileError::when("read", &log))?;
+        if status.success() {
+            Ok(printed)
+        } else {
+            Err(MeshError::Program { command: line.to_owned(), printed })
+        }
     }
 
     /// Applies objects in YAML or JSON: on the server, with strict fields.

@@ -47,6 +47,13 @@ impl Hosts {
     }
 }
 
+impl Drop for Hosts {
+    fn drop(&mut self) {
+        // The next mesh of this process mounts its own. An error means that nothing is mounted.
+        let _ = run("umount", &["--lazy", PATH]);
+    }
+}
+
 /// The text of the file.
 fn hosts(cluster: &Cluster) -> String {
     let mut names: BTreeMap<String, Vec<String>> = BTreeMap::new();

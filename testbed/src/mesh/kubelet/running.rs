@@ -17,9 +17,11 @@ use super::volume::Volume;
 pub(super) struct Running {
     namespace: String,
     name: String,
+    // Dropped, and so ended, in this order: the kernel ends the namespaces when nobody is left in
+    // them, and what runs in a container has a parent, outside of them, that takes its leave.
+    pod: Pod,
     containers: Vec<Container>,
     volumes: Vec<Volume>,
-    pod: Pod,
     folder: PathBuf,
 }
 
@@ -55,7 +57,7 @@ impl Running {
             containers.push(Container::start(container, object, &pod, lookup, folder).await?);
         }
         let folder = folder.to_owned();
-        Ok(Self { namespace, name, containers, volumes, pod, folder })
+        Ok(Self { namespace, name, pod, containers, volumes, folder })
     }
 
     pub fn is(&self, namespace: &str, name: &str) -> bool {

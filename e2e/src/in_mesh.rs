@@ -1,0 +1,36 @@
+//! Tests that run inside the mesh's network, which a process can enter only before it has threads.
+//! So their program has a `main` of its own, which calls [`run`].
+
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use gatepost_testbed::mesh::inside;
+use libtest_mimic::{Arguments, Trial};
+
+/// A test: it panics when it fails.
+pub type Test<W> = Box<dyn FnOnce(&mut W) + Send>;
+
+/// Runs tests by their names, one after the other. `start` makes what they share, for the first
+/// that runs.
+pub fn run<W: Send + 'static>(tests: Vec<(String, Test<W>)>, start: fn() -> W) -> ExitCode {
+    let arguments = Arguments::from_args();
+    if !arguments.list
+        && let Err(error) = inside::enter()
+    {
+        eprintln!("error: {error}");
+        return ExitCode::FAILURE;
+    }
+    let world: Arc<Mutex<Option<W>>> = Arc::default();
+    let trial = |(name, test): (String, Test<W>)| {
+        let world = world.clone();
+        Trial::test(name, move || {
+            // After a test that panicked the mesh still runs.
+            let mut world = world.lock().unwrap_or_else(PoisonError::into_inner);
+            test(world.get_or_insert_with(start));
+            Ok(())
+        })
+    };
+    let ended = libtest_mimic::run(&arguments, tests.into_iter().map(trial).collect());
+    drop(world);
+    ended.exit_code()
+}
