@@ -11,7 +11,7 @@ umask 077
 folder=$(mktemp -d)
 trap 'rm -r "$folder"' EXIT
 
-openssl req -x509 -newkey rsa:2048 -noenc -days 365 -subj "/CN=$domain" \
+openssl req -x509 -newkey rsa:2048 -nodes -days 365 -subj "/CN=$domain" \
   -addext "subjectAltName=DNS:$domain" -keyout "$folder/tls.key" -out "$folder/tls.crt"
 kubectl create secret tls "$secret" --namespace "$namespace" \
   --cert "$folder/tls.crt" --key "$folder/tls.key" --dry-run=client --output yaml |

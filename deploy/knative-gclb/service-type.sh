@@ -8,4 +8,4 @@ set -eu
 patch=$(dirname "$0")/service-type/to-${1:?loadbalancer or nodeport}.json
 [ -f "$patch" ] || { echo "there is no $patch: loadbalancer or nodeport" >&2; exit 2; }
 kubectl patch service istio-ingress --namespace gke-system --type json --patch-file "$patch" \
-  --dry-run=client --output yaml | kubectl apply --server-side --force-conflicts --filename -
+  --dry-run=client --output yaml | kubectl apply --server-side --field-manager gatepost --force-conflicts --filename -

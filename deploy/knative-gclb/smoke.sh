@@ -43,20 +43,20 @@ report() {                    # NAME WANTED SEEN
   fi
 }
 status() {
-  curl --silent --max-time 10 --output /dev/null --write-out '%{http_code}' "$@" || true
+  curl --silent --max-time 60 --output /dev/null --write-out '%{http_code}' "$@" || true
 }
 
 through_the_ingress() {       # NAME CURL-ARGUMENTS...
   name=$1
   shift
-  headers=$(curl --silent --insecure --max-time 10 --dump-header - --output /dev/null "$@" |
+  headers=$(curl --silent --insecure --max-time 60 --dump-header - --output /dev/null "$@" |
     tr -d '\r') || true
-  case $headers in
-  "HTTP/2 200"*"content-length: 2"*"via: 1.1 google"*) seen=yes ;;
-  *) seen=no ;;
-  esac
-  report "$name: HTTP/2 200, two bytes, via: 1.1 google" yes "$seen"
-  [ "$seen" = yes ] || printf '%s\n' "$headers"
+  for wanted in "HTTP/2 200" "content-length: 2" "content-type: text/plain; charset=utf-8" \
+      "server: istio-envoy" "via: 1.1 google"; do
+    seen=missing
+    if printf '%s\n' "$headers" | sed 's/ *$//' | grep -qxF "$wanted"; then seen=there; fi
+    report "$name: $wanted" there "$seen"
+  done
 }
 
 if [ -z "$address" ]; then
@@ -79,13 +79,34 @@ if [ -z "$address" ]; then
   expect "no probe: it came through the balancer" 404 --user-agent gatepost-readiness \
     --header "via: 1.1 google" "$public/healthz/ready"
   for host in my-service.default my-service.default.svc my-service.default.svc.cluster.local \
-      internal-my-service.default.svc.cluster.local internal-my-service.default.svc:80; do
+      internal-my-service.default internal-my-service.default.svc.cluster.local \
+      internal-my-service.default.svc:80; do
     expect "outside, $host is refused" 404 --header "Host: $host" "$public/"
     expect "inside, $host is served" 200 --header "Host: $host" "$local/"
   done
+  expect "outside, internal-my-service has no public host" 404 \
+    --header "Host: internal-my-service.default.example.com" "$public/"
+  name=http://internal-my-service.default.svc.cluster.local/ ended=0
+  curl --silent --max-time 60 --output /dev/null "$name" || ended=$?
+  # 6: this machine does not know the names of the cluster.
+  [ "$ended" = 6 ] || expect "inside, internal-my-service is served by its name" 200 "$name"
   expect "inside, the public name is not served" 404 --header "Host: $DOMAIN" "$local/"
 else
   through_the_ingress "by the Ingress's address" --header "Host: $DOMAIN" "https://$address"
   through_the_ingress "by the domain's name" "https://$DOMAIN"
+  report "the record of $DOMAIN" "$address" "$(curl --silent --insecure --max-time 60 \
+    --output /dev/null --write-out '%{remote_ip}' "https://$DOMAIN" || true)"
+  plain=$(status --header "Host: $DOMAIN" "http://$address/")
+  if [ "$plain" = 200 ]; then report "plain HTTP is not served" refused served; fi
+  report "the service's own host" 200 \
+    "$(status --insecure --header "Host: my-service.default.example.com" "https://$address/")"
+  for host in my-service.default.svc.cluster.local internal-my-service.default.svc.cluster.local; do
+    report "outside, $host is refused" 404 \
+      "$(status --insecure --header "Host: $host" "https://$address/")"
+  done
+  # Inside: from a pod, as the document does it.
+  inside=$(kubectl run smoke --image curlimages/curl --restart Never --rm --attach --quiet --command \
+    -- curl -s -o /dev/null -w '%{http_code}' http://internal-my-service.default.svc.cluster.local)
+  report "inside, internal-my-service is served" 200 "$inside"
 fi
 exit $failed

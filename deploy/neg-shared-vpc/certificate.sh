@@ -7,7 +7,7 @@ umask 077
 folder=$(mktemp -d)
 trap 'rm -r "$folder"' EXIT
 
-openssl req -x509 -newkey rsa:2048 -noenc -days 365 -subj "/CN=$DOMAIN" \
+openssl req -x509 -newkey rsa:2048 -nodes -days 365 -subj "/CN=$DOMAIN" \
   -addext "subjectAltName=DNS:$DOMAIN" -keyout "$folder/tls.key" -out "$folder/tls.crt"
 kubectl create secret tls certificate-platform-ingressgateway --namespace istio-system \
   --cert "$folder/tls.crt" --key "$folder/tls.key" --dry-run=client --output yaml |

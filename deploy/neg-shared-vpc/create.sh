@@ -19,6 +19,7 @@ gcloud container clusters get-credentials "$CLUSTER" --project "$SERVICE_PROJECT
   --region "$REGION"
 
 helm repo add istio https://istio-release.storage.googleapis.com/charts --force-update
-helm upgrade --install istio-base istio/base --namespace istio-system --create-namespace
-helm upgrade --install istiod istio/istiod --namespace istio-system \
+helm upgrade --install istio-base istio/base --version "$ISTIO" --namespace istio-system \
+  --create-namespace
+helm upgrade --install istiod istio/istiod --version "$ISTIO" --namespace istio-system \
   --values "$here/values-istiod.yaml" --wait

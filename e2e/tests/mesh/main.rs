@@ -22,7 +22,8 @@ type Test = fn(&mut World);
 const TESTS: &[(&str, Test)] = &[
     ("a_plugin_on_the_public_listener_decides", plugins::on_the_public_listener),
     ("a_misspelt_field_is_refused_by_the_api_server", plugins::misspelt_field),
-    ("an_envoyfilter_with_an_unknown_field_stops_every_listener", plugins::unknown_field),
+    ("an_envoyfilter_with_an_unknown_field_is_admitted_with_a_warning", plugins::unknown_field),
+    ("an_envoyfilter_with_an_unknown_type_stops_every_change_of_listeners", plugins::unknown_type),
     ("a_policy_of_twenty_thousand_mappings_is_more_than_etcd_takes", plugins::too_large),
     ("a_running_gateway_keeps_its_policy_when_the_next_one_is_bad", plugins::bad_policy),
     ("a_plugin_made_anew_after_a_refused_policy_waits_for_a_change", plugins::made_anew),
