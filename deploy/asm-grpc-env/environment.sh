@@ -9,5 +9,5 @@ name=${1:?usage: environment.sh NAME [HELM\'S OPTIONS...]}
 shift
 # An environment of the kustomization becomes the release's.
 helm upgrade "app-$name" "$folder/chart" --install --namespace default --take-ownership \
-  --set namespace.name="$name" --set namespace.labels."istio\.io/rev"="$REVISION" \
-  --set app.image.repository="$IMAGE_REPOSITORY" --set-string app.image.tag="$IMAGE_TAG" "$@"
+  --set-string namespace.name="$name" --set-string namespace.labels."istio\.io/rev"="$REVISION" \
+  --set-string app.image.repository="$IMAGE_REPOSITORY" --set-string app.image.tag="$IMAGE_TAG" "$@"

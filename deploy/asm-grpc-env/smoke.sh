@@ -14,8 +14,9 @@ balancer() {
 }
 
 pod=
-# The certificate of a gateway's own address is the self-signed one.
-direct="-insecure -authority $HOST"
+# The certificate of a gateway's own address is the self-signed one. To an address there is no SNI,
+# as from the balancer.
+direct=-insecure
 if [ $# -gt 0 ]; then
   address=$1
 elif [ -n "$(balancer 2>/dev/null)" ]; then
@@ -31,7 +32,7 @@ else
 fi
 
 call() {
-  # shellcheck disable=SC2086 # several options, or none
+  # shellcheck disable=SC2086 # one option, or none
   grpcurl $direct -max-time 20 -import-path "$folder" -proto echo.proto "$@" \
     "$address" echo.EchoService/Call 2>&1 || true
 }

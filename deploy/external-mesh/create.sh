@@ -5,8 +5,16 @@ set -eu
 folder=$(dirname "$0")
 . "$folder/common/settings.env"
 form=${1:-today}
+case $form in
+  today | as-documented) ;;
+  *) echo "usage: create.sh [today|as-documented]" >&2; exit 2 ;;
+esac
+case $HOST in
+  *."$DNS_SUFFIX") ;;
+  *) echo "settings.env: HOST is not in the zone $DNS_SUFFIX" >&2; exit 2 ;;
+esac
+export CLOUDSDK_CORE_PROJECT="$PROJECT"
 
-gcloud config set project "$PROJECT"
 gcloud services enable container.googleapis.com dns.googleapis.com mesh.googleapis.com \
   run.googleapis.com trafficdirector.googleapis.com
 
@@ -41,13 +49,19 @@ if [ "$form" = as-documented ]; then
   gcloud projects add-iam-policy-binding "$PROJECT" --member "serviceAccount:$account" \
     --role roles/trafficdirector.client --condition None
   # The mesh is there some minutes after the cluster joined.
-  until mesh=$(kubectl -n istio-system get controlplanerevision --output \
-    jsonpath='{.items[0].metadata.annotations.mesh\.cloud\.google\.com/external-mesh}' \
-    2>/dev/null) && [ -n "$mesh" ]; do
-    echo "waiting for the mesh of $CLUSTER_NAME" >&2
-    sleep 15
+  mesh='' attempts=40
+  while [ -z "$mesh" ]; do
+    mesh=$(kubectl -n istio-system get controlplanerevision --output \
+      jsonpath='{.items[0].metadata.annotations.mesh\.cloud\.google\.com/external-mesh}') || true
+    if [ -z "$mesh" ]; then
+      attempts=$((attempts - 1))
+      [ $attempts -gt 0 ] || { echo "$CLUSTER_NAME is in no mesh after ten minutes" >&2; exit 1; }
+      echo "waiting for the mesh of $CLUSTER_NAME" >&2
+      sleep 15
+    fi
   done
   gcloud alpha run deploy "$RUN_SERVICE" --mesh "$mesh" --network "$NETWORK" \
+    --subnet "$SUBNETWORK" \
     --image fortio/fortio --region "$REGION" --service-account "$account" \
     --no-allow-unauthenticated
 else

@@ -10,23 +10,25 @@ expect() {
   wanted=$1
   what=$2
   said=$3
-  case $said in
-    *"$wanted"*) echo "ok: $what -> $wanted" ;;
-    *) echo "WRONG: $what -> $said (expected: $wanted)"; failed=1 ;;
-  esac
+  if [ "$said" = "$wanted" ]; then
+    echo "ok: $what -> $wanted"
+  else
+    echo "WRONG: $what -> $said (expected: $wanted)"
+    failed=1
+  fi
 }
 
 url=
 if [ $# -eq 0 ] && command -v gcloud >/dev/null; then
   url=$(gcloud run services describe "$RUN_SERVICE" --region "$REGION" --project "$PROJECT" \
-    --format 'value(status.url)' 2>/dev/null) || true
+    --format 'value(status.url)' --quiet) || true
 fi
 if [ -n "$url" ]; then
-  # fortio prints the answer that it got, with its status line.
-  said=$(curl --silent --show-error --max-time 30 --include \
+  # fortio passes the answer on as it got it, so the status is that of `ads`.
+  said=$(curl --silent --show-error --max-time 30 --output /dev/null --write-out '%{http_code}' \
     --header "Authorization: Bearer $(gcloud auth print-identity-token)" \
-    "$url/fortio/fetch/$HOST")
-  expect ' 200' "$url/fortio/fetch/$HOST" "$said"
+    "$url/fortio/fetch/$HOST") || true
+  expect 200 "$url/fortio/fetch/$HOST" "$said"
   exit $failed
 fi
 

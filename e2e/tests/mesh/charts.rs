@@ -149,7 +149,8 @@ hosts: { private: ["*.previews.internal"] }
     rendered::delete(world, &routes);
 }
 
-/// A manifest that begins with a command of Helm's is what that writes today.
+/// A manifest that begins with a command of Helm's is what that writes today. `UPDATE_DEPLOY=1`
+/// writes them anew.
 pub fn templates(world: &mut World) {
     const COMMAND: &str = "# $ helm template ";
     let root = deploy().join("..");
@@ -163,6 +164,7 @@ pub fn templates(world: &mut World) {
         if std::env::var_os("UPDATE_DEPLOY").is_some() {
             std::fs::write(root.join(file), &today).unwrap();
         }
+        let text = std::fs::read_to_string(root.join(file)).unwrap();
         assert!(text == today, "{file} differs from what its command writes");
     }
 }
