@@ -63,7 +63,8 @@ fn examples() -> Vec<Value> {
             "HealthCheckPolicy",
             &json!({
                 "default": { "config": { "type": "HTTP", "httpHealthCheck": {
-                    "portSpecification": "USE_FIXED_PORT", "port": 15021, "requestPath": "/healthz/ready",
+                    "portSpecification": "USE_FIXED_PORT", "port": 15021,
+                    "requestPath": "/healthz/ready",
                 } } },
                 "targetRef": service,
             }),

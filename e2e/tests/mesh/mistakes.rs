@@ -1,5 +1,5 @@
-//! The mistakes of newcomers, each with what is seen of it. Most are silent: `kubectl` says nothing,
-//! and the gateway goes on or refuses everybody.
+//! The mistakes of newcomers, each with what is seen of it. Most are silent: `kubectl` says
+//! nothing, and the gateway goes on or refuses everybody.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
