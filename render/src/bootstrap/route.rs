@@ -31,7 +31,7 @@ pub enum Upstream {
         /// The port, never 0.
         port: u16,
     },
-    /// Whether this Envoy is ready: [`READY`] of its admin interface at this address, and no other
+    /// Whether this Envoy is ready: `/ready` of its admin interface at this address, and no other
     /// path, because who reaches those can end it.
     Readiness(SocketAddr),
     /// Not chosen yet: each request is answered with 503, and with what is missing.

@@ -309,7 +309,7 @@ impl Mesh {
         path.push(":");
         path.push(others);
         let log = self.folder.path().join("shell.log");
-        let file = || File::create(&log).map_err(FileError::when("create", &log));
+        let out = File::create(&log).map_err(FileError::when("create", &log))?;
         let mut command = Command::new("sh");
         command
             .args(["-c", &format!("exec 2>&1; {line}")])
@@ -317,7 +317,7 @@ impl Mesh {
             .env("PATH", path)
             .env("KUBECONFIG", self.kubeconfig())
             .stdin(Stdio::null())
-            .stdout(file()?);
+            .stdout(out);
         let no_shell = |error: std::io::Error| MeshError::Program {
             command: line.to_owned(),
             printed: error.to_string(),

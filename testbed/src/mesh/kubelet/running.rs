@@ -17,8 +17,8 @@ use super::volume::Volume;
 pub(super) struct Running {
     namespace: String,
     name: String,
-    // Dropped, and so ended, in this order: the kernel ends the namespaces when nobody is left in
-    // them, and what runs in a container has a parent, outside of them, that takes its leave.
+    // Dropped, and so ended, in this order. With the pod's init the kernel ends all its processes,
+    // and waits until the parent of each has seen it: those parents are the containers'.
     pod: Pod,
     containers: Vec<Container>,
     volumes: Vec<Volume>,
