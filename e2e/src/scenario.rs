@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use gatepost_testbed::FileError;
+use gatepost_testbed::mesh::{Mesh, MeshError};
 
 /// The form that a scenario has in today's versions.
 pub const TODAY: &str = "today";
@@ -13,6 +14,18 @@ const FORMS: [&str; 2] = ["as-documented", TODAY];
 /// Where manifests and charts take the filter's module from.
 const MODULES: [&str; 3] =
     ["components/module-configmap/filter.wasm", "envoy/base/filter.wasm", "chart/filter.wasm"];
+
+/// Applies the form of a scenario that is in this folder, as `just mesh` does it, and gives what
+/// `kubectl` printed.
+///
+/// # Errors
+/// When the module cannot be written, the API server refuses an object, or a pod does not run.
+pub fn apply(mesh: &mut Mesh, deploy: &Path, folder: &Path) -> Result<String, MeshError> {
+    write_module(deploy)?;
+    let printed = mesh.apply_folder(folder)?;
+    mesh.converge()?;
+    Ok(printed)
+}
 
 /// Writes the filter's module to where the manifests below `deploy` take it from, as
 /// `gatepost filter --out` does.

@@ -42,9 +42,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     };
     let mut mesh = Mesh::start(Path::new(TARGET))?;
     if let Some(folder) = &scenario {
-        scenario::write_module(Path::new(DEPLOY))?;
-        print!("{}", mesh.apply_folder(folder)?);
-        mesh.converge()?;
+        print!("{}", scenario::apply(&mut mesh, Path::new(DEPLOY), folder)?);
     }
     if mesh.pods("istio=ingressgateway")?.is_empty() {
         mesh.apply_gateway()?;

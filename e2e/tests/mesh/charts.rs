@@ -12,6 +12,10 @@ use crate::plugins::{ENV2, policy};
 use crate::rendered;
 use crate::world::World;
 
+/// The name of the release and of its plugin, which no other test has: Envoy remembers the last
+/// configuration of a name.
+const RELEASE: &str = "by-helm";
+
 /// A host that only the filter leads anywhere.
 const PUBLIC: &str = "app.example";
 
@@ -34,8 +38,7 @@ fn gatepost(
     std::fs::write(&file, policy.to_string()).unwrap();
     let (chart, file) = (deploy().join("chart"), format!("policy={}", file.display()));
     let chart = chart.to_string_lossy();
-    let arguments =
-        [command, "gatepost", &chart, "--namespace", "istio-system", "--set-file", &file];
+    let arguments = [command, RELEASE, &chart, "--namespace", "istio-system", "--set-file", &file];
     let settings = settings.iter().flat_map(|setting| ["--set", setting]);
     helm(world, &arguments.into_iter().chain(settings).collect::<Vec<_>>())
 }
@@ -47,7 +50,7 @@ pub fn life(world: &mut World) {
     let settings = [&*module, "ports={8080}", "health.gateway=shop/public"];
     gatepost(world, "install", &policy(), &settings).unwrap();
     world.ask_until(200, PUBLIC, &ENV2);
-    let get = ["get", "wasmplugin", "gatepost", "-n", "istio-system", "-o", "jsonpath={.spec}"];
+    let get = ["get", "wasmplugin", RELEASE, "-n", "istio-system", "-o", "jsonpath={.spec}"];
     let by_helm: Value = serde_json::from_str(&world.mesh.kubectl(&get).unwrap()).unwrap();
     let file = PolicyFile::parse("policy.json", &policy().to_string()).unwrap();
     let by_render = rendered::wasm_plugin(world, &file);
@@ -63,9 +66,9 @@ pub fn life(world: &mut World) {
 
     gatepost(world, "upgrade", &without, &settings).unwrap();
     world.ask_until(404, PUBLIC, &ENV2);
-    helm(world, &["rollback", "gatepost", "1", "--namespace", "istio-system"]).unwrap();
+    helm(world, &["rollback", RELEASE, "1", "--namespace", "istio-system"]).unwrap();
     world.ask_until(200, PUBLIC, &ENV2);
-    helm(world, &["uninstall", "gatepost", "--namespace", "istio-system"]).unwrap();
+    helm(world, &["uninstall", RELEASE, "--namespace", "istio-system"]).unwrap();
     world.ask_until(404, PUBLIC, &ENV2);
     assert_eq!(labelled(world), "");
 }
@@ -75,9 +78,9 @@ pub fn with_the_module(world: &mut World) {
     scenario::write_module(&deploy()).unwrap();
     gatepost(world, "install", &policy(), &["module.configMap=true"]).unwrap();
     let made = labelled(world);
-    let module = made.lines().find(|name| name.starts_with("configmap/gatepost-filter-"));
+    let module = made.lines().find(|name| name.starts_with("configmap/by-helm-filter-"));
     let module = module.unwrap_or_else(|| panic!("{made}")).to_owned();
-    helm(world, &["uninstall", "gatepost", "--namespace", "istio-system"]).unwrap();
+    helm(world, &["uninstall", RELEASE, "--namespace", "istio-system"]).unwrap();
     // Pods mount it until their Deployment names another.
     assert_eq!(labelled(world).trim(), module);
     world.mesh.kubectl(&["delete", &module, "--namespace", "istio-system"]).unwrap();

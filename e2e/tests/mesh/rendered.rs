@@ -5,9 +5,9 @@ use gatepost_authoring::PolicyFile;
 use gatepost_render::istio::{Attachment, Insertion, IstioVersion, ModuleSource, Phase, Plugin};
 use gatepost_render::routes::{Api, Backends, GatewayName, Routes, ServicesFile};
 use gatepost_render::{FailurePolicy, Rendered};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::world::{ENVIRONMENT, LISTENER, World};
+use crate::world::{ENVIRONMENT, LISTENER, World, made_gateway};
 
 /// Health checks, environments, and words that YAML 1.1 takes for something else than texts.
 const POLICY: &str = r#"
@@ -184,20 +184,7 @@ pub fn for_any_environment(world: &World, policy: &PolicyFile) -> (String, Strin
 /// The same results by HTTPRoutes, on a gateway that Istio makes: environments, and probes that
 /// reach the agent of the pod.
 pub fn gateway_api(world: &mut World) {
-    let class = json!({
-        "apiVersion": "gateway.networking.k8s.io/v1",
-        "kind": "Gateway",
-        "metadata": {
-            "name": "edge",
-            "namespace": "shop",
-            "annotations": { "networking.istio.io/service-type": "ClusterIP" },
-        },
-        "spec": {
-            "gatewayClassName": "istio",
-            "listeners": [{ "name": "http", "port": LISTENER, "protocol": "HTTP" }],
-        },
-    });
-    world.mesh.apply(&class.to_string()).unwrap();
+    world.mesh.apply(&made_gateway("edge").to_string()).unwrap();
     let policy = policy(POLICY);
     let gateway = GatewayName::in_namespace("shop", "edge");
     let services =

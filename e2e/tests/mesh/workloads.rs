@@ -10,7 +10,7 @@ use gatepost_testbed::mesh::RunningPod;
 use serde_json::{Value, json};
 
 use crate::plugins::{ENV2, policy};
-use crate::world::{ENVIRONMENT, LISTENER, World, deployment, list, namespace};
+use crate::world::{ENVIRONMENT, LISTENER, World, deployment, list, made_gateway, namespace};
 
 /// A Deployment of a gateway as Istio's chart writes it: injection replaces the image, and adds
 /// what an agent needs. `volume` is mounted at /etc/gatepost.
@@ -143,19 +143,7 @@ pub fn config_map(world: &mut World) {
 
 /// Istio makes Deployment and Service of it, and a plugin binds by `targetRefs`.
 pub fn gateway_api(world: &mut World) {
-    let gateway = json!({
-        "apiVersion": "gateway.networking.k8s.io/v1",
-        "kind": "Gateway",
-        "metadata": {
-            "name": "api",
-            "namespace": "shop",
-            "annotations": { "networking.istio.io/service-type": "ClusterIP" },
-        },
-        "spec": {
-            "gatewayClassName": "istio",
-            "listeners": [{ "name": "http", "port": LISTENER, "protocol": "HTTP" }],
-        },
-    });
+    let gateway = made_gateway("api");
     let route = json!({
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "HTTPRoute",

@@ -17,7 +17,7 @@ const WITHIN: Duration = Duration::from_secs(90);
 
 /// The listener's port, and the Service's.
 pub const LISTENER: u16 = 8080;
-pub const SERVICE: u16 = 80;
+const SERVICE: u16 = 80;
 
 /// The host that all-in-one writes for the environment env2.
 pub const ENVIRONMENT: &str = "app-service.env2.svc.cluster.local";
@@ -248,6 +248,23 @@ pub fn deployment(name: &str, namespace: &str, labels: &Value, container: Value)
                 "metadata": { "labels": labels },
                 "spec": { "containers": [container] },
             },
+        },
+    })
+}
+
+/// A Gateway of the Gateway API, for which Istio makes a Deployment and a Service.
+pub fn made_gateway(name: &str) -> Value {
+    json!({
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "Gateway",
+        "metadata": {
+            "name": name,
+            "namespace": "shop",
+            "annotations": { "networking.istio.io/service-type": "ClusterIP" },
+        },
+        "spec": {
+            "gatewayClassName": "istio",
+            "listeners": [{ "name": "http", "port": LISTENER, "protocol": "HTTP" }],
         },
     })
 }

@@ -26,7 +26,6 @@ struct OneMesh;
 
 impl OneMesh {
     fn start(&mut self) -> Mesh {
-        scenarios::write_module(&root().join("deploy")).unwrap();
         Mesh::start(Path::new(TARGET)).unwrap()
     }
 }

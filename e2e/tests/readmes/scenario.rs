@@ -10,11 +10,9 @@ pub fn follow(mesh: &mut Mesh, name: &str, form: &str) {
     let deploy = root().join("deploy");
     let mut readme = steps::readme(&deploy, name);
     let steps = steps::of(&readme, form);
-    // As `just mesh` does it.
     let form_of_mesh = if steps.scenario == name { form } else { scenario::TODAY };
     let folder = scenario::folder(&deploy, &steps.scenario, form_of_mesh).unwrap();
-    mesh.apply_folder(&folder).unwrap();
-    mesh.converge().unwrap();
+    scenario::apply(mesh, &deploy, &folder).unwrap();
     for step in &steps.commands {
         let printed = mesh.shell(step, &root()).unwrap();
         println!("$ {step}\n{printed}");

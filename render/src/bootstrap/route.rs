@@ -17,7 +17,7 @@ pub struct Route {
 }
 
 /// Where an admin interface says whether its Envoy is ready.
-pub const READY: &str = "/ready";
+pub(super) const READY: &str = "/ready";
 
 /// The upstream of a route.
 #[derive(Clone, Debug, PartialEq, Eq)]
