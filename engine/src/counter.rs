@@ -20,6 +20,8 @@ pub enum Counter {
     HostInvalid,
     /// `gatepost.host.unmapped`: the policy has mappings, and none matched.
     HostUnmapped,
+    /// `gatepost.response.restored`: a response named the rewritten host, and names the client's.
+    ResponseRestored,
     /// `gatepost.health_check.<name>`, by the check's place in the policy.
     HealthCheck(u8),
 }
@@ -29,7 +31,7 @@ impl Counter {
     pub const HEALTH_CHECK_PREFIX: &'static str = "gatepost.health_check.";
 
     /// The counters whose names do not depend on the policy, each with its name.
-    pub const FIXED: [(Self, &'static str); 8] = [
+    pub const FIXED: [(Self, &'static str); 9] = [
         (Self::EnvironmentSelected, "gatepost.environment.selected"),
         (Self::EnvironmentDefault, "gatepost.environment.default"),
         (Self::EnvironmentUnknown, "gatepost.environment.unknown"),
@@ -38,6 +40,7 @@ impl Counter {
         (Self::HostPrivate, "gatepost.host.private"),
         (Self::HostInvalid, "gatepost.host.invalid"),
         (Self::HostUnmapped, "gatepost.host.unmapped"),
+        (Self::ResponseRestored, "gatepost.response.restored"),
     ];
 
     /// The index of this counter in a table of counters, the same in every policy: the fixed
@@ -53,7 +56,8 @@ impl Counter {
             Self::HostPrivate => 5,
             Self::HostInvalid => 6,
             Self::HostUnmapped => 7,
-            Self::HealthCheck(number) => 8usize.saturating_add(usize::from(number)),
+            Self::ResponseRestored => 8,
+            Self::HealthCheck(number) => 9usize.saturating_add(usize::from(number)),
         }
     }
 
@@ -86,7 +90,7 @@ mod tests {
     #[test]
     fn a_fixed_counter_stands_at_its_number() {
         let numbers = Counter::FIXED.map(|(counter, _)| counter.number());
-        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 7, 8]);
         assert_eq!(Counter::HealthCheck(0).number(), Counter::FIXED.len());
     }
 }

@@ -11,10 +11,11 @@ use crate::errors::AuthorityError;
 use crate::headers::HeaderScan;
 use crate::health_check::{Action, Candidate, HealthCheck};
 use crate::host::ascii::text;
-use crate::host::{Authority, Host, Labels, Port, Target, Template, Unmapped, Values};
+use crate::host::{Authority, Host, Labels, Port, Responses, Target, Template, Unmapped, Values};
 use crate::policy::Policy;
 use crate::reply::{Answer, Refusal};
 use crate::request::{Headers, Request, SourceAddress, is_grpc};
+use crate::response::{Owed, Restore, Scheme};
 use crate::trace::{NoTrace, Origin, Step, Trace};
 use crate::write::{Wanted, write_headers};
 
@@ -191,6 +192,12 @@ where
         if *upstream != *self.scan.authority() {
             self.mutations.set_authority(&upstream);
         }
+        // A host that was only brought to canonical form is still the client's.
+        if self.policy.hosts.responses == Responses::Restore
+            && *upstream != *authority.as_str().as_bytes()
+        {
+            self.owe(authority, &upstream);
+        }
         let original_host = self.policy.hosts.original_host.as_deref();
         self.write_headers(Wanted {
             hints: match (environments, &selection.environment) {
@@ -204,6 +211,18 @@ where
                 .map(|name| (name, authority.raw())),
         });
         Ok(())
+    }
+
+    /// The response names the client's host where it names the one that was written.
+    #[inline(never)]
+    fn owe(&mut self, client: &Authority<'a>, upstream: &[u8]) {
+        let value_of = |name: &[u8]| {
+            let mut headers = self.request.headers.clone();
+            headers.find(|(header, _)| *header == name).map(|(_, value)| value)
+        };
+        let scheme = value_of(b"x-forwarded-proto").or_else(|| value_of(b":scheme"));
+        let restore = Restore::new(client, upstream, scheme.and_then(Scheme::read));
+        self.mutations.owe(Owed::new(restore));
     }
 
     fn select_environment(

@@ -4,6 +4,7 @@
 use crate::counter::Counters;
 use crate::host::ascii::text;
 use crate::reply::Reply;
+use crate::response::Owed;
 
 /// The decision on a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +34,7 @@ pub enum Forward {
     Passed,
 }
 
-/// The changes of a request. Only values that differ from the request's are in here, so an empty
+/// The changes of a request, and what its response will owe. Only values that differ from the request's are in here, so an empty
 /// one leaves the request as it came.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Writes<'a> {
@@ -45,6 +46,8 @@ pub struct Writes<'a> {
     pub remove: Vec<&'a str>,
     /// Headers to be set to one value.
     pub set: Vec<SetHeader<'a>>,
+    /// What the response owes.
+    pub owed: Option<Owed>,
 }
 
 /// A header to be set to one value.
@@ -75,6 +78,9 @@ pub trait HeaderMutations<'a> {
     /// Sets a header to one value. `replaces` has the meaning of [`SetHeader::replaces`]. All
     /// removals were made before.
     fn set(&mut self, name: &'a str, value: &[u8], replaces: bool);
+
+    /// Takes what the response to the request will owe.
+    fn owe(&mut self, owed: Owed);
 }
 
 impl<'a> HeaderMutations<'a> for Writes<'a> {
@@ -93,10 +99,14 @@ impl<'a> HeaderMutations<'a> for Writes<'a> {
     fn set(&mut self, name: &'a str, value: &[u8], replaces: bool) {
         self.set.push(SetHeader { name, value: text(value).to_owned(), replaces });
     }
+
+    fn owe(&mut self, owed: Owed) {
+        self.owed = Some(owed);
+    }
 }
 
 impl Writes<'_> {
-    /// Whether there is nothing to write.
+    /// Whether there is nothing to write into the request.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.authority.is_none()

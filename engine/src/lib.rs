@@ -53,6 +53,7 @@ mod host;
 mod policy;
 mod reply;
 mod request;
+mod response;
 mod results;
 mod trace;
 mod write;
@@ -74,5 +75,6 @@ pub use host::{
 pub use policy::{API_VERSION, MAX_CONFIGURATION, MAX_STRIP, Mode, Policy, compile_json};
 pub use reply::{Answer, Refusal, Reply};
 pub use request::{Headers, Request, SourceAddress, is_grpc, parse_source_address};
+pub use response::{ChangedHeader, Owed};
 pub use results::{EnvironmentResults, ProbeRewrite, Results, WrittenText};
 pub use trace::{EnvironmentReason, NoTrace, Origin, SourceFinding, Step, Trace};

@@ -14,6 +14,7 @@ const BAD_ARGUMENT: Status = 2;
 
 const REQUEST_HEADERS: u32 = 0;
 const REQUEST_TRAILERS: u32 = 1;
+const RESPONSE_HEADERS: u32 = 2;
 const PLUGIN_CONFIGURATION: u32 = 7;
 
 /// A log level of the ABI.
@@ -89,6 +90,11 @@ pub(crate) fn plugin_configuration(size: usize) -> Option<Vec<u8>> {
 /// All request headers of the current stream, serialised.
 pub(crate) fn request_headers() -> Option<Vec<u8>> {
     header_map_pairs(REQUEST_HEADERS)
+}
+
+/// All response headers of the current stream, serialised.
+pub(crate) fn response_headers() -> Option<Vec<u8>> {
+    header_map_pairs(RESPONSE_HEADERS)
 }
 
 /// All request trailers of the current stream, serialised.

@@ -55,6 +55,12 @@ extern "C" fn proxy_on_request_headers(stream: u32, _headers: u32, end_of_stream
     action(plugin::on_request_headers(stream, has_more, stream::on_request_headers))
 }
 
+/// Called for each response, those that the proxy makes itself included.
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_response_headers(stream: u32, _headers: u32, _end_of_stream: u32) -> u32 {
+    action(plugin::on_response_headers(stream, stream::on_response_headers))
+}
+
 /// Called for the few requests that have trailers: a client may not send there what it may not send
 /// as a header.
 #[unsafe(no_mangle)]

@@ -2,11 +2,11 @@
 
 use std::cell::RefCell;
 
-use gatepost_engine::{Counter, Policy, compile_json};
+use gatepost_engine::{Counter, Owed, Policy, compile_json};
 use gatepost_filter_request::{Outcome, count_once, fail};
 
 use crate::abi::{self, Level};
-use crate::contexts::{Contexts, Presence, Trailers};
+use crate::contexts::{Contexts, Expected, Presence, Trailers};
 use crate::counters::TimedCounters;
 
 /// A policy in force.
@@ -75,16 +75,30 @@ pub(crate) fn add_stream(stream: u32, root: u32) {
 pub(crate) fn on_request_headers(
     stream: u32,
     has_more: bool,
-    f: impl FnOnce(Option<&Plugin>) -> Outcome,
+    f: impl FnOnce(Option<&Plugin>) -> (Outcome, Option<Owed>),
 ) -> Outcome {
     CONTEXTS.with(|contexts| match contexts.try_borrow_mut() {
         Ok(mut contexts) => contexts.on_headers(stream, |plugin| {
-            let outcome = f(plugin);
+            let (outcome, owed) = f(plugin);
             let has_trailers = has_more && outcome != Outcome::Answered;
-            (outcome, has_trailers.then_some(outcome == Outcome::Passed))
+            let passes_trailers = has_trailers.then_some(outcome == Outcome::Passed);
+            (outcome, Expected { passes_trailers, owed })
         }),
-        Err(_) => f(None),
+        Err(_) => f(None).0,
     })
+}
+
+/// Calls `f` with what the response of a stream owes, if its headers have arrived and it owes
+/// something, and with the stream's plugin.
+pub(crate) fn on_response_headers(
+    stream: u32,
+    f: impl FnOnce(&Owed, Option<&Plugin>) -> Outcome,
+) -> Outcome {
+    let outcome = with_contexts(|contexts| {
+        let (owed, plugin) = contexts.on_response(stream)?;
+        Some(f(&owed, plugin))
+    });
+    outcome.flatten().unwrap_or(Outcome::Continue)
 }
 
 /// Calls `f` with the policies by which the trailers of a stream's request are guarded. There is

@@ -10,7 +10,7 @@ use wasmparser::{Parser, Payload};
 
 /// The exports of the module, and why each is there. Envoy enters the VM once for each callback
 /// that it finds.
-const EXPORTS: [(&str, &str); 9] = [
+const EXPORTS: [(&str, &str); 10] = [
     ("memory", "the host reads and writes it"),
     ("_initialize", "WASI: called once, before anything else"),
     ("proxy_abi_version_0_2_1", "the version of the ABI"),
@@ -19,6 +19,7 @@ const EXPORTS: [(&str, &str); 9] = [
     ("proxy_on_configure", "compiles the policy"),
     ("proxy_on_request_headers", "decides"),
     ("proxy_on_request_trailers", "removes what a client may not send"),
+    ("proxy_on_response_headers", "gives a response what it owes"),
     ("proxy_on_tick", "flushes the counters"),
 ];
 

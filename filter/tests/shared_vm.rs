@@ -194,3 +194,54 @@ fn an_empty_configuration_is_refused_and_leaves_the_running_policy_in_force() {
     }
     assert_eq!(shared.goes_to(good), "good.example");
 }
+
+/// Sends a response that redirects to this URL, and says where the client is sent.
+fn redirected(shared: &mut Shared, stream: StreamId, location: &str) -> String {
+    let mut headers = Headers::response([(":status", "302"), ("location", location)]);
+    let _ = shared.vm.response_headers(stream, &mut headers, true).expect("no trap");
+    shared.vm.delete(stream).expect("no trap");
+    String::from_utf8_lossy(headers.get("location").expect("a location")).into_owned()
+}
+
+/// What was copied at the request decides.
+#[test]
+fn a_response_gets_what_its_request_owes_whatever_is_configured_meanwhile() {
+    for mut shared in Shared::on_both() {
+        let one = shared.start("one.example").expect("accepted");
+        let two = shared.start("two.example").expect("accepted");
+        let streams = [one, two].map(|plugin| begin(&mut shared, plugin));
+        let three = shared.start("three.example").expect("accepted");
+        let late = begin(&mut shared, three);
+        for (stream, written) in streams.into_iter().zip(["one", "two"]).chain([(late, "three")]) {
+            let other = begin(&mut shared, one);
+            let other = redirected(&mut shared, other, "http://two.example/");
+            assert_eq!(other, "http://two.example/", "another request's host");
+            let own = redirected(&mut shared, stream, &format!("http://{written}.example/a"));
+            assert_eq!(own, "http://a.example/a");
+        }
+    }
+}
+
+/// Streams that end before their response, and responses without a request.
+#[test]
+fn what_no_response_takes_takes_no_memory() {
+    let mut shared = Shared::new(Host::default());
+    let plugin = shared.start("one.example").expect("accepted");
+    let mut memory = 0;
+    for round in 0..20 {
+        for number in 0..5_000 {
+            let stream = begin(&mut shared, plugin);
+            if number % 3 == 0 {
+                redirected(&mut shared, stream, "http://one.example/");
+            } else {
+                shared.vm.delete(stream).expect("no trap");
+            }
+        }
+        let stream = shared.vm.stream(plugin, StreamInfo::default()).expect("a stream");
+        assert_eq!(redirected(&mut shared, stream, "http://one.example/"), "http://one.example/");
+        if round == 0 {
+            memory = shared.vm.memory_bytes();
+        }
+    }
+    assert_eq!(shared.vm.memory_bytes(), memory);
+}

@@ -12,6 +12,7 @@ const COUNTERS: &[&str] = &[
     "gatepost.host.private",
     "gatepost.host.invalid",
     "gatepost.host.unmapped",
+    "gatepost.response.restored",
 ];
 
 /// The counters of health checks begin so, and end with the check's name.

@@ -18,6 +18,7 @@ mod probe;
 mod raw;
 mod reload;
 mod request_flow;
+mod responses;
 mod shared_vm;
 mod shipped;
 mod trapped;

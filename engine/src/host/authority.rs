@@ -102,6 +102,16 @@ impl<'a> Authority<'a> {
         self.raw
     }
 
+    /// The host as it came, without its port.
+    pub(crate) fn raw_host(&self) -> &'a [u8] {
+        let end = match self.raw.strip_prefix(b"[") {
+            // Behind the bracket.
+            Some(literal) => literal.iter().position(|b| *b == b']').map(|at| at.saturating_add(2)),
+            None => self.raw.iter().position(|byte| *byte == b':'),
+        };
+        end.and_then(|end| self.raw.get(..end)).unwrap_or(self.raw)
+    }
+
     /// Whether it came in canonical form.
     pub(crate) fn is_canonical(&self) -> bool {
         self.rewritten.is_none()

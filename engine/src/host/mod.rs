@@ -52,6 +52,14 @@ pub(crate) enum Unmapped {
     Reject,
 }
 
+/// What happens to responses that name the host that was written in place of the client's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Responses {
+    #[default]
+    Restore,
+    Keep,
+}
+
 /// The authority that a mapping gives.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Target<'t> {
@@ -73,6 +81,7 @@ pub(crate) struct Hosts {
     templates: Vec<Template>,
     pub unmapped: Unmapped,
     pub original_host: Option<Box<str>>,
+    pub responses: Responses,
     /// The mappings whose authority needs an environment, by their numbers in the document. Only
     /// used while the policy is compiled.
     pub needs_env: Vec<u32>,
@@ -110,7 +119,7 @@ pub(crate) struct HostsSection(Hosts);
 impl Section for HostsSection {
     type Out = Hosts;
     const FIELDS: &'static [&'static str] =
-        &["private", "port", "mappings", "unmapped", "originalHost", "invalid"];
+        &["private", "port", "mappings", "unmapped", "originalHost", "responses", "invalid"];
 
     fn field(&mut self, context: &mut Context, name: &'static str, value: Value<'_>) -> Read {
         let hosts = &mut self.0;
@@ -138,6 +147,11 @@ impl Section for HostsSection {
             "originalHost" => {
                 let name = value.parse(context, |text| read_name(text, NameUse::Write))?;
                 hosts.original_host = name.map(Into::into);
+            }
+            "responses" => {
+                let values = [Responses::Restore, Responses::Keep];
+                let choice = value.choice(context, &["restore", "keep"], &values)?;
+                hosts.responses = choice.unwrap_or_default();
             }
             // Earlier versions let requests without a valid authority pass.
             _ => match value.choice(context, &["reject", "pass"], &[false, true])? {

@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::hint::black_box;
 use std::net::IpAddr;
 
-use gatepost_engine::{Counters, HeaderMutations, Policy, Request};
+use gatepost_engine::{Counters, HeaderMutations, Owed, Policy, Request};
 
 use crate::vocabulary::{Arrival, get, policy, request};
 
@@ -63,6 +63,10 @@ impl HeaderMutations<'_> for Proxy {
 
     fn set(&mut self, name: &str, value: &[u8], replaces: bool) {
         black_box((name, value, replaces));
+    }
+
+    fn owe(&mut self, owed: Owed) {
+        black_box(owed);
     }
 }
 
@@ -188,22 +192,29 @@ fn a_mapped_host_among_100_000_costs_what_it_costs_among_three() {
         } }"#,
     );
     for host in ["s0.test.com", "s50000.test.com", "s99999.test.com"] {
-        // `x-forwarded-host` is written, too.
+        // `x-forwarded-host` is written, too. What the response owes is one text.
         assert_eq!(
             (allocations(&large, &browser(host)), allocations(&small, &browser(host))),
-            (0, 0),
+            (1, 1),
             "{host}"
         );
     }
     // The normal form of the client's spelling is one more text, which grows once for its port.
-    assert!(allocations(&large, &browser("S99999.Test.com.:443")) <= 5);
+    assert!(allocations(&large, &browser("S99999.Test.com.:443")) <= 6);
 }
 
 #[test]
 fn a_mapping_without_an_original_host_header_allocates_nothing_at_all() {
-    let policy =
-        policy(r#"{ "hosts": { "mappings": [{ "host": "a.test", "authority": "b.svc" }] } }"#);
-    assert_eq!(allocations(&policy, &browser("a.test:443")), 0);
+    let policy = |responses: &str| {
+        policy(&format!(
+            r#"{{ "hosts": {{
+              "mappings": [{{ "host": "a.test", "authority": "b.svc" }}],
+              "responses": "{responses}"
+            }} }}"#
+        ))
+    };
+    assert_eq!(allocations(&policy("keep"), &browser("a.test:443")), 0);
+    assert_eq!(allocations(&policy("restore"), &browser("a.test:443")), 1, "what is owed");
 }
 
 #[test]
@@ -267,7 +278,7 @@ fn a_request_that_is_right_already_allocates_only_for_the_results_of_templates()
 }
 
 #[test]
-fn an_environment_that_the_policy_lists_allocates_nothing() {
+fn an_environment_that_the_policy_lists_allocates_what_its_response_owes() {
     let hints = |headers: &str| {
         let hints = format!(r#"{{ "headers": {headers}, "authority": "app.{{env}}.svc:50051" }}"#);
         let environments = format!(
@@ -280,6 +291,6 @@ fn an_environment_that_the_policy_lists_allocates_nothing() {
         policy(&format!(r#"{{ "environments": {environments} }}"#))
     };
     let request = get("app.test").header("env", "env2");
-    assert_eq!(allocations(&hints(r#"{ "x-env": "{env}" }"#), &request), 0);
-    assert_eq!(allocations(&hints(r#"{ "x-env": "{env}", "x-other": "{env}" }"#), &request), 0);
+    assert_eq!(allocations(&hints(r#"{ "x-env": "{env}" }"#), &request), 1);
+    assert_eq!(allocations(&hints(r#"{ "x-env": "{env}", "x-other": "{env}" }"#), &request), 1);
 }

@@ -65,7 +65,7 @@ fn there_may_be_64_health_checks_and_no_more() {
         });
         format!(r#"{{ "healthChecks": [{list}] }}"#)
     };
-    assert_eq!(policy(&checks(64)).counters().len(), 64 + 4);
+    assert_eq!(policy(&checks(64)).counters().len(), 64 + 5);
     assert_eq!(error(&checks(65)), "healthChecks: more than 64 health checks");
 }
 

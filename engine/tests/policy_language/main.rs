@@ -16,6 +16,7 @@ mod patterns;
 mod private_hosts;
 mod properties;
 mod rejects;
+mod responses;
 mod results;
 mod sources;
 mod templates;

@@ -89,6 +89,7 @@ fn the_names_of_counters_are_bounded_by_the_policy() {
         "gatepost.host.private",
         "gatepost.host.invalid",
         "gatepost.host.unmapped",
+        "gatepost.response.restored",
     ];
     assert_eq!(names(&policy("{}")), hosts);
     let environments = [
@@ -99,7 +100,7 @@ fn the_names_of_counters_are_bounded_by_the_policy() {
     ];
     assert_eq!(
         names(&policy(r#"{ "environments": { "default": "a" } }"#)),
-        [environments, hosts].concat()
+        [&environments[..], &hosts].concat()
     );
     let check = r#"{ "healthChecks": [{
       "name": "gclb",

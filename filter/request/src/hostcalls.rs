@@ -6,6 +6,7 @@ use std::ptr;
 const OK: u32 = 0;
 const REQUEST_HEADERS: u32 = 0;
 const REQUEST_TRAILERS: u32 = 1;
+const RESPONSE_HEADERS: u32 = 2;
 const COUNTER: u32 = 0;
 
 #[link(wasm_import_module = "env")]
@@ -45,6 +46,24 @@ pub(crate) fn set_request_header(name: &str, value: &[u8]) -> bool {
     write_header(name, value, |name, name_len, value, len| {
         // SAFETY: `write_header` gives pointers and lengths of live slices.
         unsafe { proxy_replace_header_map_value(REQUEST_HEADERS, name, name_len, value, len) }
+    })
+}
+
+/// Sets a response header to one value, in place of the values that it has.
+#[must_use]
+pub(crate) fn set_response_header(name: &str, value: &[u8]) -> bool {
+    write_header(name, value, |name, name_len, value, len| {
+        // SAFETY: `write_header` gives pointers and lengths of live slices.
+        unsafe { proxy_replace_header_map_value(RESPONSE_HEADERS, name, name_len, value, len) }
+    })
+}
+
+/// Adds a value to a response header.
+#[must_use]
+pub(crate) fn add_response_header(name: &str, value: &[u8]) -> bool {
+    write_header(name, value, |name, name_len, value, len| {
+        // SAFETY: `write_header` gives pointers and lengths of live slices.
+        unsafe { proxy_add_header_map_value(RESPONSE_HEADERS, name, name_len, value, len) }
     })
 }
 

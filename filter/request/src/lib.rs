@@ -16,8 +16,8 @@ mod counters;
 mod hostcalls;
 
 use gatepost_engine::{
-    Counter, Counters, Forward, HeaderMutations, Headers, Mode, Policy, Reply, Request,
-    SourceAddress, is_grpc,
+    ChangedHeader, Counter, Counters, Forward, HeaderMutations, Headers, Mode, Owed, Policy, Reply,
+    Request, SourceAddress, is_grpc,
 };
 
 pub use counters::{BufferedCounters, count_once};
@@ -43,6 +43,8 @@ struct HeaderWrites {
     enforce: bool,
     /// Whether the proxy refused one.
     refused: bool,
+    /// What the response will owe.
+    owed: Option<Owed>,
 }
 
 impl HeaderWrites {
@@ -75,25 +77,55 @@ impl<'a> HeaderMutations<'a> for HeaderWrites {
             }
         });
     }
+
+    fn owe(&mut self, owed: Owed) {
+        self.owed = self.enforce.then_some(owed);
+    }
 }
 
 /// Decides on the request of the current stream and carries the decision out. Every error ends in a
-/// reply, so no request is forwarded without a decision. `count` gets each counter to raise.
+/// reply, so no request is forwarded without a decision. `count` gets each counter to raise. What
+/// the response owes is for [`restore`].
 pub fn decide<'a, H: Headers<'a>, S: SourceAddress>(
     policy: &'a Policy,
     request: &Request<'a, H, S>,
     count: impl FnMut(Counter),
-) -> Outcome {
+) -> (Outcome, Option<Owed>) {
     let enforce = policy.mode() == Mode::Enforce;
     let (mut writes, mut counters) =
-        (HeaderWrites { enforce, refused: false }, Counters::default());
+        (HeaderWrites { enforce, refused: false, owed: None }, Counters::default());
     let carried_out = policy.carry_out(request, &mut writes, &mut counters);
     counters.iter().for_each(count);
-    match carried_out {
+    let outcome = match carried_out {
         Err(answer) if enforce => send(&answer.reply(is_grpc(request.headers.clone()))),
         _ if writes.refused => fail("gatepost.internal.write_refused"),
         Ok(Forward::Guarded) if enforce => Outcome::Continue,
         _ => Outcome::Passed,
+    };
+    (outcome, writes.owed.filter(|_| outcome == Outcome::Continue))
+}
+
+/// Gives the response of the current stream what it owes. `headers` are all headers of the response.
+pub fn restore<'h>(
+    owed: &Owed,
+    headers: &impl Headers<'h>,
+    count: impl FnOnce(Counter),
+) -> Outcome {
+    let changes = owed.changes(headers);
+    if changes.is_empty() {
+        return Outcome::Continue;
+    }
+    count(Counter::ResponseRestored);
+    let is_written = |ChangedHeader { name, lines }: &ChangedHeader| {
+        let (first, others) = lines
+            .split_first()
+            .map_or((&[][..], &[][..]), |(first, others)| (first.as_slice(), others));
+        hostcalls::set_response_header(name, first)
+            && others.iter().all(|line| hostcalls::add_response_header(name, line))
+    };
+    match changes.iter().all(is_written) {
+        true => Outcome::Continue,
+        false => fail("gatepost.internal.write_refused"),
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use gatepost_wasm_build::{Build, Script};
 
-/// What every filter with a policy exports: Envoy enters the VM once for each callback that a
+/// What a filter with a policy exports for requests: Envoy enters the VM once for each callback that a
 /// module exports, and the SDK exports them all.
 const POLICY: &[&str] = &[
     "memory",
@@ -21,7 +21,7 @@ const POLICY: &[&str] = &[
     "proxy_on_tick",
 ];
 
-/// What the example's own logic needs.
+/// What the policy and the example's own logic do to responses.
 const OWN_LOGIC: &[&str] = &["proxy_on_response_headers"];
 
 fn main() {

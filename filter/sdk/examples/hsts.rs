@@ -65,7 +65,7 @@ impl HttpContext for Stream {
         if self.get_http_response_header_bytes(name).is_none() {
             self.add_http_response_header(name, value);
         }
-        Action::Continue
+        action(self.gatepost.on_response())
     }
 }
 

@@ -5,8 +5,8 @@
 //!
 //! The filter's author calls [`Gatepost::configure`] with the plugin configuration,
 //! [`Gatepost::stream`] for each stream, [`Stream::on_request`] when its request headers are there,
-//! [`Stream::on_request_trailers`] when its request has trailers, and [`Gatepost::flush_counters`]
-//! by a timer. The example `examples/hsts.rs` is a whole filter:
+//! [`Stream::on_request_trailers`] when its request has trailers, [`Stream::on_response`] when its
+//! response headers are there, and [`Gatepost::flush_counters`] by a timer. The example `examples/hsts.rs` is a whole filter:
 //!
 //! ```ignore
 #![doc = include_str!("../examples/hsts.rs")]
@@ -48,7 +48,7 @@ mod request;
 use std::rc::Rc;
 
 pub use gatepost_engine::PolicyError;
-use gatepost_engine::{Policy, compile_json};
+use gatepost_engine::{Owed, Policy, compile_json};
 pub use gatepost_filter_request::Outcome;
 use gatepost_filter_request::{BufferedCounters, count_once, fail};
 
@@ -99,7 +99,7 @@ impl Gatepost {
     /// plugin is configured anew. It costs a reference count.
     #[must_use]
     pub fn stream(&self) -> Stream {
-        Stream { in_force: self.0.clone(), guards_trailers: true }
+        Stream { in_force: self.0.clone(), guards_trailers: true, owed: None }
     }
 
     /// Sends the counts since the last call to the proxy. Call this in `on_tick` of the root
@@ -120,6 +120,7 @@ impl Gatepost {
 pub struct Stream {
     in_force: Option<Rc<InForce>>,
     guards_trailers: bool,
+    owed: Option<Owed>,
 }
 
 impl Stream {
@@ -131,12 +132,22 @@ impl Stream {
     /// [`Outcome::Passed`]. Where there is no policy, or the proxy refuses to write a header, it
     /// answers 500: no request passes that the policy did not decide on.
     pub fn on_request(&mut self) -> Outcome {
-        let outcome = match &self.in_force {
+        let (outcome, owed) = match &self.in_force {
             Some(in_force) => request::decide(&in_force.policy, &in_force.counters),
-            None => fail("gatepost.internal.not_configured"),
+            None => (fail("gatepost.internal.not_configured"), None),
         };
+        self.owed = owed;
         self.guards_trailers = outcome != Outcome::Passed;
         outcome
+    }
+
+    /// Names the client's host where the response names the one that the policy wrote in its place.
+    /// Call this in `on_http_response_headers`.
+    pub fn on_response(&mut self) -> Outcome {
+        match (&self.in_force, self.owed.take()) {
+            (Some(in_force), Some(owed)) => request::restore(&owed, &in_force.counters),
+            _ => Outcome::Continue,
+        }
     }
 
     /// Removes the trailers that a client may not send: those of the names that it may not send as

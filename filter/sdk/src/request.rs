@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use gatepost_engine::{Policy, Request, SourceAddress, parse_source_address};
+use gatepost_engine::{Owed, Policy, Request, SourceAddress, parse_source_address};
 use gatepost_filter_request::{BufferedCounters, Outcome, fail};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::MapType;
@@ -20,13 +20,24 @@ impl SourceAddress for Downstream {
 }
 
 /// Decides on the request of the current stream. Every failure ends in an answer.
-pub(crate) fn decide(policy: &Policy, counters: &BufferedCounters) -> Outcome {
+pub(crate) fn decide(policy: &Policy, counters: &BufferedCounters) -> (Outcome, Option<Owed>) {
     let Ok(headers) = hostcalls::get_map_bytes(MapType::HttpRequestHeaders) else {
-        return fail("gatepost.internal.no_headers");
+        return (fail("gatepost.internal.no_headers"), None);
     };
     let headers = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_slice()));
     let request = Request { headers, source: &Downstream };
     gatepost_filter_request::decide(policy, &request, |counter| {
+        counters.raise(counter);
+    })
+}
+
+/// Gives the response of the current stream what it owes.
+pub(crate) fn restore(owed: &Owed, counters: &BufferedCounters) -> Outcome {
+    let Ok(headers) = hostcalls::get_map_bytes(MapType::HttpResponseHeaders) else {
+        return fail("gatepost.internal.no_headers");
+    };
+    let headers = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_slice()));
+    gatepost_filter_request::restore(owed, &headers, |counter| {
         counters.raise(counter);
     })
 }

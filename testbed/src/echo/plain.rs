@@ -39,6 +39,7 @@ pub(super) async fn answer(
                 ])))));
             }
             "stream" => return Ok(lines(argument.parse().unwrap_or(1))),
+            "answer" => return answered(argument, parts.uri.query().unwrap_or_default()),
             "status" => status = argument.parse().unwrap_or(StatusCode::BAD_REQUEST),
             "delay" => {
                 tokio::time::sleep(Duration::from_millis(argument.parse().unwrap_or(0))).await;
@@ -66,6 +67,16 @@ pub(super) async fn answer(
     response.headers_mut().insert(CONTENT_LENGTH, length);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(response)
+}
+
+/// An answer with this status and the headers that a query has: `location=%2Flogin&set-cookie=a`.
+fn answered(status: &str, query: &str) -> Result<Response<Body>, Closed> {
+    let mut response = Response::builder().status(status);
+    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        response = response.header(&*name, &*value);
+    }
+    // A test that asks for what is no response gets none.
+    response.body(Body::empty()).map_err(|_| Closed)
 }
 
 /// Lines that are sent one by one: the pause after each gives the connection time to send it.
