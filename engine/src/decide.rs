@@ -216,11 +216,17 @@ where
     /// The response names the client's host where it names the one that was written.
     #[inline(never)]
     fn owe(&mut self, client: &Authority<'a>, upstream: &[u8]) {
-        let value_of = |name: &[u8]| {
-            let mut headers = self.request.headers.clone();
-            headers.find(|(header, _)| *header == name).map(|(_, value)| value)
-        };
-        let scheme = value_of(b"x-forwarded-proto").or_else(|| value_of(b":scheme"));
+        let mut scheme = None;
+        for (name, value) in self.request.headers.clone() {
+            match name {
+                b":scheme" => scheme = Some(value),
+                b"x-forwarded-proto" => {
+                    scheme = Some(value);
+                    break;
+                }
+                _ => {}
+            }
+        }
         let restore = Restore::new(client, upstream, scheme.and_then(Scheme::read));
         self.mutations.owe(Owed::new(restore));
     }
