@@ -99,7 +99,10 @@ fn in_envoy(arguments: &EnvoyArguments) -> Result<(), BenchError> {
         Pace { rounds: arguments.rounds, time: arguments.seconds }
     };
     let filters = filters(&arguments.filter)?;
-    let wanted = |part: EnvoyPart| arguments.only.is_empty() || arguments.only.contains(&part);
+    let wanted = |part: EnvoyPart| match arguments.only.as_slice() {
+        [] => part != EnvoyPart::Hostcalls,
+        only => only.contains(&part),
+    };
     let stages = envoy::plan::stages(wanted, &filters);
     let figures =
         if stages.is_empty() { Vec::new() } else { envoy::measure(&stages, &Load::wrk()?, pace)? };

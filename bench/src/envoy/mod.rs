@@ -17,6 +17,7 @@ pub(crate) mod client;
 pub mod cores;
 pub mod error;
 pub mod gateway;
+mod hostcalls;
 pub mod listeners;
 pub mod load;
 pub mod module;

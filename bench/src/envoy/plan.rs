@@ -1,6 +1,7 @@
 //! What a run measures: which arms at which sizes, each with which workloads.
 
 use super::arm::{Arm, Selection};
+use super::hostcalls;
 use super::policy::{SHAPES, Shape, Size};
 use super::workload::{WORKLOADS, Workload};
 
@@ -23,6 +24,8 @@ pub enum Part {
     Environments,
     /// The module's size and memory, and how long it takes to accept a policy.
     Module,
+    /// What single hostcalls cost. Only measured when it is named.
+    Hostcalls,
 }
 
 /// One Envoy of a run.
@@ -114,6 +117,12 @@ pub fn stages(wanted: impl Fn(Part) -> bool, filters: &[Arm]) -> Vec<Stage> {
         let arms = with(&[Arm::lua(), Arm::routes(Selection::Hash)]);
         stages.push(Stage { size: LARGEST, arms, workloads: vec![Workload::MappedHost] });
     }
+    if wanted(Part::Hostcalls) {
+        let mut arms = vec![Arm::nothing()];
+        arms.extend(hostcalls::arms());
+        arms.push(Arm::nothing_again());
+        stages.push(Stage { size: SMALL, arms, workloads: vec![Workload::PassThrough] });
+    }
     stages.retain(|stage| !stage.workloads.is_empty());
     stages
 }
@@ -124,7 +133,7 @@ mod tests {
 
     #[test]
     fn everything_is_four_envoys() {
-        let stages = stages(|_| true, &[]);
+        let stages = stages(|part| part != Part::Hostcalls, &[]);
         let sizes: Vec<usize> = stages.iter().map(|stage| stage.size.mappings).collect();
         assert_eq!(sizes, [3, 1000, 10_000, 100_000]);
         assert!(stages.iter().all(|stage| stage.arms.first() == Some(&Arm::nothing())));
