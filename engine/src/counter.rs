@@ -12,6 +12,11 @@ pub enum Counter {
     EnvironmentUnknown,
     /// `gatepost.environment.rejected`: the request named an unknown one, and was refused.
     EnvironmentRejected,
+    /// `gatepost.environment.preflight`: a CORS preflight that named none got the one of
+    /// `preflight`.
+    EnvironmentPreflight,
+    /// `gatepost.environment.pinned`: the response sets the cookie of a pin.
+    EnvironmentPinned,
     /// `gatepost.host.mapped`: a mapping rewrote the host.
     HostMapped,
     /// `gatepost.host.private`: the host is private.
@@ -31,11 +36,13 @@ impl Counter {
     pub const HEALTH_CHECK_PREFIX: &'static str = "gatepost.health_check.";
 
     /// The counters whose names do not depend on the policy, each with its name.
-    pub const FIXED: [(Self, &'static str); 9] = [
+    pub const FIXED: [(Self, &'static str); 11] = [
         (Self::EnvironmentSelected, "gatepost.environment.selected"),
         (Self::EnvironmentDefault, "gatepost.environment.default"),
         (Self::EnvironmentUnknown, "gatepost.environment.unknown"),
         (Self::EnvironmentRejected, "gatepost.environment.rejected"),
+        (Self::EnvironmentPreflight, "gatepost.environment.preflight"),
+        (Self::EnvironmentPinned, "gatepost.environment.pinned"),
         (Self::HostMapped, "gatepost.host.mapped"),
         (Self::HostPrivate, "gatepost.host.private"),
         (Self::HostInvalid, "gatepost.host.invalid"),
@@ -52,19 +59,21 @@ impl Counter {
             Self::EnvironmentDefault => 1,
             Self::EnvironmentUnknown => 2,
             Self::EnvironmentRejected => 3,
-            Self::HostMapped => 4,
-            Self::HostPrivate => 5,
-            Self::HostInvalid => 6,
-            Self::HostUnmapped => 7,
-            Self::ResponseRestored => 8,
-            Self::HealthCheck(number) => 9usize.saturating_add(usize::from(number)),
+            Self::EnvironmentPreflight => 4,
+            Self::EnvironmentPinned => 5,
+            Self::HostMapped => 6,
+            Self::HostPrivate => 7,
+            Self::HostInvalid => 8,
+            Self::HostUnmapped => 9,
+            Self::ResponseRestored => 10,
+            Self::HealthCheck(number) => 11usize.saturating_add(usize::from(number)),
         }
     }
 
     /// Whether this is one of `gatepost.environment.*`, which only a policy with environments
     /// raises.
     pub(crate) fn is_of_environments(self) -> bool {
-        self.number() < 4
+        self.number() < 6
     }
 }
 
@@ -73,13 +82,14 @@ impl Counter {
 pub struct Counters {
     pub(crate) health_check: Option<Counter>,
     pub(crate) environment: Option<Counter>,
+    pub(crate) pinned: Option<Counter>,
     pub(crate) host: Option<Counter>,
 }
 
 impl Counters {
     /// The counters, each of them once.
     pub fn iter(self) -> impl Iterator<Item = Counter> {
-        self.health_check.into_iter().chain(self.environment).chain(self.host)
+        self.health_check.into_iter().chain(self.environment).chain(self.pinned).chain(self.host)
     }
 }
 
@@ -90,7 +100,7 @@ mod tests {
     #[test]
     fn a_fixed_counter_stands_at_its_number() {
         let numbers = Counter::FIXED.map(|(counter, _)| counter.number());
-        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 7, 8]);
+        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
         assert_eq!(Counter::HealthCheck(0).number(), Counter::FIXED.len());
     }
 }

@@ -42,16 +42,18 @@ impl Policy {
         T: Trace,
     {
         let (mut writes, mut counters) = (Writes::default(), Counters::default());
-        let outcome = self.evaluate(request, &mut writes, &mut counters, trace);
+        let mut owed = Owed::default();
+        let outcome = self.evaluate(request, &mut writes, &mut owed, &mut counters, trace);
         let verdict = match outcome {
             Ok(_) => Verdict::Forward(writes),
             Err(answer) => Verdict::Reply(answer.reply(is_grpc(request.headers.clone()))),
         };
-        Decision { verdict, counters }
+        Decision { verdict, counters, owed }
     }
 
-    /// Decides on a request and makes its changes at once, without gathering them first. The code
-    /// is that of [`Policy::decide`].
+    /// Decides on a request and makes its changes at once, without gathering them first. `owed`
+    /// gets what the response owes, an answer to the request included. The code is that of
+    /// [`Policy::decide`].
     ///
     /// # Errors
     /// When the request is not forwarded: the answer to it. No change was made then.
@@ -59,6 +61,7 @@ impl Policy {
         &'a self,
         request: &Request<'a, H, S>,
         mutations: &mut M,
+        owed: &mut Owed,
         counters: &mut Counters,
     ) -> Result<Forward, Answer<'a>>
     where
@@ -66,13 +69,14 @@ impl Policy {
         S: SourceAddress,
         M: HeaderMutations<'a>,
     {
-        self.evaluate(request, mutations, counters, &mut NoTrace)
+        self.evaluate(request, mutations, owed, counters, &mut NoTrace)
     }
 
     fn evaluate<'a, H, S, M, T>(
         &'a self,
         request: &Request<'a, H, S>,
         mutations: &mut M,
+        owed: &mut Owed,
         counters: &mut Counters,
         trace: &mut T,
     ) -> Result<Forward, Answer<'a>>
@@ -84,7 +88,8 @@ impl Policy {
     {
         let scan = HeaderScan::of(request.headers.clone(), &self.headers);
         let authority = Authority::parse(scan.authority());
-        let mut evaluation = Evaluation { policy: self, request, scan, mutations, counters, trace };
+        let mut evaluation =
+            Evaluation { policy: self, request, scan, mutations, owed, counters, trace };
         evaluation.run(&authority)
     }
 }
@@ -95,6 +100,7 @@ struct Evaluation<'a, 'e, H, S, M, T> {
     request: &'e Request<'a, H, S>,
     scan: HeaderScan<'a>,
     mutations: &'e mut M,
+    owed: &'e mut Owed,
     counters: &'e mut Counters,
     trace: &'e mut T,
 }
@@ -196,7 +202,12 @@ where
         if self.policy.hosts.responses == Responses::Restore
             && *upstream != *authority.as_str().as_bytes()
         {
-            self.owe(authority, &upstream);
+            let scheme = Scheme::read(self.scan.scheme());
+            self.owed.restore = Some(Restore::new(authority, &upstream, scheme));
+        }
+        if let (Some(pin), Some(name)) = (selection.pin, selection.name()) {
+            self.owed.cookie = Some(pin.line(text(name)));
+            self.counters.pinned = Some(Counter::EnvironmentPinned);
         }
         let original_host = self.policy.hosts.original_host.as_deref();
         self.write_headers(Wanted {
@@ -213,31 +224,14 @@ where
         Ok(())
     }
 
-    /// The response names the client's host where it names the one that was written.
-    #[inline(never)]
-    fn owe(&mut self, client: &Authority<'a>, upstream: &[u8]) {
-        let mut scheme = None;
-        for (name, value) in self.request.headers.clone() {
-            match name {
-                b":scheme" => scheme = Some(value),
-                b"x-forwarded-proto" => {
-                    scheme = Some(value);
-                    break;
-                }
-                _ => {}
-            }
-        }
-        let restore = Restore::new(client, upstream, scheme.and_then(Scheme::read));
-        self.mutations.owe(Owed::new(restore));
-    }
-
     fn select_environment(
         &mut self,
         environments: &'a Environments,
         host: &Host<'_>,
     ) -> Result<Selection<'a>, Refusal> {
-        let headers = &self.request.headers;
-        select_environment(environments, &self.scan, headers, host, self.counters, self.trace)
+        let (scan, headers) = (&self.scan, &self.request.headers);
+        let (owed, counters) = (&mut *self.owed, &mut *self.counters);
+        select_environment(environments, scan, headers, host, owed, counters, self.trace)
     }
 
     fn refuse_private(&mut self, host: &Host<'_>) -> Result<(), Refusal> {

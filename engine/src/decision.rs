@@ -13,6 +13,8 @@ pub struct Decision<'a> {
     pub verdict: Verdict<'a>,
     /// What is counted.
     pub counters: Counters,
+    /// What the response owes, a reply of the gateway's own included.
+    pub owed: Owed,
 }
 
 /// What happens to a request.
@@ -34,7 +36,7 @@ pub enum Forward {
     Passed,
 }
 
-/// The changes of a request, and what its response will owe. Only values that differ from the request's are in here, so an empty
+/// The changes of a request. Only values that differ from the request's are in here, so an empty
 /// one leaves the request as it came.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Writes<'a> {
@@ -46,8 +48,6 @@ pub struct Writes<'a> {
     pub remove: Vec<&'a str>,
     /// Headers to be set to one value.
     pub set: Vec<SetHeader<'a>>,
-    /// What the response owes.
-    pub owed: Option<Owed>,
 }
 
 /// A header to be set to one value.
@@ -78,9 +78,6 @@ pub trait HeaderMutations<'a> {
     /// Sets a header to one value. `replaces` has the meaning of [`SetHeader::replaces`]. All
     /// removals were made before.
     fn set(&mut self, name: &'a str, value: &[u8], replaces: bool);
-
-    /// Takes what the response to the request will owe.
-    fn owe(&mut self, owed: Owed);
 }
 
 impl<'a> HeaderMutations<'a> for Writes<'a> {
@@ -98,10 +95,6 @@ impl<'a> HeaderMutations<'a> for Writes<'a> {
 
     fn set(&mut self, name: &'a str, value: &[u8], replaces: bool) {
         self.set.push(SetHeader { name, value: text(value).to_owned(), replaces });
-    }
-
-    fn owe(&mut self, owed: Owed) {
-        self.owed = Some(owed);
     }
 }
 

@@ -61,7 +61,9 @@ mod write;
 pub use counter::{Counter, Counters};
 pub use decision::{Decision, Forward, HeaderMutations, SetHeader, Verdict, Writes};
 pub use document::MAX_TEXT;
-pub use environment::{MAX_ENVIRONMENTS, MAX_HINT_HEADERS, MAX_NAME_PATTERNS, MAX_SOURCES};
+pub use environment::{
+    MAX_COOKIE_AGE, MAX_ENVIRONMENTS, MAX_HINT_HEADERS, MAX_NAME_PATTERNS, MAX_SOURCES,
+};
 pub use errors::{
     AuthorityError, Path, PatternError, Place, PolicyError, PolicyErrorKind, Segment,
     TemplateError, nearest,
@@ -75,6 +77,6 @@ pub use host::{
 pub use policy::{API_VERSION, MAX_CONFIGURATION, MAX_STRIP, Mode, Policy, compile_json};
 pub use reply::{Answer, Refusal, Reply};
 pub use request::{Headers, Request, SourceAddress, is_grpc, parse_source_address};
-pub use response::{ChangedHeader, Owed};
+pub use response::{ChangedHeader, Changes, Owed};
 pub use results::{EnvironmentResults, ProbeRewrite, Results, WrittenText};
 pub use trace::{EnvironmentReason, NoTrace, Origin, SourceFinding, Step, Trace};

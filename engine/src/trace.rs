@@ -78,6 +78,8 @@ pub enum SourceFinding {
     Unknown(String),
     /// Two different values.
     Conflict,
+    /// A cookie whose value does not count, because the query forgets it: `?env=`.
+    Forgotten,
 }
 
 /// Why a request has the environment that it has.
@@ -88,6 +90,8 @@ pub enum EnvironmentReason {
     Selected,
     /// No source gave a value, and there is a default.
     Default,
+    /// No source gave a value, and the request is a CORS preflight.
+    Preflight,
     /// No source gave a value, and there is no default.
     NoValue,
     /// The value is unknown, and the policy says `unknown: default`.

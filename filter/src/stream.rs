@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use gatepost_engine::{Owed, Policy, Request, SourceAddress, parse_source_address};
-use gatepost_filter_request::{Outcome, decide, fail, guard_trailers, restore};
+use gatepost_filter_request::{Outcome, complete, decide, fail, guard_trailers, needs_headers};
 
 use crate::abi;
 use crate::pairs::Pairs;
@@ -21,8 +21,8 @@ impl SourceAddress for Downstream {
 
 /// Decides on the request of the current stream. Every error ends in a reply, so no request is
 /// forwarded without a decision.
-pub(crate) fn on_request_headers(plugin: Option<&Plugin>) -> (Outcome, Option<Owed>) {
-    let failed = |details| (fail(details), None);
+pub(crate) fn on_request_headers(plugin: Option<&Plugin>) -> (Outcome, Owed) {
+    let failed = |details| (fail(details), Owed::default());
     let Some(plugin) = plugin else { return failed("gatepost.internal.not_configured") };
     let Some(block) = abi::request_headers() else { return failed("gatepost.internal.no_headers") };
     let Some(headers) = Pairs::new(&block) else { return failed("gatepost.internal.no_headers") };
@@ -32,9 +32,14 @@ pub(crate) fn on_request_headers(plugin: Option<&Plugin>) -> (Outcome, Option<Ow
 
 /// Gives the response of the current stream what it owes. A plugin that is gone counts nothing.
 pub(crate) fn on_response_headers(owed: &Owed, plugin: Option<&Plugin>) -> Outcome {
-    let Some(block) = abi::response_headers() else { return fail("gatepost.internal.no_headers") };
+    const NO_PAIRS: [u8; 4] = [0; 4];
+    let block = match needs_headers(owed) {
+        true => abi::response_headers(),
+        false => Some(NO_PAIRS.to_vec()),
+    };
+    let Some(block) = block else { return fail("gatepost.internal.no_headers") };
     let Some(headers) = Pairs::new(&block) else { return fail("gatepost.internal.no_headers") };
-    restore(owed, &headers, |counter| plugin.into_iter().for_each(|plugin| plugin.count(counter)))
+    complete(owed, &headers, |counter| plugin.into_iter().for_each(|plugin| plugin.count(counter)))
 }
 
 /// Removes the trailers of the current stream's request that these policies guard.

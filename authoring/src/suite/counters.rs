@@ -8,6 +8,8 @@ const COUNTERS: &[&str] = &[
     "gatepost.environment.default",
     "gatepost.environment.unknown",
     "gatepost.environment.rejected",
+    "gatepost.environment.preflight",
+    "gatepost.environment.pinned",
     "gatepost.host.mapped",
     "gatepost.host.private",
     "gatepost.host.invalid",

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use gatepost_engine::{
-    ConditionKind, Decision, EnvironmentReason, Mode, Origin, Policy, Request, SourceFinding, Step,
-    Verdict,
+    ConditionKind, Decision, EnvironmentReason, Mode, Origin, Owed, Policy, Request, SourceFinding,
+    Step, Verdict,
 };
 use serde_json::{Value, json};
 
@@ -31,9 +31,49 @@ pub struct Arguments {
     /// The client's address; without it no condition on `sources` holds
     #[arg(long, value_name = "IP")]
     source: Option<IpAddr>,
+    /// The status of a response, to see what it becomes
+    #[arg(long, value_name = "STATUS", value_parser = clap::value_parser!(u16).range(100..600))]
+    response_status: Option<u16>,
+    /// A header of a response, as `location: https://a.example/login`; once for each line
+    #[arg(long = "response-header", value_name = "NAME: VALUE", value_parser = header)]
+    response_headers: Vec<(String, String)>,
     /// One JSON object instead of text
     #[arg(long)]
     json: bool,
+}
+
+impl Arguments {
+    /// The response that is given, if one is. Its status is 200 if only headers are given.
+    fn response(&self) -> Option<Response<'_>> {
+        let headers = self.response_headers.as_slice();
+        let default = (!headers.is_empty()).then_some(200);
+        Some(Response { status: self.response_status.or(default)?, headers })
+    }
+}
+
+/// A response of an upstream, as it comes to the gateway.
+#[derive(Clone, Copy)]
+struct Response<'r> {
+    status: u16,
+    headers: &'r [(String, String)],
+}
+
+impl Response<'_> {
+    /// Its headers as the client gets them, and whether each is as it came.
+    fn owed(&self, owed: &Owed) -> Vec<(String, String, bool)> {
+        let bytes = |(name, value): &(String, String)| {
+            (name.as_bytes().to_vec(), value.as_bytes().to_vec())
+        };
+        let headers: Vec<(Vec<u8>, Vec<u8>)> = self.headers.iter().map(bytes).collect();
+        let pairs = headers.iter().map(|(name, value)| (name.as_slice(), value.as_slice()));
+        let applied = owed.changes(&pairs).applied(&headers);
+        let shown = applied.iter().enumerate().map(|(number, (name, value))| {
+            let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
+            let came = headers.get(number).is_some_and(|(_, known)| known == value);
+            (text(name), text(value), came)
+        });
+        shown.collect()
+    }
 }
 
 fn header(text: &str) -> Result<(String, String), String> {
@@ -73,12 +113,13 @@ pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
             "request": { "headers": headers, "source": arguments.source },
             "mode": mode(&policy),
             "decision": decision_json(&decision),
+            "response": response_json(&decision, arguments.response()),
             "counters": counters(&policy, &decision),
             "steps": steps,
         });
         format!("{}\n", serde_json::to_string_pretty(&explained).map_err(CommandError::other)?)
     } else {
-        text(&policy, &decision, &steps, arguments.source)
+        text(&policy, &decision, &steps, arguments)
     };
     print(&text)?;
     Ok(Exit::Success)
@@ -131,13 +172,58 @@ fn decision_json(decision: &Decision<'_>) -> Value {
     }
 }
 
-fn text(
-    policy: &Policy,
-    decision: &Decision<'_>,
-    steps: &[Step],
-    source: Option<IpAddr>,
-) -> String {
-    let mut lines: Vec<String> = steps.iter().map(|one| step(one, source)).collect();
+/// What the response owes, and what the given one becomes.
+fn response_json(decision: &Decision<'_>, given: Option<Response<'_>>) -> Value {
+    let owed = &decision.owed;
+    let given = given.filter(|_| matches!(decision.verdict, Verdict::Forward(_)));
+    json!({
+        "restores": owed.restores().map(|(authority, client)| {
+            json!({ "authority": authority, "client": client })
+        }),
+        "vary": owed.vary(),
+        "setCookie": owed.cookie(),
+        "becomes": given.map(|given| json!({
+            "status": given.status,
+            "headers": given.owed(owed).into_iter().map(|(name, value, _)| [name, value])
+                .collect::<Vec<_>>(),
+        })),
+    })
+}
+
+/// The same for people.
+fn response_lines(decision: &Decision<'_>, given: Option<Response<'_>>) -> Vec<String> {
+    let owed = &decision.owed;
+    let mut lines = Vec::new();
+    match (given, &decision.verdict) {
+        (Some(response), Verdict::Forward(_)) => {
+            lines.push(format!("response {} with", response.status));
+            lines.extend(response.owed(owed).into_iter().map(|(name, value, came)| {
+                let mark = if came { ' ' } else { '*' };
+                format!("{mark} {name}: {value}")
+            }));
+        }
+        (given, _) => {
+            if !owed.is_empty() {
+                lines.push("response with".to_owned());
+            }
+            lines.extend(
+                owed.restores()
+                    .map(|(authority, client)| format!("  {client} where it names {authority}")),
+            );
+            lines.extend(owed.cookie().map(|line| format!("  set-cookie: {line}")));
+            lines.extend(owed.vary().map(|names| format!("  vary: {names}")));
+            if given.is_some() {
+                lines.push(
+                    "the gateway answers, so no upstream sends the given response".to_owned(),
+                );
+            }
+        }
+    }
+    lines
+}
+
+fn text(policy: &Policy, decision: &Decision<'_>, steps: &[Step], arguments: &Arguments) -> String {
+    let mut lines: Vec<String> = steps.iter().map(|one| step(one, arguments.source)).collect();
     lines.push(String::new());
     if policy.mode() == Mode::Observe {
         lines.push("mode: observe, so nothing of this is carried out".to_owned());
@@ -159,6 +245,7 @@ fn text(
             lines.extend(writes.set.iter().map(|set| format!("  {}: {}", set.name, set.value)));
         }
     }
+    lines.extend(response_lines(decision, arguments.response()));
     lines.extend(counters(policy, decision).iter().map(|name| format!("count {name}")));
     lines.push(String::new());
     lines.join("\n")
@@ -184,6 +271,7 @@ fn step(step: &Step, source: Option<IpAddr>) -> String {
                 SourceFinding::Allowed(name) => format!("names {name}"),
                 SourceFinding::Unknown(value) => format!("unknown value {value:?}"),
                 SourceFinding::Conflict => "two different values".to_owned(),
+                SourceFinding::Forgotten => "does not count, the query forgets it".to_owned(),
             }
         ),
         Step::Environment { name, reason } => {
@@ -191,6 +279,7 @@ fn step(step: &Step, source: Option<IpAddr>) -> String {
             let reason = match reason {
                 EnvironmentReason::Selected => "the request names it",
                 EnvironmentReason::Default => "the default",
+                EnvironmentReason::Preflight => "a CORS preflight that names none",
                 EnvironmentReason::NoValue => "no value and no default",
                 EnvironmentReason::UnknownDefault => "unknown, so the default",
                 EnvironmentReason::UnknownIgnored => "unknown and ignored",

@@ -4,10 +4,12 @@
 mod hints;
 mod name_patterns;
 mod names;
+mod pin;
 mod select;
 mod source;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::document::{Context, Read, Section, Seen, Value};
 use crate::errors::{Path, Place, PolicyErrorKind};
@@ -21,6 +23,7 @@ pub use hints::MAX_HINT_HEADERS;
 pub(crate) use hints::{Hint, Hints};
 pub use name_patterns::MAX_NAME_PATTERNS;
 pub(crate) use names::{Environment, Names};
+pub use pin::MAX_COOKIE_AGE;
 pub(crate) use select::{Selection, select_environment};
 pub(crate) use source::Source;
 
@@ -38,28 +41,55 @@ pub(crate) enum Unknown {
     Ignore,
 }
 
+/// Whether responses say which request headers chose the environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Vary {
+    #[default]
+    Add,
+    Keep,
+}
+
 /// The part of a policy that is about environments.
 #[derive(Debug)]
 pub(crate) struct Environments {
     pub sources: Vec<Source>,
+    /// What `Vary` of a response gains, by how many sources were asked for the environment. Shared
+    /// with the responses that are still to come.
+    vary: Vec<Option<Arc<str>>>,
     pub names: Names,
-    default: Option<DefaultEnvironment>,
+    default: Option<FixedEnvironment>,
+    preflight: Option<FixedEnvironment>,
     pub unknown: Unknown,
     pub hints: Hints,
 }
 
-/// The environment of requests that name none.
+/// An environment that the policy gives to requests that name none.
 #[derive(Debug)]
-struct DefaultEnvironment {
+struct FixedEnvironment {
     name: Box<[u8]>,
     authority: Option<Box<[u8]>>,
+}
+
+impl FixedEnvironment {
+    fn environment(&self) -> Environment<'_> {
+        Environment { name: Cow::Borrowed(&self.name), authority: self.authority.as_deref() }
+    }
 }
 
 impl Environments {
     /// The environment of requests that name none.
     pub fn default_environment(&self) -> Option<Environment<'_>> {
-        let DefaultEnvironment { name, authority } = self.default.as_ref()?;
-        Some(Environment { name: Cow::Borrowed(name), authority: authority.as_deref() })
+        self.default.as_ref().map(FixedEnvironment::environment)
+    }
+
+    /// The environment of CORS preflights that name none.
+    pub fn preflight_environment(&self) -> Option<Environment<'_>> {
+        self.preflight.as_ref().map(FixedEnvironment::environment)
+    }
+
+    /// What `Vary` of a response gains when this many sources were asked.
+    pub fn vary(&self, asked: usize) -> Option<&Arc<str>> {
+        self.vary.get(asked)?.as_ref()
     }
 
     /// Whether a client may name any DNS label.
@@ -94,6 +124,8 @@ pub(crate) struct EnvironmentsSection {
     allow: Option<Names>,
     aliases: Vec<Alias>,
     default: Option<String>,
+    preflight: Option<String>,
+    vary: Vary,
     unknown: Unknown,
     hints: Hints,
 }
@@ -139,7 +171,7 @@ struct Alias {
 impl Section for EnvironmentsSection {
     type Out = Environments;
     const FIELDS: &'static [&'static str] =
-        &["sources", "allow", "aliases", "default", "unknown", "hints"];
+        &["sources", "allow", "aliases", "default", "preflight", "vary", "unknown", "hints"];
 
     fn field(&mut self, context: &mut Context, name: &'static str, value: Value<'_>) -> Read {
         match name {
@@ -198,6 +230,11 @@ impl Section for EnvironmentsSection {
                 )?;
             }
             "default" => self.default = value.parse(context, read_name)?,
+            "preflight" => self.preflight = value.parse(context, read_name)?,
+            "vary" => {
+                let choice = value.choice(context, &["add", "keep"], &[Vary::Add, Vary::Keep])?;
+                self.vary = choice.unwrap_or_default();
+            }
             "unknown" => {
                 let values = [Unknown::Reject, Unknown::Default, Unknown::Ignore];
                 let choice = value.choice(context, &["reject", "default", "ignore"], &values)?;
@@ -221,22 +258,75 @@ impl Section for EnvironmentsSection {
         if self.source_count == 0 && !seen.has("default") {
             context.error(PolicyErrorKind::NoSource);
         }
+        if self.source_count == 0 && seen.has("preflight") {
+            let path = here.clone().key("preflight");
+            context.error_at(path, Place::Key, PolicyErrorKind::PreflightWithoutSource);
+        }
+        let mut sources = self.sources;
+        // Invalid sources have errors of their own, and a cookie may be among them.
+        if sources.len() == self.source_count {
+            let is_open = allowed.allows_any();
+            check_pins(&mut sources, is_open, &here.clone().key("sources"), context);
+        }
         let names = with_aliases(allowed, &self.aliases, &self.hints, context);
-        // A default is written by people, too, so it may be an alias.
-        let default = self.default.and_then(|default| {
-            let meant = names.resolve(default.as_bytes()).map(|meant| meant.name.into_owned());
-            if meant.is_none() {
-                let kind = PolicyErrorKind::NotAllowed(default);
-                context.error_at(here.key("default"), Place::Value, kind);
+        // These names are written by people, too, so they may be aliases.
+        let hints = self.hints;
+        let mut fixed = |name: Option<String>, field: &'static str| {
+            let name = name?;
+            let Some(meant) = names.resolve(name.as_bytes()) else {
+                let path = here.clone().key(field);
+                context.error_at(path, Place::Value, PolicyErrorKind::NotAllowed(name));
+                return None;
+            };
+            Some(FixedEnvironment {
+                authority: hints.authority_for(&meant.name).map(Into::into),
+                name: meant.name.into(),
+            })
+        };
+        let default = fixed(self.default, "default");
+        let preflight = fixed(self.preflight, "preflight");
+        let vary = match self.vary {
+            Vary::Add => vary_of(&sources),
+            Vary::Keep => Vec::new(),
+        };
+        let unknown = self.unknown;
+        Some(Environments { sources, vary, names, default, preflight, unknown, hints })
+    }
+}
+
+/// The headers that choose the environment when the first none, one, two and so on of the sources
+/// are asked, as a value of `Vary`.
+fn vary_of(sources: &[Source]) -> Vec<Option<Arc<str>>> {
+    let mut names: Vec<&str> = Vec::new();
+    let mut vary = vec![None];
+    for source in sources {
+        names.extend(source.header().filter(|name| !names.contains(name)));
+        vary.push((!names.is_empty()).then(|| names.join(", ").into()));
+    }
+    vary
+}
+
+/// Marks the cookies of pins. A pin needs a source that reads its cookie, and it must come later:
+/// the link that was followed last decides.
+fn check_pins(sources: &mut [Source], is_open: bool, list: &Path, context: &mut Context) {
+    for number in 0..sources.len() {
+        let (asked, later) = sources.split_at_mut(number.saturating_add(1));
+        let Some(Source::Query { pin: Some(pin), .. }) = asked.last() else { continue };
+        let path = list.clone().index(number).key("pin");
+        let mut is_read = false;
+        for source in later {
+            if let Source::Cookie { name, is_pin } = source
+                && *name == pin.cookie
+            {
+                (*is_pin, is_read) = (true, true);
             }
-            meant
-        });
-        let default = default.map(|name| DefaultEnvironment {
-            authority: self.hints.authority_for(&name).map(Into::into),
-            name: name.into(),
-        });
-        let (sources, unknown, hints) = (self.sources, self.unknown, self.hints);
-        Some(Environments { sources, names, default, unknown, hints })
+        }
+        if !is_read {
+            let kind = PolicyErrorKind::PinNotRead(pin.cookie.to_string());
+            context.error_at(path.key("cookie"), Place::Value, kind);
+        } else if is_open {
+            context.warn_at(path, PolicyErrorKind::OpenPin);
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 //! what an unknown value means.
 
 use super::names::Environment;
-use super::source::SourceValue;
+use super::pin::{Pin, expired};
+use super::source::{Source, SourceValue, cookie, is_emptied, lines};
 use super::{Environments, Unknown};
 use crate::counter::{Counter, Counters};
 use crate::headers::HeaderScan;
@@ -10,6 +11,7 @@ use crate::host::ascii::text;
 use crate::host::{Host, Labels};
 use crate::reply::Refusal;
 use crate::request::Headers;
+use crate::response::Owed;
 use crate::trace::{EnvironmentReason, SourceFinding, Step, Trace};
 
 /// The environment that a request gets.
@@ -20,6 +22,8 @@ pub(crate) struct Selection<'a> {
     pub is_named: bool,
     /// The host without the label that named the environment, if a subdomain source named it.
     pub shortened: Option<Vec<u8>>,
+    /// The cookie that the response sets, for a link that named the environment.
+    pub pin: Option<&'a Pin>,
 }
 
 impl Selection<'_> {
@@ -34,13 +38,33 @@ pub(crate) fn select_environment<'a>(
     scan: &HeaderScan<'a>,
     headers: &impl Headers<'a>,
     host: &Host<'_>,
+    owed: &mut Owed,
     counters: &mut Counters,
     trace: &mut impl Trace,
 ) -> Result<Selection<'a>, Refusal> {
     let mut selection = Selection::default();
     let mut reason = EnvironmentReason::NoValue;
+    let mut asked: usize = 0;
+    let mut forgotten = None;
     for source in &environments.sources {
-        let (value, label) = source.value(scan, headers, host);
+        asked = asked.saturating_add(1);
+        let (mut value, label) = source.value(scan, headers, host);
+        if let Source::Query { name, pin: Some(pin) } = source
+            && value == SourceValue::Absent
+            && is_emptied(scan.query(), name)
+        {
+            forgotten = Some(&*pin.cookie);
+        }
+        let is_forgotten = value != SourceValue::Absent
+            && matches!(source, Source::Cookie { name, .. } if forgotten == Some(name));
+        if let Source::Cookie { name, .. } = source
+            && is_forgotten
+        {
+            value = SourceValue::Absent;
+            if is_navigation(scan, headers) {
+                owed.cookie = Some(expired(name));
+            }
+        }
         if let SourceValue::One(value) = value {
             selection.environment = environments.names.resolve(&source.decoded(value));
         }
@@ -48,6 +72,7 @@ pub(crate) fn select_environment<'a>(
         trace.step(|| Step::EnvironmentSource {
             source: source.describe(),
             finding: match (value, selection.name()) {
+                (SourceValue::Absent, _) if is_forgotten => SourceFinding::Forgotten,
                 (SourceValue::Absent, _) => SourceFinding::Absent,
                 (SourceValue::Conflict, _) => SourceFinding::Conflict,
                 (SourceValue::One(_), Some(name)) => SourceFinding::Allowed(text(name).to_owned()),
@@ -65,12 +90,33 @@ pub(crate) fn select_environment<'a>(
             (false, Unknown::Ignore) => EnvironmentReason::UnknownIgnored,
             (false, Unknown::Reject) => EnvironmentReason::UnknownRejected,
         };
+        match (selection.is_named, source) {
+            (true, Source::Query { pin, .. }) => {
+                let is_there = |pin: &Pin| match (cookie(headers, &pin.cookie), selection.name()) {
+                    (SourceValue::One(value), Some(name)) => value.eq_ignore_ascii_case(name),
+                    _ => false,
+                };
+                let pin = pin.as_ref().filter(|pin| !is_there(pin));
+                selection.pin = pin.filter(|_| is_navigation(scan, headers));
+            }
+            // A preview that is gone locks nobody out.
+            (false, Source::Cookie { name, is_pin: true }) => owed.cookie = Some(expired(name)),
+            _ => {}
+        }
         // The host is shortened for the default environment, too. When an unknown value is ignored,
         // the host stays as it is.
         if let EnvironmentReason::Selected | EnvironmentReason::UnknownDefault = reason {
             selection.shortened = label.map(|label| Labels::of(host.text).without(label));
         }
         break;
+    }
+    owed.vary = environments.vary(asked).cloned();
+    if reason == EnvironmentReason::NoValue
+        && let Some(environment) = environments.preflight_environment()
+        && is_preflight(scan, headers)
+    {
+        reason = EnvironmentReason::Preflight;
+        (selection.environment, selection.is_named) = (Some(environment), true);
     }
     if let EnvironmentReason::NoValue | EnvironmentReason::UnknownDefault = reason {
         selection.environment = environments.default_environment();
@@ -89,10 +135,27 @@ pub(crate) fn select_environment<'a>(
             Some(Counter::EnvironmentUnknown)
         }
         EnvironmentReason::UnknownRejected => Some(Counter::EnvironmentRejected),
+        EnvironmentReason::Preflight => Some(Counter::EnvironmentPreflight),
         EnvironmentReason::NoValue => None,
     };
     if reason == EnvironmentReason::UnknownRejected {
         return Err(Refusal::EnvironmentUnknown);
     }
     Ok(selection)
+}
+
+/// Whether the request is for a page, and not for one of a page's assets or calls (Fetch Metadata,
+/// `Sec-Fetch-Dest`). A client that says nothing of it is no browser, or an old one.
+fn is_navigation<'a>(scan: &HeaderScan<'a>, headers: &impl Headers<'a>) -> bool {
+    matches!(scan.method(), b"GET" | b"HEAD")
+        && lines(headers, "sec-fetch-dest").all(|destination| destination == b"document")
+}
+
+/// Whether a browser asks on its own behalf whether a page of another origin may send a request
+/// (Fetch, "CORS-preflight request"). It never carries a header that the page sets.
+fn is_preflight<'a>(scan: &HeaderScan<'a>, headers: &impl Headers<'a>) -> bool {
+    scan.method() == b"OPTIONS"
+        && ["origin", "access-control-request-method"]
+            .into_iter()
+            .all(|name| lines(headers, name).next().is_some())
 }

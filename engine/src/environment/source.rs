@@ -5,9 +5,10 @@
 
 use std::borrow::Cow;
 
+use super::pin::{Pin, PinSection};
 use crate::document::{Context, Read, Section, Seen, Value};
-use crate::errors::{PatternError, PolicyErrorKind};
-use crate::headers::{HeaderScan, NameUse, is_token, read_name};
+use crate::errors::{PatternError, Place, PolicyErrorKind};
+use crate::headers::{HeaderScan, NameUse, read_name, read_token};
 use crate::host::{Host, HostPattern, HostTable, Labels};
 use crate::request::Headers;
 
@@ -19,8 +20,15 @@ pub(crate) enum Source {
         /// The scan of the request's headers finds its value: [`HeaderScan::source`].
         is_scanned: bool,
     },
-    Cookie(Box<str>),
-    Query(Box<str>),
+    Cookie {
+        name: Box<str>,
+        /// The cookie of a query source's pin.
+        is_pin: bool,
+    },
+    Query {
+        name: Box<str>,
+        pin: Option<Pin>,
+    },
     Baggage(Box<str>),
     Subdomain {
         /// Holds one pattern. A [`HostTable`] is used because it is the code that matches patterns.
@@ -66,10 +74,20 @@ impl Source {
     pub fn describe(&self) -> String {
         match self {
             Self::Header { name, .. } => format!("header {name}"),
-            Self::Cookie(name) => format!("cookie {name}"),
-            Self::Query(name) => format!("query {name}"),
+            Self::Cookie { name, .. } => format!("cookie {name}"),
+            Self::Query { name, .. } => format!("query {name}"),
             Self::Baggage(name) => format!("baggage {name}"),
             Self::Subdomain { text, .. } => format!("subdomain {text}"),
+        }
+    }
+
+    /// The header that this source is in; nothing for those in a request's URL.
+    pub(super) fn header(&self) -> Option<&str> {
+        match self {
+            Self::Header { name, .. } => Some(name),
+            Self::Cookie { .. } => Some("cookie"),
+            Self::Baggage(_) => Some("baggage"),
+            Self::Query { .. } | Self::Subdomain { .. } => None,
         }
     }
 
@@ -105,12 +123,7 @@ impl Source {
         headers: &impl Headers<'a>,
         host: &Host<'h>,
     ) -> (SourceValue<'h>, Option<u8>) {
-        let header = match self {
-            Self::Header { name, .. } => name,
-            Self::Cookie(_) => "cookie",
-            Self::Baggage(_) => "baggage",
-            Self::Query(_) | Self::Subdomain { .. } => "",
-        };
+        let header = self.header().unwrap_or_default();
         self.value_in(&mut lines(headers, header), scan, host)
     }
 
@@ -124,8 +137,10 @@ impl Source {
     ) -> (SourceValue<'h>, Option<u8>) {
         let value = match self {
             Self::Header { .. } => SourceValue::of(lines),
-            Self::Cookie(name) => SourceValue::of(lines.flat_map(|line| cookies(line, name))),
-            Self::Query(name) => SourceValue::of(parameters(scan.query(), name)),
+            Self::Cookie { name, .. } => {
+                SourceValue::of(lines.flat_map(|line| cookies(line, name)))
+            }
+            Self::Query { name, .. } => SourceValue::of(parameters(scan.query(), name)),
             Self::Baggage(name) => {
                 let values = lines.flat_map(|line| members(line, name));
                 SourceValue::of_same(values, |one, other| {
@@ -144,8 +159,19 @@ impl Source {
     }
 }
 
+/// The value of a cookie.
+pub(super) fn cookie<'a>(headers: &impl Headers<'a>, name: &str) -> SourceValue<'a> {
+    SourceValue::of(lines(headers, "cookie").flat_map(|line| cookies(line, name)))
+}
+
+/// Whether a query has this parameter with nothing behind its `=`, and no other value of it.
+pub(super) fn is_emptied(query: &[u8], name: &str) -> bool {
+    let mut values = parameters(query, name).peekable();
+    values.peek().is_some() && values.all(<[u8]>::is_empty)
+}
+
 /// The values of a header.
-fn lines<'a>(headers: &impl Headers<'a>, name: &str) -> impl Iterator<Item = &'a [u8]> {
+pub(super) fn lines<'a>(headers: &impl Headers<'a>, name: &str) -> impl Iterator<Item = &'a [u8]> {
     let lines = headers.clone().filter(move |(header, _)| *header == name.as_bytes());
     lines.map(|(_, value)| value)
 }
@@ -206,36 +232,49 @@ fn pairs<'a>(text: &'a [u8], separator: u8, name: &str) -> impl Iterator<Item = 
 }
 
 #[derive(Default)]
-pub(super) struct SourceSection(Option<Source>);
+pub(super) struct SourceSection {
+    source: Option<Source>,
+    pin: Option<Pin>,
+}
+
+/// The fields of which a source has exactly one.
+const KINDS: &[&str] = &["header", "cookie", "query", "baggage", "subdomain"];
 
 impl Section for SourceSection {
     type Out = Source;
-    const FIELDS: &'static [&'static str] = &["header", "cookie", "query", "baggage", "subdomain"];
+    const FIELDS: &'static [&'static str] =
+        &["header", "cookie", "query", "baggage", "subdomain", "pin"];
     const BARE: Option<&'static str> = Some("header");
 
     fn field(&mut self, context: &mut Context, name: &'static str, value: Value<'_>) -> Read {
-        self.0 = value.parse(context, |text| match name {
+        if name == "pin" {
+            self.pin = value.section(context, PinSection::default())?;
+            return Ok(());
+        }
+        self.source = value.parse(context, |text| match name {
             "header" => read_name(text, NameUse::Read)
                 .map(|name| Source::Header { name: name.into(), is_scanned: false }),
-            "cookie" => token(text, "cookie").map(Source::Cookie),
-            "query" => parameter(text).map(Source::Query),
-            "baggage" => token(text, "baggage member").map(Source::Baggage),
+            "cookie" => {
+                read_token(text, "cookie").map(|name| Source::Cookie { name, is_pin: false })
+            }
+            "query" => parameter(text).map(|name| Source::Query { name, pin: None }),
+            "baggage" => read_token(text, "baggage member").map(Source::Baggage),
             _ => read_subdomain(text),
         })?;
         Ok(())
     }
 
-    fn finish(self, context: &mut Context, seen: Seen) -> Option<Source> {
-        context.require_one(seen, Self::FIELDS);
-        self.0
-    }
-}
-
-fn token(text: &str, what: &'static str) -> Result<Box<str>, PolicyErrorKind> {
-    if is_token(text) {
-        Ok(text.into())
-    } else {
-        Err(PolicyErrorKind::Token(text.to_owned(), what))
+    fn finish(mut self, context: &mut Context, seen: Seen) -> Option<Source> {
+        context.require_one(seen, KINDS);
+        match &mut self.source {
+            Some(Source::Query { pin, .. }) => *pin = self.pin,
+            _ if seen.has("pin") && !seen.has("query") => {
+                let path = context.path().clone().key("pin");
+                context.error_at(path, Place::Key, PolicyErrorKind::PinWithoutQuery);
+            }
+            _ => {}
+        }
+        self.source
     }
 }
 

@@ -273,6 +273,21 @@ pub enum PolicyErrorKind {
     /// `unknown: default` in a policy without a default.
     #[error("`unknown: default` needs `environments.default`")]
     NoDefault,
+    /// `preflight` in a policy whose requests cannot name an environment.
+    #[error("without `sources` no request names an environment, preflight or not")]
+    PreflightWithoutSource,
+    /// A pin on a source that is no query.
+    #[error("only a query source can have a `pin`: a link names the environment")]
+    PinWithoutQuery,
+    /// A pin whose cookie no later source reads.
+    #[error("no source after this one reads the cookie `{0}`, so pinning it would do nothing")]
+    PinNotRead(String),
+    /// A pin in a policy without an allow-list: a warning.
+    #[error("anybody's link can pin a visitor's browser to any name")]
+    OpenPin,
+    /// No age of a cookie.
+    #[error("{0} is no age of a cookie in seconds: 1 to 34560000, which is 400 days")]
+    CookieAge(i64),
     /// Environments that no request and no default could ever select.
     #[error("no environment can ever be selected: give `sources`, `default`, or both")]
     NoSource,
@@ -328,6 +343,11 @@ impl PolicyErrorKind {
             Self::NotAllowed(_) => "not-allowed",
             Self::NoDefault => "no-default",
             Self::NoSource => "no-source",
+            Self::PreflightWithoutSource => "preflight-without-source",
+            Self::PinWithoutQuery => "pin-without-query",
+            Self::PinNotRead(_) => "pin-not-read",
+            Self::OpenPin => "open-pin",
+            Self::CookieAge(_) => "invalid-age",
             Self::More(_) => "more",
         }
     }
@@ -366,7 +386,13 @@ impl PolicyErrorKind {
                 "remove the field; `mode: observe` counts such requests without refusing them"
             }
             Self::InvalidReject => "remove the field",
-            Self::OpenEnvironment => {
+            Self::PreflightWithoutSource => "remove `preflight`, or add `sources`",
+            Self::PinWithoutQuery => "move it to a `query` source",
+            Self::PinNotRead(cookie) => {
+                return Some(format!("add `- cookie: {cookie}` behind it"));
+            }
+            Self::CookieAge(_) => "omit `maxAge` for a cookie that ends with the browser",
+            Self::OpenEnvironment | Self::OpenPin => {
                 "list the environments in `environments.allow`; a name there may hold one `*`, as \
                  in `pr-*`"
             }

@@ -7,6 +7,6 @@ mod spelling;
 mod table;
 
 pub use name::MAX_HEADER_NAME;
-pub(crate) use name::{NameUse, is_token, is_value, read_name};
+pub(crate) use name::{NameUse, is_value, read_name, read_token};
 pub(crate) use scan::HeaderScan;
 pub(crate) use table::{HeaderTable, HeaderUses};

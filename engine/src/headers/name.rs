@@ -58,9 +58,20 @@ pub(crate) fn read_name(text: &str, purpose: NameUse) -> Result<String, PolicyEr
 }
 
 /// RFC 9110 §5.6.2: what a header's, a cookie's or a baggage member's name is made of.
-pub(crate) fn is_token(text: &str) -> bool {
+fn is_token(text: &str) -> bool {
     !text.is_empty()
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
+/// Reads the name of a cookie or of a baggage member: `what` says which.
+pub(crate) fn read_token(text: &str, what: &'static str) -> Result<Box<str>, PolicyErrorKind> {
+    if text.len() > MAX_HEADER_NAME {
+        return Err(PolicyErrorKind::TextTooLong { size: text.len(), limit: MAX_HEADER_NAME });
+    }
+    match is_token(text) {
+        true => Ok(text.into()),
+        false => Err(PolicyErrorKind::Token(text.to_owned(), what)),
+    }
 }
 
 /// Whether a header can carry the value: visible ASCII, spaces and tabs (RFC 9110 §5.5, without

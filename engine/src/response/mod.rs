@@ -1,11 +1,15 @@
 //! What a response owes to its request. A request whose host was rewritten gets an answer that
 //! names the rewritten host: in redirects, which then lead to a name that the client cannot
-//! resolve, and in cookies, which the client then throws away. [`Owed::changes`] names the client's
-//! host again.
+//! resolve, and in cookies, which the client then throws away. An answer of a chosen environment
+//! must tell caches what chose it, and may set the cookie that keeps the choice. [`Owed::changes`]
+//! says what a response becomes.
 
 mod cookie;
 mod restore;
 mod url;
+mod vary;
+
+use std::sync::Arc;
 
 use crate::request::Headers;
 
@@ -13,48 +17,136 @@ pub(crate) use restore::Restore;
 pub(crate) use url::Scheme;
 
 /// What the response to one request owes, copied from the request: a policy that changes meanwhile
-/// changes none of it. At most some 600 bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// changes none of it. At most 1 KiB, and the text of `vary`, which all streams of a policy share.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Owed {
-    restore: Restore,
+    /// The client's host, which the response names where it names the one that was written.
+    pub(crate) restore: Option<Restore>,
+    /// The names that `Vary` gains.
+    pub(crate) vary: Option<Arc<str>>,
+    /// A line of `Set-Cookie`: a pin, or the end of one.
+    pub(crate) cookie: Option<Box<str>>,
 }
 
-/// A header of a response, with all its lines as they are to be.
+/// The changes of one response.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// The headers that change.
+    pub headers: Vec<ChangedHeader>,
+    /// Whether one of them names the client's host now, where it named the one that was written.
+    pub is_restored: bool,
+}
+
+impl Changes {
+    /// The headers of a response with the changes made.
+    #[must_use]
+    pub fn applied(&self, headers: &[(Vec<u8>, Vec<u8>)]) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let mut applied = headers.to_vec();
+        for ChangedHeader { name, lines, replaces } in &self.headers {
+            let name = name.as_bytes();
+            let mut lines = lines.iter();
+            if *replaces {
+                let known = applied.iter_mut().filter(|(known, _)| known == name);
+                for ((_, value), line) in known.zip(lines.by_ref()) {
+                    value.clone_from(line);
+                }
+            }
+            applied.extend(lines.map(|line| (name.to_vec(), line.clone())));
+        }
+        applied
+    }
+}
+
+/// A header of a response that changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangedHeader {
     /// Its name, in lower case.
     pub name: &'static str,
     /// The value of each line, in order.
     pub lines: Vec<Vec<u8>>,
+    /// Whether the lines come in place of those that the response has, which are as many. If not,
+    /// they are added.
+    pub replaces: bool,
 }
 
+/// The headers in which a response can name the written host, and what restores a line of each.
+type Rule = fn(&Restore, &[u8]) -> Option<Vec<u8>>;
+const RESTORED: [(&str, Rule); 4] = [
+    ("location", Restore::url),
+    ("content-location", Restore::url),
+    ("refresh", Restore::refresh),
+    (SET_COOKIE, Restore::set_cookie),
+];
+const SET_COOKIE: &str = "set-cookie";
+const VARY: &str = "vary";
+
 impl Owed {
-    pub(crate) fn new(restore: Restore) -> Self {
-        Self { restore }
+    /// Whether every response may go as it came.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.restore.is_none() && self.vary.is_none() && self.cookie.is_none()
     }
 
-    /// The headers of a response that change, those that a proxy made itself included. What does
-    /// not parse as a URL or a cookie stays as it is, and so does every other header.
+    /// The headers by which a response's changes are decided. A response without any of them gets
+    /// the changes of an empty one.
+    pub fn reads(&self) -> impl Iterator<Item = &'static str> {
+        let restored = self.restored().map(|(name, ..)| name);
+        restored.chain(self.vary.is_some().then_some(VARY))
+    }
+
+    fn restored(&self) -> impl Iterator<Item = (&'static str, Rule, &Restore)> {
+        let restores = self.restore.iter();
+        restores.flat_map(|restore| RESTORED.map(|(name, rule)| (name, rule, restore)))
+    }
+
+    /// The names that `Vary` gains, such as `env, cookie`.
     #[must_use]
-    pub fn changes<'a>(&self, headers: &impl Headers<'a>) -> Vec<ChangedHeader> {
-        type Rule = fn(&Restore, &[u8]) -> Option<Vec<u8>>;
-        const RULES: [(&str, Rule); 4] = [
-            ("location", Restore::url),
-            ("content-location", Restore::url),
-            ("refresh", Restore::refresh),
-            ("set-cookie", Restore::set_cookie),
-        ];
-        let changed = |(name, rule): (&'static str, Rule)| {
-            let lines = headers.clone().filter(|(header, _)| *header == name.as_bytes());
-            let mut any = false;
-            let lines = lines.map(|(_, line)| {
-                let restored = rule(&self.restore, line);
-                any |= restored.is_some();
+    pub fn vary(&self) -> Option<&str> {
+        self.vary.as_deref()
+    }
+
+    /// The line of `Set-Cookie` that the response gains.
+    #[must_use]
+    pub fn cookie(&self) -> Option<&str> {
+        self.cookie.as_deref()
+    }
+
+    /// The authority that went upstream, and the client's host and port, which responses name in
+    /// its place.
+    #[must_use]
+    pub fn restores(&self) -> Option<(&str, String)> {
+        self.restore.as_ref().and_then(Restore::shown)
+    }
+
+    /// What a response becomes, one that a proxy made itself included. What does not parse as a URL
+    /// or a cookie stays as it is, and so does every other header.
+    #[must_use]
+    pub fn changes<'a>(&self, headers: &impl Headers<'a>) -> Changes {
+        let lines = |name: &'static str| {
+            let lines = headers.clone().filter(move |(header, _)| *header == name.as_bytes());
+            lines.map(|(_, line)| line)
+        };
+        let mut changes = Changes::default();
+        for (name, rule, restore) in self.restored() {
+            let mut replaces = false;
+            let lines = lines(name).map(|line| {
+                let restored = rule(restore, line);
+                replaces |= restored.is_some();
                 restored.unwrap_or_else(|| line.to_vec())
             });
             let lines: Vec<Vec<u8>> = lines.collect();
-            any.then_some(ChangedHeader { name, lines })
-        };
-        RULES.into_iter().filter_map(changed).collect()
+            if replaces {
+                changes.headers.push(ChangedHeader { name, lines, replaces });
+                changes.is_restored = true;
+            }
+        }
+        if let Some(cookie) = &self.cookie {
+            let lines = vec![cookie.as_bytes().to_vec()];
+            changes.headers.push(ChangedHeader { name: SET_COOKIE, lines, replaces: false });
+        }
+        if let Some(names) = &self.vary {
+            changes.headers.extend(vary::with(names, lines(VARY)));
+        }
+        changes
     }
 }

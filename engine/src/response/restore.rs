@@ -34,6 +34,13 @@ impl Restore {
         Some((host, port, upstream))
     }
 
+    /// The authority that went upstream, and the client's.
+    pub fn shown(&self) -> Option<(&str, String)> {
+        let (host, port, upstream) = self.parts()?;
+        let client = [host, port].concat();
+        Some((std::str::from_utf8(upstream).ok()?, String::from_utf8(client).ok()?))
+    }
+
     /// A URL that names the host that was written, naming the client's. Its scheme, path, query and
     /// fragment stay. The client's port belongs to the scheme by which the client came.
     pub fn url(&self, url: &[u8]) -> Option<Vec<u8>> {

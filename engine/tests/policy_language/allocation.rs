@@ -64,10 +64,6 @@ impl HeaderMutations<'_> for Proxy {
     fn set(&mut self, name: &str, value: &[u8], replaces: bool) {
         black_box((name, value, replaces));
     }
-
-    fn owe(&mut self, owed: Owed) {
-        black_box(owed);
-    }
 }
 
 /// The number of allocations while a decision on the request is made and carried out.
@@ -76,9 +72,10 @@ fn allocations(policy: &Policy, request: &Arrival) -> usize {
     let headers = request.headers.iter().map(|(name, value)| (name.as_slice(), value.as_slice()));
     let request = Request { headers, source: &source };
     let before = ALLOCATIONS.get();
-    let outcome = policy.carry_out(black_box(&request), &mut Proxy, &mut Counters::default());
+    let (mut owed, mut counters) = (Owed::default(), Counters::default());
+    let outcome = policy.carry_out(black_box(&request), &mut Proxy, &mut owed, &mut counters);
     let count = ALLOCATIONS.get() - before;
-    let _ = black_box(outcome);
+    let _ = black_box((outcome, owed));
     count
 }
 

@@ -97,6 +97,8 @@ fn the_names_of_counters_are_bounded_by_the_policy() {
         "gatepost.environment.default",
         "gatepost.environment.unknown",
         "gatepost.environment.rejected",
+        "gatepost.environment.preflight",
+        "gatepost.environment.pinned",
     ];
     assert_eq!(
         names(&policy(r#"{ "environments": { "default": "a" } }"#)),

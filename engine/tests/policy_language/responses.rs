@@ -3,7 +3,7 @@
 //! - Only this request's own host is ever written; everything else stays, to the byte.
 //! - Health checks' responses are left alone.
 
-use gatepost_engine::{ChangedHeader, Owed, Policy, Request, Verdict};
+use gatepost_engine::{ChangedHeader, Changes, Owed, Policy, Request};
 use proptest::prelude::*;
 
 use crate::vocabulary::{Arrival, get, policy};
@@ -17,6 +17,7 @@ const POLICY: &str = r#"{
   "environments": {
     "sources": [{ "header": "env" }, { "subdomain": "{env}.dev.example" }],
     "allow": ["env1"],
+    "vary": "keep",
     "unknown": "ignore",
     "hints": { "authority": "app.{env}.svc:50051" }
   },
@@ -33,16 +34,14 @@ const POLICY: &str = r#"{
 /// What the response to a request owes.
 fn owed(policy: &Policy, request: &Arrival) -> Option<Owed> {
     let headers = request.headers.iter().map(|(name, value)| (name.as_slice(), value.as_slice()));
-    match policy.decide(&Request { headers, source: &None }).verdict {
-        Verdict::Forward(writes) => writes.owed,
-        Verdict::Reply(_) => None,
-    }
+    let owed = policy.decide(&Request { headers, source: &None }).owed;
+    (!owed.is_empty()).then_some(owed)
 }
 
 /// The lines of a header that change, as they are to be.
 fn changed(owed: &Owed, name: &'static str, lines: &[&[u8]]) -> Option<Vec<String>> {
     let headers = lines.iter().map(|line| (name.as_bytes(), *line));
-    let changes = owed.changes(&headers);
+    let changes = owed.changes(&headers).headers;
     assert!(changes.iter().all(|change| change.name == name), "{changes:?}");
     let lines = changes.into_iter().next()?.lines;
     Some(lines.iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect())
@@ -109,8 +108,10 @@ fn one_line_of_many_changes_and_the_others_stay() {
     let changed = ChangedHeader {
         name: "set-cookie",
         lines: vec![lines[0].to_vec(), b"b=2; Domain=shop.test".to_vec(), lines[2].to_vec()],
+        replaces: true,
     };
-    assert_eq!(owed.changes(&headers), [changed]);
+    let changes = Changes { headers: vec![changed], is_restored: true };
+    assert_eq!(owed.changes(&headers), changes);
 }
 
 /// Values that are near to what is restored.
@@ -161,7 +162,7 @@ proptest! {
         let owed = owed(&policy(POLICY), &get("shop.test")).expect("mapped");
         let name = RESTORED[name];
         let headers = [(name.as_bytes(), value.as_slice())].into_iter();
-        for change in owed.changes(&headers) {
+        for change in owed.changes(&headers).headers {
             prop_assert_ne!(name, "link");
             prop_assert_eq!(change.name, name);
             let [line] = &change.lines[..] else { panic!("one line") };

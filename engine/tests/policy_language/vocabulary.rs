@@ -184,6 +184,28 @@ impl Outcome {
         self
     }
 
+    /// What a response to the request becomes, the gateway's own answer included: its headers, in
+    /// order.
+    #[track_caller]
+    pub fn response(&self, headers: &[(&str, &str)]) -> Vec<(String, String)> {
+        let bytes =
+            |(name, value): &(&str, &str)| (name.as_bytes().into(), value.as_bytes().into());
+        let headers: Vec<Header> = headers.iter().map(bytes).collect();
+        let pairs = headers.iter().map(|(name, value)| (name.as_slice(), value.as_slice()));
+        let applied = self.carried.owed.changes(&pairs).applied(&headers);
+        let text = |bytes| String::from_utf8(bytes).expect("a text");
+        applied.into_iter().map(|(name, value)| (text(name), text(value))).collect()
+    }
+
+    /// A response without headers gets exactly these.
+    #[track_caller]
+    pub fn responds_with(&self, headers: &[(&str, &str)]) -> &Self {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let expected: Vec<(String, String)> = headers.iter().map(owned).collect();
+        assert_eq!(self.response(&[]), expected);
+        self
+    }
+
     #[track_caller]
     fn reply(&self) -> &Reply<'_> {
         self.carried.reply.as_ref().expect("an answer")

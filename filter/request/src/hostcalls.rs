@@ -1,4 +1,4 @@
-//! The hostcalls that change or answer a request, and those of counters. A call returns whether it
+//! The hostcalls that change or answer a request or a response, and those of counters. A call returns whether it
 //! worked: no status panics.
 
 use std::ptr;
@@ -24,6 +24,13 @@ unsafe extern "C" {
         name_len: usize,
         value: *const u8,
         value_len: usize,
+    ) -> u32;
+    fn proxy_get_header_map_value(
+        map: u32,
+        name: *const u8,
+        name_len: usize,
+        value: *mut *mut u8,
+        value_len: *mut usize,
     ) -> u32;
     fn proxy_remove_header_map_value(map: u32, name: *const u8, name_len: usize) -> u32;
     fn proxy_define_metric(kind: u32, name: *const u8, len: usize, id: *mut u32) -> u32;
@@ -84,6 +91,28 @@ fn write_header(
     call(name.as_ptr(), name.len(), value.as_ptr(), value.len()) == OK
 }
 
+/// Whether the response has a header.
+pub(crate) fn has_response_header(name: &str) -> bool {
+    let (mut value, mut len) = (ptr::null_mut(), 0);
+    // SAFETY: pointer and length are those of a live string, the out-pointers are valid for the
+    // length of the call.
+    let status = unsafe {
+        proxy_get_header_map_value(
+            RESPONSE_HEADERS,
+            name.as_ptr(),
+            name.len(),
+            &raw mut value,
+            &raw mut len,
+        )
+    };
+    if status == OK && !value.is_null() {
+        // SAFETY: the ABI says that `value` is what the module's `proxy_on_memory_allocate`
+        // returned for `len` bytes. In a module in Rust that is memory of the global allocator.
+        drop(unsafe { Vec::from_raw_parts(value, len, len) });
+    }
+    status == OK
+}
+
 /// Removes a request header with all its values.
 #[must_use]
 pub(crate) fn remove_request_header(name: &str) -> bool {
@@ -101,17 +130,18 @@ fn remove(map: u32, name: &[u8]) -> bool {
     unsafe { proxy_remove_header_map_value(map, name.as_ptr(), name.len()) == OK }
 }
 
-/// Answers the current stream. Without a gRPC status the proxy derives one from the HTTP status
+/// Answers the current stream. `headers` are pairs as the ABI has them. Without a gRPC status the proxy derives one from the HTTP status
 /// where the request is gRPC. Whether the proxy took the reply.
 #[must_use]
 pub(crate) fn send_local_reply(
     status: u16,
     details: &str,
     body: &str,
+    headers: &[u8],
     grpc_status: Option<u32>,
 ) -> bool {
     let grpc_status = grpc_status.and_then(|status| i32::try_from(status).ok()).unwrap_or(-1);
-    // SAFETY: pointers and lengths are those of live strings; no headers are an empty block.
+    // SAFETY: pointers and lengths are those of live texts; no headers may be an empty block.
     let status = unsafe {
         proxy_send_local_response(
             u32::from(status),
@@ -119,8 +149,8 @@ pub(crate) fn send_local_reply(
             details.len(),
             body.as_ptr(),
             body.len(),
-            ptr::null(),
-            0,
+            headers.as_ptr(),
+            headers.len(),
             grpc_status,
         )
     };

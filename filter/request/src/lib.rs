@@ -16,8 +16,8 @@ mod counters;
 mod hostcalls;
 
 use gatepost_engine::{
-    ChangedHeader, Counter, Counters, Forward, HeaderMutations, Headers, Mode, Owed, Policy, Reply,
-    Request, SourceAddress, is_grpc,
+    ChangedHeader, Changes, Counter, Counters, Forward, HeaderMutations, Headers, Mode, Owed,
+    Policy, Reply, Request, SourceAddress, is_grpc,
 };
 
 pub use counters::{BufferedCounters, count_once};
@@ -43,8 +43,6 @@ struct HeaderWrites {
     enforce: bool,
     /// Whether the proxy refused one.
     refused: bool,
-    /// What the response will owe.
-    owed: Option<Owed>,
 }
 
 impl HeaderWrites {
@@ -77,53 +75,59 @@ impl<'a> HeaderMutations<'a> for HeaderWrites {
             }
         });
     }
-
-    fn owe(&mut self, owed: Owed) {
-        self.owed = self.enforce.then_some(owed);
-    }
 }
 
 /// Decides on the request of the current stream and carries the decision out. Every error ends in a
 /// reply, so no request is forwarded without a decision. `count` gets each counter to raise. What
-/// the response owes is for [`restore`].
+/// the response owes is for [`complete`]; an answer from here has it already.
 pub fn decide<'a, H: Headers<'a>, S: SourceAddress>(
     policy: &'a Policy,
     request: &Request<'a, H, S>,
     count: impl FnMut(Counter),
-) -> (Outcome, Option<Owed>) {
+) -> (Outcome, Owed) {
     let enforce = policy.mode() == Mode::Enforce;
-    let (mut writes, mut counters) =
-        (HeaderWrites { enforce, refused: false, owed: None }, Counters::default());
-    let carried_out = policy.carry_out(request, &mut writes, &mut counters);
+    let mut writes = HeaderWrites { enforce, refused: false };
+    let (mut owed, mut counters) = (Owed::default(), Counters::default());
+    let carried_out = policy.carry_out(request, &mut writes, &mut owed, &mut counters);
     counters.iter().for_each(count);
-    let outcome = match carried_out {
-        Err(answer) if enforce => send(&answer.reply(is_grpc(request.headers.clone()))),
-        _ if writes.refused => fail("gatepost.internal.write_refused"),
-        Ok(Forward::Guarded) if enforce => Outcome::Continue,
-        _ => Outcome::Passed,
-    };
-    (outcome, writes.owed.filter(|_| outcome == Outcome::Continue))
+    match carried_out {
+        Err(answer) if enforce => {
+            let reply = answer.reply(is_grpc(request.headers.clone()));
+            (send(&reply, &owed), Owed::default())
+        }
+        _ if writes.refused => (fail("gatepost.internal.write_refused"), Owed::default()),
+        Ok(Forward::Guarded) if enforce => (Outcome::Continue, owed),
+        _ => (Outcome::Passed, Owed::default()),
+    }
 }
 
-/// Gives the response of the current stream what it owes. `headers` are all headers of the response.
-pub fn restore<'h>(
+/// Whether the response of the current stream has one of the headers that decide what it becomes.
+/// If not, [`complete`] needs none of its headers. Reading all of them costs more than asking for
+/// these: see `docs/design/hostcalls.md`.
+#[must_use]
+pub fn needs_headers(owed: &Owed) -> bool {
+    owed.reads().any(hostcalls::has_response_header)
+}
+
+/// Gives the response of the current stream what it owes. `headers` are all headers of the
+/// response, or none: see [`needs_headers`].
+pub fn complete<'h>(
     owed: &Owed,
     headers: &impl Headers<'h>,
     count: impl FnOnce(Counter),
 ) -> Outcome {
-    let changes = owed.changes(headers);
-    if changes.is_empty() {
-        return Outcome::Continue;
+    let Changes { headers, is_restored } = owed.changes(headers);
+    if is_restored {
+        count(Counter::ResponseRestored);
     }
-    count(Counter::ResponseRestored);
-    let is_written = |ChangedHeader { name, lines }: &ChangedHeader| {
-        let (first, others) = lines
-            .split_first()
-            .map_or((&[][..], &[][..]), |(first, others)| (first.as_slice(), others));
-        hostcalls::set_response_header(name, first)
-            && others.iter().all(|line| hostcalls::add_response_header(name, line))
+    let is_written = |ChangedHeader { name, lines, replaces }: &ChangedHeader| {
+        let mut replaces = *replaces;
+        lines.iter().all(|line| match std::mem::take(&mut replaces) {
+            true => hostcalls::set_response_header(name, line),
+            false => hostcalls::add_response_header(name, line),
+        })
     };
-    match changes.iter().all(is_written) {
+    match headers.iter().all(is_written) {
         true => Outcome::Continue,
         false => fail("gatepost.internal.write_refused"),
     }
@@ -148,13 +152,33 @@ pub fn guard_trailers<'n>(policy: &Policy, names: impl Iterator<Item = &'n [u8]>
 pub fn fail(details: &str) -> Outcome {
     // Nothing more can be done if the proxy refuses the reply. The stream stays paused, so the
     // request is not forwarded.
-    let _ = hostcalls::send_local_reply(500, details, "", None);
+    let _ = hostcalls::send_local_reply(500, details, "", &[], None);
     Outcome::Answered
 }
 
 #[cold]
-fn send(reply: &Reply<'_>) -> Outcome {
+fn send(reply: &Reply<'_>, owed: &Owed) -> Outcome {
     let Reply { status, details, body, grpc_status } = reply;
-    let _ = hostcalls::send_local_reply(*status, details, body, *grpc_status);
+    let headers = owed.changes(&std::iter::empty()).headers;
+    let headers = header_map(headers.iter().flat_map(|ChangedHeader { name, lines, .. }| {
+        lines.iter().map(|line| (name.as_bytes(), line.as_slice()))
+    }));
+    let _ = hostcalls::send_local_reply(*status, details, body, &headers, *grpc_status);
     Outcome::Answered
+}
+
+/// Pairs of names and values as the ABI has them: their number, the lengths of all, and all texts,
+/// each with a zero behind it.
+fn header_map<'h>(pairs: impl Iterator<Item = (&'h [u8], &'h [u8])>) -> Vec<u8> {
+    let (mut count, mut lengths, mut texts) = (0u32, Vec::new(), Vec::new());
+    for (name, value) in pairs {
+        count = count.saturating_add(1);
+        for text in [name, value] {
+            let length = u32::try_from(text.len()).unwrap_or_default();
+            lengths.extend_from_slice(&length.to_le_bytes());
+            texts.extend_from_slice(text);
+            texts.push(0);
+        }
+    }
+    [&count.to_le_bytes()[..], &lengths, &texts].concat()
 }

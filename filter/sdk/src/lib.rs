@@ -6,7 +6,8 @@
 //! The filter's author calls [`Gatepost::configure`] with the plugin configuration,
 //! [`Gatepost::stream`] for each stream, [`Stream::on_request`] when its request headers are there,
 //! [`Stream::on_request_trailers`] when its request has trailers, [`Stream::on_response`] when its
-//! response headers are there, and [`Gatepost::flush_counters`] by a timer. The example `examples/hsts.rs` is a whole filter:
+//! response headers are there, and [`Gatepost::flush_counters`] by a timer. The example
+//! `examples/hsts.rs` is a whole filter:
 //!
 //! ```ignore
 #![doc = include_str!("../examples/hsts.rs")]
@@ -99,7 +100,7 @@ impl Gatepost {
     /// plugin is configured anew. It costs a reference count.
     #[must_use]
     pub fn stream(&self) -> Stream {
-        Stream { in_force: self.0.clone(), guards_trailers: true, owed: None }
+        Stream { in_force: self.0.clone(), guards_trailers: true, owed: Owed::default() }
     }
 
     /// Sends the counts since the last call to the proxy. Call this in `on_tick` of the root
@@ -120,7 +121,7 @@ impl Gatepost {
 pub struct Stream {
     in_force: Option<Rc<InForce>>,
     guards_trailers: bool,
-    owed: Option<Owed>,
+    owed: Owed,
 }
 
 impl Stream {
@@ -134,18 +135,20 @@ impl Stream {
     pub fn on_request(&mut self) -> Outcome {
         let (outcome, owed) = match &self.in_force {
             Some(in_force) => request::decide(&in_force.policy, &in_force.counters),
-            None => (fail("gatepost.internal.not_configured"), None),
+            None => (fail("gatepost.internal.not_configured"), Owed::default()),
         };
         self.owed = owed;
         self.guards_trailers = outcome != Outcome::Passed;
         outcome
     }
 
-    /// Names the client's host where the response names the one that the policy wrote in its place.
+    /// Gives the response what it owes: the client's host where it names the one that the policy
+    /// wrote in its place, the headers in `Vary` that chose the environment, the cookie of a pin.
     /// Call this in `on_http_response_headers`.
     pub fn on_response(&mut self) -> Outcome {
-        match (&self.in_force, self.owed.take()) {
-            (Some(in_force), Some(owed)) => request::restore(&owed, &in_force.counters),
+        let owed = std::mem::take(&mut self.owed);
+        match &self.in_force {
+            Some(in_force) if !owed.is_empty() => request::complete(&owed, &in_force.counters),
             _ => Outcome::Continue,
         }
     }

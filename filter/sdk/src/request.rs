@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use gatepost_engine::{Owed, Policy, Request, SourceAddress, parse_source_address};
-use gatepost_filter_request::{BufferedCounters, Outcome, fail};
+use gatepost_filter_request::{BufferedCounters, Outcome, fail, needs_headers};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::MapType;
 
@@ -20,9 +20,9 @@ impl SourceAddress for Downstream {
 }
 
 /// Decides on the request of the current stream. Every failure ends in an answer.
-pub(crate) fn decide(policy: &Policy, counters: &BufferedCounters) -> (Outcome, Option<Owed>) {
+pub(crate) fn decide(policy: &Policy, counters: &BufferedCounters) -> (Outcome, Owed) {
     let Ok(headers) = hostcalls::get_map_bytes(MapType::HttpRequestHeaders) else {
-        return (fail("gatepost.internal.no_headers"), None);
+        return (fail("gatepost.internal.no_headers"), Owed::default());
     };
     let headers = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_slice()));
     let request = Request { headers, source: &Downstream };
@@ -32,12 +32,14 @@ pub(crate) fn decide(policy: &Policy, counters: &BufferedCounters) -> (Outcome, 
 }
 
 /// Gives the response of the current stream what it owes.
-pub(crate) fn restore(owed: &Owed, counters: &BufferedCounters) -> Outcome {
-    let Ok(headers) = hostcalls::get_map_bytes(MapType::HttpResponseHeaders) else {
-        return fail("gatepost.internal.no_headers");
+pub(crate) fn complete(owed: &Owed, counters: &BufferedCounters) -> Outcome {
+    let headers = match needs_headers(owed) {
+        true => hostcalls::get_map_bytes(MapType::HttpResponseHeaders),
+        false => Ok(Vec::new()),
     };
+    let Ok(headers) = headers else { return fail("gatepost.internal.no_headers") };
     let headers = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_slice()));
-    gatepost_filter_request::restore(owed, &headers, |counter| {
+    gatepost_filter_request::complete(owed, &headers, |counter| {
         counters.raise(counter);
     })
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use gatepost_engine::{
-    Counters, Policy, Reply, Request, SetHeader, SourceAddress, Step, Verdict, Writes,
+    Counters, Owed, Policy, Reply, Request, SetHeader, SourceAddress, Step, Verdict, Writes,
 };
 
 /// A header's name, in lower case, and its value.
@@ -57,6 +57,8 @@ pub struct Carried {
     pub upstream: Option<Vec<Header>>,
     /// The gateway's own answer.
     pub reply: Option<Reply<'static>>,
+    /// What the response owes, the gateway's own answer included.
+    pub owed: Owed,
     /// The names of the counters that are raised.
     pub counted: Vec<String>,
     /// The explanation.
@@ -110,6 +112,7 @@ pub fn carry_out(policy: &Policy, arrival: &Arrival) -> Carried {
         "the decision with a trace differs"
     );
     let counted = names(policy, decision.counters);
+    let owed = decision.owed;
     let (upstream, reply, unchanged) = match decision.verdict {
         Verdict::Forward(writes) => {
             every_write_changes_something(&arrival.headers, &writes);
@@ -117,7 +120,7 @@ pub fn carry_out(policy: &Policy, arrival: &Arrival) -> Carried {
         }
         Verdict::Reply(reply) => (None, Some(owned(reply)), false),
     };
-    Carried { upstream, reply, counted, steps, unchanged, asked }
+    Carried { upstream, reply, owed, counted, steps, unchanged, asked }
 }
 
 fn owned(reply: Reply<'_>) -> Reply<'static> {
