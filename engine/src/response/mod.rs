@@ -122,19 +122,23 @@ impl Owed {
     /// or a cookie stays as it is, and so does every other header.
     #[must_use]
     pub fn changes<'a>(&self, headers: &impl Headers<'a>) -> Changes {
-        let lines = |name: &'static str| {
-            let lines = headers.clone().filter(move |(header, _)| *header == name.as_bytes());
-            lines.map(|(_, line)| line)
-        };
+        self.changes_of(&|name| {
+            let lines = headers.clone().filter(|(header, _)| *header == name.as_bytes());
+            lines.map(|(_, line)| line.to_vec()).collect()
+        })
+    }
+
+    /// As [`Owed::changes`]. `lines` gives the lines of a header.
+    #[inline(never)]
+    fn changes_of(&self, lines: &dyn Fn(&'static str) -> Vec<Vec<u8>>) -> Changes {
         let mut changes = Changes::default();
         for (name, rule, restore) in self.restored() {
-            let mut replaces = false;
-            let lines = lines(name).map(|line| {
-                let restored = rule(restore, line);
-                replaces |= restored.is_some();
-                restored.unwrap_or_else(|| line.to_vec())
-            });
-            let lines: Vec<Vec<u8>> = lines.collect();
+            let (mut lines, mut replaces) = (lines(name), false);
+            for line in &mut lines {
+                if let Some(restored) = rule(restore, line) {
+                    (*line, replaces) = (restored, true);
+                }
+            }
             if replaces {
                 changes.headers.push(ChangedHeader { name, lines, replaces });
                 changes.is_restored = true;

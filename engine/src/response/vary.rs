@@ -2,38 +2,32 @@
 
 use super::{ChangedHeader, VARY};
 
-/// `Vary` with these names. Nothing if it has them already, or `*`, which stands for all.
-pub(super) fn with<'a>(
-    names: &str,
-    lines: impl Iterator<Item = &'a [u8]>,
-) -> Option<ChangedHeader> {
-    let mut lines: Vec<Vec<u8>> = lines.map(<[u8]>::to_vec).collect();
-    let has = |name: &str| {
-        let mut members = lines.iter().flat_map(|line| line.split(|byte| *byte == b','));
-        members.any(|member| {
-            let member = member.trim_ascii();
-            member == b"*" || member.eq_ignore_ascii_case(name.as_bytes())
-        })
+/// `Vary` with these names, in the lines that it has. Nothing if it has them already, or `*`, which
+/// stands for all.
+pub(super) fn with(names: &str, mut lines: Vec<Vec<u8>>) -> Option<ChangedHeader> {
+    let is_known = |name: &&[u8]| {
+        let mut known = lines.iter().flat_map(|line| members(line));
+        known.any(|known| known == b"*" || known.eq_ignore_ascii_case(name))
     };
-    let missing: Vec<&str> = names.split(", ").filter(|name| !has(name)).collect();
+    let missing: Vec<&[u8]> = members(names.as_bytes()).filter(|name| !is_known(name)).collect();
     if missing.is_empty() {
         return None;
     }
-    let missing = missing.join(", ");
-    let replaces = match lines.last_mut() {
-        Some(last) => {
-            if !last.trim_ascii().is_empty() {
-                last.extend_from_slice(b", ");
-            }
-            last.extend_from_slice(missing.as_bytes());
-            true
+    let replaces = !lines.is_empty();
+    let mut line = lines.pop().unwrap_or_default();
+    for name in missing {
+        if !line.is_empty() {
+            line.extend_from_slice(b", ");
         }
-        None => {
-            lines.push(missing.into_bytes());
-            false
-        }
-    };
+        line.extend_from_slice(name);
+    }
+    lines.push(line);
     Some(ChangedHeader { name: VARY, lines, replaces })
+}
+
+/// The members of a list (RFC 9110 §5.6.1).
+fn members(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
 }
 
 #[cfg(test)]
@@ -41,7 +35,7 @@ mod tests {
     use super::*;
 
     fn gained(names: &str, lines: &[&str]) -> Option<(Vec<String>, bool)> {
-        let lines = lines.iter().map(|line| line.as_bytes());
+        let lines = lines.iter().map(|line| line.as_bytes().to_vec()).collect();
         let ChangedHeader { lines, replaces, .. } = with(names, lines)?;
         let text = |line| String::from_utf8(line).expect("a text");
         Some((lines.into_iter().map(text).collect(), replaces))

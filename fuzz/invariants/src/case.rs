@@ -1,4 +1,4 @@
-//! A case is a policy and a request as text. It is the input of the fuzz targets, and a person can
+//! A case is a policy, a request and the response to it as text. It is the input of the fuzz targets, and a person can
 //! read the inputs that fail:
 //!
 //! ```text
@@ -7,10 +7,12 @@
 //! :method: GET
 //! :authority: Shop.test.:80
 //! env: env1
+//!
+//! location: https://written.test/
 //! ```
 //!
 //! The first line names a policy and changes to it, the second is the source address, and each
-//! further line is a header. The record separator (0x1e) means a line end inside a header. Any
+//! further line is a header: of the request, and behind an empty line of the response. The record separator (0x1e) means a line end inside a header. Any
 //! bytes are a valid case.
 
 use std::collections::HashMap;
@@ -19,9 +21,10 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use gatepost_engine::{Policy, compile_json, parse_source_address};
 use serde_json::{Value, json};
 
-use crate::carried::Arrival;
+use crate::carried::{Arrival, Header};
 use crate::decision;
 use crate::document::Document;
+use crate::response;
 
 /// The policies that a case can name: those that ship, and some written for these tests.
 pub const POLICIES: [(&str, &str); 9] = [
@@ -40,7 +43,7 @@ pub const POLICIES: [(&str, &str); 9] = [
 pub type Change = (&'static str, fn(&mut Value));
 
 /// The changes that a case can name. A change that does not apply to a policy does nothing.
-pub const CHANGES: [Change; 7] = [
+pub const CHANGES: [Change; 9] = [
     ("port-strip", |policy| set(policy, "hosts", "port", json!("strip"))),
     ("unmapped-reject", |policy| set(policy, "hosts", "unmapped", json!("reject"))),
     ("no-mappings", |policy| set(policy, "hosts", "mappings", json!([]))),
@@ -48,6 +51,8 @@ pub const CHANGES: [Change; 7] = [
         drop(policy.as_object_mut().and_then(|policy| policy.remove("healthChecks")));
     }),
     ("unknown-ignore", |policy| set(policy, "environments", "unknown", json!("ignore"))),
+    ("vary-keep", |policy| set(policy, "environments", "vary", json!("keep"))),
+    ("responses-keep", |policy| set(policy, "hosts", "responses", json!("keep"))),
     ("no-authority-hint", |policy| {
         drop(
             policy
@@ -117,13 +122,15 @@ fn compiled((number, changes): Choice) -> Known {
     Known { configuration, document: Document(document), policy }
 }
 
-/// A policy, and a request for it.
+/// A policy, a request for it, and the response to the request.
 #[derive(Debug)]
 pub struct Case {
     /// The policy.
     pub known: &'static Known,
     /// The request.
     pub arrival: Arrival,
+    /// The headers of the response, as an upstream sends them.
+    pub response: Vec<Header>,
 }
 
 impl Case {
@@ -133,15 +140,18 @@ impl Case {
         let mut lines = text.split(|byte| *byte == b'\n');
         let known = policy(lines.next().unwrap_or_default());
         let source = parse_source_address(lines.next().unwrap_or_default());
-        let headers = lines.filter(|line| !line.is_empty()).map(|line| {
-            // The first byte may be the colon of a pseudo-header.
-            let colon = line.windows(2).skip(1).position(|two| two == b": ").map(|at| at + 1);
-            let (name, value) =
-                colon.map_or((line, &b""[..]), |colon| (&line[..colon], &line[colon + 2..]));
-            (unescaped(&name.to_ascii_lowercase()), unescaped(value))
-        });
-        Self { known, arrival: Arrival { headers: headers.collect(), source } }
+        let headers = lines.by_ref().take_while(|line| !line.is_empty()).map(header).collect();
+        let response = lines.filter(|line| !line.is_empty()).map(header).collect();
+        Self { known, arrival: Arrival { headers, source }, response }
     }
+}
+
+fn header(line: &[u8]) -> Header {
+    // The first byte may be the colon of a pseudo-header.
+    let colon = line.windows(2).skip(1).position(|two| two == b": ").map(|at| at + 1);
+    let (name, value) =
+        colon.map_or((line, &b""[..]), |colon| (&line[..colon], &line[colon + 2..]));
+    (unescaped(&name.to_ascii_lowercase()), unescaped(value))
 }
 
 fn unescaped(bytes: &[u8]) -> Vec<u8> {
@@ -153,6 +163,15 @@ fn unescaped(bytes: &[u8]) -> Vec<u8> {
 /// # Panics
 /// When one is broken.
 pub fn holds(text: &[u8]) {
-    let Case { known: Known { document, policy, .. }, arrival } = Case::read(text);
+    let Case { known: Known { document, policy, .. }, arrival, .. } = Case::read(text);
     decision::holds(document, policy, &arrival);
+}
+
+/// Checks every invariant of a response, for the case in these bytes.
+///
+/// # Panics
+/// When one is broken.
+pub fn response_holds(text: &[u8]) {
+    let Case { known, arrival, response } = Case::read(text);
+    response::holds(&known.policy, &arrival, &response);
 }

@@ -21,3 +21,4 @@ pub mod decision;
 pub mod document;
 pub mod pattern;
 pub mod readings;
+pub mod response;

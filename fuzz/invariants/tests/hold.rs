@@ -78,6 +78,15 @@ fn line() -> impl Strategy<Value = Vec<u8>> {
         .prop_map(|(name, value)| [name.as_bytes(), b": ", &value, b"\n"].concat())
 }
 
+/// A header of a response that may change, with a value made of words.
+fn response() -> impl Strategy<Value = Vec<u8>> {
+    let names = ["location", "content-location", "refresh", "set-cookie", "vary", "link"];
+    (select(names.to_vec()), text(words(CASE), 5)).prop_map(|(name, value)| {
+        let value: Vec<u8> = value.into_iter().filter(|byte| *byte != b'\n').collect();
+        [name.as_bytes(), b": ", &value, b"\n"].concat()
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: 4_000,
@@ -104,6 +113,17 @@ proptest! {
         rest in text(words(CASE), 8),
     ) {
         case::holds(&[head, lines.concat(), rest].concat());
+    }
+
+    #[test]
+    fn every_invariant_of_a_response_holds_for_any_bytes(
+        head in head(),
+        lines in prop::collection::vec(line(), 0..6),
+        response in prop::collection::vec(response(), 0..5),
+        rest in text(words(CASE), 8),
+    ) {
+        let response = [b"\n".to_vec(), response.concat(), rest].concat();
+        case::response_holds(&[head, lines.concat(), response].concat());
     }
 }
 

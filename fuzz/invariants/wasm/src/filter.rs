@@ -6,12 +6,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::LazyLock;
 
-use gatepost_engine::{Mode, Request, SetHeader, Verdict, Writes};
+use gatepost_engine::{
+    ChangedHeader, Changes, Counter, Mode, Owed, Request, SetHeader, Verdict, Writes,
+};
 use gatepost_host::{
     Engine, EngineOptions, FinalMaps, Headers, Host, LocalReply, Module, Outcome, Plugin,
     PluginConfig, StreamId, StreamInfo, Vm, VmOptions,
 };
-use gatepost_invariants::carried::{Arrival, carry_out};
+use gatepost_invariants::carried::{Arrival, Header, carry_out};
 use gatepost_invariants::case::{Case, Known};
 use gatepost_invariants::document::is_spelling_of;
 
@@ -44,12 +46,12 @@ thread_local! {
 /// # Panics
 /// When one is broken.
 pub fn holds(text: &[u8]) {
-    let Case { known, arrival } = Case::read(text);
+    let Case { known, arrival, response } = Case::read(text);
     RUNNING.with_borrow_mut(|running| {
         running
             .entry(known)
             .or_insert_with(|| Running::start(known))
-            .decides_as_the_engine(known, &arrival);
+            .decides_as_the_engine(known, &arrival, &response);
     });
 }
 
@@ -65,17 +67,33 @@ impl Running {
         Self { vm, plugin, host, counts: BTreeMap::new(), memory }
     }
 
-    fn decides_as_the_engine(&mut self, known: &Known, arrival: &Arrival) {
+    fn decides_as_the_engine(&mut self, known: &Known, arrival: &Arrival, response: &[Header]) {
         let policy = &known.policy;
         let came = Headers::request(arrival.headers.iter().map(|(name, value)| (name, value)));
         let pairs: Vec<(&[u8], &[u8])> = came.iter().collect();
         let decision =
             policy.decide(&Request { headers: pairs.iter().copied(), source: &arrival.source });
         let names = policy.counters();
-        for counter in decision.counters.iter() {
+        let mut count = |counter| {
             let (_, name) =
                 names.iter().find(|(known, _)| *known == counter).expect("a counter of the policy");
             *self.counts.entry(name.clone()).or_default() += 1;
+        };
+        decision.counters.iter().for_each(&mut count);
+        let sent = Headers::response(
+            [(&b":status"[..], &b"200"[..])]
+                .into_iter()
+                .chain(response.iter().map(|(name, value)| (name.as_slice(), value.as_slice()))),
+        );
+        let own = decision.owed.changes(&std::iter::empty()).headers;
+        let owed = match &decision.verdict {
+            Verdict::Forward(_) if policy.mode() == Mode::Enforce => decision.owed,
+            _ => Owed::default(),
+        };
+        let lines: Vec<(&[u8], &[u8])> = sent.iter().collect();
+        let changes = owed.changes(&lines.iter().copied());
+        if changes.is_restored {
+            count(Counter::ResponseRestored);
         }
         let (wanted, outcome) = match (policy.mode(), decision.verdict) {
             (Mode::Enforce, Verdict::Forward(writes)) => {
@@ -88,7 +106,7 @@ impl Running {
                     status: reply.status.into(),
                     details,
                     body,
-                    headers: Vec::new(),
+                    headers: own.into_iter().flat_map(pairs_of).collect(),
                     grpc_status: reply.grpc_status,
                 };
                 (came.clone(), Outcome::LocalReply(Box::new(reply)))
@@ -106,6 +124,10 @@ impl Running {
             self.vm.request_headers(stream, &mut headers, false).expect("the filter never traps");
         if answered == Outcome::Continue {
             self.trailers_are_guarded(stream, known, arrival, &came);
+            let mut headers = sent.clone();
+            let answered = self.vm.response_headers(stream, &mut headers, false);
+            assert_eq!(answered.expect("the filter never traps"), Outcome::Continue);
+            assert_eq!(headers.to_string(), given(&sent, &changes).to_string(), "{arrival:?}");
         }
         self.vm
             .finish(
@@ -175,4 +197,25 @@ fn written(came: &Headers, writes: &Writes<'_>) -> Headers {
         if *replaces { headers.replace(name, &**value) } else { headers.add(name, &**value) }
     }
     headers
+}
+
+/// The changes of a response, made in a header map of the host.
+fn given(sent: &Headers, changes: &Changes) -> Headers {
+    let mut headers = sent.clone();
+    for ChangedHeader { name, lines, replaces } in &changes.headers {
+        if *replaces {
+            headers.remove(name);
+        }
+        lines.iter().for_each(|line| headers.add(name, line.clone()));
+    }
+    headers
+}
+
+/// The lines of a header that the gateway's own answer has.
+fn pairs_of(
+    header: ChangedHeader,
+) -> impl Iterator<Item = (gatepost_host::Text, gatepost_host::Text)> {
+    let text = |bytes: Vec<u8>| gatepost_host::Text(bytes.into());
+    let ChangedHeader { name, lines, .. } = header;
+    lines.into_iter().map(move |line| (text(name.into()), text(line)))
 }

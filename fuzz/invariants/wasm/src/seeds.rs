@@ -33,6 +33,14 @@ const LINES: [&str; 4] = [
      x-env: forged\nx-key: forged\nvia: 1.1 google\n",
 ];
 
+const RESPONSES: [&str; 3] = [
+    "location: https://my-service.default.example.com/login\n\
+     set-cookie: sid=1; Domain=my-service.default.example.com; Path=/\nset-cookie: a=b\n",
+    "refresh: 5; url='//my-service.default.example.com/'\nvary: accept-encoding\nvary: Env\n",
+    "content-location: HTTP://MY-SERVICE.default.example.com.:80/?a#b\nvary: *\n\
+     set-cookie: env=a; domain=.example.com\nlink: <https://my-service.default.example.com/>\n",
+];
+
 /// The seeds of each target, by its name.
 #[must_use]
 pub fn all() -> Vec<(&'static str, Vec<Vec<u8>>)> {
@@ -45,20 +53,23 @@ pub fn all() -> Vec<(&'static str, Vec<Vec<u8>>)> {
         ("authority", authorities),
         ("compile", configurations),
         ("decide", cases()),
+        ("response", cases()),
         ("filter", cases()),
         ("host_memory", programs()),
     ]
 }
 
 fn cases() -> Vec<Vec<u8>> {
-    let one = |(name, authority, lines): (&str, &str, &str)| {
-        format!("{name}\n10.0.0.1:4711\n:authority: {authority}\n{lines}")
+    let one = |(name, authority, lines, response): (&str, &str, &str, &str)| {
+        format!("{name}\n10.0.0.1:4711\n:authority: {authority}\n{lines}\n{response}")
     };
     let policies =
         POLICIES.iter().flat_map(|(name, _)| LINES.iter().map(move |lines| (*name, *lines)));
     policies
-        .zip(AUTHORITIES.iter().cycle())
-        .map(|((name, lines), authority)| one((name, authority, lines)).into_bytes())
+        .zip(AUTHORITIES.iter().cycle().zip(RESPONSES.iter().cycle()))
+        .map(|((name, lines), (authority, response))| {
+            one((name, authority, lines, response)).into_bytes()
+        })
         .collect()
 }
 

@@ -57,6 +57,7 @@ fn every_seed_of_every_target_holds() {
             "authority" => gatepost_invariants::authority::holds,
             "compile" => gatepost_invariants::compile::holds,
             "decide" => gatepost_invariants::case::holds,
+            "response" => gatepost_invariants::case::response_holds,
             "filter" => filter::holds,
             "host_memory" => wild::holds,
             other => panic!("{other} is no target"),
