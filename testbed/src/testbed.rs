@@ -163,7 +163,11 @@ impl Testbed {
         Ok(Observation { outcome, counters: Some(raised) })
     }
 
-    fn counters_so_far(&self) -> Result<BTreeMap<String, u64>, TestbedError> {
+    /// Gatepost's counters by name, as far as the filter has flushed them.
+    ///
+    /// # Errors
+    /// When Envoy's admin interface does not answer.
+    pub fn counters_so_far(&self) -> Result<BTreeMap<String, u64>, TestbedError> {
         match &self.running {
             Running::Embedded { metrics, .. } => Ok(offline::counters(metrics)),
             Running::Envoy(envoy) => {

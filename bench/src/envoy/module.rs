@@ -4,11 +4,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use gatepost_host::{Engine, EngineOptions, Host, Module, PluginConfig, Vm, VmOptions};
+use gatepost_host::{
+    Engine, EngineOptions, Headers, Host, Module, PluginConfig, StreamInfo, Vm, VmOptions,
+};
 use serde::Serialize;
 
 use super::plan::{LARGEST, SMALL};
-use super::policy::{Shape, Size};
+use super::policy::{SHIPPED_MAPPING, Shape, Size};
 use crate::clock::thread_time;
 use crate::error::BenchError;
 use crate::goal::Goal;
@@ -25,6 +27,8 @@ const LOADED: usize = 14 << 20;
 const RELOADED: usize = 20 << 20;
 /// Reloads of the largest policy.
 const RELOADS: usize = 100;
+/// Streams that are open at once, to see what each takes.
+const STREAMS: usize = 10_000;
 /// The reload after which memory may not grow any more.
 const SETTLED: usize = 5;
 
@@ -45,6 +49,9 @@ pub struct ModuleFigures {
     pub large_memory: usize,
     /// Linear memory with the largest policy after the fifth reload, and after the hundredth.
     pub reloaded_memory: [usize; 2],
+    /// Linear memory for each open stream: of a host that passes, and of one that is mapped, whose
+    /// response owes the client's host.
+    pub stream_memory: [usize; 2],
 }
 
 /// Measures a module.
@@ -64,6 +71,10 @@ pub fn measure(arm: &str, wasm: &[u8], rounds: usize) -> Result<ModuleFigures, B
         accepted.push((thread_time() - before).as_secs_f64() * 1e3);
         large_memory = vm.memory_bytes();
     }
+    let stream_memory = [
+        streams(&module, &small, "shop.example.com")?,
+        streams(&module, &small, SHIPPED_MAPPING.0)?,
+    ];
     let mut vm = Vm::new(&module, Host::default(), VmOptions::default())?;
     vm.start_plugin(small)?;
     Ok(ModuleFigures {
@@ -74,6 +85,7 @@ pub fn measure(arm: &str, wasm: &[u8], rounds: usize) -> Result<ModuleFigures, B
         small_memory: vm.memory_bytes(),
         large_memory,
         reloaded_memory: reload(&module, &large)?,
+        stream_memory,
     })
 }
 
@@ -97,6 +109,20 @@ fn reload(module: &Module, config: &PluginConfig) -> Result<[usize; 2], BenchErr
         }
     }
     Ok([settled, vm.memory_bytes()])
+}
+
+/// Opens streams for a host, and leaves them open.
+fn streams(module: &Module, config: &PluginConfig, host: &str) -> Result<usize, BenchError> {
+    let mut vm = Vm::new(module, Host::default(), VmOptions::default())?;
+    let plugin = vm.start_plugin(config.clone())?;
+    let before = vm.memory_bytes();
+    for _ in 0..STREAMS {
+        let stream = vm.stream(plugin, StreamInfo::default())?;
+        let mut headers =
+            Headers::request([(":method", "GET"), (":path", "/"), (":authority", host)]);
+        let _ = vm.request_headers(stream, &mut headers, false)?;
+    }
+    Ok((vm.memory_bytes() - before) / STREAMS)
 }
 
 impl ModuleFigures {
@@ -133,12 +159,16 @@ impl ModuleFigures {
 /// The figures as a table, one column for each module.
 pub(super) fn text(modules: &[ModuleFigures]) -> String {
     type Row = (&'static str, fn(&ModuleFigures) -> String);
-    let rows: [Row; 7] = [
+    let rows: [Row; 9] = [
         ("size", |module| kib(module.bytes)),
         ("linear memory with 3 mappings", |module| kib(module.small_memory)),
         ("linear memory with 100,000 mappings", |module| kib(module.large_memory)),
         ("the same after the fifth reload", |module| kib(module.reloaded_memory[0])),
         ("the same after a hundred", |module| kib(module.reloaded_memory[1])),
+        ("for each open stream that passes", |module| format!("{} B", module.stream_memory[0])),
+        ("for each open stream of a mapped host", |module| {
+            format!("{} B", module.stream_memory[1])
+        }),
         ("the document of 100,000 mappings", |module| kib(module.document_bytes)),
         ("CPU to accept it", |module| {
             format!(
