@@ -88,6 +88,12 @@ impl Answer {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
+    /// The value of each line of a header, in order.
+    pub fn all(&self, name: &str) -> Vec<&str> {
+        let lines = self.headers.iter().filter(|(key, _)| key == name);
+        lines.map(|(_, value)| value.as_str()).collect()
+    }
+
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }

@@ -59,7 +59,12 @@ pub fn envoy() -> GatewayKind {
 
 /// The embedded gateway.
 pub fn embedded() -> GatewayKind {
-    GatewayKind::Embedded(MODULE.clone())
+    GatewayKind::Embedded(module())
+}
+
+/// The filter as the embedded gateway runs it.
+pub fn module() -> FilterModule {
+    MODULE.clone()
 }
 
 /// The shipped policy of that name.

@@ -67,22 +67,28 @@ pub struct Watching {
     pub envoy: Envoy,
     path: PathBuf,
     _folder: TempDir,
-    _upstream: Upstream,
+    _upstream: Option<Upstream>,
 }
 
 impl Watching {
-    /// Starts it with a plugin configuration.
+    /// Starts it with a plugin configuration, in front of an echo upstream.
     pub async fn start(configuration: &str) -> Self {
         let upstream = Upstream::start("any", None).await.expect("an upstream");
+        let watching = Self::in_front_of(upstream.addr(), configuration);
+        Self { _upstream: Some(upstream), ..watching }
+    }
+
+    /// Starts it with a plugin configuration, in front of this upstream.
+    pub fn in_front_of(upstream: SocketAddr, configuration: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("filter.json");
         swap(&path, configuration, "first");
-        let routes: Vec<Route> = vec![format!("*={}", upstream.addr()).parse().expect("a route")];
+        let routes: Vec<Route> = vec![format!("*={upstream}").parse().expect("a route")];
         let document = bootstrap(&routes, PluginSource::FileEcds { path: &path });
         let binary = gatepost_e2e::envoy().expect("an Envoy");
         let envoy = Envoy::start(&binary, &document, &Options::default())
             .unwrap_or_else(|error| panic!("{error}"));
-        Self { envoy, path, _folder: folder, _upstream: upstream }
+        Self { envoy, path, _folder: folder, _upstream: None }
     }
 
     pub fn address(&self) -> SocketAddr {

@@ -48,10 +48,7 @@ async fn a_redirect_and_its_cookies_name_the_host_that_the_client_used() {
             for version in VERSIONS {
                 let request = get(&redirect(authority, &owed), headers);
                 let answer = send(version, testbed.address(), request).await;
-                let seen = |name: &str| {
-                    let lines = answer.headers.iter().filter(|(header, _)| header == name);
-                    lines.map(|(_, line)| line.clone()).collect::<Vec<_>>()
-                };
+                let seen = |name: &str| answer.all(name);
                 let context = format!("{gateway} {version:?} {authority}: {answer:?}");
                 assert_eq!(answer.status, 302, "{context}");
                 assert_eq!(seen("location"), [format!("http://{authority}/login")], "{context}");

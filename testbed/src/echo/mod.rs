@@ -6,6 +6,7 @@
 mod greeter;
 mod greeter_client;
 mod identity;
+mod login;
 mod plain;
 mod received;
 mod upstream;

@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use serde_json::Value;
 
 use super::identity::{Body, Closed, Identity};
-use super::received;
+use super::{login, received};
 
 /// The header that carries the echo in the response to a HEAD, which has no body.
 pub const ECHO: &str = "x-echo";
@@ -39,7 +39,19 @@ pub(super) async fn answer(
                 ])))));
             }
             "stream" => return Ok(lines(argument.parse().unwrap_or(1))),
-            "answer" => return answered(argument, parts.uri.query().unwrap_or_default()),
+            "answer" => {
+                return answered(argument, parts.uri.query().unwrap_or_default(), body);
+            }
+            "head" => {
+                let lines = body.collect().await.map_err(|_| Closed)?.to_bytes();
+                return with_lines(argument, &lines);
+            }
+            "login" => return Ok(login::login(&parts)),
+            "account" => {
+                if let Some(redirect) = login::account(&parts) {
+                    return Ok(redirect);
+                }
+            }
             "status" => status = argument.parse().unwrap_or(StatusCode::BAD_REQUEST),
             "delay" => {
                 tokio::time::sleep(Duration::from_millis(argument.parse().unwrap_or(0))).await;
@@ -69,13 +81,25 @@ pub(super) async fn answer(
     Ok(response)
 }
 
-/// An answer with this status and the headers that a query has: `location=%2Flogin&set-cookie=a`.
-fn answered(status: &str, query: &str) -> Result<Response<Body>, Closed> {
+/// An answer with this status, the headers that a query has (`location=%2Flogin&set-cookie=a`), and
+/// the request's body and trailers.
+fn answered(status: &str, query: &str, body: Incoming) -> Result<Response<Body>, Closed> {
     let mut response = Response::builder().status(status);
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         response = response.header(&*name, &*value);
     }
     // A test that asks for what is no response gets none.
+    response.body(Body::new(body)).map_err(|_| Closed)
+}
+
+/// An answer with this status and these header lines, `location: /login`, whatever their bytes are.
+fn with_lines(status: &str, lines: &[u8]) -> Result<Response<Body>, Closed> {
+    let mut response = Response::builder().status(status);
+    for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        let colon = line.iter().position(|byte| *byte == b':').ok_or(Closed)?;
+        let (name, value) = line.split_at(colon);
+        response = response.header(name, value[1..].trim_ascii());
+    }
     response.body(Body::empty()).map_err(|_| Closed)
 }
 

@@ -6,13 +6,16 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use serde_json::{Value, json};
 
-/// The request's head. The authority is `:authority` in HTTP/2. In HTTP/1.1 it is `Host`, which is
-/// also among the headers.
-pub(super) fn head(upstream: &str, parts: &Parts) -> Value {
-    let authority = match parts.uri.authority() {
+/// The authority: `:authority` in HTTP/2, `Host` in HTTP/1.1.
+pub(super) fn authority(parts: &Parts) -> String {
+    match parts.uri.authority() {
         Some(authority) => authority.as_str().to_owned(),
         None => parts.headers.get(HOST).map(|host| escaped(host.as_bytes())).unwrap_or_default(),
-    };
+    }
+}
+
+/// The request's head. In HTTP/1.1 the authority is also among the headers.
+pub(super) fn head(upstream: &str, parts: &Parts) -> Value {
     let headers: Vec<Value> = parts
         .headers
         .iter()
@@ -21,7 +24,7 @@ pub(super) fn head(upstream: &str, parts: &Parts) -> Value {
     json!({
         "upstream": upstream,
         "method": parts.method.as_str(),
-        "authority": authority,
+        "authority": authority(parts),
         "path": parts.uri.path_and_query().map_or("", PathAndQuery::as_str),
         "headers": headers,
     })

@@ -32,6 +32,10 @@ use super::{greeter, plain};
 /// | `/.echo/bytes/1000` | a body of that many bytes |
 /// | `/.echo/stream/3` | that many lines, each sent by itself |
 /// | `/.echo/mirror` | the request's body and trailers, sent back as they come |
+/// | `/.echo/answer/302?location=%2Fa` | that status and header, and the body as `mirror` |
+/// | `/.echo/head/302` | that status; the lines of the request's body are its headers |
+/// | `/.echo/account` | the echo, for a client that has logged in; others are sent to the login |
+/// | `/.echo/login` | sends a client that keeps cookies back to the account, logged in |
 ///
 /// gRPC requests reach `gatepost.demo.v1.Greeter`; see [`GreeterClient`](super::GreeterClient).
 #[derive(Debug)]
