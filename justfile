@@ -28,6 +28,11 @@ test-registry:
     command -v docker-registry && command -v skopeo && command -v openssl || apt-get install --yes --quiet docker-registry skopeo openssl
     cargo test --workspace --test registry
 
+# What browsers and shared caches make of responses. Installs what is missing from Debian.
+browser *ARGS:
+    command -v chromium && command -v nginx && command -v openssl || apt-get install --yes --quiet chromium nginx openssl
+    cargo test --workspace --test browser {{ARGS}}
+
 # What the mesh takes, how soon a gateway follows an object, and what 3,000 environments cost.
 mesh-figures:
     cargo run --package gatepost-e2e --bin mesh-figures
@@ -72,7 +77,7 @@ fuzz TARGET="all" SECONDS="60":
 lint:
     cargo fmt --all
     cargo clippy --workspace --all-targets -- -D warnings
-    cargo clippy --workspace --test registry --test mesh --test readmes -- -D warnings
+    cargo clippy --workspace --test registry --test browser --test mesh --test readmes -- -D warnings
     cargo clippy --package gatepost-filter --target wasm32-wasip1 -- -D warnings
 
 # The crates' documentation.
