@@ -2,7 +2,7 @@
 
 use gatepost_testbed::echo::Upstream;
 
-use crate::chromium::document;
+use crate::chromium::User;
 use crate::gateway::Gateway;
 
 const POLICY: &str = "
@@ -16,7 +16,7 @@ hosts:
 async fn page(policy: &str) -> (String, u64) {
     let shop = Upstream::start("shop", None).await.expect("an upstream");
     let gateway = Gateway::https(policy, &[("my-service.default.example.com", shop.addr())]);
-    let page = document("https://my-service.test/.echo/account", gateway.address).await;
+    let page = User::new().open("https://my-service.test/.echo/account", gateway.address).await;
     assert_eq!(gateway.counter("downstream_cx_http1_total"), 0, "HTTP/2 alone");
     (page, gateway.counter("downstream_rq_3xx"))
 }

@@ -2,7 +2,7 @@
 //! asks first whether it may, and cannot send the header with that question.
 
 use crate::application::{Application, page};
-use crate::chromium::document;
+use crate::chromium::User;
 use crate::gateway::Gateway;
 
 const POLICY: &str = r#"
@@ -40,7 +40,7 @@ async fn shown(policy: &str) -> (String, Vec<String>, Vec<String>) {
         ("api.pr-17.svc", preview.address),
     ];
     let gateway = Gateway::https(policy, &routes);
-    let document = document("https://app.test/", gateway.address).await;
+    let document = User::new().open("https://app.test/", gateway.address).await;
     (document, main.asked(), preview.asked())
 }
 

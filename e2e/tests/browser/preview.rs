@@ -2,7 +2,7 @@
 //! the link's query, follow when the link pins the environment.
 
 use crate::application::{Application, page};
-use crate::chromium::document;
+use crate::chromium::User;
 use crate::gateway::Gateway;
 
 const POLICY: &str = r#"
@@ -35,24 +35,60 @@ async fn site(environment: &'static str) -> Application {
     Application::start(answer).await
 }
 
-/// The document at a link to `pr-17`.
-async fn shown(policy: &str) -> String {
-    let (main, preview) = (site("main").await, site("pr-17").await);
-    let routes = [("web.main.svc", main.address), ("web.pr-17.svc", preview.address)];
-    let gateway = Gateway::https(policy, &routes);
-    document("https://site.test/?env=pr-17", gateway.address).await
+/// A gateway with a policy, and the sites behind it.
+struct Preview {
+    gateway: Gateway,
+    _sites: [Application; 2],
+}
+
+impl Preview {
+    async fn start(policy: &str) -> Self {
+        let sites = [site("main").await, site("pr-17").await];
+        let routes = [("web.main.svc", sites[0].address), ("web.pr-17.svc", sites[1].address)];
+        Self { gateway: Gateway::https(policy, &routes), _sites: sites }
+    }
+
+    async fn shown(&self, user: &User, url: &str) -> String {
+        user.open(url, self.gateway.address).await
+    }
+}
+
+const LINK: &str = "https://site.test/?env=pr-17";
+const SITE: &str = "https://site.test/";
+
+/// What the site shows when all of it comes from this environment.
+fn all_of(environment: &str) -> String {
+    let script = "<script src=\"/app.js\"></script>";
+    format!("page of {environment}{script}, script of {environment}, call of {environment}")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pages_assets_and_calls_follow_a_pinned_link() {
-    let document = shown(POLICY).await;
-    assert!(document.contains("page of pr-17"), "{document}");
-    assert!(document.contains(", script of pr-17, call of pr-17"), "{document}");
+    let preview = Preview::start(POLICY).await;
+    let document = preview.shown(&User::new(), LINK).await;
+    assert!(document.contains(&all_of("pr-17")), "{document}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_pin_they_come_from_the_default() {
-    let document = shown(&POLICY.replace(", pin: { cookie: env }", "")).await;
+    let preview = Preview::start(&POLICY.replace(", pin: { cookie: env }", "")).await;
+    let document = preview.shown(&User::new(), LINK).await;
     assert!(document.contains("page of pr-17"), "{document}");
     assert!(document.contains(", script of main, call of main"), "{document}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_preview_that_is_gone_locks_nobody_out() {
+    let lasting = POLICY.replace("pin: { cookie: env }", "pin: { cookie: env, maxAge: 3600 }");
+    let user = User::new();
+    let preview = Preview::start(&lasting).await;
+    preview.shown(&user, LINK).await;
+    let document = preview.shown(&user, SITE).await;
+    assert!(document.contains(&all_of("pr-17")), "the browser keeps the pin: {document}");
+
+    let gone = Preview::start(&lasting.replace(", \"pr-*\"", "")).await;
+    let document = gone.shown(&user, SITE).await;
+    assert!(!document.contains("page of"), "{document}");
+    let document = gone.shown(&user, SITE).await;
+    assert!(document.contains(&all_of("main")), "the browser has forgotten the pin: {document}");
 }
