@@ -2,6 +2,7 @@
 //! and runs it: where the binary is kept, and where a scenario's manifests are. The tests
 //! themselves are in tests/.
 
+pub mod certificate;
 pub mod curl;
 pub mod in_mesh;
 pub mod scenario;

@@ -1,9 +1,9 @@
 //! A real Envoy with the filter, with TLS for browsers or without it for caches.
 
 use std::net::SocketAddr;
-use std::process::Command;
 
 use gatepost_authoring::PolicyFile;
+use gatepost_e2e::certificate::Certificate;
 use gatepost_render::FailurePolicy;
 use gatepost_render::bootstrap::{AccessLog, Bootstrap, Module, Plugin, PluginSource, Route};
 use gatepost_testbed::envoy::LISTENER;
@@ -75,19 +75,11 @@ fn document(policy: &str, routes: &[(&str, SocketAddr)]) -> Value {
     serde_json::from_str(&bootstrap.render().expect("a document")).expect("JSON")
 }
 
-/// A certificate that nobody has reason to trust, as Envoy's configuration takes it.
+/// A certificate as Envoy's configuration takes it.
 fn certificate() -> Value {
-    let folder = tempfile::tempdir().expect("a folder");
-    let made = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
-        .args(["-nodes", "-days", "2", "-subj", "/CN=gateway", "-keyout", "key", "-out", "chain"])
-        .current_dir(folder.path())
-        .output()
-        .expect("openssl runs: apt-get install openssl");
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let text = |name: &str| {
-        let text = std::fs::read_to_string(folder.path().join(name)).expect("a file");
-        json!({ "inline_string": text })
-    };
-    json!({ "certificate_chain": text("chain"), "private_key": text("key") })
+    let Certificate { chain, key } = Certificate::of("gateway.test");
+    json!({
+        "certificate_chain": { "inline_string": chain },
+        "private_key": { "inline_string": key },
+    })
 }

@@ -4,6 +4,7 @@
 mod charts;
 mod definitions;
 mod delivery;
+mod login;
 mod mistakes;
 mod plugins;
 mod rendered;
@@ -21,6 +22,7 @@ type Test = fn(&mut World);
 
 const TESTS: &[(&str, Test)] = &[
     ("a_plugin_on_the_public_listener_decides", plugins::on_the_public_listener),
+    ("a_login_behind_a_mapped_domain_and_a_redirect_to_https_ends", login::through_a_mapped_domain),
     ("a_misspelt_field_is_refused_by_the_api_server", plugins::misspelt_field),
     ("an_envoyfilter_with_an_unknown_field_is_admitted_with_a_warning", plugins::unknown_field),
     ("an_envoyfilter_with_an_unknown_type_stops_every_change_of_listeners", plugins::unknown_type),
