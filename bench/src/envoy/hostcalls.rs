@@ -48,7 +48,8 @@ fn text(kind: Kind) -> String {
     let imports = "
         (import \"env\" \"proxy_get_header_map_value\"
           (func $get (param i32 i32 i32 i32 i32) (result i32)))
-        (import \"env\" \"proxy_get_header_map_pairs\" (func $pairs (param i32 i32 i32) (result i32)))";
+        (import \"env\" \"proxy_get_header_map_pairs\"
+          (func $pairs (param i32 i32 i32) (result i32)))";
     let (mut data, mut calls, mut write) = (String::new(), String::new(), String::new());
     match kind {
         Kind::Request | Kind::Enter | Kind::Delete => {}

@@ -40,6 +40,7 @@ const CORPUS: &[(&str, Scenarios)] = &[
     }),
     ("pausing", || scenario::read("pausing", include_str!("corpus/pausing.yaml"))),
     ("properties", || scenario::read("properties", include_str!("corpus/properties.yaml"))),
+    ("responses", || scenario::read("responses", include_str!("corpus/responses.yaml"))),
     ("routes", || scenario::read("routes", include_str!("corpus/routes.yaml"))),
     ("services", || scenario::read("services", include_str!("corpus/services.yaml"))),
     ("sweep", sweep::scenarios),
@@ -178,7 +179,7 @@ macro_rules! on_both {
 
 on_both! {
     bodies callouts closing grpc headers lifecycle limits local_replies pausing properties
-    routes services sweep traps
+    responses routes services sweep traps
 }
 
 #[test]

@@ -99,7 +99,8 @@ fn a_preview_that_is_gone_locks_nobody_out() {
     gone.decided_by(&pinned()).replies(404, "gatepost.environment.unknown").responds_with(&EXPIRED);
     for (unknown, environment) in [("default", Some("main")), ("ignore", None)] {
         let policy = environments(&format!(
-            r#""sources": [{{ "query": "env", "pin": {{ "cookie": "env" }} }}, {{ "cookie": "env" }}],
+            r#""sources": [{{ "query": "env", "pin": {{ "cookie": "env" }} }},
+                 {{ "cookie": "env" }}],
                "allow": ["main"], "default": "main", "unknown": "{unknown}", "vary": "keep""#
         ));
         let outcome = with_cookie("/", "removed").decided_by(&policy);

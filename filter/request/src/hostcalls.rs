@@ -1,5 +1,5 @@
-//! The hostcalls that change or answer a request or a response, and those of counters. A call returns whether it
-//! worked: no status panics.
+//! The hostcalls that change or answer a request or a response, and those of counters. A call
+//! returns whether it worked: no status panics.
 
 use std::ptr;
 
@@ -130,8 +130,9 @@ fn remove(map: u32, name: &[u8]) -> bool {
     unsafe { proxy_remove_header_map_value(map, name.as_ptr(), name.len()) == OK }
 }
 
-/// Answers the current stream. `headers` are pairs as the ABI has them. Without a gRPC status the proxy derives one from the HTTP status
-/// where the request is gRPC. Whether the proxy took the reply.
+/// Answers the current stream. `headers` are pairs as the ABI has them. Without a gRPC status the
+/// proxy derives one from the HTTP status where the request is gRPC. Whether the proxy took the
+/// reply.
 #[must_use]
 pub(crate) fn send_local_reply(
     status: u16,

@@ -1,13 +1,13 @@
-//! Builds the example `hsts` of `gatepost-proxy-wasm` for wasm32-wasip1, and removes the exports
-//! that it does not use from the linked module.
+//! Builds the examples of `gatepost-proxy-wasm` for wasm32-wasip1, and removes the exports that they
+//! do not use from the linked modules.
 
 use std::path::Path;
 
 use gatepost_wasm_build::{Build, Script};
 
-/// What a filter with a policy exports for requests: Envoy enters the VM once for each callback that a
-/// module exports, and the SDK exports them all.
-const POLICY: &[&str] = &[
+/// What a filter with a policy exports: Envoy enters the VM once for each callback that a module
+/// exports, and the SDK exports them all.
+const USED: &[&str] = &[
     "memory",
     "_initialize",
     "proxy_abi_version_0_2_1",
@@ -18,11 +18,9 @@ const POLICY: &[&str] = &[
     "proxy_on_configure",
     "proxy_on_request_headers",
     "proxy_on_request_trailers",
+    "proxy_on_response_headers",
     "proxy_on_tick",
 ];
-
-/// What the policy and the example's own logic do to responses.
-const OWN_LOGIC: &[&str] = &["proxy_on_response_headers"];
 
 fn main() {
     Script::run(build);
@@ -41,23 +39,26 @@ fn build(script: &Script) -> Result<(), String> {
         workspace: &script.workspace,
         package: "gatepost-proxy-wasm",
         profile: "speed",
-        arguments: &["--example", "hsts"],
+        arguments: &["--examples"],
         folder: "sdk-wasm",
     };
-    let module = build.run().map_err(|error| error.to_string())?.join("examples/hsts.wasm");
-    let linked = std::fs::read(&module).map_err(|error| named(&module, &error))?;
-    write(&script.out.join("hsts.wasm"), &with_exports(&linked, &[POLICY, OWN_LOGIC].concat())?)?;
-    write(&script.out.join("policy_alone.wasm"), &with_exports(&linked, POLICY)?)
+    let built = build.run().map_err(|error| error.to_string())?;
+    for name in ["hsts.wasm", "policy_alone.wasm"] {
+        let module = built.join("examples").join(name);
+        let linked = std::fs::read(&module).map_err(|error| named(&module, &error))?;
+        write(&script.out.join(name), &with_exports(&linked)?)?;
+    }
+    Ok(())
 }
 
-/// The module with these exports alone, and without the code that only others reached.
-fn with_exports(module: &[u8], exports: &[&str]) -> Result<Vec<u8>, String> {
+/// The module with the exports that are used, and without the code that only others reached.
+fn with_exports(module: &[u8]) -> Result<Vec<u8>, String> {
     let mut module =
         walrus::Module::from_buffer(module).map_err(|error| format!("no valid module: {error}"))?;
     let unused: Vec<_> = module
         .exports
         .iter()
-        .filter(|export| !exports.contains(&export.name.as_str()))
+        .filter(|export| !USED.contains(&export.name.as_str()))
         .map(walrus::Export::id)
         .collect();
     unused.into_iter().for_each(|export| module.exports.delete(export));

@@ -113,7 +113,7 @@ fn a_request_whose_header_the_proxy_refuses_to_write_is_answered_with_500() {
 }
 
 #[test]
-fn a_request_that_passes_costs_three_entries_and_one_call() {
+fn a_request_that_passes_costs_four_entries_and_one_call() {
     let mut worker = worker(POLICY_ALONE, POLICY, Limits::default());
     let effects = get(&mut worker, "www.example.com").recorded;
     let entered: Vec<_> = effects
@@ -123,7 +123,13 @@ fn a_request_that_passes_costs_three_entries_and_one_call() {
             _ => None,
         })
         .collect();
-    assert_eq!(entered, ["proxy_on_context_create", "proxy_on_request_headers", "proxy_on_delete"]);
+    let callbacks = [
+        "proxy_on_context_create",
+        "proxy_on_request_headers",
+        "proxy_on_response_headers",
+        "proxy_on_delete",
+    ];
+    assert_eq!(entered, callbacks);
     let called: Vec<_> = effects
         .iter()
         .filter_map(|Recorded { event, .. }| match event {

@@ -1,5 +1,5 @@
-//! A case is a policy, a request and the response to it as text. It is the input of the fuzz targets, and a person can
-//! read the inputs that fail:
+//! A case is a policy, a request and the response to it as text. It is the input of the fuzz
+//! targets, and a person can read the inputs that fail:
 //!
 //! ```text
 //! private port-strip
@@ -12,8 +12,8 @@
 //! ```
 //!
 //! The first line names a policy and changes to it, the second is the source address, and each
-//! further line is a header: of the request, and behind an empty line of the response. The record separator (0x1e) means a line end inside a header. Any
-//! bytes are a valid case.
+//! further line is a header: of the request, and behind an empty line of the response. The record
+//! separator (0x1e) means a line end inside a header. Any bytes are a valid case.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};

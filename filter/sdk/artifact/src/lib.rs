@@ -1,9 +1,9 @@
-//! The example filter of `gatepost-proxy-wasm` as wasm modules, built when this crate is built. The
-//! exports that the example does not use are removed. It holds no code of its own.
+//! The example filters of `gatepost-proxy-wasm` as wasm modules, built when this crate is built. The
+//! exports that they do not use are removed. It holds no code of its own.
 
-/// The example `hsts`: a policy on requests, and a header on responses.
+/// The example `hsts`: a policy, and a header on responses.
 pub const HSTS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/hsts.wasm"));
 
-/// The same filter without the callback of its own logic: only the policy is left, so its cost can
-/// be compared with that of Gatepost's module.
+/// The example `policy_alone`: nothing but the policy, so its cost can be compared with that of
+/// Gatepost's module.
 pub const POLICY_ALONE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/policy_alone.wasm"));
