@@ -43,12 +43,12 @@ function envoy_on_request(handle)
     if env == "" then env = default end
     authority = authorities[env]
     if not authority then
-      handle:respond({ [":status"] = "404" }, "unknown environment\n")
+      handle:respond({ [":status"] = "404", ["vary"] = "env" }, "unknown environment\n")
       return
     end
   end
   if private(name) then
-    handle:respond({ [":status"] = "404" }, "not found\n")
+    handle:respond({ [":status"] = "404", ["vary"] = "env" }, "not found\n")
     return
   end
   local given = headers:get(":authority")
@@ -72,6 +72,12 @@ function envoy_on_response(handle)
   local owed = handle:streamInfo():dynamicMetadata():get("gatepost")
   if not owed then return end
   local headers = handle:headers()
+  local vary = headers:get("vary")
+  if not vary then
+    headers:add("vary", "env")
+  elseif vary ~= "*" and not find("," .. string.gsub(lower(vary), "%s", "") .. ",", ",env,", 1, true) then
+    headers:replace("vary", vary .. ", env")
+  end
   local location = headers:get("location")
   local url = location and restored(location, owed)
   if url then headers:replace("location", url) end

@@ -14,6 +14,8 @@ pub enum Case {
     PassThrough,
     /// A mapped host, among three mappings.
     MappedHost,
+    /// A mapped host that redirects.
+    Redirect,
     /// An environment, among ten.
     Environment,
     /// A refused host.
@@ -25,10 +27,11 @@ pub enum Case {
 }
 
 /// All of them, in the order of reports.
-pub const CASES: [Case; 7] = [
+pub const CASES: [Case; 8] = [
     Case::Probe,
     Case::PassThrough,
     Case::MappedHost,
+    Case::Redirect,
     Case::Environment,
     Case::Reject,
     Case::ManyMappings,
@@ -43,6 +46,7 @@ impl Case {
             Self::Probe => Workload::Probe,
             Self::PassThrough => Workload::PassThrough,
             Self::MappedHost | Self::ManyMappings => Workload::MappedHost,
+            Self::Redirect => Workload::Redirect,
             Self::Environment | Self::ManyEnvironments => Workload::Environment,
             Self::Reject => Workload::Reject,
         }

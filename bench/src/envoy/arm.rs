@@ -143,6 +143,14 @@ impl Arm {
         }
     }
 
+    /// Whether it gives responses what the policy owes them. The naive filter and the native module
+    /// show what less work costs; of another module it is not known.
+    #[must_use]
+    pub fn answers(&self) -> bool {
+        let arms = [Self::gatepost(), Self::gatepost_again(), Self::careful(), Self::lua()];
+        arms.iter().any(|arm| arm.name == self.name)
+    }
+
     /// Whether it does all of a policy, not only what the workloads need. Routes alone cannot.
     #[must_use]
     pub fn works_fully(&self) -> bool {

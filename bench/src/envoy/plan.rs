@@ -14,6 +14,8 @@ pub enum Part {
     PassThrough,
     /// A mapped host, among three mappings.
     MappedHost,
+    /// A mapped host that redirects.
+    Redirect,
     /// An environment, among ten.
     Environment,
     /// A refused host.
@@ -63,8 +65,14 @@ const LARGER: [Size; 2] = [
 pub const LARGEST: Size = Size { mappings: 100_000, environments: 10 };
 
 /// The parts that are one workload at the smallest size.
-const SMALL_PARTS: [Part; 5] =
-    [Part::Probe, Part::PassThrough, Part::MappedHost, Part::Environment, Part::Reject];
+const SMALL_PARTS: [Part; 6] = [
+    Part::Probe,
+    Part::PassThrough,
+    Part::MappedHost,
+    Part::Redirect,
+    Part::Environment,
+    Part::Reject,
+];
 
 /// The Envoys of a run. `filters` are measured beside Gatepost.
 #[must_use]

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::arm::Selection;
 use super::policy::{self, DEFAULT_ENVIRONMENT, SHIPPED_MAPPING, Shape, Size};
 use super::workload::{
-    CLEAN, GUARDED, OWN_HOST, READINESS, READINESS_AUTHORITY, READINESS_PATH, UNROUTED,
-    WITNESS_HOST, rotation,
+    ACCOUNT, CLEAN, GUARDED, LOGIN, OWN_HOST, READINESS, READINESS_AUTHORITY, READINESS_PATH,
+    UNROUTED, WITNESS_HOST, rotation,
 };
 
 const PRIVATE_SUFFIXES: [&str; 3] = [".svc.cluster.local", ".svc", ".default"];
@@ -31,6 +31,14 @@ fn with_header(name: &str, matcher: Value, answer: Value) -> Value {
 
 fn exact(value: &str) -> Value {
     json!({ "string_match": { "exact": value } })
+}
+
+/// A redirect to the host that the request names, as Envoy makes it.
+fn login() -> Value {
+    json!({
+        "match": { "path": LOGIN },
+        "redirect": { "path_redirect": ACCOUNT, "response_code": "FOUND" },
+    })
 }
 
 fn host(domain: &str, routes: Vec<Value>) -> Value {
@@ -72,7 +80,7 @@ pub fn behind_a_filter(shape: Shape, size: Size) -> Value {
             hosts.extend(
                 rotation(size.mappings)
                     .map(policy::mapping)
-                    .map(|(_, authority)| host(&authority, vec![all(&authority)])),
+                    .map(|(_, authority)| host(&authority, vec![login(), all(&authority)])),
             );
         }
         Shape::Environments => {
@@ -118,7 +126,7 @@ fn hosts_alone(size: Size, selection: Selection) -> Value {
             let suffixes = PRIVATE_SUFFIXES.map(|suffix| {
                 by_authority(json!({ "string_match": { "suffix": suffix } }), not_found())
             });
-            let mut routes = vec![probe];
+            let mut routes = vec![probe, login()];
             routes.extend(suffixes);
             routes.push(by_authority(exact(PRIVATE_HOST), not_found()));
             routes.push(by_authority(exact(OWN_HOST), respond(200, OWN_HOST)));
@@ -136,7 +144,9 @@ fn hosts_alone(size: Size, selection: Selection) -> Value {
                 vec![host("*", vec![probe, all(UNROUTED)]), host(OWN_HOST, vec![all(OWN_HOST)])];
             hosts.extend(PRIVATE_SUFFIXES.map(|suffix| host(&format!("*{suffix}"), refused())));
             hosts.push(host(PRIVATE_HOST, refused()));
-            hosts.extend(mappings.map(|(name, authority)| host(&name, vec![all(&authority)])));
+            hosts.extend(
+                mappings.map(|(name, authority)| host(&name, vec![login(), all(&authority)])),
+            );
             table(hosts)
         }
     }

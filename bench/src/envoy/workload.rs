@@ -18,6 +18,8 @@ pub enum Workload {
     PassThrough,
     /// A browser's request to a customer's host, which is mapped to a service.
     MappedHost,
+    /// The same to a path that the service redirects, to its own host.
+    Redirect,
     /// A request that names its environment in a header.
     Environment,
     /// A browser's request to a host inside the cluster, which is refused.
@@ -32,10 +34,11 @@ pub enum Workload {
 }
 
 /// The workloads that every arm is measured with, in the order of reports.
-pub const WORKLOADS: [Workload; 5] = [
+pub const WORKLOADS: [Workload; 6] = [
     Workload::Probe,
     Workload::PassThrough,
     Workload::MappedHost,
+    Workload::Redirect,
     Workload::Environment,
     Workload::Reject,
 ];
@@ -101,6 +104,11 @@ pub const READINESS_AUTHORITY: &str = "istio-ingress.gke-system.svc.cluster.loca
 /// The path of a rewritten probe.
 pub const READINESS_PATH: &str = "/healthz/ready";
 
+/// The path that every service redirects.
+pub const LOGIN: &str = "/login";
+/// Where it redirects to.
+pub const ACCOUNT: &str = "/account";
+
 const PAGE: &str = "/articles/2024/05/a-long-title-of-an-article?utm_source=newsletter";
 
 fn request<'a>(
@@ -123,7 +131,7 @@ fn naming(number: usize, headers: &[(&str, &str)]) -> Exchange {
     Exchange {
         request,
         resolved,
-        carried_out: Answer::of_route(env),
+        carried_out: Answer::of_route(env).varying("env"),
         untouched: Answer::of_route(UNROUTED),
     }
 }
@@ -144,6 +152,7 @@ impl Workload {
             Self::Probe => "probe",
             Self::PassThrough => "pass-through",
             Self::MappedHost => "mapped host",
+            Self::Redirect => "redirect",
             Self::Environment => "environment",
             Self::Reject => "reject",
             Self::LastEnvironment => "last environment",
@@ -158,7 +167,9 @@ impl Workload {
             Self::Environment | Self::LastEnvironment | Self::LastEnvironmentByCurl => {
                 Shape::Environments
             }
-            Self::Probe | Self::PassThrough | Self::MappedHost | Self::Reject => Shape::Knative,
+            Self::Probe | Self::PassThrough | Self::MappedHost | Self::Redirect | Self::Reject => {
+                Shape::Knative
+            }
         }
     }
 
@@ -195,6 +206,17 @@ impl Workload {
                     }
                 })
                 .collect(),
+            Self::Redirect => rotation(size.mappings)
+                .map(|number| {
+                    let (host, authority) = policy::mapping(number);
+                    Exchange {
+                        request: request(LOGIN, &host, BROWSER),
+                        resolved: Some(request(LOGIN, &authority, BROWSER)),
+                        carried_out: Answer::redirect(format!("http://{host}{ACCOUNT}")),
+                        untouched: unrouted.clone(),
+                    }
+                })
+                .collect(),
             Self::Environment => {
                 rotation(size.environments).map(|number| naming(number, &BROWSER)).collect()
             }
@@ -217,6 +239,7 @@ pub fn witnesses(shape: Shape) -> Vec<(String, Answer)> {
     let plain = |host: &str| request("/", host, []);
     let probe = [("user-agent", "GoogleHC/1.0")];
     let not_found = Answer::refused(404, "not found\n");
+    let of_default = || Answer::of_route(policy::DEFAULT_ENVIRONMENT).varying("env");
     match shape {
         Shape::Knative => vec![
             // These two answer only with the right x-forwarded-host.
@@ -249,21 +272,18 @@ pub fn witnesses(shape: Shape) -> Vec<(String, Answer)> {
         ],
         Shape::Environments => vec![
             // The default environment's route answers only with the right x-gatepost-env.
-            (plain("app.example.com"), Answer::of_route(policy::DEFAULT_ENVIRONMENT)),
-            (request("/", "app.example.com", [("env", " ENV2 ")]), Answer::of_route("env2")),
+            (plain("app.example.com"), of_default()),
             (
-                request("/", "app.example.com", [("env", "")]),
-                Answer::of_route(policy::DEFAULT_ENVIRONMENT),
+                request("/", "app.example.com", [("env", " ENV2 ")]),
+                Answer::of_route("env2").varying("env"),
             ),
-            (
-                request("/", "app.example.com", [("x-gatepost-env", "env2")]),
-                Answer::of_route(policy::DEFAULT_ENVIRONMENT),
-            ),
+            (request("/", "app.example.com", [("env", "")]), of_default()),
+            (request("/", "app.example.com", [("x-gatepost-env", "env2")]), of_default()),
             (
                 request("/", "app.example.com", [("env", "nobody")]),
-                Answer::refused(404, "unknown environment\n"),
+                Answer::refused(404, "unknown environment\n").varying("env"),
             ),
-            (request("/", "app.svc.cluster.local", [("env", "env2")]), not_found),
+            (request("/", "app.svc.cluster.local", [("env", "env2")]), not_found.varying("env")),
             (plain("a..b"), Answer::refused(400, "invalid Host\n")),
         ],
     }
