@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gatepost_authoring::suite::Case;
 use gatepost_gateway::{
@@ -22,6 +22,9 @@ use crate::cases::{Observation, offline, wire};
 use crate::echo::Upstream;
 use crate::envoy::LISTENER;
 use crate::envoy::process::{Envoy, Options};
+
+/// By when the filter flushed the counters of a request, far later than it does.
+const FLUSHED: Duration = Duration::from_secs(10);
 
 /// The gateway of a test bed.
 #[derive(Clone, Debug)]
@@ -147,7 +150,8 @@ impl Testbed {
         }
     }
 
-    /// Sends the request of one case. `counted` holds the counters before it, and is updated.
+    /// Sends the request of one case. The upstreams answer as the case says. `counted` holds the
+    /// counters before it, and is updated.
     ///
     /// # Errors
     /// When no answer comes, or the counters cannot be read.
@@ -156,11 +160,20 @@ impl Testbed {
         case: &Case,
         counted: &mut BTreeMap<String, u64>,
     ) -> Result<Observation, String> {
-        let outcome = wire::send(self.address(), case).await.map_err(|error| error.to_string())?;
-        let after = self.counters().await.map_err(|error| error.to_string())?;
-        let raised = offline::raised(counted, &after);
-        *counted = after;
-        Ok(Observation { outcome, counters: Some(raised) })
+        let given = wire::given(case).map_err(|error| error.to_string())?;
+        self.upstreams.iter().for_each(|(_, upstream)| upstream.answer_with(given.clone()));
+        let observed = wire::send(self.address(), case).await.map_err(|error| error.to_string())?;
+        // On a busy machine the filter flushes late: what the case expects is waited for.
+        let expected = case.expect.counters.as_ref().map_or(0, Vec::len);
+        let waited = Instant::now();
+        loop {
+            let after = self.counters().await.map_err(|error| error.to_string())?;
+            let raised = offline::raised(counted, &after);
+            if raised.len() >= expected || waited.elapsed() > FLUSHED {
+                *counted = after;
+                return Ok(Observation { counters: Some(raised), ..observed });
+            }
+        }
     }
 
     /// Gatepost's counters by name, as far as the filter has flushed them.

@@ -23,7 +23,7 @@ mod changes;
 mod probes;
 
 use crate::policy::PolicyFile;
-use crate::suite::{Request, Suite, decide, mismatch};
+use crate::suite::{Request, Response, Suite, decide, mismatch};
 use gatepost_engine::{Policy, compile_json};
 use serde_json::Value;
 
@@ -58,5 +58,7 @@ pub fn surviving(file: &PolicyFile, suite: &Suite) -> Vec<Survivor> {
 /// The first of some requests on which two policies decide differently.
 #[must_use]
 pub fn witness<'r>(one: &Policy, other: &Policy, requests: &'r [Request]) -> Option<&'r Request> {
-    requests.iter().find(|request| decide(one, request) != decide(other, request))
+    let response = Response::default();
+    let decided = |policy, request| decide(policy, request, &response);
+    requests.iter().find(|request| decided(one, request) != decided(other, request))
 }

@@ -1,8 +1,8 @@
-//! What a policy decides on the request of a test, by the engine alone, and whether that is what
-//! the test expects.
+//! What a policy decides on the request of a test and on the response to it, by the engine alone,
+//! and whether that is what the test expects.
 
-use super::model::{Case, Outcome, Request, Suite};
-use gatepost_engine::{Policy, Verdict};
+use super::model::{Case, ExpectedResponse, Outcome, Request, Response, Suite};
+use gatepost_engine::{Counter, Owed, Policy, Verdict};
 use std::collections::BTreeMap;
 
 /// Names of headers with their values in order.
@@ -13,6 +13,8 @@ type Headers = BTreeMap<String, Vec<String>>;
 pub struct Decided {
     /// What becomes of the request.
     pub fate: Fate,
+    /// The headers that the client gets: the upstream's, or those of the gateway's own answer.
+    pub response: BTreeMap<String, Vec<String>>,
     /// The counters that go up, by name.
     pub counters: Vec<String>,
 }
@@ -42,16 +44,12 @@ pub enum Fate {
     },
 }
 
-/// What a policy decides on a request.
+/// What a policy decides on a request, and on the response if an upstream gives it.
 #[must_use]
-pub fn decide(policy: &Policy, request: &Request) -> Decided {
-    let pseudo = [
-        (":method", &request.method),
-        (":path", &request.path),
-        (":authority", &request.authority),
-    ];
-    let fields = request.headers.iter().map(|(name, value)| (name.as_str(), value));
-    let headers: Vec<(&[u8], &[u8])> = pseudo
+pub fn decide(policy: &Policy, request: &Request, response: &Response) -> Decided {
+    let fields = request.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let headers: Vec<(&[u8], &[u8])> = request
+        .pseudo_headers()
         .into_iter()
         .chain(fields)
         .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
@@ -60,13 +58,19 @@ pub fn decide(policy: &Policy, request: &Request) -> Decided {
     let request_of_engine =
         gatepost_engine::Request { headers: headers.iter().copied(), source: &source };
     let decision = policy.decide(&request_of_engine);
+    let upstream: &[(String, String)] = match decision.verdict {
+        Verdict::Forward(_) => &response.headers,
+        Verdict::Reply(_) => &[],
+    };
+    let (response, is_restored) = completed(&decision.owed, upstream);
     let names = policy.counters();
     let name = |counter| names.iter().find(|(known, _)| *known == counter).map(|(_, n)| n.clone());
-    let mut counters: Vec<String> = decision.counters.iter().filter_map(name).collect();
+    let counted = decision.counters.iter().chain(is_restored.then_some(Counter::ResponseRestored));
+    let mut counters: Vec<String> = counted.filter_map(name).collect();
     counters.sort();
     let fate = match decision.verdict {
         Verdict::Forward(writes) => {
-            let mut headers = sent(request);
+            let mut headers = by_name(&request.headers);
             writes.remove.iter().for_each(|name| drop(headers.remove(*name)));
             let set = |set: &gatepost_engine::SetHeader<'_>| {
                 (set.name.to_owned(), vec![set.value.clone()])
@@ -85,12 +89,25 @@ pub fn decide(policy: &Policy, request: &Request) -> Decided {
             body: Some(reply.body.into_owned()),
         },
     };
-    Decided { fate, counters }
+    Decided { fate, response, counters }
 }
 
-fn sent(request: &Request) -> Headers {
+/// The headers of a response with what it owes, and whether one of them was restored.
+fn completed(owed: &Owed, headers: &[(String, String)]) -> (Headers, bool) {
+    let bytes =
+        |(name, value): &(String, String)| (name.as_bytes().to_vec(), value.as_bytes().to_vec());
+    let headers: Vec<(Vec<u8>, Vec<u8>)> = headers.iter().map(bytes).collect();
+    let pairs = headers.iter().map(|(name, value)| (name.as_slice(), value.as_slice()));
+    let changes = owed.changes(&pairs);
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    let completed = changes.applied(&headers).into_iter();
+    let completed: Vec<_> = completed.map(|(name, value)| (text(name), text(value))).collect();
+    (by_name(&completed), changes.is_restored)
+}
+
+fn by_name(lines: &[(String, String)]) -> Headers {
     let mut headers = Headers::new();
-    for (name, value) in &request.headers {
+    for (name, value) in lines {
         headers.entry(name.clone()).or_default().push(value.clone());
     }
     headers
@@ -100,7 +117,8 @@ fn sent(request: &Request) -> Headers {
 /// not.
 #[must_use]
 pub fn mismatch(policy: &Policy, suite: &Suite, case: &Case) -> Option<String> {
-    let Decided { fate, counters } = decide(policy, &case.request);
+    let given = case.response.clone().unwrap_or_default();
+    let Decided { fate, response, counters } = decide(policy, &case.request, &given);
     let (expected, fate) = (expected(case), only_what_is_expected(fate, case));
     if fate != expected {
         return Some(format!("expected {expected:#?}\nbut got  {fate:#?}"));
@@ -111,6 +129,14 @@ pub fn mismatch(policy: &Policy, suite: &Suite, case: &Case) -> Option<String> {
         && suite.routes.upstream(authority) != Some(upstream)
     {
         return Some(format!("{upstream} does not answer for {authority}"));
+    }
+    for (name, expected) in case.expect.response.iter().flat_map(ExpectedResponse::iter) {
+        let found = response.get(name).map(Vec::as_slice).unwrap_or_default();
+        if found != expected {
+            return Some(format!(
+                "expected {name} of the response {expected:?}, but got {found:?}"
+            ));
+        }
     }
     let mut expected = case.expect.counters.clone()?;
     expected.sort();
@@ -127,7 +153,7 @@ fn expected(case: &Case) -> Fate {
             body: reply.body.clone(),
         },
         Outcome::Forward(forward) => {
-            let mut headers = sent(&case.request);
+            let mut headers = by_name(&case.request.headers);
             headers.extend(forward.headers.iter().cloned());
             forward.absent.iter().for_each(|name| drop(headers.remove(name)));
             let or_sent =
@@ -153,5 +179,62 @@ fn only_what_is_expected(fate: Fate, case: &Case) -> Fate {
             }
         }
         (fate, _) => fate,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: &str = r#"{
+        "apiVersion": "gatepost/v1",
+        "environments": { "sources": [{ "header": "env" }], "allow": ["env1"] },
+        "hosts": { "mappings": [{ "host": "shop.test", "authority": "shop.default.example" }] }
+    }"#;
+
+    /// What differs where a policy has this change and a test ends in these lines.
+    fn found(change: (&str, &str), lines: &str) -> Option<String> {
+        let policy = POLICY.replace(change.0, change.1);
+        let policy = gatepost_engine::compile_json(policy.as_bytes()).expect("a good policy");
+        let text = format!("tests:\n- name: a\n{lines}");
+        let suite = Suite::parse("tests.yaml", &text).expect("a good file");
+        mismatch(&policy, &suite, &suite.cases[0])
+    }
+
+    const LOGIN: &str = "
+  request: { authority: shop.test, headers: { env: env1 } }
+  response: { status: 302, headers: { location: //shop.default.example/login } }
+  expect:
+    forward: { authority: shop.default.example }
+    response: { headers: { location: //shop.test/login, vary: env }, absent: [set-cookie] }
+    counters: [gatepost.environment.selected, gatepost.host.mapped, gatepost.response.restored]
+";
+
+    #[test]
+    fn a_response_of_an_upstream_is_compared_and_its_counter_is_too() {
+        assert_eq!(found(("", ""), LOGIN), None);
+        assert_eq!(
+            found((r#""mappings""#, r#""responses": "keep", "mappings""#), LOGIN).as_deref(),
+            Some(
+                "expected location of the response [\"//shop.test/login\"], but got \
+                 [\"//shop.default.example/login\"]"
+            )
+        );
+        assert_eq!(
+            found((r#""allow""#, r#""vary": "keep", "allow""#), LOGIN).as_deref(),
+            Some(r#"expected vary of the response ["env"], but got []"#)
+        );
+    }
+
+    #[test]
+    fn so_is_an_answer_of_the_gateway() {
+        let lines = "
+  request: { authority: shop.test, headers: { env: env9 } }
+  expect: { reply: { status: 404 }, response: { absent: [vary] } }
+";
+        assert_eq!(
+            found(("", ""), lines).as_deref(),
+            Some(r#"expected vary of the response [], but got ["env"]"#)
+        );
     }
 }

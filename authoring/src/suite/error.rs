@@ -65,6 +65,20 @@ pub(super) enum SuiteError {
         /// The field to use.
         field: &'static str,
     },
+    /// A header that no upstream's response brings to the client.
+    #[error("`{name}` cannot stand in a response here: {why}")]
+    NotInResponse {
+        /// The header.
+        name: String,
+        /// The reason.
+        why: &'static str,
+    },
+    /// A response of an upstream for a request that reaches none.
+    #[error("no upstream gives a response, because this request ends in `expect.reply`")]
+    ResponseOfReply,
+    /// A response of which nothing is expected.
+    #[error("nothing is expected of the response")]
+    NothingExpected,
     /// A header value that does not survive its way (RFC 9110 §5.5).
     #[error(
         "a header's value cannot hold line ends or control characters, \
@@ -142,6 +156,9 @@ impl SuiteError {
             Self::Address(_) => "invalid-address",
             Self::HeaderName(_) => "invalid-header-name",
             Self::HeaderHasField { .. } => "header-has-field",
+            Self::NotInResponse { .. } => "not-in-response",
+            Self::ResponseOfReply => "response-of-reply",
+            Self::NothingExpected => "nothing-expected",
             Self::HeaderValue => "invalid-header-value",
             Self::DuplicateHeader(_) => "duplicate-header",
             Self::PresentAndAbsent(_) => "present-and-absent",
@@ -166,6 +183,13 @@ impl SuiteError {
             }
             Self::UnknownCounter(name) => counters::help(name),
             Self::HeaderHasField { field, .. } => format!("use `{field}`"),
+            Self::ResponseOfReply => {
+                "remove `response`; `expect.response` names the headers of the gateway's own answer"
+                    .to_owned()
+            }
+            Self::NothingExpected => {
+                "name headers in `headers` or `absent`, or remove `response`".to_owned()
+            }
             Self::EmptyList => "give it at least one entry".to_owned(),
             Self::Method(_) => "methods are in capitals, as `GET`".to_owned(),
             _ => return None,

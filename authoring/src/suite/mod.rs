@@ -17,6 +17,9 @@
 //!     # A list sends the header once for each value.
 //!     headers: { user-agent: GoogleHC/1.0, env: [env1, env2] }
 //!     source: 35.191.0.1       # the downstream address, default 203.0.113.7
+//!   response:                  # what the upstream answers; omitted: 200 without headers
+//!     status: 302              # default 200
+//!     headers: { location: /login, set-cookie: [sid=1, theme=dark] }
 //!   expect:                    # exactly one of forward and reply
 //!     forward:
 //!       authority: readiness.example:15020     # omitted: unchanged
@@ -27,6 +30,9 @@
 //!       upstream: readiness                    # the name in `routes` that answers
 //!     # All but status is optional.
 //!     # reply: { status: 404, details: gatepost.host.private, grpcStatus: 12, body: "…" }
+//!     response:                # what the client gets, from an upstream or from the gateway
+//!       headers: { location: /login, set-cookie: [sid=1, theme=dark] }   # exactly these values
+//!       absent: [vary]         # the client does not get it
 //!     counters: [gatepost.health_check.gclb]   # exactly these counters go up by one
 //! ```
 //!
@@ -36,15 +42,20 @@
 //! the policy's decision: to a gRPC client a gateway sends the latter with HTTP 200. Names of
 //! headers are compared in lower case. Where `counters` is given, no other counter of Gatepost may
 //! go up.
+//!
+//! `expect.response` is not complete: gateways add headers of their own to responses. The request
+//! comes by `http`, unless it has the header `x-forwarded-proto`.
 
 mod counters;
 mod decide;
 mod error;
 mod fields;
+mod headers;
 mod model;
 mod reading;
 
 pub use decide::{Decided, Fate, decide, mismatch};
 pub use model::{
-    Case, DEFAULT_SOURCE, Expect, Forward, Outcome, Reply, Request, Route, Routes, Suite,
+    Case, DEFAULT_SOURCE, Expect, ExpectedResponse, Forward, Outcome, Reply, Request, Response,
+    Route, Routes, Suite,
 };

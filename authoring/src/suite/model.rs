@@ -41,6 +41,8 @@ pub struct Case {
     pub span: Span,
     /// The request that the client sends.
     pub request: Request,
+    /// What the upstream answers; `None` when the test does not say.
+    pub response: Option<Response>,
     /// What is expected of it.
     pub expect: Expect,
 }
@@ -60,11 +62,41 @@ pub struct Request {
     pub source: IpAddr,
 }
 
+/// What an upstream answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// The HTTP status.
+    pub status: u16,
+    /// Header fields in order, names in lower case; a repeated header is in the list several times.
+    pub headers: Vec<(String, String)>,
+}
+
+impl Request {
+    /// The pseudo-headers. The scheme is that of a gateway without TLS, as runners have it.
+    #[must_use]
+    pub fn pseudo_headers(&self) -> [(&str, &str); 4] {
+        [
+            (":method", &self.method),
+            (":path", &self.path),
+            (":authority", &self.authority),
+            (":scheme", "http"),
+        ]
+    }
+}
+
+impl Default for Response {
+    fn default() -> Self {
+        Self { status: 200, headers: Vec::new() }
+    }
+}
+
 /// What a test expects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expect {
     /// Where the request goes.
     pub outcome: Outcome,
+    /// What the client gets; `None` when the test does not say.
+    pub response: Option<ExpectedResponse>,
     /// The counters that go up, exactly these; `None` when the test does not say.
     pub counters: Option<Vec<String>>,
 }
@@ -104,6 +136,23 @@ pub struct Reply {
     pub grpc_status: Option<u8>,
     /// The body.
     pub body: Option<String>,
+}
+
+/// The headers that the client gets. The others are not compared.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ExpectedResponse {
+    /// Headers, names in lower case, with all the values that each must have.
+    pub headers: Vec<(String, Vec<String>)>,
+    /// Headers, in lower case, that the client must not get.
+    pub absent: Vec<String>,
+}
+
+impl ExpectedResponse {
+    /// Each header that is expected or must be absent, with the values that it must have.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[String])> {
+        let present = self.headers.iter().map(|(name, values)| (name.as_str(), values.as_slice()));
+        present.chain(self.absent.iter().map(|name| (name.as_str(), &[][..])))
+    }
 }
 
 impl Routes {

@@ -2,9 +2,11 @@
 
 use super::counters::is_counter;
 use super::error::SuiteError;
-use super::fields::{At, Errors, Fields};
+use super::fields::{At, Errors};
+use super::headers::{Message, absent, headers, is_token, lines};
 use super::model::{
-    Case, DEFAULT_SOURCE, Expect, Forward, Outcome, Reply, Request, Route, Routes, Suite,
+    Case, DEFAULT_SOURCE, Expect, ExpectedResponse, Forward, Outcome, Reply, Request, Response,
+    Route, Routes, Suite,
 };
 use crate::read::read;
 use gatepost_diagnostics::{FileError, Report, Source, Span};
@@ -99,7 +101,7 @@ fn case(
     names: &mut HashMap<String, Span>,
     errors: &mut Errors<'_>,
 ) -> Option<Case> {
-    let fields = at.fields(errors, &["name", "request", "expect"])?;
+    let fields = at.fields(errors, &["name", "request", "response", "expect"])?;
     let name_at = fields.require(errors, "name");
     let title = name_at.as_ref().and_then(|at| name(at, errors));
     if let (Some(at), Some(title)) = (&name_at, title) {
@@ -112,9 +114,14 @@ fn case(
         }
     }
     let request = fields.require(errors, "request").and_then(|at| request(&at, errors));
+    let response_at = fields.get("response");
+    let response = response_at.as_ref().and_then(|at| response(at, errors));
     let expect = fields.require(errors, "expect").and_then(|at| expect(&at, routes, errors));
+    if let (Some(at), Some(Expect { outcome: Outcome::Reply(_), .. })) = (&response_at, &expect) {
+        at.error_at_key(errors, &SuiteError::ResponseOfReply);
+    }
     let span = name_at?.span(errors);
-    Some(Case { name: title?.to_owned(), span, request: request?, expect: expect? })
+    Some(Case { name: title?.to_owned(), span, request: request?, response, expect: expect? })
 }
 
 fn request(at: &At<'_>, errors: &mut Errors<'_>) -> Option<Request> {
@@ -122,18 +129,22 @@ fn request(at: &At<'_>, errors: &mut Errors<'_>) -> Option<Request> {
     let method = fields.get("method").map_or(Some("GET"), |at| method(&at, errors));
     let authority = fields.require(errors, "authority").and_then(|at| authority(&at, errors));
     let path = fields.get("path").map_or(Some("/"), |at| path(&at, errors));
-    let headers = headers(&fields, errors);
+    let headers = headers(&fields, Message::Request, errors);
     let source = fields.get("source").map_or(Some(DEFAULT_SOURCE), |at| address(&at, errors));
-    let fields = headers
-        .into_iter()
-        .flat_map(|(name, values)| values.into_iter().map(move |value| (name.clone(), value)));
     Some(Request {
         method: method?.to_owned(),
         authority: authority?.to_owned(),
         path: path?.to_owned(),
-        headers: fields.collect(),
+        headers: lines(headers),
         source: source?,
     })
+}
+
+fn response(at: &At<'_>, errors: &mut Errors<'_>) -> Option<Response> {
+    let fields = at.fields(errors, &["status", "headers"])?;
+    let status = fields.get("status").map_or(Some(200), |at| at.integer(errors, 200, 599));
+    let headers = headers(&fields, Message::Response, errors);
+    Some(Response { status: status?, headers: lines(headers) })
 }
 
 fn method<'n>(at: &At<'n>, errors: &mut Errors<'_>) -> Option<&'n str> {
@@ -174,61 +185,8 @@ fn address(at: &At<'_>, errors: &mut Errors<'_>) -> Option<IpAddr> {
     address
 }
 
-/// The field `headers`: names in lower case with all their values.
-fn headers(fields: &Fields<'_>, errors: &mut Errors<'_>) -> Vec<(String, Vec<String>)> {
-    let mut headers: Vec<(String, Vec<String>)> = Vec::new();
-    let entries = fields.get("headers").map(|at| at.entries(errors)).unwrap_or_default();
-    for (key, at) in entries {
-        let Some(name) = header_name(key, &at, errors) else { continue };
-        if headers.iter().any(|(earlier, _)| *earlier == name) {
-            at.error_at_key(errors, &SuiteError::DuplicateHeader(name.clone()));
-        }
-        let values = at.one_or_more(errors).unwrap_or_default();
-        let values = values.iter().filter_map(|at| header_value(at, errors)).collect();
-        headers.push((name, values));
-    }
-    headers
-}
-
-fn header_name(text: &str, at: &At<'_>, errors: &mut Errors<'_>) -> Option<String> {
-    let name = text.to_ascii_lowercase();
-    let field = match name.as_str() {
-        "host" | ":authority" => Some("authority"),
-        ":path" => Some("path"),
-        ":method" => Some("method"),
-        _ => None,
-    };
-    let error = match field {
-        Some(field) => SuiteError::HeaderHasField { name, field },
-        None if is_token(&name) => return Some(name),
-        None => SuiteError::HeaderName(text.to_owned()),
-    };
-    at.error_at_key(errors, &error);
-    None
-}
-
-fn header_value(at: &At<'_>, errors: &mut Errors<'_>) -> Option<String> {
-    let text = at.text_or_number(errors)?;
-    let blank = [' ', '\t'];
-    let valid = !text.chars().any(|c| c.is_control() && c != '\t')
-        && !text.starts_with(blank)
-        && !text.ends_with(blank);
-    if !valid {
-        at.error(errors, &SuiteError::HeaderValue);
-    }
-    valid.then(|| text.to_owned())
-}
-
-/// RFC 9110 §5.6.2.
-fn is_token(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
-}
-
 fn expect(at: &At<'_>, routes: &Routes, errors: &mut Errors<'_>) -> Option<Expect> {
-    let fields = at.fields(errors, &["forward", "reply", "counters"])?;
+    let fields = at.fields(errors, &["forward", "reply", "response", "counters"])?;
     let outcome = match (fields.get("forward"), fields.get("reply")) {
         (Some(at), None) => forward(&at, routes, errors).map(Outcome::Forward),
         (None, Some(at)) => reply(&at, errors).map(Outcome::Reply),
@@ -237,25 +195,27 @@ fn expect(at: &At<'_>, routes: &Routes, errors: &mut Errors<'_>) -> Option<Expec
             None
         }
     };
+    let response = fields.get("response").and_then(|at| expected_response(&at, errors));
     let counters = fields.get("counters").map(|at| counters(&at, errors));
-    Some(Expect { outcome: outcome?, counters })
+    Some(Expect { outcome: outcome?, response, counters })
+}
+
+fn expected_response(at: &At<'_>, errors: &mut Errors<'_>) -> Option<ExpectedResponse> {
+    let fields = at.fields(errors, &["headers", "absent"])?;
+    let headers = headers(&fields, Message::Response, errors);
+    let absent = absent(&fields, Message::Response, &headers, errors);
+    if ["headers", "absent"].iter().all(|name| fields.get(name).is_none()) {
+        at.error(errors, &SuiteError::NothingExpected);
+    }
+    Some(ExpectedResponse { headers, absent })
 }
 
 fn forward(at: &At<'_>, routes: &Routes, errors: &mut Errors<'_>) -> Option<Forward> {
     let fields = at.fields(errors, &["authority", "path", "headers", "absent", "upstream"])?;
     let authority = fields.get("authority").and_then(|at| authority(&at, errors));
     let path = fields.get("path").and_then(|at| path(&at, errors));
-    let headers = headers(&fields, errors);
-    let mut absent: Vec<String> = Vec::new();
-    for at in fields.get("absent").and_then(|at| at.elements(errors)).unwrap_or_default() {
-        let Some(name) = at.text(errors).and_then(|text| header_name(text, &at, errors)) else {
-            continue;
-        };
-        if headers.iter().any(|(present, _)| *present == name) {
-            at.error(errors, &SuiteError::PresentAndAbsent(name.clone()));
-        }
-        absent.push(name);
-    }
+    let headers = headers(&fields, Message::Request, errors);
+    let absent = absent(&fields, Message::Request, &headers, errors);
     let upstream = fields.get("upstream").and_then(|at| upstream(&at, routes, errors));
     Some(Forward {
         authority: authority.map(str::to_owned),
@@ -311,3 +271,7 @@ fn counters(at: &At<'_>, errors: &mut Errors<'_>) -> Vec<String> {
 #[cfg(test)]
 #[path = "reading_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "response_tests.rs"]
+mod response_tests;

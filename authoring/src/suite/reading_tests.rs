@@ -3,7 +3,7 @@
 use super::*;
 
 /// Each error as `line:column path: message; help`.
-fn errors(text: &str) -> Vec<String> {
+pub(super) fn errors(text: &str) -> Vec<String> {
     let report = Suite::parse("tests.yaml", text).expect_err("the file has mistakes");
     let one = |error: &crate::Diagnostic| {
         let at = error.location.as_ref().expect("a place").start;
@@ -13,7 +13,7 @@ fn errors(text: &str) -> Vec<String> {
     report.diagnostics.iter().map(one).collect()
 }
 
-fn suite(text: &str) -> Suite {
+pub(super) fn suite(text: &str) -> Suite {
     match Suite::parse("tests.yaml", text) {
         Ok(suite) => suite,
         Err(report) => panic!("{}", crate::Render::Text { color: false }.render(&[report])),
@@ -32,6 +32,9 @@ tests:
     path: /?a=b
     headers: { User-Agent: GoogleHC/1.0, env: [env1, env2], x-version: 1.10 }
     source: 35.191.0.1
+  response:
+    status: 302
+    headers: { Location: /login, set-cookie: [a=b, c=d], retry-after: 120 }
   expect:
     forward:
       authority: readiness.example:15020
@@ -39,10 +42,15 @@ tests:
       headers: { X-Gatepost-Env: env1, accept: [a, b] }
       absent: [K-Network-Hash]
       upstream: readiness
+    response:
+      headers: { Location: /login, set-cookie: [a=b, c=d] }
+      absent: [Vary]
     counters: [gatepost.health_check.gclb]
 - name: a refusal
   request: { authority: '' }
-  expect: { reply: { status: 404, details: gatepost.host.private, grpcStatus: 12, body: nope } }
+  expect:
+    reply: { status: 404, details: gatepost.host.private, grpcStatus: 12, body: nope }
+    response: { headers: { vary: env } }
 - name: nothing happens
   request: { authority: a.example }
   expect:
@@ -64,6 +72,25 @@ fn a_complete_file_is_read_field_by_field() {
     ];
     assert_eq!(probe.request.headers, sent);
     assert_eq!(probe.request.source, IpAddr::from([35, 191, 0, 1]));
+    let response = Response {
+        status: 302,
+        headers: vec![
+            header("location", "/login"),
+            header("set-cookie", "a=b"),
+            header("set-cookie", "c=d"),
+            header("retry-after", "120"),
+        ],
+    };
+    assert_eq!(probe.response, Some(response));
+    let expected = |headers: &[(&str, &[&str])], absent: &[&str]| {
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        let headers = headers.iter().map(|(name, values)| ((*name).to_owned(), texts(values)));
+        Some(ExpectedResponse { headers: headers.collect(), absent: texts(absent) })
+    };
+    assert_eq!(
+        probe.expect.response,
+        expected(&[("location", &["/login"]), ("set-cookie", &["a=b", "c=d"])], &["vary"])
+    );
     let Outcome::Forward(forward) = &probe.expect.outcome else { panic!("a forward") };
     assert_eq!(forward.authority.as_deref(), Some("readiness.example:15020"));
     assert_eq!(forward.headers[0], ("x-gatepost-env".to_owned(), vec!["env1".to_owned()]));
@@ -79,7 +106,9 @@ fn a_complete_file_is_read_field_by_field() {
         grpc_status: Some(12),
         body: Some("nope".to_owned()),
     };
-    assert_eq!(refusal.expect, Expect { outcome: Outcome::Reply(reply), counters: None });
+    let response = expected(&[("vary", &["env"])], &[]);
+    let refused = Expect { outcome: Outcome::Reply(reply), response, counters: None };
+    assert_eq!((&refusal.expect, &refusal.response), (&refused, &None));
     assert_eq!(nothing.expect.outcome, Outcome::Forward(Forward::default()));
 }
 

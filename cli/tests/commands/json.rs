@@ -42,7 +42,7 @@ fn a_failed_case_has_its_line_and_its_differences() {
     assert_eq!(code, Some(1));
     assert_eq!(
         (&results["version"], &results["passed"], &results["failed"]),
-        (&json!("gatepost.test/v2"), &json!(0), &json!(5))
+        (&json!("gatepost.test/v2"), &json!(0), &json!(6))
     );
     let first = json!({
         "name": "a host without a mapping keeps its name", "line": 3, "passed": false,

@@ -4,6 +4,7 @@
 
 use gatepost_authoring::suite::Case;
 use gatepost_testbed::cases::{Forwarded, Observation, Outcome, Replied, judge, wire};
+use gatepost_testbed::echo::ECHO;
 use gatepost_testbed::shipped::ALL;
 use gatepost_testbed::{GatewayKind, Testbed};
 
@@ -54,7 +55,7 @@ fn seen(mut observation: Result<Observation, String>, details: String) -> Seen {
     Seen { observation, details: Some(details) }
 }
 
-/// An observation without the headers that each gateway adds to every request.
+/// An observation without the headers that each gateway adds to every request and response.
 fn comparable(observation: &Observation) -> Observation {
     let mut observation = observation.clone();
     if let Outcome::Forwarded(Forwarded { headers, .. }) = &mut observation.outcome {
@@ -63,6 +64,12 @@ fn comparable(observation: &Observation) -> Observation {
         });
         headers.sort_by(|(left, _), (right, _)| left.cmp(right));
     }
+    observation.response.retain(|(name, _)| {
+        // The echo, and with it its length, has the headers that each gateway added.
+        !matches!(name.as_str(), "date" | "server" | "connection" | "content-length" | ECHO)
+            && !name.starts_with("x-envoy-")
+    });
+    observation.response.sort_by(|(left, _), (right, _)| left.cmp(right));
     observation
 }
 

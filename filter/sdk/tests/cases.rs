@@ -17,10 +17,12 @@ fn every_case_of_every_policy_ends_as_with_gateposts_own_module() {
         let [mut example, mut own] =
             [&example, &own].map(|module| Offline::start(module, &file.json).expect("accepted"));
         for case in &suite.cases {
-            let observed = example.run(case, &suite.routes).expect("no trap");
+            let mut observed = example.run(case, &suite.routes).expect("no trap");
             let differences: Vec<String> =
                 judge(case, &observed, |_| false).iter().map(ToString::to_string).collect();
             assert!(differences.is_empty(), "{}: {}: {differences:?}", policy.name, case.name);
+            // The example's own job.
+            observed.response.retain(|(name, _)| name != "strict-transport-security");
             assert_eq!(observed, own.run(case, &suite.routes).expect("no trap"), "{}", case.name);
         }
     }

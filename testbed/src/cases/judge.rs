@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use gatepost_authoring::Diagnostic;
-use gatepost_authoring::suite::{self, Case};
+use gatepost_authoring::suite::{self, Case, ExpectedResponse};
 
 use super::observation::{Forwarded, Observation, Outcome, Replied};
 
@@ -17,9 +17,11 @@ pub fn judge(case: &Case, observed: &Observation, added: impl Fn(&str) -> bool) 
     match (&case.expect.outcome, &observed.outcome) {
         (suite::Outcome::Forward(expected), Outcome::Forwarded(found)) => {
             judge.forwarded(case, expected, found, added);
+            judge.response(case, &observed.response);
         }
         (suite::Outcome::Reply(expected), Outcome::Replied(found)) => {
             judge.replied(expected, found);
+            judge.response(case, &observed.response);
         }
         (suite::Outcome::Forward(_), Outcome::Replied(found)) => {
             judge.differs("outcome", "it goes upstream", &reply(found));
@@ -105,29 +107,30 @@ impl Judge {
         names.sort_unstable();
         names.dedup();
         for name in names {
-            let sent = || {
-                case.request
-                    .headers
-                    .iter()
-                    .filter(|(other, _)| other == name)
-                    .map(|(_, value)| value.as_str())
-                    .collect()
-            };
             let named =
                 expected.headers.iter().find(|(other, _)| other == name).map(|(_, values)| values);
             let wanted: Vec<&str> = match named {
                 Some(values) => values.iter().map(String::as_str).collect(),
                 None if expected.absent.iter().any(|absent| absent == name) => Vec::new(),
-                None => sent(),
+                None => lines(&case.request.headers, name),
             };
-            let arrived: Vec<&str> = found
-                .headers
-                .iter()
-                .filter(|(other, _)| other == name)
-                .map(|(_, value)| value.as_str())
-                .collect();
+            let arrived = lines(&found.headers, name);
             if wanted != arrived {
                 self.differs(&format!("header {name}"), &values(&wanted), &values(&arrived));
+            }
+        }
+    }
+
+    fn response(&mut self, case: &Case, found: &[(String, String)]) {
+        for (name, wanted) in case.expect.response.iter().flat_map(ExpectedResponse::iter) {
+            let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
+            let arrived = lines(found, name);
+            if wanted != arrived {
+                self.differs(
+                    &format!("response header {name}"),
+                    &values(&wanted),
+                    &values(&arrived),
+                );
             }
         }
     }
@@ -146,6 +149,12 @@ impl Judge {
             self.compare("body", expected, found);
         }
     }
+}
+
+/// The values of a header, one for each line.
+fn lines<'h>(headers: &'h [(String, String)], name: &str) -> Vec<&'h str> {
+    let lines = headers.iter().filter(|(known, _)| known == name);
+    lines.map(|(_, value)| value.as_str()).collect()
 }
 
 fn values(values: &[&str]) -> String {
@@ -173,7 +182,11 @@ mod tests {
             headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let outcome =
             Forwarded { authority: "a.example".into(), path: "/".into(), headers, upstream: None };
-        Observation { outcome: Outcome::Forwarded(outcome), counters: Some(BTreeMap::new()) }
+        Observation {
+            outcome: Outcome::Forwarded(outcome),
+            response: Vec::new(),
+            counters: Some(BTreeMap::new()),
+        }
     }
 
     fn found(expect: &str, observed: &Observation) -> Vec<String> {
@@ -217,13 +230,42 @@ mod tests {
     }
 
     #[test]
+    fn a_response_has_the_expected_values_in_their_order_and_lacks_what_is_absent() {
+        let mut observed = forwarded(&[("env", "env1"), ("x", "z")]);
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        observed.response = vec![
+            header("set-cookie", "b=2"),
+            header("location", "http://a.example/"),
+            header("set-cookie", "a=1"),
+            header("server", "envoy"),
+        ];
+        let expect = "{ forward: {}, response: { headers: { set-cookie: [b=2, a=1] }, \
+            absent: [vary] } }";
+        assert_eq!(found(expect, &observed), [""; 0]);
+        let expect = "{ forward: {}, response: { headers: { set-cookie: [a=1, b=2], vary: env }, \
+            absent: [location] } }";
+        assert_eq!(
+            found(expect, &observed),
+            [
+                "response header set-cookie: expected [\"a=1\", \"b=2\"], found [\"b=2\", \"a=1\"]",
+                "response header vary: expected \"env\", found none",
+                "response header location: expected none, found \"http://a.example/\"",
+            ]
+        );
+    }
+
+    #[test]
     fn a_reply_where_a_request_should_pass_is_a_mismatch() {
         let replied = Replied {
             status: Some(404),
             details: Some("gatepost.host.private".into()),
             ..Replied::default()
         };
-        let observed = Observation { outcome: Outcome::Replied(replied), counters: None };
+        let observed = Observation {
+            outcome: Outcome::Replied(replied),
+            response: Vec::new(),
+            counters: None,
+        };
         assert_eq!(
             found("{ forward: {} }", &observed),
             ["outcome: expected it goes upstream, found a reply 404 (gatepost.host.private)"]

@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 pub struct Observation {
     /// Where the request ended.
     pub outcome: Outcome,
+    /// The headers that the client got, in order, without pseudo-headers; none where it got no
+    /// response.
+    pub response: Vec<(String, String)>,
     /// By how much each of Gatepost's counters went up; `None` where counters were not read.
     pub counters: Option<BTreeMap<String, u64>>,
 }

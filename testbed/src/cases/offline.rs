@@ -40,22 +40,19 @@ impl Offline {
         // The filter flushes its counters by a timer, some milliseconds after it counted.
         const FLUSH: Duration = Duration::from_secs(1);
         let request = &case.request;
-        let pseudo = [
-            (":method", &request.method),
-            (":path", &request.path),
-            (":authority", &request.authority),
-        ];
-        let fields = pseudo
-            .into_iter()
-            .chain(request.headers.iter().map(|(name, value)| (name.as_str(), value)));
+        let fields = request.pseudo_headers().into_iter().chain(pairs(&request.headers));
         let before = counters(&self.worker.host().metrics);
         // A source address needs a port, which no policy looks at.
         let info = StreamInfo {
             source: Some(SocketAddr::new(request.source, 49152)),
             ..StreamInfo::default()
         };
-        let upstream =
-            &mut |_: &Message| Some(Message::new(Headers::response([(":status", "200")])));
+        let response = case.response.clone().unwrap_or_default();
+        let upstream = &mut |_: &Message| {
+            let status = response.status.to_string();
+            let fields = [(":status", status.as_str())].into_iter();
+            Some(Message::new(Headers::response(fields.chain(pairs(&response.headers)))))
+        };
         let finished = self.worker.run_with(Message::new(Headers::request(fields)), info, upstream);
         self.clock.advance(FLUSH);
         self.worker.run_timers();
@@ -63,6 +60,8 @@ impl Offline {
             return Err(trap);
         }
         let raised = raised(&before, &counters(&self.worker.host().metrics));
+        let response = finished.response.as_ref().map(|response| ordinary(&response.headers));
+        let response = response.unwrap_or_default();
         let outcome = match finished {
             Finished { local_reply: Some(reply), response: Some(response), .. } => {
                 Outcome::Replied(replied(&reply, &response))
@@ -72,8 +71,22 @@ impl Offline {
             }
             _ => Outcome::Stopped,
         };
-        Ok(Observation { outcome, counters: Some(raised) })
+        Ok(Observation { outcome, response, counters: Some(raised) })
     }
+}
+
+fn pairs(headers: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
+    headers.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+}
+
+/// Headers in order, without pseudo-headers.
+fn ordinary(headers: &Headers) -> Vec<(String, String)> {
+    let ordinary = headers.iter().filter(|(name, _)| !name.starts_with(b":"));
+    ordinary.map(|(name, value)| (text(name), text(value))).collect()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// The filter's local reply, as a client reads it.
@@ -95,14 +108,12 @@ fn replied(reply: &LocalReplySent, response: &Message) -> Replied {
 }
 
 fn forwarded(headers: &Headers, routes: &Routes) -> Forwarded {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let pseudo = |name: &str| headers.get(name).map(text).unwrap_or_default();
     let authority = pseudo(":authority");
-    let ordinary = headers.iter().filter(|(name, _)| !name.starts_with(b":"));
     Forwarded {
         upstream: routes.upstream(&authority).map(str::to_owned),
         path: pseudo(":path"),
-        headers: ordinary.map(|(name, value)| (text(name), text(value))).collect(),
+        headers: ordinary(headers),
         authority,
     }
 }

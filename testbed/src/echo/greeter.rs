@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt};
 use gatepost_gateway::escaped;
+use http::header::CONTENT_TYPE;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tonic::server::Grpc;
@@ -60,9 +61,10 @@ pub(super) async fn answer(
     let (parts, body) = request.into_parts();
     let reply = reply(&identity, &parts);
     let path = parts.uri.path().to_owned();
+    let given = identity.given();
     let request = Request::from_parts(parts, body);
     let mut grpc = Grpc::new(ProstCodec::<HelloReply, HelloRequest>::default());
-    Ok(match path.as_str() {
+    let mut response = match path.as_str() {
         CHAT => {
             let chat = move |request: tonic::Request<Streaming<HelloRequest>>| {
                 let reply = reply.clone();
@@ -82,7 +84,15 @@ pub(super) async fn answer(
             };
             grpc.unary(service_fn(greet), request).await
         }
-    })
+    };
+    // A gRPC response has its own status and content type.
+    if let Some(given) = given {
+        let given = given.headers().iter().filter(|(name, _)| *name != CONTENT_TYPE);
+        for (name, value) in given {
+            response.headers_mut().append(name, value.clone());
+        }
+    }
+    Ok(response)
 }
 
 fn reply(identity: &Identity, parts: &http::request::Parts) -> HelloReply {

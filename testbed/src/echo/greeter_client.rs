@@ -8,7 +8,7 @@ use http::uri::PathAndQuery;
 use tonic::client::Grpc;
 use tonic::metadata::{AsciiMetadataKey, AsciiMetadataValue};
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Request, Status, Streaming};
+use tonic::{Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
 
 use super::greeter::{CHAT, HelloReply, HelloRequest, SAY_HELLO};
@@ -54,21 +54,20 @@ impl GreeterClient {
     /// # Errors
     /// The status that the server or a gateway answered with.
     pub async fn say_hello(&mut self, name: &str) -> Result<HelloReply, Status> {
-        self.call(SAY_HELLO, name).await
+        Ok(self.call(SAY_HELLO, name).await?.into_inner())
     }
 
     /// Asks for one greeting by another method, such as `/echo.EchoService/Call`: an echo upstream
-    /// answers every method with a greeting.
+    /// answers every method with a greeting. The headers of the response are beside it.
     ///
     /// # Errors
     /// A malformed path ([`tonic::Code::InvalidArgument`]), or the status that the server or a
     /// gateway answered with.
-    pub async fn call(&mut self, path: &str, name: &str) -> Result<HelloReply, Status> {
+    pub async fn call(&mut self, path: &str, name: &str) -> Result<Response<HelloReply>, Status> {
         self.ready().await?;
         let path = path.parse::<PathAndQuery>().map_err(invalid)?;
         let request = self.request(HelloRequest { name: name.to_owned() });
-        let response = self.grpc.unary(request, path, codec()).await?;
-        Ok(response.into_inner())
+        self.grpc.unary(request, path, codec()).await
     }
 
     /// Asks for a greeting for each message of a stream.

@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::identity::{Body, Closed, Identity};
 use super::{login, received};
 
-/// The header that carries the echo in the response to a HEAD, which has no body.
+/// The header that carries the echo in a response without a body: to a HEAD, or by its status.
 pub const ECHO: &str = "x-echo";
 
 pub(super) async fn answer(
@@ -24,7 +24,7 @@ pub(super) async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Closed> {
     let (parts, body) = request.into_parts();
-    let mut status = StatusCode::OK;
+    let mut head = identity.given().unwrap_or_else(json);
     if let Some(command) = parts.uri.path().strip_prefix("/.echo/") {
         let (command, argument) = command.split_once('/').unwrap_or((command, ""));
         match command {
@@ -52,7 +52,9 @@ pub(super) async fn answer(
                     return Ok(redirect);
                 }
             }
-            "status" => status = argument.parse().unwrap_or(StatusCode::BAD_REQUEST),
+            "status" => {
+                *head.status_mut() = argument.parse().unwrap_or(StatusCode::BAD_REQUEST);
+            }
             "delay" => {
                 tokio::time::sleep(Duration::from_millis(argument.parse().unwrap_or(0))).await;
             }
@@ -66,19 +68,28 @@ pub(super) async fn answer(
         fields.insert("body".to_owned(), escaped(&body).into());
     }
     let echo = Bytes::from(echo.to_string());
-    let length = HeaderValue::from(echo.len());
     // hyper drops the body of a response to HEAD with HTTP/1.1 only.
     let is_head = parts.method == Method::HEAD;
-    let in_header = HeaderValue::from_maybe_shared(echo.clone()).ok().filter(|_| is_head);
-    let mut response =
-        Response::new(if is_head { Body::empty() } else { Body::new(Full::new(echo)) });
-    if let Some(echo) = in_header {
-        response.headers_mut().insert(ECHO, echo);
+    // RFC 9110 §15.3.5, §15.3.6 and §15.4.5.
+    let status = head.status().as_u16();
+    let has_no_content = matches!(status, 204 | 205 | 304);
+    if !has_no_content {
+        head.headers_mut().insert(CONTENT_LENGTH, echo.len().into());
     }
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_LENGTH, length);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Ok(response)
+    let is_in_header = is_head || has_no_content;
+    let in_header = HeaderValue::from_maybe_shared(echo.clone()).ok().filter(|_| is_in_header);
+    if let Some(echo) = in_header {
+        head.headers_mut().insert(ECHO, echo);
+    }
+    let body = if is_in_header { Body::empty() } else { Body::new(Full::new(echo)) };
+    Ok(head.map(|()| body))
+}
+
+/// The head of an echo for which no test gave another.
+fn json() -> Response<()> {
+    let mut head = Response::new(());
+    head.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    head
 }
 
 /// An answer with this status, the headers that a query has (`location=%2Flogin&set-cookie=a`), and

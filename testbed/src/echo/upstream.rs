@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -21,8 +21,9 @@ use super::{greeter, plain};
 ///
 /// Other requests than gRPC get 200 and JSON with the fields `upstream`, `method`, `authority`,
 /// `path`, `headers` (a list of pairs, `[name, value]`) and `body`,
-/// and a HEAD gets the same JSON in the header [`ECHO`](super::ECHO). Bytes that are not UTF-8 are
-/// written as by [`gatepost_gateway::escaped`]. Some paths do something else:
+/// and a response without a body has the same JSON in the header [`ECHO`](super::ECHO). Bytes that
+/// are not UTF-8 are written as by [`gatepost_gateway::escaped`]. Status and headers may be given
+/// beforehand ([`answer_with`](Self::answer_with)). Some paths do something else:
 ///
 /// | path | what it does |
 /// | --- | --- |
@@ -41,6 +42,7 @@ use super::{greeter, plain};
 #[derive(Debug)]
 pub struct Upstream {
     address: SocketAddr,
+    identity: Arc<Identity>,
     accepting: JoinHandle<()>,
 }
 
@@ -77,15 +79,25 @@ impl Upstream {
 
     fn serve(listener: TcpListener, name: &str, env: Option<&str>) -> io::Result<Self> {
         let address = listener.local_addr()?;
-        let identity =
-            Arc::new(Identity { name: name.to_owned(), env: env.unwrap_or_default().to_owned() });
-        Ok(Self { address, accepting: tokio::spawn(accept(listener, identity)) })
+        let identity = Arc::new(Identity {
+            name: name.to_owned(),
+            env: env.unwrap_or_default().to_owned(),
+            given: Mutex::default(),
+        });
+        let accepting = tokio::spawn(accept(listener, identity.clone()));
+        Ok(Self { address, identity, accepting })
     }
 
     /// Where it listens.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Gives the echoes from now on this status and these headers. A gRPC response gets only the
+    /// headers, and keeps its content type.
+    pub fn answer_with(&self, response: http::Response<()>) {
+        *self.identity.given.lock().unwrap_or_else(PoisonError::into_inner) = Some(response);
     }
 
     /// Stops it and waits until it and its connections are gone; its port then refuses connections.
