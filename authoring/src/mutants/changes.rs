@@ -15,6 +15,15 @@ pub struct Mutant {
     pub json: String,
 }
 
+/// The fields with a choice: where they stand, and the choices, the default first.
+const CHOICES: [(&str, &str, &[&str]); 5] = [
+    ("/environments", "unknown", &["reject", "default", "ignore"]),
+    ("/environments", "vary", &["add", "keep"]),
+    ("/hosts", "unmapped", &["pass", "reject"]),
+    ("/hosts", "port", &["keep", "strip"]),
+    ("/hosts", "responses", &["restore", "keep"]),
+];
+
 /// Every mutant of a policy. `mode` is left alone: it changes no decision.
 #[must_use]
 pub fn mutants(policy: &Value) -> Vec<Mutant> {
@@ -78,18 +87,14 @@ impl Mutants<'_> {
                     self.widen(path, "suffix", &shorter);
                 }
                 ("rewrite" | "respond" | "pass", _) => self.swap_action(path, name),
-                ("unknown", _) => self.choose(&at, value, &["reject", "default", "ignore"]),
-                ("unmapped", _) => self.choose(&at, value, &["pass", "reject"]),
-                ("port", _) => self.choose(&at, value, &["keep", "strip"]),
                 _ => {}
             }
             self.value(&at, value);
         }
-        if path == "/hosts" {
-            for (name, other) in [("unmapped", "reject"), ("port", "strip")] {
-                if !fields.contains_key(name) {
-                    self.set(&format!("/hosts/{name}"), &format!("choose {other}"), json!(other));
-                }
+        for (_, name, choices) in CHOICES.iter().filter(|(section, ..)| *section == path) {
+            let chosen = fields.get(*name).and_then(Value::as_str).or(choices.first().copied());
+            for choice in choices.iter().filter(|choice| chosen != Some(choice)) {
+                self.set(&format!("{path}/{name}"), &format!("choose {choice}"), json!(choice));
             }
         }
     }
@@ -109,12 +114,6 @@ impl Mutants<'_> {
                     check.insert(other.to_owned(), action);
                 }
             });
-        }
-    }
-
-    fn choose(&mut self, path: &str, chosen: &Value, choices: &[&str]) {
-        for choice in choices.iter().filter(|choice| chosen != **choice) {
-            self.set(path, &format!("choose {choice}"), json!(choice));
         }
     }
 
@@ -241,5 +240,36 @@ mod tests {
             })
             .to_string()
         );
+    }
+
+    #[test]
+    fn each_field_with_a_choice_gets_every_other_one_also_where_it_is_omitted() {
+        let policy = json!({
+            "environments": { "unknown": "ignore" },
+            "hosts": { "responses": "keep", "port": "strip" }
+        });
+        let chosen: Vec<String> =
+            changes(policy).into_iter().filter(|change| change.contains("choose")).collect();
+        assert_eq!(
+            chosen,
+            [
+                "/environments/unknown choose reject",
+                "/environments/unknown choose default",
+                "/environments/vary choose keep",
+                "/hosts/unmapped choose reject",
+                "/hosts/port choose keep",
+                "/hosts/responses choose restore",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_preflight_and_a_pin_are_dropped() {
+        let sources = json!([{ "query": "env", "pin": { "cookie": "env" } }]);
+        let policy = json!({ "environments": { "sources": sources, "preflight": "env1" } });
+        let changes = changes(policy);
+        let has = |change: &str| changes.iter().any(|known| known == change);
+        assert!(has("/environments/sources/0/pin drop the field"), "{changes:#?}");
+        assert!(has("/environments/preflight drop the field"), "{changes:#?}");
     }
 }

@@ -1,8 +1,8 @@
 //! Requests that show what a policy decides: every value that it compares with, values beside
-//! those, and the requests of its tests, combined. They are how a difference between two policies
-//! is found.
+//! those, and the requests of its tests, combined; and the response that shows what becomes of the
+//! written host. They are how a difference between two policies is found.
 
-use crate::suite::{DEFAULT_SOURCE, Request, Suite};
+use crate::suite::{DEFAULT_SOURCE, Request, Response, Suite};
 use ipnet::IpNet;
 use serde_json::Value;
 use std::net::IpAddr;
@@ -37,6 +37,9 @@ pub(super) fn requests(policy: &Value, suite: &Suite) -> Vec<Request> {
     bases.extend(suite.cases.iter().map(|case| case.request.clone()));
     let checks = policy["healthChecks"].as_array().into_iter().flatten();
     bases.extend(checks.map(|check| matching(&check["match"], &plain)));
+    if policy["environments"].is_object() {
+        bases.push(preflight(&plain));
+    }
     let mut requests = bases.clone();
     for base in &bases {
         values.vary(base, &mut requests);
@@ -47,6 +50,20 @@ pub(super) fn requests(policy: &Value, suite: &Suite) -> Vec<Request> {
         values.vary_environment(&base, &mut requests);
     }
     requests
+}
+
+/// The response of an upstream that names the authority by which it was asked. Its URL has the
+/// request's own scheme, so the client's port comes back, too.
+pub(super) fn response(authority: &str) -> Response {
+    let location = ("location".to_owned(), format!("//{authority}/"));
+    Response { headers: vec![location], ..Response::default() }
+}
+
+/// What a browser asks before a page of another origin may send its request.
+fn preflight(plain: &Request) -> Request {
+    let headers = [("origin", "https://app.example"), ("access-control-request-method", "GET")];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Request { method: "OPTIONS".to_owned(), headers: headers.to_vec(), ..plain.clone() }
 }
 
 /// A request that meets every condition of a health check.
@@ -206,7 +223,9 @@ impl Values {
                 self.hosts.extend(hosts(pattern, names));
             }
             if let Some(name) = source["query"].as_str() {
-                self.queries.extend(values.iter().map(|value| format!("?{name}={value}")));
+                // An empty value makes a pin forgotten.
+                let values = values.iter().copied().chain([""]);
+                self.queries.extend(values.map(|value| format!("?{name}={value}")));
             }
             self.headers
                 .extend(values.iter().filter_map(|value| Some(vec![header(source, value)?])));

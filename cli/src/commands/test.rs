@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use gatepost_authoring::mutants::{Survivor, surviving};
+use gatepost_authoring::mutants::{Survivor, Witness, surviving};
 use gatepost_authoring::suite::Request;
 use gatepost_authoring::{Diagnostic, Suite};
 use gatepost_gateway::FilterModule;
@@ -59,7 +59,8 @@ struct Unnoticed {
     /// A JSON pointer into the policy.
     path: String,
     change: String,
-    /// The arguments of `gatepost explain` for a request that shows it.
+    /// The arguments of `gatepost explain` for a request that shows it, and for the response where
+    /// only that does.
     request: String,
 }
 
@@ -161,10 +162,14 @@ fn run_suite(
 
 impl From<Survivor> for Unnoticed {
     fn from(Survivor { mutant, witness }: Survivor) -> Self {
-        let Request { method, authority, path, headers, source } = witness;
+        let Witness { request: Request { method, authority, path, headers, source }, response } =
+            witness;
         let mut request = format!("{method} '{authority}{path}' --source {source}");
         for (name, value) in headers {
             request += &format!(" -H '{name}: {value}'");
+        }
+        for (name, value) in response.headers {
+            request += &format!(" --response-header '{name}: {value}'");
         }
         Self { path: mutant.path, change: mutant.change, request }
     }
