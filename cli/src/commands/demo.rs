@@ -122,6 +122,7 @@ async fn play(kind: &GatewayKind, policy: &Shipped) -> Result<Vec<Shown>, Comman
 
 fn row(shown: &Shown) -> table::Row {
     let (decision, answered_by) = ending(shown);
+    let decision = [vec![decision], response_lines(shown)].concat().join("\n");
     table::Row {
         passed: shown.passed(),
         scenario: shown.case.name.clone(),
@@ -190,6 +191,24 @@ fn forwarded_text(case: &Case, forwarded: &Forwarded) -> String {
     }
     lines.extend(removed.into_iter().map(|name| format!("without {name}")));
     if lines.is_empty() { "unchanged".to_owned() } else { lines.join("\n") }
+}
+
+/// The headers of the response that the scenario is about.
+fn response_lines(shown: &Shown) -> Vec<String> {
+    let (Ok(observed), Some(expected)) = (&shown.observed, &shown.case.expect.response) else {
+        return Vec::new();
+    };
+    let is_named = |name: &str| expected.headers.iter().any(|(known, _)| known == name);
+    let lines = observed.response.iter().filter(|(name, _)| is_named(name));
+    let text = |(name, value): &(String, String)| {
+        let line = format!("response {name}: {value}");
+        // The value gets its own line where both together do not fit into the column.
+        match line.len() > table::DECISION {
+            true => format!("response {name}:\n{value}"),
+            false => line,
+        }
+    };
+    lines.map(text).collect()
 }
 
 fn replied_text(replied: &Replied) -> String {

@@ -19,6 +19,8 @@ pub struct Row {
 const COLUMNS: [u16; 5] = [6, 34, 63, 65, 17];
 /// The longest line of a request that fits into its column.
 pub const REQUEST: usize = 61;
+/// The longest line of a decision that does.
+pub const DECISION: usize = 63;
 /// In a narrower table the columns would break names.
 const NARROWEST: u16 = 150;
 /// The width when the output is not a terminal: that of all columns.
