@@ -69,8 +69,8 @@ impl Client {
         Err(EnvoyError::WrongAnswer {
             arm: arm.name.clone(),
             request: request.to_owned(),
-            expected: expected.clone(),
-            got,
+            expected: expected.clone().into(),
+            got: got.into(),
         })
     }
 

@@ -31,9 +31,9 @@ pub enum EnvoyError {
         /// The request.
         request: String,
         /// What it must answer.
-        expected: Answer,
+        expected: Box<Answer>,
         /// What it answered.
-        got: Answer,
+        got: Box<Answer>,
     },
     /// The response is not HTTP/1.1 with a length.
     #[error("Envoy answered something that cannot be read: {0}")]

@@ -72,13 +72,13 @@ async fn measure(length: Duration) -> Result<(), Failure> {
         }
     }
     clients.iter().for_each(tokio::task::JoinHandle::abort);
-    match settled {
-        None => Err(format!("memory settles after {} s: run longer", SETTLED.as_secs()).into()),
-        Some(settled) if last > settled + NOISE => {
-            Err(format!("memory grew by {} bytes", last - settled).into())
-        }
-        Some(_) => Ok(println!("memory is flat")),
+    let settled = settled
+        .ok_or_else(|| format!("memory settles after {} s: run longer", SETTLED.as_secs()))?;
+    if last > settled + NOISE {
+        return Err(format!("memory grew by {} bytes", last - settled).into());
     }
+    println!("memory is flat");
+    Ok(())
 }
 
 /// Opens streams and resets them, on one connection after the other. Envoy closes a connection
