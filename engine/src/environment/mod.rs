@@ -17,7 +17,7 @@ use crate::headers::HeaderUses;
 use hints::HintsSection;
 use name_patterns::{NamePattern, Refused};
 use names::read_name;
-use source::SourceSection;
+use source::{SourceSection, is_emptied};
 
 pub use hints::MAX_HINT_HEADERS;
 pub(crate) use hints::{Hint, Hints};
@@ -85,6 +85,17 @@ impl Environments {
     /// The environment of CORS preflights that name none.
     pub fn preflight_environment(&self) -> Option<Environment<'_>> {
         self.preflight.as_ref().map(FixedEnvironment::environment)
+    }
+
+    /// Whether the query ends the pin whose cookie this source reads: `?env=`.
+    fn forgets(&self, cookie: &Source, query: &[u8]) -> bool {
+        let Source::Cookie { name: cookie, is_pin: true } = cookie else { return false };
+        self.sources.iter().any(|source| match source {
+            Source::Query { name, pin: Some(pin) } => {
+                pin.cookie == *cookie && is_emptied(query, name)
+            }
+            _ => false,
+        })
     }
 
     /// What `Vary` of a response gains when this many sources were asked.

@@ -2,8 +2,8 @@
 //! what an unknown value means.
 
 use super::names::Environment;
-use super::pin::{Pin, expired};
-use super::source::{Source, SourceValue, cookie, is_emptied, lines};
+use super::pin::Pin;
+use super::source::{SourceValue, cookie, lines};
 use super::{Environments, Unknown};
 use crate::counter::{Counter, Counters};
 use crate::headers::HeaderScan;
@@ -45,25 +45,14 @@ pub(crate) fn select_environment<'a>(
     let mut selection = Selection::default();
     let mut reason = EnvironmentReason::NoValue;
     let mut asked: usize = 0;
-    let mut forgotten = None;
     for source in &environments.sources {
         asked = asked.saturating_add(1);
         let (mut value, label) = source.value(scan, headers, host);
-        if let Source::Query { name, pin: Some(pin) } = source
-            && value == SourceValue::Absent
-            && is_emptied(scan.query(), name)
-        {
-            forgotten = Some(&*pin.cookie);
-        }
-        let is_forgotten = value != SourceValue::Absent
-            && matches!(source, Source::Cookie { name, .. } if forgotten == Some(name));
-        if let Source::Cookie { name, .. } = source
-            && is_forgotten
-        {
+        let is_forgotten =
+            value != SourceValue::Absent && environments.forgets(source, scan.query());
+        if is_forgotten {
             value = SourceValue::Absent;
-            if is_navigation(scan, headers) {
-                owed.cookie = Some(expired(name));
-            }
+            owed.cookie = source.expired_pin().filter(|_| is_navigation(scan, headers));
         }
         if let SourceValue::One(value) = value {
             selection.environment = environments.names.resolve(&source.decoded(value));
@@ -90,18 +79,12 @@ pub(crate) fn select_environment<'a>(
             (false, Unknown::Ignore) => EnvironmentReason::UnknownIgnored,
             (false, Unknown::Reject) => EnvironmentReason::UnknownRejected,
         };
-        match (selection.is_named, source) {
-            (true, Source::Query { pin, .. }) => {
-                let is_there = |pin: &Pin| match (cookie(headers, &pin.cookie), selection.name()) {
-                    (SourceValue::One(value), Some(name)) => value.eq_ignore_ascii_case(name),
-                    _ => false,
-                };
-                let pin = pin.as_ref().filter(|pin| !is_there(pin));
-                selection.pin = pin.filter(|_| is_navigation(scan, headers));
-            }
+        if selection.is_named {
+            let pin = source.pin().filter(|pin| !is_pinned(pin, selection.name(), headers));
+            selection.pin = pin.filter(|_| is_navigation(scan, headers));
+        } else {
             // A preview that is gone locks nobody out.
-            (false, Source::Cookie { name, is_pin: true }) => owed.cookie = Some(expired(name)),
-            _ => {}
+            owed.cookie = source.expired_pin();
         }
         // The host is shortened for the default environment, too. When an unknown value is ignored,
         // the host stays as it is.
@@ -142,6 +125,14 @@ pub(crate) fn select_environment<'a>(
         return Err(Refusal::EnvironmentUnknown);
     }
     Ok(selection)
+}
+
+/// Whether the cookie of a pin has this environment already.
+fn is_pinned<'a>(pin: &Pin, name: Option<&[u8]>, headers: &impl Headers<'a>) -> bool {
+    match (cookie(headers, &pin.cookie), name) {
+        (SourceValue::One(value), Some(name)) => value.eq_ignore_ascii_case(name),
+        _ => false,
+    }
 }
 
 /// Whether the request is for a page, and not for one of a page's assets or calls (Fetch Metadata,

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::pin::{Pin, PinSection};
+use super::pin::{Pin, PinSection, expired};
 use crate::document::{Context, Read, Section, Seen, Value};
 use crate::errors::{PatternError, Place, PolicyErrorKind};
 use crate::headers::{HeaderScan, NameUse, read_name, read_token};
@@ -88,6 +88,22 @@ impl Source {
             Self::Cookie { .. } => Some("cookie"),
             Self::Baggage(_) => Some("baggage"),
             Self::Query { .. } | Self::Subdomain { .. } => None,
+        }
+    }
+
+    /// The pin of a query source.
+    pub(super) fn pin(&self) -> Option<&Pin> {
+        match self {
+            Self::Query { pin, .. } => pin.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The line of `Set-Cookie` that ends the pin whose cookie this source reads.
+    pub(super) fn expired_pin(&self) -> Option<Box<str>> {
+        match self {
+            Self::Cookie { name, is_pin: true } => Some(expired(name)),
+            _ => None,
         }
     }
 
