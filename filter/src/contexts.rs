@@ -36,19 +36,12 @@ pub(crate) struct Expected {
     /// Whether trailers of the request go on as they come; nothing if there can be none.
     pub passes_trailers: Option<bool>,
     /// What the response owes.
-    pub owed: Owed,
-}
-
-impl Expected {
-    fn take_owed(&mut self) -> Option<Owed> {
-        let owed = std::mem::take(&mut self.owed);
-        (!owed.is_empty()).then_some(owed)
-    }
+    pub owed: Option<Box<Owed>>,
 }
 
 impl Stream {
     fn expect(&mut self, expected: Expected) {
-        let is_nothing = expected.passes_trailers.is_none() && expected.owed.is_empty();
+        let is_nothing = expected.passes_trailers.is_none() && expected.owed.is_none();
         self.arriving = if is_nothing { Arriving::Nothing } else { Arriving::Rest(expected) };
     }
 
@@ -148,9 +141,9 @@ impl<T> Contexts<T> {
 
     /// What the response of a stream owes, whose headers have arrived, and the value for the
     /// stream's root. Nothing if it owes nothing.
-    pub fn on_response(&mut self, context: u32) -> Option<(Owed, Option<&T>)> {
+    pub fn on_response(&mut self, context: u32) -> Option<(Box<Owed>, Option<&T>)> {
         let stream = self.stream(context)?;
-        let (root, owed) = (stream.root, stream.take(Expected::take_owed)?);
+        let (root, owed) = (stream.root, stream.take(|expected| expected.owed.take())?);
         Some((owed, self.value(root)))
     }
 
@@ -199,7 +192,7 @@ mod tests {
     }
 
     fn trailers(passes_trailers: Option<bool>) -> Expected {
-        Expected { passes_trailers, owed: Owed::default() }
+        Expected { passes_trailers, owed: None }
     }
 
     #[test]
@@ -229,13 +222,13 @@ mod tests {
     }
 
     /// What the response to a request of a mapped host owes.
-    fn owed() -> Owed {
+    fn owed() -> Box<Owed> {
         let policy = br#"{ "apiVersion": "gatepost/v1", "hosts": { "mappings": [
             { "host": "shop.test", "authority": "shop.example" }
         ] } }"#;
         let policy = gatepost_engine::compile_json(policy).expect("a policy");
         let headers = [(&b":authority"[..], &b"shop.test"[..])].into_iter();
-        policy.decide(&gatepost_engine::Request { headers, source: &None }).owed
+        policy.decide(&gatepost_engine::Request { headers, source: &None }).owed.into()
     }
 
     #[test]
@@ -243,7 +236,7 @@ mod tests {
         let mut contexts = with_roots(&[1, 2]);
         for (stream, root, passes_trailers) in [(7, 2, None), (8, 1, Some(false)), (9, 3, None)] {
             contexts.add_stream(stream, root, |_| Presence::There);
-            let expected = || Expected { passes_trailers, owed: owed() };
+            let expected = || Expected { passes_trailers, owed: Some(owed()) };
             contexts.on_headers(stream, |_| ((), expected()));
         }
         assert_eq!(contexts.on_response(7), Some((owed(), Some(&20))));

@@ -75,7 +75,7 @@ pub(crate) fn add_stream(stream: u32, root: u32) {
 pub(crate) fn on_request_headers(
     stream: u32,
     has_more: bool,
-    f: impl FnOnce(Option<&Plugin>) -> (Outcome, Owed),
+    f: impl FnOnce(Option<&Plugin>) -> (Outcome, Option<Box<Owed>>),
 ) -> Outcome {
     CONTEXTS.with(|contexts| match contexts.try_borrow_mut() {
         Ok(mut contexts) => contexts.on_headers(stream, |plugin| {

@@ -1,10 +1,11 @@
 //! One HTTP stream: its headers are read in one call, the engine decides, and the decision is
 //! carried out.
 
+use std::cell::OnceCell;
 use std::net::IpAddr;
 
 use gatepost_engine::{Owed, Policy, Request, SourceAddress, parse_source_address};
-use gatepost_filter_request::{Outcome, complete, decide, fail, guard_trailers, needs_headers};
+use gatepost_filter_request::{Outcome, complete, decide, fail, guard_trailers};
 
 use crate::abi;
 use crate::pairs::Pairs;
@@ -21,8 +22,8 @@ impl SourceAddress for Downstream {
 
 /// Decides on the request of the current stream. Every error ends in a reply, so no request is
 /// forwarded without a decision.
-pub(crate) fn on_request_headers(plugin: Option<&Plugin>) -> (Outcome, Owed) {
-    let failed = |details| (fail(details), Owed::default());
+pub(crate) fn on_request_headers(plugin: Option<&Plugin>) -> (Outcome, Option<Box<Owed>>) {
+    let failed = |details| (fail(details), None);
     let Some(plugin) = plugin else { return failed("gatepost.internal.not_configured") };
     let Some(block) = abi::request_headers() else { return failed("gatepost.internal.no_headers") };
     let Some(headers) = Pairs::new(&block) else { return failed("gatepost.internal.no_headers") };
@@ -32,14 +33,9 @@ pub(crate) fn on_request_headers(plugin: Option<&Plugin>) -> (Outcome, Owed) {
 
 /// Gives the response of the current stream what it owes. A plugin that is gone counts nothing.
 pub(crate) fn on_response_headers(owed: &Owed, plugin: Option<&Plugin>) -> Outcome {
-    const NO_PAIRS: [u8; 4] = [0; 4];
-    let block = match needs_headers(owed) {
-        true => abi::response_headers(),
-        false => Some(NO_PAIRS.to_vec()),
-    };
-    let Some(block) = block else { return fail("gatepost.internal.no_headers") };
-    let Some(headers) = Pairs::new(&block) else { return fail("gatepost.internal.no_headers") };
-    complete(owed, &headers, |counter| plugin.into_iter().for_each(|plugin| plugin.count(counter)))
+    let block = OnceCell::new();
+    let headers = || Pairs::new(block.get_or_init(abi::response_headers).as_deref()?);
+    complete(owed, headers, |counter| plugin.into_iter().for_each(|plugin| plugin.count(counter)))
 }
 
 /// Removes the trailers of the current stream's request that these policies guard.

@@ -56,14 +56,6 @@ impl<'a> HeaderScan<'a> {
         self.value(Field::Authority)
     }
 
-    /// The scheme by which the client came, as far as the proxy knows it.
-    pub fn scheme(&self) -> &'a [u8] {
-        match self.count(Field::ForwardedProto) {
-            0 => self.value(Field::Scheme),
-            _ => self.value(Field::ForwardedProto),
-        }
-    }
-
     /// The user agent, if the request has exactly one. No load balancer sends two.
     pub fn user_agent(&self) -> Option<&'a [u8]> {
         (self.count(Field::UserAgent) == 1).then(|| self.value(Field::UserAgent))

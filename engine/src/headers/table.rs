@@ -17,26 +17,20 @@ pub(crate) enum Field {
     Path,
     Authority,
     UserAgent,
-    /// The scheme by which the request came to the proxy.
-    Scheme,
-    /// The scheme by which the client came to the first proxy.
-    ForwardedProto,
     /// The header of an environment source: see [`HeaderUses::source`].
     Source,
 }
 
 impl Field {
-    pub const COUNT: usize = 8;
+    pub const COUNT: usize = 6;
 }
 
 /// The headers that every policy reads.
-const FIELDS: [(&str, Field); 6] = [
+const FIELDS: [(&str, Field); 4] = [
     (":method", Field::Method),
     (":path", Field::Path),
     (":authority", Field::Authority),
     ("user-agent", Field::UserAgent),
-    (":scheme", Field::Scheme),
-    ("x-forwarded-proto", Field::ForwardedProto),
 ];
 
 /// What a policy uses a header for.

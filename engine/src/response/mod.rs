@@ -88,7 +88,7 @@ impl Owed {
     }
 
     /// The headers by which a response's changes are decided. A response without any of them gets
-    /// the changes of an empty one.
+    /// [`Owed::additions`].
     pub fn reads(&self) -> impl Iterator<Item = &'static str> {
         let restored = self.restored().map(|(name, ..)| name);
         restored.chain(self.vary.is_some().then_some(VARY))
@@ -144,13 +144,23 @@ impl Owed {
                 changes.is_restored = true;
             }
         }
-        if let Some(cookie) = &self.cookie {
-            let lines = vec![cookie.as_bytes().to_vec()];
-            changes.headers.push(ChangedHeader { name: SET_COOKIE, lines, replaces: false });
-        }
+        changes.headers.extend(self.pin());
         if let Some(names) = &self.vary {
             changes.headers.extend(vary::with(names, lines(VARY)));
         }
         changes
+    }
+
+    /// The changes of a response that has none of the headers which [`Owed::reads`] names: what it
+    /// gains.
+    #[must_use]
+    pub fn additions(&self) -> Changes {
+        let vary = self.vary.as_ref().and_then(|names| vary::with(names, Vec::new()));
+        Changes { headers: self.pin().into_iter().chain(vary).collect(), is_restored: false }
+    }
+
+    fn pin(&self) -> Option<ChangedHeader> {
+        let lines = vec![self.cookie.as_ref()?.as_bytes().to_vec()];
+        Some(ChangedHeader { name: SET_COOKIE, lines, replaces: false })
     }
 }

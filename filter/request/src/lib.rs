@@ -84,7 +84,7 @@ pub fn decide<'a, H: Headers<'a>, S: SourceAddress>(
     policy: &'a Policy,
     request: &Request<'a, H, S>,
     count: impl FnMut(Counter),
-) -> (Outcome, Owed) {
+) -> (Outcome, Option<Box<Owed>>) {
     let enforce = policy.mode() == Mode::Enforce;
     let mut writes = HeaderWrites { enforce, refused: false };
     let (mut owed, mut counters) = (Owed::default(), Counters::default());
@@ -93,30 +93,31 @@ pub fn decide<'a, H: Headers<'a>, S: SourceAddress>(
     match carried_out {
         Err(answer) if enforce => {
             let reply = answer.reply(is_grpc(request.headers.clone()));
-            (send(&reply, &owed), Owed::default())
+            (send(&reply, &owed), None)
         }
-        _ if writes.refused => (fail("gatepost.internal.write_refused"), Owed::default()),
-        Ok(Forward::Guarded) if enforce => (Outcome::Continue, owed),
-        _ => (Outcome::Passed, Owed::default()),
+        _ if writes.refused => (fail("gatepost.internal.write_refused"), None),
+        Ok(Forward::Guarded) if enforce => {
+            (Outcome::Continue, (!owed.is_empty()).then(|| Box::new(owed)))
+        }
+        _ => (Outcome::Passed, None),
     }
 }
 
-/// Whether the response of the current stream has one of the headers that decide what it becomes.
-/// If not, [`complete`] needs none of its headers. Reading all of them costs more than asking for
-/// these: see `docs/design/hostcalls.md`.
-#[must_use]
-pub fn needs_headers(owed: &Owed) -> bool {
-    owed.reads().any(hostcalls::has_response_header)
-}
-
-/// Gives the response of the current stream what it owes. `headers` are all headers of the
-/// response, or none: see [`needs_headers`].
-pub fn complete<'h>(
+/// Gives the response of the current stream what it owes. `headers` reads all headers of the
+/// response, where they are needed: asking for a few first costs less, see
+/// `docs/design/hostcalls.md`.
+pub fn complete<'h, H: Headers<'h>>(
     owed: &Owed,
-    headers: &impl Headers<'h>,
+    headers: impl FnOnce() -> Option<H>,
     count: impl FnOnce(Counter),
 ) -> Outcome {
-    let Changes { headers, is_restored } = owed.changes(headers);
+    let changes = match owed.reads().any(hostcalls::has_response_header) {
+        true => headers().map(|headers| owed.changes(&headers)),
+        false => Some(owed.additions()),
+    };
+    let Some(Changes { headers, is_restored }) = changes else {
+        return fail("gatepost.internal.no_headers");
+    };
     if is_restored {
         count(Counter::ResponseRestored);
     }
@@ -159,7 +160,7 @@ pub fn fail(details: &str) -> Outcome {
 #[cold]
 fn send(reply: &Reply<'_>, owed: &Owed) -> Outcome {
     let Reply { status, details, body, grpc_status } = reply;
-    let headers = owed.changes(&std::iter::empty()).headers;
+    let headers = owed.additions().headers;
     let headers = header_map(headers.iter().flat_map(|ChangedHeader { name, lines, .. }| {
         lines.iter().map(|line| (name.as_bytes(), line.as_slice()))
     }));

@@ -100,7 +100,7 @@ impl Gatepost {
     /// plugin is configured anew. It costs a reference count.
     #[must_use]
     pub fn stream(&self) -> Stream {
-        Stream { in_force: self.0.clone(), guards_trailers: true, owed: Owed::default() }
+        Stream { in_force: self.0.clone(), guards_trailers: true, owed: None }
     }
 
     /// Sends the counts since the last call to the proxy. Call this in `on_tick` of the root
@@ -121,7 +121,7 @@ impl Gatepost {
 pub struct Stream {
     in_force: Option<Rc<InForce>>,
     guards_trailers: bool,
-    owed: Owed,
+    owed: Option<Box<Owed>>,
 }
 
 impl Stream {
@@ -135,7 +135,7 @@ impl Stream {
     pub fn on_request(&mut self) -> Outcome {
         let (outcome, owed) = match &self.in_force {
             Some(in_force) => request::decide(&in_force.policy, &in_force.counters),
-            None => (fail("gatepost.internal.not_configured"), Owed::default()),
+            None => (fail("gatepost.internal.not_configured"), None),
         };
         self.owed = owed;
         self.guards_trailers = outcome != Outcome::Passed;
@@ -146,9 +146,8 @@ impl Stream {
     /// wrote in its place, the headers in `Vary` that chose the environment, the cookie of a pin.
     /// Call this in `on_http_response_headers`.
     pub fn on_response(&mut self) -> Outcome {
-        let owed = std::mem::take(&mut self.owed);
-        match &self.in_force {
-            Some(in_force) if !owed.is_empty() => request::complete(&owed, &in_force.counters),
+        match (&self.in_force, self.owed.take()) {
+            (Some(in_force), Some(owed)) => request::complete(&owed, &in_force.counters),
             _ => Outcome::Continue,
         }
     }

@@ -1,10 +1,11 @@
 //! One request: its headers are read in one call, the engine decides, and the decision is carried
 //! out.
 
+use std::cell::OnceCell;
 use std::net::IpAddr;
 
 use gatepost_engine::{Owed, Policy, Request, SourceAddress, parse_source_address};
-use gatepost_filter_request::{BufferedCounters, Outcome, fail, needs_headers};
+use gatepost_filter_request::{BufferedCounters, Outcome, fail};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::MapType;
 
@@ -20,9 +21,9 @@ impl SourceAddress for Downstream {
 }
 
 /// Decides on the request of the current stream. Every failure ends in an answer.
-pub(crate) fn decide(policy: &Policy, counters: &BufferedCounters) -> (Outcome, Owed) {
+pub(crate) fn decide(policy: &Policy, counters: &BufferedCounters) -> (Outcome, Option<Box<Owed>>) {
     let Ok(headers) = hostcalls::get_map_bytes(MapType::HttpRequestHeaders) else {
-        return (fail("gatepost.internal.no_headers"), Owed::default());
+        return (fail("gatepost.internal.no_headers"), None);
     };
     let headers = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_slice()));
     let request = Request { headers, source: &Downstream };
@@ -33,13 +34,13 @@ pub(crate) fn decide(policy: &Policy, counters: &BufferedCounters) -> (Outcome, 
 
 /// Gives the response of the current stream what it owes.
 pub(crate) fn complete(owed: &Owed, counters: &BufferedCounters) -> Outcome {
-    let headers = match needs_headers(owed) {
-        true => hostcalls::get_map_bytes(MapType::HttpResponseHeaders),
-        false => Ok(Vec::new()),
+    let read = OnceCell::new();
+    let headers = || {
+        let headers = read.get_or_init(|| hostcalls::get_map_bytes(MapType::HttpResponseHeaders));
+        let headers = headers.as_ref().ok()?.iter();
+        Some(headers.map(|(name, value)| (name.as_bytes(), value.as_slice())))
     };
-    let Ok(headers) = headers else { return fail("gatepost.internal.no_headers") };
-    let headers = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_slice()));
-    gatepost_filter_request::complete(owed, &headers, |counter| {
+    gatepost_filter_request::complete(owed, headers, |counter| {
         counters.raise(counter);
     })
 }
