@@ -87,18 +87,6 @@ impl Owed {
         self.restore.is_none() && self.vary.is_none() && self.cookie.is_none()
     }
 
-    /// The headers by which a response's changes are decided. A response without any of them gets
-    /// [`Owed::additions`].
-    pub fn reads(&self) -> impl Iterator<Item = &'static str> {
-        let restored = self.restored().map(|(name, ..)| name);
-        restored.chain(self.vary.is_some().then_some(VARY))
-    }
-
-    fn restored(&self) -> impl Iterator<Item = (&'static str, Rule, &Restore)> {
-        let restores = self.restore.iter();
-        restores.flat_map(|restore| RESTORED.map(|(name, rule)| (name, rule, restore)))
-    }
-
     /// The names that `Vary` gains, such as `env, cookie`.
     #[must_use]
     pub fn vary(&self) -> Option<&str> {
@@ -122,17 +110,19 @@ impl Owed {
     /// or a cookie stays as it is, and so does every other header.
     #[must_use]
     pub fn changes<'a>(&self, headers: &impl Headers<'a>) -> Changes {
-        self.changes_of(&|name| {
+        self.changes_of(&mut |name| {
             let lines = headers.clone().filter(|(header, _)| *header == name.as_bytes());
             lines.map(|(_, line)| line.to_vec()).collect()
         })
     }
 
-    /// As [`Owed::changes`]. `lines` gives the lines of a header.
+    /// As [`Owed::changes`], for a response that is read piece by piece: `lines` gives the lines of
+    /// a header. It is asked once for each header that may change.
     #[inline(never)]
-    fn changes_of(&self, lines: &dyn Fn(&'static str) -> Vec<Vec<u8>>) -> Changes {
+    pub fn changes_of(&self, lines: &mut dyn FnMut(&'static str) -> Vec<Vec<u8>>) -> Changes {
         let mut changes = Changes::default();
-        for (name, rule, restore) in self.restored() {
+        for (name, rule) in RESTORED {
+            let Some(restore) = &self.restore else { break };
             let (mut lines, mut replaces) = (lines(name), false);
             for line in &mut lines {
                 if let Some(restored) = rule(restore, line) {
@@ -144,23 +134,13 @@ impl Owed {
                 changes.is_restored = true;
             }
         }
-        changes.headers.extend(self.pin());
+        if let Some(cookie) = &self.cookie {
+            let lines = vec![cookie.as_bytes().to_vec()];
+            changes.headers.push(ChangedHeader { name: SET_COOKIE, lines, replaces: false });
+        }
         if let Some(names) = &self.vary {
             changes.headers.extend(vary::with(names, lines(VARY)));
         }
         changes
-    }
-
-    /// The changes of a response that has none of the headers which [`Owed::reads`] names: what it
-    /// gains.
-    #[must_use]
-    pub fn additions(&self) -> Changes {
-        let vary = self.vary.as_ref().and_then(|names| vary::with(names, Vec::new()));
-        Changes { headers: self.pin().into_iter().chain(vary).collect(), is_restored: false }
-    }
-
-    fn pin(&self) -> Option<ChangedHeader> {
-        let lines = vec![self.cookie.as_ref()?.as_bytes().to_vec()];
-        Some(ChangedHeader { name: SET_COOKIE, lines, replaces: false })
     }
 }

@@ -91,8 +91,8 @@ fn write_header(
     call(name.as_ptr(), name.len(), value.as_ptr(), value.len()) == OK
 }
 
-/// Whether the response has a header.
-pub(crate) fn has_response_header(name: &str) -> bool {
+/// The first line of a response header, if the response has one.
+pub(crate) fn response_header(name: &str) -> Option<Vec<u8>> {
     let (mut value, mut len) = (ptr::null_mut(), 0);
     // SAFETY: pointer and length are those of a live string, the out-pointers are valid for the
     // length of the call.
@@ -105,12 +105,13 @@ pub(crate) fn has_response_header(name: &str) -> bool {
             &raw mut len,
         )
     };
-    if status == OK && !value.is_null() {
+    match status {
+        OK if value.is_null() => Some(Vec::new()),
         // SAFETY: the ABI says that `value` is what the module's `proxy_on_memory_allocate`
         // returned for `len` bytes. In a module in Rust that is memory of the global allocator.
-        drop(unsafe { Vec::from_raw_parts(value, len, len) });
+        OK => Some(unsafe { Vec::from_raw_parts(value, len, len) }),
+        _ => None,
     }
-    status == OK
 }
 
 /// Removes a request header with all its values.
