@@ -117,6 +117,11 @@ impl<'a> Authority<'a> {
         self.rewritten.is_none()
     }
 
+    /// Whether another authority in canonical form is this one.
+    pub(crate) fn is(&self, canonical: &[u8]) -> bool {
+        self.bytes() == canonical
+    }
+
     /// Whether another authority in canonical form has this host, with any port.
     pub(crate) fn has_host_of(&self, canonical: &[u8]) -> bool {
         // A host has no colon outside of brackets, so a colon here begins the port.
