@@ -1,5 +1,5 @@
-//! Builds the examples of `gatepost-proxy-wasm` for wasm32-wasip1, and removes the exports that they
-//! do not use from the linked modules.
+//! Builds the examples of `gatepost-proxy-wasm` for wasm32-wasip1, and removes the exports that
+//! they do not use from the linked modules.
 
 use std::path::Path;
 
