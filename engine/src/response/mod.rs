@@ -4,6 +4,7 @@
 //! must tell caches what chose it, and may set the cookie that keeps the choice. [`Owed::changes`]
 //! says what a response becomes.
 
+mod changes;
 mod cookie;
 mod restore;
 mod url;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 use crate::request::Headers;
 
+pub use changes::{ChangedHeader, Changes};
 pub(crate) use restore::Restore;
 pub(crate) use url::Scheme;
 
@@ -28,47 +30,6 @@ pub struct Owed {
     pub(crate) cookie: Option<Box<str>>,
 }
 
-/// The changes of one response.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Changes {
-    /// The headers that change.
-    pub headers: Vec<ChangedHeader>,
-    /// Whether one of them names the client's host now, where it named the one that was written.
-    pub is_restored: bool,
-}
-
-impl Changes {
-    /// The headers of a response with the changes made.
-    #[must_use]
-    pub fn applied(&self, headers: &[(Vec<u8>, Vec<u8>)]) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let mut applied = headers.to_vec();
-        for ChangedHeader { name, lines, replaces } in &self.headers {
-            let name = name.as_bytes();
-            let mut lines = lines.iter();
-            if *replaces {
-                let known = applied.iter_mut().filter(|(known, _)| known == name);
-                for ((_, value), line) in known.zip(lines.by_ref()) {
-                    value.clone_from(line);
-                }
-            }
-            applied.extend(lines.map(|line| (name.to_vec(), line.clone())));
-        }
-        applied
-    }
-}
-
-/// A header of a response that changes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChangedHeader {
-    /// Its name, in lower case.
-    pub name: &'static str,
-    /// The value of each line, in order.
-    pub lines: Vec<Vec<u8>>,
-    /// Whether the lines come in place of those that the response has, which are as many. If not,
-    /// they are added.
-    pub replaces: bool,
-}
-
 /// The headers in which a response can name the written host, and what restores a line of each.
 type Rule = fn(&Restore, &[u8]) -> Option<Vec<u8>>;
 const RESTORED: [(&str, Rule); 4] = [
@@ -78,7 +39,6 @@ const RESTORED: [(&str, Rule); 4] = [
     (SET_COOKIE, Restore::set_cookie),
 ];
 const SET_COOKIE: &str = "set-cookie";
-const VARY: &str = "vary";
 
 impl Owed {
     /// Whether every response may go as it came.
@@ -139,7 +99,7 @@ impl Owed {
             changes.headers.push(ChangedHeader { name: SET_COOKIE, lines, replaces: false });
         }
         if let Some(names) = &self.vary {
-            changes.headers.extend(vary::with(names, lines(VARY)));
+            changes.headers.extend(vary::with(names, lines(vary::NAME)));
         }
         changes
     }

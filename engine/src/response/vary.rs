@@ -1,6 +1,8 @@
 //! `Vary` (RFC 9110 §12.5.5): which request headers chose the response.
 
-use super::{ChangedHeader, VARY};
+use super::changes::ChangedHeader;
+
+pub(super) const NAME: &str = "vary";
 
 /// `Vary` with these names, in the lines that it has. Nothing if it has them already, or `*`, which
 /// stands for all.
@@ -22,7 +24,7 @@ pub(super) fn with(names: &str, mut lines: Vec<Vec<u8>>) -> Option<ChangedHeader
         line.extend_from_slice(name);
     }
     lines.push(line);
-    Some(ChangedHeader { name: VARY, lines, replaces })
+    Some(ChangedHeader { name: NAME, lines, replaces })
 }
 
 /// The members of a list (RFC 9110 §5.6.1).

@@ -7,7 +7,7 @@
 use serde::Serialize;
 
 use super::Routes;
-use super::backend::split;
+use super::backends::split;
 use super::gateway::Api;
 use crate::RenderError;
 use crate::envoy_filter::{ConfigPatch, EnvoyFilter, Patch, WorkloadSelector};

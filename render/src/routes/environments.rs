@@ -2,7 +2,7 @@
 
 use gatepost_engine::{EnvironmentResults, WrittenText};
 
-use super::backend::Answer;
+use super::backends::Answer;
 use super::host_route::Target;
 use super::{Output, Routes};
 use crate::RenderError;
@@ -66,7 +66,7 @@ impl Routes<'_> {
         authority: &str,
         about: &str,
     ) -> Result<(), RenderError> {
-        let (host, _) = super::backend::split(authority);
+        let (host, _) = super::backends::split(authority);
         match self.backends.answer(authority) {
             Answer::Backend(backend) => {
                 self.add_host(output, host, &Target::Service(backend), about)

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use gatepost_engine::ProbeRewrite;
 
-use super::backend::split;
+use super::backends::split;
 use super::gateway::Api;
 use super::host_route::{
     BackendRef, Destination, Filter, GatewayRoute, HttpMatch, HttpRewrite, HttpRoute, PathMatch,

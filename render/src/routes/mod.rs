@@ -33,6 +33,7 @@
 //! ```
 
 mod backend;
+mod backends;
 mod cluster_header;
 mod environments;
 mod gateway;
@@ -48,7 +49,8 @@ use gatepost_engine::Results;
 
 use crate::{RenderError, Rendered, join, size};
 
-pub use backend::{Backend, Backends, Protocol};
+pub use backend::{Backend, Protocol};
+pub use backends::Backends;
 pub use gateway::{Api, GatewayName};
 pub use services_file::{ServicesFile, ServicesFileError};
 
