@@ -58,6 +58,10 @@ function envoy_on_request(handle)
   metadata:set("gatepost", "client", given)
   metadata:set("gatepost", "upstream", authority)
 end
+
+-- The header that chose the environment.
+local vary = "env"
+
 -- The client's host in a URL that names the one that was written; nothing where it does not.
 local function restored(url, owed)
   local start, after, scheme = find(url, "^(%w*):?//")
@@ -66,37 +70,4 @@ local function restored(url, owed)
   local name = normalise(sub(url, after + 1, stop - 1))
   if not name or name ~= match(owed.upstream, "^[^:]*") then return nil end
   return sub(url, 1, after) .. owed.client .. sub(url, stop)
-end
-
-function envoy_on_response(handle)
-  local owed = handle:streamInfo():dynamicMetadata():get("gatepost")
-  if not owed then return end
-  local headers = handle:headers()
-  local vary = headers:get("vary")
-  if not vary then
-    headers:add("vary", "env")
-  elseif vary ~= "*" and not find("," .. string.gsub(lower(vary), "%s", "") .. ",", ",env,", 1, true) then
-    headers:replace("vary", vary .. ", env")
-  end
-  local location = headers:get("location")
-  local url = location and restored(location, owed)
-  if url then headers:replace("location", url) end
-  local content = headers:get("content-location")
-  url = content and restored(content, owed)
-  if url then headers:replace("content-location", url) end
-  local refresh = headers:get("refresh")
-  if refresh then
-    local seconds, rest = match(refresh, "^(%d+;%s*url=)(.*)$")
-    url = rest and restored(rest, owed)
-    if url then headers:replace("refresh", seconds .. url) end
-  end
-  local cookie = headers:get("set-cookie")
-  if cookie and find(cookie, owed.upstream, 1, true) then
-    local lines = {}
-    for i = 0, headers:getNumValues("set-cookie") - 1 do lines[i] = headers:getAtIndex("set-cookie", i) end
-    headers:remove("set-cookie")
-    for i = 0, #lines do
-      headers:add("set-cookie", (string.gsub(lines[i], "([Dd]omain=)" .. string.gsub(owed.upstream, "%p", "%%%0"), "%1" .. match(owed.client, "^[^:]*"))))
-    end
-  end
 end

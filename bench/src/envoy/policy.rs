@@ -107,7 +107,7 @@ impl Shape {
                 pairs.map(|(key, value)| format!("  [\"{key}\"] = \"{value}\",\n")).collect();
             format!("local {name} = {{\n{rows}}}\n")
         };
-        match self {
+        let requests = match self {
             Self::Knative => {
                 table("mappings", &mut (0..size.mappings).map(mapping))
                     + include_str!("../../lua/knative-gclb.lua")
@@ -120,7 +120,8 @@ impl Shape {
                 table("authorities", &mut authorities.into_iter())
                     + include_str!("../../lua/asm-grpc-env.lua")
             }
-        }
+        };
+        requests + include_str!("../../lua/responses.lua")
     }
 }
 
