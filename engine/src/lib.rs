@@ -51,6 +51,7 @@ mod headers;
 mod health_check;
 mod host;
 mod policy;
+mod policy_fingerprint;
 mod reply;
 mod request;
 mod response;

@@ -10,6 +10,7 @@ use crate::errors::{Path, Place, PolicyError, PolicyErrorKind};
 use crate::headers::{HeaderTable, HeaderUses, NameUse, read_name};
 use crate::health_check::{self, HealthChecks};
 use crate::host::{Hosts, HostsSection};
+use crate::policy_fingerprint::PolicyFingerprint;
 
 /// The largest plugin configuration, in bytes.
 pub const MAX_CONFIGURATION: usize = 8 * 1024 * 1024;
@@ -75,6 +76,32 @@ impl Policy {
             .filter(|(counter, _)| has_environments || !counter.is_of_environments())
             .map(|(counter, name)| (counter, name.to_owned()));
         checks.chain(fixed).collect()
+    }
+
+    /// One number for what the policy means: at least 1, and below 2^52, so that a double holds it.
+    ///
+    /// It is the same for YAML and JSON, for any order of keys, for defaults that are written or
+    /// omitted, and for any spelling of numbers, hosts and names; and on every machine and in every
+    /// release. The order of a list counts where it decides: that of health checks and of
+    /// environment sources. Policies of which one decides otherwise, answers otherwise or has other
+    /// counters have different numbers, but for one pair in 2^52.
+    ///
+    /// It tells which policy is in force. It is no proof against an author who wants two policies
+    /// to have one number: to find such a pair is easy. Nor does it say what a rule does: a later
+    /// release may carry the same policy out in another way.
+    #[must_use]
+    #[inline(never)]
+    pub fn fingerprint(&self) -> u64 {
+        let mut fingerprint = PolicyFingerprint::default();
+        fingerprint.add_pair("apiVersion", API_VERSION, "");
+        if self.mode == Mode::Observe {
+            fingerprint.add_pair("mode", "observe", "");
+        }
+        self.health_checks.add_to(&mut fingerprint);
+        self.environments.iter().for_each(|environments| environments.add_to(&mut fingerprint));
+        self.hosts.add_to(&mut fingerprint);
+        self.headers.add_to(&mut fingerprint);
+        fingerprint.number()
     }
 }
 

@@ -109,9 +109,17 @@ fn header_map_pairs(map: u32) -> Option<Vec<u8>> {
 
 /// The downstream address that the proxy trusts, as `ip:port`.
 pub(crate) fn source_address() -> Option<Vec<u8>> {
-    const PATH: &str = "source\0address";
+    property("source\0address")
+}
+
+/// The name of the plugin whose context is current.
+pub(crate) fn plugin_name() -> Option<Vec<u8>> {
+    property("plugin_name")
+}
+
+fn property(path: &'static str) -> Option<Vec<u8>> {
     // SAFETY: the path is static, the out-pointers are valid for the length of the call.
-    value_of_call(|data, len| unsafe { proxy_get_property(PATH.as_ptr(), PATH.len(), data, len) })
+    value_of_call(|data, len| unsafe { proxy_get_property(path.as_ptr(), path.len(), data, len) })
 }
 
 /// Sets the period of the timer of the current root, or of the current stream's root; 0 stops it.

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use gatepost_engine::{Counter, Owed, Policy, compile_json};
-use gatepost_filter_request::{Outcome, count_once, fail};
+use gatepost_filter_request::{Outcome, PolicyGauges, count_accepted, count_rejected, fail};
 
 use crate::abi::{self, Level};
 use crate::contexts::{Contexts, Expected, Presence, Trailers};
@@ -13,6 +13,7 @@ use crate::counters::TimedCounters;
 pub(crate) struct Plugin {
     pub policy: Policy,
     counters: TimedCounters,
+    gauges: PolicyGauges,
 }
 
 impl Plugin {
@@ -25,7 +26,7 @@ impl Plugin {
                     let line = format!("gatepost: configuration refused: {error}");
                     abi::log(Level::Error, &line);
                 }
-                count_once("gatepost.config.rejected");
+                count_rejected();
                 return None;
             }
         };
@@ -33,8 +34,12 @@ impl Plugin {
             abi::log(Level::Warn, &format!("gatepost: {warning}"));
         }
         let counters = TimedCounters::define(policy.counters());
-        count_once("gatepost.config.accepted");
-        Some(Self { policy, counters })
+        let gauges = PolicyGauges::new(abi::plugin_name().as_deref(), &policy);
+        if !counters.has_timer() {
+            gauges.show();
+        }
+        count_accepted();
+        Some(Self { policy, counters, gauges })
     }
 
     pub fn count(&self, counter: Counter) {
@@ -53,12 +58,8 @@ fn with_contexts<T>(f: impl FnOnce(&mut Contexts<Plugin>) -> T) -> Option<T> {
 
 /// Sets the policy of a root. If the configuration is refused, the root keeps its old policy.
 pub(crate) fn configure(root: u32, configuration: &[u8]) -> bool {
-    // A VM never gives memory back, so the policies of roots that have ended are freed first. The
-    // module exports no callback for the end of a root, because it would run for every stream, too.
-    with_contexts(|contexts| {
-        contexts
-            .retain_roots(|known| known == root || abi::presence(known, root) != Presence::Gone);
-    });
+    // A VM never gives memory back, so the policies of roots that have ended are freed first.
+    with_contexts(|contexts| remove_ended(contexts, root));
     let Some(plugin) = Plugin::configure(configuration) else { return false };
     with_contexts(|contexts| contexts.set_root(root, plugin)).is_some()
 }
@@ -115,16 +116,36 @@ pub(crate) fn on_request_trailers(
     outcome.unwrap_or_else(|| fail("gatepost.internal.not_configured"))
 }
 
+/// Removes the roots that have ended. The module exports no callback for the end of a root, because
+/// it would run for every stream, too. `current` is the root of the running callback.
+fn remove_ended(contexts: &mut Contexts<Plugin>, current: u32) {
+    contexts
+        .retain_roots(|known| known == current || abi::presence(known, current) != Presence::Gone);
+}
+
+/// Shows the policy of each plugin. During an update it is the new one.
+fn show_policies(contexts: &Contexts<Plugin>) {
+    for (root, Plugin { gauges, .. }) in contexts.roots() {
+        let of_same_name =
+            contexts.roots().filter(|(_, other)| other.gauges.name() == gauges.name());
+        if of_same_name.last().is_some_and(|(newest, _)| newest == root) {
+            gauges.show();
+        }
+    }
+}
+
 /// Called when a root's timer fires. The counts of roots that have ended are flushed, too.
 pub(crate) fn tick(root: u32) {
     with_contexts(|contexts| {
+        remove_ended(contexts, root);
+        show_policies(contexts);
         let mut any = false;
         for (_, plugin) in contexts.roots() {
             any |= plugin.counters.flush();
         }
         let mut roots = contexts.roots();
         if let Some((_, plugin)) = roots.find(|(known, _)| *known == root && !any) {
-            plugin.counters.stop_timer();
+            plugin.counters.slow_down();
         }
     });
 }

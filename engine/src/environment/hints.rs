@@ -4,6 +4,7 @@ use crate::document::{Context, Read, Section, Seen, Value};
 use crate::errors::PolicyErrorKind;
 use crate::headers::{NameUse, is_value, read_name};
 use crate::host::{Authority, Captures, MAX_TEMPLATE, Template, Values, read_authority};
+use crate::policy_fingerprint::PolicyFingerprint;
 
 /// How many hint headers a policy may have.
 pub const MAX_HINT_HEADERS: usize = 16;
@@ -23,6 +24,16 @@ pub(crate) struct Hint {
 }
 
 impl Hints {
+    /// Adds the hints to a policy's fingerprint.
+    pub fn add_to(&self, fingerprint: &mut PolicyFingerprint) {
+        for Hint { name, template } in &self.headers {
+            fingerprint.add_pair("environments.hints.headers", name, &template.canonical());
+        }
+        if let Some(authority) = &self.authority {
+            fingerprint.add_pair("environments.hints.authority", &authority.canonical(), "");
+        }
+    }
+
     /// The canonical authority for an environment; nothing if there is none, or if it depends on
     /// the request as well.
     pub fn authority_for(&self, env: &[u8]) -> Option<Vec<u8>> {

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use crate::document::{Context, Read, Section, Seen, Value};
 use crate::errors::{Path, Place, PolicyErrorKind};
 use crate::headers::HeaderUses;
+use crate::policy_fingerprint::{PolicyFingerprint, place};
 use hints::HintsSection;
 use name_patterns::{NamePattern, Refused};
 use names::read_name;
@@ -111,6 +112,33 @@ impl Environments {
     /// Whether a request can name an environment.
     pub fn has_sources(&self) -> bool {
         !self.sources.is_empty()
+    }
+
+    /// Adds the environments to a policy's fingerprint. The order of the sources counts.
+    pub fn add_to(&self, fingerprint: &mut PolicyFingerprint) {
+        for (number, source) in self.sources.iter().enumerate() {
+            source.add_to(&place(number), fingerprint);
+        }
+        // Without a source in a header there is nothing to add to `Vary`.
+        if self.vary.iter().any(Option::is_some) {
+            fingerprint.add_pair("environments.vary", "add", "");
+        }
+        let fixed = [("default", &self.default), ("preflight", &self.preflight)];
+        for (field, environment) in fixed {
+            if let Some(FixedEnvironment { name, .. }) = environment {
+                fingerprint.add(&["environments.", field].concat(), &[name, b""]);
+            }
+        }
+        let unknown = match self.unknown {
+            Unknown::Reject => None,
+            Unknown::Default => Some("default"),
+            Unknown::Ignore => Some("ignore"),
+        };
+        if let Some(unknown) = unknown {
+            fingerprint.add_pair("environments.unknown", unknown, "");
+        }
+        self.names.add_to(fingerprint);
+        self.hints.add_to(fingerprint);
     }
 
     /// Guards the headers that only the gateway may set, and has the scan find the first header

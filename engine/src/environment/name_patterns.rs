@@ -105,6 +105,11 @@ impl NamePatterns {
         self.patterns.is_empty()
     }
 
+    /// Each pattern as people write it, in lower case.
+    pub fn texts(&self) -> impl Iterator<Item = String> {
+        self.patterns.iter().map(|(pattern, _)| pattern.text())
+    }
+
     /// Whether a pattern allows this DNS label in lower case.
     pub fn allow(&self, name: &[u8]) -> bool {
         let mut fitting = self.shorter.get(name.len()).copied().unwrap_or(0);

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use super::name_patterns::{NamePattern, NamePatterns, Refused};
 use crate::errors::PolicyErrorKind;
 use crate::host::{MAX_LABEL, Record, Records};
+use crate::policy_fingerprint::PolicyFingerprint;
 
 /// An environment: one that the policy lists, or, without a list, any DNS label.
 #[derive(Debug)]
@@ -121,6 +122,19 @@ impl Names {
     /// Each name with its number in the document.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &[u8])> {
         self.records.iter().map(|record| (record.number, record.key))
+    }
+
+    /// Adds the names to a policy's fingerprint. The authority of each follows from the hints.
+    pub fn add_to(&self, fingerprint: &mut PolicyFingerprint) {
+        if !self.any {
+            // A list without names allows none.
+            fingerprint.add_pair("environments.allow", "", "");
+        }
+        for record in self.records.iter() {
+            fingerprint.add("environments.allow", &[record.key, &listed(record).name]);
+        }
+        let mut patterns = self.patterns.texts();
+        fingerprint.add_set("environments.allow", "", &mut patterns);
     }
 
     pub fn shrink_to_fit(&mut self) {

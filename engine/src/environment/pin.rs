@@ -4,6 +4,7 @@
 use crate::document::{Context, Read, Section, Seen, Value};
 use crate::errors::PolicyErrorKind;
 use crate::headers::read_token;
+use crate::policy_fingerprint::PolicyFingerprint;
 
 /// The longest that browsers keep a cookie, in seconds: 400 days (RFC 6265bis §5.5).
 pub const MAX_COOKIE_AGE: u32 = 400 * 24 * 60 * 60;
@@ -17,6 +18,12 @@ pub(crate) struct Pin {
 }
 
 impl Pin {
+    /// Adds the pin of a source to a policy's fingerprint. `place` is that of the source.
+    pub fn add_to(&self, place: &str, fingerprint: &mut PolicyFingerprint) {
+        let line = self.line("");
+        fingerprint.add_pair("environments.sources.pin", place, &line);
+    }
+
     /// The line of `Set-Cookie` that pins an environment.
     pub fn line(&self, environment: &str) -> Box<str> {
         line(&self.cookie, environment, self.max_age)

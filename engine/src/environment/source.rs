@@ -10,6 +10,7 @@ use crate::document::{Context, Read, Section, Seen, Value};
 use crate::errors::{PatternError, Place, PolicyErrorKind};
 use crate::headers::{HeaderScan, NameUse, read_name, read_token};
 use crate::host::{Host, HostPattern, HostTable, Labels};
+use crate::policy_fingerprint::{PolicyFingerprint, place};
 use crate::request::Headers;
 
 /// One source of environments.
@@ -79,6 +80,25 @@ impl Source {
             Self::Baggage(name) => format!("baggage {name}"),
             Self::Subdomain { text, .. } => format!("subdomain {text}"),
         }
+    }
+
+    /// Adds the source to a policy's fingerprint. `place` is that of the source.
+    pub fn add_to(&self, place: &str, fingerprint: &mut PolicyFingerprint) {
+        let (kind, name) = match self {
+            Self::Header { name, .. } => ("header", name),
+            Self::Cookie { name, .. } => ("cookie", name),
+            Self::Query { name, .. } => ("query", name),
+            Self::Baggage(name) => ("baggage", name),
+            Self::Subdomain { table, position, .. } => {
+                let place = [place, ".", &self::place((*position).into())].concat();
+                return table.each_pattern(&mut |pattern, _| {
+                    let texts = [place.as_bytes(), pattern];
+                    fingerprint.add("environments.sources.subdomain", &texts);
+                });
+            }
+        };
+        fingerprint.add_pair(&["environments.sources.", kind].concat(), place, name);
+        self.pin().into_iter().for_each(|pin| pin.add_to(place, fingerprint));
     }
 
     /// The header that this source is in; nothing for those in a request's URL.

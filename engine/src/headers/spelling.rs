@@ -26,6 +26,11 @@ pub(super) fn letters(name: &[u8]) -> impl Iterator<Item = u8> {
     name.iter().filter_map(|byte| LETTERS.get(usize::from(*byte)).copied())
 }
 
+/// The form in which spellings of a name are compared.
+pub(crate) fn canonical(name: &str) -> String {
+    letters(name.as_bytes()).map(char::from).collect()
+}
+
 /// Whether both are spellings of one name.
 pub(super) fn is_spelling_of(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len() && letters(one).eq(letters(other))

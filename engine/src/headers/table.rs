@@ -5,7 +5,8 @@
 
 use std::cmp::Ordering;
 
-use super::spelling::{LETTERS, is_spelling_of, letters};
+use super::spelling::{LETTERS, canonical, is_spelling_of, letters};
+use crate::policy_fingerprint::PolicyFingerprint;
 
 /// Which place of the scan a header's value goes to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -167,11 +168,19 @@ impl HeaderTable {
 
     /// Whether there is a header that a client may not send.
     pub fn has_guarded(&self) -> bool {
-        let mut entries = self
-            .buckets
-            .iter()
-            .flat_map(|bucket| std::iter::once(&bucket.first).chain(&bucket.rest));
-        entries.any(|entry| entry.roles.is_guarded)
+        self.guarded().next().is_some()
+    }
+
+    fn guarded(&self) -> impl Iterator<Item = &Entry> {
+        let entries = self.buckets.iter().flat_map(|b| std::iter::once(&b.first).chain(&b.rest));
+        entries.filter(|entry| entry.roles.is_guarded)
+    }
+
+    /// Adds the headers that a client may not send to a policy's fingerprint. What else the table
+    /// holds is added by the rules that use it.
+    pub fn add_to(&self, fingerprint: &mut PolicyFingerprint) {
+        let mut names = self.guarded().map(|entry| canonical(&entry.name));
+        fingerprint.add_set("strip", "", &mut names);
     }
 
     /// Whether a client may not send a header of this name.

@@ -4,8 +4,9 @@
 use super::text_match::{Compared, TextMatch, TextMatchSection};
 use crate::document::{Context, Read, Section, Seen, Value};
 use crate::errors::PolicyErrorKind;
-use crate::headers::{HeaderScan, HeaderUses, NameUse, read_name};
+use crate::headers::{HeaderScan, HeaderUses, NameUse, canonical_name, read_name};
 use crate::host::Block;
+use crate::policy_fingerprint::PolicyFingerprint;
 use crate::request::SourceAddress;
 
 /// A condition, by its name in the policy. Conditions are evaluated in this order, cheap ones
@@ -92,6 +93,24 @@ impl Condition {
     /// Whether it compares the path with that of gRPC's own health check.
     pub fn is_grpc_health(&self) -> bool {
         matches!(self, Self::Path(text) if text.is_grpc_health())
+    }
+
+    /// Adds the condition to a policy's fingerprint. `place` is that of the health check.
+    pub fn add_to(&self, place: &str, fingerprint: &mut PolicyFingerprint) {
+        let field = ["healthChecks.match.", self.kind().name()].concat();
+        match self {
+            Self::Method(text) | Self::Path(text) | Self::UserAgent(text) | Self::Host(text) => {
+                let (how, text) = text.parts();
+                fingerprint.add_pair(&[&field, ".", how].concat(), place, text);
+            }
+            Self::AbsentHeaders(names) => {
+                let mut names = names.iter().map(|name| canonical_name(name));
+                fingerprint.add_set(&field, place, &mut names);
+            }
+            Self::Sources(blocks) => {
+                fingerprint.add_set(&field, place, &mut blocks.iter().map(Block::to_string));
+            }
+        }
     }
 
     /// Adds the headers that the scan must look for to the table.

@@ -10,6 +10,7 @@ use crate::document::{Context, Read, Section, Seen, Value};
 use crate::errors::{Path, Place, PolicyErrorKind};
 use crate::headers::HeaderUses;
 use crate::host::Authority;
+use crate::policy_fingerprint::{PolicyFingerprint, place};
 use condition::{Condition, MatchSection};
 use prefilter::Prefilter;
 
@@ -69,6 +70,32 @@ impl HealthChecks {
             compared(check, failed.map(Condition::kind));
             failed.is_none()
         })
+    }
+
+    /// Adds the checks to a policy's fingerprint. Their order counts.
+    pub fn add_to(&self, fingerprint: &mut PolicyFingerprint) {
+        for (number, check) in self.checks.iter().enumerate() {
+            let place = place(number);
+            fingerprint.add_pair("healthChecks.name", &place, &check.name);
+            match &check.action {
+                Action::Rewrite { authority, path } => {
+                    let texts = [("authority", authority), ("path", path)];
+                    for (name, text) in texts {
+                        let Some(text) = text else { continue };
+                        let field = ["healthChecks.rewrite.", name].concat();
+                        fingerprint.add_pair(&field, &place, text);
+                    }
+                }
+                Action::Respond { status, body } => {
+                    let status = self::place(usize::from(*status));
+                    fingerprint.add_pair("healthChecks.respond.status", &place, &status);
+                    fingerprint.add_pair("healthChecks.respond.body", &place, body);
+                }
+                Action::Pass => fingerprint.add_pair("healthChecks.pass", &place, ""),
+            }
+            let conditions = check.conditions.iter();
+            conditions.for_each(|condition| condition.add_to(&place, fingerprint));
+        }
     }
 
     /// Adds the headers that the scan must look for to the table.

@@ -30,6 +30,15 @@ impl TextMatch {
         ["Check", "Watch"].iter().any(|method| self.holds(format!("{service}{method}").as_bytes()))
     }
 
+    /// The name of its field, and the text.
+    pub fn parts(&self) -> (&'static str, &str) {
+        match self {
+            Self::Exact(text) => ("exact", text),
+            Self::Prefix(text) => ("prefix", text),
+            Self::Suffix(text) => ("suffix", text),
+        }
+    }
+
     pub fn holds(&self, value: &[u8]) -> bool {
         match self {
             Self::Exact(text) => value == text.as_bytes(),

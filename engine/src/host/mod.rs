@@ -18,6 +18,7 @@ use std::borrow::Cow;
 use crate::document::{Context, Read, Section, Seen, Value};
 use crate::errors::{Path, Place, PolicyErrorKind};
 use crate::headers::{HeaderUses, NameUse, read_name};
+use crate::policy_fingerprint::PolicyFingerprint;
 use private::PrivateHosts;
 use table::{MAX_SHAPES, Refused};
 
@@ -104,6 +105,29 @@ impl Hosts {
                 self.templates.get(number as usize).map(Target::Template)
             }
             text => Some(Target::Text(text)),
+        }
+    }
+
+    /// Adds the rules of hosts to a policy's fingerprint.
+    pub fn add_to(&self, fingerprint: &mut PolicyFingerprint) {
+        self.private.add_to(fingerprint);
+        self.mappings.each_pattern(&mut |pattern, mapping| match self.target(&mapping) {
+            Some(Target::Template(template)) => {
+                fingerprint.add("hosts.mappings", &[pattern, template.canonical().as_bytes()]);
+            }
+            Some(Target::Text(text)) => fingerprint.add("hosts.mappings", &[pattern, text]),
+            None => {}
+        });
+        let choices = [
+            ("port", "strip", self.port == Port::Strip),
+            ("unmapped", "reject", self.unmapped == Unmapped::Reject),
+            ("responses", "keep", self.responses == Responses::Keep),
+        ];
+        for (field, choice, _) in choices.into_iter().filter(|(.., is_chosen)| *is_chosen) {
+            fingerprint.add_pair("hosts", field, choice);
+        }
+        if let Some(name) = &self.original_host {
+            fingerprint.add_pair("hosts", "originalHost", name);
         }
     }
 

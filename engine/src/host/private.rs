@@ -12,6 +12,7 @@ use super::table::{HostTable, Refused};
 use super::{ascii, error_of};
 use crate::document::{Context, Read, Value};
 use crate::errors::PolicyErrorKind;
+use crate::policy_fingerprint::PolicyFingerprint;
 
 /// How many private hosts a policy may have.
 pub const MAX_PRIVATE: usize = 10_000;
@@ -73,6 +74,15 @@ impl PrivateHosts {
                 Ok(())
             }
         }
+    }
+
+    /// Adds the private hosts to a policy's fingerprint.
+    pub fn add_to(&self, fingerprint: &mut PolicyFingerprint) {
+        self.patterns.each_pattern(&mut |pattern, _| {
+            fingerprint.add("hosts.private", &[b"", pattern]);
+        });
+        let mut blocks = self.blocks.iter().map(|(block, _)| block.to_string());
+        fingerprint.add_set("hosts.private", "", &mut blocks);
     }
 
     pub fn is_empty(&self) -> bool {

@@ -152,6 +152,17 @@ impl HostTable {
         self.records.iter()
     }
 
+    /// Calls `f` with each record, and with its pattern in the form in which patterns are compared:
+    /// captures have no names.
+    pub fn each_pattern<'t>(&'t self, f: &mut dyn FnMut(&[u8], Record<'t>)) {
+        for record in self.iter() {
+            match record.tag {
+                EXACT => f(record.key, record),
+                _ => f(&without_names(record.key), record),
+            }
+        }
+    }
+
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
@@ -210,6 +221,20 @@ fn length_bit(length: usize) -> (usize, u64) {
 /// The literal labels of a pattern's canonical text, from the right.
 fn literals(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.rsplit(|byte| *byte == b'.').filter(|label| !matches!(label.first(), Some(b'{' | b'*')))
+}
+
+/// A pattern's canonical text without the names of its captures.
+fn without_names(text: &[u8]) -> Vec<u8> {
+    let mut is_name = false;
+    let kept = text.iter().filter(|byte| {
+        is_name = match byte {
+            b'{' => true,
+            b'}' => false,
+            _ => is_name,
+        };
+        !is_name || **byte == b'{'
+    });
+    kept.copied().collect()
 }
 
 /// Whether two patterns are the same. The names of captures do not count.

@@ -8,6 +8,7 @@ use super::authority::Authority;
 use super::labels::Labels;
 use super::pattern::HostPattern;
 use crate::errors::{PolicyErrorKind, TemplateError};
+use crate::policy_fingerprint::place;
 
 /// One piece of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,6 +123,26 @@ impl Template {
 
     pub fn needs_env(&self) -> bool {
         self.pieces().contains(&Piece::Env)
+    }
+
+    /// The template with each capture's position, counted in labels from the right, in place of its
+    /// name. No literal has a brace.
+    pub fn canonical(&self) -> Cow<'_, str> {
+        let Self::Pieces(pieces) = self else {
+            return Cow::Borrowed(self.as_literal().unwrap_or_default());
+        };
+        let mut text = String::new();
+        for piece in pieces {
+            match piece {
+                Piece::Literal(literal) => text.push_str(literal),
+                Piece::Env => text.push_str("{env}"),
+                Piece::Host => text.push_str("{host}"),
+                Piece::Label(position) => {
+                    text.extend(["{", &place((*position).into()), "}"]);
+                }
+            }
+        }
+        Cow::Owned(text)
     }
 
     /// The template with `*` in place of each placeholder.

@@ -6,6 +6,7 @@ mod allocation;
 mod authority;
 mod document;
 mod environments;
+mod fingerprints;
 mod generators;
 mod health_check_actions;
 mod health_checks;

@@ -1,7 +1,7 @@
 //! Counters that are raised in the VM first and sent to the proxy when a timer fires: raising one
 //! of the proxy's own costs as much as everything that the engine does for a request.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use gatepost_engine::Counter;
 
@@ -66,7 +66,42 @@ impl Drop for BufferedCounters {
     }
 }
 
+/// Counts a configuration that was accepted.
+pub fn count_accepted() {
+    count_once("gatepost.config.accepted");
+    // The proxy keeps a counter for as long as a VM has it. One that refuses its configuration ends
+    // at once, so what it counts would not be seen.
+    define_counter(REJECTED);
+}
+
+/// Counts a configuration that was refused.
+pub fn count_rejected() {
+    count_once(REJECTED);
+}
+
+const REJECTED: &str = "gatepost.config.rejected";
+
 /// Raises a counter of the proxy by one, at once.
 pub fn count_once(name: &str) {
     define_counter(name).into_iter().for_each(|id| increment(id, 1));
+}
+
+thread_local! {
+    /// The counters of failures that were raised so far, and their ids. Each call that defines a
+    /// counter takes memory of the proxy's.
+    static FAILURES: RefCell<Vec<(&'static str, u32)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Raises the counter of a failure by one, at once.
+pub(crate) fn count_failure(name: &'static str) {
+    FAILURES.with(|failures| {
+        let Ok(mut failures) = failures.try_borrow_mut() else { return };
+        let known = failures.iter().find(|(known, _)| *known == name).map(|(_, id)| *id);
+        let id = known.or_else(|| {
+            let id = define_counter(name)?;
+            failures.push((name, id));
+            Some(id)
+        });
+        id.into_iter().for_each(|id| increment(id, 1));
+    });
 }

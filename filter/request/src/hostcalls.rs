@@ -1,4 +1,4 @@
-//! The hostcalls that change or answer a request or a response, and those of counters. A call
+//! The hostcalls that change or answer a request or a response, and those of metrics. A call
 //! returns whether it worked: no status panics.
 
 use std::ptr;
@@ -8,6 +8,7 @@ const REQUEST_HEADERS: u32 = 0;
 const REQUEST_TRAILERS: u32 = 1;
 const RESPONSE_HEADERS: u32 = 2;
 const COUNTER: u32 = 0;
+const GAUGE: u32 = 1;
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
@@ -35,6 +36,8 @@ unsafe extern "C" {
     fn proxy_remove_header_map_value(map: u32, name: *const u8, name_len: usize) -> u32;
     fn proxy_define_metric(kind: u32, name: *const u8, len: usize, id: *mut u32) -> u32;
     fn proxy_increment_metric(id: u32, by: i64) -> u32;
+    fn proxy_record_metric(id: u32, value: u64) -> u32;
+    fn proxy_get_metric(id: u32, value: *mut u64) -> u32;
     fn proxy_send_local_response(
         status: u32,
         details: *const u8,
@@ -161,10 +164,19 @@ pub(crate) fn send_local_reply(
 
 /// Defines a counter for [`increment`]. The same name gives the same counter.
 pub(crate) fn define_counter(name: &str) -> Option<u32> {
+    define(COUNTER, name)
+}
+
+/// Defines a gauge for [`record`]. The same name gives the same gauge.
+pub(crate) fn define_gauge(name: &str) -> Option<u32> {
+    define(GAUGE, name)
+}
+
+fn define(kind: u32, name: &str) -> Option<u32> {
     let mut id = 0;
     // SAFETY: pointer and length are those of a live string, the out-pointer is valid for the
     // length of the call.
-    let status = unsafe { proxy_define_metric(COUNTER, name.as_ptr(), name.len(), &raw mut id) };
+    let status = unsafe { proxy_define_metric(kind, name.as_ptr(), name.len(), &raw mut id) };
     (status == OK).then_some(id)
 }
 
@@ -173,4 +185,18 @@ pub(crate) fn increment(counter: u32, by: i64) {
     // SAFETY: a call without pointers. A counter that cannot be raised is no reason to fail a
     // request.
     let _ = unsafe { proxy_increment_metric(counter, by) };
+}
+
+/// Sets a gauge.
+pub(crate) fn record(gauge: u32, value: u64) {
+    // SAFETY: a call without pointers. A gauge that cannot be set is no reason to stop.
+    let _ = unsafe { proxy_record_metric(gauge, value) };
+}
+
+/// What a metric shows.
+pub(crate) fn metric(id: u32) -> Option<u64> {
+    let mut value = 0;
+    // SAFETY: the out-pointer is valid for the length of the call.
+    let status = unsafe { proxy_get_metric(id, &raw mut value) };
+    (status == OK).then_some(value)
 }

@@ -13,6 +13,7 @@
 )]
 
 mod counters;
+mod gauges;
 mod hostcalls;
 
 use gatepost_engine::{
@@ -20,7 +21,9 @@ use gatepost_engine::{
     Policy, Reply, Request, SourceAddress, is_grpc,
 };
 
-pub use counters::{BufferedCounters, count_once};
+use counters::count_failure;
+pub use counters::{BufferedCounters, count_accepted, count_once, count_rejected};
+pub use gauges::PolicyGauges;
 
 /// What became of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,9 +161,11 @@ pub fn guard_trailers<'n>(policy: &Policy, names: impl Iterator<Item = &'n [u8]>
     Outcome::Continue
 }
 
-/// Answers the current stream with 500 and these response code details.
+/// Answers the current stream with 500 and these response code details, and raises the counter of
+/// the same name.
 #[cold]
-pub fn fail(details: &str) -> Outcome {
+pub fn fail(details: &'static str) -> Outcome {
+    count_failure(details);
     // Nothing more can be done if the proxy refuses the reply. The stream stays paused, so the
     // request is not forwarded.
     let _ = hostcalls::send_local_reply(500, details, "", &[], None);

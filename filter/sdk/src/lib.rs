@@ -27,8 +27,8 @@
 //! - its dispatcher, for a context that it does not know;
 //! - reading the request headers, for a status other than `Ok`, for a header name that is not UTF-8
 //!   and for a block of headers whose lengths contradict its size;
-//! - reading `source.address`, for a status other than `Ok`, `NotFound`, `SerializationFailure` and
-//!   `InternalFailure`;
+//! - reading `source.address` and `plugin_name`, for a status other than `Ok`, `NotFound`,
+//!   `SerializationFailure` and `InternalFailure`;
 //! - starting a timer or writing a log line, for a status other than `Ok`.
 //!
 //! The getters of [`proxy_wasm::traits`] that give a `String` also panic for a value that is not
@@ -51,7 +51,10 @@ use std::rc::Rc;
 pub use gatepost_engine::PolicyError;
 use gatepost_engine::{Owed, Policy, compile_json};
 pub use gatepost_filter_request::Outcome;
-use gatepost_filter_request::{BufferedCounters, count_once, fail};
+use gatepost_filter_request::{
+    BufferedCounters, PolicyGauges, count_accepted, count_rejected, fail,
+};
+use proxy_wasm::hostcalls;
 
 /// A policy in force, with its counters.
 ///
@@ -64,6 +67,7 @@ pub struct Gatepost(Option<Rc<InForce>>);
 struct InForce {
     policy: Policy,
     counters: BufferedCounters,
+    gauges: PolicyGauges,
 }
 
 impl Gatepost {
@@ -83,14 +87,16 @@ impl Gatepost {
                     log::warn!("gatepost: {warning}");
                 }
                 let counters = BufferedCounters::define(policy.counters());
-                count_once("gatepost.config.accepted");
-                Ok(Self(Some(Rc::new(InForce { policy, counters }))))
+                let name = hostcalls::get_property(vec!["plugin_name"]).ok().flatten();
+                let gauges = PolicyGauges::new(name.as_deref(), &policy);
+                count_accepted();
+                Ok(Self(Some(Rc::new(InForce { policy, counters, gauges }))))
             }
             Err(errors) => {
                 for error in &errors {
                     log::error!("gatepost: configuration refused: {error}");
                 }
-                count_once("gatepost.config.rejected");
+                count_rejected();
                 Err(errors)
             }
         }
@@ -103,8 +109,11 @@ impl Gatepost {
         Stream { in_force: self.0.clone(), guards_trailers: true, owed: None }
     }
 
-    /// Sends the counts since the last call to the proxy. Call this in `on_tick` of the root
-    /// context, and start the timer in `on_configure`; twice a second is often enough.
+    /// Sends the counts since the last call to the proxy, and shows the policy in the gauges
+    /// `gatepost.policy.<plugin name>`, its fingerprint, and `gatepost.observe.<plugin name>`. Call
+    /// this in `on_tick` of the root context, and start the timer in `on_configure`; twice a second
+    /// is often enough. The gauges are 0 again when the last clone is dropped; where the module's
+    /// `proxy_on_delete` was removed, when the VM ends.
     ///
     /// Counts are buffered because raising a counter of the proxy costs about as much as deciding.
     /// The timer belongs to the filter's author, who may need it for other things, too. The last
@@ -112,6 +121,7 @@ impl Gatepost {
     pub fn flush_counters(&self) {
         if let Some(in_force) = &self.0 {
             in_force.counters.flush();
+            in_force.gauges.show();
         }
     }
 }

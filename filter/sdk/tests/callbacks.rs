@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use gatepost_host::{
     Chain, ChainOptions, ChainPlugin, Engine, EngineOptions, Finished, Headers, Host, Limits,
-    MemoryLog, Message, Module, PluginConfig, Recorded, RecordedEvent, StreamInfo, Worker,
-    WorkerOptions,
+    MemoryLog, Message, Module, PluginConfig, Recorded, RecordedEvent, StreamInfo, Vm, VmOptions,
+    Worker, WorkerOptions,
 };
 use gatepost_proxy_wasm_example::{HSTS, POLICY_ALONE};
 
@@ -110,6 +110,9 @@ fn a_request_whose_header_the_proxy_refuses_to_write_is_answered_with_500() {
     let finished = get(&mut worker, "a.example");
     assert_eq!(details(&finished).as_deref(), Some("500 gatepost.internal.write_refused"));
     assert!(finished.upstream_request.is_none());
+    get(&mut worker, "a.example");
+    let metrics = &worker.host().metrics;
+    assert_eq!(metrics.value("gatepost.internal.write_refused"), Some(2));
 }
 
 #[test]
@@ -138,4 +141,25 @@ fn a_request_that_passes_costs_four_entries_and_one_call() {
         })
         .collect();
     assert_eq!(called, ["proxy_get_header_map_pairs"]);
+}
+
+#[test]
+fn the_policy_shows_while_the_plugin_is_there() {
+    let engine = Engine::new(EngineOptions::default()).expect("an engine");
+    let module = Module::new(&engine, "hsts", HSTS).expect("a module");
+    let host = Host::default();
+    let mut vm = Vm::new(&module, host.clone(), VmOptions::default()).expect("a VM");
+    let config = PluginConfig {
+        name: "edge.hsts".into(),
+        configuration: POLICY.into(),
+        ..PluginConfig::default()
+    };
+    let plugin = vm.start_plugin(config).expect("accepted");
+    vm.tick(plugin).expect("no trap");
+    let policy = gatepost_engine::compile_json(POLICY.as_bytes()).expect("a policy");
+    let shown = || host.metrics.value("gatepost.policy.edge_hsts");
+    assert_eq!(shown(), Some(policy.fingerprint()));
+    assert_eq!(host.metrics.value("gatepost.observe.edge_hsts"), Some(0));
+    vm.stop_plugin(plugin).expect("no trap");
+    assert_eq!(shown(), Some(0));
 }
