@@ -9,7 +9,7 @@ use gatepost_diagnostics::{Diagnostic, Source, Span};
 use gatepost_engine::Path;
 use granit_parser::{Event, ScalarStyle, Tag};
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// How many lists and mappings may be inside each other, aliases included. So a function that walks
 /// a tree may recurse.
@@ -20,6 +20,9 @@ const MAX_ALIAS_BYTES: usize = 16 << 20;
 
 /// What a value counts beside its text.
 const NODE_WEIGHT: usize = 64;
+
+/// The key that puts the members of another mapping into one, in YAML 1.1.
+const MERGE_KEY: &str = "<<";
 
 /// How reading goes on after an event.
 pub(crate) enum Flow {
@@ -63,27 +66,39 @@ struct Anchored {
     depth: usize,
 }
 
+/// How a text is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// As YAML 1.2, one document. What kubectl reads otherwise is an error.
+    Policy,
+    /// As kubectl does: YAML 1.1 with merge keys, any number of documents.
+    Kubectl,
+}
+
 pub(crate) struct Builder<'s> {
     source: &'s Source,
+    dialect: Dialect,
     open: Vec<Open>,
     anchors: HashMap<usize, Anchored>,
     alias_bytes: usize,
-    pub(crate) root: Option<Node>,
-    documents: usize,
+    root: Option<Node>,
+    /// The documents that are complete.
+    pub(crate) documents: Vec<Node>,
     pub(crate) errors: Vec<Diagnostic>,
     /// Where each mapping begins of which a key was refused.
     pub(crate) incomplete: Vec<usize>,
 }
 
 impl<'s> Builder<'s> {
-    pub(crate) fn new(source: &'s Source) -> Self {
+    pub(crate) fn new(source: &'s Source, dialect: Dialect) -> Self {
         Self {
             source,
+            dialect,
             open: Vec::new(),
             anchors: HashMap::new(),
             alias_bytes: 0,
             root: None,
-            documents: 0,
+            documents: Vec::new(),
             errors: Vec::new(),
             incomplete: Vec::new(),
         }
@@ -127,13 +142,16 @@ impl<'s> Builder<'s> {
             .and_then(|span| span.byte_range())
             .map_or(span, |tag| Span::new(tag.start, tag.end));
         match event {
-            Event::DocumentStart(..) => {
-                self.documents += 1;
-                if self.documents > 1 {
-                    let span = self.source.first_line(span);
-                    self.error(span, &YamlError::SecondDocument);
-                    return Flow::Done;
-                }
+            Event::DocumentStart(..)
+                if self.dialect == Dialect::Policy && !self.documents.is_empty() =>
+            {
+                let span = self.source.first_line(span);
+                self.error(span, &YamlError::SecondDocument);
+                return Flow::Done;
+            }
+            Event::DocumentEnd => {
+                self.anchors.clear();
+                self.documents.extend(self.root.take());
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let value = self.scalar(text, style, tag, span, tag_span);
@@ -178,6 +196,9 @@ impl<'s> Builder<'s> {
         let Some(tag) = tag else {
             if style != ScalarStyle::Plain {
                 return Value::String(text.into_owned());
+            }
+            if self.dialect == Dialect::Kubectl {
+                return scalar::as_kubectl(&text);
             }
             if let Some(theirs) = scalar::read_by_kubectl(&text) {
                 let ours = scalar::plain(&text).map_or("nothing", |value| value.kind());
@@ -233,9 +254,12 @@ impl<'s> Builder<'s> {
                 let last = elements.last().map(|element| element.span.end);
                 (Value::Sequence(elements), last)
             }
-            Items::Mapping { members, complete, .. } => {
+            Items::Mapping { mut members, complete, .. } => {
                 let last =
                     members.last().map(|member| member.value.span.end.max(member.key_span.end));
+                if self.dialect == Dialect::Kubectl {
+                    merge(&mut members);
+                }
                 if !complete {
                     self.incomplete.push(open.start);
                 }
@@ -302,11 +326,13 @@ impl<'s> Builder<'s> {
     /// is dropped.
     fn finish_key(&mut self, node: Node) {
         let span = self.source.first_line(node.span);
-        let is_merge_key = self.source.slice(node.span) == "<<";
-        let name = match node.value {
-            Value::String(_) if is_merge_key => Err(YamlError::MergeKey),
-            Value::String(name) => Ok(name),
-            other => Err(YamlError::KeyNotText { found: other.kind() }),
+        let is_merge_key = self.source.slice(node.span) == MERGE_KEY;
+        let name = match (self.dialect, node.value) {
+            (Dialect::Policy, Value::String(_)) if is_merge_key => Err(YamlError::MergeKey),
+            (_, Value::String(name)) => Ok(name),
+            (Dialect::Kubectl, Value::Number(number)) => Ok(number.text),
+            (Dialect::Kubectl, Value::Bool(value)) => Ok(value.to_string()),
+            (_, other) => Err(YamlError::KeyNotText { found: other.kind() }),
         };
         let name = match name {
             Ok(name) => name,
@@ -350,6 +376,20 @@ impl<'s> Builder<'s> {
         if let Some(Open { items: Items::Mapping { key, .. }, .. }) = self.open.last_mut() {
             *key = Some(Key { name: None, span });
         }
+    }
+}
+
+/// The members of what `<<` merges, which the mapping's own members override.
+fn merge(members: &mut Vec<Member>) {
+    let Some(at) = members.iter().position(|member| member.key == MERGE_KEY) else { return };
+    let merged = match members.remove(at).value.value {
+        Value::Sequence(mappings) => mappings,
+        mapping => vec![Node { span: Span::default(), value: mapping }],
+    };
+    let mut known: HashSet<String> = members.iter().map(|member| member.key.clone()).collect();
+    for mapping in merged {
+        let Value::Mapping(more) = mapping.value else { continue };
+        members.extend(more.into_iter().filter(|member| known.insert(member.key.clone())));
     }
 }
 

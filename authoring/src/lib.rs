@@ -15,18 +15,23 @@
 //! ```
 
 mod builder;
-mod manifest;
+mod configuration;
+mod envoy;
+pub mod manifest;
 pub mod mutants;
 pub mod policy;
 pub mod read;
 mod scalar;
 pub mod suite;
+mod text;
 pub mod tree;
 mod yaml_error;
 
+pub use configuration::{Configuration, PluginIdentity};
 pub use gatepost_diagnostics::{
     Diagnostic, FileError, MAX_MODULE_FILE, MAX_TEXT_FILE, Position, Render, Report, Severity,
     Source, Span, read_file,
 };
-pub use policy::PolicyFile;
+pub use manifest::Manifest;
+pub use policy::{Policies, PolicyFile};
 pub use suite::Suite;

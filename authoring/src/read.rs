@@ -3,7 +3,7 @@
 //! place of keys as well as of values, and an author wants all errors of a file at once. So after
 //! an error that is not one of syntax, reading goes on.
 
-use crate::builder::{Builder, Flow, MAX_DEPTH};
+use crate::builder::{Builder, Dialect, Flow, MAX_DEPTH};
 use crate::tree::{Node, Value};
 use crate::yaml_error::YamlError;
 use gatepost_diagnostics::{Diagnostic, Position, Source, Span};
@@ -53,7 +53,22 @@ pub fn read(source: &Source) -> Reading {
     {
         return Reading { root: None, errors: vec![error], incomplete: Vec::new() };
     }
-    read_yaml(source)
+    let (Builder { documents, errors, incomplete, .. }, end) = build(source, Dialect::Policy);
+    let empty = || Node { span: Span::default(), value: Value::Null };
+    let root = match end {
+        End::Complete => Some(documents.into_iter().next().unwrap_or_else(empty)),
+        End::Stopped => None,
+    };
+    Reading { root, errors, incomplete }
+}
+
+/// The documents of a text that kubectl is to read, JSON or YAML, and everything that is wrong with
+/// it. What stands before an error of syntax is there; an empty document is none.
+#[must_use]
+pub fn read_documents(source: &Source) -> (Vec<Node>, Vec<Diagnostic>) {
+    let (Builder { mut documents, errors, .. }, _) = build(source, Dialect::Kubectl);
+    documents.retain(|document| document.value != Value::Null);
+    (documents, errors)
 }
 
 fn is_json(source: &Source) -> bool {
@@ -74,8 +89,16 @@ fn json_error(source: &Source) -> Option<Diagnostic> {
     Some(YamlError::Json(words).diagnostic(source, source.character_at(at), None))
 }
 
+/// How the reading of a text ended.
+enum End {
+    /// At its end, or where a policy has one.
+    Complete,
+    /// At an error that nothing behind it can be read after.
+    Stopped,
+}
+
 /// Reads YAML, of which JSON is a part.
-fn read_yaml(source: &Source) -> Reading {
+fn build(source: &Source, dialect: Dialect) -> (Builder<'_>, End) {
     let mut options = granit_parser::options! {
         emit_unresolved_aliases: true,
         flow_nesting_limit: MAX_DEPTH,
@@ -83,9 +106,10 @@ fn read_yaml(source: &Source) -> Reading {
         simple_key_max_lookahead: MAX_KEY,
     };
     options.set_emit_comments(false);
-    let mut builder = Builder::new(source);
+    let mut builder = Builder::new(source, dialect);
     let breaks = source.text().match_indices(['\u{85}', '\u{2028}', '\u{2029}']);
-    for (at, character) in breaks.take(if is_json(source) { 0 } else { MAX_ERRORS }) {
+    let reports_breaks = dialect == Dialect::Policy && !is_json(source);
+    for (at, character) in breaks.take(if reports_breaks { MAX_ERRORS } else { 0 }) {
         let character = character.chars().next().map_or(0, u32::from);
         builder.error(source.character_at(at), &YamlError::LineBreak(character));
     }
@@ -108,15 +132,11 @@ fn read_yaml(source: &Source) -> Reading {
         };
         match flow {
             Flow::Continue if builder.errors.len() < MAX_ERRORS => {}
-            Flow::Continue | Flow::Stop => {
-                let Builder { errors, incomplete, .. } = builder;
-                return Reading { root: None, errors, incomplete };
-            }
+            Flow::Continue | Flow::Stop => return (builder, End::Stopped),
             Flow::Done => break,
         }
     }
-    let root = builder.root.unwrap_or(Node { span: Span::default(), value: Value::Null });
-    Reading { root: Some(root), errors: builder.errors, incomplete: builder.incomplete }
+    (builder, End::Complete)
 }
 
 /// Text without quotes that begins with a placeholder, such as `{service}.svc`, on the line where

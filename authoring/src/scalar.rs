@@ -62,6 +62,15 @@ fn float(text: &str) -> Option<Json> {
     text.parse().ok().and_then(Json::from_f64)
 }
 
+/// The value of a plain scalar as kubectl reads it. What JSON cannot hold stays text.
+pub(crate) fn as_kubectl(text: &str) -> Value {
+    match read_by_kubectl(text).as_deref() {
+        Some("true") => Value::Bool(true),
+        Some("false") => Value::Bool(false),
+        theirs => plain(theirs.unwrap_or(text)).unwrap_or_else(|| Value::String(text.to_owned())),
+    }
+}
+
 /// How kubectl, kustomize and helm read a plain scalar that is something else here, in the form in
 /// which they pass it on. Their parsers read YAML 1.1, and numbers as Go does.
 pub(crate) fn read_by_kubectl(text: &str) -> Option<String> {

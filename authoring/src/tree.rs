@@ -135,6 +135,14 @@ pub fn path_text(path: &Path) -> Option<String> {
     (!path.segments().is_empty()).then(|| path.to_string())
 }
 
+/// The path of a value in a value that is at `outer`.
+pub(crate) fn below(outer: Path, inner: &Path) -> Path {
+    inner.segments().iter().fold(outer, |path, segment| match segment {
+        Segment::Key(name) => path.key(name),
+        Segment::Index(index) => path.index(*index),
+    })
+}
+
 /// What to underline for a path into the tree: the last key of the path, or the value it leads to.
 /// A path that names something missing gives the nearest enclosing value.
 pub fn locate(source: &Source, root: &Node, path: &[Segment], place: Place) -> Span {

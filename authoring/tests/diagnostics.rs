@@ -1,6 +1,6 @@
 //! What authors see of their mistakes: each file of `tests/bad`, as text and as JSON.
 
-use gatepost_authoring::{PolicyFile, Render, Report, Severity, Suite};
+use gatepost_authoring::{Policies, PolicyFile, Render, Report, Severity, Suite};
 use std::path::Path;
 
 /// The report on a file of `tests/bad`.
@@ -45,6 +45,29 @@ shown_as! {
     texts_in_place_of_objects: "bare-texts.yaml",
     a_manifest_with_a_policy: "wasm-plugin.yaml",
     a_manifest_without_a_policy: "service.yaml",
+    a_policy_as_text_in_an_envoyfilter: "envoy-filter.yaml",
+    a_struct_in_an_envoyfilter_reaches_no_filter: "envoy-filter-struct.yaml",
+    an_envoyfilter_for_something_else: "envoy-filter-routes.yaml",
+    a_policy_in_a_config_map: "config-map.yaml",
+    texts_of_a_config_map_that_are_not_written_as_they_are: "config-map-texts.yaml",
+    a_policy_in_a_resource_of_envoys_in_a_config_map: "config-map-ecds.yaml",
+    a_policy_in_a_file_that_envoy_watches: "ecds.json",
+    a_config_map_of_something_else: "config-map-other.yaml",
+    a_list_of_objects: "list.yaml",
+}
+
+#[test]
+fn a_manifest_may_hold_several_policies() {
+    let text = "apiVersion: v1\nkind: ConfigMap\ndata:\n  a.yaml: 'apiVersion: gatepost/v1'\n  \
+                b.json: '{\"apiVersion\": \"gatepost/v1\", \
+                \"hosts\": {\"invalid\": \"reject\"}}'\n";
+    let policies = Policies::parse("map.yaml", text).expect("good policies");
+    let paths: Vec<_> =
+        policies.policies.iter().map(|policy| policy.path.as_deref().unwrap_or(".")).collect();
+    assert_eq!(paths, [r#"data["a.yaml"]"#, r#"data["b.json"]"#]);
+    assert_eq!(policies.report().count(Severity::Warning), 1);
+    let report = PolicyFile::parse("map.yaml", text).expect_err("which of them?");
+    assert!(report.to_string().contains("holds 2 policies"), "{report}");
 }
 
 #[test]
@@ -142,8 +165,21 @@ fn a_large_policy_is_read_in_reasonable_time() {
     assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
 }
 
+#[test]
+fn a_text_that_ends_with_its_file_is_reported_within_it() {
+    // A literal block's last line end is there, even where the file has none.
+    let map = "apiVersion: v1\nkind: ConfigMap\ndata:\n  policy.json: |+\n    {\"apiVersion\": 1,";
+    let report = Policies::parse("map.yaml", map).expect_err("no JSON");
+    let place = report.diagnostics[0].location.as_ref().expect("a place").span;
+    assert!(map.get(place.range()).is_some(), "{place:?}");
+}
+
 const COMPLETE: &str = include_str!("../../policies/all-in-one/policy.yaml");
 const COMPLETE_TESTS: &str = include_str!("../../policies/all-in-one/tests.yaml");
+
+/// Texts inside texts.
+const MAP: &str = include_str!("bad/config-map-ecds.yaml");
+const FILTER: &str = include_str!("bad/envoy-filter.yaml");
 
 /// A text with a piece cut out and another put in.
 fn damaged(text: &str, from: usize, length: usize, piece: &str) -> String {
@@ -167,8 +203,13 @@ proptest::proptest! {
     ) {
         let policy = damaged(COMPLETE, from, length, &piece);
         let tests = damaged(COMPLETE_TESTS, from, length, &piece);
-        let policy = PolicyFile::parse("policy.yaml", &policy).err();
-        for report in policy.into_iter().chain(Suite::parse("tests.yaml", &tests).err()) {
+        let reports = [
+            PolicyFile::parse("policy.yaml", &policy).err(),
+            Suite::parse("tests.yaml", &tests).err(),
+            Policies::parse("map.yaml", &damaged(MAP, from, length, &piece)).err(),
+            Policies::parse("filter.yaml", &damaged(FILTER, from, length, &piece)).err(),
+        ];
+        for report in reports.into_iter().flatten() {
             proptest::prop_assert!(!report.is_usable());
             for diagnostic in &report.diagnostics {
                 let place = diagnostic.location.as_ref().expect("a place");

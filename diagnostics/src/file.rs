@@ -150,10 +150,26 @@ impl Source {
     /// When the file cannot be read, or has more than [`MAX_TEXT_FILE`] bytes. When it is not
     /// UTF-8, a report that has the place of the first byte that is not.
     pub fn read(path: &Path) -> Result<Self, FileError> {
-        let name = path.display().to_string();
         let bytes = read_file(path, MAX_TEXT_FILE)
             .map_err(|error| FileError::Unreadable { path: path.to_owned(), error })?;
-        String::from_utf8(bytes).map(|text| Self::new(name.as_str(), text)).map_err(|error| {
+        Ok(Self::from_bytes(&path.display().to_string(), bytes)?)
+    }
+
+    /// The text that a reader gives, such as standard input, called by that name.
+    ///
+    /// # Errors
+    /// As [`Source::read`].
+    pub fn read_from(name: &str, reader: impl Read) -> Result<Self, FileError> {
+        let unreadable = |error| FileError::Unreadable { path: PathBuf::from(name), error };
+        let mut bytes = Vec::new();
+        let read = reader.take(MAX_TEXT_FILE.saturating_add(1)).read_to_end(&mut bytes);
+        let size = u64::try_from(read.map_err(unreadable)?).unwrap_or(u64::MAX);
+        check_size(size, MAX_TEXT_FILE).map_err(unreadable)?;
+        Ok(Self::from_bytes(name, bytes)?)
+    }
+
+    fn from_bytes(name: &str, bytes: Vec<u8>) -> Result<Self, Report> {
+        String::from_utf8(bytes).map(|text| Self::new(name, text)).map_err(|error| {
             let source = Self::new(name, String::from_utf8_lossy(error.as_bytes()));
             // The text of a source begins behind a byte order mark.
             let mark = "\u{feff}".as_bytes();
@@ -163,7 +179,7 @@ impl Source {
             let not_text = Diagnostic::error("not-utf8", "this byte is not UTF-8 text")
                 .at(&source, span)
                 .with_help(Some("save the file as UTF-8".to_owned()));
-            Report::new(Arc::new(source), vec![not_text]).into()
+            Report::new(Arc::new(source), vec![not_text])
         })
     }
 }
