@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use gatepost_authoring::Report;
+
 /// Why manifests cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
@@ -13,36 +15,33 @@ pub enum ManifestError {
         /// The system's error.
         error: std::io::Error,
     },
-    /// A file is no YAML.
-    #[error("{}: {error}{}", path.display(), template_hint(*is_template))]
-    Syntax {
-        /// The file.
+    /// The files are too large together.
+    #[error("{}: more than the limit of {limit} bytes in all files; give fewer", path.display())]
+    TooLarge {
+        /// The folder.
         path: PathBuf,
-        /// What the parser says, with the place.
-        error: String,
-        /// Whether the file has the braces of a Helm template.
-        is_template: bool,
+        /// The limit in bytes.
+        limit: usize,
     },
-    /// An object has a field of another type than Kubernetes has.
-    #[error("{}: {kind} {name}: {error}", path.display())]
-    Object {
-        /// The file.
+    /// There are too many objects.
+    #[error(
+        "{}: more than the limit of {limit} objects; give those of fewer namespaces, or of the \
+         kinds that lead to one gateway",
+        path.display()
+    )]
+    TooMany {
+        /// The folder.
         path: PathBuf,
-        /// The object's kind.
-        kind: String,
-        /// The object's name.
-        name: String,
-        /// What is wrong.
-        error: String,
+        /// The limit.
+        limit: usize,
     },
+    /// A file is no YAML, or an object has a field of another type than Kubernetes has.
+    #[error("{0}")]
+    Invalid(Report),
     /// There is no object.
     #[error("{}: no Kubernetes object here", path.display())]
     Nothing {
         /// The file or folder.
         path: PathBuf,
     },
-}
-
-fn template_hint(is_template: bool) -> &'static str {
-    if is_template { "\n(a Helm template? Give the output of `helm template`)" } else { "" }
 }

@@ -1,11 +1,9 @@
 //! Ingresses.
 
-use serde::Deserialize;
-
-use crate::object::{Metadata, Origin};
+use crate::object::{Object, Origin};
 
 /// The annotation by which GKE selects Ingresses. It ignores `ingressClassName` alone.
-const CLASS: &str = "kubernetes.io/ingress.class";
+pub(crate) const CLASS: &str = "kubernetes.io/ingress.class";
 
 /// An Ingress.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,9 +15,10 @@ pub struct Ingress {
 }
 
 impl Ingress {
-    pub(crate) fn new(origin: Origin, metadata: &Metadata, spec: Spec) -> Self {
-        let annotated = metadata.annotations.get(CLASS).and_then(|class| class.as_str());
-        Self { origin, class: annotated.map(str::to_owned).or(spec.ingress_class_name) }
+    pub(crate) fn new(object: &Object) -> Self {
+        let annotated = object.annotation(CLASS).text();
+        let class = annotated.or(object.at("spec.ingressClassName").text());
+        Self { origin: object.origin.clone(), class: class.map(str::to_owned) }
     }
 
     /// Whether GKE makes a load balancer of it: its class is one of GKE's, or it has none.
@@ -27,11 +26,4 @@ impl Ingress {
     pub fn is_of_gke(&self) -> bool {
         self.class.as_deref().is_none_or(|class| matches!(class, "gce" | "gce-internal"))
     }
-}
-
-/// `IngressSpec`.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Spec {
-    ingress_class_name: Option<String>,
 }

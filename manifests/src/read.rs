@@ -1,21 +1,30 @@
 //! Reads files of objects.
 
-use std::path::{Path, PathBuf};
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
 
-use gatepost_diagnostics::{MAX_TEXT_FILE, read_file};
-use serde::de::DeserializeOwned;
+use gatepost_authoring::read::read_documents;
+use gatepost_authoring::tree::Node;
+use gatepost_authoring::{Diagnostic, FileError, Report, Source};
+use gatepost_engine::Path;
 
 use crate::error::ManifestError;
-use crate::ingress::{self, Ingress};
-use crate::object::{Object, Origin};
-use crate::route::{self, ServedHosts};
-use crate::service::{self, Service};
+use crate::ingress::Ingress;
+use crate::object::Object;
+use crate::route::ServedHosts;
+use crate::service::Service;
 
 /// How many folders may be inside each other.
 const MAX_DEPTH: usize = 32;
 
+/// How many bytes all files may have.
+const MAX_BYTES: usize = 128 << 20;
+
+/// How many objects are read: each may have to be compared with many others.
+const MAX_OBJECTS: usize = 10_000;
+
 /// The objects of some files, in the order of the files' names and then of the text.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Manifests {
     /// Services.
     pub services: Vec<Service>,
@@ -23,97 +32,152 @@ pub struct Manifests {
     pub ingresses: Vec<Ingress>,
     /// The hosts of VirtualServices, HTTPRoutes and GRPCRoutes.
     pub routes: Vec<ServedHosts>,
+    /// Every object.
+    pub objects: Vec<Object>,
+    /// How many files were read.
+    pub files: usize,
+    /// What is wrong with files as text. Objects before such an error are read.
+    pub errors: Vec<Report>,
 }
 
 impl Manifests {
     /// Reads a file, or the files of a folder and the folders below it whose names end in `.yaml`,
-    /// `.yml` or `.json`. A file holds one document or more, and a `List` counts as its items.
+    /// `.yml` or `.json`. A file holds one document or more, and a `List` counts as its items. A
+    /// file that is no YAML is among the errors, and the others are read.
     ///
     /// # Errors
-    /// When a file cannot be read or is no YAML, or when nothing in the files is an object.
-    pub fn read(path: &Path) -> Result<Self, ManifestError> {
+    /// When a file cannot be read, when all are too large together, or when nothing in the files is
+    /// an object and nothing is wrong with them.
+    pub fn read(path: &FilePath) -> Result<Self, ManifestError> {
         let mut files = Vec::new();
         find(path, MAX_DEPTH, &mut files)?;
         let mut manifests = Self::default();
-        let mut count = 0;
+        let mut bytes = 0;
         for file in files {
-            count += manifests.add_file(&file)?;
+            bytes += manifests.add_file(Source::read(&file))?;
+            if bytes > MAX_BYTES {
+                return Err(ManifestError::TooLarge { path: path.to_owned(), limit: MAX_BYTES });
+            }
+            manifests.limit(path)?;
         }
-        if count == 0 {
+        manifests.unless_empty(path)
+    }
+
+    /// Reads what a reader gives, such as standard input, as one file of that name.
+    ///
+    /// # Errors
+    /// As [`Manifests::read`].
+    pub fn read_from(name: &str, reader: impl std::io::Read) -> Result<Self, ManifestError> {
+        let mut manifests = Self::default();
+        manifests.add_file(Source::read_from(name, reader))?;
+        manifests.limit(FilePath::new(name))?;
+        manifests.unless_empty(FilePath::new(name))
+    }
+
+    /// One object that was read elsewhere.
+    pub(crate) fn of(source: Arc<Source>, object: Node) -> Self {
+        let (mut manifests, mut errors) = (Self::default(), Vec::new());
+        manifests.add_object(&source, object, Path::default(), &mut errors);
+        if !errors.is_empty() {
+            manifests.errors.push(Report::new(source, errors));
+        }
+        manifests
+    }
+
+    /// The same objects, if nothing is wrong with the files that hold them.
+    ///
+    /// # Errors
+    /// The first file's errors.
+    pub fn without_errors(self) -> Result<Self, ManifestError> {
+        match self.errors.into_iter().next() {
+            Some(report) => Err(ManifestError::Invalid(report)),
+            None => Ok(Self { errors: Vec::new(), ..self }),
+        }
+    }
+
+    fn limit(&self, path: &FilePath) -> Result<(), ManifestError> {
+        if self.objects.len() > MAX_OBJECTS {
+            return Err(ManifestError::TooMany { path: path.to_owned(), limit: MAX_OBJECTS });
+        }
+        Ok(())
+    }
+
+    fn unless_empty(self, path: &FilePath) -> Result<Self, ManifestError> {
+        if self.objects.is_empty() && self.errors.is_empty() {
             return Err(ManifestError::Nothing { path: path.to_owned() });
         }
-        Ok(manifests)
+        Ok(self)
     }
 
-    /// Adds the objects of a file, and gives their number.
-    fn add_file(&mut self, path: &Path) -> Result<usize, ManifestError> {
-        let unreadable = |error| ManifestError::Unreadable { path: path.to_owned(), error };
-        let bytes = read_file(path, MAX_TEXT_FILE).map_err(unreadable)?;
-        let text = String::from_utf8_lossy(&bytes);
-        let documents: Vec<Option<Object>> =
-            serde_saphyr::from_multiple(&text).map_err(|error| {
-                let is_template = text.contains("{{");
-                ManifestError::Syntax {
-                    path: path.to_owned(),
-                    error: error.to_string(),
-                    is_template,
-                }
-            })?;
-        let mut count = 0;
-        for document in documents.into_iter().flatten() {
-            count += self.add(path, document)?;
-        }
-        Ok(count)
-    }
-
-    fn add(&mut self, path: &Path, object: Object) -> Result<usize, ManifestError> {
-        if object.kind.ends_with("List") && !object.items.is_empty() {
-            let added = object.items.into_iter().map(|item| self.add(path, item));
-            return added.sum();
-        }
-        if object.kind.is_empty() || object.api_version.is_empty() {
-            return Ok(0);
-        }
-        let origin = Origin {
-            kind: object.kind.clone(),
-            namespace: object.metadata.namespace.clone().unwrap_or_else(|| "default".to_owned()),
-            name: object.metadata.name.clone(),
-            path: path.to_owned(),
-        };
-        match (object.group(), object.kind.as_str()) {
-            ("", "Service") => {
-                let service::Spec { ports } = spec(&origin, object)?;
-                self.services.push(Service { origin, ports });
+    /// Adds the objects of a file, or what is wrong with it, and gives its size in bytes.
+    fn add_file(&mut self, source: Result<Source, FileError>) -> Result<usize, ManifestError> {
+        self.files += 1;
+        match source {
+            Ok(source) => {
+                let bytes = source.text().len();
+                self.add_objects(source);
+                Ok(bytes)
             }
+            Err(FileError::Invalid(report)) => {
+                let bytes = report.source.text().len();
+                self.errors.push(report);
+                Ok(bytes)
+            }
+            Err(FileError::Unreadable { path, error }) => {
+                Err(ManifestError::Unreadable { path, error })
+            }
+        }
+    }
+
+    fn add_objects(&mut self, source: Source) {
+        let source = Arc::new(source);
+        let (documents, mut errors) = read_documents(&source);
+        if source.text().contains("{{") {
+            let hint = "if this is a Helm template, give the output of `helm template`";
+            errors.iter_mut().for_each(|error| error.help = Some(hint.to_owned()));
+        }
+        for document in documents {
+            self.add_object(&source, document, Path::default(), &mut errors);
+        }
+        if !errors.is_empty() {
+            self.errors.push(Report::new(source, errors));
+        }
+    }
+
+    fn add_object(
+        &mut self,
+        source: &Arc<Source>,
+        root: Node,
+        path: Path,
+        errors: &mut Vec<Diagnostic>,
+    ) {
+        let Some(object) = Object::new(source, root, path) else { return };
+        if object.is_list() {
+            for (root, path) in object.into_items() {
+                self.add_object(source, root, path, errors);
+            }
+            return;
+        }
+        match (object.group(), object.origin.kind.as_str()) {
+            ("", "Service") => match Service::new(&object) {
+                Ok(service) => self.services.push(service),
+                Err(finding) => errors.push(finding.diagnostic),
+            },
             ("networking.k8s.io" | "extensions", "Ingress") => {
-                let metadata = object.metadata.clone();
-                let spec: ingress::Spec = spec(&origin, object)?;
-                self.ingresses.push(Ingress::new(origin, &metadata, spec));
+                self.ingresses.push(Ingress::new(&object));
             }
             ("networking.istio.io", "VirtualService")
             | ("gateway.networking.k8s.io", "HTTPRoute" | "GRPCRoute") => {
-                let spec: route::Spec = spec(&origin, object)?;
-                self.routes.push(ServedHosts::new(origin, spec));
+                self.routes.push(ServedHosts::new(&object));
             }
             _ => {}
         }
-        Ok(1)
+        self.objects.push(object);
     }
 }
 
-fn spec<T: DeserializeOwned>(origin: &Origin, object: Object) -> Result<T, ManifestError> {
-    // An object without a spec is one with nothing in it.
-    let value = if object.spec.is_null() { serde_json::json!({}) } else { object.spec };
-    serde_json::from_value(value).map_err(|error| ManifestError::Object {
-        path: origin.path.clone(),
-        kind: origin.kind.clone(),
-        name: origin.name.clone(),
-        error: error.to_string(),
-    })
-}
-
 /// The files that a path names.
-fn find(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), ManifestError> {
+fn find(path: &FilePath, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), ManifestError> {
     let unreadable = |error| ManifestError::Unreadable { path: path.to_owned(), error };
     if !std::fs::metadata(path).map_err(unreadable)?.is_dir() {
         files.push(path.to_owned());
@@ -149,7 +213,7 @@ mod tests {
             std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
             std::fs::write(path, text).expect("a file");
         }
-        Manifests::read(folder.path())
+        Manifests::read(folder.path()).and_then(Manifests::without_errors)
     }
 
     #[test]
@@ -208,6 +272,6 @@ mod tests {
         assert!(error.ends_with("no Kubernetes object here"), "{error}");
         let service = "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {ports: 80}\n";
         let error = read(&[("a.yaml", service)]).unwrap_err().to_string();
-        assert!(error.contains("Service s: invalid type"), "{error}");
+        assert!(error.contains("a.yaml:4:15: a Service's ports are a list"), "{error}");
     }
 }

@@ -1,8 +1,7 @@
 //! Routes: which hosts a gateway serves already.
 
-use serde::Deserialize;
-
-use crate::object::Origin;
+use crate::field::Field;
+use crate::object::{Object, Origin};
 
 /// The hosts that a route serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,10 +13,13 @@ pub struct ServedHosts {
 }
 
 impl ServedHosts {
-    pub(crate) fn new(origin: Origin, spec: Spec) -> Self {
-        let mut hosts = [spec.hosts, spec.hostnames].concat();
-        hosts.iter_mut().for_each(|host| host.make_ascii_lowercase());
-        Self { origin, hosts }
+    /// Of a VirtualService, which has `hosts`, or of a route of the Gateway API, which has
+    /// `hostnames`.
+    pub(crate) fn new(object: &Object) -> Self {
+        let hosts = [object.at("spec.hosts").items(), object.at("spec.hostnames").items()];
+        let hosts = hosts.iter().flatten().filter_map(Field::text);
+        let hosts = hosts.map(str::to_ascii_lowercase).collect();
+        Self { origin: object.origin.clone(), hosts }
     }
 
     /// Whether a host, in lower case and without a port, is one of them by name or by a suffix.
@@ -31,32 +33,16 @@ impl ServedHosts {
     }
 }
 
-/// `VirtualService` has `hosts`, and the routes of the Gateway API have `hostnames`.
-#[derive(Default, Deserialize)]
-pub(crate) struct Spec {
-    #[serde(default)]
-    hosts: Vec<String>,
-    #[serde(default)]
-    hostnames: Vec<String>,
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::Manifests;
 
     #[test]
     fn a_route_serves_its_hosts_and_what_is_below_its_wildcards() {
-        let spec = Spec {
-            hosts: ["A.example", "*.b.example", "*"].map(str::to_owned).to_vec(),
-            hostnames: Vec::new(),
-        };
-        let origin = Origin {
-            kind: "VirtualService".into(),
-            namespace: "default".into(),
-            name: "a".into(),
-            path: "a.yaml".into(),
-        };
-        let served = ServedHosts::new(origin, spec);
+        let text = "{apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {name: \
+                    a}, spec: {hosts: [A.example, \"*.b.example\", \"*\"]}}";
+        let manifests = Manifests::read_from("a.yaml", text.as_bytes()).expect("an object");
+        let served = &manifests.routes[0];
         for (host, expected) in [
             ("a.example", true),
             ("x.b.example", true),

@@ -1,0 +1,346 @@
+//! What a balancer's health check asks, and which part of the gateway answers.
+
+use std::collections::{BTreeSet, HashMap};
+
+use gatepost_engine::{Counter, Request};
+
+use crate::backend::{Backend, backends};
+use crate::cluster::Cluster;
+use crate::field::Field;
+use crate::finding::Finding;
+use crate::gateway::Gateway;
+use crate::object::Object;
+use crate::pods::{Selection, labels};
+use crate::policy::PolicyDocument;
+use crate::route::ServedHosts;
+
+/// The agent's own port, which also ends the gateway, and the port of its readiness alone.
+const AGENT: u16 = 15020;
+const READINESS: u16 = 15021;
+const READINESS_PATH: &str = "/healthz/ready";
+
+/// Types of checks that ask for a path.
+const HTTP: [&str; 3] = ["HTTP", "HTTPS", "HTTP2"];
+
+pub(super) fn find(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
+    for service in cluster.objects("", "Service") {
+        let ports = service.at("spec.ports").items();
+        findings.extend(ports.iter().filter_map(|port| agent_of_service(cluster, service, port)));
+    }
+    for route in cluster.objects("networking.istio.io", "VirtualService") {
+        findings.extend(agent_behind_service(route));
+    }
+    let backends = backends(cluster);
+    let (mut by_config, mut by_service) = (HashMap::new(), HashMap::new());
+    for backend in &backends {
+        let Backend { service, .. } = backend;
+        by_service.entry((service.namespace(), service.name())).or_insert(backend);
+        if let Some(name) = backend.configuration().filter(|_| backend.is_of_ingress()) {
+            by_config.entry((service.namespace(), name)).or_insert(backend);
+        }
+    }
+    for config in cluster.objects("cloud.google.com", "BackendConfig") {
+        let check = Check::of_backend_config(config);
+        let backend = by_config.get(&(config.namespace(), config.name().to_owned()));
+        check.find(cluster, backend.copied(), findings);
+    }
+    for policy in cluster.objects("networking.gke.io", "HealthCheckPolicy") {
+        let check = Check::of_policy(policy);
+        let target = policy.at("spec.targetRef.name").text().unwrap_or_default();
+        let backend = by_service.get(&(policy.namespace(), target));
+        findings.extend(check.unused_port(policy));
+        check.find(cluster, backend.copied(), findings);
+    }
+}
+
+fn agent_of_service<'m>(
+    cluster: &Cluster<'m>,
+    service: &'m Object,
+    port: &Field<'m>,
+) -> Option<Finding> {
+    let [target, own] = ["targetPort", "port"].map(|name| port.get(name));
+    let is_agent = cluster.target_port(service, port) == Some(AGENT);
+    let number = Some(if target.exists() { target } else { own }).filter(|_| is_agent)?;
+    Some(number.warning(
+        "agent-port",
+        "15020 leads to the agent of any of the pods: a probe is answered by another pod, and its \
+         metrics are open to everybody who reaches the Service",
+        "remove the port; `gatepost render routes` leads probes to the pod itself",
+    ))
+}
+
+/// A route to the agent by a Service, and not to the pod's own, which a ServiceEntry names.
+fn agent_behind_service(route: &Object) -> Vec<Finding> {
+    let is_service = |host: &str| {
+        !host.contains('.') || host.ends_with(".svc") || host.ends_with(".svc.cluster.local")
+    };
+    let destinations = route.at("spec.http").each("route").into_iter();
+    let destinations = destinations.map(|route| route.get("destination"));
+    destinations
+        .filter(|destination| {
+            destination.at("port.number").port() == Some(AGENT)
+                && destination.get("host").text().is_some_and(is_service)
+        })
+        .map(|destination| {
+            destination.at("port.number").warning(
+                "agent-port",
+                "through a Service this probe is answered by the agent of another pod",
+                "lead it to 127.0.0.1 by a ServiceEntry, as `gatepost render routes` does",
+            )
+        })
+        .collect()
+}
+
+/// A health check of a balancer.
+struct Check<'m> {
+    port: Field<'m>,
+    path: Field<'m>,
+    /// The host that it asks for; nothing for the pod's address.
+    host: Field<'m>,
+    kind: Field<'m>,
+    interval: Field<'m>,
+    timeout: Field<'m>,
+    is_fixed: Option<Field<'m>>,
+}
+
+impl<'m> Check<'m> {
+    fn of_backend_config(config: &'m Object) -> Self {
+        let check = config.at("spec.healthCheck");
+        Self {
+            port: check.get("port"),
+            path: check.get("requestPath"),
+            host: check.get("host"),
+            kind: check.get("type"),
+            interval: check.get("checkIntervalSec"),
+            timeout: check.get("timeoutSec"),
+            is_fixed: None,
+        }
+    }
+
+    fn of_policy(policy: &'m Object) -> Self {
+        let all = policy.at("spec.default");
+        let kinds = ["httpHealthCheck", "httpsHealthCheck", "http2HealthCheck"];
+        let of_kind = kinds.map(|kind| all.get("config").get(kind));
+        let found = of_kind.iter().find(|check| check.exists()).cloned();
+        let check = found.unwrap_or_else(|| all.at("config.httpHealthCheck"));
+        Self {
+            port: check.get("port"),
+            path: check.get("requestPath"),
+            host: check.get("host"),
+            kind: all.at("config.type"),
+            interval: all.get("checkIntervalSec"),
+            timeout: all.get("timeoutSec"),
+            is_fixed: Some(check.get("portSpecification")),
+        }
+    }
+
+    /// GKE takes a port only where it is told that the port is fixed.
+    fn unused_port(&self, policy: &Object) -> Option<Finding> {
+        let fixed = self.is_fixed.as_ref()?;
+        (self.port.exists() && !fixed.is("USE_FIXED_PORT")).then(|| {
+            self.port.warning(
+                "health-check-port",
+                format!("{} asks the serving port, and not this one", policy.origin),
+                "write `portSpecification: USE_FIXED_PORT`",
+            )
+        })
+    }
+
+    fn find(
+        &self,
+        cluster: &Cluster<'m>,
+        backend: Option<&Backend<'m>>,
+        findings: &mut Vec<Finding>,
+    ) {
+        findings.extend(self.too_long());
+        if self.port.port() == Some(AGENT) {
+            findings.push(self.port.error(
+                "agent-port",
+                "15020 is the agent's own port, and sees neither the filter nor its policy",
+                "ask a listener's port: the policy leads the probe to the pod's agent",
+            ));
+            return;
+        }
+        // A check by TCP or gRPC asks for no path.
+        let asks_by_http = !self.kind.exists() || HTTP.iter().any(|kind| self.kind.is(kind));
+        let Some(backend) = backend.filter(|_| asks_by_http) else { return };
+        let gateways = cluster.gateways.iter();
+        let gateways: Vec<_> =
+            gateways.filter(|gateway| gateway.is_behind(backend.service)).collect();
+        if gateways.is_empty() {
+            return;
+        }
+        let port = match self.port.port() {
+            Some(port) => behind_node(cluster, backend.service, port),
+            None => backend.target_port(cluster),
+        };
+        match port {
+            Some(READINESS) => self.readiness(cluster, &gateways, findings),
+            Some(port) => self.listener(cluster, &gateways, backend, port, findings),
+            None => {}
+        }
+    }
+
+    /// Google refuses a check that may take longer than the time between two.
+    fn too_long(&self) -> Option<Finding> {
+        let timeout = self.timeout.integer()?;
+        let interval = self.interval.integer()?;
+        (timeout > interval).then(|| {
+            self.timeout.error(
+                "health-check-interval",
+                format!("the check may take {timeout} s, and there is one every {interval} s"),
+                "write a `timeoutSec` of at most `checkIntervalSec`",
+            )
+        })
+    }
+
+    fn readiness(
+        &self,
+        cluster: &Cluster<'m>,
+        gateways: &[&Gateway<'m>],
+        findings: &mut Vec<Finding>,
+    ) {
+        if !self.path.is(READINESS_PATH) {
+            let asked = self.path.text().unwrap_or("/");
+            findings.push(self.path.error(
+                "health-check-path",
+                format!("port {READINESS} answers {READINESS_PATH} alone, and 404 to {asked}"),
+                format!("write `requestPath: {READINESS_PATH}`"),
+            ));
+        }
+        if self.kind.exists() && !self.kind.is("HTTP") {
+            findings.push(self.kind.error(
+                "health-check-type",
+                format!("port {READINESS} speaks HTTP without TLS"),
+                "write `type: HTTP`",
+            ));
+        }
+        let mut plugins = cluster.plugins.iter();
+        let has_checks = plugins.any(|plugin| {
+            let policy = plugin.policy.as_ref();
+            let is_there = |gateway: &&Gateway<'m>| cluster.are_among(&gateway.pods, &plugin.pods);
+            policy.is_some_and(|policy| !policy.health_checks().is_empty())
+                && gateways.iter().any(is_there)
+        });
+        if has_checks {
+            findings.push(self.port.warning(
+                "health-check-past-filter",
+                format!(
+                    "port {READINESS} says ready while the filter answers 500 to everybody, \
+                     because its policy was refused"
+                ),
+                "ask a listener's port: the policy's check leads the probe to the pod's agent",
+            ));
+        }
+    }
+
+    fn listener(
+        &self,
+        cluster: &Cluster<'m>,
+        gateways: &[&Gateway<'m>],
+        backend: &Backend<'m>,
+        port: u16,
+        findings: &mut Vec<Finding>,
+    ) {
+        let servers = gateways
+            .iter()
+            .flat_map(|gateway| gateway.servers.iter().map(move |server| (*gateway, server)));
+        let known: Vec<_> = servers
+            .flat_map(|(gateway, server)| {
+                let ports = server.listeners.iter().copied();
+                ports.map(move |port| (gateway, server, port))
+            })
+            .collect();
+        let Some((gateway, server, _)) = known.iter().find(|(_, _, known)| *known == port) else {
+            let selector = labels(&backend.service.at("spec.selector"));
+            let namespace = Some(backend.service.namespace());
+            let pods = Selection { labels: selector, namespace };
+            let mut containers = cluster
+                .selected(&pods)
+                .flat_map(|pod| pod.template.at("spec.containers").each("ports"));
+            let is_of_other = containers.any(|one| one.get("containerPort").port() == Some(port));
+            let mut servers = gateways.iter().flat_map(|gateway| &gateway.servers);
+            if is_of_other || servers.any(|server| server.listeners.is_empty()) {
+                return;
+            }
+            let ports: BTreeSet<u16> = known.iter().map(|(_, _, port)| *port).collect();
+            let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+            findings.push(self.port.error(
+                "health-check-port",
+                format!("the pods of {} do not listen on {port}", backend.service.origin),
+                format!(
+                    "the balancer asks the pods themselves: write a listener's port ({}), or \
+                     {READINESS}",
+                    ports.join(", ")
+                ),
+            ));
+            return;
+        };
+        if self.kind.is("HTTP") && server.is_tls() {
+            findings.push(self.kind.error(
+                "health-check-type",
+                format!("the listener on {port} speaks TLS"),
+                "write `type: HTTPS`, or ask the port of HTTP",
+            ));
+        }
+        if (self.kind.is("HTTPS") || self.kind.is("HTTP2")) && !server.is_tls() {
+            findings.push(self.kind.error(
+                "health-check-type",
+                format!("the listener on {port} speaks HTTP without TLS"),
+                "write `type: HTTP`, or ask the port of TLS",
+            ));
+        }
+        let path = self.path.text().unwrap_or("/");
+        let host = self.host.text().unwrap_or("10.0.0.1");
+        let plugins = cluster.plugins.iter();
+        let here = plugins.filter(|plugin| cluster.are_among(&gateway.pods, &plugin.pods));
+        let policies: Vec<_> =
+            here.filter_map(|plugin| Some((plugin, plugin.policy.as_ref()?))).collect();
+        let Some((plugin, _)) = policies.first() else { return };
+        let is_taken = policies.iter().any(|(_, document)| takes_probe(document, host, path));
+        // A route may answer in the policy's place.
+        if is_taken || gateways.iter().any(|gateway| may_route(gateway, host)) {
+            return;
+        }
+        findings.push(self.path.error(
+            "health-check-unanswered",
+            format!(
+                "no check in the policy of {} takes a probe of GoogleHC for {path}",
+                plugin.name()
+            ),
+            "add a health check with this path, or ask a path that one has",
+        ));
+    }
+}
+
+/// The port of the pods that a port of their nodes leads to, or the same port. A port that the
+/// cluster gives to a Service is not known.
+fn behind_node<'m>(cluster: &Cluster<'m>, service: &'m Object, port: u16) -> Option<u16> {
+    let ports = service.at("spec.ports").items();
+    let mut of_node = ports.iter().filter(|one| one.get("nodePort").port() == Some(port));
+    match of_node.next() {
+        Some(of_node) => cluster.target_port(service, of_node),
+        None => Some(port).filter(|port| !(30_000..=32_767).contains(port)),
+    }
+}
+
+/// Whether a route of a gateway is for a host, or for every one.
+fn may_route(gateway: &Gateway<'_>, host: &str) -> bool {
+    gateway.routes.iter().any(|route| {
+        let names = ["spec.hosts", "spec.hostnames"].map(|names| route.at(names).items());
+        let is_of_istio = route.group() == "networking.istio.io";
+        let is_for_all = !is_of_istio && names.iter().all(Vec::is_empty);
+        let mut names = names.iter().flatten();
+        is_for_all || ServedHosts::new(route).serves(host) || names.any(|name| name.is("*"))
+    })
+}
+
+/// Whether a health check of a policy takes the probe of Google's balancers.
+fn takes_probe(document: &PolicyDocument<'_>, host: &str, path: &str) -> bool {
+    let headers =
+        [(":method", "GET"), (":path", path), (":authority", host), ("user-agent", "GoogleHC/1.0")];
+    let headers = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    let source = Some(std::net::IpAddr::from([35, 191, 0, 1]));
+    let decision = document.policy.decide(&Request { headers, source: &source });
+    decision.counters.iter().any(|counter| matches!(counter, Counter::HealthCheck(_)))
+}

@@ -1,0 +1,243 @@
+//! What a policy writes, and no route of the gateway takes: 404 for everybody who is led there.
+
+use crate::cluster::Cluster;
+use crate::field::Field;
+use crate::finding::Finding;
+use crate::findings::knative::VISIBILITY;
+use crate::gateway::Gateway;
+use crate::object::Object;
+use crate::policy::PolicyDocument;
+
+pub(super) fn find(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
+    let gateways = cluster.gateways.iter().filter(|gateway| !gateway.is_local());
+    let gateways: Vec<_> = gateways.map(|gateway| (gateway, Routes::of_gateway(gateway))).collect();
+    let everywhere = Routes::everywhere(cluster);
+    for document in &cluster.policies {
+        let here = gateways.iter().filter(|(gateway, _)| cluster.runs(document, gateway));
+        let here = here.map(|(_, routes)| routes);
+        let here = AllRoutes(here.chain([&everywhere]).collect());
+        // Without any the routes are somewhere else.
+        if here.0.iter().all(|routes| routes.hosts.is_empty()) {
+            continue;
+        }
+        health_checks(document, &here, findings);
+        environments(document, &here, findings);
+        mappings(document, &here, findings);
+    }
+}
+
+/// The routes of the gateways that a policy runs on.
+struct AllRoutes<'r>(Vec<&'r Routes>);
+
+impl AllRoutes<'_> {
+    /// Whether one of them takes an authority.
+    fn serve(&self, authority: &str) -> bool {
+        self.0.iter().any(|routes| routes.serve(authority))
+    }
+
+    /// Whether one of them matches a header.
+    fn match_header(&self, name: &str) -> bool {
+        let name = name.to_ascii_lowercase();
+        self.0.iter().any(|routes| routes.headers.contains(&name))
+    }
+}
+
+/// Routes of one gateway, or of all.
+#[derive(Default)]
+struct Routes {
+    /// Exact, `*.suffix` or `*`, in lower case.
+    hosts: Vec<String>,
+    /// What begins each host of a Knative service, whose domain is Knative's: `name.namespace.`.
+    knative: Vec<String>,
+    /// Headers that a route matches.
+    headers: Vec<String>,
+}
+
+impl Routes {
+    fn of_gateway(gateway: &Gateway<'_>) -> Self {
+        let mut routes = Self::default();
+        gateway.routes.iter().for_each(|route| routes.add_route(route));
+        routes
+    }
+
+    /// What is made for every gateway: by EnvoyFilters, and by Knative.
+    fn everywhere(cluster: &Cluster<'_>) -> Self {
+        let mut routes = Self::default();
+        for filter in cluster.objects("networking.istio.io", "EnvoyFilter") {
+            routes.add_virtual_hosts(filter);
+        }
+        for service in cluster.objects("serving.knative.dev", "Service") {
+            if !service.label(VISIBILITY).is("cluster-local") {
+                routes.knative.push(format!("{}.{}.", service.name(), service.namespace()));
+            }
+        }
+        let mappings = cluster.objects("serving.knative.dev", "DomainMapping");
+        routes.hosts.extend(mappings.map(|mapping| mapping.name().to_owned()));
+        routes
+    }
+
+    fn add_route(&mut self, route: &Object) {
+        let hosts = [route.at("spec.hosts").items(), route.at("spec.hostnames").items()];
+        let hosts: Vec<&str> = hosts.iter().flatten().filter_map(Field::text).collect();
+        // A route of the Gateway API without a name takes those of its listener; a VirtualService
+        // without one is the rest of another.
+        if hosts.is_empty() && route.group() == "gateway.networking.k8s.io" {
+            self.hosts.push("*".to_owned());
+        }
+        self.hosts.extend(hosts.into_iter().map(str::to_ascii_lowercase));
+        let of_istio = route.at("spec.http").each("match").into_iter();
+        let of_istio = of_istio.flat_map(|one| one.get("headers").members());
+        self.headers.extend(of_istio.map(|(name, _)| name.to_ascii_lowercase()));
+        let of_rules = route.at("spec.rules").each("matches").into_iter();
+        let of_rules = of_rules.flat_map(|one| one.get("headers").items());
+        let names = of_rules.filter_map(|header| header.get("name").text());
+        self.headers.extend(names.map(str::to_ascii_lowercase));
+    }
+
+    /// The virtual hosts that an EnvoyFilter adds.
+    fn add_virtual_hosts(&mut self, filter: &Object) {
+        for patch in filter.at("spec.configPatches").items() {
+            let value = patch.at("patch.value");
+            let domains = value.get("domains").items();
+            self.hosts.extend(domains.iter().filter_map(Field::text).map(str::to_ascii_lowercase));
+            for route in value.get("routes").items() {
+                let headers = route.at("match.headers").items();
+                self.headers.extend(
+                    headers
+                        .iter()
+                        .filter_map(|header| header.get("name").text())
+                        .map(str::to_ascii_lowercase),
+                );
+            }
+        }
+    }
+
+    /// Whether a route takes an authority, in which a `*` stands for a label that is not known.
+    fn serve(&self, authority: &str) -> bool {
+        let host = without_port(authority);
+        let of_knative = |prefix: &String| host.starts_with(prefix.as_str());
+        self.knative.iter().any(of_knative)
+            || self.hosts.iter().any(|served| {
+                let served = without_port(served);
+                match served.strip_prefix('*') {
+                    Some(suffix) => host.ends_with(suffix),
+                    None => is_match(served, host),
+                }
+            })
+    }
+}
+
+/// Whether a host is one of a pattern whose `*` stand for one label each.
+fn is_match(host: &str, pattern: &str) -> bool {
+    let (mut labels, mut wanted) = (host.split('.'), pattern.split('.'));
+    loop {
+        match (labels.next(), wanted.next()) {
+            (None, None) => return true,
+            (Some(label), Some(wanted)) if wanted.contains('*') || label == wanted => {}
+            _ => return pattern == "*",
+        }
+    }
+}
+
+/// An authority without its port; an IPv6 address keeps its brackets.
+fn without_port(authority: &str) -> &str {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    }
+}
+
+const HELP: &str = "`gatepost render routes` writes what is missing";
+
+fn unserved(place: &Field<'_>, authority: &str) -> Finding {
+    let message = format!("no route of the gateway is for `{}`", without_port(authority));
+    place.warning("result-unserved", message, HELP)
+}
+
+fn health_checks(
+    document: &PolicyDocument<'_>,
+    routes: &AllRoutes<'_>,
+    findings: &mut Vec<Finding>,
+) {
+    for check in document.health_checks() {
+        let authority = check.at("rewrite.authority");
+        let rewrites = document.policy.results().rewrites.into_iter();
+        let mut rewrites = rewrites.filter(|rewrite| check.get("name").is(&rewrite.check));
+        let written = rewrites.find_map(|rewrite| rewrite.authority);
+        findings.extend(
+            written
+                .filter(|written| !routes.serve(written))
+                .map(|written| unserved(&authority, &written)),
+        );
+    }
+}
+
+fn environments(
+    document: &PolicyDocument<'_>,
+    routes: &AllRoutes<'_>,
+    findings: &mut Vec<Finding>,
+) {
+    let Some(results) = document.policy.results().environments else { return };
+    let hints = document.root.at("environments.hints");
+    if let Some(authority) = &results.authority {
+        let listed = results.names.iter().filter_map(|name| authority.for_environment(name));
+        let open = results.is_open.then(|| authority.pattern());
+        let missing: Vec<String> =
+            listed.chain(open).filter(|written| !routes.serve(written)).collect();
+        if let Some(first) = missing.first() {
+            let others = match missing.len() {
+                1 => String::new(),
+                2 => ", nor for another environment".to_owned(),
+                count => format!(", nor for {} other environments", count - 1),
+            };
+            let first = without_port(first);
+            findings.push(hints.get("authority").warning(
+                "result-unserved",
+                format!("no route of the gateway is for `{first}`{others}"),
+                HELP,
+            ));
+        }
+        return;
+    }
+    let is_matched = results.headers.iter().any(|(name, _)| routes.match_header(name));
+    if !results.headers.is_empty() && !is_matched {
+        let names: Vec<&str> = results.headers.iter().map(|(name, _)| name.as_str()).collect();
+        findings.push(hints.get("headers").warning(
+            "result-unserved",
+            format!("no route of the gateway matches {}", names.join(" or ")),
+            "match it in a route of each environment, or write `hints.authority`",
+        ));
+    }
+}
+
+fn mappings(document: &PolicyDocument<'_>, routes: &AllRoutes<'_>, findings: &mut Vec<Finding>) {
+    let missing: Vec<String> = document
+        .policy
+        .results()
+        .mapped
+        .iter()
+        .map(|written| written.literal().map_or_else(|| written.pattern(), str::to_owned))
+        .filter(|written| !routes.serve(written))
+        .collect();
+    if missing.is_empty() {
+        return;
+    }
+    for mapping in document.root.at("hosts.mappings").items() {
+        let authority = mapping.get("authority");
+        let text = authority.text().unwrap_or_default();
+        let written = missing.iter().find(|written| is_written(text, written));
+        findings.extend(written.map(|written| unserved(&authority, written)));
+    }
+}
+
+/// Whether a mapping's authority, as its author wrote it, is this result.
+fn is_written(text: &str, result: &str) -> bool {
+    let mut stars = String::new();
+    for part in text.split('{') {
+        match part.split_once('}') {
+            Some((_, rest)) => stars.extend(["*", rest]),
+            None => stars.push_str(part),
+        }
+    }
+    stars.trim_end_matches('.').eq_ignore_ascii_case(result)
+}
