@@ -57,3 +57,30 @@ fn every_script_can_be_read_by_the_shell() {
         }
     }
 }
+
+/// Writes a program for the PATH of a script.
+#[cfg(unix)]
+fn program(folder: &Path, name: &str, script: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    let path = folder.join(name);
+    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("a file");
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).expect("it may run");
+}
+
+#[cfg(unix)]
+#[test]
+fn api_servers_go_on_to_trust_the_old_certificate_when_it_cannot_be_asked_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let patched = folder.path().join("patched");
+    program(folder.path(), "openssl", "exit 0");
+    let kubectl = format!("[ \"$1\" = get ] && exit 1\n: > '{}'", patched.display());
+    program(folder.path(), "kubectl", &kubectl);
+    let path = std::env::var_os("PATH").expect("a PATH");
+    let paths = std::iter::once(folder.path().to_owned()).chain(std::env::split_paths(&path));
+    let status = Command::new("sh")
+        .arg(root().join("deploy/admission/certificate.sh"))
+        .env("PATH", std::env::join_paths(paths).expect("a PATH"))
+        .status()
+        .expect("a shell");
+    assert!(!status.success() && !patched.exists(), "{status}");
+}

@@ -1,16 +1,26 @@
-//! What several commands do with their arguments: read a policy, parse an address, start a runtime.
+//! What several commands do with their arguments: read a policy or manifests, parse an address,
+//! start a runtime.
 
 use std::net::SocketAddr;
 use std::path::Path;
 
 use gatepost_authoring::PolicyFile;
+use gatepost_manifests::{ManifestError, Manifests};
 
 use super::exit::CommandError;
-use super::output::file_error;
+use super::output::{file_error, findings};
 
 /// Reads a policy. One with errors is refused, and its findings are printed on standard error.
 pub fn read_policy(path: &Path) -> Result<PolicyFile, CommandError> {
     PolicyFile::read(path).map_err(file_error)
+}
+
+/// Reads manifests. What is wrong with a file as text is printed on standard error.
+pub fn read_manifests(path: &Path) -> Result<Manifests, CommandError> {
+    Manifests::read(path).and_then(Manifests::without_errors).map_err(|error| match error {
+        ManifestError::Invalid(report) => findings(report),
+        error => CommandError::other(error),
+    })
 }
 
 /// Parses an address to listen on. Names are not resolved, because a name may have several

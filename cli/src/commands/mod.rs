@@ -1,6 +1,7 @@
 //! The command line: one file for each command with its arguments, what it prints, and how it ends.
 //! The work itself is done in the crates below.
 
+mod admission;
 mod arguments;
 mod check;
 mod demo;
@@ -9,13 +10,17 @@ mod exit;
 mod explain;
 mod files;
 mod filter;
+mod fingerprint;
 mod image;
+mod input;
 mod module;
 mod output;
 mod package;
 mod push;
 mod render;
 mod serve;
+mod service;
+mod status;
 mod table;
 mod test;
 mod verify;
@@ -45,11 +50,14 @@ enum Command {
     Check(check::Arguments),
     Test(test::Arguments),
     Explain(explain::Arguments),
+    Fingerprint(fingerprint::Arguments),
+    Status(status::Arguments),
     Render(render::Arguments),
     Filter(filter::Arguments),
     Package(package::Arguments),
     Push(push::Arguments),
     Verify(verify::Arguments),
+    Admission(admission::Arguments),
     Module(module::Arguments),
 }
 
@@ -65,11 +73,14 @@ impl Cli {
             Command::Check(arguments) => check::run(&arguments),
             Command::Test(arguments) => test::run(&arguments),
             Command::Explain(arguments) => explain::run(&arguments),
+            Command::Fingerprint(arguments) => fingerprint::run(&arguments),
+            Command::Status(arguments) => status::run(&arguments),
             Command::Render(arguments) => render::run(&arguments),
             Command::Filter(arguments) => filter::run(&arguments),
             Command::Package(arguments) => package::run(&arguments),
             Command::Push(arguments) => push::run(&arguments),
             Command::Verify(arguments) => verify::run(&arguments),
+            Command::Admission(arguments) => admission::run(arguments),
             Command::Module(arguments) => module::run(&arguments),
         }
     }

@@ -3,12 +3,9 @@
 
 mod descriptors;
 mod limits;
-mod lines;
-mod logger;
 mod protections;
 mod reload;
 mod statistics;
-mod watch;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -24,13 +21,15 @@ use gatepost_host::{CacheState, Metrics};
 use tokio::runtime::Handle;
 
 use self::limits::Limits;
-use self::lines::Lines;
 use self::reload::{Reloader, RunningPolicy};
 use self::statistics::Statistics;
-use self::watch::FileWatch;
-use super::arguments::{address, runtime};
+use super::arguments::address;
 use super::exit::{CommandError, Exit};
 use super::output::for_people;
+use super::service::lines::Lines;
+use super::service::signal::stop_signal;
+use super::service::watch::FileWatch;
+use super::service::{self, FLUSH, logger};
 use crate::cache;
 
 /// Serve as a gateway with a policy, without Envoy
@@ -75,18 +74,10 @@ pub struct Arguments {
     limits: Limits,
 }
 
-/// How long the end of the process waits for the last lines of its logs to be written.
-const FLUSH: Duration = Duration::from_secs(1);
-
 pub fn run(arguments: Arguments) -> Result<Exit, CommandError> {
-    let messages = Lines::to(anstream::stderr());
-    logger::install(messages.clone());
     let requests = arguments.access_log.then(|| Lines::to(std::io::stdout()));
-    let runtime = runtime()?;
-    let served = runtime.block_on(serve(arguments, &messages, requests.as_ref()));
-    // Whatever still runs, a read of a file that hangs for instance, ends with the process.
-    runtime.shutdown_background();
-    for lines in requests.iter().chain([&messages]) {
+    let served = service::run(async |messages| serve(arguments, messages, requests.as_ref()).await);
+    if let Some(lines) = requests {
         lines.flush(FLUSH);
     }
     served
@@ -160,11 +151,7 @@ async fn serve(
         Ok(Err(error)) => unwatched(&error),
         Err(error) => unwatched(&error),
     }
-    let stop = async {
-        stop_signal().await;
-        is_draining.store(true, Ordering::Relaxed);
-    };
-    match gateway.run(stop).await {
+    match gateway.run(stop_signal(&is_draining)).await {
         0 => {}
         1 => log::warn!("1 connection was cut because its requests did not end in time"),
         cut => {
@@ -197,25 +184,5 @@ fn refused(arguments: &Arguments, error: FileError) -> CommandError {
             CommandError::Findings(format!("{} cannot be used", arguments.policy.display()))
         }
         error => CommandError::Other(error.to_string().into()),
-    }
-}
-
-/// Ctrl-C, or SIGTERM as Kubernetes sends it.
-async fn stop_signal() {
-    let interrupt = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    if let Ok(mut terminate) =
-        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-    {
-        tokio::select! {
-            _ = interrupt => {}
-            _ = terminate.recv() => {}
-        }
-        log::info!("finishing the requests in flight");
-        return;
-    }
-    // Where signals cannot be received, only the end of the process ends the gateway.
-    if interrupt.await.is_err() {
-        std::future::pending::<()>().await;
     }
 }

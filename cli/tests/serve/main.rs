@@ -9,4 +9,5 @@ mod limits;
 mod logs;
 mod reload;
 mod served;
+mod status;
 mod watching;

@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 
 use gatepost_gateway::FilterModule;
-use gatepost_manifests::Manifests;
 use gatepost_render::Rendered;
 use gatepost_render::gcp::{GcpImage, GcpPlugin};
 
 use crate::cache;
-use crate::commands::arguments::{object_name, read_policy};
+use crate::commands::arguments::{object_name, read_manifests, read_policy};
 use crate::commands::exit::CommandError;
 
 /// A GCPWasmPlugin and its GCPEdgeExtension for a GKE Gateway, on standard output
@@ -40,7 +39,7 @@ pub struct Arguments {
 
 pub fn render(arguments: &Arguments) -> Result<Rendered, CommandError> {
     let policy = read_policy(&arguments.policy)?;
-    let manifests = arguments.manifests.as_deref().map(Manifests::read).transpose();
+    let manifests = arguments.manifests.as_deref().map(read_manifests).transpose()?;
     let (module, state) = FilterModule::load(cache::directory()).map_err(CommandError::other)?;
     cache::report(&state);
     let memory = module.memory_bytes(&policy.json).map_err(CommandError::other)?;
@@ -52,7 +51,7 @@ pub fn render(arguments: &Arguments) -> Result<Rendered, CommandError> {
         policy: arguments.policy_image.as_ref(),
         results: &policy.policy.results(),
         memory,
-        manifests: &manifests.map_err(CommandError::other)?.unwrap_or_default(),
+        manifests: &manifests.unwrap_or_default(),
     };
     plugin.render().map_err(CommandError::other)
 }

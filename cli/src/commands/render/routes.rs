@@ -3,12 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use gatepost_authoring::{MAX_TEXT_FILE, read_file};
-use gatepost_manifests::Manifests;
 use gatepost_render::Rendered;
 use gatepost_render::routes::{Api, Backends, GatewayName, Routes, ServicesFile};
 
 use super::plugin::{CHART_LISTENERS, label};
-use crate::commands::arguments::{object_name, read_policy};
+use crate::commands::arguments::{object_name, read_manifests, read_policy};
 use crate::commands::exit::CommandError;
 
 /// The label by which Istio marks the pods of a Gateway of the Gateway API.
@@ -56,8 +55,8 @@ pub struct Arguments {
 pub fn render(arguments: &Arguments) -> Result<Rendered, CommandError> {
     let policy = read_policy(&arguments.policy)?;
     let listed = arguments.services.as_deref().map(services).transpose()?.unwrap_or_default();
-    let manifests = arguments.manifests.as_deref().map(Manifests::read).transpose();
-    let manifests = manifests.map_err(CommandError::other)?.unwrap_or_default();
+    let manifests = arguments.manifests.as_deref().map(read_manifests).transpose()?;
+    let manifests = manifests.unwrap_or_default();
     let gateway = arguments.gateway.as_ref();
     let of_gateway_api = gateway.filter(|_| arguments.gateway_api);
     let namespace = arguments.namespace.as_deref();

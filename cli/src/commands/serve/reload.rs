@@ -9,10 +9,10 @@ use gatepost_gateway::{FilterModule, FilterSlot, PolicyFilter};
 use gatepost_host::Metrics;
 use tokio::runtime::Handle;
 
-use super::logger::REPORT;
 use super::protections::lost;
-use super::watch::FileWatch;
 use crate::commands::output::for_people;
+use crate::commands::service::logger::REPORT;
+use crate::commands::service::watch::FileWatch;
 
 /// The policy in force, as JSON, and how often its file was read. Clones share it.
 #[derive(Clone)]
