@@ -1,11 +1,16 @@
 //! Tests that run inside the mesh's network, which a process can enter only before it has threads.
 //! So their program has a `main` of its own, which calls [`run`].
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use gatepost_testbed::mesh::inside;
+use crate::command;
+use gatepost_testbed::mesh;
 use libtest_mimic::{Arguments, Trial};
+
+/// Where the mesh's programs are built and Envoy is kept.
+pub const TARGET: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target");
 
 /// A test: it panics when it fails.
 pub type Test<W> = Box<dyn FnOnce(&mut W) + Send>;
@@ -13,9 +18,12 @@ pub type Test<W> = Box<dyn FnOnce(&mut W) + Send>;
 /// Runs tests by their names, one after the other. `start` makes what they share, for the first
 /// that runs.
 pub fn run<W: Send + 'static>(tests: Vec<(String, Test<W>)>, start: fn() -> W) -> ExitCode {
+    if let Some(ended) = command::called() {
+        return ended;
+    }
     let arguments = Arguments::from_args();
     if !arguments.list
-        && let Err(error) = inside::enter()
+        && let Err(error) = mesh::enter(Path::new(TARGET))
     {
         eprintln!("error: {error}");
         return ExitCode::FAILURE;

@@ -3,6 +3,7 @@
 //! themselves are in tests/.
 
 pub mod certificate;
+pub mod command;
 pub mod curl;
 pub mod in_mesh;
 pub mod scenario;

@@ -7,12 +7,11 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use gatepost_e2e::exit_code;
+use gatepost_e2e::in_mesh::TARGET;
 use gatepost_testbed::client;
-use gatepost_testbed::mesh::{Mesh, inside};
+use gatepost_testbed::mesh::{self, Mesh};
 use http::Version;
 use serde_json::{Value, json};
-
-const TARGET: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target");
 
 /// How many environments.
 const ENVIRONMENTS: usize = 3000;
@@ -40,7 +39,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Failure> {
-    inside::enter()?;
+    mesh::enter(Path::new(TARGET))?;
     let figures = Figures::start()?;
     println!("up after {:.1} s", figures.mesh.up_after().as_secs_f64());
     println!("memory: {}", figures.memory());

@@ -6,13 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use gatepost_e2e::command;
 use gatepost_e2e::exit_code;
+use gatepost_e2e::in_mesh::TARGET;
 use gatepost_e2e::scenario;
-use gatepost_testbed::mesh::{Mesh, address, inside};
+use gatepost_testbed::mesh::{self, Mesh, address, inside};
 use tokio::signal::unix::{SignalKind, signal};
-
-/// Where the programs are built and Envoy is kept.
-const TARGET: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target");
 
 /// Where the scenarios are.
 const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy");
@@ -21,7 +20,7 @@ const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy");
 const EVERY: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
-    exit_code(run())
+    command::called().unwrap_or_else(|| exit_code(run()))
 }
 
 fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -33,7 +32,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
             Some(scenario::folder(Path::new(DEPLOY), &name, &form)?)
         }
     };
-    inside::enter()?;
+    mesh::enter(Path::new(TARGET))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // The init of a process namespace is ended only by signals that it handles.
     let (mut interrupt, mut terminate) = {

@@ -12,7 +12,7 @@ use http::Version;
 use serde_json::{Value, json};
 
 use crate::rendered::delete;
-use crate::world::{LISTENER, World, list};
+use crate::world::{LISTENER, World, gateway, list};
 
 /// The customer's host, and the one that the application is asked for.
 const MAPPED: &str = "my-service.test.com";
@@ -112,23 +112,16 @@ fn objects(certificate: &Certificate) -> Value {
         "metadata": { "name": "customer", "namespace": "istio-system" },
         "stringData": { "tls.crt": certificate.chain, "tls.key": certificate.key },
     });
-    let gateway = json!({
-        "apiVersion": "networking.istio.io/v1",
-        "kind": "Gateway",
-        "metadata": { "name": "login", "namespace": "shop" },
-        "spec": {
-            "selector": { "istio": "ingressgateway" },
-            "servers": [{
-                "port": { "number": 80, "name": "http", "protocol": "HTTP" },
-                "hosts": hosts,
-                "tls": { "httpsRedirect": true },
-            }, {
-                "port": { "number": 443, "name": "https", "protocol": "HTTPS" },
-                "hosts": hosts,
-                "tls": { "mode": "SIMPLE", "credentialName": "customer" },
-            }],
-        },
-    });
+    let servers = json!([{
+        "port": { "number": 80, "name": "http", "protocol": "HTTP" },
+        "hosts": hosts,
+        "tls": { "httpsRedirect": true },
+    }, {
+        "port": { "number": 443, "name": "https", "protocol": "HTTPS" },
+        "hosts": hosts,
+        "tls": { "mode": "SIMPLE", "credentialName": "customer" },
+    }]);
+    let gateway = gateway("login", servers);
     let route = json!({
         "apiVersion": "networking.istio.io/v1",
         "kind": "VirtualService",

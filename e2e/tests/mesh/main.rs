@@ -1,13 +1,16 @@
 //! The filter in a real mesh: Kubernetes' API server takes the objects, istiod and Istio's agent
 //! configure the gateway. All tests share one mesh, one after the other.
 
+mod admission;
 mod charts;
 mod definitions;
 mod delivery;
+mod findings;
 mod login;
 mod mistakes;
 mod plugins;
 mod rendered;
+mod status;
 mod workloads;
 mod world;
 
@@ -32,9 +35,17 @@ const TESTS: &[(&str, Test)] = &[
     ("a_plugin_for_another_port_side_or_target_does_nothing", mistakes::without_effect),
     ("a_plugin_without_ports_refuses_what_the_local_gateway_serves", mistakes::without_ports),
     ("two_ways_to_attach_and_an_unknown_scheme_are_refused", mistakes::refused),
+    ("mistakes_that_kubectl_accepts_are_found_in_what_it_prints", findings::of_a_live_mesh),
+    ("the_folders_of_deploy_give_the_findings_that_they_should", findings::of_kustomizations),
     ("a_module_that_is_not_fetched_refuses_everybody_in_every_pod", mistakes::not_fetched),
     ("a_module_with_another_digest_refuses_everybody", mistakes::wrong_digest),
     ("a_pod_that_starts_with_a_bad_policy_is_ready_and_fails", mistakes::bad_policy_in_a_new_pod),
+    ("a_gateway_shows_the_policy_that_it_runs_and_none_when_it_is_gone", status::of_a_plugin),
+    ("a_refused_policy_is_counted_by_running_pods_alone", status::of_a_refused_policy),
+    (
+        "a_module_that_is_not_fetched_is_counted_by_the_agent",
+        status::of_a_module_that_is_not_fetched,
+    ),
     ("every_rendered_kind_of_plugin_decides", rendered::every_kind_decides),
     ("kubectl_reads_the_rendered_policy_as_its_author_meant_it", rendered::read_by_kubectl),
     ("an_object_with_a_placeholder_is_refused_by_the_api_server", rendered::placeholder),
@@ -56,6 +67,17 @@ const TESTS: &[(&str, Test)] = &[
     ("a_pod_that_cannot_run_says_why", workloads::cannot_run),
     ("objects_of_knative_and_gke_are_accepted_without_misspelt_fields", definitions::strict),
     ("a_plugin_of_the_load_balancer_stands_alone_in_its_chain", definitions::rules),
+    // The others apply bad policies, so the webhook comes last, and goes again.
+    ("the_webhook_denies_bad_policies_in_every_kind", admission::kinds),
+    ("the_webhook_answers_every_way_to_apply", admission::ways),
+    ("the_webhook_leaves_other_objects_alone", admission::others),
+    ("the_webhook_judges_huge_deep_and_hostile_objects", admission::hostile),
+    ("a_bad_object_that_was_there_before_the_webhook_can_be_deleted", admission::earlier),
+    ("a_webhook_that_is_down_holds_up_plugins_or_lets_them_through", admission::down),
+    ("a_new_certificate_of_the_webhook_fails_no_apply", admission::certificate),
+    ("a_certificate_by_cert_manager_is_for_the_webhooks_service", admission::cert_manager),
+    ("the_chart_installs_the_same_webhook", admission::chart),
+    ("a_thousand_applies_leave_the_webhooks_memory_as_it_was", admission::thousand),
 ];
 
 fn main() -> ExitCode {

@@ -8,7 +8,7 @@ use gatepost_testbed::mesh::{RunningPod, address};
 use serde_json::{Value, json};
 
 use crate::plugins::{ENV2, policy, refuse};
-use crate::world::{ENVIRONMENT, LISTENER, World, list};
+use crate::world::{ENVIRONMENT, LISTENER, World, list, local_gateway};
 
 /// A host that only the filter leads anywhere.
 const PUBLIC: &str = "app.example";
@@ -59,18 +59,6 @@ pub fn without_effect(world: &mut World) {
 /// filter refuses private hosts there, too.
 pub fn without_ports(world: &mut World) {
     let inside: SocketAddr = (world.gateway().address, 8081).into();
-    let local = json!({
-        "apiVersion": "networking.istio.io/v1",
-        "kind": "Gateway",
-        "metadata": { "name": "local", "namespace": "shop" },
-        "spec": {
-            "selector": { "istio": "ingressgateway" },
-            "servers": [{
-                "port": { "number": 8081, "name": "http", "protocol": "HTTP" },
-                "hosts": ["*"],
-            }],
-        },
-    });
     let route = json!({
         "apiVersion": "networking.istio.io/v1",
         "kind": "VirtualService",
@@ -79,7 +67,7 @@ pub fn without_ports(world: &mut World) {
             "route": [{ "destination": { "host": "app.shop.svc.cluster.local" } }],
         }] },
     });
-    world.mesh.apply(&list(vec![local, route]).to_string()).unwrap();
+    world.mesh.apply(&list(vec![local_gateway(), route]).to_string()).unwrap();
     world.ask_until_at(inside, 200, ENVIRONMENT, &[]);
 
     let everywhere =
@@ -166,7 +154,7 @@ pub fn bad_policy_in_a_new_pod(world: &mut World) {
 }
 
 /// Starts a second pod of the gateway, and gives it.
-fn second_pod(world: &mut World) -> RunningPod {
+pub fn second_pod(world: &mut World) -> RunningPod {
     scale(world, "--replicas=2");
     let first = world.gateway().clone();
     let pods = world.mesh.pods("istio=ingressgateway").unwrap();
@@ -174,10 +162,11 @@ fn second_pod(world: &mut World) -> RunningPod {
 }
 
 /// Ends it. A ReplicaSet keeps the pod that runs longest.
-fn one_pod(world: &mut World) {
+pub fn one_pod(world: &mut World) {
     scale(world, "--replicas=1");
     let pods = world.mesh.pods("istio=ingressgateway").unwrap();
-    assert_eq!(pods, [world.gateway().clone()]);
+    let names: Vec<_> = pods.iter().map(|pod| &pod.name).collect();
+    assert_eq!(names, [&world.gateway().name]);
 }
 
 fn scale(world: &mut World, replicas: &str) {

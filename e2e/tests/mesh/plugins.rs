@@ -3,6 +3,7 @@
 use gatepost_testbed::mesh::MeshError;
 use serde_json::{Value, json};
 
+use crate::status;
 use crate::world::{ENVIRONMENT, LISTENER, World};
 
 /// A policy of environments, as all-in-one has it.
@@ -156,8 +157,11 @@ pub fn made_anew(world: &mut World) {
     world.ask_until(404, "app.example", &ENV2);
 
     let before = world.gateway_log().matches(rejected).count();
+    let gateway = world.gateway().address;
+    let counted = status::asked(gateway).refused_listeners;
     world.mesh.apply(&good.to_string()).unwrap();
     world.log_until(rejected, before);
+    status::until(gateway, "a listener", |shown| shown.refused_listeners > counted);
     assert_eq!(world.ask("app.example", &ENV2).0, 404, "the good policy has no effect");
 
     // The next change has.

@@ -7,6 +7,7 @@ use gatepost_render::routes::{Api, Backends, GatewayName, Routes, ServicesFile};
 use gatepost_render::{FailurePolicy, Rendered};
 use serde_json::Value;
 
+use crate::status;
 use crate::world::{ENVIRONMENT, LISTENER, World, made_gateway};
 
 /// Health checks, environments, and words that YAML 1.1 takes for something else than texts.
@@ -94,16 +95,17 @@ pub fn delete(world: &World, objects: &str) {
 }
 
 pub fn every_kind_decides(world: &mut World) {
-    let policy = policy(POLICY);
     let module = ModuleSource::File(world.module());
-    let plugin = described(&module, &policy);
-    let kinds = [
-        plugin.wasm_plugin(),
-        plugin.traffic_extension(),
-        plugin.envoy_filter(Insertion::Discovered),
-        plugin.envoy_filter(Insertion::Inline),
-    ];
-    for rendered in kinds {
+    for number in 0..4 {
+        // Another policy for each, because the gauge of one lasts while its listener drains.
+        let policy = policy(&POLICY.replace("x-no", &format!("x-{number}")));
+        let plugin = described(&module, &policy);
+        let rendered = match number {
+            0 => plugin.wasm_plugin(),
+            1 => plugin.traffic_extension(),
+            2 => plugin.envoy_filter(Insertion::Discovered),
+            _ => plugin.envoy_filter(Insertion::Inline),
+        };
         let objects = &rendered.unwrap().text;
         world.ask_until(404, "app.example", &ENV2);
         world.mesh.apply(objects).unwrap();
@@ -111,6 +113,8 @@ pub fn every_kind_decides(world: &mut World) {
         assert!(seen["headers"].to_string().contains(r#"["x-gatepost-env","env2"]"#), "{seen}");
         assert_eq!(world.ask(ENVIRONMENT, &[]).0, 404, "a private host");
         assert_eq!(world.ask("app.example", &[("env", "env9")]).0, 404);
+        let (name, wanted) = ("istio-system.gatepost", policy.policy.fingerprint());
+        status::until(world.gateway().address, name, |shown| shown.has(wanted, Some(name)));
         delete(world, objects);
     }
     world.ask_until(200, ENVIRONMENT, &[]);

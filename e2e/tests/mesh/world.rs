@@ -4,13 +4,12 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use gatepost_e2e::in_mesh::TARGET;
 use gatepost_testbed::client;
 use gatepost_testbed::mesh::{Mesh, RunningPod};
 use http::Version;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
-
-const TARGET: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target");
 
 /// How long the mesh may take to do what an object says.
 const WITHIN: Duration = Duration::from_secs(90);
@@ -236,6 +235,22 @@ pub fn list(items: Vec<Value>) -> Value {
     json!({ "apiVersion": "v1", "kind": "List", "items": items })
 }
 
+/// A Gateway in `shop` for Istio's own gateway.
+pub fn gateway(name: &str, servers: Value) -> Value {
+    json!({
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "Gateway",
+        "metadata": { "name": name, "namespace": "shop" },
+        "spec": { "selector": { "istio": "ingressgateway" }, "servers": servers },
+    })
+}
+
+/// A gateway for the inside of the cluster on the pods of the public one, as Knative has it.
+pub fn local_gateway() -> Value {
+    let port = json!({ "number": 8081, "name": "http", "protocol": "HTTP" });
+    gateway("local", json!([{ "port": port, "hosts": ["*"] }]))
+}
+
 /// A Deployment of one pod with one container.
 pub fn deployment(name: &str, namespace: &str, labels: &Value, container: Value) -> Value {
     json!({
@@ -291,18 +306,8 @@ fn objects() -> Value {
             "ports": [{ "name": "http", "port": 80, "targetPort": "web" }],
         },
     });
-    let gateway = json!({
-        "apiVersion": "networking.istio.io/v1",
-        "kind": "Gateway",
-        "metadata": { "name": "public", "namespace": "shop" },
-        "spec": {
-            "selector": { "istio": "ingressgateway" },
-            "servers": [{
-                "port": { "number": SERVICE, "name": "http", "protocol": "HTTP" },
-                "hosts": ["*"],
-            }],
-        },
-    });
+    let port = json!({ "number": SERVICE, "name": "http", "protocol": "HTTP" });
+    let gateway = gateway("public", json!([{ "port": port, "hosts": ["*"] }]));
     let route = json!({
         "apiVersion": "networking.istio.io/v1",
         "kind": "VirtualService",

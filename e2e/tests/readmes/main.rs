@@ -9,12 +9,9 @@ mod steps;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use gatepost_e2e::in_mesh::{self, Test};
+use gatepost_e2e::in_mesh::{self, TARGET, Test};
 use gatepost_e2e::scenario as scenarios;
 use gatepost_testbed::mesh::Mesh;
-
-/// Where the mesh's programs are built.
-const TARGET: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target");
 
 /// The repository.
 fn root() -> PathBuf {

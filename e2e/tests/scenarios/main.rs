@@ -7,6 +7,7 @@ mod custom_domain;
 mod differences;
 mod environments;
 mod external_mesh;
+mod gauges;
 mod given;
 mod guarded;
 mod hang_ups;

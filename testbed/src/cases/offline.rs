@@ -8,8 +8,8 @@ use std::time::Duration;
 use gatepost_authoring::suite::{Case, Routes};
 use gatepost_gateway::{FilterModule, PolicyError};
 use gatepost_host::{
-    CallError, Finished, Headers, LocalReplySent, Message, Metrics, StreamInfo, VirtualClock,
-    Worker,
+    CallError, Finished, Headers, LocalReplySent, Message, MetricKind, Metrics, StreamInfo,
+    VirtualClock, Worker,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -121,7 +121,9 @@ fn forwarded(headers: &Headers, routes: &Routes) -> Forwarded {
 /// The filter's counters by name.
 #[must_use]
 pub fn counters(metrics: &Metrics) -> BTreeMap<String, u64> {
-    metrics.snapshot().into_iter().map(|metric| (metric.name, metric.value)).collect()
+    let counters =
+        metrics.snapshot().into_iter().filter(|metric| metric.kind == MetricKind::Counter);
+    counters.map(|metric| (metric.name, metric.value)).collect()
 }
 
 /// By how much each counter went up between two snapshots.

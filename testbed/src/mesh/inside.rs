@@ -18,13 +18,18 @@ const VARIABLE: &str = "GATEPOST_INSIDE_MESH";
 /// The bridge that connects the pods.
 pub(super) const BRIDGE: &str = "pods";
 
-/// Continues inside. Call it first in `main`: outside, this program starts again and this never
-/// returns; inside, it sets the network up.
+/// Whether this process is inside.
+pub(super) fn is_entered() -> bool {
+    std::env::var_os(VARIABLE).is_some()
+}
+
+/// Continues inside: outside, this program starts again and this never returns; inside, it sets the
+/// network up.
 ///
 /// # Errors
 /// When the kernel refuses, or a program for it is missing.
-pub fn enter() -> Result<(), MeshError> {
-    if std::env::var_os(VARIABLE).is_none() {
+pub(super) fn enter() -> Result<(), MeshError> {
+    if !is_entered() {
         return Err(again());
     }
     ip(&["link", "set", "lo", "up"])?;

@@ -52,8 +52,22 @@ const MENDED_WITHIN: Duration = Duration::from_secs(10);
 
 const POLL: Duration = Duration::from_millis(50);
 
-/// A pod that runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Continues inside the mesh's namespaces. Call it first in `main`: outside, the mesh's programs
+/// are built into the folder for downloads, because inside there is no other network, and this
+/// program starts again, so this never returns.
+///
+/// # Errors
+/// When a program of the mesh cannot be built, the kernel refuses, or a program for it is missing.
+pub fn enter(downloads: &Path) -> Result<(), MeshError> {
+    if !inside::is_entered() {
+        Programs::built(downloads)?;
+    }
+    inside::enter()
+}
+
+/// A pod that runs, as it was when somebody asked. There is no equality: the same pod is ready at
+/// one time and not at another, so pods are told apart by their names.
+#[derive(Clone, Debug)]
 pub struct RunningPod {
     /// Its namespace.
     pub namespace: String,

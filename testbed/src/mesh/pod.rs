@@ -16,7 +16,8 @@ use super::inside::{BRIDGE, ip, run};
 use super::process::{Process, folder};
 
 /// Mounts the root folder ($1) and pairs of a path outside and its path in the pod, and keeps the
-/// namespaces open. As the init of the pod's processes it ends them all when it ends.
+/// namespaces open. As the init of the pod's processes it ends them all when it ends. It is ready
+/// when its own root is the pod's, which the containers' processes take from it.
 const PAUSE: &str = r#"set -e
 root=$1
 shift
@@ -37,8 +38,7 @@ while [ $# -gt 0 ]; do
     shift 2
 done
 mount -t proc proc "$root/proc"
-echo ready
-exec chroot "$root" sleep infinity"#;
+exec chroot "$root" sh -c 'echo ready; exec sleep infinity'"#;
 
 /// The parts of the system that programs need. /usr/local is the image's own.
 const SYSTEM: [&str; 8] = ["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/dev", "/sys"];

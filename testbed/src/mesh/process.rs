@@ -42,6 +42,19 @@ impl Process {
         self.child.id()
     }
 
+    /// Asks what it runs to end: the processes that it has started.
+    pub fn terminate_children(&self) {
+        let id = self.id();
+        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
+        for child in children.unwrap_or_default().split_whitespace() {
+            let child = child.parse().ok().and_then(rustix::process::Pid::from_raw);
+            if let Some(child) = child {
+                // An error means that it has ended already.
+                let _ = rustix::process::kill_process(child, rustix::process::Signal::TERM);
+            }
+        }
+    }
+
     /// That it ended by itself, if so, with the end of its log.
     pub fn ended(&mut self) -> Option<MeshError> {
         let status = self.child.try_wait().ok().flatten()?;

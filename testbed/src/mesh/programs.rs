@@ -33,6 +33,10 @@ const NAMES: [(&str, &[&str]); 2] = [
     ("istio", &["pilot-discovery", "pilot-agent", "istioctl"]),
 ];
 
+/// Where an image has the `gatepost` command. It is the program that has started the mesh, which
+/// must be that command when it is called so.
+pub const GATEPOST: &str = "/usr/local/bin/gatepost";
+
 /// The package whose folder has the definitions of Knative's kinds.
 const KNATIVE: &str = "knative.dev/serving/config/core/300-resources";
 
@@ -114,10 +118,12 @@ impl Programs {
         &self.definitions
     }
 
-    /// What images of Istio and Envoy have, and where they have it.
+    /// What images of Istio, Envoy and Gatepost have, and where they have it.
     pub(super) fn images(&self) -> Vec<Mount> {
         let bootstrap = self.istio.join("tools/packaging/common/envoy_bootstrap.json");
+        let this = std::env::current_exe().unwrap_or_default();
         [
+            (this, GATEPOST),
             (self.program("pilot-discovery"), "/usr/local/bin/pilot-discovery"),
             (self.program("pilot-agent"), "/usr/local/bin/pilot-agent"),
             (self.envoy.clone(), "/usr/local/bin/envoy"),

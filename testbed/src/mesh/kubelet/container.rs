@@ -1,8 +1,9 @@
 //! A running container: a program in the pod's namespaces, or an echo upstream in this process.
 
+use std::cell::Cell;
 use std::path::Path;
 
-use k8s_openapi::api::core::v1::{Container as Specification, Pod as Object};
+use k8s_openapi::api::core::v1::{Container as Specification, Pod as Object, Probe};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::ResourceExt;
 
@@ -20,6 +21,8 @@ use crate::echo::Upstream;
 #[derive(Debug)]
 pub(super) struct Container {
     specification: Specification,
+    /// Whether its startup probe has passed once. Until then no other is asked.
+    is_started: Cell<bool>,
     runs: Runs,
 }
 
@@ -61,7 +64,8 @@ impl Container {
                 .envs(variables);
             Runs::Process(Process::start(&specification.name, &mut command, &folder)?)
         };
-        Ok(Self { specification: specification.clone(), runs })
+        let is_started = Cell::new(specification.startup_probe.is_none());
+        Ok(Self { specification: specification.clone(), is_started, runs })
     }
 
     pub fn specification(&self) -> &Specification {
@@ -84,10 +88,35 @@ impl Container {
         }
     }
 
-    /// Whether its readiness probe passes. One that is no HTTP or TCP has passed: the program that
-    /// it asks is not there.
+    /// Whether a program runs that may end by itself.
+    pub fn runs(&mut self) -> bool {
+        match &mut self.runs {
+            Runs::Process(process) => process.ended().is_none(),
+            Runs::Echo { .. } => false,
+        }
+    }
+
+    /// Asks the program to end.
+    pub fn terminate(&self) {
+        if let Runs::Process(process) = &self.runs {
+            // The container's own process enters the pod's namespaces, and starts the program.
+            process.terminate_children();
+        }
+    }
+
+    /// Whether its startup probe has passed, and its readiness probe passes.
     pub fn is_ready(&self, pod: &Pod) -> bool {
-        let Some(probe) = &self.specification.readiness_probe else { return true };
+        let passes =
+            |probe: &Option<Probe>| probe.as_ref().is_none_or(|probe| self.passes(probe, pod));
+        if !self.is_started.get() {
+            self.is_started.set(passes(&self.specification.startup_probe));
+        }
+        self.is_started.get() && passes(&self.specification.readiness_probe)
+    }
+
+    /// Whether a probe passes. One that is no HTTP or TCP has passed: the program that it asks is
+    /// not there.
+    fn passes(&self, probe: &Probe, pod: &Pod) -> bool {
         if let Some(get) = &probe.http_get {
             if get.scheme.as_deref() == Some("HTTPS") {
                 return true;

@@ -13,6 +13,7 @@ mod volume;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Container, Node, Pod};
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
@@ -109,6 +110,11 @@ impl Kubelet {
         let namespace = pod.namespace().unwrap_or_default();
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &namespace);
         if pod.metadata.deletion_timestamp.is_some() {
+            let grace = pod.metadata.deletion_grace_period_seconds.unwrap_or_default();
+            let grace = Duration::from_secs(u64::try_from(grace).unwrap_or_default());
+            if self.running.get_mut(&uid).is_some_and(|running| !running.has_ended(grace)) {
+                return Ok(None);
+            }
             self.running.remove(&uid);
             let deleted = pods.delete(&name, &DeleteParams::default().grace_period(0)).await;
             return gone(deleted).map(|_| None);

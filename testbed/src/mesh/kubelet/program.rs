@@ -1,9 +1,10 @@
-//! What runs for an image. Images are not fetched: Istio's and Envoy's are programs of the mesh,
-//! and every other one is an application, for which an echo upstream runs.
+//! What runs for an image. Images are not fetched: Istio's, Envoy's and Gatepost's are programs of
+//! the mesh, and every other one is an application, for which an echo upstream runs.
 
 use k8s_openapi::api::core::v1::Container;
 
 use super::error::PodError;
+use crate::mesh::programs::GATEPOST;
 
 /// What runs in a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub(in crate::mesh) enum Program {
     Agent,
     /// Envoy by itself.
     Envoy,
+    /// The `gatepost` command.
+    Gatepost,
     /// An echo upstream on the container's ports.
     Echo,
 }
@@ -31,6 +34,7 @@ impl Program {
             "pilot" => Self::Discovery,
             "proxyv2" => Self::Agent,
             "envoy" | "envoy-distroless" => Self::Envoy,
+            "gatepost" => Self::Gatepost,
             _ => Self::Echo,
         })
     }
@@ -41,6 +45,7 @@ impl Program {
             Self::Discovery => Some("/usr/local/bin/pilot-discovery"),
             Self::Agent => Some("/usr/local/bin/pilot-agent"),
             Self::Envoy => Some("/usr/local/bin/envoy"),
+            Self::Gatepost => Some(GATEPOST),
             Self::Echo => None,
         }
     }
@@ -94,6 +99,7 @@ mod tests {
             ("docker.io/envoyproxy/envoy:v1.40.0", Program::Envoy),
             ("envoyproxy/envoy@sha256:aa", Program::Envoy),
             ("localhost:5000/envoyproxy/envoy", Program::Envoy),
+            ("registry.invalid/gatepost:0.1.0", Program::Gatepost),
             ("gcr.io/project/app-service:1", Program::Echo),
             ("example.com/auto:1", Program::Echo),
         ] {

@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::{Pod as Object, VolumeMount};
 use kube::{Client, ResourceExt};
@@ -23,6 +24,8 @@ pub(super) struct Running {
     containers: Vec<Container>,
     volumes: Vec<Volume>,
     folder: PathBuf,
+    /// Until when a deleted pod may go on.
+    ends_at: Option<Instant>,
 }
 
 impl Running {
@@ -57,7 +60,7 @@ impl Running {
             containers.push(Container::start(container, object, &pod, lookup, folder).await?);
         }
         let folder = folder.to_owned();
-        Ok(Self { namespace, name, pod, containers, volumes, folder })
+        Ok(Self { namespace, name, pod, containers, volumes, folder, ends_at: None })
     }
 
     pub fn is(&self, namespace: &str, name: &str) -> bool {
@@ -67,6 +70,18 @@ impl Running {
     /// What its containers printed.
     pub fn log(&self) -> String {
         self.containers.iter().map(Container::log).collect()
+    }
+
+    /// Asks the containers of a deleted pod to end, once. Whether they have ended, or their grace
+    /// is over.
+    pub fn has_ended(&mut self, grace: Duration) -> bool {
+        let Some(ends_at) = self.ends_at else {
+            self.ends_at = Some(Instant::now() + grace);
+            self.containers.iter().for_each(Container::terminate);
+            return grace.is_zero();
+        };
+        let mut containers = self.containers.iter_mut();
+        Instant::now() >= ends_at || containers.all(|container| !container.runs())
     }
 
     /// Whether all readiness probes pass.

@@ -1,0 +1,90 @@
+//! `gatepost check --manifests` on what `kubectl` prints: of the mesh, and of kustomizations.
+
+use std::path::Path;
+
+use gatepost_e2e::scenario::write_module;
+use gatepost_manifests::{Manifests, judge};
+use serde_json::json;
+
+use crate::plugins::policy;
+use crate::world::{LISTENER, World, list, local_gateway};
+
+/// What a user asks `kubectl` for.
+const KINDS: &str = "services,deployments,gateways.networking.istio.io,virtualservices,wasmplugins";
+
+/// The codes of what is found in manifests, in their order.
+fn codes(manifests: &str) -> Vec<&'static str> {
+    let manifests = Manifests::read_from("manifests.yaml", manifests.as_bytes()).unwrap();
+    let reports = judge(&manifests, &[]);
+    reports.iter().flat_map(|report| report.diagnostics.iter().map(|found| found.code)).collect()
+}
+
+/// The API server takes each of these and adds its defaults; the gateway ignores them, or refuses
+/// what it should not (see `mistakes.rs`).
+pub fn of_a_live_mesh(world: &mut World) {
+    world.mesh.apply(&list(vec![local_gateway()]).to_string()).unwrap();
+    let target =
+        json!({ "group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "public" });
+    let mistakes = [
+        (None, json!({})),
+        (Some("plugin-port"), json!({ "match": [{ "ports": [{ "number": 80 }] }] })),
+        (
+            Some("plugin-mode"),
+            json!({ "match": [{ "mode": "SERVER", "ports": [{ "number": LISTENER }] }] }),
+        ),
+        (Some("plugin-target"), json!({ "targetRefs": [target], "selector": null })),
+        (Some("plugin-on-local-gateway"), json!({ "match": null })),
+    ];
+    for (expected, change) in mistakes {
+        let mut plugin = world.plugin("found", &policy(), Some(LISTENER));
+        for (field, value) in change.as_object().unwrap() {
+            plugin["spec"][field] = value.clone();
+        }
+        // A field that is to be gone.
+        plugin["spec"].as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        world.mesh.apply(&plugin.to_string()).unwrap();
+        let printed =
+            world.mesh.kubectl(&["get", KINDS, "--all-namespaces", "--output", "yaml"]).unwrap();
+        let found = codes(&printed);
+        // The world has no route for all that the policy writes, and mounts no module.
+        let others = ["result-unserved", "module-not-mounted"];
+        let found: Vec<_> = found.into_iter().filter(|code| !others.contains(code)).collect();
+        assert_eq!(found, Vec::from_iter(expected), "{}", plugin["spec"]);
+        world.delete_plugin("found");
+    }
+    world.mesh.kubectl(&["delete", "gateways.networking.istio.io/local", "-n", "shop"]).unwrap();
+}
+
+/// What the documents do is found, and what is made of it today gives nothing.
+pub fn of_kustomizations(world: &mut World) {
+    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy");
+    let folders: [(&str, &[&str]); 9] = [
+        ("asm-grpc-env/as-documented", &["health-check-past-filter"]),
+        ("asm-grpc-env/today", &[]),
+        ("envoy/today", &[]),
+        ("external-mesh/as-documented", &[]),
+        ("external-mesh/today", &[]),
+        (
+            "knative-gclb/as-documented",
+            &[
+                "agent-port",
+                "neg-kind",
+                "agent-port",
+                "sources-snat",
+                "forgeable-header",
+                "agent-port",
+                "domain-mapping-node-port",
+                "domain-mapping-twice",
+            ],
+        ),
+        ("knative-gclb/today", &[]),
+        ("neg-shared-vpc/as-documented", &["health-check-past-filter"]),
+        ("neg-shared-vpc/today", &[]),
+    ];
+    write_module(&deploy).unwrap();
+    for (folder, expected) in folders {
+        let path = deploy.join(folder);
+        let rendered = world.mesh.kubectl(&["kustomize", &path.to_string_lossy()]).unwrap();
+        assert_eq!(codes(&rendered), expected, "{folder}");
+    }
+}
