@@ -18,6 +18,10 @@ test-mesh *ARGS:
 test-deploy *ARGS:
     cargo test --workspace --test readmes {{ARGS}}
 
+# What operators do to gateways under load, with the requests counted that fail. Needs what the mesh does.
+test-operations *ARGS:
+    cargo test --workspace --test operations {{ARGS}}
+
 # `just mesh SCENARIO [FORM]` applies deploy/SCENARIO/FORM, too. Needs Go, iproute2 and
 # nftables, see docs/mesh.md. A real mesh on this machine until Ctrl-C: Kubernetes, Istio and a gateway.
 mesh *ARGS:
@@ -32,6 +36,11 @@ test-registry:
 browser *ARGS:
     command -v chromium && command -v nginx && command -v openssl || apt-get install --yes --quiet chromium nginx openssl
     cargo test --workspace --test browser {{ARGS}}
+
+# The alerts and the dashboard on a real Prometheus. Installs what is missing from Debian.
+monitoring *ARGS:
+    command -v prometheus && command -v promtool || apt-get install --yes --quiet prometheus
+    cargo test --workspace --test monitoring {{ARGS}}
 
 # What the mesh takes, how soon a gateway follows an object, and what 3,000 environments cost.
 mesh-figures:
@@ -77,7 +86,7 @@ fuzz TARGET="all" SECONDS="60":
 lint:
     cargo fmt --all
     cargo clippy --workspace --all-targets -- -D warnings
-    cargo clippy --workspace --test registry --test browser --test mesh --test readmes -- -D warnings
+    cargo clippy --workspace --test registry --test browser --test monitoring --test mesh --test readmes --test operations -- -D warnings
     cargo clippy --package gatepost-filter --target wasm32-wasip1 -- -D warnings
 
 # The crates' documentation.
