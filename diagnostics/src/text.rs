@@ -1,9 +1,15 @@
 //! Diagnostics for people, as rustc shows them.
 
-use annotate_snippets::{Annotation, AnnotationKind, Element, Group, Level, Renderer, Snippet};
+use annotate_snippets::{
+    Annotation, AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet,
+};
 
 use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::report::Report;
+
+/// The longest line that is shown, in bytes: a list in JSON has megabytes on one line, and each of
+/// its diagnostics would be searched in all of it. Of a longer one only the place is named.
+const MAX_SHOWN: usize = 64 * 1024;
 
 pub(crate) fn text(reports: &[Report], color: bool) -> String {
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
@@ -25,10 +31,10 @@ fn group<'a>(report: &'a Report, diagnostic: &'a Diagnostic) -> Group<'a> {
     let primary = diagnostic
         .location
         .iter()
-        .map(|location| snippet(report, location, |span| AnnotationKind::Primary.span(span)));
+        .map(|location| place(report, location, |span| AnnotationKind::Primary.span(span)));
     let others = diagnostic.notes.iter().map(|note| {
         let label = note.message.as_str();
-        snippet(report, &note.location, |span| AnnotationKind::Context.span(span).label(label))
+        place(report, &note.location, |span| AnnotationKind::Context.span(span).label(label))
     });
     let labelled = |name: &'static str, text: Option<&'a String>| {
         text.map(|text| Level::NOTE.with_name(name).message(text.as_str()))
@@ -40,25 +46,27 @@ fn group<'a>(report: &'a Report, diagnostic: &'a Diagnostic) -> Group<'a> {
         labelled("found", comparison.map(|comparison| &comparison.found)),
         diagnostic.help.as_deref().map(|help| Level::HELP.message(help)),
     ];
-    let elements: Vec<Element<'a>> = primary
-        .chain(others)
-        .map(Element::from)
-        .chain(below.into_iter().flatten().map(Element::from))
-        .collect();
+    let elements: Vec<Element<'a>> =
+        primary.chain(others).chain(below.into_iter().flatten().map(Element::from)).collect();
     level.primary_title(diagnostic.message.as_str()).id(diagnostic.code).elements(elements)
 }
 
 /// The lines of a place with its annotation, and no others: a policy may have 100,000 lines.
-fn snippet<'a>(
+fn place<'a>(
     report: &'a Report,
     Location { span, start, .. }: &Location,
     annotation: impl FnOnce(std::ops::Range<usize>) -> Annotation<'a>,
-) -> Snippet<'a, Annotation<'a>> {
+) -> Element<'a> {
+    let name = report.source.name();
     let lines = report.source.lines_of(*span);
+    if lines.range().len() > MAX_SHOWN {
+        return Origin::path(name).line(start.line).char_column(start.column).into();
+    }
     Snippet::source(report.source.slice(lines))
-        .path(report.source.name())
+        .path(name)
         .line_start(start.line)
         .annotation(annotation(span.start - lines.start..span.end - lines.start))
+        .into()
 }
 
 #[cfg(test)]
@@ -115,6 +123,19 @@ mod tests {
           = expected: "a"
           = found: none
         "#);
+    }
+
+    #[test]
+    fn of_a_line_of_megabytes_only_the_place_is_shown() {
+        let source = Arc::new(Source::new("a.json", format!("[{}1]", "1,".repeat(1 << 20))));
+        let place = Span::new(5, 6);
+        let diagnostic = Diagnostic::error("wrong-type", "no object").at(&source, place);
+        let diagnostic = diagnostic.with_help(Some("write one".to_owned()));
+        insta::assert_snapshot!(text(&[Report::new(source, vec![diagnostic])], false), @r"
+        error[wrong-type]: no object
+        --> a.json:1:6
+         = help: write one
+        ");
     }
 
     #[test]
