@@ -2,13 +2,14 @@
 //! has, which Service leads to its pods. Objects that are not among the manifests may be in the
 //! cluster, so nothing here takes an absent object for a missing one.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::rc::Rc;
 
+use crate::binding::parents;
 use crate::envoy_filter;
 use crate::field::Field;
-use crate::gateway::{Gateway, Services, delegates, gateway_names, is_route};
+use crate::gateway::{Gateway, Services, delegates, is_route};
 use crate::object::Object;
 use crate::plugin::Plugin;
 use crate::pods::{Selection, Workload, labels};
@@ -27,6 +28,8 @@ pub(crate) struct Cluster<'m> {
     /// By namespace.
     workloads: BTreeMap<&'m str, Vec<Workload<'m>>>,
     pub gateways: Vec<Gateway<'m>>,
+    /// The place of each gateway, by its group, namespace and name.
+    numbers: HashMap<[&'m str; 3], usize>,
     pub plugins: Vec<Plugin<'m>>,
     /// The policies of the plugins, or those that were given beside the manifests.
     pub policies: Vec<PolicyDocument<'m>>,
@@ -66,6 +69,7 @@ impl<'m> Cluster<'m> {
             named,
             workloads,
             gateways: all.clone().filter_map(Gateway::of).collect(),
+            numbers: HashMap::new(),
             plugins,
             policies: if embedded.is_empty() { given } else { embedded },
         };
@@ -80,10 +84,9 @@ impl<'m> Cluster<'m> {
                 known.insert(gateway.pods.clone(), Rc::new(services));
             }
         }
-        let mut numbers = HashMap::new();
         for (number, gateway) in cluster.gateways.iter_mut().enumerate() {
             gateway.services = known.get(&gateway.pods).cloned().unwrap_or_default();
-            numbers.insert(gateway.name(), number);
+            cluster.numbers.insert(gateway.name(), number);
         }
         let mut known: HashMap<(Selection<'m>, u16), Vec<u16>> = HashMap::new();
         let mut gateways = std::mem::take(&mut cluster.gateways);
@@ -97,8 +100,9 @@ impl<'m> Cluster<'m> {
         }
         cluster.gateways = gateways;
         for route in all.filter(|object| is_route(object)) {
-            for name in gateway_names(route) {
-                let number = numbers.get(&name).copied();
+            let names: BTreeSet<_> = parents(route).iter().map(|parent| parent.gateway).collect();
+            for name in names {
+                let number = cluster.numbers.get(&name).copied();
                 if let Some(gateway) = number.and_then(|number| cluster.gateways.get_mut(number)) {
                     gateway.routes.push(route);
                     let names = delegates(route).into_iter();
@@ -110,6 +114,29 @@ impl<'m> Cluster<'m> {
             }
         }
         cluster
+    }
+
+    /// The gateway of that group, namespace and name.
+    pub fn gateway(&self, name: &[&str; 3]) -> Option<&Gateway<'m>> {
+        self.numbers.get(name).and_then(|number| self.gateways.get(*number))
+    }
+
+    /// Whether a VirtualService is for a gateway's pods: `exportTo` names their namespace. Where the
+    /// pods are not among the manifests it may.
+    pub fn is_exported(&self, route: &Object, gateway: &Gateway<'_>) -> bool {
+        let names = route.at("spec.exportTo").items();
+        let names: Vec<&str> = names.iter().filter_map(Field::text).collect();
+        let is_named = |namespace: &str| {
+            names.iter().any(|name| match *name {
+                "*" => true,
+                "." => namespace == route.namespace(),
+                name => namespace == name,
+            })
+        };
+        let mut pods = self.selected(&gateway.pods).peekable();
+        names.is_empty()
+            || pods.peek().is_none()
+            || pods.any(|pod| is_named(pod.object.namespace()))
     }
 
     /// The objects of a group and kind.
@@ -124,8 +151,8 @@ impl<'m> Cluster<'m> {
     /// The object of that name.
     pub fn object(
         &self,
-        group: &'static str,
-        kind: &'static str,
+        group: &str,
+        kind: &str,
         namespace: &str,
         name: &str,
     ) -> Option<&'m Object> {

@@ -1,8 +1,9 @@
 //! Gateways: Istio's own, and those of the Gateway API that Istio implements.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::rc::Rc;
 
+use crate::binding::Binding;
 use crate::field::Field;
 use crate::object::Object;
 use crate::pods::{GATEWAY_NAME, Selection};
@@ -17,6 +18,8 @@ pub(crate) struct Gateway<'m> {
     /// The routes that name it.
     pub routes: Vec<&'m Object>,
     pub servers: Vec<Server<'m>>,
+    /// Which routes its servers are for.
+    pub binding: Binding<'m>,
 }
 
 /// Services that lead to the same pods.
@@ -46,26 +49,6 @@ pub(crate) fn is_route(object: &Object) -> bool {
         }
         _ => false,
     }
-}
-
-/// The gateways that a route names: a VirtualService in `gateways`, a route of the Gateway API in
-/// `parentRefs`. Each once, by group, namespace and name.
-pub(crate) fn gateway_names(route: &Object) -> BTreeSet<[&str; 3]> {
-    let group = route.group();
-    let gateways = route.at("spec.gateways").items();
-    let named = gateways.iter().filter_map(Field::text).map(|name| {
-        let (namespace, name) = name.split_once('/').unwrap_or((route.namespace(), name));
-        [group, namespace, name]
-    });
-    let parents = route.at("spec.parentRefs").items();
-    let parents = parents.iter().filter_map(|parent| {
-        let namespace = parent.get("namespace").text().unwrap_or(route.namespace());
-        // A route of the mesh names a Service.
-        let kind = parent.get("kind");
-        let name = parent.get("name").text().filter(|_| !kind.exists() || kind.is("Gateway"));
-        Some([group, namespace, name?])
-    });
-    named.chain(parents).collect()
 }
 
 /// Classes of gateways between pods, which no client from outside reaches.
@@ -100,12 +83,14 @@ impl<'m> Gateway<'m> {
     pub fn of(object: &'m Object) -> Option<Self> {
         if object.is("networking.istio.io", "Gateway") {
             let servers = object.at("spec.servers").items().into_iter();
+            let servers: Vec<_> = servers.filter_map(Server::of_istio).collect();
             return Some(Self {
                 object,
                 pods: Selection::new(&object.at("spec.selector"), None),
                 services: Rc::default(),
                 routes: Vec::new(),
-                servers: servers.filter_map(Server::of_istio).collect(),
+                binding: Binding::of_istio(&servers, object.namespace()),
+                servers,
             });
         }
         let class = object.at("spec.gatewayClassName");
@@ -116,6 +101,7 @@ impl<'m> Gateway<'m> {
             return None;
         }
         let listeners = object.at("spec.listeners").items().into_iter();
+        let servers: Vec<_> = listeners.filter_map(Server::of_gateway_api).collect();
         Some(Self {
             object,
             pods: Selection {
@@ -124,7 +110,8 @@ impl<'m> Gateway<'m> {
             },
             services: Rc::default(),
             routes: Vec::new(),
-            servers: listeners.filter_map(Server::of_gateway_api).collect(),
+            binding: Binding::of_gateway_api(&servers, object.namespace()),
+            servers,
         })
     }
 

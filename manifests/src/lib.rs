@@ -7,6 +7,7 @@
 //! by itself is for the API server to say.
 
 mod backend;
+mod binding;
 mod cluster;
 mod envoy_filter;
 mod error;
@@ -14,6 +15,7 @@ mod field;
 mod finding;
 mod findings;
 mod gateway;
+mod hosts;
 mod ingress;
 mod object;
 mod plugin;

@@ -1,9 +1,10 @@
 //! Routes of a gateway that match headers which any client can send.
 
+use crate::binding::parents;
 use crate::cluster::Cluster;
 use crate::field::Field;
 use crate::finding::Finding;
-use crate::gateway::{Gateway, gateway_names};
+use crate::gateway::Gateway;
 use crate::object::Object;
 use crate::policy::PolicyDocument;
 
@@ -44,9 +45,9 @@ pub(super) fn find(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
     let anywhere = cluster.policies.iter().filter(|document| document.pods.is_none());
     let anywhere: Vec<_> = anywhere.collect();
     for route in cluster.objects("networking.istio.io", "VirtualService") {
-        let mut names = gateway_names(route);
-        names.retain(|[.., name]| *name != "mesh");
-        if !names.is_empty() && !names.iter().any(|name| is_known(cluster, name)) {
+        let mut parents = parents(route);
+        parents.retain(|parent| !parent.field.is("mesh"));
+        if !parents.is_empty() && !parents.iter().any(|parent| is_known(cluster, &parent.gateway)) {
             for (name, place) in conditions(&route) {
                 findings.extend(forgeable(name, &place, &anywhere));
             }

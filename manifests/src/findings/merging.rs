@@ -3,24 +3,28 @@
 
 use std::collections::BTreeMap;
 
+use crate::binding::full_name;
 use crate::cluster::Cluster;
 use crate::field::Field;
 use crate::finding::Finding;
 use crate::object::Object;
 
+/// A gateway's namespace and name, and a host.
+type GatewayHost<'m> = ([&'m str; 2], String);
+
 /// How many VirtualServices of one host and gateway are compared with each other.
 const MAX_COMPARED: usize = 256;
 
 pub(super) fn find(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
-    let mut by_host: BTreeMap<(String, String), Vec<(&Object, Field<'_>)>> = BTreeMap::new();
+    let mut by_host: BTreeMap<GatewayHost<'_>, Vec<(&Object, Field<'_>)>> = BTreeMap::new();
     for route in cluster.objects("networking.istio.io", "VirtualService") {
         let gateways = route.at("spec.gateways").items();
-        let gateways: Vec<String> =
-            gateways.iter().filter_map(|gateway| full_name(gateway, route)).collect();
+        let gateways: Vec<[&str; 2]> =
+            gateways.iter().filter_map(|gateway| gateway_name(gateway, route)).collect();
         for host in route.at("spec.hosts").items() {
             let name = host.text().unwrap_or_default().to_ascii_lowercase();
             for gateway in &gateways {
-                let known = by_host.entry((gateway.clone(), name.clone())).or_default();
+                let known = by_host.entry((*gateway, name.clone())).or_default();
                 if known.len() < MAX_COMPARED {
                     known.push((route, host.clone()));
                 }
@@ -28,7 +32,7 @@ pub(super) fn find(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
         }
     }
     for ((gateway, _), routes) in &by_host {
-        let routes = routes.iter().map(|(route, host)| (route, host, requests(route, gateway)));
+        let routes = routes.iter().map(|(route, host)| (route, host, requests(route, *gateway)));
         let routes: Vec<_> = routes.collect();
         for (number, (second, host, theirs)) in routes.iter().enumerate() {
             // One that is in two files is no second one.
@@ -45,10 +49,9 @@ pub(super) fn find(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// A gateway with its namespace. Sidecars merge nothing.
-fn full_name(gateway: &Field<'_>, route: &Object) -> Option<String> {
+fn gateway_name<'m>(gateway: &Field<'m>, route: &'m Object) -> Option<[&'m str; 2]> {
     let name = gateway.text().filter(|name| *name != "mesh")?;
-    let is_whole = name.contains('/');
-    Some(if is_whole { name.to_owned() } else { format!("{}/{name}", route.namespace()) })
+    Some(full_name(name, route.namespace()))
 }
 
 fn chance(first: &Object, second: &Object, host: &Field<'_>, both: &Field<'_>) -> Finding {
@@ -70,10 +73,10 @@ fn is_same(one: &Object, other: &Object) -> bool {
 
 /// The conditions of a VirtualService's routes on a gateway. A route without any takes every
 /// request, and is itself in the list.
-fn requests<'o>(object: &'o Object, gateway: &str) -> Vec<Field<'o>> {
+fn requests<'o>(object: &'o Object, gateway: [&str; 2]) -> Vec<Field<'o>> {
     let is_here = |one: &Field<'_>| {
         let gateways = one.get("gateways").items();
-        let mut names = gateways.iter().filter_map(|gateway| full_name(gateway, object));
+        let mut names = gateways.iter().filter_map(|gateway| gateway_name(gateway, object));
         gateways.is_empty() || names.any(|name| name == gateway)
     };
     let routes = object.at("spec.http").items().into_iter();

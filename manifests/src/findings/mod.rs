@@ -3,6 +3,7 @@
 //! is absent that may be in the cluster.
 
 mod attachment;
+mod binding;
 mod certificates;
 mod fields;
 mod forgery;
@@ -33,7 +34,7 @@ use crate::read::Manifests;
 type Find = fn(&Cluster<'_>, &mut Vec<Finding>);
 
 /// Everything but the policies themselves.
-const SUBJECTS: [Find; 15] = [
+const SUBJECTS: [Find; 16] = [
     attachment::find,
     module::find,
     ingress::find,
@@ -44,6 +45,7 @@ const SUBJECTS: [Find; 15] = [
     timeouts::find,
     sources::find,
     knative::find,
+    binding::find,
     merging::find,
     forgery::find,
     unserved::find,

@@ -1,10 +1,13 @@
 //! What a policy writes, and no route of the gateway takes: 404 for everybody who is led there.
 
+use crate::binding::Binding;
 use crate::cluster::Cluster;
 use crate::field::Field;
 use crate::finding::Finding;
+use crate::findings::binding;
 use crate::findings::knative::VISIBILITY;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, is_route};
+use crate::hosts::Hosts;
 use crate::object::Object;
 use crate::policy::PolicyDocument;
 
@@ -12,10 +15,11 @@ pub(super) fn find(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
     let gateways = cluster.gateways.iter().filter(|gateway| !gateway.is_local());
     let gateways: Vec<_> = gateways.map(|gateway| (gateway, Routes::of_gateway(gateway))).collect();
     let everywhere = Routes::everywhere(cluster);
+    let unbound = Routes::unbound(cluster);
     for document in &cluster.policies {
         let here = gateways.iter().filter(|(gateway, _)| cluster.runs(document, gateway));
         let here = here.map(|(_, routes)| routes);
-        let here = AllRoutes(here.chain([&everywhere]).collect());
+        let here = AllRoutes(here.chain([&everywhere, &unbound]).collect());
         // Without any the routes are somewhere else.
         if here.0.iter().all(|routes| routes.hosts.is_empty()) {
             continue;
@@ -27,7 +31,7 @@ pub(super) fn find(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// The routes of the gateways that a policy runs on.
-struct AllRoutes<'r>(Vec<&'r Routes>);
+struct AllRoutes<'r>(Vec<&'r Routes<'r>>);
 
 impl AllRoutes<'_> {
     /// Whether one of them takes an authority.
@@ -44,18 +48,19 @@ impl AllRoutes<'_> {
 
 /// Routes of one gateway, or of all.
 #[derive(Default)]
-struct Routes {
-    /// Exact, `*.suffix` or `*`, in lower case.
-    hosts: Vec<String>,
+struct Routes<'c> {
+    hosts: Hosts,
+    /// The hosts of the gateway's servers; nothing for those of all gateways.
+    servers: Option<&'c Binding<'c>>,
     /// What begins each host of a Knative service, whose domain is Knative's: `name.namespace.`.
     knative: Vec<String>,
     /// Headers that a route matches.
     headers: Vec<String>,
 }
 
-impl Routes {
-    fn of_gateway(gateway: &Gateway<'_>) -> Self {
-        let mut routes = Self::default();
+impl<'c> Routes<'c> {
+    fn of_gateway(gateway: &'c Gateway<'_>) -> Self {
+        let mut routes = Self { servers: Some(&gateway.binding), ..Self::default() };
         gateway.routes.iter().for_each(|route| routes.add_route(route));
         routes
     }
@@ -72,19 +77,32 @@ impl Routes {
             }
         }
         let mappings = cluster.objects("serving.knative.dev", "DomainMapping");
-        routes.hosts.extend(mappings.map(|mapping| mapping.name().to_owned()));
+        routes.hosts.extend(mappings.map(Object::name));
         routes
     }
 
-    fn add_route(&mut self, route: &Object) {
-        let hosts = [route.at("spec.hosts").items(), route.at("spec.hostnames").items()];
-        let hosts: Vec<&str> = hosts.iter().flatten().filter_map(Field::text).collect();
-        // A route of the Gateway API without a name takes those of its listener; a VirtualService
-        // without one is the rest of another.
-        if hosts.is_empty() && route.group() == "gateway.networking.k8s.io" {
-            self.hosts.push("*".to_owned());
+    /// Those that their gateway does not take, which is a finding of its own.
+    fn unbound(cluster: &Cluster<'_>) -> Self {
+        let mut routes = Self::default();
+        for route in cluster.manifests.objects.iter().filter(|object| is_route(object)) {
+            for unbound in binding::unbound(cluster, route) {
+                routes.add_hosts(route, &unbound.hosts);
+            }
         }
-        self.hosts.extend(hosts.into_iter().map(str::to_ascii_lowercase));
+        routes
+    }
+
+    /// A route of the Gateway API without a name takes those of its listener; a VirtualService
+    /// without one is the rest of another.
+    fn add_hosts(&mut self, route: &Object, hosts: &[Field<'_>]) {
+        if hosts.is_empty() && route.group() == "gateway.networking.k8s.io" {
+            self.hosts.insert("*");
+        }
+        self.hosts.extend(hosts.iter().filter_map(Field::text));
+    }
+
+    fn add_route(&mut self, route: &Object) {
+        self.add_hosts(route, &binding::hosts(route));
         let of_istio = route.at("spec.http").each("match").into_iter();
         let of_istio = of_istio.flat_map(|one| one.get("headers").members());
         self.headers.extend(of_istio.map(|(name, _)| name.to_ascii_lowercase()));
@@ -99,7 +117,8 @@ impl Routes {
         for patch in filter.at("spec.configPatches").items() {
             let value = patch.at("patch.value");
             let domains = value.get("domains").items();
-            self.hosts.extend(domains.iter().filter_map(Field::text).map(str::to_ascii_lowercase));
+            let domains = domains.iter().filter_map(Field::text);
+            self.hosts.extend(domains.map(without_port));
             for route in value.get("routes").items() {
                 let headers = route.at("match.headers").items();
                 self.headers.extend(
@@ -116,26 +135,8 @@ impl Routes {
     fn serve(&self, authority: &str) -> bool {
         let host = without_port(authority);
         let of_knative = |prefix: &String| host.starts_with(prefix.as_str());
-        self.knative.iter().any(of_knative)
-            || self.hosts.iter().any(|served| {
-                let served = without_port(served);
-                match served.strip_prefix('*') {
-                    Some(suffix) => host.ends_with(suffix),
-                    None => is_match(served, host),
-                }
-            })
-    }
-}
-
-/// Whether a host is one of a pattern whose `*` stand for one label each.
-fn is_match(host: &str, pattern: &str) -> bool {
-    let (mut labels, mut wanted) = (host.split('.'), pattern.split('.'));
-    loop {
-        match (labels.next(), wanted.next()) {
-            (None, None) => return true,
-            (Some(label), Some(wanted)) if wanted.contains('*') || label == wanted => {}
-            _ => return pattern == "*",
-        }
+        let is_open = self.servers.is_none_or(|servers| servers.serves(host));
+        self.knative.iter().any(of_knative) || (self.hosts.take(host) && is_open)
     }
 }
 
