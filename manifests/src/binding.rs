@@ -64,17 +64,17 @@ pub(crate) fn full_name<'n>(name: &'n str, own: &'n str) -> [&'n str; 2] {
     }
 }
 
-/// The hosts of a gateway's servers, by the routes that they are for.
+/// The hosts of a gateway's servers, by the namespace whose routes they are for; nothing is all of
+/// them.
 #[derive(Default)]
-pub(crate) struct Binding<'m>(HashMap<Scope<'m>, Hosts>);
+pub(crate) struct Binding<'m>(HashMap<Option<&'m str>, Vec<Listener<'m>>>);
 
-/// The routes that a server is for.
-#[derive(PartialEq, Eq, Hash)]
-struct Scope<'m> {
-    /// Those of this namespace; nothing for those of all.
-    namespace: Option<&'m str>,
-    /// The name and the port by which a route may choose a listener of the Gateway API.
-    listener: Option<(&'m str, u16)>,
+/// Servers between which a route does not choose, or one listener of the Gateway API.
+#[derive(Default)]
+struct Listener<'m> {
+    /// The name and the port by which a route may choose it.
+    choice: Option<(&'m str, u16)>,
+    hosts: Hosts,
 }
 
 impl<'m> Binding<'m> {
@@ -89,7 +89,8 @@ impl<'m> Binding<'m> {
                 Some((".", host)) => (Some(own), host),
                 Some((namespace, host)) => (Some(namespace), host),
             };
-            binding.0.entry(Scope { namespace, listener: None }).or_default().insert(host);
+            let listeners = binding.0.entry(namespace).or_insert_with(|| vec![Listener::default()]);
+            listeners.iter_mut().for_each(|listener| listener.hosts.insert(host));
         }
         binding
     }
@@ -105,44 +106,50 @@ impl<'m> Binding<'m> {
                 _ => Some(own),
             };
             let name = server.field.get("name").text().unwrap_or_default();
-            let listener = Some((name, server.port));
-            let hosts = binding.0.entry(Scope { namespace, listener }).or_default();
+            let mut hosts = Hosts::default();
             match server.hosts.first().and_then(Field::text) {
                 Some(host) if !host.is_empty() => hosts.insert(host),
                 _ => hosts.insert("*"),
             }
+            let choice = Some((name, server.port));
+            binding.0.entry(namespace).or_default().push(Listener { choice, hosts });
         }
         binding
     }
 
     /// Whether some server is for routes of a namespace.
     pub fn admits_namespace(&self, namespace: &str) -> bool {
-        self.0.keys().any(|scope| scope.namespace.is_none_or(|own| own == namespace))
+        self.listeners(namespace).next().is_some()
     }
 
     /// Whether it is for those that name the gateway so.
     pub fn admits(&self, parent: &Parent<'_>, namespace: &str) -> bool {
-        self.0.keys().any(|scope| scope.admits(parent, namespace))
+        self.listeners(namespace).any(|listener| listener.is_chosen(parent))
     }
 
     /// Whether it is for this host of theirs, too, or for some hosts of this wildcard.
     pub fn takes(&self, parent: &Parent<'_>, namespace: &str, host: &str) -> bool {
-        let mut scopes = self.0.iter();
-        scopes.any(|(scope, hosts)| scope.admits(parent, namespace) && hosts.take(host))
+        let mut chosen = self.listeners(namespace).filter(|one| one.is_chosen(parent));
+        chosen.any(|listener| listener.hosts.take(host))
     }
 
     /// Whether some server is for a host, whatever the route.
     pub fn serves(&self, host: &str) -> bool {
-        self.0.values().any(|hosts| hosts.take(host))
+        self.0.values().flatten().any(|listener| listener.hosts.take(host))
+    }
+
+    /// Those for routes of a namespace.
+    fn listeners<'b>(&'b self, namespace: &'b str) -> impl Iterator<Item = &'b Listener<'m>> {
+        [None, Some(namespace)].into_iter().filter_map(|key| self.0.get(&key)).flatten()
     }
 }
 
-impl Scope<'_> {
-    fn admits(&self, parent: &Parent<'_>, namespace: &str) -> bool {
-        self.namespace.is_none_or(|own| own == namespace)
-            && self.listener.is_none_or(|(name, port)| {
-                parent.section.is_none_or(|section| section == name)
-                    && parent.port.is_none_or(|wanted| wanted == port)
-            })
+impl Listener<'_> {
+    /// Whether a route that names its gateway so means this listener, too.
+    fn is_chosen(&self, parent: &Parent<'_>) -> bool {
+        self.choice.is_none_or(|(name, port)| {
+            parent.section.is_none_or(|section| section == name)
+                && parent.port.is_none_or(|wanted| wanted == port)
+        })
     }
 }
