@@ -88,3 +88,30 @@ pub fn of_kustomizations(world: &mut World) {
         assert_eq!(codes(&rendered), expected, "{folder}");
     }
 }
+
+/// An IstioOperator as operators write it: what it says of the Service is only found in what
+/// `istioctl` makes of it.
+pub fn of_an_istio_operator(world: &mut World) {
+    let annotations = json!({
+        "cloud.google.com/neg": r#"{"ingress": true}"#,
+        "cloud.google.com/app-protocols": r#"{"grpc": "HTTP2"}"#,
+    });
+    let operator = json!({
+        "apiVersion": "install.istio.io/v1alpha1",
+        "kind": "IstioOperator",
+        "metadata": { "name": "istio", "namespace": "istio-system" },
+        "spec": { "components": { "ingressGateways": [{
+            "name": "istio-ingressgateway", "enabled": true,
+            "k8s": { "service": { "type": "ClusterIP" }, "serviceAnnotations": annotations },
+        }] } },
+    });
+    let operator = operator.to_string();
+    assert_eq!(codes(&operator), ["istio-operator"]);
+    let file = world.mesh.folder().join("operator.json");
+    std::fs::write(&file, &operator).unwrap();
+    let generate = ["manifest", "generate", "--filename", &file.to_string_lossy()];
+    let generated = world.mesh.run("istioctl", &generate).unwrap();
+    // Before its output comes a warning of our istioctl, which has istiod in it.
+    let generated = &generated[generated.find("apiVersion:").unwrap()..];
+    assert_eq!(codes(&format!("{generated}\n---\n{operator}")), ["app-protocols"]);
+}

@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::cluster::Cluster;
 use crate::finding::Finding;
 use crate::object::Object;
+use crate::pods::ROOT_NAMESPACE;
 use crate::read::Manifests;
 
 /// Versions that are gone: where they went, and since when.
@@ -37,6 +38,30 @@ pub(super) fn find(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
         findings.extend(not_text(object));
         findings.extend(too_large(object));
     }
+    for operator in cluster.objects("install.istio.io", "IstioOperator") {
+        findings.extend(not_generated(cluster, operator));
+    }
+}
+
+/// An IstioOperator describes the Service and the Deployment of a gateway in words of its own, and
+/// changes what comes out by overlays. Only `istioctl` knows the result.
+fn not_generated(cluster: &Cluster<'_>, operator: &Object) -> Option<Finding> {
+    let namespace = operator.at("spec.namespace").text().unwrap_or(ROOT_NAMESPACE);
+    let gateways = operator.at("spec.components.ingressGateways").items();
+    let missing = gateways.iter().find(|gateway| {
+        let namespace = gateway.get("namespace").text().unwrap_or(namespace);
+        let name = gateway.get("name").text().unwrap_or_default();
+        gateway.get("enabled").is_true() && cluster.object("", "Service", namespace, name).is_none()
+    })?;
+    let path = operator.origin.path.display();
+    Some(missing.warning(
+        "istio-operator",
+        format!(
+            "the Service and the pods of `{}` are not among the manifests",
+            missing.get("name").text().unwrap_or_default()
+        ),
+        format!("judge what comes of it as well: `istioctl manifest generate --filename {path}`"),
+    ))
 }
 
 /// A kustomization holds patches beside objects, so its folder is nothing to judge.
