@@ -93,10 +93,19 @@ fn attachment<'m>(object: &'m Object, patches: &[Field<'m>], brings: &Field<'m>)
         false => each("match.context"),
     };
     let ports = each("match.listener.portNumber");
-    let late = places.iter().find(|patch| {
-        let before = patch.at("match.listener.filterChain.filter.subFilter.name");
-        patch.at("patch.operation").is("INSERT_BEFORE") && before.is(ROUTER)
+    let is_beside_router = |patch: &&&Field<'m>, operation: &str| {
+        let beside = patch.at("match.listener.filterChain.filter.subFilter.name");
+        patch.at("patch.operation").is(operation) && beside.is(ROUTER)
+    };
+    let late = places.iter().find(|patch| is_beside_router(patch, "INSERT_BEFORE"));
+    let after_router = places.iter().find(|patch| {
+        let is_added = patch.get("applyTo").is("HTTP_FILTER");
+        let is_last = is_added && patch.at("patch.operation").is("ADD");
+        is_last || is_beside_router(patch, "INSERT_AFTER")
     });
+    let misnamed = (is_discovered && places.is_empty())
+        .then(|| other_name(patches, name.text()?).map(|other| (name, other)))
+        .flatten();
     Attachment {
         selector: spec.get("workloadSelector"),
         labels: spec.at("workloadSelector.labels"),
@@ -109,7 +118,23 @@ fn attachment<'m>(object: &'m Object, patches: &[Field<'m>], brings: &Field<'m>)
             .into_iter()
             .find(|context| context.is("SIDECAR_INBOUND") || context.is("SIDECAR_OUTBOUND")),
         late: late.map(|patch| patch.at("patch.operation")),
+        after_router: after_router.map(|patch| patch.at("patch.operation")),
+        misnamed,
         words: &WORDS,
         spec,
     }
+}
+
+/// The name by which listeners look for a filter that no patch brings, while the one of this name is
+/// looked for by none.
+fn other_name<'m>(patches: &[Field<'m>], name: &str) -> Option<&'m str> {
+    let brought = patches.iter().filter(|patch| patch.get("applyTo").is("EXTENSION_CONFIG"));
+    let brought: Vec<_> = brought.filter_map(|patch| patch.at("patch.value.name").text()).collect();
+    let discovers = |patch: &&Field<'m>| {
+        let value = patch.at("patch.value");
+        !is_removal(patch) && value.spelt(["config_discovery", "configDiscovery"]).exists()
+    };
+    let looked_for = patches.iter().filter(discovers);
+    let mut others = looked_for.filter_map(|patch| patch.at("patch.value.name").text());
+    others.find(|other| *other != name && !brought.contains(other))
 }

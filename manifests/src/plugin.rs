@@ -54,6 +54,10 @@ pub(crate) struct Attachment<'m> {
     pub other_traffic: Option<Field<'m>>,
     /// What lets it run after authentication.
     pub late: Option<Field<'m>>,
+    /// What puts it where Envoy takes no filter: after the one that forwards requests.
+    pub after_router: Option<Field<'m>>,
+    /// The name of a filter that is discovered, where listeners look for another one.
+    pub misnamed: Option<(Field<'m>, &'m str)>,
     /// How its kind of object says these things.
     pub words: &'static Words,
 }
@@ -132,6 +136,8 @@ impl<'m> Plugin<'m> {
             is_on_every_listener: matches.is_empty()
                 || matches.iter().any(|one| one.get("ports").items().is_empty()),
             late: Some(spec.get("phase")).filter(|phase| !phase.is("AUTHN")),
+            after_router: None,
+            misnamed: None,
             words: &WORDS,
             listeners,
             spec,

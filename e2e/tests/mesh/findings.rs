@@ -7,7 +7,8 @@ use gatepost_manifests::{Manifests, judge};
 use serde_json::json;
 
 use crate::plugins::policy;
-use crate::world::{LISTENER, World, list, local_gateway};
+use crate::rendered::{delete, envoy_filter};
+use crate::world::{ENVIRONMENT, LISTENER, World, list, local_gateway};
 
 /// What a user asks `kubectl` for.
 const KINDS: &str = "services,deployments,gateways.networking.istio.io,virtualservices,wasmplugins";
@@ -114,4 +115,34 @@ pub fn of_an_istio_operator(world: &mut World) {
     // Before its output comes a warning of our istioctl, which has istiod in it.
     let generated = &generated[generated.find("apiVersion:").unwrap()..];
     assert_eq!(codes(&format!("{generated}\n---\n{operator}")), ["app-protocols"]);
+}
+
+/// An EnvoyFilter that Istio accepts, and Envoy does not as it is meant.
+pub fn of_envoy_filters(world: &mut World) {
+    let right = envoy_filter(world);
+    assert_eq!(codes(&right), Vec::<&str>::new());
+
+    let last = right.replace("INSERT_FIRST", "ADD");
+    assert_eq!(codes(&last), ["plugin-after-router"]);
+    let refused = "must be the last filter";
+    let before = world.gateway_log().matches(refused).count();
+    world.mesh.apply(&last).unwrap();
+    world.log_until(refused, before);
+    assert_eq!(world.ask(ENVIRONMENT, &[]).0, 200, "the listener is as it was");
+    delete(world, &last);
+
+    // A name that Envoy has not seen: what is discovered once is kept.
+    let (place, config) = right.split_once("applyTo: EXTENSION_CONFIG").unwrap();
+    let place = place.replace("name: istio-system.gatepost", "name: istio-system.unseen");
+    let misnamed = format!("{place}applyTo: EXTENSION_CONFIG{config}");
+    assert_eq!(codes(&misnamed), ["plugin-misnamed"]);
+    world.mesh.apply(&misnamed).unwrap();
+    world.settle();
+    assert_eq!(world.ask(ENVIRONMENT, &[]).0, 200, "the listener waits, so no policy refuses it");
+    delete(world, &misnamed);
+    // The same object with one name refuses a private host.
+    world.mesh.apply(&right).unwrap();
+    world.ask_until(404, ENVIRONMENT, &[]);
+    delete(world, &right);
+    world.ask_until(200, ENVIRONMENT, &[]);
 }

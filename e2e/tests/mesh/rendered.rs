@@ -61,6 +61,12 @@ pub fn wasm_plugin(world: &World, policy: &PolicyFile) -> String {
     described(&ModuleSource::File(world.module()), policy).wasm_plugin().unwrap().text
 }
 
+/// The plugin as an EnvoyFilter whose filter is discovered.
+pub fn envoy_filter(world: &World) -> String {
+    let (module, policy) = (ModuleSource::File(world.module()), policy(POLICY));
+    described(&module, &policy).envoy_filter(Insertion::Discovered).unwrap().text
+}
+
 /// Renders routes for the gateway of the tests. `services` is a file of services.
 fn routes(policy: &PolicyFile, api: Api, gateway: &GatewayName, services: &str) -> Rendered {
     routes_in("istio-system", policy, api, gateway, services)

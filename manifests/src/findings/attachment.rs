@@ -19,6 +19,8 @@ pub(super) fn find(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
         findings.extend(ports(cluster, plugin));
         findings.extend(local_gateway(cluster, plugin));
         findings.extend(phase(plugin));
+        findings.extend(after_router(plugin));
+        findings.extend(misnamed(plugin));
     }
 }
 
@@ -220,5 +222,23 @@ fn phase(plugin: &Plugin<'_>) -> Option<Finding> {
         "plugin-phase",
         format!("{} runs after authentication, which probes cannot pass", plugin.name()),
         plugin.attachment.words.early,
+    ))
+}
+
+fn after_router(plugin: &Plugin<'_>) -> Option<Finding> {
+    let operation = plugin.attachment.after_router.as_ref()?;
+    Some(operation.error(
+        "plugin-after-router",
+        format!("{} comes after the router, and Envoy refuses the listener", plugin.name()),
+        plugin.attachment.words.early,
+    ))
+}
+
+fn misnamed(plugin: &Plugin<'_>) -> Option<Finding> {
+    let (name, other) = plugin.attachment.misnamed.as_ref()?;
+    Some(name.error(
+        "plugin-misnamed",
+        format!("no listener looks for this filter: they look for `{other}`"),
+        format!("write `name: {other}`, or change the name where the listeners have it"),
     ))
 }
