@@ -1,11 +1,12 @@
-//! Which routes a gateway takes: those that one of its servers is for, by their namespace and hosts.
+//! Which routes a gateway takes: those that one of its servers is for, by their namespace and their
+//! hosts.
 
 use std::collections::HashMap;
 
 use crate::field::Field;
-use crate::gateway::Server;
 use crate::hosts::Hosts;
 use crate::object::Object;
+use crate::server::Server;
 
 /// A gateway that a route names, or one listener of it.
 pub(crate) struct Parent<'m> {

@@ -121,8 +121,8 @@ impl<'m> Cluster<'m> {
         self.numbers.get(name).and_then(|number| self.gateways.get(*number))
     }
 
-    /// Whether a VirtualService is for a gateway's pods: `exportTo` names their namespace. Where the
-    /// pods are not among the manifests it may.
+    /// Whether a VirtualService is for a gateway's pods: `exportTo` names their namespace. Where
+    /// the pods are not among the manifests it may.
     pub fn is_exported(&self, route: &Object, gateway: &Gateway<'_>) -> bool {
         let names = route.at("spec.exportTo").items();
         let names: Vec<&str> = names.iter().filter_map(Field::text).collect();

@@ -125,8 +125,8 @@ fn attachment<'m>(object: &'m Object, patches: &[Field<'m>], brings: &Field<'m>)
     }
 }
 
-/// The name by which listeners look for a filter that no patch brings, while the one of this name is
-/// looked for by none.
+/// The name by which listeners look for a filter that no patch brings, while none looks for the one
+/// of this name.
 fn other_name<'m>(patches: &[Field<'m>], name: &str) -> Option<&'m str> {
     let brought = patches.iter().filter(|patch| patch.get("applyTo").is("EXTENSION_CONFIG"));
     let brought: Vec<_> = brought.filter_map(|patch| patch.at("patch.value.name").text()).collect();

@@ -37,8 +37,8 @@ impl Hosts {
         self.exact.is_empty() && self.wildcards.is_empty()
     }
 
-    /// Whether a host in lower case is one of these. Of a wildcard some of its hosts have to be, and
-    /// a `*` elsewhere stands for a label that is not known.
+    /// Whether a host in lower case is one of these. Of a wildcard some of its hosts have to be,
+    /// and a `*` elsewhere stands for a label that is not known.
     pub fn take(&self, host: &str) -> bool {
         let is_below = parents(host).any(|parent| self.wildcards.contains(parent));
         if is_below || self.wildcards.contains("") || self.exact.contains(host) {

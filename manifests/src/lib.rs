@@ -23,6 +23,7 @@ mod pods;
 mod policy;
 mod read;
 mod route;
+mod server;
 mod service;
 mod topology;
 

@@ -1,5 +1,5 @@
-//! Routes that no gateway takes: each gateway that they name is for other namespaces or hosts. Istio
-//! says nothing of a VirtualService, and of a route of the Gateway API only in its status.
+//! Routes that no gateway takes: each gateway that they name is for other namespaces or hosts.
+//! Istio says nothing of a VirtualService, and of a route of the Gateway API only in its status.
 
 use crate::binding::{Parent, parents};
 use crate::cluster::Cluster;
@@ -119,9 +119,9 @@ fn not_admitted(route: &Object, parent: &Parent<'_>, gateway: &Gateway<'_>) -> F
     let own = gateway.object.namespace();
     let help = match parent.field.text() {
         Some(_) => format!(
-            "a server takes routes of every namespace by `hosts: [\"*/host\"]`, those of {} by `{}/host`",
-            route.namespace(),
-            route.namespace()
+            "write a server's host as `host` for the routes of every namespace, or as \
+             `{namespace}/host` for those of {namespace}",
+            namespace = route.namespace()
         ),
         None => format!(
             "a listener takes the routes of {own} alone, unless it has `allowedRoutes: {{ \

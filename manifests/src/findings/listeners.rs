@@ -4,8 +4,9 @@ use crate::backend::{Backend, backends};
 use crate::cluster::Cluster;
 use crate::field::Field;
 use crate::finding::Finding;
-use crate::gateway::{Gateway, Server};
+use crate::gateway::Gateway;
 use crate::object::Object;
+use crate::server::Server;
 
 pub(super) fn find(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
     let backends = backends(cluster);
