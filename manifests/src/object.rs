@@ -89,6 +89,13 @@ impl Object {
         &self.origin.namespace
     }
 
+    /// Puts it into a namespace, unless it names one.
+    pub(crate) fn place_in(&mut self, namespace: &str) {
+        if self.at("metadata.namespace").text().is_none() {
+            namespace.clone_into(&mut self.origin.namespace);
+        }
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -9,6 +9,7 @@ use gatepost_authoring::{Diagnostic, FileError, Report, Source};
 use gatepost_engine::Path;
 
 use crate::error::ManifestError;
+use crate::finding::Finding;
 use crate::ingress::Ingress;
 use crate::object::Object;
 use crate::route::ServedHosts;
@@ -82,6 +83,20 @@ impl Manifests {
             manifests.errors.push(Report::new(source, errors));
         }
         manifests
+    }
+
+    /// The same objects, where those that name no namespace are in this one and not in `default`:
+    /// `kubectl apply --namespace` puts them there.
+    #[must_use]
+    pub fn in_namespace(self, namespace: &str) -> Self {
+        let Self { files, errors, objects, .. } = self;
+        let mut placed = Self { files, errors, ..Self::default() };
+        for mut object in objects {
+            object.place_in(namespace);
+            // What is wrong with it is among the errors already.
+            placed.keep(object);
+        }
+        placed
     }
 
     /// The same objects, if nothing is wrong with the files that hold them.
@@ -158,10 +173,16 @@ impl Manifests {
             }
             return;
         }
+        errors.extend(self.keep(object).map(|finding| finding.diagnostic));
+    }
+
+    /// Keeps an object, and gives what is wrong with its types.
+    fn keep(&mut self, object: Object) -> Option<Box<Finding>> {
+        let mut wrong = None;
         match (object.group(), object.origin.kind.as_str()) {
             ("", "Service") => match Service::new(&object) {
                 Ok(service) => self.services.push(service),
-                Err(finding) => errors.push(finding.diagnostic),
+                Err(finding) => wrong = Some(finding),
             },
             ("networking.k8s.io" | "extensions", "Ingress") => {
                 self.ingresses.push(Ingress::new(&object));
@@ -173,6 +194,7 @@ impl Manifests {
             _ => {}
         }
         self.objects.push(object);
+        wrong
     }
 }
 
@@ -204,7 +226,7 @@ fn find(path: &FilePath, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), M
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ServicePort;
+    use crate::{Origin, ServicePort};
 
     fn read(files: &[(&str, &str)]) -> Result<Manifests, ManifestError> {
         let folder = tempfile::tempdir().expect("a folder");
@@ -214,6 +236,24 @@ mod tests {
             std::fs::write(path, text).expect("a file");
         }
         Manifests::read(folder.path()).and_then(Manifests::without_errors)
+    }
+
+    #[test]
+    fn objects_without_a_namespace_are_where_they_are_put() {
+        let manifests = read(&[(
+            "a.yaml",
+            "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{port: 80}]}\n\
+             ---\napiVersion: v1\nkind: Service\nmetadata: {name: b, namespace: \
+             shop}\nspec: {ports: [{port: 80}]}\n",
+        )]);
+        let placed = manifests.expect("manifests").in_namespace("edge");
+        let names = |origin: &Origin| origin.to_string();
+        let objects: Vec<_> = placed.objects.iter().map(|object| names(&object.origin)).collect();
+        let services: Vec<_> =
+            placed.services.iter().map(|service| names(&service.origin)).collect();
+        assert_eq!(objects, ["Service edge/a", "Service shop/b"]);
+        assert_eq!(services, objects);
+        assert_eq!(placed.files, 1);
     }
 
     #[test]

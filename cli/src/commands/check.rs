@@ -24,6 +24,9 @@ pub struct Arguments {
     /// or `kubectl get -o yaml` prints
     #[arg(long, value_name = "PATH")]
     manifests: Option<PathBuf>,
+    /// The namespace of objects that name none, as `kubectl apply --namespace` has it
+    #[arg(long, short, requires = "manifests", default_value = "default")]
+    namespace: String,
     /// `text` for people, with carets under what is wrong; `json` for programs, one object on one
     /// line
     #[arg(long, value_enum, default_value_t)]
@@ -40,7 +43,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, CommandError> {
     }
     let mut files = reports.len();
     if let Some(path) = &arguments.manifests {
-        let manifests = read_manifests(path)?;
+        let manifests = read_manifests(path)?.in_namespace(&arguments.namespace);
         files += manifests.files;
         reports.extend(judge(&manifests, &policies));
     }
