@@ -62,8 +62,13 @@ impl Case {
 /// A gateway whose servers are for some hosts and namespaces.
 fn narrow() -> Value {
     let port = json!({ "number": 80, "name": "http", "protocol": "HTTP" });
-    let hosts =
-        ["*.narrow.example", "one.wide.example", "other/*.other.example", "./*.own.example"];
+    let hosts = [
+        "*.narrow.example",
+        "one.wide.example",
+        "other/*.other.example",
+        "./*.own.example",
+        "*.shop.svc.cluster.local",
+    ];
     gateway("narrow", json!([{ "port": port, "hosts": hosts }]))
 }
 
@@ -85,6 +90,9 @@ fn classic_cases() -> Vec<Case> {
             .with("gateways", json!(["narrow", "public"])),
         classic("shop", &["narrow"], "one.wide.example", true)
             .with("hosts", json!(["*.wide.example"])),
+        // The name of a Service alone.
+        classic("shop", &["narrow"], "short.shop.svc.cluster.local", true)
+            .with("hosts", json!(["short"])),
         classic("other", &["shop/narrow"], "of-other.other.example", true),
         classic("shop", &["narrow"], "of-shop.other.example", false),
         classic("shop", &["narrow"], "of-own.own.example", true),

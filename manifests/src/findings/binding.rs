@@ -46,7 +46,11 @@ pub(super) fn unbound<'m>(cluster: &Cluster<'m>, route: &'m Object) -> Vec<Unbou
         return vec![Unbound { hosts, finding: not_admitted(route, parent, gateway) }];
     }
     let is_taken = |host: &Field<'_>| {
-        let host = host.text().unwrap_or_default().to_ascii_lowercase();
+        let mut host = host.text().unwrap_or_default().to_ascii_lowercase();
+        // Istio takes a name without dots for a Service's.
+        if !host.contains(['.', '*']) {
+            host = format!("{host}.{namespace}.svc.cluster.local");
+        }
         let mut gateways = gateways.iter();
         gateways.any(|(parent, gateway)| gateway.binding.takes(parent, namespace, &host))
     };
