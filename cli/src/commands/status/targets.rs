@@ -13,7 +13,7 @@ const MAX_LIST: u64 = 64 << 20;
 pub struct TargetArguments {
     /// URLs of gateways, whose path is /stats/prometheus without one; or `-` for the pods that
     /// `kubectl get pods -o json` writes to standard input
-    #[arg(required = true, value_name = "URL", value_parser = url)]
+    #[arg(required = true, value_name = "URL|-", value_parser = url)]
     urls: Vec<String>,
     /// The port of pods. 15020 is that of Istio's agent, which knows of modules, too
     #[arg(long, value_name = "PORT", default_value_t = 15020)]
