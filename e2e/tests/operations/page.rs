@@ -127,8 +127,18 @@ fn patch(world: &mut World, patch: &str, folder: &Path) {
     run(world, &format!("{plugin} --patch '{patch}'"), folder);
 }
 
+/// Waits until every pod but a canary gives this status to a request for a host.
 fn until_served(world: &mut World, host: &str, status: u16) {
-    world.until(&format!("{host} gets {status}"), |world| served(world, host) == Some(status));
+    let check = Check { port: LISTENER, path: "/" };
+    world.until(&format!("{host} gets {status}"), |world| {
+        let mut pods = stable(world).into_iter();
+        pods.all(|pod| world.status_of(pod.address, check, "curl", host) == Some(status))
+    });
+}
+
+/// The pods of the gateway that are no canary.
+fn stable(world: &World) -> Vec<RunningPod> {
+    world.mesh.pods("istio=ingressgateway,track=stable").unwrap()
 }
 
 /// Runs commands until they print all of these: what they show follows the outage within moments.
@@ -155,6 +165,11 @@ fn follow_section(world: &mut World, section: &Section, folder: &Path, registry:
             let roll_out = sections().into_iter().find(|one| one.title == "Roll a policy out");
             run(world, &roll_out.unwrap().blocks[0], folder);
             until_served(world, MAPPED, 200);
+            // Pods from before have no filter. The balancer sends to them until they have ended.
+            world.until("they have ended", |world| {
+                let stable = stable(world).into_iter();
+                world.balancer.healthy() == stable.map(|pod| pod.address).collect()
+            });
             world.balancer.set_check(THROUGH_THE_FILTER);
             world.balancer.set_host(MAPPED);
             run(world, readiness, folder);
@@ -235,10 +250,4 @@ fn has_fetched(pod: Ipv4Addr) -> bool {
     let curl = Command::new("curl").args(["--silent", "--max-time", "5", &url]).output().unwrap();
     String::from_utf8_lossy(&curl.stdout)
         .contains("istio_agent_wasm_remote_fetch_count{result=\"success\"}")
-}
-
-/// What the oldest pod answers to a request for a host.
-fn served(world: &World, host: &str) -> Option<u16> {
-    let oldest = world.mesh.pods("istio=ingressgateway,track=stable").unwrap().remove(0);
-    world.status_of(oldest.address, Check { port: LISTENER, path: "/" }, "curl", host)
 }
