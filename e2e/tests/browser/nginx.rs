@@ -1,8 +1,8 @@
 //! Debian's nginx as a shared cache in front of a gateway.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -17,42 +17,42 @@ pub struct Nginx {
 impl Nginx {
     pub fn start(gateway: SocketAddr) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let port = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = port.local_addr().expect("an address");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        listener.set_nonblocking(true).expect("a socket");
         std::fs::write(folder.path().join("nginx.conf"), configuration(address, gateway))
             .expect("a file");
-        drop(port);
         let process = Command::new("nginx")
             .arg("-p")
             .arg(folder.path())
             .args(["-c", "nginx.conf", "-e", "errors"])
+            // It takes over this socket, as from an nginx that it replaces. A port that is free and
+            // given by its number may be somebody else's when it listens.
+            .stdin(OwnedFd::from(listener))
+            .env("NGINX", "0;")
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("nginx runs: apt-get install nginx");
-        let started = Instant::now();
-        let nginx = Self { address, process, _folder: folder };
-        while TcpStream::connect(address).is_err() {
-            assert!(started.elapsed() < Duration::from_secs(60), "nginx does not listen");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        nginx
+        Self { address, process, _folder: folder }
     }
 }
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // An error means that it has ended already.
-        let _ = self.process.kill();
+        // It ends its workers. An error means that it has ended already.
+        let _ = Command::new("kill").arg(self.process.id().to_string()).status();
         let _ = self.process.wait();
     }
 }
 
-/// All in one process and one folder, so that ending the process ends it all.
+/// All in one folder. The workers are this user's, so that they may write there; without workers
+/// nginx ends when it takes over a socket.
 fn configuration(address: SocketAddr, gateway: SocketAddr) -> String {
     format!(
         "daemon off;
-master_process off;
+user root;
+worker_processes 1;
 pid pid;
 events {{ }}
 http {{
