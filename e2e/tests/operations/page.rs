@@ -163,7 +163,7 @@ fn follow_section(world: &mut World, section: &Section, folder: &Path, registry:
             // The person removes the mode, and rolls that out.
             write("policy.yaml", &POLICY.replace("mode: observe\n", ""));
             let roll_out = sections().into_iter().find(|one| one.title == "Roll a policy out");
-            run(world, &roll_out.unwrap().blocks[0], folder);
+            roll_out.unwrap().blocks.iter().for_each(|block| run(world, block, folder));
             until_served(world, MAPPED, 200);
             // Pods from before have no filter. The balancer sends to them until they have ended.
             world.until("they have ended", |world| {
@@ -174,12 +174,18 @@ fn follow_section(world: &mut World, section: &Section, folder: &Path, registry:
             world.balancer.set_host(MAPPED);
             run(world, readiness, folder);
         }
-        ("Roll a policy out", [roll_out]) => {
+        ("Roll a policy out", [check, roll_out]) => {
             // A mistake ends it before anything is applied.
             write("policy.yaml", &policy_with(NEXT).replace("private:", "privat:"));
-            let refused = world.shell(roll_out, folder).unwrap_err();
+            let refused = world.shell(check, folder).unwrap_err();
             assert!(refused.contains("unknown field `privat`"), "{refused}");
+            // One that may be none is said, and the person reads it.
+            let unrouted = policy_with(NEXT) + "  - { host: a.example, authority: b.example }\n";
+            write("policy.yaml", &unrouted);
+            let said = world.shell(check, folder).unwrap();
+            assert!(said.contains("no route of the gateway is for `b.example`"), "{said}");
             write("policy.yaml", &policy_with(NEXT));
+            finds_nothing(world, check, folder);
             run(world, roll_out, folder);
             until_served(world, NEXT, 200);
         }
@@ -188,7 +194,8 @@ fn follow_section(world: &mut World, section: &Section, folder: &Path, registry:
             until_served(world, NEXT, 404);
             write("policy.yaml", &POLICY.replace("mode: observe\n", ""));
         }
-        ("Try it on one pod", [begin, end]) => {
+        ("Try it on one pod", [check, begin, end]) => {
+            finds_nothing(world, check, folder);
             run(world, begin, folder);
             let canary = world.mesh.pods("track=canary").unwrap().remove(0);
             let check = Check { port: LISTENER, path: "/" };
@@ -219,10 +226,15 @@ fn follow_section(world: &mut World, section: &Section, folder: &Path, registry:
             });
             until_served(world, MAPPED, 200);
         }
-        ("Several teams", [add]) => {
+        ("Several teams", [check, add, remove]) => {
+            finds_nothing(world, check, folder);
             run(world, add, folder);
             until_served(world, OF_TEAM, 200);
             until_served(world, MAPPED, 200);
+            run(world, remove, folder);
+            until_served(world, OF_TEAM, 404);
+            // Those who never had a team have no such file.
+            std::fs::remove_file(folder.join("team-plugin.yaml")).unwrap();
         }
         ("Take it out", [remove]) => {
             world.balancer.set_check(READINESS);
@@ -242,6 +254,13 @@ fn run(world: &mut World, block: &str, folder: &Path) {
     if let Err(printed) = world.shell(block, folder) {
         panic!("{block}\n{printed}");
     }
+}
+
+/// Runs the commands of a check, and none of them finds anything.
+fn finds_nothing(world: &mut World, block: &str, folder: &Path) {
+    let printed = world.shell(block, folder).unwrap_or_else(|printed| panic!("{block}\n{printed}"));
+    assert!(printed.contains("0 errors, 0 warnings"), "{printed}");
+    assert!(!printed.contains("warning["), "{printed}");
 }
 
 /// Whether the agent of a pod has fetched a module.
