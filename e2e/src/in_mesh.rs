@@ -3,7 +3,7 @@
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::command;
 use gatepost_testbed::mesh;
@@ -15,13 +15,13 @@ pub const TARGET: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target");
 /// A test: it panics when it fails.
 pub type Test<W> = Box<dyn FnOnce(&mut W) + Send>;
 
-/// Runs tests by their names, one after the other. `start` makes what they share, for the first
-/// that runs.
+/// Runs tests by their names, one after the other in their order. `start` makes what they share: for
+/// the first that runs, and for the first after one that failed, because that left what it applied.
 pub fn run<W: Send + 'static>(tests: Vec<(String, Test<W>)>, start: fn() -> W) -> ExitCode {
     if let Some(ended) = command::called() {
         return ended;
     }
-    let arguments = Arguments::from_args();
+    let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };
     if !arguments.list
         && let Err(error) = mesh::enter(Path::new(TARGET))
     {
@@ -32,9 +32,13 @@ pub fn run<W: Send + 'static>(tests: Vec<(String, Test<W>)>, start: fn() -> W) -
     let trial = |(name, test): (String, Test<W>)| {
         let world = world.clone();
         Trial::test(name, move || {
-            // After a test that panicked the mesh still runs.
-            let mut world = world.lock().unwrap_or_else(PoisonError::into_inner);
-            test(world.get_or_insert_with(start));
+            let mut shared = world.lock().unwrap_or_else(|failed| {
+                world.clear_poison();
+                let mut shared = failed.into_inner();
+                *shared = None;
+                shared
+            });
+            test(shared.get_or_insert_with(start));
             Ok(())
         })
     };

@@ -1,5 +1,6 @@
 //! The filter in a real mesh: Kubernetes' API server takes the objects, istiod and Istio's agent
-//! configure the gateway. All tests share one mesh, one after the other.
+//! configure the gateway. All tests share one mesh, one after the other, and each finds a gateway
+//! that has done what the test before it applied and deleted.
 
 mod admission;
 mod bindings;
@@ -85,6 +86,12 @@ const TESTS: &[(&str, Test)] = &[
 ];
 
 fn main() -> ExitCode {
-    let tests = TESTS.iter().map(|(name, test)| ((*name).to_owned(), Box::new(*test) as _));
-    in_mesh::run(tests.collect(), World::start)
+    let from_a_settled_gateway = |&(name, test): &(&str, Test)| {
+        let run = move |world: &mut World| {
+            world.settle();
+            test(world);
+        };
+        (name.to_owned(), Box::new(run) as _)
+    };
+    in_mesh::run(TESTS.iter().map(from_a_settled_gateway).collect(), World::start)
 }

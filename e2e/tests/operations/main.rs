@@ -9,7 +9,7 @@ mod world;
 
 use std::process::ExitCode;
 
-use gatepost_e2e::{command, in_mesh};
+use gatepost_e2e::in_mesh;
 
 use world::Worlds;
 
@@ -23,10 +23,6 @@ const TESTS: &[(&str, Test)] = &[
 ];
 
 fn main() -> ExitCode {
-    // The page's commands call this program as `gatepost`.
-    if let Some(exit) = command::called() {
-        return exit;
-    }
     let tests = TESTS.iter().map(|(name, test)| ((*name).to_owned(), Box::new(*test) as _));
     in_mesh::run(tests.collect(), Worlds::default)
 }
