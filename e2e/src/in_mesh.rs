@@ -15,8 +15,9 @@ pub const TARGET: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target");
 /// A test: it panics when it fails.
 pub type Test<W> = Box<dyn FnOnce(&mut W) + Send>;
 
-/// Runs tests by their names, one after the other in their order. `start` makes what they share: for
-/// the first that runs, and for the first after one that failed, because that left what it applied.
+/// Runs tests by their names, one after the other in their order. `start` makes what they share:
+/// for the first that runs, and for the first after one that failed, because that left what it
+/// applied.
 pub fn run<W: Send + 'static>(tests: Vec<(String, Test<W>)>, start: fn() -> W) -> ExitCode {
     if let Some(ended) = command::called() {
         return ended;
