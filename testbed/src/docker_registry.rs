@@ -3,13 +3,16 @@
 //! It is written for tests: what goes wrong is a panic.
 
 use std::fs;
-use std::net::{IpAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+use tokio::net::TcpSocket;
+
+use crate::reserved_address;
 
 /// Who may use a registry with a password, and the password.
 pub const USER: (&str, &str) = ("alice", "topsecret");
@@ -37,6 +40,7 @@ pub struct DockerRegistry {
     host: String,
     folder: TempDir,
     process: Child,
+    _port: TcpSocket,
 }
 
 impl DockerRegistry {
@@ -47,8 +51,7 @@ impl DockerRegistry {
     #[must_use]
     pub fn start(address: IpAddr, needs: Needs<'_>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let port = TcpListener::bind((address, 0)).expect("a port");
-        let address = port.local_addr().expect("an address");
+        let (port, address) = reserved_address(address).expect("a port");
         let at = folder.path().display();
         let (tls, auth) = match needs {
             Needs::Nothing => (String::new(), String::new()),
@@ -70,7 +73,6 @@ impl DockerRegistry {
         );
         let file = folder.path().join("config.yml");
         fs::write(&file, config).expect("a file");
-        drop(port);
         let process = Command::new("docker-registry")
             .arg("serve")
             .arg(file)
@@ -83,7 +85,7 @@ impl DockerRegistry {
             assert!(started.elapsed() < Duration::from_secs(60), "docker-registry does not listen");
             thread::sleep(Duration::from_millis(20));
         }
-        Self { host: address.to_string(), folder, process }
+        Self { host: address.to_string(), folder, process, _port: port }
     }
 
     /// Its host and port.

@@ -10,10 +10,10 @@ pub mod envoy;
 mod file_error;
 #[cfg(feature = "mesh")]
 pub mod mesh;
-mod refusing;
+mod reserved;
 pub mod shipped;
 mod testbed;
 
 pub use file_error::FileError;
-pub use refusing::refusing_address;
+pub use reserved::{refusing_address, reserved_address};
 pub use testbed::{GatewayKind, Testbed, TestbedError};

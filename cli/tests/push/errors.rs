@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use gatepost_testbed::refusing_address;
+
 use super::gatepost;
 use super::registry::{Registry, Reply, Request, status, with_header};
 
@@ -110,9 +112,7 @@ fn a_registry_that_says_nothing_is_left_after_the_time_out() {
 
 #[test]
 fn no_registry_at_all_is_an_error() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let host = port.local_addr().expect("an address");
-    drop(port);
+    let (_kept, host) = refusing_address().expect("a port");
     let said = gatepost(&["verify", &format!("{host}/gatepost:v1")]).failed(2);
     assert!(said.contains("cannot connect"), "{said}");
 

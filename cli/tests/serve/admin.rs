@@ -8,20 +8,20 @@ use gatepost_testbed::echo::Upstream;
 use gatepost_testbed::refusing_address;
 use http::{Request, Version};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
-use crate::served::{Folder, Served, free_address, policy};
+use crate::served::{Folder, Served, policy};
 
-async fn admin(served: &str, more: &[&str]) -> (Folder, Upstream, Served, SocketAddr) {
+async fn admin(served: &str, more: &[&str]) -> (Folder, (Upstream, TcpSocket), Served, SocketAddr) {
     let (folder, upstream) = (Folder::with(served), Upstream::start("u", None).await.unwrap());
-    let address = free_address();
-    let (_kept, down) = refusing_address().unwrap();
+    let (_kept, address) = refusing_address().unwrap();
+    let (refusing, down) = refusing_address().unwrap();
     let mut arguments = vec!["--admin".to_owned(), address.to_string()];
     arguments.extend(more.iter().map(ToString::to_string));
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let routes = [("*", upstream.addr()), ("down.example", down)];
     let served = Served::start_with(&folder.policy(), &routes, &arguments).await;
-    (folder, upstream, served, address)
+    (folder, (upstream, refusing), served, address)
 }
 
 async fn page(address: SocketAddr, path: &str) -> (u16, String) {

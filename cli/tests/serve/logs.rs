@@ -5,9 +5,10 @@ use std::process::Stdio;
 
 use gatepost_testbed::client::{Client, echo, get, received, soon};
 use gatepost_testbed::echo::Upstream;
+use gatepost_testbed::refusing_address;
 use http::Version;
 
-use crate::served::{Folder, Served, free_address, policy, serve};
+use crate::served::{Folder, Served, policy, serve};
 
 /// Where the two logs go.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +25,7 @@ enum Output {
 
 /// Runs it by a shell, which opens or closes the outputs.
 async fn start(folder: &Folder, upstream: &Upstream, output: Output) -> Served {
-    let address = free_address();
+    let (_kept, address) = refusing_address().unwrap();
     let command = serve(&folder.policy(), &address.to_string(), &[("*", upstream.addr())]);
     let command = command.as_std();
     let redirected = match output {

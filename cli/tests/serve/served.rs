@@ -111,12 +111,6 @@ pub fn serve(policy: &Path, listen: &str, routes: &[(&str, SocketAddr)]) -> Comm
     command
 }
 
-/// An address that nobody listens on.
-pub fn free_address() -> SocketAddr {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its address")
-}
-
 fn lines<R: AsyncRead + Unpin>(stream: Option<R>) -> Lines<BufReader<R>> {
     BufReader::new(stream.expect("it is piped")).lines()
 }

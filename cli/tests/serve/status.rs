@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::process::Stdio;
 
 use gatepost_testbed::echo::Upstream;
+use gatepost_testbed::refusing_address;
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-use crate::served::{Folder, Served, free_address, policy};
+use crate::served::{Folder, Served, policy};
 
 /// The exit code of `gatepost status` for a URL, and what it printed.
 async fn status(admin: SocketAddr, arguments: &[&str]) -> (Option<i32>, String) {
@@ -32,7 +33,7 @@ async fn run(arguments: &[&str], input: &str) -> (Option<i32>, String) {
 async fn a_gateway_is_waited_for_until_it_runs_the_policy() {
     let upstream = Upstream::start("u", None).await.unwrap();
     let (folder, wanted) = (Folder::with("p0"), Folder::with("p1"));
-    let admin = free_address();
+    let (_kept, admin) = refusing_address().unwrap();
     let more = ["--admin", &admin.to_string()];
     let _served = Served::start_with(&folder.policy(), &[("*", upstream.addr())], &more).await;
     let (old, new) = (folder.policy(), wanted.policy());
@@ -112,7 +113,7 @@ fn pod(name: &str, address: Option<&str>, is_ready: bool) -> serde_json::Value {
 async fn the_pods_of_a_list_are_asked_and_those_that_are_not_ready_are_said_so() {
     let upstream = Upstream::start("u", None).await.unwrap();
     let folder = Folder::with("p0");
-    let admin = free_address();
+    let (_kept, admin) = refusing_address().unwrap();
     let more = ["--admin", &admin.to_string()];
     let _served = Served::start_with(&folder.policy(), &[("*", upstream.addr())], &more).await;
     let policy = folder.policy();

@@ -5,6 +5,7 @@ use gatepost_render::FailurePolicy;
 use gatepost_render::bootstrap::{Bootstrap, Plugin, PluginSource};
 use gatepost_testbed::client::VERSIONS;
 use gatepost_testbed::envoy::process::Envoy;
+use gatepost_testbed::refusing_address;
 use http::Version;
 
 use crate::support::{Upstream, bootstrap, eventually, gate, get, plugin, routes, start};
@@ -86,9 +87,7 @@ fn an_upstream_by_name_is_resolved_by_envoy() {
 
 #[test]
 fn an_upstream_that_is_not_there_gives_503() {
-    let gone = std::net::TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .expect("a free port");
+    let (_kept, gone) = refusing_address().expect("a free port");
     let routes = routes(&[format!("*={gone}")]);
     let module = gate();
     let (envoy, listener) = start(&bootstrap(&routes, PluginSource::Static(plugin(&module, "{}"))));

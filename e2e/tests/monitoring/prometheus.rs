@@ -1,12 +1,14 @@
 //! Debian's Prometheus with the rules of deploy/monitoring and its job, which asks these gateways.
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use gatepost_testbed::refusing_address;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::net::TcpSocket;
 
 use crate::file;
 
@@ -18,6 +20,7 @@ pub struct Prometheus {
     url: String,
     process: Child,
     _folder: TempDir,
+    _port: TcpSocket,
 }
 
 impl Prometheus {
@@ -26,9 +29,7 @@ impl Prometheus {
         let folder = tempfile::tempdir().expect("a folder");
         let configuration = folder.path().join("prometheus.json");
         std::fs::write(&configuration, self::configuration(gateways)).expect("a file");
-        let port = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = port.local_addr().expect("an address");
-        drop(port);
+        let (port, address) = refusing_address().expect("a port");
         let process = Command::new("prometheus")
             .arg(format!("--config.file={}", configuration.display()))
             .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
@@ -37,7 +38,7 @@ impl Prometheus {
             .stdin(Stdio::null())
             .spawn()
             .expect("prometheus runs: apt-get install prometheus");
-        Self { url: format!("http://{address}"), process, _folder: folder }
+        Self { url: format!("http://{address}"), process, _folder: folder, _port: port }
     }
 
     fn get(&self, path: &str) -> Option<Value> {

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use gatepost_testbed::envoy::process::{Envoy, Options};
+use gatepost_testbed::refusing_address;
 use serde_json::{Value, json};
-use tokio::net::TcpSocket;
 use tokio::sync::Semaphore;
 
 use crate::scenario::{Plugin, Scenario};
@@ -28,7 +28,7 @@ const AT_ONCE: usize = 12;
 pub async fn run(scenarios: &[Scenario]) -> Vec<Seen> {
     let modules = modules();
     let called = callee::listen().await;
-    let (_dead, nobody) = dead();
+    let (_dead, nobody) = refusing_address().expect("a free port");
     let mut clusters = vec![cluster("echo", called, None), cluster("dead", nobody, None)];
     let mut listeners = Vec::new();
     let mut records = Vec::new();
@@ -116,14 +116,6 @@ fn modules() -> tempfile::TempDir {
         std::fs::write(folder.path().join(name), module).expect("a module's file");
     }
     folder
-}
-
-/// An address on which nothing listens. The port stays taken while the socket lives.
-fn dead() -> (TcpSocket, SocketAddr) {
-    let socket = TcpSocket::new_v4().expect("a socket");
-    socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
-    let address = socket.local_addr().expect("an address");
-    (socket, address)
 }
 
 fn cluster(name: &str, address: SocketAddr, buffer_bytes: Option<u32>) -> Value {
