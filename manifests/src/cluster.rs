@@ -169,6 +169,11 @@ impl<'m> Cluster<'m> {
         namespaces.flat_map(|(_, all)| all).filter(|workload| selection.means(workload))
     }
 
+    /// What makes pods.
+    pub fn workloads(&self) -> impl Iterator<Item = &Workload<'m>> {
+        self.workloads.values().flatten()
+    }
+
     /// The workloads of a namespace.
     pub fn workloads_in(&self, namespace: &str) -> impl Iterator<Item = &Workload<'m>> {
         self.workloads.get(namespace).into_iter().flatten()

@@ -21,6 +21,7 @@ mod object;
 mod plugin;
 mod pods;
 mod policy;
+mod probe;
 mod read;
 mod route;
 mod server;

@@ -67,6 +67,11 @@ impl Attachment<'_> {
     pub fn is_for_all_pods(&self) -> bool {
         self.labels.members().is_empty() && self.targets.is_empty()
     }
+
+    /// Whether it is for the listener on a port.
+    pub fn is_on(&self, port: u16) -> bool {
+        self.is_on_every_listener || self.ports.iter().any(|one| one.port() == Some(port))
+    }
 }
 
 /// What to write in an object of some kind.

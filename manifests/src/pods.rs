@@ -25,8 +25,16 @@ pub(crate) struct Workload<'m> {
     /// The pods' `metadata` and `spec`.
     pub template: Field<'m>,
     pub labels: Labels<'m>,
-    /// Where volumes are in Istio's own proxy; nothing where the manifests do not say it.
-    pub proxy_volumes: Option<Vec<&'m str>>,
+    /// What is mounted in Istio's own proxy; nothing where the manifests do not say it.
+    pub proxy_mounts: Option<Vec<Mount<'m>>>,
+}
+
+/// A volume in a container.
+pub(crate) struct Mount<'m> {
+    /// The folder, or the file of a `subPath`.
+    pub path: &'m str,
+    /// What says so.
+    pub field: Field<'m>,
 }
 
 /// Labels, or the labels that a selector asks for.
@@ -49,22 +57,26 @@ impl<'m> Workload<'m> {
         let is_pod = object.origin.kind == "Pod";
         let template = if is_pod { object.root() } else { object.at("spec.template") };
         let labels = labels(&template.at("metadata.labels"));
-        let proxy_volumes = proxy_volumes(&template);
-        Some(Self { object, template, labels, proxy_volumes })
+        let proxy_mounts = proxy_mounts(&template);
+        Some(Self { object, template, labels, proxy_mounts })
     }
 }
 
-/// Where volumes are in the container that runs Istio's own image. Another image may have any file
-/// in it, and by an annotation Istio mounts volumes itself.
-fn proxy_volumes<'m>(template: &Field<'m>) -> Option<Vec<&'m str>> {
+/// What is mounted in the container that runs Istio's own image. Another image may have any file in
+/// it, and by an annotation Istio mounts volumes itself.
+fn proxy_mounts<'m>(template: &Field<'m>) -> Option<Vec<Mount<'m>>> {
     let annotations = template.at("metadata.annotations");
     if annotations.get("sidecar.istio.io/userVolumeMount").exists() {
         return None;
     }
     let containers = template.at("spec.containers").items();
     let proxy = containers.iter().find(|container| is_istios_proxy(container))?;
-    let mounts = proxy.get("volumeMounts").items();
-    Some(mounts.iter().filter_map(|mount| mount.get("mountPath").text()).collect())
+    let mounts = proxy.get("volumeMounts").items().into_iter();
+    Some(
+        mounts
+            .filter_map(|field| Some(Mount { path: field.get("mountPath").text()?, field }))
+            .collect(),
+    )
 }
 
 /// Whether a container runs Istio's own image, which the webhook fills in for `auto`.

@@ -1,4 +1,4 @@
-//! Routes: which hosts a gateway serves already.
+//! Routes: which hosts a gateway serves already, and which paths.
 
 use crate::field::Field;
 use crate::object::{Object, Origin};
@@ -30,6 +30,57 @@ impl ServedHosts {
             Some(suffix) => host.strip_suffix(suffix).is_some_and(|front| front.ends_with('.')),
             None => served == host,
         })
+    }
+}
+
+/// Whether some request for a path meets a route's conditions, as far as can be told without
+/// solving expressions.
+pub(crate) fn may_take(route: &Object, path: &str) -> bool {
+    let path = path.split('?').next().unwrap_or(path);
+    match route.origin.kind.as_str() {
+        "VirtualService" => {
+            let routes = route.at("spec.http").items();
+            let others = ["spec.tls", "spec.tcp"].map(|kind| route.at(kind).exists());
+            others.contains(&true)
+                || routes.iter().any(|one| {
+                    let matches = one.get("match").items();
+                    matches.is_empty() || matches.iter().any(|one| uri_takes(one, path))
+                })
+        }
+        "HTTPRoute" => {
+            let rules = route.at("spec.rules").items();
+            rules.is_empty()
+                || rules.iter().any(|rule| {
+                    let matches = rule.get("matches").items();
+                    matches.is_empty()
+                        || matches.iter().any(|one| http_path_takes(&one.get("path"), path))
+                })
+        }
+        _ => true,
+    }
+}
+
+/// The `uri` of a VirtualService's condition.
+fn uri_takes(condition: &Field<'_>, path: &str) -> bool {
+    let fold = |text: &str| match condition.get("ignoreUriCase").is_true() {
+        true => text.to_ascii_lowercase(),
+        false => text.to_owned(),
+    };
+    let [exact, prefix] = ["exact", "prefix"].map(|kind| condition.get("uri").get(kind).text());
+    exact.is_none_or(|exact| fold(exact) == fold(path))
+        && prefix.is_none_or(|prefix| fold(path).starts_with(&fold(prefix)))
+}
+
+/// The `path` of an HTTPRoute's condition, which is a prefix of whole segments by default.
+fn http_path_takes(condition: &Field<'_>, path: &str) -> bool {
+    let value = condition.get("value").text().unwrap_or("/");
+    match condition.get("type").text() {
+        Some("Exact") => value == path,
+        None | Some("PathPrefix") => {
+            let rest = path.strip_prefix(value.trim_end_matches('/'));
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        }
+        Some(_) => true,
     }
 }
 

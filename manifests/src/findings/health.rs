@@ -1,8 +1,9 @@
 //! What a balancer's health check asks, and which part of the gateway answers.
 
 use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
 
-use gatepost_engine::{Counter, Request};
+use gatepost_engine::Mode;
 
 use crate::backend::{Backend, backends};
 use crate::cluster::Cluster;
@@ -12,10 +13,10 @@ use crate::gateway::Gateway;
 use crate::object::Object;
 use crate::pods::{Selection, labels};
 use crate::policy::PolicyDocument;
-use crate::route::ServedHosts;
+use crate::probe::{Probe, Untaken};
 
 /// The agent's own port, which also ends the gateway, and the port of its readiness alone.
-const AGENT: u16 = 15020;
+pub(super) const AGENT: u16 = 15020;
 const READINESS: u16 = 15021;
 const READINESS_PATH: &str = "/healthz/ready";
 
@@ -219,7 +220,8 @@ impl<'m> Check<'m> {
         let has_checks = plugins.any(|plugin| {
             let policy = plugin.policy.as_ref();
             let is_there = |gateway: &&Gateway<'m>| cluster.are_among(&gateway.pods, &plugin.pods);
-            policy.is_some_and(|policy| !policy.health_checks().is_empty())
+            let enforces = |policy: &PolicyDocument<'_>| policy.policy.mode() == Mode::Enforce;
+            policy.is_some_and(|policy| !policy.health_checks().is_empty() && enforces(policy))
                 && gateways.iter().any(is_there)
         });
         if has_checks {
@@ -242,16 +244,10 @@ impl<'m> Check<'m> {
         port: u16,
         findings: &mut Vec<Finding>,
     ) {
-        let servers = gateways
-            .iter()
-            .flat_map(|gateway| gateway.servers.iter().map(move |server| (*gateway, server)));
-        let known: Vec<_> = servers
-            .flat_map(|(gateway, server)| {
-                let ports = server.listeners.iter().copied();
-                ports.map(move |port| (gateway, server, port))
-            })
-            .collect();
-        let Some((gateway, server, _)) = known.iter().find(|(_, _, known)| *known == port) else {
+        let servers = gateways.iter().flat_map(|gateway| &gateway.servers);
+        let known = servers.flat_map(|server| server.listeners.iter().map(move |at| (server, *at)));
+        let known: Vec<_> = known.collect();
+        let Some((server, _)) = known.iter().find(|(_, known)| *known == port) else {
             let selector = labels(&backend.service.at("spec.selector"));
             let namespace = Some(backend.service.namespace());
             let pods = Selection { labels: selector, namespace };
@@ -263,7 +259,7 @@ impl<'m> Check<'m> {
             if is_of_other || servers.any(|server| server.listeners.is_empty()) {
                 return;
             }
-            let ports: BTreeSet<u16> = known.iter().map(|(_, _, port)| *port).collect();
+            let ports: BTreeSet<u16> = known.iter().map(|(_, port)| *port).collect();
             let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
             findings.push(self.port.error(
                 "health-check-port",
@@ -291,25 +287,26 @@ impl<'m> Check<'m> {
             ));
         }
         let path = self.path.text().unwrap_or("/");
-        let host = self.host.text().unwrap_or("10.0.0.1");
-        let plugins = cluster.plugins.iter();
-        let here = plugins.filter(|plugin| cluster.are_among(&gateway.pods, &plugin.pods));
-        let policies: Vec<_> =
-            here.filter_map(|plugin| Some((plugin, plugin.policy.as_ref()?))).collect();
-        let Some((plugin, _)) = policies.first() else { return };
-        let is_taken = policies.iter().any(|(_, document)| takes_probe(document, host, path));
-        // A route may answer in the policy's place.
-        if is_taken || gateways.iter().any(|gateway| may_route(gateway, host)) {
-            return;
-        }
-        findings.push(self.path.error(
-            "health-check-unanswered",
-            format!(
-                "no check in the policy of {} takes a probe of GoogleHC for {path}",
-                plugin.name()
-            ),
-            "add a health check with this path, or ask a path that one has",
-        ));
+        let probe = Probe {
+            port,
+            host: self.host.text().unwrap_or("10.0.0.1"),
+            path,
+            headers: vec![("user-agent", "GoogleHC/1.0")],
+            source: Some(IpAddr::from([35, 191, 0, 1])),
+        };
+        let Some(untaken) = probe.untaken(cluster, gateways) else { return };
+        let (place, help) = match untaken {
+            Untaken::NoCheck(_) => {
+                (&self.path, "add a health check with this path, or ask a path that one has")
+            }
+            Untaken::NoFilter(_) => (&self.port, "ask a port that the plugin is on"),
+            Untaken::Observed(_) => {
+                (&self.path, "remove `mode: observe`, or ask port 15021 until then")
+            }
+        };
+        let why = untaken.why(port);
+        let message = format!("{why} a probe of GoogleHC for {path}");
+        findings.push(place.error("health-check-unanswered", message, help));
     }
 }
 
@@ -322,25 +319,4 @@ fn behind_node<'m>(cluster: &Cluster<'m>, service: &'m Object, port: u16) -> Opt
         Some(of_node) => cluster.target_port(service, of_node),
         None => Some(port).filter(|port| !(30_000..=32_767).contains(port)),
     }
-}
-
-/// Whether a route of a gateway is for a host, or for every one.
-fn may_route(gateway: &Gateway<'_>, host: &str) -> bool {
-    gateway.routes.iter().any(|route| {
-        let names = ["spec.hosts", "spec.hostnames"].map(|names| route.at(names).items());
-        let is_of_istio = route.group() == "networking.istio.io";
-        let is_for_all = !is_of_istio && names.iter().all(Vec::is_empty);
-        let mut names = names.iter().flatten();
-        is_for_all || ServedHosts::new(route).serves(host) || names.any(|name| name.is("*"))
-    })
-}
-
-/// Whether a health check of a policy takes the probe of Google's balancers.
-fn takes_probe(document: &PolicyDocument<'_>, host: &str, path: &str) -> bool {
-    let headers =
-        [(":method", "GET"), (":path", path), (":authority", host), ("user-agent", "GoogleHC/1.0")];
-    let headers = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-    let source = Some(std::net::IpAddr::from([35, 191, 0, 1]));
-    let decision = document.policy.decide(&Request { headers, source: &source });
-    decision.counters.iter().any(|counter| matches!(counter, Counter::HealthCheck(_)))
 }

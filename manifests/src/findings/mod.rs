@@ -16,6 +16,8 @@ mod mesh;
 mod module;
 mod neg;
 mod policies;
+mod probes;
+mod service_ports;
 mod sources;
 mod timeouts;
 mod unserved;
@@ -34,13 +36,14 @@ use crate::read::Manifests;
 type Find = fn(&Cluster<'_>, &mut Vec<Finding>);
 
 /// Everything but the policies themselves.
-const SUBJECTS: [Find; 16] = [
+const SUBJECTS: [Find; 18] = [
     attachment::find,
     module::find,
     ingress::find,
     neg::find,
     listeners::find,
     health::find,
+    probes::find,
     certificates::find,
     timeouts::find,
     sources::find,
@@ -48,6 +51,7 @@ const SUBJECTS: [Find; 16] = [
     binding::find,
     merging::find,
     forgery::find,
+    service_ports::find,
     unserved::find,
     mesh::find,
     fields::find,

@@ -1,10 +1,13 @@
 //! How the module gets into the gateway, and what happens when it does not.
 
+use std::path::Path;
+
 use crate::cluster::Cluster;
 use crate::envoy_filter::code;
 use crate::finding::Finding;
 use crate::object::Object;
 use crate::plugin::{Module, Plugin};
+use crate::pods::{Mount, Workload};
 
 /// What istiod appends to the name of a filter that it makes of a WasmPlugin.
 const TRANSLATED: &str = "istio-translated-wasmplugin";
@@ -69,20 +72,62 @@ fn unchecked(plugin: &Plugin<'_>) -> Option<Finding> {
     })
 }
 
-/// A file that no volume of the gateway's container can hold.
+/// A file that no volume of the gateway's container can hold, or that its ConfigMap has not.
 fn not_mounted(cluster: &Cluster<'_>, plugin: &Plugin<'_>) -> Option<Finding> {
     let Module { place, url, .. } = &plugin.module;
-    let path = url.strip_prefix("file://")?;
+    let path = Path::new(url.strip_prefix("file://")?);
     let mut pods = plugin.pods.iter().flat_map(|pods| cluster.selected(pods));
-    let is_missing = |folders: &Vec<&str>| {
-        !folders.iter().any(|folder| std::path::Path::new(path).starts_with(folder))
+    pods.find_map(|pod| {
+        let mounts = pod.proxy_mounts.as_ref()?.iter();
+        let around = mounts.filter(|mount| path.starts_with(mount.path));
+        // The innermost covers the others.
+        let Some(mount) = around.max_by_key(|mount| Path::new(mount.path).components().count())
+        else {
+            return Some(place.error(
+                "module-not-mounted",
+                format!("no volume of {} is at {}", pod.object.origin, path.display()),
+                "mount the ConfigMap or the image that holds the module (docs/delivery.md)",
+            ));
+        };
+        let (map, keys) = keys(cluster, pod, mount)?;
+        let file = path.strip_prefix(mount.path).ok()?.to_str()?;
+        (!keys.contains(&file)).then(|| {
+            place.error(
+                "module-not-mounted",
+                format!(
+                    "{} at {} of {} has no `{file}`",
+                    map.origin, mount.path, pod.object.origin
+                ),
+                match keys.is_empty() {
+                    true => "put the module into it (docs/delivery.md)".to_owned(),
+                    false => format!("name a file that it has: {}", keys.join(", ")),
+                },
+            )
+        })
+    })
+}
+
+/// The files that a ConfigMap brings into a folder, if that is what is mounted there, and the
+/// ConfigMap is among the manifests.
+fn keys<'m>(
+    cluster: &Cluster<'m>,
+    pod: &Workload<'m>,
+    mount: &Mount<'m>,
+) -> Option<(&'m Object, Vec<&'m str>)> {
+    let name = mount.field.get("name").text()?;
+    let is_part = ["subPath", "subPathExpr"].iter().any(|part| mount.field.get(part).exists());
+    let volumes = pod.template.at("spec.volumes").items();
+    let volume = volumes.iter().find(|volume| volume.get("name").is(name) && !is_part)?;
+    let map = volume.at("configMap.name").text()?;
+    let map = cluster.object("", "ConfigMap", pod.object.namespace(), map)?;
+    let items = volume.at("configMap.items").items();
+    let chosen = items.iter().filter_map(|item| item.get("path").text());
+    let members = ["binaryData", "data"].map(|data| map.at(data).members()).into_iter().flatten();
+    let keys = match items.is_empty() {
+        true => members.map(|(key, _)| key).collect(),
+        false => chosen.collect(),
     };
-    let pod = pods.find(|pod| pod.proxy_volumes.as_ref().is_some_and(is_missing))?;
-    Some(place.error(
-        "module-not-mounted",
-        format!("no volume of {} is at {path}", pod.object.origin),
-        "mount the ConfigMap or the image that holds the module (docs/delivery.md)",
-    ))
+    Some((map, keys))
 }
 
 /// The agent has no credentials of its own for Google's registries.

@@ -10,6 +10,7 @@ use crate::gateway::{Gateway, is_route};
 use crate::hosts::Hosts;
 use crate::object::Object;
 use crate::policy::PolicyDocument;
+use crate::route::may_take;
 
 pub(super) fn find(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
     let gateways = cluster.gateways.iter().filter(|gateway| !gateway.is_local());
@@ -39,6 +40,11 @@ impl AllRoutes<'_> {
         self.0.iter().any(|routes| routes.serve(authority))
     }
 
+    /// Whether one of them takes a path of that authority.
+    fn serve_path(&self, authority: &str, path: &str) -> bool {
+        self.0.iter().any(|routes| routes.serve_path(authority, path))
+    }
+
     /// Whether one of them matches a header.
     fn match_header(&self, name: &str) -> bool {
         let name = name.to_ascii_lowercase();
@@ -50,6 +56,8 @@ impl AllRoutes<'_> {
 #[derive(Default)]
 struct Routes<'c> {
     hosts: Hosts,
+    /// The routes themselves, where they are a gateway's.
+    objects: Vec<&'c Object>,
     /// The hosts of the gateway's servers; nothing for those of all gateways.
     servers: Option<&'c Binding<'c>>,
     /// What begins each host of a Knative service, whose domain is Knative's: `name.namespace.`.
@@ -60,7 +68,8 @@ struct Routes<'c> {
 
 impl<'c> Routes<'c> {
     fn of_gateway(gateway: &'c Gateway<'_>) -> Self {
-        let mut routes = Self { servers: Some(&gateway.binding), ..Self::default() };
+        let objects = gateway.routes.clone();
+        let mut routes = Self { objects, servers: Some(&gateway.binding), ..Self::default() };
         gateway.routes.iter().for_each(|route| routes.add_route(route));
         routes
     }
@@ -138,6 +147,17 @@ impl<'c> Routes<'c> {
         let is_open = self.servers.is_none_or(|servers| servers.serves(host));
         self.knative.iter().any(of_knative) || (self.hosts.take(host) && is_open)
     }
+
+    /// The same for a path. What is no route of a gateway's may take any.
+    fn serve_path(&self, authority: &str, path: &str) -> bool {
+        let host = without_port(authority);
+        let takes = |route: &&Object| {
+            let mut own = Self::default();
+            own.add_hosts(route, &binding::hosts(route));
+            own.hosts.take(host) && may_take(route, path)
+        };
+        self.serve(authority) && (self.objects.is_empty() || self.objects.iter().any(takes))
+    }
 }
 
 /// An authority without its port; an IPv6 address keeps its brackets.
@@ -160,16 +180,25 @@ fn health_checks(
     routes: &AllRoutes<'_>,
     findings: &mut Vec<Finding>,
 ) {
+    let rewrites = document.policy.results().rewrites;
     for check in document.health_checks() {
-        let authority = check.at("rewrite.authority");
-        let rewrites = document.policy.results().rewrites.into_iter();
-        let mut rewrites = rewrites.filter(|rewrite| check.get("name").is(&rewrite.check));
-        let written = rewrites.find_map(|rewrite| rewrite.authority);
-        findings.extend(
-            written
-                .filter(|written| !routes.serve(written))
-                .map(|written| unserved(&authority, &written)),
-        );
+        let written = rewrites.iter().find(|rewrite| check.get("name").is(&rewrite.check));
+        let Some(authority) = written.and_then(|rewrite| rewrite.authority.as_deref()) else {
+            continue;
+        };
+        if !routes.serve(authority) {
+            findings.push(unserved(&check.at("rewrite.authority"), authority));
+            continue;
+        }
+        let own = check.at("match.path.exact");
+        let path = written.and_then(|rewrite| rewrite.path.as_deref()).or(own.text());
+        if let Some(path) = path.filter(|path| !routes.serve_path(authority, path)) {
+            let place = check.at("rewrite.path");
+            let place = if place.exists() { place } else { check.get("rewrite") };
+            let host = without_port(authority);
+            let message = format!("no route of the gateway for `{host}` takes {path}");
+            findings.push(place.warning("result-unserved", message, HELP));
+        }
     }
 }
 
