@@ -1,5 +1,5 @@
-//! Requests for a pod's health at a listener of a gateway, and what takes them there: a health check
-//! of a policy, or a route.
+//! Requests for a pod's health at a listener of a gateway, and what takes them there: a health
+//! check of a policy, or a route.
 
 use std::net::IpAddr;
 
@@ -87,8 +87,8 @@ impl<'m> Probe<'_> {
         }
     }
 
-    /// Whether a health check of a policy takes it. Where its source may be any, one that the policy
-    /// names.
+    /// Whether a health check of a policy takes it. Where its source may be any, one that the
+    /// policy names.
     fn is_taken_by(&self, document: &PolicyDocument<'_>) -> bool {
         let pseudo = [(":method", "GET"), (":path", self.path), (":authority", self.host)];
         let is_taken = |source: Option<IpAddr>| {

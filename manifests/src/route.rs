@@ -33,31 +33,26 @@ impl ServedHosts {
     }
 }
 
-/// Whether some request for a path meets a route's conditions, as far as can be told without
+/// The parts of a route that each send requests somewhere.
+pub(crate) fn rules(route: &Object) -> Vec<Field<'_>> {
+    ["spec.http", "spec.rules"].iter().flat_map(|rules| route.at(rules).items()).collect()
+}
+
+/// Whether some request for a path meets the conditions of a part, as far as can be told without
 /// solving expressions.
-pub(crate) fn may_take(route: &Object, path: &str) -> bool {
+pub(crate) fn may_meet(rule: &Field<'_>, path: &str) -> bool {
     let path = path.split('?').next().unwrap_or(path);
-    match route.origin.kind.as_str() {
-        "VirtualService" => {
-            let routes = route.at("spec.http").items();
-            let others = ["spec.tls", "spec.tcp"].map(|kind| route.at(kind).exists());
-            others.contains(&true)
-                || routes.iter().any(|one| {
-                    let matches = one.get("match").items();
-                    matches.is_empty() || matches.iter().any(|one| uri_takes(one, path))
-                })
-        }
-        "HTTPRoute" => {
-            let rules = route.at("spec.rules").items();
-            rules.is_empty()
-                || rules.iter().any(|rule| {
-                    let matches = rule.get("matches").items();
-                    matches.is_empty()
-                        || matches.iter().any(|one| http_path_takes(&one.get("path"), path))
-                })
-        }
-        _ => true,
-    }
+    let of_istio = rule.get("match").items();
+    let of_rules = rule.get("matches").items();
+    (of_istio.is_empty() && of_rules.is_empty())
+        || of_istio.iter().any(|condition| uri_takes(condition, path))
+        || of_rules.iter().any(|condition| path_takes(&condition.get("path"), path))
+}
+
+/// Whether some condition of a part on the path is an expression.
+pub(crate) fn has_expression(rule: &Field<'_>) -> bool {
+    rule.get("match").items().iter().any(|condition| condition.at("uri.regex").exists())
+        || rule.each("matches").iter().any(|one| one.at("path.type").is("RegularExpression"))
 }
 
 /// The `uri` of a VirtualService's condition.
@@ -72,7 +67,7 @@ fn uri_takes(condition: &Field<'_>, path: &str) -> bool {
 }
 
 /// The `path` of an HTTPRoute's condition, which is a prefix of whole segments by default.
-fn http_path_takes(condition: &Field<'_>, path: &str) -> bool {
+fn path_takes(condition: &Field<'_>, path: &str) -> bool {
     let value = condition.get("value").text().unwrap_or("/");
     match condition.get("type").text() {
         Some("Exact") => value == path,

@@ -72,7 +72,10 @@ fn root_of(config: &Field<'_>) -> Option<String> {
 }
 
 /// What is in a text that is YAML itself.
-fn in_text<T>(place: &Field<'_>, read: impl FnOnce(&Field<'_>) -> Option<T>) -> Option<T> {
+pub(crate) fn in_text<T>(
+    place: &Field<'_>,
+    read: impl FnOnce(&Field<'_>) -> Option<T>,
+) -> Option<T> {
     let source = Arc::new(Source::new("", place.text()?));
     let (documents, _) = read_documents(&source);
     read(&Field::root(&source, documents.first()?, Path::default()))

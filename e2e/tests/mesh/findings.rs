@@ -4,7 +4,7 @@ use std::path::Path;
 
 use gatepost_e2e::scenario::write_module;
 use gatepost_manifests::{Manifests, judge};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::plugins::policy;
 use crate::rendered::{delete, envoy_filter};
@@ -145,4 +145,58 @@ pub fn of_envoy_filters(world: &mut World) {
     world.ask_until(404, ENVIRONMENT, &[]);
     delete(world, &right);
     world.ask_until(200, ENVIRONMENT, &[]);
+}
+
+/// A route to all of the agent, which a client can then end the gateway with, and one to a port
+/// that the Service has not.
+pub fn of_destinations(world: &mut World) {
+    let entry = json!({
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "ServiceEntry",
+        "metadata": { "name": "agent", "namespace": "shop" },
+        "spec": {
+            "hosts": ["agent.internal"], "location": "MESH_EXTERNAL", "resolution": "STATIC",
+            "ports": [{ "number": 15020, "name": "http-status", "protocol": "HTTP" }],
+            "endpoints": [{ "address": "127.0.0.1" }],
+        },
+    });
+    let route = |name: &str, to: &str, port: u16, matches: Value| {
+        json!({
+            "apiVersion": "networking.istio.io/v1",
+            "kind": "VirtualService",
+            "metadata": { "name": name, "namespace": "shop" },
+            "spec": { "gateways": ["public"], "hosts": [format!("{name}.example")], "http": [{
+                "match": matches,
+                "route": [{ "destination": { "host": to, "port": { "number": port } } }],
+            }] },
+        })
+    };
+    let exact = json!([{ "uri": { "exact": "/healthz/ready" } }]);
+    let to_agent = |name: &str, matches| route(name, "agent.internal", 15020, matches);
+    let routes = list(vec![
+        entry,
+        to_agent("open", json!([])),
+        to_agent("closed", exact),
+        route("of-pods", "app", 8000, json!([])),
+        route("of-service", "app", 80, json!([])),
+    ]);
+    let plugin = world.plugin("destinations", &policy(), Some(LISTENER));
+    world.mesh.apply(&plugin.to_string()).unwrap();
+    world.mesh.apply(&routes.to_string()).unwrap();
+    world.ask_path_until(200, "closed.example", "/healthz/ready", &[]);
+    // The agent asks for a POST.
+    world.ask_path_until(405, "open.example", "/quitquitquit", &[]);
+    world.ask_path_until(404, "closed.example", "/quitquitquit", &[]);
+    world.ask_path_until(503, "of-pods.example", "/", &[]);
+    world.ask_path_until(200, "of-service.example", "/", &[]);
+
+    let kinds = format!("{KINDS},serviceentries");
+    let printed = ["get", &kinds, "--all-namespaces", "--output", "yaml"];
+    let printed = world.mesh.kubectl(&printed).unwrap();
+    let found = codes(&printed);
+    let found: Vec<_> =
+        found.into_iter().filter(|code| ["agent-open", "backend-port"].contains(code)).collect();
+    assert_eq!(found, ["backend-port", "agent-open"]);
+    world.delete_plugin("destinations");
+    delete(world, &routes.to_string());
 }

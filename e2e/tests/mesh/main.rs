@@ -40,6 +40,10 @@ const TESTS: &[(&str, Test)] = &[
     ("mistakes_that_kubectl_accepts_are_found_in_what_it_prints", findings::of_a_live_mesh),
     ("the_folders_of_deploy_give_the_findings_that_they_should", findings::of_kustomizations),
     ("an_envoyfilter_in_the_wrong_place_or_by_another_name_is_found", findings::of_envoy_filters),
+    (
+        "a_route_to_all_of_the_agent_and_one_to_no_port_of_a_service_are_found",
+        findings::of_destinations,
+    ),
     ("what_an_istio_operator_makes_of_a_service_is_found", findings::of_an_istio_operator),
     ("a_gateway_takes_the_routes_in_which_nothing_is_found", bindings::taken_and_not),
     ("a_module_that_is_not_fetched_refuses_everybody_in_every_pod", mistakes::not_fetched),

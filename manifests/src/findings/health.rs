@@ -9,14 +9,14 @@ use crate::backend::{Backend, backends};
 use crate::cluster::Cluster;
 use crate::field::Field;
 use crate::finding::Finding;
+use crate::findings::agent::AGENT;
 use crate::gateway::Gateway;
 use crate::object::Object;
 use crate::pods::{Selection, labels};
 use crate::policy::PolicyDocument;
 use crate::probe::{Probe, Untaken};
 
-/// The agent's own port, which also ends the gateway, and the port of its readiness alone.
-pub(super) const AGENT: u16 = 15020;
+/// The port of the agent's readiness alone.
 const READINESS: u16 = 15021;
 const READINESS_PATH: &str = "/healthz/ready";
 
@@ -24,13 +24,6 @@ const READINESS_PATH: &str = "/healthz/ready";
 const HTTP: [&str; 3] = ["HTTP", "HTTPS", "HTTP2"];
 
 pub(super) fn find(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
-    for service in cluster.objects("", "Service") {
-        let ports = service.at("spec.ports").items();
-        findings.extend(ports.iter().filter_map(|port| agent_of_service(cluster, service, port)));
-    }
-    for route in cluster.objects("networking.istio.io", "VirtualService") {
-        findings.extend(agent_behind_service(route));
-    }
     let backends = backends(cluster);
     let (mut by_config, mut by_service) = (HashMap::new(), HashMap::new());
     for backend in &backends {
@@ -52,44 +45,6 @@ pub(super) fn find(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
         findings.extend(check.unused_port(policy));
         check.find(cluster, backend.copied(), findings);
     }
-}
-
-fn agent_of_service<'m>(
-    cluster: &Cluster<'m>,
-    service: &'m Object,
-    port: &Field<'m>,
-) -> Option<Finding> {
-    let [target, own] = ["targetPort", "port"].map(|name| port.get(name));
-    let is_agent = cluster.target_port(service, port) == Some(AGENT);
-    let number = Some(if target.exists() { target } else { own }).filter(|_| is_agent)?;
-    Some(number.warning(
-        "agent-port",
-        "15020 leads to the agent of any of the pods: a probe is answered by another pod, and its \
-         metrics are open to everybody who reaches the Service",
-        "remove the port; `gatepost render routes` leads probes to the pod itself",
-    ))
-}
-
-/// A route to the agent by a Service, and not to the pod's own, which a ServiceEntry names.
-fn agent_behind_service(route: &Object) -> Vec<Finding> {
-    let is_service = |host: &str| {
-        !host.contains('.') || host.ends_with(".svc") || host.ends_with(".svc.cluster.local")
-    };
-    let destinations = route.at("spec.http").each("route").into_iter();
-    let destinations = destinations.map(|route| route.get("destination"));
-    destinations
-        .filter(|destination| {
-            destination.at("port.number").port() == Some(AGENT)
-                && destination.get("host").text().is_some_and(is_service)
-        })
-        .map(|destination| {
-            destination.at("port.number").warning(
-                "agent-port",
-                "through a Service this probe is answered by the agent of another pod",
-                "lead it to 127.0.0.1 by a ServiceEntry, as `gatepost render routes` does",
-            )
-        })
-        .collect()
 }
 
 /// A health check of a balancer.

@@ -2,6 +2,7 @@
 //! one subject. A finding is made where the manifests show the mistake, and never because an object
 //! is absent that may be in the cluster.
 
+mod agent;
 mod attachment;
 mod binding;
 mod certificates;
@@ -36,12 +37,13 @@ use crate::read::Manifests;
 type Find = fn(&Cluster<'_>, &mut Vec<Finding>);
 
 /// Everything but the policies themselves.
-const SUBJECTS: [Find; 18] = [
+const SUBJECTS: [Find; 19] = [
     attachment::find,
     module::find,
     ingress::find,
     neg::find,
     listeners::find,
+    agent::find,
     health::find,
     probes::find,
     certificates::find,

@@ -3,7 +3,7 @@
 use crate::cluster::Cluster;
 use crate::field::Field;
 use crate::finding::Finding;
-use crate::findings::health::AGENT;
+use crate::findings::agent::AGENT;
 use crate::object::Object;
 
 pub(super) fn find(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {

@@ -1,4 +1,4 @@
-//! Routes that take longer than the balancer waits.
+//! What takes longer than others wait for it: routes, and pods that drain.
 
 use std::collections::HashMap;
 
@@ -8,9 +8,14 @@ use crate::field::Field;
 use crate::finding::Finding;
 use crate::gateway::Gateway;
 use crate::object::Object;
+use crate::pods::Workload;
+use crate::topology::in_text;
 
 /// How long a balancer waits for a response, unless it is told otherwise, in seconds.
 const DEFAULT: i64 = 30;
+
+/// How long Kubernetes waits for a pod that ends, unless it is told otherwise, in seconds.
+const DEFAULT_GRACE: i64 = 30;
 
 pub(super) fn find(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
     let mut policies = HashMap::new();
@@ -28,6 +33,28 @@ pub(super) fn find(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
             findings.extend(longer(gateway, seconds));
         }
     }
+    for workload in cluster.workloads() {
+        let mut gateways = cluster.gateways.iter();
+        if gateways.any(|gateway| gateway.pods.means(workload)) {
+            findings.extend(cut_off(workload));
+        }
+    }
+}
+
+/// A pod that is killed while it drains.
+fn cut_off(pod: &Workload<'_>) -> Option<Finding> {
+    let config = pod.template.at("metadata.annotations").get("proxy.istio.io/config");
+    let drain = in_text(&config, |config| in_seconds(&config.get("terminationDrainDuration")))?;
+    let grace = pod.template.at("spec.terminationGracePeriodSeconds");
+    let seconds = grace.integer().unwrap_or(DEFAULT_GRACE);
+    let place = if grace.exists() { &grace } else { &config };
+    (drain > seconds).then(|| {
+        place.warning(
+            "drain-cut-off",
+            format!("Kubernetes kills the pod after {seconds} s, and it drains for {drain} s"),
+            format!("write `terminationGracePeriodSeconds: {}` or more", drain + 10),
+        )
+    })
 }
 
 /// How long the balancer waits; nothing if what says so is not among the manifests.

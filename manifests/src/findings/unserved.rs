@@ -10,7 +10,7 @@ use crate::gateway::{Gateway, is_route};
 use crate::hosts::Hosts;
 use crate::object::Object;
 use crate::policy::PolicyDocument;
-use crate::route::may_take;
+use crate::route::{may_meet, rules};
 
 pub(super) fn find(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
     let gateways = cluster.gateways.iter().filter(|gateway| !gateway.is_local());
@@ -154,7 +154,9 @@ impl<'c> Routes<'c> {
         let takes = |route: &&Object| {
             let mut own = Self::default();
             own.add_hosts(route, &binding::hosts(route));
-            own.hosts.take(host) && may_take(route, path)
+            let rules = rules(route);
+            let may_take = rules.is_empty() || rules.iter().any(|rule| may_meet(rule, path));
+            own.hosts.take(host) && may_take
         };
         self.serve(authority) && (self.objects.is_empty() || self.objects.iter().any(takes))
     }
