@@ -12,13 +12,14 @@ use crate::policy::PolicyDocument;
 use crate::route::ServedHosts;
 
 /// A `GET` that a balancer or the kubelet sends.
+#[derive(PartialEq, Eq, Hash)]
 pub(crate) struct Probe<'p> {
     /// The port of the listener.
     pub port: u16,
     pub host: &'p str,
     pub path: &'p str,
     /// Its other headers.
-    pub headers: Vec<(&'p str, &'p str)>,
+    pub headers: Vec<(String, &'p str)>,
     /// Where it comes from; nothing where that may be anywhere.
     pub source: Option<IpAddr>,
 }
@@ -92,7 +93,8 @@ impl<'m> Probe<'_> {
     fn is_taken_by(&self, document: &PolicyDocument<'_>) -> bool {
         let pseudo = [(":method", "GET"), (":path", self.path), (":authority", self.host)];
         let is_taken = |source: Option<IpAddr>| {
-            let headers = pseudo.iter().chain(&self.headers);
+            let others = self.headers.iter().map(|(name, value)| (name.as_str(), *value));
+            let headers = pseudo.into_iter().chain(others);
             let headers = headers.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
             let decision = document.policy.decide(&Request { headers, source: &source });
             decision.counters.iter().any(|counter| matches!(counter, Counter::HealthCheck(_)))

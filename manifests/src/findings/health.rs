@@ -246,7 +246,7 @@ impl<'m> Check<'m> {
             port,
             host: self.host.text().unwrap_or("10.0.0.1"),
             path,
-            headers: vec![("user-agent", "GoogleHC/1.0")],
+            headers: vec![("user-agent".to_owned(), "GoogleHC/1.0")],
             source: Some(IpAddr::from([35, 191, 0, 1])),
         };
         let Some(untaken) = probe.untaken(cluster, gateways) else { return };

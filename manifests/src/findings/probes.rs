@@ -1,10 +1,15 @@
 //! What the kubelet asks a gateway's pods for their health, and whether the filter takes it.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use crate::cluster::Cluster;
 use crate::field::Field;
 use crate::finding::Finding;
-use crate::gateway::Gateway;
+use crate::pods::Labels;
 use crate::probe::Probe;
+
+const USER_AGENT: &str = "user-agent";
 
 /// The probes of a container, each with what comes of one that fails.
 const KINDS: [(&str, &str); 3] = [
@@ -13,35 +18,50 @@ const KINDS: [(&str, &str); 3] = [
     ("livenessProbe", "the pod is restarted for ever"),
 ];
 
+/// Why a probe of pods with these labels in a namespace is not taken.
+type Known<'m> = HashMap<(Labels<'m>, &'m str, Probe<'m>), Option<String>>;
+
 pub(super) fn find(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
+    // Pods of one gateway have the same probes.
+    let mut known = Known::new();
     for workload in cluster.workloads() {
-        let containers = workload.template.at("spec.containers").items();
-        let requests = containers.iter().flat_map(|container| {
-            KINDS.map(|(kind, outcome)| (container, container.at(kind).get("httpGet"), outcome))
-        });
-        let requests: Vec<_> = requests.filter(|(_, request, _)| request.exists()).collect();
-        if requests.is_empty() {
-            continue;
+        for container in workload.template.at("spec.containers").items() {
+            for (kind, outcome) in KINDS {
+                let request = container.at(kind).get("httpGet");
+                let Some(probe) = probe(&container, &request) else { continue };
+                let message = format!(
+                    "the kubelet's probe for {} as {}: {outcome}",
+                    probe.path,
+                    user_agent(&probe)
+                );
+                let port = probe.port;
+                let pods = (workload.labels.clone(), workload.object.namespace(), probe);
+                let why = match known.entry(pods) {
+                    Entry::Occupied(why) => why.into_mut(),
+                    Entry::Vacant(pods) => {
+                        let gateways = cluster.gateways.iter();
+                        let gateways: Vec<_> =
+                            gateways.filter(|gateway| gateway.pods.means(workload)).collect();
+                        let untaken = pods.key().2.untaken(cluster, &gateways);
+                        pods.insert(untaken.map(|untaken| untaken.why(port)))
+                    }
+                };
+                findings.extend(why.as_ref().map(|why| {
+                    request.error(
+                        "health-check-unanswered",
+                        format!("{why} {message}"),
+                        "ask what a health check of the policy takes, or port 15021",
+                    )
+                }));
+            }
         }
-        let gateways = cluster.gateways.iter().filter(|gateway| gateway.pods.means(workload));
-        let gateways: Vec<_> = gateways.collect();
-        findings.extend(requests.iter().filter_map(|(container, request, outcome)| {
-            unanswered(cluster, &gateways, container, request, outcome)
-        }));
     }
 }
 
-/// A request at a listener that nothing takes.
-fn unanswered<'m>(
-    cluster: &Cluster<'m>,
-    gateways: &[&Gateway<'m>],
-    container: &Field<'m>,
-    request: &Field<'m>,
-    outcome: &str,
-) -> Option<Finding> {
+/// What the kubelet sends to the pod itself, if it is HTTP without TLS.
+fn probe<'m>(container: &Field<'m>, request: &Field<'m>) -> Option<Probe<'m>> {
     let number = request.get("port");
     let port = number.port().or_else(|| port_named(container, number.text()?))?;
-    // Another host than the pod is asked by name.
     if request.get("host").exists() || request.get("scheme").is("HTTPS") {
         return None;
     }
@@ -49,26 +69,22 @@ fn unanswered<'m>(
     let headers = headers.iter().filter_map(|header| {
         Some((header.get("name").text()?.to_ascii_lowercase(), header.get("value").text()?))
     });
-    let headers: Vec<(String, &str)> = headers.collect();
-    let named = |wanted: &str| headers.iter().find(|(name, _)| name == wanted);
-    let host = named("host").map_or("10.0.0.1", |(_, host)| host);
-    let user_agent = named("user-agent").map_or("kube-probe/1.34", |(_, agent)| agent);
-    let others = headers.iter().map(|(name, value)| (name.as_str(), *value));
-    let others = others.filter(|(name, _)| !matches!(*name, "host" | "user-agent"));
-    let path = request.get("path").text().unwrap_or("/");
-    let probe = Probe {
+    let (hosts, mut headers): (Vec<_>, Vec<_>) = headers.partition(|(name, _)| name == "host");
+    if !headers.iter().any(|(name, _)| name == USER_AGENT) {
+        headers.push((USER_AGENT.to_owned(), "kube-probe/1.34"));
+    }
+    Some(Probe {
         port,
-        host,
-        path,
-        headers: others.chain([("user-agent", user_agent)]).collect(),
+        host: hosts.first().map_or("10.0.0.1", |(_, host)| host),
+        path: request.get("path").text().unwrap_or("/"),
+        headers,
         source: None,
-    };
-    let why = probe.untaken(cluster, gateways)?.why(port);
-    Some(request.error(
-        "health-check-unanswered",
-        format!("{why} the kubelet's probe for {path} as {user_agent}: {outcome}"),
-        "ask what a health check of the policy takes, or port 15021",
-    ))
+    })
+}
+
+fn user_agent<'m>(probe: &Probe<'m>) -> &'m str {
+    let named = probe.headers.iter().find(|(name, _)| name == USER_AGENT);
+    named.map_or("", |(_, value)| value)
 }
 
 /// The port of a container by its name.

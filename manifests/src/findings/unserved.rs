@@ -40,9 +40,25 @@ impl AllRoutes<'_> {
         self.0.iter().any(|routes| routes.serve(authority))
     }
 
-    /// Whether one of them takes a path of that authority.
+    /// Whether one of them takes a path of that authority. Envoy asks the routes of a host by its
+    /// name before those of a wildcard; what is no route of a gateway's may take any path.
     fn serve_path(&self, authority: &str, path: &str) -> bool {
-        self.0.iter().any(|routes| routes.serve_path(authority, path))
+        let host = without_port(authority);
+        let objects: Vec<_> = self.0.iter().flat_map(|routes| &routes.objects).collect();
+        let is_named = |route: &&&Object| {
+            let hosts = binding::hosts(route);
+            let mut hosts = hosts.iter().filter_map(Field::text);
+            hosts.any(|name| name.eq_ignore_ascii_case(host))
+        };
+        let may_take = |route: &&Object| {
+            let rules = rules(route);
+            rules.is_empty() || rules.iter().any(|rule| may_meet(rule, path))
+        };
+        let mut named = objects.into_iter().filter(is_named).peekable();
+        match named.peek() {
+            Some(_) => named.any(may_take),
+            None => self.0.iter().any(|routes| routes.serve_path(authority, may_take)),
+        }
     }
 
     /// Whether one of them matches a header.
@@ -148,15 +164,13 @@ impl<'c> Routes<'c> {
         self.knative.iter().any(of_knative) || (self.hosts.take(host) && is_open)
     }
 
-    /// The same for a path. What is no route of a gateway's may take any.
-    fn serve_path(&self, authority: &str, path: &str) -> bool {
+    /// Whether a route of the gateway that takes an authority may take the path, too.
+    fn serve_path(&self, authority: &str, may_take: impl Fn(&&Object) -> bool) -> bool {
         let host = without_port(authority);
         let takes = |route: &&Object| {
             let mut own = Self::default();
             own.add_hosts(route, &binding::hosts(route));
-            let rules = rules(route);
-            let may_take = rules.is_empty() || rules.iter().any(|rule| may_meet(rule, path));
-            own.hosts.take(host) && may_take
+            own.hosts.take(host) && may_take(route)
         };
         self.serve(authority) && (self.objects.is_empty() || self.objects.iter().any(takes))
     }
