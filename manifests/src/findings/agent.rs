@@ -1,4 +1,4 @@
-//! The port of Istio's agent: it answers for its pod alone, and whoever reaches all of it can end the
+//! The port of Istio's agent: it answers for its pod alone, and who reaches all of it can end the
 //! gateway.
 
 use gatepost_engine::{Request, Verdict};
