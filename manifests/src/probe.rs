@@ -5,7 +5,6 @@ use std::net::IpAddr;
 
 use gatepost_engine::{Counter, Mode, Request};
 
-use crate::cluster::Cluster;
 use crate::gateway::Gateway;
 use crate::plugin::Plugin;
 use crate::policy::PolicyDocument;
@@ -50,42 +49,37 @@ impl Untaken<'_, '_> {
 }
 
 impl<'m> Probe<'_> {
-    /// Why nothing takes it on gateways of the same pods, if that is known, and some of them has a
-    /// policy.
+    /// Why nothing takes it on gateways of the same pods, if that is known, and some of the plugins
+    /// that run there has a policy.
     pub fn untaken<'c>(
         &self,
-        cluster: &'c Cluster<'m>,
-        gateways: &[&'c Gateway<'m>],
+        gateways: &[&Gateway<'m>],
+        plugins: impl Iterator<Item = &'c Plugin<'m>>,
     ) -> Option<Untaken<'c, 'm>> {
         let mut open = gateways.iter().filter(|gateway| listens(gateway, self.port)).peekable();
         open.peek()?;
         if open.any(|gateway| may_route(gateway, self.host)) {
             return None;
         }
-        let with_policy = cluster.plugins.iter().filter_map(|plugin| {
-            let mut here = gateways.iter();
-            let is_here = here.any(|gateway| cluster.are_among(&gateway.pods, &plugin.pods));
-            Some((plugin, plugin.policy.as_ref()?)).filter(|_| is_here)
-        });
+        let with_policy = plugins.filter_map(|plugin| Some((plugin, plugin.policy.as_ref()?)));
         let (on_port, elsewhere): (Vec<_>, Vec<_>) =
             with_policy.partition(|(plugin, _)| plugin.attachment.is_on(self.port));
-        let takes = on_port.iter().find(|(_, policy)| self.is_taken_by(policy));
-        match (takes, on_port.first()) {
-            (Some((plugin, policy)), _) => match policy.policy.mode() {
-                Mode::Enforce => None,
-                Mode::Observe => Some(Untaken::Observed(plugin)),
-            },
-            (None, Some((plugin, _))) => Some(Untaken::NoCheck(plugin)),
-            (None, None) => {
-                let is_on_a_listener = |plugin: &&Plugin<'_>| {
-                    let servers = gateways.iter().flat_map(|gateway| &gateway.servers);
-                    let mut listeners = servers.flat_map(|server| &server.listeners);
-                    listeners.any(|port| plugin.attachment.is_on(*port))
-                };
-                let mut others = elsewhere.into_iter().map(|(plugin, _)| plugin);
-                others.find(is_on_a_listener).map(Untaken::NoFilter)
-            }
+        let takes: Vec<_> =
+            on_port.iter().filter(|(_, document)| self.is_taken_by(document)).collect();
+        if takes.iter().any(|(_, document)| document.policy.mode() == Mode::Enforce) {
+            return None;
         }
+        let observed = takes.first().map(|(plugin, _)| Untaken::Observed(plugin));
+        let unchecked = on_port.first().map(|(plugin, _)| Untaken::NoCheck(plugin));
+        observed.or(unchecked).or_else(|| {
+            let servers = gateways.iter().flat_map(|gateway| &gateway.servers);
+            let listeners: Vec<u16> =
+                servers.flat_map(|server| &server.listeners).copied().collect();
+            let is_somewhere =
+                |plugin: &&Plugin<'_>| listeners.iter().any(|port| plugin.attachment.is_on(*port));
+            let mut others = elsewhere.iter().map(|(plugin, _)| *plugin);
+            others.find(is_somewhere).map(Untaken::NoFilter)
+        })
     }
 
     /// Whether a health check of a policy takes it. Where its source may be any, one that the

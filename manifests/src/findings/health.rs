@@ -249,7 +249,11 @@ impl<'m> Check<'m> {
             headers: vec![("user-agent".to_owned(), "GoogleHC/1.0")],
             source: Some(IpAddr::from([35, 191, 0, 1])),
         };
-        let Some(untaken) = probe.untaken(cluster, gateways) else { return };
+        let plugins = cluster.plugins.iter().filter(|plugin| {
+            let mut here = gateways.iter();
+            here.any(|gateway| cluster.are_among(&gateway.pods, &plugin.pods))
+        });
+        let Some(untaken) = probe.untaken(gateways, plugins) else { return };
         let (place, help) = match untaken {
             Untaken::NoCheck(_) => {
                 (&self.path, "add a health check with this path, or ask a path that one has")

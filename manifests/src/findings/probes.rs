@@ -42,7 +42,10 @@ pub(super) fn find(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
                         let gateways = cluster.gateways.iter();
                         let gateways: Vec<_> =
                             gateways.filter(|gateway| gateway.pods.means(workload)).collect();
-                        let untaken = pods.key().2.untaken(cluster, &gateways);
+                        let plugins = cluster.plugins.iter();
+                        let plugins = plugins
+                            .filter(|plugin| plugin.pods.iter().any(|pods| pods.means(workload)));
+                        let untaken = pods.key().2.untaken(&gateways, plugins);
                         pods.insert(untaken.map(|untaken| untaken.why(port)))
                     }
                 };
