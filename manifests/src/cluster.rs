@@ -12,10 +12,13 @@ use crate::field::Field;
 use crate::gateway::{Gateway, Services, delegates, is_route};
 use crate::object::Object;
 use crate::plugin::Plugin;
-use crate::pods::{Selection, Workload, labels};
+use crate::pods::{GATEWAY_NAME, Selection, Workload, labels};
 use crate::policy::PolicyDocument;
 use crate::read::Manifests;
 use crate::topology::Mesh;
+
+/// The first port that needs no privileges, which Istio's gateways have not.
+const UNPRIVILEGED: u16 = 1024;
 
 /// The objects, as findings look at them.
 pub(crate) struct Cluster<'m> {
@@ -94,7 +97,7 @@ impl<'m> Cluster<'m> {
             for server in servers {
                 let listeners = known
                     .entry((pods.clone(), server.port))
-                    .or_insert_with(|| cluster.listeners(services, server.port));
+                    .or_insert_with(|| cluster.listeners(pods, services, server.port));
                 server.listeners.clone_from(listeners);
             }
         }
@@ -247,9 +250,8 @@ impl<'m> Cluster<'m> {
     }
 
     /// The ports on which the pods behind these Services listen for a gateway's server with this
-    /// port: where a Service has it, what that leads to. None where it leads to a name that no
-    /// container here has.
-    fn listeners(&self, services: &Services<'m>, port: u16) -> Vec<u16> {
+    /// port: where a Service has it, what that leads to. None where that is not known.
+    fn listeners(&self, pods: &Selection<'_>, services: &Services<'m>, port: u16) -> Vec<u16> {
         let translated = |service: &&&'m Object| {
             let name = "experimental.istio.io/disable-gateway-port-translation";
             !service.label(name).is("true")
@@ -264,7 +266,16 @@ impl<'m> Cluster<'m> {
         let Some(mut ports) = ports.collect::<Option<Vec<u16>>>() else { return Vec::new() };
         ports.sort_unstable();
         ports.dedup();
-        if ports.is_empty() { vec![port] } else { ports }
+        if !ports.is_empty() {
+            return ports;
+        }
+        // Below, a Service leads there from another port of the pods, and is not among the
+        // manifests. Istio makes that of a Gateway of the Gateway API, without another port.
+        let is_made = pods.labels.iter().any(|(label, _)| *label == GATEWAY_NAME);
+        match services.all().is_empty() && port < UNPRIVILEGED && !is_made {
+            true => Vec::new(),
+            false => vec![port],
+        }
     }
 }
 

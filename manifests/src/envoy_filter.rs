@@ -16,6 +16,9 @@ const WORDS: Words = Words {
 /// The filter that forwards a request: what is before it has all others behind.
 const ROUTER: &str = "envoy.filters.http.router";
 
+/// The filter of connections that has all filters of HTTP inside it.
+pub(crate) const CONNECTION_MANAGER: &str = "envoy.filters.network.http_connection_manager";
+
 /// The policies of an object as plugins, if it is an EnvoyFilter.
 pub(crate) fn plugins<'m>(object: &'m Object, root_namespace: &str) -> Vec<Plugin<'m>> {
     if !object.is("networking.istio.io", "EnvoyFilter") {
@@ -46,6 +49,7 @@ fn module<'m>(patch: &Field<'m>) -> Module<'m> {
         (None, Some(uri)) if is_fetched => uri.to_owned(),
         _ => String::new(),
     };
+    let runtime = config.spelt(["vm_config", "vmConfig"]).get("runtime");
     let policy = config.spelt(["failure_policy", "failurePolicy"]);
     let flag = config.spelt(["fail_open", "failOpen"]);
     let fail_open = match (policy.is("FAIL_OPEN"), flag.is_true()) {
@@ -54,7 +58,8 @@ fn module<'m>(patch: &Field<'m>) -> Module<'m> {
         (false, false) => None,
     };
     let place = if file.exists() { file } else { uri };
-    Module { place, url, digest: remote.get("sha256"), fail_open, pull_secret: None }
+    let digest = remote.get("sha256");
+    Module { place, url, digest, fail_open, pull_secret: None, runtime: Some(runtime) }
 }
 
 /// Whether a patch takes a filter away.
@@ -97,6 +102,8 @@ fn attachment<'m>(object: &'m Object, patches: &[Field<'m>], brings: &Field<'m>)
         let beside = patch.at("match.listener.filterChain.filter.subFilter.name");
         patch.at("patch.operation").is(operation) && beside.is(ROUTER)
     };
+    let mut filters =
+        each("match.listener.filterChain.filter.name").into_iter().filter(Field::exists);
     let late = places.iter().find(|patch| is_beside_router(patch, "INSERT_BEFORE"));
     let after_router = places.iter().find(|patch| {
         let is_added = patch.get("applyTo").is("HTTP_FILTER");
@@ -120,6 +127,8 @@ fn attachment<'m>(object: &'m Object, patches: &[Field<'m>], brings: &Field<'m>)
         late: late.map(|patch| patch.at("patch.operation")),
         after_router: after_router.map(|patch| patch.at("patch.operation")),
         misnamed,
+        outside_http: filters.find(|name| !name.is(CONNECTION_MANAGER)),
+        of_connections: None,
         words: &WORDS,
         spec,
     }

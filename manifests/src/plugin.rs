@@ -30,6 +30,8 @@ pub(crate) struct Module<'m> {
     pub fail_open: Option<Field<'m>>,
     /// The Secret for the registry; nothing for a kind of object that names none.
     pub pull_secret: Option<Field<'m>>,
+    /// What names the engine that is to run it; nothing for a kind of object that names none.
+    pub runtime: Option<Field<'m>>,
 }
 
 /// Which listeners of which pods a plugin is for.
@@ -58,6 +60,10 @@ pub(crate) struct Attachment<'m> {
     pub after_router: Option<Field<'m>>,
     /// The name of a filter that is discovered, where listeners look for another one.
     pub misnamed: Option<(Field<'m>, &'m str)>,
+    /// The name of a filter of connections that has no filters of HTTP inside it.
+    pub outside_http: Option<Field<'m>>,
+    /// What makes it a filter of connections, which has no requests.
+    pub of_connections: Option<Field<'m>>,
     /// How its kind of object says these things.
     pub words: &'static Words,
 }
@@ -119,6 +125,7 @@ impl<'m> Plugin<'m> {
             digest: wasm.get("sha256"),
             fail_open: Some(wasm.get("failStrategy")).filter(|strategy| strategy.is("FAIL_OPEN")),
             pull_secret: Some(wasm.get("imagePullSecret")),
+            runtime: None,
         };
         let spec = object.at("spec");
         let listeners = spec.get("match");
@@ -143,6 +150,8 @@ impl<'m> Plugin<'m> {
             late: Some(spec.get("phase")).filter(|phase| !phase.is("AUTHN")),
             after_router: None,
             misnamed: None,
+            outside_http: None,
+            of_connections: Some(wasm.get("type")).filter(|kind| kind.is("NETWORK")),
             words: &WORDS,
             listeners,
             spec,

@@ -2,6 +2,7 @@
 //! and say nothing.
 
 use crate::cluster::Cluster;
+use crate::envoy_filter::CONNECTION_MANAGER;
 use crate::field::Field;
 use crate::finding::Finding;
 use crate::gateway::Gateway;
@@ -21,7 +22,35 @@ pub(super) fn find(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
         findings.extend(phase(plugin));
         findings.extend(after_router(plugin));
         findings.extend(misnamed(plugin));
+        findings.extend(outside_http(plugin));
+        findings.extend(of_connections(plugin));
     }
+}
+
+/// Envoy refuses the filter, and with it the listener's connections.
+fn of_connections(plugin: &Plugin<'_>) -> Option<Finding> {
+    plugin.attachment.of_connections.as_ref().map(|kind| {
+        kind.error(
+            "plugin-type",
+            format!("{} is a filter of HTTP, and not of connections", plugin.name()),
+            "remove `type`, or write HTTP",
+        )
+    })
+}
+
+/// Istio looks for the filter that is named, and does nothing where it is not.
+fn outside_http(plugin: &Plugin<'_>) -> Option<Finding> {
+    plugin.attachment.outside_http.as_ref().map(|name| {
+        name.error(
+            "plugin-filter",
+            format!(
+                "no filter `{}` has filters of HTTP inside it, so {} is nowhere",
+                name.text().unwrap_or_default(),
+                plugin.name()
+            ),
+            format!("write `name: {CONNECTION_MANAGER}`"),
+        )
+    })
 }
 
 fn both(plugin: &Plugin<'_>) -> Option<Finding> {

@@ -255,9 +255,11 @@ impl<'m> Check<'m> {
         });
         let Some(untaken) = probe.untaken(gateways, plugins) else { return };
         let (place, help) = match untaken {
-            Untaken::NoCheck(_) => {
-                (&self.path, "add a health check with this path, or ask a path that one has")
-            }
+            Untaken::NoCheck(_) => (
+                &self.path,
+                "add a check whose `match` holds for it (`GET`, user agent GoogleHC/1.0, from \
+                 35.191.0.0/16 or 130.211.0.0/22), or ask a path that one has",
+            ),
             Untaken::NoFilter(_) => (&self.port, "ask a port that the plugin is on"),
             Untaken::Observed(_) => {
                 (&self.path, "remove `mode: observe`, or ask port 15021 until then")

@@ -6,6 +6,7 @@ mod agent;
 mod attachment;
 mod binding;
 mod certificates;
+mod conflicts;
 mod fields;
 mod forgery;
 mod health;
@@ -37,8 +38,9 @@ use crate::read::Manifests;
 type Find = fn(&Cluster<'_>, &mut Vec<Finding>);
 
 /// Everything but the policies themselves.
-const SUBJECTS: [Find; 19] = [
+const SUBJECTS: [Find; 20] = [
     attachment::find,
+    conflicts::find,
     module::find,
     ingress::find,
     neg::find,

@@ -12,9 +12,14 @@ use crate::pods::{Mount, Workload};
 /// What istiod appends to the name of a filter that it makes of a WasmPlugin.
 const TRANSLATED: &str = "istio-translated-wasmplugin";
 
+/// The one engine of Istio's proxy.
+const RUNTIME: &str = "envoy.wasm.runtime.v8";
+
 pub(super) fn find(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
     for plugin in &cluster.plugins {
         findings.extend(fail_open(plugin));
+        findings.extend(misspelt(plugin));
+        findings.extend(unknown_runtime(plugin));
         findings.extend(unpinned(plugin));
         findings.extend(unchecked(plugin));
         findings.extend(not_mounted(cluster, plugin));
@@ -29,7 +34,8 @@ pub(super) fn find(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
 
 /// A scheme is optional, and `oci` without one.
 fn is_image(url: &str) -> bool {
-    url.starts_with("oci://") || (!url.is_empty() && !url.contains("://"))
+    let is_path = url.is_empty() || url.starts_with('/');
+    url.starts_with("oci://") || (!is_path && !url.contains("://"))
 }
 
 fn fail_open(plugin: &Plugin<'_>) -> Option<Finding> {
@@ -41,6 +47,31 @@ fn fail_open(plugin: &Plugin<'_>) -> Option<Finding> {
             format!("{write}: the filter alone protects private hosts and guarded headers"),
         )
     })
+}
+
+/// A path that lacks its scheme is the name of an image, and one with two slashes has no root.
+fn misspelt(plugin: &Plugin<'_>) -> Option<Finding> {
+    let Module { place, url, .. } = &plugin.module;
+    let path = url.strip_prefix("file://").unwrap_or(url);
+    let is_file = url.starts_with("file://") && !path.starts_with('/');
+    (is_file || url.starts_with('/')).then(|| {
+        place.error(
+            "module-url",
+            format!("`{url}` is no file in the gateway's container"),
+            format!("write `file:///{}`", path.trim_start_matches('/')),
+        )
+    })
+}
+
+/// Envoy refuses the listener, or the discovered filter.
+fn unknown_runtime(plugin: &Plugin<'_>) -> Option<Finding> {
+    let runtime = plugin.module.runtime.as_ref()?;
+    let name = runtime.text().filter(|name| !name.is_empty() && *name != RUNTIME)?;
+    Some(runtime.error(
+        "module-runtime",
+        format!("Istio's proxy has no `{name}` to run modules with"),
+        format!("write `runtime: {RUNTIME}`"),
+    ))
 }
 
 /// Without a digest the module is what the server has at the time, and nobody has verified it.
@@ -75,7 +106,7 @@ fn unchecked(plugin: &Plugin<'_>) -> Option<Finding> {
 /// A file that no volume of the gateway's container can hold, or that its ConfigMap has not.
 fn not_mounted(cluster: &Cluster<'_>, plugin: &Plugin<'_>) -> Option<Finding> {
     let Module { place, url, .. } = &plugin.module;
-    let path = Path::new(url.strip_prefix("file://")?);
+    let path = Path::new(url.strip_prefix("file://").filter(|path| path.starts_with('/'))?);
     let mut pods = plugin.pods.iter().flat_map(|pods| cluster.selected(pods));
     pods.find_map(|pod| {
         let mounts = pod.proxy_mounts.as_ref()?.iter();

@@ -43,8 +43,12 @@ pub(super) fn find(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
                         let gateways: Vec<_> =
                             gateways.filter(|gateway| gateway.pods.means(workload)).collect();
                         let plugins = cluster.plugins.iter();
-                        let plugins = plugins
-                            .filter(|plugin| plugin.pods.iter().any(|pods| pods.means(workload)));
+                        // A policy without checks leaves them to a plugin that may be elsewhere.
+                        let plugins = plugins.filter(|plugin| {
+                            let policy = plugin.policy.as_ref();
+                            policy.is_some_and(|policy| !policy.health_checks().is_empty())
+                                && plugin.pods.iter().any(|pods| pods.means(workload))
+                        });
                         let untaken = pods.key().2.untaken(&gateways, plugins);
                         pods.insert(untaken.map(|untaken| untaken.why(port)))
                     }
