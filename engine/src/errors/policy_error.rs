@@ -165,6 +165,12 @@ pub enum PolicyErrorKind {
     /// A condition on the path that holds a query, which is never compared.
     #[error("`{0}` can never match: paths begin with `/` and are compared without their query")]
     PathMatch(String),
+    /// A method with small letters: a warning, because a client may have such a method.
+    #[error("methods are compared in their own case, and probes send none like `{0}`")]
+    MethodCase(String),
+    /// A `*` in a text that is compared: a warning, because a client may send one.
+    #[error("the `*` in `{0}` is compared as it stands, and is no wildcard")]
+    LiteralStar(String),
     /// No CIDR block.
     #[error("`{0}` is no CIDR block, such as 35.191.0.0/16 or 2600:2d00:1:1::/64")]
     Cidr(String),
@@ -320,6 +326,8 @@ impl PolicyErrorKind {
             Self::Duplicate { .. } => "duplicate",
             Self::EmptyMatch => "empty-match",
             Self::PathMatch(_) => "path-never-matches",
+            Self::MethodCase(_) => "method-case",
+            Self::LiteralStar(_) => "literal-star",
             Self::Cidr(_) => "invalid-cidr",
             Self::HeaderName(_) => "invalid-header-name",
             Self::ForbiddenHeader { .. } => "forbidden-header",
@@ -377,6 +385,12 @@ impl PolicyErrorKind {
             Self::ApiVersion(_) | Self::NoApiVersion => "write `apiVersion: gatepost/v1`",
             Self::EmptyList => "remove the field, or give it an entry",
             Self::EmptyMatch => "remove the condition, or write what it compares with",
+            Self::MethodCase(method) => {
+                return Some(format!("write `{}`", method.to_ascii_uppercase()));
+            }
+            Self::LiteralStar(_) => {
+                "give what comes before it as `prefix`, or after it as `suffix`"
+            }
             Self::HostWithPort(_) | Self::Pattern { error: PatternError::Port, .. } => {
                 "remove the port"
             }

@@ -59,6 +59,18 @@ pub(super) enum Compared {
 }
 
 impl Compared {
+    /// What is valid, and hardly meant.
+    fn doubt(self, text: &str) -> Option<PolicyErrorKind> {
+        match self {
+            Self::Method => text
+                .contains(|letter: char| letter.is_ascii_lowercase())
+                .then(|| PolicyErrorKind::MethodCase(text.to_owned())),
+            Self::Path | Self::UserAgent | Self::Host => {
+                text.contains('*').then(|| PolicyErrorKind::LiteralStar(text.to_owned()))
+            }
+        }
+    }
+
     fn check(self, kind: &str, text: &str) -> Result<String, PolicyErrorKind> {
         if text.is_empty() {
             return Err(PolicyErrorKind::EmptyMatch);
@@ -107,6 +119,9 @@ impl Section for TextMatchSection {
 
     fn field(&mut self, context: &mut Context, name: &'static str, value: Value<'_>) -> Read {
         let text = value.parse(context, |text| self.compared.check(name, text))?;
+        if let Some(doubt) = text.as_deref().and_then(|text| self.compared.doubt(text)) {
+            context.warn_at(context.path().clone(), doubt);
+        }
         self.found = text.map(|text| match name {
             "exact" => TextMatch::Exact(text),
             "prefix" => TextMatch::Prefix(text),

@@ -55,6 +55,32 @@ fn the_balancers_probe_reaches_the_readiness_endpoint() {
 }
 
 #[test]
+fn conditions_that_probes_hardly_meet_are_accepted_with_a_warning() {
+    let warnings = |conditions: &str| -> Vec<String> {
+        check(conditions).warnings().iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(
+        warnings(r#""method": { "exact": "Get" }"#),
+        [
+            "healthChecks[0].match.method.exact: methods are compared in their own case, and probes send \
+             none like `Get`; write `GET`"
+        ]
+    );
+    for (condition, text) in [("userAgent", "GoogleHC.*"), ("path", "/health/*"), ("host", "*.a")] {
+        assert_eq!(
+            warnings(&format!(r#""{condition}": {{ "prefix": "{text}" }}"#)),
+            [format!(
+                "healthChecks[0].match.{condition}.prefix: the `*` in `{text}` is compared as it \
+                 stands, and is no wildcard; give what comes before it as `prefix`, or after it as \
+                 `suffix`"
+            )]
+        );
+    }
+    let usual = r#""userAgent": { "prefix": "GoogleHC" }, "method": { "exact": "GET" }"#;
+    assert!(warnings(usual).is_empty());
+}
+
+#[test]
 fn near_misses_of_the_probe_stay_requests() {
     let probe =
         |method, path, agent: &str| request(method, "a.test", path).header("user-agent", agent);
