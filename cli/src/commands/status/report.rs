@@ -6,7 +6,7 @@ use gatepost_status::ask::AskError;
 use gatepost_status::{Count, Plugin, Shown};
 use serde::Serialize;
 
-use super::targets::Target;
+use super::targets::{Target, without_user};
 
 /// The policy that gateways are to run.
 pub struct Wanted {
@@ -71,7 +71,7 @@ impl Gateway {
         shown.plugins = shown.of(plugin).cloned().collect();
         Self {
             name: target.name.clone(),
-            url: target.url.clone(),
+            url: target.url.as_deref().map(without_user),
             state,
             error,
             plugins: shown.plugins,

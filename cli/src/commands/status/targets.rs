@@ -54,7 +54,8 @@ impl TargetArguments {
                 targets.extend(pods.iter().map(|pod| self.pod(pod)));
             } else {
                 let url = with_path(url);
-                targets.push(Target { name: url.clone(), url: Some(url), is_ready: true });
+                let name = without_user(&url);
+                targets.push(Target { name, url: Some(url), is_ready: true });
             }
         }
         Ok(targets)
@@ -80,6 +81,14 @@ fn with_path(url: &str) -> String {
     }
 }
 
+/// A URL as it is shown: reports are kept, and a password is not for their readers.
+pub fn without_user(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{scheme}://{host}{path}")
+}
+
 fn url(text: &str) -> Result<String, String> {
     let is_visible = text.bytes().all(|byte| byte.is_ascii_graphic());
     let has_host = text.strip_prefix("http://").is_some_and(|rest| !rest.is_empty());
@@ -93,6 +102,17 @@ fn url(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_user_and_password_of_a_url_are_not_shown() {
+        for (url, shown) in [
+            ("http://me:secret@a:1/m@n", "http://a:1/m@n"),
+            ("http://me:p@ss@a", "http://a"),
+            ("http://a:1/stats", "http://a:1/stats"),
+        ] {
+            assert_eq!(without_user(url), shown);
+        }
+    }
 
     #[test]
     fn a_url_without_a_path_gets_the_one_of_statistics() {
