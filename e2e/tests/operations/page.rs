@@ -1,8 +1,9 @@
 //! docs/operations.md, done: its commands run in their order, and what they say happens.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Arc, Mutex};
 
 use gatepost_testbed::docker_registry::{DockerRegistry, Needs};
 use gatepost_testbed::mesh::{RunningPod, address};
@@ -78,7 +79,7 @@ pub fn follow(worlds: &mut Worlds) {
 
 /// Each outage of the last section, and what its commands say.
 fn burn(world: &mut World, section: &Section, folder: &Path) {
-    let [status, not_found, unavailable, observe] = section.blocks.as_slice() else {
+    let [status, not_found, unavailable, once_more, be_rid] = section.blocks.as_slice() else {
         panic!("{} blocks", section.blocks.len())
     };
     let apply = "kubectl apply --server-side --filename routes.yaml --filename plugin.yaml";
@@ -92,6 +93,18 @@ fn burn(world: &mut World, section: &Section, folder: &Path) {
     says(world, status, folder, &["could not fetch 1 module"]);
     run(world, roll_back, folder);
     until_served(world, MAPPED, 200);
+
+    // A fetch that fails after the roll back takes the filter away again.
+    let silent = silent_server();
+    let url = format!(r#"{{"spec":{{"url":"http://{}/filter.wasm"}}}}"#, silent.address);
+    patch(world, &url, folder);
+    world.until("an agent fetches", |_| silent.is_asked());
+    run(world, roll_back, folder);
+    until_served(world, MAPPED, 200);
+    until_served(world, MAPPED, 403);
+    run(world, once_more, folder);
+    until_served(world, MAPPED, 200);
+    run(world, roll_back, folder);
 
     let nonsense = r#"{"spec":{"pluginConfig":{"hosts":{"unmapped":"nonsense"}}}}"#;
     world.change_until_logged(REFUSED, |world| patch(world, nonsense, folder));
@@ -117,8 +130,32 @@ fn burn(world: &mut World, section: &Section, folder: &Path) {
     run(world, "kubectl scale deployment/app --namespace shop --replicas 1", folder);
     until_served(world, MAPPED, 200);
 
-    run(world, observe, folder);
+    run(world, be_rid, folder);
     until_served(world, MAPPED, 404);
+}
+
+/// A server that takes connections and never answers.
+struct Silent {
+    address: SocketAddr,
+    asked: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Silent {
+    fn is_asked(&self) -> bool {
+        !self.asked.lock().unwrap().is_empty()
+    }
+}
+
+fn silent_server() -> Silent {
+    let listener = TcpListener::bind((address::HOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    let asked = Arc::default();
+    let kept = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        let asked: Arc<Mutex<Vec<TcpStream>>> = kept;
+        listener.incoming().flatten().for_each(|client| asked.lock().unwrap().push(client));
+    });
+    Silent { address, asked }
 }
 
 /// Changes the plugin past every check.
