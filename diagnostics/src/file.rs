@@ -43,6 +43,12 @@ pub enum NotRead {
         /// The limit in bytes.
         limit: u64,
     },
+    /// What comes, as on standard input, has not ended at the limit.
+    #[error("it has more bytes than the limit of {limit}")]
+    TooLong {
+        /// The limit in bytes.
+        limit: u64,
+    },
 }
 
 impl From<Report> for FileError {
@@ -164,7 +170,10 @@ impl Source {
         let mut bytes = Vec::new();
         let read = reader.take(MAX_TEXT_FILE.saturating_add(1)).read_to_end(&mut bytes);
         let size = u64::try_from(read.map_err(unreadable)?).unwrap_or(u64::MAX);
-        check_size(size, MAX_TEXT_FILE).map_err(unreadable)?;
+        if size > MAX_TEXT_FILE {
+            let too_long = NotRead::TooLong { limit: MAX_TEXT_FILE };
+            return Err(unreadable(io::Error::other(too_long)));
+        }
         Ok(Self::from_bytes(name, bytes)?)
     }
 

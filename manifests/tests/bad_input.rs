@@ -77,7 +77,10 @@ fn a_file_beyond_the_limit_is_not_read() {
     assert!(error.to_string().contains("large.yaml: it is 104857600 bytes"), "{error}");
     let endless = std::io::repeat(b' ');
     let error = Manifests::read_from("standard input", endless).expect_err("too large");
-    assert!(error.to_string().contains("standard input: it is "), "{error}");
+    assert!(
+        error.to_string().contains("standard input: it has more bytes than the limit of 16777216"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -85,6 +88,22 @@ fn more_objects_than_can_be_compared_are_an_error() {
     let object = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\n---\n".repeat(10_001);
     let error = Manifests::read_from("a.yaml", object.as_bytes()).expect_err("too many");
     assert!(error.to_string().contains("more than the limit of 10000 objects"), "{error}");
+}
+
+#[test]
+fn of_findings_that_are_alike_the_last_says_how_many_more_there_are() {
+    let mapping = "      - { host: www.customer.example, authority: app.shop.example }\n";
+    let mappings = (0..300).map(|number| {
+        format!("      - {{ host: h{number}.example, authority: nowhere.example }}\n")
+    });
+    let changed =
+        include_str!("clean/ingress.yaml").replacen(mapping, &mappings.collect::<String>(), 1);
+    let reports = judge(&read(&changed), &[]);
+    let found = &reports[0].diagnostics;
+    assert_eq!(found.len(), 100);
+    let message = "no route of the gateway is for `nowhere.example`";
+    assert_eq!(found[0].message, message);
+    assert_eq!(found[99].message, format!("{message}, and 200 more like this"));
 }
 
 #[test]
@@ -109,8 +128,19 @@ fn kubectls_yaml_is_read_as_kubectl_reads_it() {
 }
 
 /// Values of other types than most fields have, and odd ones.
-const VALUES: &[&str] =
-    &["", "~", "[]", "{}", "-1", "x", "'*'", "[[[1]]]", "{a: {b: 1}}", "'{env}'"];
+const VALUES: &[&str] = &[
+    "",
+    "~",
+    "[]",
+    "{}",
+    "-1",
+    "-9223372036854775808",
+    "x",
+    "'*'",
+    "[[[1]]]",
+    "{a: {b: 1}}",
+    "'{env}'",
+];
 
 proptest! {
     #[test]

@@ -61,10 +61,8 @@ fn conditions_that_probes_hardly_meet_are_accepted_with_a_warning() {
     };
     assert_eq!(
         warnings(r#""method": { "exact": "Get" }"#),
-        [
-            "healthChecks[0].match.method.exact: methods are compared in their own case, and probes \
-             send none like `Get`; write `GET`"
-        ]
+        ["healthChecks[0].match.method.exact: methods are compared in their own case, and probes \
+             send none like `Get`; write `GET`"]
     );
     for (condition, text) in [("userAgent", "GoogleHC.*"), ("path", "/health/*"), ("host", "*.a")] {
         assert_eq!(

@@ -1,5 +1,7 @@
-//! What a policy writes or maps, and a policy refuses: its own, or that of another plugin on the same
-//! listeners, which each request goes through as well.
+//! What a policy writes or maps, and a policy refuses: its own, or that of another plugin on the
+//! same listeners, which each request goes through as well.
+
+use std::cmp::Reverse;
 
 use gatepost_engine::{Counter, Mode, Request, Verdict};
 
@@ -9,16 +11,20 @@ use crate::finding::Finding;
 use crate::plugin::Plugin;
 use crate::policy::PolicyDocument;
 
-/// How many plugins are compared with each other.
-const MAX_COMPARED: usize = 256;
+/// How many plugins are compared with each other, and how many of the hosts that they write. No
+/// gateway has so many, and a hostile list must not take hours.
+const MAX_PLUGINS: usize = 256;
+const MAX_COMPARED: usize = 1_000_000;
 
 pub(super) fn find(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
     for document in &cluster.policies {
         findings.extend(refused_mappings(document));
     }
-    let plugins = cluster.plugins.iter().take(MAX_COMPARED);
-    for (number, second) in plugins.clone().enumerate() {
-        for first in plugins.clone().take(number) {
+    let plugins = cluster.plugins.iter().take(MAX_PLUGINS);
+    let plugins: Vec<_> = plugins.map(|plugin| (plugin, written(plugin))).collect();
+    let mut left = MAX_COMPARED;
+    for (number, (second, by_second)) in plugins.iter().enumerate() {
+        for (first, by_first) in &plugins[..number] {
             if first.object.origin == second.object.origin {
                 continue;
             }
@@ -29,10 +35,36 @@ pub(super) fn find(cluster: &Cluster<'_>, findings: &mut Vec<Finding>) {
                     "delete one of them, or give it another name",
                 ));
             } else if meet(cluster, first, second) {
-                findings.extend(refused(first, second).or_else(|| refused(second, first)));
+                let Some(rest) = left.checked_sub(by_first.len() + by_second.len()) else {
+                    return;
+                };
+                left = rest;
+                let other_way = || refused(second, by_second, first);
+                findings.extend(refused(first, by_first, second).or_else(other_way));
             }
         }
     }
+}
+
+/// An authority and a path that a policy makes of a request's.
+type Written = (String, String);
+
+/// What a plugin's policy writes, as far as it depends on nothing but the environment.
+fn written(plugin: &Plugin<'_>) -> Vec<Written> {
+    let Some(document) = &plugin.policy else { return Vec::new() };
+    let results = document.policy.results();
+    let rewrites = results.rewrites.iter().filter_map(|rewrite| {
+        let path = rewrite.path.clone().unwrap_or_else(|| "/".to_owned());
+        Some((rewrite.authority.clone()?, path))
+    });
+    let environments = results.environments.iter().flat_map(|environments| {
+        let authority = environments.authority.as_ref();
+        let names = environments.names.iter();
+        names.filter_map(move |name| authority?.for_environment(name))
+    });
+    let mapped = results.mapped.iter().filter_map(|written| written.literal());
+    let hosts = environments.chain(mapped.map(str::to_owned)).map(|host| (host, "/".to_owned()));
+    rewrites.chain(hosts).collect()
 }
 
 /// Mappings of hosts that the same policy refuses before.
@@ -77,33 +109,18 @@ fn meet(cluster: &Cluster<'_>, first: &Plugin<'_>, second: &Plugin<'_>) -> bool 
 }
 
 /// What the first writes and the second refuses, unless the second runs before.
-fn refused(first: &Plugin<'_>, second: &Plugin<'_>) -> Option<Finding> {
+fn refused(first: &Plugin<'_>, written: &[Written], second: &Plugin<'_>) -> Option<Finding> {
     let (writer, judge) = (first.policy.as_ref()?, second.policy.as_ref()?);
     let enforces = |document: &PolicyDocument<'_>| document.policy.mode() == Mode::Enforce;
     if order(second) < order(first) || !enforces(writer) || !enforces(judge) {
         return None;
     }
-    let results = writer.policy.results();
-    let rewrites = results.rewrites.iter().filter_map(|rewrite| {
-        let path = rewrite.path.clone().unwrap_or_else(|| "/".to_owned());
-        Some((rewrite.authority.clone()?, path))
-    });
-    let environments = results.environments.iter().flat_map(|environments| {
-        let authority = environments.authority.as_ref();
-        let names = environments.names.iter();
-        names.filter_map(move |name| authority?.for_environment(name))
-    });
-    let mapped = results.mapped.iter().filter_map(|written| written.literal());
-    let hosts = environments.chain(mapped.map(str::to_owned)).map(|host| (host, "/".to_owned()));
-    let (host, _) =
-        rewrites.chain(hosts).find(|(authority, path)| refuses(judge, authority, path))?;
+    let (host, _) = written.iter().find(|(authority, path)| refuses(judge, authority, path))?;
     let place = second.object.at("metadata.name");
     let message =
         format!("{} refuses `{host}`, to which {} leads requests", second.name(), first.name());
-    let help = format!(
-        "let one plugin have the private hosts, and run first by a higher `priority` than that of {}",
-        first.name()
-    );
+    let help =
+        format!("let one plugin alone have private hosts, and let it run before {}", first.name());
     // Where nobody says which runs first it may be the right one, for as long as both are there.
     Some(match order(first) < order(second) {
         true => place.error("plugin-conflict", message, help),
@@ -111,14 +128,17 @@ fn refused(first: &Plugin<'_>, second: &Plugin<'_>) -> Option<Finding> {
     })
 }
 
-/// The order in which Istio's plugins run: by the phase, and then the higher priority. Of those that
-/// are alike the age decides.
-fn order(plugin: &Plugin<'_>) -> (usize, i64) {
+/// The order in which plugins run: what an EnvoyFilter puts first, then Istio's by their phase, and
+/// then the higher priority. Of those that are alike the age decides.
+fn order(plugin: &Plugin<'_>) -> (usize, Reverse<i64>) {
+    let phases = ["AUTHN", "AUTHZ", "STATS"];
+    if plugin.object.origin.kind == "EnvoyFilter" {
+        return (if plugin.attachment.late.is_some() { phases.len() + 2 } else { 0 }, Reverse(0));
+    }
     let spec = plugin.object.at("spec");
     let phase = spec.get("phase").text();
-    let phases = ["AUTHN", "AUTHZ", "STATS"];
     let place = phases.iter().position(|one| Some(*one) == phase).unwrap_or(phases.len());
-    (place, -spec.get("priority").integer().unwrap_or_default())
+    (place + 1, Reverse(spec.get("priority").integer().unwrap_or_default()))
 }
 
 /// Whether a policy refuses a host.

@@ -1,5 +1,7 @@
 //! What a policy writes, and no route of the gateway takes: 404 for everybody who is led there.
 
+use std::collections::HashSet;
+
 use crate::binding::Binding;
 use crate::cluster::Cluster;
 use crate::field::Field;
@@ -257,7 +259,7 @@ fn environments(
 }
 
 fn mappings(document: &PolicyDocument<'_>, routes: &AllRoutes<'_>, findings: &mut Vec<Finding>) {
-    let missing: Vec<String> = document
+    let missing: HashSet<String> = document
         .policy
         .results()
         .mapped
@@ -270,14 +272,15 @@ fn mappings(document: &PolicyDocument<'_>, routes: &AllRoutes<'_>, findings: &mu
     }
     for mapping in document.root.at("hosts.mappings").items() {
         let authority = mapping.get("authority");
-        let text = authority.text().unwrap_or_default();
-        let written = missing.iter().find(|written| is_written(text, written));
-        findings.extend(written.map(|written| unserved(&authority, written)));
+        let result = result_of(authority.text().unwrap_or_default());
+        if missing.contains(&result) {
+            findings.push(unserved(&authority, &result));
+        }
     }
 }
 
-/// Whether a mapping's authority, as its author wrote it, is this result.
-fn is_written(text: &str, result: &str) -> bool {
+/// What a mapping writes, of its authority as the author wrote it.
+fn result_of(text: &str) -> String {
     let mut stars = String::new();
     for part in text.split('{') {
         match part.split_once('}') {
@@ -285,5 +288,5 @@ fn is_written(text: &str, result: &str) -> bool {
             None => stars.push_str(part),
         }
     }
-    stars.trim_end_matches('.').eq_ignore_ascii_case(result)
+    stars.trim_end_matches('.').to_ascii_lowercase()
 }
