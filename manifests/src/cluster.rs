@@ -269,8 +269,8 @@ impl<'m> Cluster<'m> {
         if !ports.is_empty() {
             return ports;
         }
-        // Below, a Service leads there from another port of the pods, and is not among the
-        // manifests. Istio makes that of a Gateway of the Gateway API, without another port.
+        // On such a port no pod listens: a Service that is not among the manifests leads from it to
+        // another. For a Gateway of the Gateway API Istio makes the Service, with the same port.
         let is_made = pods.labels.iter().any(|(label, _)| *label == GATEWAY_NAME);
         match services.all().is_empty() && port < UNPRIVILEGED && !is_made {
             true => Vec::new(),

@@ -19,13 +19,11 @@ pub(crate) struct Finding {
 const MAX_ALIKE: usize = 100;
 
 /// A report for each file that has findings, in the order of the files' first findings. Each is
-/// there once: several gateways may give the same. Of many that are alike the last says how many
-/// more there are.
+/// there once: several gateways may give the same.
 pub(crate) fn reports(findings: Vec<Finding>) -> Vec<Report> {
     let mut files: Vec<(Arc<Source>, Vec<Diagnostic>)> = Vec::new();
     let mut numbers = HashMap::new();
     let mut known = HashSet::new();
-    let mut alike: HashMap<_, (usize, usize)> = HashMap::new();
     for Finding { source, diagnostic } in findings {
         let file = Arc::as_ptr(&source);
         let span = diagnostic.location.as_ref().map(|location| location.span);
@@ -36,21 +34,28 @@ pub(crate) fn reports(findings: Vec<Finding>) -> Vec<Report> {
             files.push((source, Vec::new()));
             files.len() - 1
         });
-        let diagnostics = &mut files[number].1;
-        let (count, last) = alike
-            .entry((number, diagnostic.code, diagnostic.severity == Severity::Error))
-            .or_default();
+        files[number].1.push(diagnostic);
+    }
+    let reports = files.into_iter();
+    let mut reports: Vec<_> =
+        reports.map(|(source, diagnostics)| Report::new(source, diagnostics)).collect();
+    reports.iter_mut().for_each(sum_up);
+    reports
+}
+
+/// Leaves the first findings of each code. The last of them says how many more there are.
+fn sum_up(report: &mut Report) {
+    let kind = |one: &Diagnostic| (one.code, one.severity == Severity::Error);
+    let mut counts = HashMap::new();
+    report.diagnostics.retain(|one| {
+        let count = counts.entry(kind(one)).or_insert(0);
         *count += 1;
-        if *count <= MAX_ALIKE {
-            *last = diagnostics.len();
-            diagnostics.push(diagnostic);
+        *count <= MAX_ALIKE
+    });
+    for (of_kind, count) in counts.into_iter().filter(|(_, count)| *count > MAX_ALIKE) {
+        let last = report.diagnostics.iter_mut().rfind(|one| kind(one) == of_kind);
+        if let Some(last) = last {
+            last.message += &format!(", and {} more like this", count - MAX_ALIKE);
         }
     }
-    for ((number, ..), (count, last)) in alike {
-        if count > MAX_ALIKE {
-            let more = count - MAX_ALIKE;
-            files[number].1[last].message += &format!(", and {more} more like this");
-        }
-    }
-    files.into_iter().map(|(source, diagnostics)| Report::new(source, diagnostics)).collect()
 }
